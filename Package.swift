@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let cSettings: [CSetting] = [
+  .treatAllWarnings(as: .error)
+]
+
+/// A Swift target with the settings that all of them share.
+func library(
+  _ name: String, path: String? = nil, exclude: [String] = [],
+  _ dependencies: [Target.Dependency] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: path, exclude: exclude,
+    swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+let package = Package(
+  name: "Graft",
+  products: [
+    .library(name: "Graft", targets: ["Graft"]),
+    .executable(name: "graft", targets: ["graft-command"]),
+    .executable(name: "infer", targets: ["infer-command"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    // System libraries
+    .systemLibrary(
+      name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(
+      name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(
+      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+
+    // C
+    .target(name: "CGraftKernels", cSettings: cSettings),
+    .target(
+      name: "CGraftShims", dependencies: ["CHDF5", "CJPEG", "CPNG", "CWebP", "CCurl"],
+      cSettings: cSettings),
+
+    // The engine
+    library("GraftTensor"),
+    library("GraftGraph", ["GraftTensor"]),
+    library("GraftExecution", ["GraftGraph", "CGraftKernels"]),
+    library("GraftOperators", ["GraftExecution"]),
+    library("GraftPasses", ["GraftOperators"]),
+    library("GraftRuntime", ["GraftPasses"]),
+
+    // What comes in and goes out
+    library("GraftVision", ["GraftTensor", "CGraftShims"]),
+    library("GraftData", ["GraftVision"]),
+    library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
+    library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
+    library("GraftModels", path: "models", ["GraftOperators", "CGraftShims", logging]),
+
+    // What people use
+    library("GraftTraining", ["GraftRuntime", "GraftData"]),
+    library(
+      "Graft",
+      ["GraftTraining", "GraftONNX", "GraftKeras", "GraftModels", "GraftVision"]),
+    library("GraftCommands", ["Graft", argumentParser, logging]),
+    .executableTarget(
+      name: "graft-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "infer-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
+
+    // Tests
+    tests("GraftTensorTests", ["GraftTensor"]),
+    tests("GraftOperatorsTests", ["GraftOperators"]),
+  ],
+  cLanguageStandard: .c11
+)

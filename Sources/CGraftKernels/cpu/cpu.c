@@ -1,0 +1,51 @@
+#include "graft_cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+
+static uint64_t extended_control_register(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return ((uint64_t)high << 32) | low;
+}
+
+int32_t graft_cpu_instruction_set(void) {
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return GRAFT_ISA_SCALAR;
+  const int has_fma = (c >> 12) & 1, has_osxsave = (c >> 27) & 1, has_avx = (c >> 28) & 1,
+            has_f16c = (c >> 29) & 1;
+  if (!has_osxsave || !has_avx || !has_fma || !has_f16c) return GRAFT_ISA_SCALAR;
+  const uint64_t state = extended_control_register();
+  const uint64_t ymm_state = 0x6, zmm_state = 0xe6, tile_state = 0x60000;
+  if ((state & ymm_state) != ymm_state) return GRAFT_ISA_SCALAR;
+
+  unsigned b7, d7;
+  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d7)) return GRAFT_ISA_SCALAR;
+  const int has_avx2 = (b7 >> 5) & 1;
+  if (!has_avx2) return GRAFT_ISA_SCALAR;
+  const unsigned avx512_bits = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F DQ BW VL
+  if ((b7 & avx512_bits) != avx512_bits || (state & zmm_state) != zmm_state) return GRAFT_ISA_AVX2;
+  const int has_amx_tile = (d7 >> 24) & 1, has_amx_bf16 = (d7 >> 22) & 1;
+  if (!has_amx_tile || !has_amx_bf16 || (state & tile_state) != tile_state) return GRAFT_ISA_AVX512;
+  return GRAFT_ISA_AMX;
+}
+
+uint32_t graft_cpu_flush_denormals(void) {
+  const uint32_t state = _mm_getcsr();
+  _mm_setcsr(state | 0x8040);  // flush to zero, denormals are zero
+  return state;
+}
+
+void graft_cpu_restore_state(uint32_t state) { _mm_setcsr(state); }
+
+void graft_cpu_pause(void) { _mm_pause(); }
+
+#else
+
+int32_t graft_cpu_instruction_set(void) { return GRAFT_ISA_SCALAR; }
+uint32_t graft_cpu_flush_denormals(void) { return 0; }
+void graft_cpu_restore_state(uint32_t state) { (void)state; }
+void graft_cpu_pause(void) {}
+
+#endif

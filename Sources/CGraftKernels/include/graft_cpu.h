@@ -1,0 +1,29 @@
+#ifndef GRAFT_CPU_H
+#define GRAFT_CPU_H
+
+#include <stdint.h>
+
+/// Instruction sets, as kernels distinguish them. Higher ones include the lower.
+enum {
+  GRAFT_ISA_SCALAR = 0,
+  GRAFT_ISA_AVX2 = 1,    // AVX2, FMA, F16C
+  GRAFT_ISA_AVX512 = 2,  // F, BW, DQ, VL
+  GRAFT_ISA_AMX = 3,     // AVX-512 and AMX-BF16 tiles
+};
+
+/// The highest instruction set that processor and operating system offer (CPUID and XGETBV).
+int32_t graft_cpu_instruction_set(void);
+
+/// Makes denormal numbers zero on this thread; returns the state to restore.
+uint32_t graft_cpu_flush_denormals(void);
+
+/// Restores the floating-point state that `graft_cpu_flush_denormals` returned.
+void graft_cpu_restore_state(uint32_t state);
+
+/// A hint that this thread spins.
+void graft_cpu_pause(void);
+
+/// How many processors affinity and cgroups grant this process; at least 1.
+int32_t graft_cpu_available_count(void);
+
+#endif

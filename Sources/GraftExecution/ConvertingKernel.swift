@@ -1,0 +1,145 @@
+extension PrepareContext {
+  /// A kernel for element types that `prepare` does not know: it converts inputs of the types in `narrow`
+  /// to `wide`, runs what `prepare` makes for those, and converts the outputs back.
+  ///
+  /// Constants are converted once, at plan time. The results are those of computing in `wide` and rounding
+  /// once at the end, as NumPy-made expectations for float16 allow.
+  package func converting(
+    _ narrow: Set<ElementType>, to wide: ElementType,
+    _ prepare: (PrepareContext) throws -> PreparedKernel
+  ) throws -> PreparedKernel {
+    var wideInputs = inputs
+    var wideOutputs = outputs
+    var wideConstants: [Int: Tensor] = [:]
+    for (index, input) in inputs.enumerated() {
+      guard let input, narrow.contains(input.elementType) else { continue }
+      wideInputs[index]!.elementType = wide
+      if let constant = input.constant {
+        let converted = try packedConstants.packed(constant, format: "as-\(wide)") {
+          let converted = try Tensor(zeros: wide, shape: constant.shape)
+          try ElementConversion.convert(
+            constant.baseAddress, constant.elementType, to: converted.baseAddress, wide,
+            count: constant.elementCount)
+          return converted
+        }
+        wideConstants[index] = converted
+        wideInputs[index]!.constant = converted
+      }
+    }
+    for (index, output) in outputs.enumerated() {
+      if let output, narrow.contains(output.elementType) { wideOutputs[index]!.elementType = wide }
+    }
+    let inner = try prepare(
+      PrepareContext(
+        inputs: wideInputs, outputs: wideOutputs, instructionSet: instructionSet,
+        packedConstants: packedConstants))
+    guard case .phases(let innerPhases) = inner.form else { return inner }
+    return try ConvertingKernel(
+      context: self, wide: wide, wideInputs: wideInputs, wideOutputs: wideOutputs,
+      wideConstants: wideConstants, inner: inner, innerPhases: innerPhases
+    ).kernel()
+  }
+}
+
+/// Lays out scratch memory as: inner scratch, then converted inputs and outputs, then the pointers to them.
+private struct ConvertingKernel {
+  let context: PrepareContext
+  let wide: ElementType
+  let wideInputs: [PrepareContext.Description?]
+  let wideOutputs: [PrepareContext.Description?]
+  let wideConstants: [Int: Tensor]
+  let inner: PreparedKernel
+  let innerPhases: [PreparedKernel.Phase]
+
+  struct Slot {
+    let index: Int
+    let narrowType: ElementType
+    let elementCount: Int
+    let offset: Int
+  }
+
+  func kernel() throws -> PreparedKernel {
+    let wide = wide
+    func aligned(_ count: Int) -> Int { (count + 63) & ~63 }
+    var size = aligned(inner.scratchByteCount)
+    func slots(
+      _ narrow: [PrepareContext.Description?], _ wideForm: [PrepareContext.Description?],
+      skipping: (Int) -> Bool
+    ) -> [Slot] {
+      var slots: [Slot] = []
+      for index in narrow.indices {
+        guard let from = narrow[index], let to = wideForm[index],
+          from.elementType != to.elementType, !skipping(index)
+        else { continue }
+        slots.append(
+          Slot(
+            index: index, narrowType: from.elementType, elementCount: from.elementCount,
+            offset: size))
+        size += aligned(from.elementCount * wide.byteWidth)
+      }
+      return slots
+    }
+    let inputSlots = slots(context.inputs, wideInputs) { wideConstants[$0] != nil }
+    let outputSlots = slots(context.outputs, wideOutputs) { _ in false }
+    let tableOffset = size
+    let inputCount = context.inputs.count
+    let outputCount = context.outputs.count
+    size += aligned((inputCount + outputCount) * MemoryLayout<UnsafeMutableRawPointer?>.stride)
+
+    let constants = wideConstants
+    /// The arguments as the inner kernel sees them; the table was filled by the first phase.
+    @Sendable func innerArguments(_ arguments: KernelArguments) -> KernelArguments {
+      let table = (arguments.scratch! + tableOffset)
+        .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+      var result = KernelArguments(
+        inputs: UnsafePointer(table), outputs: UnsafePointer(table + inputCount),
+        scratch: arguments.scratch, workerScratchBase: arguments.workerScratchBase,
+        workerScratchStride: arguments.workerScratchStride)
+      result.worker = arguments.worker
+      return result
+    }
+
+    var phases = [
+      PreparedKernel.Phase(taskCount: 1) { arguments, _ in
+        let table = (arguments.scratch! + tableOffset)
+          .bindMemory(to: UnsafeMutableRawPointer?.self, capacity: inputCount + outputCount)
+        for index in 0..<inputCount { table[index] = arguments.inputs[index] }
+        for index in 0..<outputCount { table[inputCount + index] = arguments.outputs[index] }
+        for (index, constant) in constants { table[index] = constant.baseAddress }
+        for slot in inputSlots { table[slot.index] = arguments.scratch! + slot.offset }
+        for slot in outputSlots {
+          table[inputCount + slot.index] = arguments.scratch! + slot.offset
+        }
+      }
+    ]
+    for slot in inputSlots {
+      phases.append(
+        .parallel(count: slot.elementCount, grain: 8192) { arguments, range in
+          try ElementConversion.convert(
+            arguments.input(slot.index) + range.lowerBound * slot.narrowType.byteWidth,
+            slot.narrowType,
+            to: arguments.scratch! + slot.offset + range.lowerBound * wide.byteWidth, wide,
+            count: range.count)
+        })
+    }
+    for phase in innerPhases {
+      phases.append(
+        PreparedKernel.Phase(taskCount: phase.taskCount) { arguments, task in
+          try phase.body(innerArguments(arguments), task)
+        })
+    }
+    for slot in outputSlots {
+      phases.append(
+        .parallel(count: slot.elementCount, grain: 8192) { arguments, range in
+          guard arguments.hasOutput(slot.index) else { return }
+          try ElementConversion.convert(
+            arguments.scratch! + slot.offset + range.lowerBound * wide.byteWidth, wide,
+            to: arguments.output(slot.index) + range.lowerBound * slot.narrowType.byteWidth,
+            slot.narrowType, count: range.count)
+        })
+    }
+    return PreparedKernel(
+      phases: phases, scratchByteCount: size,
+      workerScratchByteCount: inner.workerScratchByteCount)
+  }
+}

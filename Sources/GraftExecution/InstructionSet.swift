@@ -1,0 +1,28 @@
+import CGraftKernels
+import Foundation
+
+/// The families of vector instructions that kernels are written for.
+package enum InstructionSet: Int32, Sendable, Comparable, CaseIterable {
+  case scalar = 0
+  /// AVX2, FMA and F16C
+  case avx2 = 1
+  /// AVX-512 F, BW, DQ and VL
+  case avx512 = 2
+  /// AVX-512 and AMX tiles with bf16
+  case amx = 3
+
+  package static func < (left: InstructionSet, right: InstructionSet) -> Bool {
+    left.rawValue < right.rawValue
+  }
+
+  /// What processor and operating system offer.
+  package static let detected = InstructionSet(rawValue: graft_cpu_instruction_set()) ?? .scalar
+
+  /// What kernels use: what the machine has, or less if `GRAFT_ISA` says so.
+  package static let current: InstructionSet = {
+    guard let name = ProcessInfo.processInfo.environment["GRAFT_ISA"],
+      let wanted = allCases.first(where: { "\($0)" == name })
+    else { return detected }
+    return min(wanted, detected)
+  }()
+}

@@ -1,0 +1,55 @@
+/// The memory that a kernel works on. Raw pointers live here and below, nowhere above.
+package struct KernelArguments: @unchecked Sendable {
+  let inputs: UnsafePointer<UnsafeMutableRawPointer?>
+  let outputs: UnsafePointer<UnsafeMutableRawPointer?>
+  /// Memory of the whole kernel, ``PreparedKernel/scratchByteCount`` bytes, aligned to 64.
+  package let scratch: UnsafeMutableRawPointer?
+  let workerScratchBase: UnsafeMutableRawPointer?
+  let workerScratchStride: Int
+  /// Which worker of the pool runs this task, from 0.
+  package internal(set) var worker = 0
+
+  package init(
+    inputs: UnsafePointer<UnsafeMutableRawPointer?>,
+    outputs: UnsafePointer<UnsafeMutableRawPointer?>,
+    scratch: UnsafeMutableRawPointer?, workerScratchBase: UnsafeMutableRawPointer?,
+    workerScratchStride: Int
+  ) {
+    self.inputs = inputs
+    self.outputs = outputs
+    self.scratch = scratch
+    self.workerScratchBase = workerScratchBase
+    self.workerScratchStride = workerScratchStride
+  }
+
+  /// Memory of this worker alone, ``PreparedKernel/workerScratchByteCount`` bytes, aligned to 64.
+  package var workerScratch: UnsafeMutableRawPointer? {
+    workerScratchBase.map { $0 + worker * workerScratchStride }
+  }
+
+  package func hasInput(_ index: Int) -> Bool { inputs[index] != nil }
+  package func hasOutput(_ index: Int) -> Bool { outputs[index] != nil }
+
+  package func input(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(inputs[index]!) }
+  package func output(_ index: Int) -> UnsafeMutableRawPointer { outputs[index]! }
+
+  package func input<Element>(_ index: Int, as: Element.Type) -> UnsafePointer<Element> {
+    UnsafePointer(inputs[index]!.assumingMemoryBound(to: Element.self))
+  }
+
+  package func output<Element>(_ index: Int, as: Element.Type) -> UnsafeMutablePointer<Element> {
+    outputs[index]!.assumingMemoryBound(to: Element.self)
+  }
+
+  package func optionalInput<Element>(
+    _ index: Int, as: Element.Type
+  ) -> UnsafePointer<Element>? {
+    inputs[index].map { UnsafePointer($0.assumingMemoryBound(to: Element.self)) }
+  }
+
+  package func optionalOutput<Element>(
+    _ index: Int, as: Element.Type
+  ) -> UnsafeMutablePointer<Element>? {
+    outputs[index]?.assumingMemoryBound(to: Element.self)
+  }
+}

@@ -1,0 +1,93 @@
+import CGraftKernels
+
+/// Runs one operator on values at hand: for constant folding, segments whose shapes depend on data, and tests.
+///
+/// - Returns: an output for each place in `wantedOutputs`; `nil` where it is false.
+package func evaluate(
+  _ operation: any Operator, inputs: [RuntimeValue?], wantedOutputs: [Bool],
+  instructionSet: InstructionSet = .current, packedConstants: PackedConstants = PackedConstants(),
+  treatInputsAsConstant: Bool = false, threads: Int = 1
+) throws -> [RuntimeValue?] {
+  // Values that are no tensors are typed by the operators that take them.
+  var tensors: [Tensor?] = []
+  for input in inputs {
+    if case .tensor(let tensor) = input {
+      let mustCopy = !tensor.isAligned && !type(of: operation).acceptsUnalignedInputs
+      tensors.append(mustCopy ? try tensor.copied() : tensor)
+    } else {
+      tensors.append(nil)
+    }
+  }
+  var inference = InferenceContext(
+    inputTypes: zip(inputs, tensors).map { input, tensor in
+      tensor.map { .tensor(TensorType($0.elementType, [Dimension]($0.shape))) }
+        ?? input.map(\.staticType)
+    },
+    inputContents: tensors, wantedOutputs: wantedOutputs)
+  try operation.infer(&inference)
+
+  let context = PrepareContext(
+    inputs: tensors.map { tensor in
+      tensor.map {
+        PrepareContext.Description(
+          elementType: $0.elementType, shape: $0.shape,
+          constant: treatInputsAsConstant || $0.byteCount <= 4096 ? $0 : nil)
+      }
+    },
+    outputs: zip(inference.outputTypes, wantedOutputs).map { type, isWanted in
+      guard isWanted, let type = type?.tensor, let shape = type.shape?.knownShape else {
+        return nil
+      }
+      return PrepareContext.Description(elementType: type.elementType, shape: shape)
+    },
+    instructionSet: instructionSet, packedConstants: packedConstants)
+  let kernel = try operation.prepare(context)
+
+  switch kernel.form {
+  case .dynamic(let body):
+    return try body(zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input })
+  case .alias(let input):
+    guard let source = tensors[input], let shape = context.outputs[0]?.shape else { return [nil] }
+    return [.tensor(try source.reshaped(shape))]
+  case .phases(let phases):
+    let outputs = try context.outputs.map { description in
+      try description.map { try Tensor(zeros: $0.elementType, shape: $0.shape) }
+    }
+    let scratch = try Storage.heap(byteCount: kernel.scratchByteCount)
+    let stride = (kernel.workerScratchByteCount + 63) & ~63
+    let workerScratch = try Storage.heap(byteCount: stride * max(threads, 1))
+    let inputPointers = tensors.map { $0?.baseAddress }
+    let outputPointers = outputs.map { $0?.baseAddress }
+    let state = graft_cpu_flush_denormals()
+    defer { graft_cpu_restore_state(state) }
+    try inputPointers.withUnsafeBufferPointer { inputPointers in
+      try outputPointers.withUnsafeBufferPointer { outputPointers in
+        let placeholder = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 1)
+        placeholder.initialize(to: nil)
+        defer { placeholder.deallocate() }
+        let arguments = KernelArguments(
+          inputs: inputPointers.baseAddress ?? UnsafePointer(placeholder),
+          outputs: outputPointers.baseAddress ?? UnsafePointer(placeholder),
+          scratch: scratch.baseAddress, workerScratchBase: workerScratch.baseAddress,
+          workerScratchStride: stride)
+        try ThreadPool.shared.run(phases, arguments, threads: threads)
+      }
+    }
+    withExtendedLifetime((tensors, scratch, workerScratch)) {}
+    return outputs.map { $0.map { .tensor($0) } }
+  }
+}
+
+extension RuntimeValue {
+  /// What is known of the type of this value.
+  package var staticType: ValueType {
+    switch self {
+    case .tensor(let tensor):
+      .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
+    case .sequence(let elements):
+      .sequence(elements.first?.staticType ?? .tensor(TensorType(.float, nil)))
+    case .optional(let value):
+      .optional(value?.staticType ?? .tensor(TensorType(.float, nil)))
+    }
+  }
+}

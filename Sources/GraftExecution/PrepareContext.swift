@@ -1,0 +1,67 @@
+/// What `prepare` of one node sees: known shapes, constants, the machine.
+package struct PrepareContext: Sendable {
+  /// A tensor input or output.
+  package struct Description: Sendable {
+    package var elementType: ElementType
+    package var shape: Shape
+    /// What it contains, if that never changes; may be packed then.
+    package var constant: Tensor?
+
+    package init(elementType: ElementType, shape: Shape, constant: Tensor? = nil) {
+      self.elementType = elementType
+      self.shape = shape
+      self.constant = constant
+    }
+
+    package var elementCount: Int { shape.elementCount }
+    package var rank: Int { shape.count }
+  }
+
+  /// `nil` where an optional input is left out, and for values that are no tensors.
+  package let inputs: [Description?]
+  package let outputs: [Description?]
+  package let instructionSet: InstructionSet
+  package let packedConstants: PackedConstants
+
+  package init(
+    inputs: [Description?], outputs: [Description?],
+    instructionSet: InstructionSet = .current, packedConstants: PackedConstants
+  ) {
+    self.inputs = inputs
+    self.outputs = outputs
+    self.instructionSet = instructionSet
+    self.packedConstants = packedConstants
+  }
+
+  package func hasInput(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
+  package func hasOutput(_ index: Int) -> Bool { index < outputs.count && outputs[index] != nil }
+
+  /// - Throws: `GraftError` if the input is missing or no tensor.
+  package func input(_ index: Int) throws -> Description {
+    guard index < inputs.count, let description = inputs[index] else {
+      throw GraftError.badData("input \(index) is missing")
+    }
+    return description
+  }
+
+  package func output(_ index: Int) throws -> Description {
+    guard index < outputs.count, let description = outputs[index] else {
+      throw GraftError.badData("output \(index) is missing")
+    }
+    return description
+  }
+
+  /// What an input contains, if it is constant.
+  package func constant(_ index: Int) -> Tensor? {
+    index < inputs.count ? inputs[index]?.constant : nil
+  }
+
+  /// The integers in an input whose contents inference required.
+  package func integers(_ index: Int) throws -> [Int]? {
+    guard hasInput(index) else { return nil }
+    guard let constant = constant(index) else {
+      throw GraftError(.software, "input \(index) should be known at plan time")
+    }
+    return try constant.integers()
+  }
+}

@@ -1,0 +1,220 @@
+import CGraftKernels
+import Foundation
+import Synchronization
+
+/// The process's compute threads.
+///
+/// One caller at a time has the pool; another that comes meanwhile runs its kernels on its own thread, so
+/// that there are never more busy threads than processors plus callers.
+package final class ThreadPool: Sendable {
+  /// The pool that all sessions share, with a thread per granted processor, or `GRAFT_THREADS` of them.
+  package static let shared = ThreadPool(threadCount: defaultThreadCount)
+
+  /// Processors that affinity and cgroups grant, or what `GRAFT_THREADS` says.
+  package static let defaultThreadCount: Int = {
+    if let text = ProcessInfo.processInfo.environment["GRAFT_THREADS"], let count = Int(text),
+      count > 0
+    {
+      return min(count, maximumThreadCount)
+    }
+    return min(Int(graft_cpu_available_count()), maximumThreadCount)
+  }()
+
+  package static let maximumThreadCount = 256
+
+  /// Threads that take part, the caller's included.
+  package let threadCount: Int
+  private let state = PoolState()
+  private let startedWorkers = Mutex(0)
+
+  package init(threadCount: Int) {
+    self.threadCount = max(1, min(threadCount, ThreadPool.maximumThreadCount))
+  }
+
+  deinit { state.stop() }
+
+  /// Runs all phases of a kernel, on at most `threads` threads.
+  ///
+  /// - Throws: what the failing task with the lowest number threw.
+  package func run(
+    _ phases: [PreparedKernel.Phase], _ arguments: KernelArguments, threads: Int
+  ) throws {
+    for phase in phases {
+      let participants = min(threads, threadCount, phase.taskCount)
+      if participants <= 1 || !state.tryAcquire() {
+        for task in 0..<phase.taskCount { try phase.body(arguments, task) }
+        continue
+      }
+      defer { state.release() }
+      startWorkers(participants - 1)
+      try state.run(phase, arguments, participants: participants)
+    }
+  }
+
+  private func startWorkers(_ count: Int) {
+    startedWorkers.withLock { started in
+      while started < count {
+        started += 1
+        state.startWorker(started)
+      }
+    }
+  }
+}
+
+/// What pool and workers share; lives on while a worker does.
+///
+/// A ticket holds the job's generation in its upper half and the next task in its lower. A worker takes a
+/// task by exchanging the ticket, which fails if the job changed meanwhile; only then does it look into
+/// the job, which stays valid until all of its tasks are done.
+private final class PoolState: Sendable {
+  struct Job {
+    let phase: PreparedKernel.Phase
+    let arguments: KernelArguments
+  }
+
+  private let isBusy = Atomic(false)
+  private let isStopped = Atomic(false)
+  private let ticket = Atomic<UInt64>(PoolState.closed)
+  private let taskCount = Atomic(0)
+  private let participants = Atomic(0)
+  private let jobAddress = Atomic<UInt>(0)
+  private let doneCount = Atomic(0)
+  private let sleeperCount = Atomic(0)
+  private let failure = Mutex<(task: Int, error: any Error)?>(nil)
+  private let hasFailure = Atomic(false)
+  private let parking = Parking()
+
+  private static let closed: UInt64 = 0xffff_ffff
+  private static let spinCount = 2000
+
+  func tryAcquire() -> Bool {
+    isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+  }
+
+  func release() { isBusy.store(false, ordering: .releasing) }
+
+  func run(
+    _ phase: PreparedKernel.Phase, _ arguments: KernelArguments, participants: Int
+  ) throws {
+    let job = Job(phase: phase, arguments: arguments)
+    withUnsafePointer(to: job) { address in
+      let generation = (ticket.load(ordering: .relaxed) >> 32) &+ 1
+      ticket.store(generation << 32 | PoolState.closed, ordering: .sequentiallyConsistent)
+      taskCount.store(phase.taskCount, ordering: .relaxed)
+      self.participants.store(participants, ordering: .relaxed)
+      jobAddress.store(UInt(bitPattern: address), ordering: .relaxed)
+      doneCount.store(0, ordering: .relaxed)
+      ticket.store(generation << 32, ordering: .sequentiallyConsistent)
+      if sleeperCount.load(ordering: .sequentiallyConsistent) > 0 { parking.wakeAll() }
+
+      while takeTask(worker: 0) {}
+      var spins = 0
+      while doneCount.load(ordering: .acquiring) < phase.taskCount {
+        spins += 1
+        if spins < PoolState.spinCount * 4 { graft_cpu_pause() } else { sched_yield() }
+      }
+      // No late worker may take this job for an open one.
+      ticket.store(generation << 32 | PoolState.closed, ordering: .sequentiallyConsistent)
+    }
+    if hasFailure.load(ordering: .acquiring) {
+      hasFailure.store(false, ordering: .relaxed)
+      let error = failure.withLock { failure in
+        defer { failure = nil }
+        return failure?.error
+      }
+      if let error { throw error }
+    }
+  }
+
+  /// Takes and runs one task; false if there is none.
+  private func takeTask(worker: Int) -> Bool {
+    while true {
+      let current = ticket.load(ordering: .acquiring)
+      let task = Int(current & 0xffff_ffff)
+      let count = taskCount.load(ordering: .relaxed)
+      let isInvited = worker < participants.load(ordering: .relaxed)
+      let address = jobAddress.load(ordering: .relaxed)
+      guard task < count, isInvited else { return false }
+      guard
+        ticket.compareExchange(
+          expected: current, desired: current + 1, ordering: .acquiringAndReleasing
+        ).exchanged
+      else { continue }
+      let job = UnsafePointer<Job>(bitPattern: address)!
+      run(job.pointee.phase, job.pointee.arguments, task: task, worker: worker)
+      doneCount.wrappingAdd(1, ordering: .releasing)
+      return true
+    }
+  }
+
+  private func run(
+    _ phase: PreparedKernel.Phase, _ arguments: KernelArguments, task: Int, worker: Int
+  ) {
+    var arguments = arguments
+    arguments.worker = worker
+    do {
+      try phase.body(arguments, task)
+    } catch {
+      failure.withLock { failure in
+        if failure == nil || failure!.task > task { failure = (task, error) }
+      }
+      hasFailure.store(true, ordering: .releasing)
+    }
+  }
+
+  func startWorker(_ worker: Int) {
+    Thread.detachNewThread { [self] in
+      _ = graft_cpu_flush_denormals()
+      work(worker)
+    }
+  }
+
+  private func work(_ worker: Int) {
+    var spins = 0
+    while !isStopped.load(ordering: .relaxed) {
+      if takeTask(worker: worker) {
+        spins = 0
+        continue
+      }
+      spins += 1
+      if spins < PoolState.spinCount {
+        graft_cpu_pause()
+        continue
+      }
+      spins = 0
+      parking.sleep(
+        enter: { sleeperCount.wrappingAdd(1, ordering: .sequentiallyConsistent) },
+        leave: { sleeperCount.wrappingSubtract(1, ordering: .sequentiallyConsistent) },
+        while: { [self] in
+          let task = Int(ticket.load(ordering: .sequentiallyConsistent) & 0xffff_ffff)
+          return !isStopped.load(ordering: .relaxed)
+            && (task >= taskCount.load(ordering: .relaxed)
+              || worker >= participants.load(ordering: .relaxed))
+        })
+    }
+  }
+
+  func stop() {
+    isStopped.store(true, ordering: .sequentiallyConsistent)
+    parking.wakeAll()
+  }
+}
+
+/// Where idle workers sleep.
+private final class Parking: Sendable {
+  private let condition = NSCondition()
+
+  func sleep(enter: () -> Void, leave: () -> Void, while shouldSleep: () -> Bool) {
+    condition.lock()
+    enter()
+    while shouldSleep() { condition.wait() }
+    leave()
+    condition.unlock()
+  }
+
+  func wakeAll() {
+    condition.lock()
+    condition.broadcast()
+    condition.unlock()
+  }
+}

@@ -1,0 +1,43 @@
+extension Graph {
+  /// Infers the types of all values that nodes compute, as far as they are known before running.
+  ///
+  /// - Throws: `GraftError` naming the node, if a node is wrong.
+  package mutating func inferTypes() throws {
+    for index in nodes.indices { try inferTypes(ofNodeAt: index) }
+  }
+
+  /// Infers the types of one node's outputs, and of the values in its bodies.
+  package mutating func inferTypes(ofNodeAt index: Int) throws {
+    let node = nodes[index]
+    try withPlace(label(node)) {
+      guard OperatorCatalog.type(of: node) != nil else { return }
+      let types = try inferredTypes(of: node, contents: { constants[$0] })
+      for (output, type) in zip(node.outputs, types) {
+        guard let output, let type else { continue }
+        self[output].type = type
+      }
+    }
+  }
+
+  /// The types of a node's outputs; `nil` where they are not known.
+  package func inferredTypes(
+    of node: Node, contents: (ValueID) -> Tensor?
+  ) throws -> [ValueType?] {
+    let operation = try OperatorCatalog.make(node)
+    var context = InferenceContext(
+      inputTypes: node.inputs.map { id in id.map { self[$0].type ?? ValueType.anything } },
+      inputContents: node.inputs.map { $0.flatMap(contents) },
+      wantedOutputs: node.outputs.map { $0 != nil })
+    do {
+      try operation.infer(&context)
+    } catch is InferenceStop {
+      // What the operator said before it stopped still holds.
+    }
+    return context.outputTypes
+  }
+}
+
+extension ValueType {
+  /// For values of which nothing is known.
+  static let anything = ValueType.tensor(TensorType(.float, nil))
+}

@@ -1,0 +1,54 @@
+/// Drops axes of extent 1.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Squeeze.html>
+struct Squeeze: Operator {
+  static let schema = OperatorSchema(
+    "Squeeze", since: [1, 11, 13, 21, 23, 24, 25], sameSince: 13, inputs: 1...2)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    if version < 13 { try node.moveToInput("axes", at: 1, in: &context) }
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    let elementType = try context.elementType(0)
+    context.setOutput(0, elementType, nil)
+    let shape = try context.shape(0)
+    var dropped: Set<Int> = []
+    if let axes = try context.integers(1) {
+      for axis in axes {
+        let axis = try normalizedAxis(axis, rank: shape.count)
+        if let extent = shape[axis].known, extent != 1 {
+          throw GraftError.badData("axis \(axis) has extent \(extent) and cannot be dropped")
+        }
+        dropped.insert(axis)
+      }
+    } else {
+      guard let known = shape.knownShape else { throw InferenceStop.unknownShape }
+      dropped = Set(known.indices.filter { known[$0] == 1 })
+    }
+    context.setOutput(
+      0, elementType, shape.indices.filter { !dropped.contains($0) }.map { shape[$0] })
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let shape = builder.add("Shape", [try builder.input(0)])
+    builder.setInputGradient(0, builder.add("Reshape", [try builder.outputGradient(), shape]))
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "one axis", inputs: [.floats([1, 2], [1, 2, 1]), .integers([0], [1])],
+        outputs: [.floats([1, 2], [2, 1])], differentiableInputs: [0]),
+      OperatorExample(
+        "all axes of extent 1", inputs: [.floats([1, 2], [1, 2, 1])],
+        outputs: [.floats([1, 2], [2])]),
+    ]
+  }
+}

@@ -1,0 +1,30 @@
+extension InferenceContext {
+  /// Output 0 has the type and shape of input `index`.
+  mutating func setOutputLikeInput(_ index: Int = 0) throws {
+    let type = try input(index)
+    setOutput(0, type.elementType, type.shape)
+  }
+
+  /// Output 0 has the broadcast shape of these inputs.
+  mutating func setBroadcastOutput(_ elementType: ElementType, inputs: [Int]) throws {
+    setOutput(0, elementType, nil)
+    setOutput(0, elementType, try broadcast(inputs.map { try shape($0) }))
+  }
+}
+
+extension Tensor {
+  /// For examples: a tensor of floats that is right by construction.
+  static func floats(_ elements: [Float], _ shape: Shape) -> Tensor {
+    try! Tensor(elements, shape: shape)
+  }
+
+  /// For examples: a tensor of int64.
+  static func integers(_ elements: [Int64], _ shape: Shape) -> Tensor {
+    try! Tensor(elements, shape: shape)
+  }
+
+  /// For examples: a tensor of bools.
+  static func bools(_ elements: [Bool], _ shape: Shape) -> Tensor {
+    try! Tensor(elements, shape: shape)
+  }
+}

@@ -1,0 +1,79 @@
+/// What went wrong, where, and what to do about it.
+///
+/// Everything that Graft throws is one of these. `message` says what; `places` say where, the
+/// outermost first (file, node, tensor); `hint` says what to do.
+package struct GraftError: Error, Sendable, Equatable {
+  /// Exit statuses after sysexits.h.
+  package enum Code: Int32, Sendable {
+    /// The command was used wrongly.
+    case usage = 64
+    /// A file's content is wrong.
+    case badData = 65
+    /// A file is missing or cannot be read.
+    case noInput = 66
+    /// A service (the network) or a capability is not available.
+    case unavailable = 69
+    /// Graft itself is at fault.
+    case software = 70
+    /// The operating system refused something (memory, threads).
+    case operatingSystem = 71
+    /// An output file cannot be made.
+    case cannotCreate = 73
+    /// Reading or writing failed.
+    case inputOutput = 74
+    /// Trying again later may help.
+    case temporary = 75
+  }
+
+  package var code: Code
+  package var message: String
+  package var places: [String]
+  package var hint: String?
+
+  package init(_ code: Code, _ message: String, places: [String] = [], hint: String? = nil) {
+    self.code = code
+    self.message = message
+    self.places = places
+    self.hint = hint
+  }
+
+  package static func badData(_ message: String, hint: String? = nil) -> GraftError {
+    GraftError(.badData, message, hint: hint)
+  }
+
+  package static func usage(_ message: String, hint: String? = nil) -> GraftError {
+    GraftError(.usage, message, hint: hint)
+  }
+
+  /// The model asks for something that Graft cannot do.
+  package static func unsupported(_ message: String, hint: String? = nil) -> GraftError {
+    GraftError(.unavailable, message, hint: hint)
+  }
+
+  /// The same error with an outer place in front: `error.at("node 'conv1'")`.
+  package func at(_ place: String) -> GraftError {
+    var copy = self
+    copy.places.insert(place, at: 0)
+    return copy
+  }
+}
+
+extension GraftError: CustomStringConvertible {
+  /// One line: `file: node: what. What to do.`
+  package var description: String {
+    let text = (places + [message]).joined(separator: ": ")
+    guard let hint else { return text }
+    return "\(text). \(hint)"
+  }
+}
+
+/// Runs `body`; a `GraftError` that comes out of it gets `place` in front.
+package func withPlace<Result>(
+  _ place: @autoclosure () -> String, _ body: () throws -> Result
+) throws -> Result {
+  do {
+    return try body()
+  } catch let error as GraftError {
+    throw error.at(place())
+  }
+}

@@ -1,0 +1,25 @@
+/// What flows along an edge at run time.
+package indirect enum RuntimeValue: Sendable {
+  case tensor(Tensor)
+  case sequence([RuntimeValue])
+  /// `nil` is the empty optional.
+  case optional(RuntimeValue?)
+
+  /// - Throws: `GraftError` if this is no tensor.
+  package var tensor: Tensor {
+    get throws {
+      guard case .tensor(let tensor) = self else {
+        throw GraftError.badData("expected a tensor, found \(kind)")
+      }
+      return tensor
+    }
+  }
+
+  package var kind: String {
+    switch self {
+    case .tensor: "a tensor"
+    case .sequence: "a sequence"
+    case .optional: "an optional"
+    }
+  }
+}

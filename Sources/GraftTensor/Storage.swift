@@ -1,0 +1,93 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Memory that tensors look into: heap memory, a mapped file, or memory that something else owns.
+///
+/// Safe to share between threads as long as nobody writes; whoever made it may write until it is shared.
+package final class Storage: @unchecked Sendable {
+  /// The first byte. Heap memory is aligned to 64 bytes; mapped memory as the file has it.
+  package let baseAddress: UnsafeMutableRawPointer
+  package let byteCount: Int
+  /// Whether the bytes may be written.
+  package let isWritable: Bool
+  private let release: @Sendable (UnsafeMutableRawPointer, Int) -> Void
+
+  /// Cache lines and AVX-512 vectors are this wide.
+  package static let alignment = 64
+
+  private init(
+    baseAddress: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool,
+    release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
+  ) {
+    self.baseAddress = baseAddress
+    self.byteCount = byteCount
+    self.isWritable = isWritable
+    self.release = release
+  }
+
+  deinit { release(baseAddress, byteCount) }
+
+  /// Fresh heap memory, filled with zeros.
+  ///
+  /// - Throws: `GraftError` if the system does not have that much.
+  package static func heap(byteCount: Int) throws -> Storage {
+    guard byteCount >= 0, byteCount <= 1 << 48 else {
+      throw GraftError(.operatingSystem, "cannot allocate \(byteCount) bytes")
+    }
+    // Fresh pages come zeroed from the kernel; calloc knows which ones, posix_memalign does not.
+    let slack = alignment
+    guard let raw = calloc(1, byteCount + slack) else {
+      throw GraftError(.operatingSystem, "cannot allocate \(byteCount) bytes")
+    }
+    let aligned = UnsafeMutableRawPointer(
+      bitPattern: (UInt(bitPattern: raw) + UInt(slack) - 1) & ~(UInt(slack) - 1))!
+    let rawAddress = UInt(bitPattern: raw)
+    return Storage(baseAddress: aligned, byteCount: byteCount, isWritable: true) { _, _ in
+      free(UnsafeMutableRawPointer(bitPattern: rawAddress))
+    }
+  }
+
+  /// Memory that `owner` keeps alive.
+  package static func borrowed(
+    _ bytes: UnsafeMutableRawBufferPointer, isWritable: Bool, owner: any AnyObject & Sendable
+  ) -> Storage {
+    let placeholder = UnsafeMutableRawPointer(bitPattern: alignment)!
+    return Storage(
+      baseAddress: bytes.baseAddress ?? placeholder, byteCount: bytes.count, isWritable: isWritable
+    ) { _, _ in withExtendedLifetime(owner) {} }
+  }
+
+  /// A whole file, mapped read-only. Pages are read when they are touched.
+  ///
+  /// - Throws: `GraftError` if the file cannot be opened, is no regular file, or cannot be mapped.
+  package static func mappedFile(path: String) throws -> Storage {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw systemError("cannot open", path) }
+    defer { close(descriptor) }
+    return try mappedFile(descriptor: descriptor, path: path)
+  }
+
+  /// As ``mappedFile(path:)``, for a file that is open already; `path` is for messages.
+  package static func mappedFile(descriptor: Int32, path: String) throws -> Storage {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw systemError("cannot read", path) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw GraftError(.noInput, "is not a regular file", places: [path])
+    }
+    let byteCount = Int(status.st_size)
+    guard byteCount > 0 else { return try heap(byteCount: 0) }
+    guard let base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      base != MAP_FAILED
+    else { throw systemError("cannot map", path) }
+    return Storage(baseAddress: base, byteCount: byteCount, isWritable: false) { base, count in
+      munmap(base, count)
+    }
+  }
+
+  private static func systemError(_ what: String, _ path: String) -> GraftError {
+    GraftError(.noInput, "\(what): \(String(cString: strerror(errno)))", places: [path])
+  }
+}
