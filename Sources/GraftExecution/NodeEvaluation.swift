@@ -45,7 +45,8 @@ package func evaluate(
 
   switch kernel.form {
   case .dynamic(let body):
-    return try body(zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input })
+    return try body(
+      zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input })
   case .alias(let input):
     guard let source = tensors[input], let shape = context.outputs[0]?.shape else { return [nil] }
     return [.tensor(try source.reshaped(shape))]

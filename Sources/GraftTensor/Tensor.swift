@@ -24,7 +24,8 @@ package struct Tensor: Sendable {
       byteCount <= storage.byteCount - byteOffset
     else {
       throw GraftError.badData(
-        "a tensor of \(byteCount) bytes at \(byteOffset) does not fit into \(storage.byteCount) bytes")
+        "a tensor of \(byteCount) bytes at \(byteOffset) does not fit into \(storage.byteCount) bytes"
+      )
     }
     self.elementType = elementType
     self.shape = shape

@@ -38,7 +38,8 @@ struct Reshape: Operator {
           continue
         }
         guard axis < input.count else {
-          throw GraftError.badData("shape \(target) keeps axis \(axis) of an input of rank \(input.count)")
+          throw GraftError.badData(
+            "shape \(target) keeps axis \(axis) of an input of rank \(input.count)")
         }
         shape.append(input[axis])
       case -1:

@@ -1,0 +1,78 @@
+@_exported import GraftOperators
+
+/// A rewriting of a graph that keeps what it computes.
+package protocol GraphPass: Sendable {
+  /// Whether the graph changed.
+  static func run(_ graph: inout Graph) throws -> Bool
+}
+
+extension Graph {
+  /// Makes every reader of `old` (nodes, bodies, outputs, updates) read `new` instead.
+  mutating func replaceUses(of old: ValueID, with new: ValueID) {
+    replaceUses([old: new])
+  }
+
+  /// Makes every reader of a key read its value instead; chains are followed.
+  mutating func replaceUses(_ replacements: [ValueID: ValueID]) {
+    guard !replacements.isEmpty else { return }
+    func final(_ id: ValueID) -> ValueID {
+      var id = id
+      while let next = replacements[id] { id = next }
+      return id
+    }
+    for index in nodes.indices {
+      for position in nodes[index].inputs.indices {
+        if let input = nodes[index].inputs[position] {
+          nodes[index].inputs[position] = final(input)
+        }
+      }
+      nodes[index].mapBodies { body in
+        for (inner, outer) in body.captures { body.captures[inner] = final(outer) }
+      }
+    }
+    for index in outputs.indices { outputs[index] = final(outputs[index]) }
+    for index in updates.indices { updates[index].newValue = final(updates[index].newValue) }
+  }
+
+  /// Removes the nodes at these places.
+  mutating func removeNodes(at indices: Set<Int>) {
+    guard !indices.isEmpty else { return }
+    nodes = nodes.indices.lazy.filter { !indices.contains($0) }.map { nodes[$0] }
+  }
+
+  /// For each value, the nodes that read it, by place.
+  func consumers() -> [ValueID: [Int]] {
+    var consumers: [ValueID: [Int]] = [:]
+    for (index, node) in nodes.enumerated() {
+      for case let input? in node.inputs { consumers[input, default: []].append(index) }
+      for body in node.bodies {
+        for outer in body.captures.values { consumers[outer, default: []].append(index) }
+      }
+    }
+    return consumers
+  }
+
+  /// The rank of a value, if it is known.
+  func rank(_ id: ValueID?) -> Int? { id.flatMap { self[$0].type?.tensor?.shape?.count } }
+
+  func elementType(_ id: ValueID?) -> ElementType? {
+    id.flatMap { self[$0].type?.tensor?.elementType }
+  }
+}
+
+extension Node {
+  /// Changes the graphs among the attributes.
+  mutating func mapBodies(_ transform: (inout Graph) -> Void) {
+    for (name, attribute) in attributes {
+      switch attribute {
+      case .graph(var graph):
+        transform(&graph)
+        attributes[name] = .graph(graph)
+      case .graphs(var graphs):
+        for index in graphs.indices { transform(&graphs[index]) }
+        attributes[name] = .graphs(graphs)
+      default: break
+      }
+    }
+  }
+}

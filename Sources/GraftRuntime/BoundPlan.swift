@@ -1,0 +1,187 @@
+import CGraftKernels
+import GraftPasses
+
+/// A plan with the memory it runs in: an arena, and a table of the pointers that kernels get.
+final class BoundPlan {
+  let plan: Plan
+  /// What the plan was made for: types of its inputs, and contents where shapes depend on them.
+  private let inputKinds: [ValueType]
+  private let inputShapes: [Shape?]
+  private let nodes: [Int]?
+  private let contents: [(position: Int, tensor: Tensor)]
+  private let arena: Storage
+  private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+  private let tableCount: Int
+  private var arguments: [KernelArguments] = []
+  /// Entries of the table that change from run to run: which input or output goes there.
+  private var inputSlots: [(slot: Int, position: Int)] = []
+  private var outputSlots: [(slot: Int, position: Int)] = []
+  /// Entries that a dynamic step earlier in the plan fills, by step.
+  private var heapSlots: [Int: [(slot: Int, id: ValueID, byteCount: Int)]] = [:]
+  private var heap: [ValueID: RuntimeValue] = [:]
+
+  init(
+    _ plan: Plan, nodes: [Int]?, values: [RuntimeValue], contents: [(Int, Tensor)],
+    parameters: ParameterStore
+  ) throws {
+    self.plan = plan
+    self.nodes = nodes
+    self.inputKinds = values.map(\.staticType)
+    self.inputShapes = values.map { value in
+      if case .tensor(let tensor) = value { tensor.shape } else { nil }
+    }
+    self.contents = contents.map { (position: $0.0, tensor: $0.1) }
+    self.arena = try Storage.heap(byteCount: plan.arenaByteCount)
+    tableCount = plan.steps.reduce(0) { $0 + $1.inputs.count + $1.outputs.count } + 1
+    table = .allocate(capacity: tableCount)
+    table.initialize(repeating: nil, count: tableCount)
+    fillTable(parameters)
+  }
+
+  deinit {
+    table.deinitialize(count: tableCount)
+    table.deallocate()
+  }
+
+  private func fillTable(_ parameters: ParameterStore) {
+    var slot = 0
+    for (stepIndex, step) in plan.steps.enumerated() {
+      let firstInput = slot
+      for operand in step.inputs + step.outputs {
+        switch operand?.place {
+        case nil: break
+        case .arena(let offset): table[slot] = arena.baseAddress + offset
+        case .constant(let index): table[slot] = plan.constants[index].baseAddress
+        case .parameter(let id): table[slot] = parameters.tensor(id)?.baseAddress
+        case .input(let position): inputSlots.append((slot, position))
+        case .output(let position): outputSlots.append((slot, position))
+        case .heap(let id):
+          if slot < firstInput + step.inputs.count, let operand {
+            let byteCount = operand.shape.elementCount * operand.elementType.byteWidth
+            heapSlots[stepIndex, default: []].append((slot, id, byteCount))
+          }
+        }
+        slot += 1
+      }
+      arguments.append(
+        KernelArguments(
+          inputs: UnsafePointer(table + firstInput),
+          outputs: UnsafePointer(table + firstInput + step.inputs.count),
+          scratch: arena.baseAddress + step.scratchOffset,
+          workerScratchBase: arena.baseAddress + step.workerScratchOffset,
+          workerScratchStride: plan.workerScratchStride))
+    }
+  }
+
+  /// Whether the plan was made for these nodes and fits these inputs.
+  func matches(_ inputs: [RuntimeValue], nodes: [Int]?) -> Bool {
+    guard nodes == self.nodes else { return false }
+    for (position, value) in inputs.enumerated() {
+      if case .tensor(let tensor) = value {
+        guard tensor.shape == inputShapes[position],
+          tensor.elementType == inputKinds[position].tensor?.elementType
+        else { return false }
+      } else if value.staticType != inputKinds[position] {
+        return false
+      }
+    }
+    for (position, tensor) in contents {
+      guard case .tensor(let given) = inputs[position], given.elementType == tensor.elementType
+      else { return false }
+      let isSame = given.withUnsafeBytes { a in
+        tensor.withUnsafeBytes { b in a.elementsEqual(b) }
+      }
+      if !isSame { return false }
+    }
+    return true
+  }
+
+  /// Runs all steps. Inputs and outputs lie where the caller says.
+  func run(
+    _ inputs: [RuntimeValue], outputs: [Tensor?], pool: ThreadPool, threads: Int,
+    profile: Profile?
+  ) throws {
+    for (slot, position) in inputSlots {
+      guard case .tensor(let tensor) = inputs[position] else { continue }
+      table[slot] = tensor.baseAddress
+    }
+    for (slot, position) in outputSlots { table[slot] = outputs[position]?.baseAddress }
+    let state = graft_cpu_flush_denormals()
+    defer { graft_cpu_restore_state(state) }
+    for index in plan.steps.indices {
+      let start = profile == nil ? 0 : Profile.now()
+      try runStep(index, inputs, outputs, pool, threads)
+      profile?.add(step: index, of: plan, start: start)
+    }
+  }
+
+  private func runStep(
+    _ index: Int, _ inputs: [RuntimeValue], _ outputs: [Tensor?], _ pool: ThreadPool,
+    _ threads: Int
+  ) throws {
+    switch plan.steps[index].kernel.form {
+    case .phases(let phases):
+      if let slots = heapSlots[index] { try fillHeapSlots(slots) }
+      do {
+        try pool.run(phases, arguments[index], threads: threads)
+      } catch let error as GraftError {
+        throw error.at(plan.steps[index].label)
+      }
+    case .dynamic(let body):
+      let step = plan.steps[index]
+      try withPlace(step.label) {
+        let values = try step.inputs.map { try $0.map { try value($0, inputs, outputs) } }
+        let results = try body(values)
+        for (id, result) in zip(step.dynamicOutputs, results) {
+          if let id, let result { heap[id] = result }
+        }
+      }
+    case .alias: break
+    }
+  }
+
+  private func fillHeapSlots(_ slots: [(slot: Int, id: ValueID, byteCount: Int)]) throws {
+    for (slot, id, byteCount) in slots {
+      guard let tensor = try heap[id]?.tensor, tensor.byteCount == byteCount else {
+        throw GraftError(.software, "a dynamic step made a value of another size than it said")
+      }
+      table[slot] = tensor.baseAddress
+    }
+  }
+
+  /// A value of this plan after it ran, as a view of the memory it lies in.
+  func value(
+    _ operand: Plan.Operand, _ inputs: [RuntimeValue], _ outputs: [Tensor?]
+  ) throws -> RuntimeValue {
+    func view(_ storage: Storage, _ byteOffset: Int) throws -> RuntimeValue {
+      .tensor(
+        try Tensor(
+          elementType: operand.elementType, shape: operand.shape, storage: storage,
+          byteOffset: byteOffset))
+    }
+    switch operand.place {
+    case .arena(let offset): return try view(arena, offset)
+    case .constant(let index):
+      return .tensor(try plan.constants[index].reshaped(operand.shape))
+    case .input(let position):
+      guard case .tensor(let tensor) = inputs[position] else { return inputs[position] }
+      return .tensor(try tensor.reshaped(operand.shape))
+    case .output(let position):
+      guard let tensor = outputs[position] else {
+        throw GraftError(.software, "output \(position) has no memory")
+      }
+      return .tensor(try tensor.reshaped(operand.shape))
+    case .heap(let id):
+      guard let value = heap[id] else { throw GraftError(.software, "a value was not made") }
+      return value
+    case .parameter:
+      throw GraftError(.software, "a parameter cannot be read by a dynamic step")
+    }
+  }
+
+  /// What dynamic steps made in the last run.
+  func takeHeap() -> [ValueID: RuntimeValue] {
+    defer { heap.removeAll(keepingCapacity: true) }
+    return heap
+  }
+}

@@ -1,0 +1,21 @@
+import GraftPasses
+
+/// The current values of a graph's parameters. One writer at a time.
+package final class ParameterStore: @unchecked Sendable {
+  /// Memory of fixed address, which updates write into.
+  private let tensors: [ValueID: Tensor]
+
+  /// Starts with copies of the graph's first values.
+  package init(_ graph: Graph) throws {
+    tensors = try graph.parameters.mapValues { try $0.copied() }
+  }
+
+  package func tensor(_ id: ValueID) -> Tensor? { tensors[id] }
+
+  /// The graph with the current values as its parameters' first ones.
+  package func snapshot(of graph: Graph) throws -> Graph {
+    var copy = graph
+    for (id, tensor) in tensors { copy.parameters[id] = try tensor.copied() }
+    return copy
+  }
+}

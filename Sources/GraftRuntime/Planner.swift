@@ -1,0 +1,151 @@
+import GraftPasses
+
+/// Makes plans for the nodes of a graph, for given shapes.
+struct Planner {
+  /// What is known of a value before the plan runs.
+  struct Given {
+    var type: ValueType
+    /// What it contains, where shapes depend on that.
+    var contents: Tensor?
+  }
+
+  /// A node that runs, before places are assigned.
+  struct Item {
+    let node: Node
+    let operation: any Operator
+    let outputTypes: [ValueType?]
+  }
+
+  let graph: Graph
+  /// The decoded operator of each node.
+  let operations: [any Operator]
+  let packedConstants: PackedConstants
+  let threadCount: Int
+  let memoryLimit: Int
+
+  /// Bytes that folding one node at plan time may make.
+  static let foldingLimit = 1 << 20
+
+  /// Plans as many of `nodes` as the shapes of `given` allow; the others become the continuation.
+  func plan(
+    nodes: [Int], given: [ValueID: Given], inputs: [ValueID], isFirst: Bool
+  ) throws -> Plan {
+    var selection = Selection(graph: graph, operations: operations, given: given)
+    for index in nodes {
+      try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
+    }
+    guard selection.deferred.count < nodes.count || nodes.isEmpty else {
+      let label = graph.label(graph.nodes[nodes[0]])
+      throw GraftError(.software, "cannot be planned", places: [label])
+    }
+    var layout = PlanLayout(
+      planner: self, selection: selection, inputs: inputs, isFirst: isFirst)
+    return try layout.plan()
+  }
+}
+
+/// Decides which nodes run in a plan: folds what is known, defers what depends on results.
+struct Selection {
+  let graph: Graph
+  let operations: [any Operator]
+  private(set) var types: [ValueID: ValueType] = [:]
+  private(set) var known: [ValueID: Tensor] = [:]
+  private(set) var items: [Planner.Item] = []
+  private(set) var deferred: [Int] = []
+  /// Values whose contents decide shapes of deferred nodes.
+  private(set) var neededContents: Set<ValueID> = []
+  private var unavailable: Set<ValueID> = []
+
+  init(graph: Graph, operations: [any Operator], given: [ValueID: Planner.Given]) {
+    self.graph = graph
+    self.operations = operations
+    for (id, tensor) in graph.constants {
+      known[id] = tensor
+      types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
+    }
+    for (id, tensor) in graph.parameters {
+      types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
+    }
+    for (id, value) in given {
+      types[id] = value.type
+      if let contents = value.contents { known[id] = contents }
+    }
+  }
+
+  mutating func add(_ index: Int) throws {
+    let node = graph.nodes[index]
+    var reads = node.inputs.compactMap { $0 }
+    for body in node.bodies { reads += body.captures.values }
+    if reads.contains(where: { unavailable.contains($0) }) {
+      postpone(index)
+      return
+    }
+    let operation = operations[index]
+    var inference = InferenceContext(
+      inputTypes: node.inputs.map { $0.flatMap { types[$0] } },
+      inputContents: node.inputs.map { $0.flatMap { known[$0] } },
+      wantedOutputs: node.outputs.map { $0 != nil })
+    do {
+      try operation.infer(&inference)
+    } catch InferenceStop.needsContents(let input) {
+      if let id = node.inputs[input] { neededContents.insert(id) }
+      postpone(index)
+      return
+    } catch is InferenceStop {
+      throw GraftError(.software, "the rank of an input is not known at plan time")
+    }
+    if fold(node, operation, inference) { return }
+    items.append(
+      Planner.Item(node: node, operation: operation, outputTypes: inference.outputTypes))
+    for (id, type) in zip(node.outputs, inference.outputTypes) {
+      guard let id else { continue }
+      if let type, type.isStatic { types[id] = type } else { unavailable.insert(id) }
+    }
+  }
+
+  private mutating func postpone(_ index: Int) {
+    deferred.append(index)
+    for case let output? in graph.nodes[index].outputs { unavailable.insert(output) }
+  }
+
+  /// Takes contents that follow from shapes or from known inputs; false if the node has to run.
+  private mutating func fold(
+    _ node: Node, _ operation: any Operator, _ inference: InferenceContext
+  ) -> Bool {
+    var contents = inference.outputContents
+    let isComplete = zip(node.outputs, contents).allSatisfy { $0 == nil || $1 != nil }
+    if !isComplete {
+      let inputs = node.inputs.map { $0.flatMap { known[$0] } }
+      let byteCount = inference.outputTypes.reduce(0) { $0 + ($1?.byteCount ?? .max / 4) }
+      guard operation.isDeterministic, node.bodies.isEmpty,
+        zip(node.inputs, inputs).allSatisfy({ $0 == nil || $1 != nil }),
+        byteCount <= Planner.foldingLimit,
+        let results = try? evaluate(
+          operation, inputs: inputs.map { $0.map { .tensor($0) } },
+          wantedOutputs: node.outputs.map { $0 != nil })
+      else { return false }
+      contents = results.map { try? $0?.tensor }
+      guard zip(node.outputs, contents).allSatisfy({ $0 == nil || $1 != nil }) else { return false }
+    }
+    for (id, tensor) in zip(node.outputs, contents) {
+      guard let id, let tensor else { continue }
+      known[id] = tensor
+      types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
+    }
+    return true
+  }
+}
+
+extension ValueType {
+  /// A tensor with bytes and a known shape, which can lie in an arena.
+  var isStatic: Bool {
+    guard let tensor, tensor.elementType != .string else { return false }
+    return tensor.shape?.knownShape != nil
+  }
+
+  /// Bytes of a static tensor; `nil` for anything else.
+  var byteCount: Int? {
+    guard let tensor, let shape = tensor.shape?.knownShape else { return nil }
+    return try? Tensor.byteCount(tensor.elementType, shape)
+  }
+}

@@ -1,0 +1,178 @@
+import GraftPasses
+
+/// Runs an executable. Owns the memory for intermediate values; not for several threads at once.
+///
+/// The first run for new shapes makes a plan; a few plans are kept. A run for shapes seen before, with
+/// outputs bound by the caller, allocates nothing.
+package final class Session {
+  package let executable: Executable
+  package var profile: Profile?
+  private let pool: ThreadPool
+  /// Plans kept, by their place in a chain; the most recently used first.
+  private var plans: [[BoundPlan]] = []
+  private static let planLimit = 4
+  /// The inputs of the current run, kept to reuse their memory.
+  private var values: [RuntimeValue] = []
+  private var boundOutputs: [Tensor?] = []
+
+  package init(_ executable: Executable) {
+    self.executable = executable
+    let threads = executable.options.threadCount
+    self.pool =
+      threads <= ThreadPool.shared.threadCount ? .shared : ThreadPool(threadCount: threads)
+  }
+
+  /// Runs the graph on inputs in the model's order.
+  ///
+  /// - Throws: `GraftError` if inputs do not fit the model, or running fails.
+  package func run(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
+    try check(inputs)
+    return try runChain(inputs, outputs: Array(repeating: nil, count: graph.outputs.count))
+  }
+
+  /// Runs the graph on tensors.
+  package func run(_ inputs: [Tensor]) throws -> [Tensor] {
+    try run(inputs.map { RuntimeValue.tensor($0) }).map { try $0.tensor }
+  }
+
+  /// Runs the graph into memory that the caller made; its shapes must be those of the outputs.
+  package func run(_ inputs: [Tensor], into outputs: [Tensor]) throws {
+    values.removeAll(keepingCapacity: true)
+    for input in inputs { values.append(.tensor(input)) }
+    boundOutputs.removeAll(keepingCapacity: true)
+    for output in outputs { boundOutputs.append(output) }
+    try check(values)
+    let bound = try boundPlan(depth: 0, nodes: nil, values, ids: graph.inputs, contents: [])
+    guard bound.plan.continuation == nil, bound.plan.outputs.count == outputs.count else {
+      throw GraftError.unsupported("outputs whose shapes depend on data cannot be bound")
+    }
+    for (position, operand) in bound.plan.outputs {
+      let output = outputs[position]
+      guard output.shape == operand.shape, output.elementType == operand.elementType else {
+        throw GraftError.usage(
+          "output '\(executable.outputNames[position])' is \(operand.elementType)\(operand.shape); "
+            + "the memory for it is \(output.elementType)\(output.shape)")
+      }
+    }
+    try bound.run(
+      values, outputs: boundOutputs, pool: pool, threads: executable.options.threadCount,
+      profile: profile)
+  }
+
+  private var graph: Graph { executable.graph }
+
+  private func runChain(
+    _ inputs: [RuntimeValue], outputs bound: [Tensor?]
+  ) throws -> [RuntimeValue] {
+    var results = [RuntimeValue?](repeating: nil, count: graph.outputs.count)
+    var table: [ValueID: RuntimeValue] = [:]
+    var ids = graph.inputs
+    var values = inputs
+    var nodes: [Int]?
+    var contents: Set<ValueID> = []
+    for depth in 0... {
+      let boundPlan = try boundPlan(
+        depth: depth, nodes: nodes, values, ids: ids, contents: contents)
+      let plan = boundPlan.plan
+      var memory = [Tensor?](repeating: nil, count: graph.outputs.count)
+      for (position, operand) in plan.outputs {
+        memory[position] = try Tensor(zeros: operand.elementType, shape: operand.shape)
+      }
+      try boundPlan.run(
+        values, outputs: memory, pool: pool, threads: executable.options.threadCount,
+        profile: profile)
+      for (position, tensor) in memory.enumerated() {
+        if let tensor { results[position] = .tensor(tensor) }
+      }
+      if plan.continuation != nil {
+        for (id, operand) in plan.operands {
+          table[id] = try boundPlan.value(operand, values, memory)
+        }
+      }
+      for (id, value) in boundPlan.takeHeap() {
+        table[id] = value
+        for (position, output) in graph.outputs.enumerated() where output == id {
+          results[position] = value
+        }
+      }
+      guard let continuation = plan.continuation else { break }
+      nodes = continuation.nodes
+      ids = continuation.values
+      contents = continuation.contents
+      values = try ids.map { id in
+        guard let value = table[id] else {
+          throw GraftError(.software, "value '\(graph[id].name)' is missing between plans")
+        }
+        return value
+      }
+    }
+    return try results.enumerated().map { position, value in
+      if let value { return value }
+      // An output that is an input or a constant of a kind that does not lie in an arena.
+      if let index = graph.inputs.firstIndex(of: graph.outputs[position]) { return inputs[index] }
+      throw GraftError(
+        .software, "output '\(executable.outputNames[position])' was not computed")
+    }
+  }
+
+  /// The plan for these values, made now or kept from before.
+  private func boundPlan(
+    depth: Int, nodes: [Int]?, _ values: [RuntimeValue], ids: [ValueID], contents: Set<ValueID>
+  ) throws -> BoundPlan {
+    while plans.count <= depth { plans.append([]) }
+    if let index = plans[depth].firstIndex(where: { $0.matches(values, nodes: nodes) }) {
+      if index > 0 { plans[depth].insert(plans[depth].remove(at: index), at: 0) }
+      return plans[depth][0]
+    }
+    // The memory of plans no longer wanted goes before more is taken.
+    if plans[depth].count >= Session.planLimit { plans[depth].removeLast() }
+    var given: [ValueID: Planner.Given] = [:]
+    var known: [(Int, Tensor)] = []
+    for (position, (id, value)) in zip(ids, values).enumerated() {
+      var tensor: Tensor?
+      if contents.contains(id) {
+        tensor = try value.tensor.copied()
+        known.append((position, tensor!))
+      }
+      given[id] = Planner.Given(type: value.staticType, contents: tensor)
+    }
+    let plan = try executable.planner.plan(
+      nodes: nodes ?? Array(graph.nodes.indices), given: given, inputs: ids, isFirst: depth == 0)
+    let bound = try BoundPlan(
+      plan, nodes: nodes, values: values, contents: known, parameters: executable.parameters)
+    plans[depth].insert(bound, at: 0)
+    return bound
+  }
+
+  /// - Throws: `GraftError` that names the input which does not fit.
+  private func check(_ inputs: [RuntimeValue]) throws {
+    guard inputs.count == graph.inputs.count else {
+      throw GraftError.usage(
+        "the model has \(graph.inputs.count) inputs "
+          + "(\(executable.inputNames.joined(separator: ", "))); \(inputs.count) were given")
+    }
+    for (position, value) in inputs.enumerated() {
+      guard case .tensor(let tensor) = value,
+        let declared = executable.declaredType(ofInput: position)?.tensor
+      else { continue }
+      guard declared.accepts(tensor) else {
+        throw GraftError.usage(
+          "input '\(executable.inputNames[position])' is \(tensor.elementType)\(tensor.shape); "
+            + "the model declares \(declared)")
+      }
+    }
+  }
+}
+
+extension TensorType {
+  /// Whether a tensor has this element type and fits what is known of the shape.
+  func accepts(_ tensor: Tensor) -> Bool {
+    guard tensor.elementType == elementType else { return false }
+    guard let shape else { return true }
+    guard shape.count == tensor.shape.count else { return false }
+    for (dimension, extent) in zip(shape, tensor.shape) {
+      if let known = dimension.known, known != extent { return false }
+    }
+    return true
+  }
+}
