@@ -53,6 +53,7 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
 
     // C
     .target(name: "CGraftKernels", cSettings: cSettings),
@@ -70,7 +71,7 @@ let package = Package(
 
     // What comes in and goes out
     library("GraftVision", ["GraftTensor", "CGraftShims"]),
-    library("GraftData", ["GraftVision"]),
+    library("GraftData", ["GraftVision", "CZip"]),
     library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
     library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
     library("GraftModels", path: "models", ["GraftOperators", "CGraftShims", logging]),

@@ -17,6 +17,13 @@ package struct GradientBuilder {
     self.inputGradients = Array(repeating: nil, count: node.inputs.count)
   }
 
+  /// Hands the graph back, with the nodes that were appended.
+  package mutating func takeGraph() -> Graph {
+    var taken = Graph()
+    swap(&taken, &graph)
+    return taken
+  }
+
   /// Whether something trainable stands behind an input. Nothing need be built for the others.
   package func needs(_ input: Int) -> Bool { input < neededInputs.count && neededInputs[input] }
 

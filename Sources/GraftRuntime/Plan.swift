@@ -1,4 +1,4 @@
-import GraftPasses
+@_exported import GraftPasses
 
 /// What to run for known shapes: steps with prepared kernels, and where each value lies.
 ///

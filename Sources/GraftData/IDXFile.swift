@@ -1,0 +1,33 @@
+import GraftTensor
+
+/// Reads the IDX format of the MNIST files: bytes of up to four dimensions.
+///
+/// Source: <https://yann.lecun.com/exdb/mnist/> ("The IDX file format")
+package enum IDXFile {
+  private static let unsignedByte: UInt8 = 0x08
+
+  /// - Returns: a uint8 tensor, mapped, with the file's shape (`[N, rows, columns]` or `[N]`).
+  /// - Throws: `GraftError` if the file is missing or is no IDX file of bytes.
+  package static func read(path: String) throws -> Tensor {
+    let storage = try Storage.mappedFile(path: path)
+    return try withPlace(path) {
+      let bytes = UnsafeRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
+      guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else {
+        throw GraftError.badData("is no IDX file", hint: "Unpack it first if it ends in .gz")
+      }
+      guard bytes[2] == unsignedByte else {
+        throw GraftError.unsupported("holds elements of kind \(bytes[2]); only bytes are read")
+      }
+      let rank = Int(bytes[3])
+      let header = 4 + 4 * rank
+      guard (1...4).contains(rank), bytes.count >= header else {
+        throw GraftError.badData("is cut off in its header")
+      }
+      let shape = (0..<rank).map { axis in
+        Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4 + 4 * axis, as: UInt32.self)))
+      }
+      return try Tensor(
+        elementType: .uint8, shape: shape, storage: storage, byteOffset: header)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import CZip
+import Foundation
+import GraftTensor
+
+/// Reads and writes NumPy's NPZ format: a ZIP archive of NPY arrays.
+package enum NPZFile {
+  /// Bytes of one unpacked array; larger ones are refused.
+  private static let arrayLimit: UInt64 = 8 << 30
+  /// Deflate cannot expand data by more than about 1,032 to 1.
+  private static let ratioLimit: UInt64 = 1100
+
+  /// The arrays by name, in the order of the archive.
+  ///
+  /// - Throws: `GraftError` if the file is missing or damaged.
+  package static func read(path: String) throws -> [(name: String, tensor: Tensor)] {
+    var code: Int32 = 0
+    guard let archive = zip_open(path, ZIP_RDONLY, &code) else {
+      var error = zip_error_t()
+      zip_error_init_with_code(&error, code)
+      defer { zip_error_fini(&error) }
+      throw GraftError(
+        code == ZIP_ER_NOENT ? .noInput : .badData, String(cString: zip_error_strerror(&error)),
+        places: [path])
+    }
+    defer { zip_discard(archive) }
+    return try withPlace(path) {
+      try (0..<zip_get_num_entries(archive, 0)).map { index in
+        var status = zip_stat_t()
+        guard zip_stat_index(archive, zip_uint64_t(index), 0, &status) == 0,
+          let rawName = status.name
+        else { throw GraftError.badData("has a damaged directory") }
+        let name = String(cString: rawName)
+        return try withPlace(name) {
+          let storage = try unpack(archive, zip_uint64_t(index), status)
+          let tensor = try NPYFile.read(storage, 0..<storage.byteCount)
+          return (name.hasSuffix(".npy") ? String(name.dropLast(4)) : name, tensor)
+        }
+      }
+    }
+  }
+
+  private static func unpack(
+    _ archive: OpaquePointer, _ index: zip_uint64_t, _ status: zip_stat_t
+  ) throws -> Storage {
+    guard status.size <= arrayLimit,
+      status.size <= status.comp_size.multipliedReportingOverflow(by: ratioLimit).partialValue
+    else { throw GraftError.badData("declares \(status.size) bytes, which cannot be") }
+    guard let file = zip_fopen_index(archive, index, 0) else {
+      throw GraftError.badData(String(cString: zip_strerror(archive)))
+    }
+    defer { zip_fclose(file) }
+    let storage = try Storage.heap(byteCount: Int(status.size))
+    let count = zip_fread(file, storage.baseAddress, status.size)
+    guard count == Int64(status.size) else { throw GraftError.badData("is cut off or damaged") }
+    return storage
+  }
+
+  /// Writes the arrays, uncompressed as `numpy.savez` does, beside `path` first and then renames.
+  package static func write(_ arrays: [(name: String, tensor: Tensor)], path: String) throws {
+    let temporary = path + ".part"
+    var code: Int32 = 0
+    guard let archive = zip_open(temporary, ZIP_CREATE | ZIP_TRUNCATE, &code) else {
+      throw GraftError(.cannotCreate, "cannot be written", places: [path])
+    }
+    do {
+      // libzip reads the buffers when it closes the archive; they live until then.
+      let buffers = try arrays.map { NSData(data: try NPYFile.encode($0.tensor)) }
+      for (array, buffer) in zip(arrays, buffers) {
+        guard
+          let source = zip_source_buffer(archive, buffer.bytes, zip_uint64_t(buffer.length), 0)
+        else { throw failure(archive, path) }
+        let index = zip_file_add(
+          archive, "\(array.name).npy", source, zip_flags_t(ZIP_FL_ENC_UTF_8))
+        guard index >= 0 else {
+          zip_source_free(source)
+          throw failure(archive, path)
+        }
+        zip_set_file_compression(archive, zip_uint64_t(index), ZIP_CM_STORE, 0)
+      }
+      try withExtendedLifetime(buffers) {
+        guard zip_close(archive) == 0 else { throw failure(archive, path) }
+      }
+    } catch {
+      zip_discard(archive)
+      throw error
+    }
+    try AtomicFile.commit(temporary, to: path)
+  }
+
+  private static func failure(_ archive: OpaquePointer, _ path: String) -> GraftError {
+    GraftError(.inputOutput, String(cString: zip_strerror(archive)), places: [path])
+  }
+}

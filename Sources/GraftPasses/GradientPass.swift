@@ -1,0 +1,101 @@
+/// Appends to a graph the nodes that compute the gradient of a loss.
+///
+/// Works on canonical operators, before lowering. Only what the targets need is built: nothing flows into
+/// nodes behind which no target stands.
+package enum GradientPass {
+  /// - Parameters:
+  ///   - loss: a scalar
+  ///   - targets: the values to differentiate by, usually parameters
+  /// - Returns: the gradient of each target; targets that the loss does not depend on are left out.
+  /// - Throws: `GraftError` naming the node, if an operator on the way has no gradient.
+  package static func append(
+    to graph: inout Graph, loss: ValueID, targets: [ValueID]
+  ) throws -> [ValueID: ValueID] {
+    try graph.inferTypes()
+    guard let type = graph[loss].type?.tensor, type.elementType.isFloatingPoint else {
+      throw GraftError.usage("the loss '\(graph[loss].name)' is no floating-point tensor")
+    }
+    if let count = type.shape?.knownShape?.elementCount, count != 1 {
+      throw GraftError.usage("the loss '\(graph[loss].name)' has \(count) elements; expected one")
+    }
+
+    let dependent = valuesDependent(on: targets, in: graph)
+    guard dependent.contains(loss) else { return [:] }
+    var gradients = Gradients(try lossGradient(loss, type.elementType, &graph), of: loss)
+    for index in graph.nodes.indices.reversed() {
+      let node = graph.nodes[index]
+      let needed = node.inputs.map { $0.map(dependent.contains) ?? false }
+      guard needed.contains(true) else { continue }
+      let outputGradients = node.outputs.map { output in
+        output.flatMap { gradients.total(of: $0, in: &graph) }
+      }
+      guard outputGradients.contains(where: { $0 != nil }) else { continue }
+      let inputGradients = try differentiate(node, outputGradients, needed, &graph)
+      for (input, gradient) in zip(node.inputs, inputGradients) {
+        guard let input, let gradient, dependent.contains(input) else { continue }
+        gradients.add(gradient, to: input)
+      }
+    }
+    var result: [ValueID: ValueID] = [:]
+    for target in targets { result[target] = gradients.total(of: target, in: &graph) }
+    try graph.inferTypes()
+    return result
+  }
+
+  /// Gradients that came together at each value, summed when they are asked for.
+  private struct Gradients {
+    private var parts: [ValueID: [ValueID]]
+
+    init(_ gradient: ValueID, of loss: ValueID) { parts = [loss: [gradient]] }
+
+    mutating func add(_ gradient: ValueID, to value: ValueID) {
+      parts[value, default: []].append(gradient)
+    }
+
+    mutating func total(of value: ValueID, in graph: inout Graph) -> ValueID? {
+      guard let found = parts[value], let first = found.first else { return nil }
+      guard found.count > 1 else { return first }
+      let sum = graph.addNode("Sum", found, outputName: "gradient_of_\(graph[value].name)")
+      parts[value] = [sum]
+      return sum
+    }
+  }
+
+  private static func valuesDependent(on targets: [ValueID], in graph: Graph) -> Set<ValueID> {
+    var dependent = Set(targets)
+    for node in graph.nodes
+    where node.inputs.contains(where: { $0.map(dependent.contains) ?? false }) {
+      for case let output? in node.outputs { dependent.insert(output) }
+    }
+    return dependent
+  }
+
+  /// Ones of the loss's shape.
+  private static func lossGradient(
+    _ loss: ValueID, _ elementType: ElementType, _ graph: inout Graph
+  ) throws -> ValueID {
+    let shape = graph.addNode("Shape", [loss])
+    let one = try Tensor(doubles: [1], as: elementType, shape: [1])
+    return graph.addNode(
+      "ConstantOfShape", [shape], attributes: ["value": .tensor(one)],
+      outputName: "gradient_of_\(graph[loss].name)")
+  }
+
+  private static func differentiate(
+    _ node: Node, _ outputGradients: [ValueID?], _ needed: [Bool], _ graph: inout Graph
+  ) throws -> [ValueID?] {
+    let label = graph.label(node)
+    return try withPlace(label) {
+      let operation = try OperatorCatalog.make(node)
+      // The builder takes the graph over, so that appending does not copy it.
+      var taken = Graph()
+      swap(&taken, &graph)
+      var builder = GradientBuilder(
+        graph: taken, node: node, outputGradients: outputGradients, neededInputs: needed)
+      taken = Graph()
+      defer { graph = builder.takeGraph() }
+      try operation.gradient(&builder)
+      return builder.inputGradients
+    }
+  }
+}
