@@ -1,0 +1,66 @@
+# Sourced by the other tools: installs what is missing, and builds.
+# Debian package names; the headers are needed to build, the libraries to run.
+
+graft_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+graft_build_packages=(
+  libhdf5-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libcurl4-openssl-dev libssl-dev
+  libzip-dev pkg-config
+)
+graft_test_packages=(python3 python3-venv python3-pip)
+
+# Installs the Debian packages among the arguments that are missing.
+graft_require_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null; then
+      as_root=(sudo)
+    else
+      echo "These Debian packages are missing; please install them: ${missing[*]}" >&2
+      return 69
+    fi
+  fi
+  echo "Installing ${missing[*]} …" >&2
+  "${as_root[@]}" apt-get update -qq >&2 &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >&2 || {
+    echo "Could not install: ${missing[*]}. Please install them and try again." >&2
+    return 69
+  }
+}
+
+graft_require_swift() {
+  command -v swift >/dev/null && return 0
+  echo "Swift 6.2 or newer is needed: see https://www.swift.org/install/linux/" >&2
+  return 69
+}
+
+# Builds a product in release form, silently unless it fails. Prints nothing on standard output.
+graft_build() {
+  local log
+  log=$(mktemp)
+  if ! swift build --package-path "$graft_root" -c release --product "$1" >"$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    return 70
+  fi
+  rm -f "$log"
+}
+
+# Makes a Python environment with the packages of tools/python/requirements.txt; prints its python.
+graft_python() {
+  local environment="$graft_root/.venv" wanted="$graft_root/tools/python/requirements.txt"
+  if ! cmp -s "$wanted" "$environment/requirements.txt"; then
+    echo "Making a Python environment for the tests …" >&2
+    rm -rf "$environment"
+    python3 -m venv "$environment" >&2 &&
+      "$environment/bin/pip" install -q --disable-pip-version-check -r "$wanted" >&2 || return 69
+    cp "$wanted" "$environment/requirements.txt"
+  fi
+  echo "$environment/bin/python"
+}
