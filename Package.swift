@@ -90,6 +90,9 @@ let package = Package(
     // Tests
     tests("GraftTensorTests", ["GraftTensor"]),
     tests("GraftOperatorsTests", ["GraftOperators"]),
+    .target(
+      name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
+    tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
   ],
   cLanguageStandard: .c11
 )

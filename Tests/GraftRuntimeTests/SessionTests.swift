@@ -1,0 +1,132 @@
+import CAllocationCounter
+import GraftRuntime
+import Testing
+
+@Suite struct SessionTests {
+  /// relu(x · w + b) reshaped, twice, with a residual.
+  private func smallGraph() throws -> Graph {
+    var graph = Graph(name: "small")
+    let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 4]))
+    let w = graph.addConstant(
+      name: "w", try Tensor((0..<16).map { Float($0) / 8 - 1 }, shape: [4, 4]))
+    let b = graph.addConstant(name: "b", try Tensor([0.5, -0.5, 0.25, 0] as [Float], shape: [4]))
+    let hidden = graph.addNode("Relu", [graph.addNode("Gemm", [x, w, b])])
+    let again = graph.addNode("Gemm", [hidden, w, b])
+    let sum = graph.addNode("Relu", [graph.addNode("Add", [again, hidden])])
+    let shape = graph.addConstant(try Tensor([0, 2, 2] as [Int64], shape: [3]))
+    graph.outputs = [graph.addNode("Reshape", [sum, shape], outputName: "y")]
+    return graph
+  }
+
+  private func input(_ count: Int) throws -> Tensor {
+    try Tensor((0..<count * 4).map { Float(($0 * 5) % 13) / 6 - 1 }, shape: [count, 4])
+  }
+
+  @Test func optimizedGraphGivesTheSame() throws {
+    var plain = Executable.Options()
+    plain.optimizes = false
+    let optimized = Session(try Executable(smallGraph()))
+    let reference = Session(try Executable(smallGraph(), options: plain))
+    for count in [1, 3, 8] {
+      let a = try optimized.run([try input(count)])[0]
+      let b = try reference.run([try input(count)])[0]
+      #expect(a.shape == [count, 2, 2])
+      for (left, right) in zip(try a.elements(as: Float.self), try b.elements(as: Float.self)) {
+        #expect(abs(left - right) <= 1e-5 * max(1, abs(right)))
+      }
+    }
+  }
+
+  @Test func bitsDoNotDependOnThreads() throws {
+    var results: [[Float]] = []
+    for threads in [1, 2, 3, 8] {
+      var options = Executable.Options()
+      options.threadCount = threads
+      let session = Session(try Executable(smallGraph(), options: options))
+      results.append(try session.run([try input(64)])[0].elements())
+    }
+    for result in results { #expect(result == results[0]) }
+  }
+
+  @Test func steadyStateAllocatesNothing() throws {
+    let session = Session(try Executable(smallGraph()))
+    let x = [try input(3)]
+    let y = [try Tensor(zeros: .float, shape: [3, 2, 2])]
+    for _ in 0..<3 { try session.run(x, into: y) }
+    // Other tests may run beside this one: only this thread counts.
+    let before = allocation_counter_thread_count()
+    for _ in 0..<10 { try session.run(x, into: y) }
+    #expect(allocation_counter_thread_count() == before)
+  }
+
+  @Test func wrongInputsAreNamed() throws {
+    let session = Session(try Executable(smallGraph()))
+    #expect(throws: GraftError.self) { try session.run([Tensor]()) }
+    let error = #expect(throws: GraftError.self) {
+      try session.run([try Tensor(zeros: .float, shape: [2, 5])])
+    }
+    #expect(error?.message.contains("'x'") == true)
+    #expect(throws: GraftError.self) {
+      try session.run([try Tensor(zeros: .double, shape: [2, 4])])
+    }
+  }
+
+  @Test func unsupportedOperatorsAreListedAtOnce() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
+    let a = graph.addNode("NoSuchOperator", [x])
+    graph.outputs = [graph.addNode("NorThisOne", domain: "some.domain", [a])]
+    let error = #expect(throws: GraftError.self) { try Executable(graph) }
+    #expect(error?.message.contains("NoSuchOperator, some.domain.NorThisOne") == true)
+  }
+
+  /// An output that is an input, a constant, or another output as well gets memory of its own.
+  @Test func outputsMayShareValues() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
+    let c = graph.addConstant(name: "c", try Tensor([5, 6] as [Float], shape: [2]))
+    let y = graph.addNode("Relu", [x])
+    let shape = graph.addConstant(try Tensor([2, 1] as [Int64], shape: [2]))
+    let reshaped = graph.addNode("Reshape", [y, shape])
+    graph.outputs = [x, c, y, reshaped, y]
+    let outputs = try Session(Executable(graph)).run([
+      try Tensor([-1, 3] as [Float], shape: [2])
+    ])
+    let values = try outputs.map { try $0.elements(as: Float.self) }
+    #expect(values == [[-1, 3], [5, 6], [0, 3], [0, 3], [0, 3]])
+    #expect(outputs[3].shape == [2, 1])
+  }
+
+  /// Shapes that depend on what is computed make a chain of plans.
+  @Test func shapesMayDependOnData() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N")]))
+    let shape = graph.addInput(name: "shape", type: TensorType(.int64, [2]))
+    let y = graph.addNode("Relu", [x])
+    let doubled = graph.addNode(
+      "Add",
+      [
+        shape,
+        graph.addConstant(
+          try Tensor([0, 0] as [Int64], shape: [2])),
+      ])
+    let reshaped = graph.addNode("Reshape", [y, doubled])
+    graph.outputs = [graph.addNode("Relu", [reshaped]), y]
+    let session = Session(try Executable(graph))
+    for target in [[2, 3], [3, 2], [6, 1], [2, 3]] as [[Int64]] {
+      let outputs = try session.run([
+        try Tensor([1, -2, 3, 4, -5, 6] as [Float], shape: [6]),
+        try Tensor(target, shape: [2]),
+      ])
+      #expect(outputs[0].shape == target.map(Int.init))
+      #expect(try outputs[0].elements(as: Float.self) == [1, 0, 3, 4, 0, 6])
+      #expect(outputs[1].shape == [6])
+    }
+    let error = #expect(throws: GraftError.self) {
+      try session.run([
+        try Tensor([1, 2] as [Float], shape: [2]), try Tensor([3, 5] as [Int64], shape: [2]),
+      ])
+    }
+    #expect(error?.description.contains("Reshape") == true)
+  }
+}
