@@ -1,0 +1,68 @@
+import Foundation
+import GraftExecution
+
+/// One class of a ranking.
+package struct Prediction: Sendable, Equatable, Encodable {
+  package var index: Int
+  /// `nil` if the model has no labels.
+  package var label: String?
+  package var probability: Float
+}
+
+/// Turns what a classifier puts out into ranked classes.
+package enum Ranking {
+  /// The `count` most probable classes of each picture, the first index first among equals.
+  ///
+  /// - Parameter output: probabilities or logits, `[N, classes]` with any axes of extent 1 between or behind
+  /// - Throws: `GraftError` if the output does not look like that of a classifier.
+  package static func predictions(
+    _ output: Tensor, count: Int, labels: Labels?
+  ) throws -> [[Prediction]] {
+    guard output.elementType.isFloatingPoint, output.rank >= 1 else {
+      throw GraftError.badData(
+        "the model's output is \(output.elementType)\(output.shape), not that of a classifier")
+    }
+    let batch = output.rank == 1 ? 1 : output.shape[0]
+    guard batch > 0, output.elementCount > 0 else {
+      throw GraftError.badData("the model's output is empty")
+    }
+    let classCount = output.elementCount / batch
+    guard output.rank == 1 || output.shape.dropFirst().filter({ $0 != 1 }).count <= 1 else {
+      throw GraftError.badData(
+        "the model's output has shape \(output.shape); a classifier gives one number per class",
+        hint: "`graft run` writes the outputs of any model")
+    }
+    let scores = try output.floats()
+    return (0..<batch).map { picture in
+      let row = probabilities(Array(scores[picture * classCount..<(picture + 1) * classCount]))
+      let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
+      return order.prefix(count).map {
+        Prediction(index: $0, label: labels?.name(of: $0), probability: row[$0])
+      }
+    }
+  }
+
+  /// Scores as they are if they are probabilities already, else their softmax.
+  static func probabilities(_ scores: [Float]) -> [Float] {
+    let sum = scores.reduce(0.0) { $0 + Double($1) }
+    if scores.allSatisfy({ $0 >= 0 && $0 <= 1 }), abs(sum - 1) < 1e-2 || scores.count == 1 {
+      return scores
+    }
+    let largest = Double(scores.max() ?? 0)
+    let exponentials = scores.map { exp(Double($0) - largest) }
+    let total = exponentials.reduce(0, +)
+    return exponentials.map { Float($0 / total) }
+  }
+}
+
+extension Tensor {
+  /// The elements of a floating-point tensor as floats.
+  package func floats() throws -> [Float] {
+    if elementType == .float { return try elements() }
+    let source = isAligned ? self : try copied()
+    let converted = try Tensor(zeros: .float, shape: shape)
+    try ElementConversion.convert(
+      source.baseAddress, elementType, to: converted.baseAddress, .float, count: elementCount)
+    return try converted.elements()
+  }
+}

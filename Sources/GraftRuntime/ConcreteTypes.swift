@@ -1,0 +1,20 @@
+extension Graph {
+  /// The types of all values for given types of the inputs, as far as they are known without running.
+  ///
+  /// Operators that Graft lacks are passed over.
+  package func concreteTypes(inputs: [ValueID: ValueType]) throws -> [ValueID: ValueType] {
+    var known = self
+    known.nodes = nodes.filter { OperatorCatalog.type(of: $0) != nil }
+    let operations = try known.nodes.map { node in
+      try withPlace(known.label(node)) { try OperatorCatalog.make(node) }
+    }
+    let given = inputs.mapValues { Planner.Given(type: $0, contents: nil) }
+    var selection = Selection(graph: known, operations: operations, given: given)
+    for (index, node) in known.nodes.enumerated() {
+      let isReady = node.inputs.allSatisfy { $0 == nil || selection.types[$0!] != nil }
+      guard isReady else { continue }
+      try withPlace(known.label(node)) { try selection.add(index) }
+    }
+    return selection.types
+  }
+}
