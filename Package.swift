@@ -93,6 +93,7 @@ let package = Package(
     .target(
       name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
+    tests("GraftONNXTests", ["GraftONNX"]),
   ],
   cLanguageStandard: .c11
 )

@@ -71,7 +71,7 @@ package struct ModelSummary: Sendable, Encodable {
       $0 + (graph.constants[$1] ?? graph.parameters[$1])!.byteCount
     }
     multiplyAdds = layers.reduce(0) { $0 + $1.multiplyAdds }
-    unsupportedOperators = graph.unsupportedOperators()
+    unsupportedOperators = graph.unsupportedOperators().map(\.qualifiedType)
     metadata = graph.metadata.filter { $0.key != Labels.metadataKey }
   }
 

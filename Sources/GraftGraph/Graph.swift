@@ -87,6 +87,8 @@ package struct Graph: Sendable {
     package var domain = ""
     package var modelVersion = 0
     package var documentation = ""
+    /// The metadata of the model's graph, which is kept apart from that of the model.
+    package var graphMetadata: [String: String] = [:]
     /// The opset of `ai.onnx` that the file named; 0 if it came from elsewhere.
     package var importedOpset = 0
     package init() {}

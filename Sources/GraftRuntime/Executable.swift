@@ -24,11 +24,7 @@ package final class Executable: Sendable {
 
   /// - Throws: `GraftError` that lists all operators Graft lacks, or names the node that is wrong.
   package init(_ graph: Graph, options: Options = Options()) throws {
-    let missing = Self.missingOperators(graph)
-    guard missing.isEmpty else {
-      throw GraftError.unsupported(
-        "the model needs operators that are not supported: \(missing.joined(separator: ", "))")
-    }
+    try graph.requireSupportedOperators()
     var lowered = graph
     try lowered.inferTypes()
     self.inputNames = lowered.inputs.map { graph[$0].name }
@@ -40,19 +36,6 @@ package final class Executable: Sendable {
     self.operations = try lowered.nodes.map { node in
       try withPlace(lowered.label(node)) { try OperatorCatalog.make(node) }
     }
-  }
-
-  /// Operators that a graph uses and Graft lacks, bodies included, each once.
-  private static func missingOperators(_ graph: Graph) -> [String] {
-    var names: Set<String> = []
-    func visit(_ graph: Graph) {
-      for node in graph.nodes {
-        if OperatorCatalog.type(of: node) == nil { names.insert(node.qualifiedType) }
-        node.bodies.forEach(visit)
-      }
-    }
-    visit(graph)
-    return names.sorted()
   }
 
   var planner: Planner {

@@ -1,0 +1,148 @@
+/// Builds a graph of nodes from older opsets: each is brought to the newest form, and types are inferred
+/// right behind, because upgrading a later node may need them.
+package struct NodeUpgrader {
+  package var graph: Graph
+  /// What small values are known to contain, where that follows from constants and shapes.
+  private var folded: [ValueID: Tensor] = [:]
+
+  package init(graph: Graph) { self.graph = graph }
+
+  /// Appends a node; its inputs must be in the graph already.
+  ///
+  /// - Parameters:
+  ///   - node: a node as the opset `opset` has it; its outputs may have types declared, which stay where
+  ///     inference knows less
+  ///   - opset: the version of the operator's domain that the model names; 0 if it names none
+  /// - Throws: `GraftError` naming the node, if it is wrong. Operators that Graft does not know are taken as
+  ///   they are.
+  package mutating func append(_ node: Node, opset: Int) throws {
+    guard let type = OperatorCatalog.type(of: node) else {
+      graph.nodes.append(node)
+      return
+    }
+    try withPlace(graph.label(node)) {
+      guard let version = type.schema.since.last(where: { $0 <= opset }) else {
+        throw GraftError.badData(
+          opset == 0
+            ? "belongs to an operator set that the model does not import"
+            : "is no operator of opset \(opset), which the model names")
+      }
+      let valueCount = graph.values.count
+      var upgraded = node
+      var context = UpgradeContext(graph: take(&graph), opset: opset)
+      do {
+        try type.upgrade(&upgraded, from: version, in: &context)
+        graph = take(&context.graph)
+      } catch {
+        graph = take(&context.graph)
+        throw error
+      }
+      nameValues(from: valueCount, after: node)
+      for extra in context.nodesBefore { try appendUpgraded(extra) }
+      try appendUpgraded(upgraded)
+      for extra in context.nodesAfter { try appendUpgraded(extra) }
+    }
+  }
+
+  /// What a value is known to contain.
+  package func contents(_ id: ValueID) -> Tensor? { graph.constants[id] ?? folded[id] }
+
+  /// Says what a value contains that this graph captures of the one around it.
+  package mutating func setContents(_ id: ValueID, _ tensor: Tensor?) { folded[id] = tensor }
+
+  /// Moves a graph out, so that changing it elsewhere copies nothing.
+  private func take(_ graph: inout Graph) -> Graph {
+    var taken = Graph()
+    swap(&taken, &graph)
+    return taken
+  }
+
+  /// Values that an upgrade added are called after the node's output.
+  private mutating func nameValues(from first: Int, after node: Node) {
+    guard first < graph.values.count, let output = node.outputs.lazy.compactMap({ $0 }).first else {
+      return
+    }
+    for index in first..<graph.values.count {
+      graph.values[index].name = "\(graph[output].name)/\(node.operatorType)_\(index - first)"
+    }
+  }
+
+  private mutating func appendUpgraded(_ node: Node) throws {
+    graph.nodes.append(node)
+    guard OperatorCatalog.type(of: node) != nil else { return }
+    let operation = try OperatorCatalog.make(node)
+    let areTypesKnown = node.inputs.allSatisfy { $0.map { graph[$0].type != nil } ?? true }
+    guard areTypesKnown else { return }
+    var context = InferenceContext(
+      inputTypes: node.inputs.map { $0.flatMap { graph[$0].type } },
+      inputContents: node.inputs.map { $0.flatMap(contents) },
+      wantedOutputs: node.outputs.map { $0 != nil })
+    do {
+      try operation.infer(&context)
+    } catch is InferenceStop {
+      // What the operator said before it stopped still holds.
+    }
+    for (index, output) in node.outputs.enumerated() {
+      guard let output, let inferred = context.outputTypes[index] else { continue }
+      graph[output].type = inferred.completed(by: graph[output].type)
+      if let known = context.outputContents[index] { folded[output] = known }
+    }
+    fold(node, operation)
+  }
+
+  // MARK: Folding
+
+  private static let foldedElementLimit = 1024
+
+  /// Runs a node on known small integers: shapes are computed so (Shape, Gather, Concat, Reshape).
+  private mutating func fold(_ node: Node, _ operation: any Operator) {
+    guard operation.isDeterministic, node.bodies.isEmpty,
+      !node.outputs.contains(where: { $0.map { contents($0) != nil } ?? false })
+    else { return }
+    var inputs: [RuntimeValue?] = []
+    for input in node.inputs {
+      guard let input else {
+        inputs.append(nil)
+        continue
+      }
+      guard let tensor = contents(input), isSmall(tensor.elementType, tensor.shape) else { return }
+      inputs.append(.tensor(tensor))
+    }
+    for case let output? in node.outputs {
+      guard let type = graph[output].type?.tensor, let shape = type.shape?.knownShape,
+        isSmall(type.elementType, shape)
+      else { return }
+    }
+    // A node that cannot be run here is left to the run itself, which says what is wrong.
+    guard
+      let values = try? evaluate(
+        operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil })
+    else { return }
+    for (output, value) in zip(node.outputs, values) {
+      if let output, let tensor = try? value?.tensor { folded[output] = tensor }
+    }
+  }
+
+  private func isSmall(_ elementType: ElementType, _ shape: Shape) -> Bool {
+    guard elementType.isInteger || elementType == .bool || elementType.isFloatingPoint,
+      let count = try? shape.checkedElementCount()
+    else { return false }
+    return count <= Self.foldedElementLimit
+  }
+}
+
+extension ValueType {
+  /// This type, inferred, with what it leaves open taken from `declared`.
+  fileprivate func completed(by declared: ValueType?) -> ValueType {
+    guard case .tensor(var type) = self, let declared = declared?.tensor,
+      type.elementType == declared.elementType, let declaredShape = declared.shape
+    else { return self }
+    if let shape = type.shape {
+      guard shape.count == declaredShape.count else { return self }
+      type.shape = zip(shape, declaredShape).map { $0 == .unknown ? $1 : $0 }
+    } else {
+      type.shape = declaredShape
+    }
+    return .tensor(type)
+  }
+}

@@ -1,0 +1,90 @@
+import GraftOperators
+
+extension ModelImport {
+  /// The attributes of a node; inside of a function, references are replaced by what they refer to.
+  func attributes(
+    of proto: Onnx_NodeProto, in frame: NameFrame
+  ) throws -> [String: Attribute] {
+    var attributes: [String: Attribute] = [:]
+    for attribute in try resolvedAttributes(of: proto, in: frame) {
+      try withPlace("attribute '\(attribute.name)'") {
+        let value = try self.attribute(attribute, in: frame)
+        guard attributes.updateValue(value, forKey: attribute.name) == nil else {
+          throw GraftError.badData("is given twice")
+        }
+      }
+    }
+    return attributes
+  }
+
+  /// The attributes of a node without references. Those that refer to an attribute that the function's caller
+  /// left out, and that has no default, are left out, too.
+  func resolvedAttributes(
+    of proto: Onnx_NodeProto, in frame: NameFrame
+  ) throws -> [Onnx_AttributeProto] {
+    try proto.attribute.compactMap { attribute in
+      guard !attribute.refAttrName.isEmpty else { return attribute }
+      guard let call = frame.call else {
+        throw GraftError.badData(
+          "attribute '\(attribute.name)' refers to '\(attribute.refAttrName)', but stands in no function"
+        )
+      }
+      guard var referred = call.attributes[attribute.refAttrName] else { return nil }
+      referred.name = attribute.name
+      return referred
+    }
+  }
+
+  private func attribute(_ proto: Onnx_AttributeProto, in frame: NameFrame) throws -> Attribute {
+    switch proto.effectiveType {
+    case .float: return .float(proto.f)
+    case .int: return .int(Int(proto.i))
+    case .string: return .string(String(decoding: proto.s, as: UTF8.self))
+    case .tensor: return .tensor(try decoder.tensor(proto.t))
+    case .sparseTensor: return .sparseTensor(try decoder.sparseTensor(proto.sparseTensor))
+    case .graph: return .graph(try body(proto.g, in: frame))
+    case .typeProto: return .type(try type(proto.tp))
+    case .floats: return .floats(proto.floats)
+    case .ints: return .ints(proto.ints.map { Int($0) })
+    case .strings: return .strings(proto.strings.map { String(decoding: $0, as: UTF8.self) })
+    case .tensors: return .tensors(try proto.tensors.map(decoder.tensor))
+    case .sparseTensors: return .sparseTensors(try proto.sparseTensors.map(decoder.sparseTensor))
+    case .graphs: return .graphs(try proto.graphs.map { try body($0, in: frame) })
+    case .typeProtos: return .types(try proto.typeProtos.map(type))
+    case .undefined: throw GraftError.badData("has no value")
+    }
+  }
+
+  private func type(_ proto: Onnx_TypeProto) throws -> ValueType {
+    guard let type = try ValueType(proto) else { throw GraftError.badData("names no type") }
+    return type
+  }
+
+  private func body(_ proto: Onnx_GraphProto, in frame: NameFrame) throws -> Graph {
+    let inner = NameFrame(
+      level: GraphLevel(name: proto.name), outer: frame, call: frame.call, opsets: frame.opsets)
+    try withPlace("graph '\(proto.name)'") { try importGraph(proto, into: inner) }
+    return inner.level.graph
+  }
+}
+
+extension Onnx_AttributeProto {
+  /// The kind of the attribute; models of old say it only by which field they use.
+  fileprivate var effectiveType: Onnx_AttributeProto.AttributeType {
+    if type != .undefined { return type }
+    if hasF { return .float }
+    if hasI { return .int }
+    if hasS { return .string }
+    if hasT { return .tensor }
+    if hasG { return .graph }
+    if hasSparseTensor { return .sparseTensor }
+    if hasTp { return .typeProto }
+    if !floats.isEmpty { return .floats }
+    if !ints.isEmpty { return .ints }
+    if !strings.isEmpty { return .strings }
+    if !tensors.isEmpty { return .tensors }
+    if !graphs.isEmpty { return .graphs }
+    if !sparseTensors.isEmpty { return .sparseTensors }
+    return typeProtos.isEmpty ? .undefined : .typeProtos
+  }
+}

@@ -1,0 +1,123 @@
+import GraftOperators
+
+extension ModelImport {
+  /// Appends nodes to the graph of `frame`'s level, in topological order.
+  func importNodes(_ nodes: [Onnx_NodeProto], into frame: NameFrame) throws {
+    for index in try TopologicalSort.order(nodes) {
+      try importNode(nodes[index], into: frame)
+    }
+  }
+
+  private func importNode(_ proto: Onnx_NodeProto, into frame: NameFrame) throws {
+    guard !proto.opType.isEmpty else {
+      throw GraftError.badData("has a node without an operator: \(proto.label)")
+    }
+    let key = FunctionKey(
+      domain: canonicalDomain(proto.domain), name: proto.opType, overload: proto.overload)
+    if let function = functions[key] {
+      try withPlace(proto.label) { try inline(function, key, callNode: proto, into: frame) }
+      return
+    }
+    let level = frame.level
+    var node = Node(
+      name: frame.graphName(proto.name, ifNotEmpty: true), operatorType: proto.opType,
+      domain: key.domain, inputs: [], outputs: [], documentation: proto.docString,
+      metadata: dictionary(proto.metadataProps))
+    try withPlace(proto.label) {
+      node.inputs = try inputs(of: proto, in: frame)
+      node.attributes = try attributes(of: proto, in: frame)
+    }
+    if let constant = try withPlace(proto.label, { try constant(node, proto, in: frame) }) {
+      try withPlace(proto.label) {
+        let id = try addConstant(constant, proto.output[0], into: frame)
+        if !node.documentation.isEmpty { level.graph[id].documentation = node.documentation }
+      }
+      return
+    }
+    try withPlace(proto.label) { node.outputs = try outputs(of: proto, in: frame) }
+    try level.upgrader.append(node, opset: frame.opsets[key.domain] ?? 0)
+  }
+
+  /// The values that a node reads; `nil` where it leaves one out.
+  func inputs(of proto: Onnx_NodeProto, in frame: NameFrame) throws -> [ValueID?] {
+    let names = proto.input.droppingTrailingEmpty
+    return try names.map { name in
+      guard !name.isEmpty else { return nil }
+      switch frame.resolve(name) {
+      case .value(let id)?: return id
+      case .absent?: return nil
+      case nil: throw GraftError.badData("reads '\(name)', which nothing computes")
+      }
+    }
+  }
+
+  /// New values for what a node computes.
+  func outputs(of proto: Onnx_NodeProto, in frame: NameFrame) throws -> [ValueID?] {
+    try proto.output.droppingTrailingEmpty.map { name in
+      guard !name.isEmpty else { return nil }
+      let id: ValueID
+      if let reserved = frame.reserved[name] {
+        id = reserved
+      } else {
+        id = frame.level.graph.addValue(name: frame.graphName(name))
+        if let declaration = frame.declarations[name] {
+          describe(id, declaration, in: frame.level)
+          try withPlace("value '\(name)'") {
+            frame.level.graph[id].type = try ValueType(declaration.type)
+          }
+        }
+      }
+      try define(name, id, in: frame)
+      return id
+    }
+  }
+
+  /// The tensor of a Constant node; `nil` for other nodes.
+  private func constant(
+    _ node: Node, _ proto: Onnx_NodeProto, in frame: NameFrame
+  ) throws -> Tensor? {
+    guard node.operatorType == "Constant", node.domain.isEmpty else { return nil }
+    guard node.attributes.count == 1, let (name, attribute) = node.attributes.first,
+      proto.output.count == 1, proto.input.isEmpty
+    else {
+      throw GraftError.badData("needs one attribute that gives its value, one output, and no input")
+    }
+    switch (name, attribute) {
+    case ("value", .tensor(let tensor)): return tensor
+    case ("sparse_value", .sparseTensor(let sparse)): return try decoder.denseTensor(sparse)
+    case ("value_float", .float(let value)): return try Tensor(scalar: value)
+    case ("value_floats", .floats(let values)): return try Tensor(values, shape: [values.count])
+    case ("value_int", .int(let value)): return try Tensor(scalar: Int64(value))
+    case ("value_ints", .ints(let values)):
+      return try Tensor(values.map(Int64.init), shape: [values.count])
+    case ("value_string", .string(let value)): return try Tensor(strings: [value], shape: [])
+    case ("value_strings", .strings(let values)):
+      return try Tensor(strings: values, shape: [values.count])
+    default:
+      throw GraftError.badData("gives its value as '\(name)' of kind \(attribute.kind)")
+    }
+  }
+}
+
+extension NameFrame {
+  func graphName(_ name: String, ifNotEmpty: Bool) -> String {
+    name.isEmpty && ifNotEmpty ? "" : graphName(name)
+  }
+}
+
+extension [String] {
+  /// Without the empty names at the end, which say as little as no names.
+  var droppingTrailingEmpty: ArraySlice<String> {
+    self[..<((lastIndex { !$0.isEmpty }).map { $0 + 1 } ?? 0)]
+  }
+}
+
+extension Onnx_NodeProto {
+  /// How messages name the node.
+  var label: String {
+    let type = domain.isEmpty ? opType : "\(domain).\(opType)"
+    if !name.isEmpty { return "\(type) '\(name)'" }
+    guard let output = output.first(where: { !$0.isEmpty }) else { return type }
+    return "\(type) of '\(output)'"
+  }
+}

@@ -1,0 +1,78 @@
+import GraftOperators
+
+/// The import of one model.
+///
+/// Protobuf in, native graph out; ``ModelImport`` has the model as a whole, its extensions graphs, nodes,
+/// attributes and functions.
+final class ModelImport {
+  let model: Onnx_ModelProto
+  let decoder: TensorDecoder
+  let limits: ImportLimits
+  let functions: [FunctionKey: Onnx_FunctionProto]
+  var inlinedNodeCount = 0
+  var usedPrefixes: Set<String> = []
+
+  init(_ model: Onnx_ModelProto, decoder: TensorDecoder, limits: ImportLimits) throws {
+    self.model = model
+    self.decoder = decoder
+    self.limits = limits
+    var functions: [FunctionKey: Onnx_FunctionProto] = [:]
+    for function in model.functions {
+      let key = FunctionKey(
+        domain: canonicalDomain(function.domain), name: function.name, overload: function.overload)
+      guard functions.updateValue(function, forKey: key) == nil else {
+        throw GraftError.badData("defines the function '\(function.name)' twice")
+      }
+    }
+    self.functions = functions
+  }
+
+  func graph() throws -> Graph {
+    let opsets = try opsetVersions(model.opsetImport)
+    guard !opsets.isEmpty else {
+      throw GraftError.badData("imports no operator set, so that its nodes mean nothing")
+    }
+    let frame = NameFrame(
+      level: GraphLevel(name: model.graph.name), outer: nil, call: nil, opsets: opsets)
+    try importGraph(model.graph, into: frame)
+
+    var graph = frame.level.graph
+    graph.provenance.graphMetadata = graph.metadata
+    graph.metadata = dictionary(model.metadataProps)
+    graph.provenance.producerName = model.producerName
+    graph.provenance.producerVersion = model.producerVersion
+    graph.provenance.domain = model.domain
+    graph.provenance.modelVersion = Int(model.modelVersion)
+    graph.provenance.documentation = model.docString
+    graph.provenance.importedOpset = opsets[""] ?? 0
+    graph.domainVersions = opsets.filter { domain, _ in
+      !domain.isEmpty && !functions.keys.contains { $0.domain == domain }
+    }
+    return graph
+  }
+
+  func opsetVersions(_ imports: [Onnx_OperatorSetIdProto]) throws -> [String: Int] {
+    var versions: [String: Int] = [:]
+    for entry in imports {
+      let domain = canonicalDomain(entry.domain)
+      let version = Int(entry.version)
+      guard version >= 1 else {
+        throw GraftError.badData("imports version \(version) of the operator set '\(domain)'")
+      }
+      guard !domain.isEmpty || version <= ONNXImporter.newestOpset else {
+        throw GraftError.unsupported(
+          "uses opset \(version) of ai.onnx; opsets up to \(ONNXImporter.newestOpset) are known",
+          hint: "Export the model at a lower opset, or convert it with onnx.version_converter")
+      }
+      versions[domain] = max(versions[domain] ?? 0, version)
+    }
+    return versions
+  }
+}
+
+/// ONNX's own domain has two spellings.
+func canonicalDomain(_ domain: String) -> String { domain == "ai.onnx" ? "" : domain }
+
+func dictionary(_ entries: [Onnx_StringStringEntryProto]) -> [String: String] {
+  Dictionary(entries.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
+}

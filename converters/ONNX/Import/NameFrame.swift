@@ -1,0 +1,104 @@
+import GraftOperators
+
+/// A graph under construction: the model's, or the body of a node.
+final class GraphLevel {
+  var upgrader: NodeUpgrader
+
+  init(name: String) { upgrader = NodeUpgrader(graph: Graph(name: name)) }
+
+  var graph: Graph {
+    get { upgrader.graph }
+    _modify { yield &upgrader.graph }
+  }
+}
+
+/// What names mean in a stretch of nodes: a graph, a body, or one call of a function.
+final class NameFrame {
+  /// What a name stands for.
+  enum Meaning {
+    case value(ValueID)
+    /// An optional parameter of a function that the caller left out.
+    case absent
+  }
+
+  let level: GraphLevel
+  /// For a body: the nodes around it, whose names it sees.
+  let outer: NameFrame?
+  /// The call of the function that these nodes stand in, directly or in a body.
+  let call: FunctionCall?
+  /// Versions of the operator sets, by domain.
+  let opsets: [String: Int]
+  private var meanings: [String: Meaning] = [:]
+  /// Values that are to be computed under a name, which is not defined before that: a function's outputs.
+  var reserved: [String: ValueID] = [:]
+  /// Types that the file declares.
+  var declarations: [String: Onnx_ValueInfoProto] = [:]
+
+  init(level: GraphLevel, outer: NameFrame?, call: FunctionCall?, opsets: [String: Int]) {
+    self.level = level
+    self.outer = outer
+    self.call = call
+    self.opsets = opsets
+  }
+
+  /// - Throws: `GraftError` if the name has a meaning in this frame already.
+  func define(_ name: String, _ meaning: Meaning) throws {
+    guard meanings.updateValue(meaning, forKey: name) == nil else {
+      throw GraftError.badData("defines the value '\(name)' twice")
+    }
+  }
+
+  func defines(_ name: String) -> Bool { meanings[name] != nil }
+
+  /// What a name stands for here; a value of a graph around this one is captured.
+  func resolve(_ name: String) -> Meaning? {
+    if let meaning = meanings[name] { return meaning }
+    guard let outer, let meaning = outer.resolve(name) else { return nil }
+    guard case .value(let value) = meaning else { return meaning }
+    let original = outer.level.graph[value]
+    let captured = level.graph.addValue(name: original.name, type: original.type)
+    level.graph.captures[captured] = value
+    level.upgrader.setContents(captured, outer.level.upgrader.contents(value))
+    meanings[name] = .value(captured)
+    return .value(captured)
+  }
+
+  /// The name that a value of this frame has in the graph.
+  func graphName(_ name: String) -> String { (call?.prefix ?? "") + name }
+}
+
+/// One call of a model-local function.
+final class FunctionCall {
+  let function: Onnx_FunctionProto
+  let key: FunctionKey
+  /// In front of the names of all that the call adds to the graph.
+  let prefix: String
+  /// The function's attributes: the caller's, else the defaults.
+  let attributes: [String: Onnx_AttributeProto]
+  let caller: FunctionCall?
+  let depth: Int
+
+  init(
+    function: Onnx_FunctionProto, key: FunctionKey, prefix: String,
+    attributes: [String: Onnx_AttributeProto], caller: FunctionCall?
+  ) {
+    self.function = function
+    self.key = key
+    self.prefix = prefix
+    self.attributes = attributes
+    self.caller = caller
+    self.depth = (caller?.depth ?? 0) + 1
+  }
+
+  /// Whether this call is inside of one of the same function.
+  func isInside(_ key: FunctionKey) -> Bool {
+    self.key == key || (caller?.isInside(key) ?? false)
+  }
+}
+
+/// What identifies a model-local function.
+struct FunctionKey: Hashable {
+  let domain: String
+  let name: String
+  let overload: String
+}
