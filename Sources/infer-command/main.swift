@@ -1,1 +1,3 @@
-print("not built yet")
+import GraftCommands
+
+CommandLineProgram.run(InferCommand.self)

@@ -1,0 +1,124 @@
+import GraftRuntime
+import GraftVision
+
+/// A network that names what is in a picture.
+package final class Classifier {
+  /// What the user may say differently from the model's metadata.
+  package struct Options: Sendable {
+    package var scheme: Preprocessing.Scheme?
+    /// Outer `nil`: as the model has it; inner `nil`: not at all.
+    package var resize: ResizeRule??
+    package var crop: PictureSize??
+    package var interpolation: Interpolation?
+    package var labels: Labels?
+    package var executable = Executable.Options()
+
+    package init() {}
+  }
+
+  /// Remarks about what was assumed, for people.
+  package private(set) var remarks: [String] = []
+  package let labels: Labels?
+  package let preprocessing: Preprocessing
+  private let preprocessor: Preprocessor
+  private let session: Session
+  private let inputType: ElementType
+
+  /// - Throws: `GraftError` if the graph does not take one picture, or something does not fit together.
+  package init(_ graph: Graph, options: Options = Options()) throws {
+    guard graph.inputs.count == 1, let type = graph[graph.inputs[0]].type?.tensor,
+      let shape = type.shape, shape.count == 4
+    else {
+      throw GraftError.badData(
+        "the model takes no single picture: its inputs are "
+          + graph.inputs.map { "\(graph[$0].name): \(graph[$0].type?.description ?? "unknown")" }
+          .joined(separator: ", "),
+        hint: "`graft run` runs any model on tensors")
+    }
+    let input = try PictureInput(shape)
+    let graph = input.hasFixedBatch ? try graph.withFreeBatch() : graph
+    inputType = type.elementType
+    var described = try Preprocessing(metadata: graph.metadata)
+    if let scheme = options.scheme, scheme != described?.scheme { described = Preprocessing(scheme) }
+    if described == nil {
+      let scheme: Preprocessing.Scheme = input.channelCount == 1 ? .unit : .torch
+      described = Preprocessing(scheme)
+      remarks.append(
+        "the model does not say how pictures are prepared; assuming '\(scheme.rawValue)'"
+          + " (--preprocess NAME changes that)")
+    }
+    preprocessing = input.adapt(described!, options)
+    preprocessor = try Preprocessor(preprocessing)
+    labels = options.labels ?? Labels(metadata: graph.metadata)
+    session = Session(try Executable(graph, options: options.executable))
+  }
+
+  /// The most probable classes, the first first.
+  package func predictions(for image: Image, count: Int) throws -> [Prediction] {
+    let picture = try preprocessor.tensor(for: image)
+    var input = picture
+    if inputType != .float {
+      input = try Tensor(zeros: inputType, shape: picture.shape)
+      try ElementConversion.convert(
+        picture.baseAddress, .float, to: input.baseAddress, inputType, count: picture.elementCount)
+    }
+    guard let output = try session.run([input]).first else {
+      throw GraftError.badData("the model has no outputs")
+    }
+    return try Ranking.predictions(output, count: count, labels: labels)[0]
+  }
+}
+
+/// How a model's input takes a picture.
+private struct PictureInput {
+  let layout: Preprocessing.Layout
+  let channelCount: Int
+  /// `nil` if the model leaves it open.
+  let size: PictureSize?
+  let hasFixedBatch: Bool
+
+  init(_ shape: [Dimension]) throws {
+    func isChannels(_ dimension: Dimension) -> Bool { dimension == 1 || dimension == 3 }
+    let height: Dimension
+    let width: Dimension
+    if isChannels(shape[1]) || !isChannels(shape[3]) {
+      layout = .channelsFirst
+      channelCount = shape[1].known ?? 3
+      (height, width) = (shape[2], shape[3])
+    } else {
+      layout = .channelsLast
+      channelCount = shape[3].known ?? 3
+      (height, width) = (shape[1], shape[2])
+    }
+    guard channelCount == 1 || channelCount == 3 else {
+      throw GraftError.badData("the model takes \(channelCount) channels; pictures have 1 or 3")
+    }
+    if let height = height.known, let width = width.known {
+      size = PictureSize(width: width, height: height)
+    } else {
+      size = nil
+    }
+    hasFixedBatch = shape[0].known.map { $0 != 1 } ?? false
+  }
+
+  /// Preprocessing for this input: what the user said, else the model, else made to fit.
+  func adapt(_ described: Preprocessing, _ options: Classifier.Options) -> Preprocessing {
+    var result = described
+    result.layout = layout
+    result.channelCount = channelCount
+    if let interpolation = options.interpolation { result.interpolation = interpolation }
+    if let resize = options.resize { result.resize = resize }
+    if let crop = options.crop { result.crop = crop }
+    let isSaid = options.resize != nil || options.crop != nil
+    guard let size, !isSaid else { return result }
+    if case .shorter(let side) = result.resize, let crop = result.crop, crop != size {
+      // The same margin around the crop as the scheme has at its own size.
+      let scale = Double(min(size.width, size.height)) / Double(min(crop.width, crop.height))
+      result.resize = .shorter(Int((Double(side) * scale).rounded()))
+      result.crop = size
+    } else if result.crop == nil {
+      result.resize = .exact(size)
+    }
+    return result
+  }
+}

@@ -1,0 +1,40 @@
+import GraftKeras
+import GraftModels
+import GraftRuntime
+
+/// An architecture that Graft builds from a weights file.
+struct KnownArchitecture: Sendable {
+  let name: String
+  /// A layer that tells this architecture from the others, and one that only the full network has.
+  let tellingLayers: Set<String>
+  let absentLayers: Set<String>
+  let topLayer: String
+  let build: @Sendable (_ weights: [String: [Tensor]], _ includeTop: Bool) throws -> Graph
+
+  private static let all = [
+    KnownArchitecture(
+      name: "vgg16", tellingLayers: ["block5_conv3"], absentLayers: ["block5_conv4"],
+      topLayer: "predictions", build: { try VGG16.graph(weights: $0, includeTop: $1) }),
+    KnownArchitecture(
+      name: "vgg19", tellingLayers: ["block5_conv4"], absentLayers: [],
+      topLayer: "predictions", build: { try VGG19.graph(weights: $0, includeTop: $1) }),
+  ]
+
+  static var names: [String] { all.map(\.name) }
+
+  static func named(_ name: String) -> KnownArchitecture? { all.first { $0.name == name } }
+
+  /// The architecture whose layers a weights file has.
+  static func matching(_ weights: KerasWeights) -> KnownArchitecture? {
+    let layers = Set(weights.tensorsByLayer.keys)
+    return all.first {
+      $0.tellingLayers.isSubset(of: layers) && $0.absentLayers.isDisjoint(with: layers)
+    }
+  }
+
+  func hasTop(_ weights: KerasWeights) -> Bool { weights.tensorsByLayer[topLayer] != nil }
+
+  func graph(_ weights: KerasWeights, includeTop: Bool) throws -> Graph {
+    try build(weights.tensorsByLayer, includeTop)
+  }
+}

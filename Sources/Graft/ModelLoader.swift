@@ -1,0 +1,116 @@
+import Foundation
+import GraftKeras
+import GraftModels
+import GraftONNX
+import GraftRuntime
+
+/// Finds a model by name or path and reads it into a graph.
+package struct ModelLoader {
+  /// A weights file to use instead of the one that the name stands for.
+  package var weights: String?
+  /// Whether weights of a known architecture are read with their dense layers.
+  package var includeTop: Bool
+
+  package init(weights: String? = nil, includeTop: Bool = true) {
+    self.weights = weights
+    self.includeTop = includeTop
+  }
+
+  /// The graph of a model: an ONNX file, an HDF5 file with weights of a known architecture, or a name of the
+  /// manifest or of the user's own files.
+  ///
+  /// - Throws: `GraftError` that says what is missing and where it comes from.
+  package func graph(_ reference: String) throws -> Graph {
+    if FileManager.default.fileExists(atPath: reference) {
+      guard weights == nil else {
+        throw GraftError.usage(
+          "--weights goes with a model's name, and '\(reference)' is a file")
+      }
+      return try graph(file: reference)
+    }
+    let store = try ModelStore()
+    let names = store.list().flatMap { [$0.name] + $0.aliases }
+    guard names.contains(reference) else {
+      if reference.contains("/") || reference.contains(".") {
+        throw GraftError(.noInput, "no such file", places: [reference])
+      }
+      throw GraftError(
+        .noInput, "there is no file and no model of the name '\(reference)'",
+        hint: "`graft models list` shows the names")
+    }
+    let entry = try store.entry(named: reference)
+    let path = try weights ?? store.path(for: reference)
+    guard let model = entry.model else { return try graph(file: path) }
+    return try graph(model, path: path)
+  }
+
+  private func graph(_ model: ModelManifest.Model, path: String) throws -> Graph {
+    var graph: Graph
+    if model.format == .kerasHDF5, let architecture = model.architecture {
+      graph = try withPlace(path) {
+        try self.graph(
+          architecture: architecture, weightsPath: path,
+          includeTop: includeTop && model.includesTop != false)
+      }
+    } else {
+      graph = try self.graph(file: path)
+    }
+    if graph.metadata[preprocessingKey] == nil {
+      graph.metadata[preprocessingKey] = model.preprocessing
+    }
+    if let labels = model.labels, graph.metadata[Labels.metadataKey] == nil, includeTop {
+      graph.metadata[Labels.metadataKey] =
+        try ModelManifest.labels(named: labels).joined(separator: "\n")
+    }
+    return graph
+  }
+
+  private var preprocessingKey: String { Preprocessing.MetadataKey.name.rawValue }
+
+  private func graph(file path: String) throws -> Graph {
+    guard try FileKind(path: path) == .hdf5 else {
+      return try ONNXImporter().graph(path: path)
+    }
+    let weights = try KerasWeights.read(path)
+    return try withPlace(path) {
+      guard let architecture = KnownArchitecture.matching(weights) else {
+        throw GraftError.unsupported(
+          "its layers are those of no known architecture",
+          hint: "Known are \(KnownArchitecture.names.joined(separator: ", "))")
+      }
+      return try architecture.graph(
+        weights, includeTop: includeTop && architecture.hasTop(weights))
+    }
+  }
+
+  private func graph(
+    architecture name: String, weightsPath: String, includeTop: Bool
+  ) throws -> Graph {
+    guard let architecture = KnownArchitecture.named(name) else {
+      throw GraftError(.software, "there is no architecture '\(name)'")
+    }
+    return try architecture.graph(KerasWeights.read(weightsPath), includeTop: includeTop)
+  }
+}
+
+/// What kind of model file a file is, by its first bytes.
+enum FileKind {
+  case hdf5
+  case other
+
+  private static let hdf5Signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+
+  init(path: String) throws {
+    guard let handle = FileHandle(forReadingAtPath: path) else {
+      throw GraftError(.noInput, "cannot be opened", places: [path])
+    }
+    defer { try? handle.close() }
+    let start: Data?
+    do {
+      start = try handle.read(upToCount: FileKind.hdf5Signature.count)
+    } catch {
+      throw GraftError(.noInput, "cannot be read", places: [path])
+    }
+    self = start.map { Array($0) } == FileKind.hdf5Signature ? .hdf5 : .other
+  }
+}

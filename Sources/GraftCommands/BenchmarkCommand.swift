@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import Graft
+import GraftRuntime
+
+/// `graft benchmark`: how fast a model runs on this machine.
+struct BenchmarkCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "benchmark",
+    abstract: "Measure how fast a model runs on this machine.",
+    discussion: """
+      Inputs are seeded random numbers of the model's types and shapes.
+
+      Examples:
+        graft benchmark model.onnx
+        graft benchmark model.onnx --shape input=16,3,224,224 --threads 2 --runs 50
+        graft benchmark model.onnx --profile trace.json
+      """)
+
+  @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
+  var model: String
+
+  @Option(help: "The first extent of inputs that leave it open.")
+  var batch = 1
+
+  @Option(help: "Runs that count.")
+  var runs = 20
+
+  @Option(help: "Runs before, which do not count.")
+  var warmup = 3
+
+  @Option(help: "NAME=1,3,224,224: the shape of an input. May be repeated.")
+  var shape: [NamedShape] = []
+
+  @Option(help: "Write a trace for chrome://tracing to this file, and print time by operator and node.")
+  var profile: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @OptionGroup var compute: ComputeOptions
+
+  func validate() throws {
+    guard runs > 0, warmup >= 0, batch > 0 else {
+      throw ValidationError("--runs and --batch take positive numbers.")
+    }
+  }
+
+  func run() throws {
+    let start = DispatchTime.now().uptimeNanoseconds
+    let graph = try ModelLoader().graph(model)
+    let executable = try withPlace(model) {
+      try Executable(graph, options: compute.executableOptions)
+    }
+    let session = Session(executable)
+    let inputs = try BenchmarkInputs.make(
+      graph, batch: batch,
+      shapes: Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 }))
+    let loaded = DispatchTime.now().uptimeNanoseconds
+    var outputs = try session.run(inputs)
+    let first = DispatchTime.now().uptimeNanoseconds
+    for _ in 0..<warmup { outputs = try session.run(inputs) }
+    if profile != nil { session.profile = Profile() }
+    var times: [Double] = []
+    for _ in 0..<runs {
+      let start = DispatchTime.now().uptimeNanoseconds
+      outputs = try session.run(inputs)
+      times.append(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
+    }
+    withExtendedLifetime(outputs) {}
+    let report = BenchmarkReport(
+      loadMilliseconds: Double(loaded - start) / 1e6,
+      firstMilliseconds: Double(first - loaded) / 1e6, times: times,
+      batch: inputs.first.flatMap { try? $0.tensor.shape.first } ?? 1)
+    print(json ? try Terminal.json(report) : report.text)
+    if let profile, let recorded = session.profile {
+      if !json { print(ProfileReport.text(recorded, runs: runs)) }
+      try ProfileReport.writeTrace(recorded, path: profile)
+    }
+  }
+}
+
+/// What a benchmark measured.
+struct BenchmarkReport: Encodable {
+  var load_ms: Double
+  var first_ms: Double
+  var min_ms: Double
+  var p50_ms: Double
+  var p90_ms: Double
+  var p99_ms: Double
+  var images_per_second: Double
+  var peak_rss_mb: Double
+
+  init(loadMilliseconds: Double, firstMilliseconds: Double, times: [Double], batch: Int) {
+    let sorted = times.sorted()
+    func percentile(_ fraction: Double) -> Double {
+      sorted[min(sorted.count - 1, Int((fraction * Double(sorted.count)).rounded(.up)) - 1)]
+    }
+    load_ms = loadMilliseconds
+    first_ms = firstMilliseconds
+    min_ms = sorted[0]
+    p50_ms = percentile(0.5)
+    p90_ms = percentile(0.9)
+    p99_ms = percentile(0.99)
+    images_per_second = Double(batch) * 1000 / p50_ms
+    var usage = rusage()
+    getrusage(RUSAGE_SELF, &usage)
+    peak_rss_mb = Double(usage.ru_maxrss) / 1024
+  }
+
+  var text: String {
+    func format(_ value: Double) -> String { String(format: "%.2f ms", value) }
+    return Terminal.table(
+      [
+        ["load", format(load_ms)], ["first run", format(first_ms)], ["minimum", format(min_ms)],
+        ["P50", format(p50_ms)], ["P90", format(p90_ms)], ["P99", format(p99_ms)],
+        ["throughput", String(format: "%.1f images/s", images_per_second)],
+        ["peak memory", String(format: "%.0f MB", peak_rss_mb)],
+      ], rightAligned: [1])
+  }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Foundation
+import Graft
+import GraftONNX
+import GraftRuntime
+import GraftVision
+
+/// `graft convert`: HDF5 or ONNX to ONNX.
+struct ConvertCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert",
+    abstract: "Write a model as ONNX, with its preprocessing and labels in it.",
+    discussion: """
+      The lowest opset that expresses the model is used, so that as many runtimes as possible take
+      it; --opset overrides that.
+
+      Examples:
+        graft convert vgg16_weights_tf_dim_ordering_tf_kernels.h5 vgg16.onnx
+        graft convert vgg16 features.onnx --no-top
+        graft convert squeezenet.onnx ready.onnx --preprocess keras-caffe \\
+          --resize shorter:256 --crop 224 --interpolation bilinear --labels imagenet.txt
+      """)
+
+  @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
+  var source: String
+
+  @Argument(help: "The ONNX file to write.")
+  var destination: String
+
+  @Option(help: "Weights to use instead of the official ones of a named model.")
+  var weights: String?
+
+  @Flag(help: "Leave the dense layers out.")
+  var noTop = false
+
+  @OptionGroup var picture: PictureOptions
+
+  @Option(help: "The opset of ai.onnx to write (default: the lowest that expresses the model).")
+  var opset: Int?
+
+  @Flag(help: "Write the weights to a file of their own, beside the model.")
+  var externalData = false
+
+  func run() throws {
+    var graph = try ModelLoader(weights: weights, includeTop: !noTop).graph(source)
+    try describe(&graph)
+    var exporter = ONNXExporter()
+    exporter.opset = opset
+    exporter.usesExternalData = externalData
+    try exporter.write(graph, path: destination)
+  }
+
+  /// Writes what the user said about pictures and labels into the graph's metadata.
+  private func describe(_ graph: inout Graph) throws {
+    let options = try picture.classifierOptions()
+    if let labels = options.labels { graph.metadata[Labels.metadataKey] = labels.metadataValue }
+    let isSaid =
+      options.scheme != nil || options.resize != nil || options.crop != nil
+      || options.interpolation != nil
+    guard isSaid else { return }
+    var preprocessing = try Preprocessing(metadata: graph.metadata)
+    if let scheme = options.scheme, preprocessing?.scheme != scheme {
+      preprocessing = Preprocessing(scheme)
+    }
+    guard var preprocessing else {
+      throw GraftError.usage(
+        "the model does not say how pictures are prepared", hint: "Say it with --preprocess NAME")
+    }
+    if let resize = options.resize { preprocessing.resize = resize }
+    if let crop = options.crop { preprocessing.crop = crop }
+    if let interpolation = options.interpolation { preprocessing.interpolation = interpolation }
+    graph.metadata.merge(preprocessing.metadata) { $1 }
+  }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+
+/// `graft`: all subcommands.
+package struct GraftCommand: ParsableCommand {
+  package static let configuration = CommandConfiguration(
+    commandName: "graft",
+    abstract: "Run, inspect, convert and fine-tune trained networks.",
+    discussion: """
+      Models are ONNX files, Keras HDF5 weights of known architectures, or names from
+      `graft models list`.
+
+      Examples:
+        graft infer photo.jpg --model vgg16
+        graft inspect model.onnx
+        graft convert vgg16.h5 vgg16.onnx
+        graft benchmark model.onnx --batch 8
+      """,
+    version: "0.1.0",
+    subcommands: [
+      InferCommand.self, RunCommand.self, InspectCommand.self, ConvertCommand.self,
+      BenchmarkCommand.self, ModelsCommand.self,
+    ])
+
+  package init() {}
+}

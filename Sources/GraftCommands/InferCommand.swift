@@ -1,0 +1,109 @@
+import ArgumentParser
+import Foundation
+import Graft
+import GraftRuntime
+import GraftVision
+
+/// `infer` and `graft infer`: what is in a picture.
+package struct InferCommand: ParsableCommand {
+  package static let configuration = CommandConfiguration(
+    commandName: "infer",
+    abstract: "Say what is in pictures.",
+    discussion: """
+      Pictures are JPEG, PNG, WebP or BMP files, folders of them, or - for standard input. How
+      pictures are prepared is part of the model; options override it.
+
+      Examples:
+        infer cat.jpg --model vgg16
+        infer photos/ --model model.onnx --json
+        infer cat.jpg --model squeezenet.onnx --preprocess keras-caffe --resize shorter:256 \\
+          --crop 224 --interpolation bilinear
+      """)
+
+  @Argument(help: "Pictures and folders of pictures; - is standard input.")
+  var images: [String]
+
+  @Option(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
+  var model = "vgg16"
+
+  @Option(help: "Weights to use instead of the official ones of a named model.")
+  var weights: String?
+
+  @OptionGroup var picture: PictureOptions
+
+  @Option(help: "How many classes to show.")
+  var topK = 5
+
+  @Flag(help: "Print one JSON object per picture and line.")
+  var json = false
+
+  @Flag(help: "Turn pictures upright as their EXIF data say.")
+  var applyOrientation = false
+
+  @OptionGroup var compute: ComputeOptions
+
+  package init() {}
+
+  package func validate() throws {
+    guard topK > 0 else { throw ValidationError("--top-k takes a positive number.") }
+  }
+
+  package func run() throws {
+    let files = try PictureFiles.expand(images)
+    let graph = try ModelLoader(weights: weights).graph(model)
+    var options = try picture.classifierOptions()
+    options.executable = compute.executableOptions
+    let classifier = try withPlace(model) { try Classifier(graph, options: options) }
+    for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
+
+    var firstFailure: GraftError?
+    for file in files {
+      do {
+        let image = try Image.read(file, applyingOrientation: applyOrientation)
+        let predictions = try classifier.predictions(for: image, count: topK)
+        let name = InputFile.displayName(of: file)
+        print(
+          json
+            ? try Terminal.json(Answer(file: file, predictions: predictions))
+            : PredictionText.text(name, predictions))
+      } catch let error as GraftError {
+        CommandLineProgram.report(error)
+        firstFailure = firstFailure ?? error
+      }
+    }
+    if let firstFailure { throw ExitStatus(code: firstFailure.code.rawValue) }
+  }
+
+  private struct Answer: Encodable {
+    let file: String
+    let predictions: [Prediction]
+  }
+}
+
+/// Options that say how pictures become a network's input.
+struct PictureOptions: ParsableArguments {
+  @Option(help: "Labels: a file of one name per line, or JSON.")
+  var labels: String?
+
+  @Option(help: "keras-caffe, keras-tf, torch, unit or none.")
+  var preprocess: String?
+
+  @Option(help: "224 (both sides), 320x240, shorter:256, or none.")
+  var resize: String?
+
+  @Option(help: "224, 320x240 or none: the middle that is cut out after resizing.")
+  var crop: String?
+
+  @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
+  var interpolation: String?
+
+  func classifierOptions() throws -> Classifier.Options {
+    var options = Classifier.Options()
+    options.scheme = try preprocess.map { try Preprocessing.Scheme(named: $0) }
+    options.resize = try resize.map { try Preprocessing.parseResize($0) }
+    options.crop = try crop.map { try Preprocessing.parseCrop($0) }
+    options.interpolation = try interpolation.map { try Interpolation(named: $0) }
+    options.labels = try labels.map { try Labels.read(path: $0) }
+    return options
+  }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import Graft
+import GraftModels
+
+/// `graft models`: models by name.
+struct ModelsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "models",
+    abstract: "List, find, pull and add models by name.",
+    discussion: """
+      Files are kept in $GRAFT_HOME, else in the XDG cache folder. With GRAFT_OFFLINE=1 the
+      network is never touched.
+
+      Examples:
+        graft models list
+        graft models pull squeezenet
+        graft models add vgg16 Downloads/vgg16_weights_tf_dim_ordering_tf_kernels.h5
+      """,
+    subcommands: [List.self, Path.self, Pull.self, Add.self], defaultSubcommand: List.self)
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show the models there are.")
+
+    func run() throws {
+      let store = try ModelStore()
+      var rows = [["name", "size", "here", "what it is"]]
+      for entry in store.list() {
+        let size = entry.byteCount ?? entry.model?.size
+        rows.append([
+          entry.name, size.map(Terminal.bytes) ?? "?", entry.isPresent ? "yes" : "no",
+          entry.summary,
+        ])
+      }
+      print(Terminal.table(rows, rightAligned: [1]))
+    }
+  }
+
+  struct Path: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Print where the file of a model is; fail if it is not there.")
+
+    @Argument(help: "A name from `graft models list`.")
+    var name: String
+
+    func run() throws { print(try ModelStore().path(for: name)) }
+  }
+
+  struct Pull: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Download a model; an interrupted download is resumed.")
+
+    @Argument(help: "A name from `graft models list`.")
+    var name: String
+
+    func run() throws {
+      let bar = DownloadBar(name: name)
+      let path = try ModelStore().pull(name) { bar.show($0) }
+      bar.finish()
+      print(path)
+    }
+  }
+
+  struct Add: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Register a file that you have under a name, with its own checksum.")
+
+    @Argument(help: "The name: one of the list, or a new one.")
+    var name: String
+
+    @Argument(help: "The file.")
+    var file: String
+
+    func run() throws {
+      let entry = try ModelStore().add(name, file: file)
+      let checksum = entry.addedChecksum.map { " (\($0))" } ?? ""
+      print("\(entry.name): \(entry.path)\(checksum)")
+    }
+  }
+}
+
+/// The state of a download on standard error: a bar on a terminal, now and then a line elsewhere.
+private final class DownloadBar {
+  private let name: String
+  private var lastUpdate: UInt64 = 0
+  private var hasShown = false
+
+  init(name: String) { self.name = name }
+
+  /// Nanoseconds between updates.
+  private var interval: UInt64 { Terminal.isErrorTerminal ? 100_000_000 : 5_000_000_000 }
+
+  func show(_ progress: DownloadProgress) {
+    let now = DispatchTime.now().uptimeNanoseconds
+    guard now - lastUpdate >= interval else { return }
+    lastUpdate = now
+    hasShown = true
+    var text = "\(name)  \(Terminal.bytes(progress.receivedByteCount))"
+    if let total = progress.totalByteCount, total > 0 {
+      let fraction = Double(progress.receivedByteCount) / Double(total)
+      if Terminal.isErrorTerminal { text = "\(name)  \(Terminal.bar(fraction, width: 24))" }
+      text += String(format: "  %3.0f %% of %@", fraction * 100, Terminal.bytes(total))
+    }
+    text += "  \(Terminal.bytes(Int(progress.bytesPerSecond)))/s"
+    if let left = progress.secondsLeft { text += String(format: "  %.0f s left", left) }
+    write(Terminal.isErrorTerminal ? "\r\u{1b}[K\(text)" : text + "\n")
+  }
+
+  func finish() {
+    if hasShown, Terminal.isErrorTerminal { write("\n") }
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}

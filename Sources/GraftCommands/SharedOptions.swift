@@ -1,0 +1,45 @@
+import ArgumentParser
+import GraftRuntime
+
+/// `--threads` and `--max-memory`.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: "Threads to compute with (default: the processors this process may use).")
+  var threads: Int?
+
+  @Option(help: "Megabytes that intermediate values may take (default: the machine's memory).")
+  var maxMemory: Int?
+
+  func validate() throws {
+    if let threads, !(1...ThreadPool.maximumThreadCount).contains(threads) {
+      throw ValidationError("--threads takes 1 to \(ThreadPool.maximumThreadCount).")
+    }
+    if let maxMemory, !(1...1 << 30).contains(maxMemory) {
+      throw ValidationError("--max-memory takes a positive number of megabytes.")
+    }
+  }
+
+  var executableOptions: Executable.Options {
+    var options = Executable.Options()
+    if let threads { options.threadCount = threads }
+    if let maxMemory { options.memoryLimit = maxMemory << 20 }
+    return options
+  }
+}
+
+/// A shape of an input: `NAME=1,3,224,224`.
+struct NamedShape: ExpressibleByArgument {
+  let name: String
+  let shape: [Int]
+
+  init?(argument: String) {
+    guard let separator = argument.lastIndex(of: "=") else { return nil }
+    name = String(argument[..<separator])
+    let parts = argument[argument.index(after: separator)...].split(
+      separator: ",", omittingEmptySubsequences: false)
+    let extents = parts.compactMap { Int($0) }
+    guard !name.isEmpty, extents.count == parts.count, extents.allSatisfy({ $0 >= 0 }) else {
+      return nil
+    }
+    shape = extents
+  }
+}
