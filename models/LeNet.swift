@@ -13,7 +13,9 @@ package enum LeNet {
     var graph = Graph(name: "lenet")
     var value = graph.addInput(
       name: "image", type: TensorType(.float, [.symbol("N"), 1, 28, 28]))
-    let convolutions = [(name: "conv1", input: 1, output: 8), (name: "conv2", input: 8, output: 16)]
+    let convolutions = [
+      (name: "conv1", input: 1, output: 8), (name: "conv2", input: 8, output: 16),
+    ]
     for layer in convolutions {
       let weights = try normal([layer.output, layer.input, 5, 5], using: &generator)
       value = graph.addNode(

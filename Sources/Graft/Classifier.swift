@@ -39,7 +39,9 @@ package final class Classifier {
     let graph = input.hasFixedBatch ? try graph.withFreeBatch() : graph
     inputType = type.elementType
     var described = try Preprocessing(metadata: graph.metadata)
-    if let scheme = options.scheme, scheme != described?.scheme { described = Preprocessing(scheme) }
+    if let scheme = options.scheme, scheme != described?.scheme {
+      described = Preprocessing(scheme)
+    }
     if described == nil {
       let scheme: Preprocessing.Scheme = input.channelCount == 1 ? .unit : .torch
       described = Preprocessing(scheme)

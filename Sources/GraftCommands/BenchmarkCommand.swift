@@ -32,7 +32,8 @@ struct BenchmarkCommand: ParsableCommand {
   @Option(help: "NAME=1,3,224,224: the shape of an input. May be repeated.")
   var shape: [NamedShape] = []
 
-  @Option(help: "Write a trace for chrome://tracing to this file, and print time by operator and node.")
+  @Option(
+    help: "Write a trace for chrome://tracing to this file, and print time by operator and node.")
   var profile: String?
 
   @Flag(help: "Print one JSON object.")

@@ -41,7 +41,9 @@ enum BenchmarkInputs {
     _ elementType: ElementType, _ shape: Shape, _ generator: inout SeededGenerator
   ) throws -> Tensor {
     let count = try shape.checkedElementCount()
-    if elementType == .string || elementType == .bool { return try Tensor(zeros: elementType, shape: shape) }
+    if elementType == .string || elementType == .bool {
+      return try Tensor(zeros: elementType, shape: shape)
+    }
     let source = try Tensor(
       (0..<count).map { _ in
         elementType.isFloatingPoint

@@ -17,7 +17,8 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
   var model: String
 
-  @Option(help: "NAME=1,3,224,224: the shape of an input that the model leaves open. May be repeated.")
+  @Option(
+    help: "NAME=1,3,224,224: the shape of an input that the model leaves open. May be repeated.")
   var shape: [NamedShape] = []
 
   @Flag(help: "Print one JSON object.")
@@ -66,7 +67,8 @@ struct InspectCommand: ParsableCommand {
     lines += ["", Terminal.table(rows, rightAligned: [3, 4]), ""]
     lines.append(
       "\(summary.layers.count) layers, \(grouped(summary.parameters)) parameters "
-        + "(\(Terminal.bytes(summary.parameterBytes))), \(grouped(summary.multiplyAdds)) multiply-adds")
+        + "(\(Terminal.bytes(summary.parameterBytes))), \(grouped(summary.multiplyAdds)) multiply-adds"
+    )
     if !summary.unsupportedOperators.isEmpty {
       lines.append("unsupported operators: \(summary.unsupportedOperators.joined(separator: ", "))")
     }

@@ -86,7 +86,8 @@ struct RunCommand: ParsableCommand {
     }
     return try executable.inputNames.map { name in
       guard let value = byName[name] else {
-        throw GraftError.usage("input '\(name)' is missing", hint: "Give it with --input \(name)=FILE")
+        throw GraftError.usage(
+          "input '\(name)' is missing", hint: "Give it with --input \(name)=FILE")
       }
       return value
     }
@@ -97,7 +98,8 @@ struct RunCommand: ParsableCommand {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw GraftError(.cannotCreate, "cannot be made: \(error.localizedDescription)", places: [folder])
+      throw GraftError(
+        .cannotCreate, "cannot be made: \(error.localizedDescription)", places: [folder])
     }
     for (position, value) in results.enumerated() {
       let id = graph.outputs[position]
@@ -126,7 +128,9 @@ struct NamedFile: ExpressibleByArgument {
     case "npy": return .tensor(try NPYFile.read(path: path))
     case "npz":
       let arrays = try NPZFile.read(path: path)
-      guard let array = arrays.first(where: { $0.name == name }) ?? (arrays.count == 1 ? arrays[0] : nil)
+      guard
+        let array = arrays.first(where: { $0.name == name })
+          ?? (arrays.count == 1 ? arrays[0] : nil)
       else {
         throw GraftError(
           .badData, "has no array '\(name)'", places: [path],

@@ -159,7 +159,8 @@ struct NPYHeader {
         var index = [Int](repeating: 0, count: shape.count)
         for position in 0..<result.elementCount {
           let offset = zip(index, strides).reduce(0) { $0 + $1.0 * $1.1 }
-          let bytes = UnsafeRawBufferPointer(rebasing: source[offset * width..<(offset + 1) * width])
+          let bytes = UnsafeRawBufferPointer(
+            rebasing: source[offset * width..<(offset + 1) * width])
           UnsafeMutableRawBufferPointer(
             rebasing: target[position * width..<(position + 1) * width]
           ).copyMemory(from: bytes)

@@ -8,6 +8,8 @@ package enum Lowering {
     TransposeCancellation.self,
     PadFolding.self,
     BatchNormalizationFolding.self,
+    OperatorFusion.self,
+    ActivationFusion.self,
   ]
 
   /// Rounds after which passes that still find something are stopped.

@@ -1,0 +1,59 @@
+/// Recognises operators that exporters spell out: MatMul and Add of a bias as Gemm, x·sigmoid(x) as Swish.
+package enum OperatorFusion: GraphPass {
+  package static func run(_ graph: inout Graph) throws -> Bool {
+    let producers = graph.producers()
+    let counts = graph.useCounts()
+    var removed: Set<Int> = []
+    for index in graph.nodes.indices where graph.nodes[index].domain.isEmpty {
+      switch graph.nodes[index].operatorType {
+      case "Add": fuseBias(at: index, &graph, producers, counts, &removed)
+      case "Mul": fuseSwish(at: index, &graph, producers, counts, &removed)
+      default: break
+      }
+    }
+    graph.removeNodes(at: removed)
+    return !removed.isEmpty
+  }
+
+  /// MatMul of matrices plus a constant row is a Gemm.
+  private static func fuseBias(
+    at index: Int, _ graph: inout Graph, _ producers: [ValueID: Int], _ counts: [ValueID: Int],
+    _ removed: inout Set<Int>
+  ) {
+    let node = graph.nodes[index]
+    for (product, bias) in [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])] {
+      guard let product, let bias, counts[product] == 1, let producer = producers[product],
+        let row = graph.constants[bias], row.rank == 1
+      else { continue }
+      let matMul = graph.nodes[producer]
+      guard matMul.domain.isEmpty, matMul.operatorType == "MatMul", !removed.contains(producer),
+        graph.rank(matMul.inputs[0]) == 2, let weights = graph.constant(matMul.inputs[1]),
+        weights.rank == 2, row.shape[0] == weights.shape[1],
+        weights.elementType.isFloatingPoint
+      else { continue }
+      graph.nodes[index] = Node(
+        name: matMul.name, operatorType: "Gemm",
+        inputs: [matMul.inputs[0], matMul.inputs[1], bias],
+        outputs: node.outputs)
+      removed.insert(producer)
+      return
+    }
+  }
+
+  private static func fuseSwish(
+    at index: Int, _ graph: inout Graph, _ producers: [ValueID: Int], _ counts: [ValueID: Int],
+    _ removed: inout Set<Int>
+  ) {
+    let node = graph.nodes[index]
+    for (value, gate) in [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])] {
+      guard let value, let gate, counts[gate] == 1, let producer = producers[gate],
+        !removed.contains(producer), graph.nodes[producer].domain.isEmpty,
+        graph.nodes[producer].operatorType == "Sigmoid", graph.nodes[producer].inputs[0] == value
+      else { continue }
+      graph.nodes[index] = Node(
+        name: node.name, operatorType: "Swish", inputs: [value], outputs: node.outputs)
+      removed.insert(producer)
+      return
+    }
+  }
+}
