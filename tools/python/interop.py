@@ -1,0 +1,394 @@
+"""Compares Graft with its Python peers on real models and pictures.
+
+What needs real data takes it from the folder that GRAFT_TEST_DATA names, and says so when it is not there.
+"""
+
+import argparse
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import numpy as np
+import onnx
+import onnxruntime
+from PIL import Image
+
+DATA = os.environ.get("GRAFT_TEST_DATA", "")
+OUTPUT = os.environ.get("GRAFT_TEST_OUTPUT", "")
+GRAFT = ""
+NEEDS_DATA = unittest.skipUnless(DATA, "GRAFT_TEST_DATA is not set")
+
+
+def graft(*arguments, check=True, environment=None):
+    """Runs graft; returns what it printed."""
+    result = subprocess.run(
+        [GRAFT, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    if check and result.returncode != 0:
+        raise AssertionError(f"graft {arguments} exited {result.returncode}: {result.stderr}")
+    return result
+
+
+def peak_megabytes(*arguments):
+    """Runs graft; returns the largest resident memory in MB."""
+    process = subprocess.Popen([GRAFT, *map(str, arguments)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise AssertionError(f"graft {arguments} ended with status {status}")
+    return usage.ru_maxrss / 1024
+
+
+def run_model(path, inputs):
+    """Outputs of `graft run` by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["run", path, "--output", os.path.join(folder, "outputs.npz")]
+        for index, (name, value) in enumerate(inputs.items()):
+            file = os.path.join(folder, f"input{index}.npy")
+            np.save(file, value)
+            arguments += ["--input", f"{name}={file}"]
+        graft(*arguments)
+        with np.load(os.path.join(folder, "outputs.npz")) as outputs:
+            return {name: outputs[name] for name in outputs.files}
+
+
+def onnxruntime_outputs(path, inputs):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs)))
+
+
+def infer(pictures, *arguments):
+    """The answers of `graft infer --json`, in order."""
+    result = graft("infer", *pictures, "--json", "--top-k", 5, *arguments)
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def caffe_input(path):
+    """A picture as Keras's VGG16 takes it: nearest to 224x224, BGR, means taken off, NCHW."""
+    picture = Image.open(path).convert("RGB").resize((224, 224), Image.NEAREST)
+    values = np.asarray(picture, dtype=np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
+    return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
+
+
+@NEEDS_DATA
+class VGG16(unittest.TestCase):
+    """VGG16 in the layout of Keras's official files."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="graft-vgg16-")
+        script = os.path.join(DATA, "vgg16", "make_weights.py")
+        subprocess.run(
+            [sys.executable, script, cls.folder.name], check=True, stdout=subprocess.DEVNULL
+        )
+        name = "vgg16_weights_tf_dim_ordering_tf_kernels"
+        cls.weights = os.path.join(cls.folder.name, f"{name}.h5")
+        cls.headless = os.path.join(cls.folder.name, f"{name}_notop.h5")
+        cls.model = os.path.join(cls.folder.name, "vgg16.onnx")
+        graft("convert", cls.weights, cls.model)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def check_photos(self, model):
+        with open(os.path.join(DATA, "vgg16", "expected_top5.json")) as file:
+            expected = json.load(file)
+        names = sorted(expected)
+        answers = infer([os.path.join(DATA, "photos", name) for name in names], "--model", model)
+        self.assertEqual(len(answers), 62)
+        for name, answer in zip(names, answers):
+            self.assertEqual(os.path.basename(answer["file"]), name)
+            got = [(p["index"], p["probability"]) for p in answer["predictions"]]
+            self.assertEqual([i for i, _ in got], [i for i, _ in expected[name]], name)
+            for (_, probability), (_, reference) in zip(got, expected[name]):
+                self.assertAlmostEqual(probability, reference, delta=1e-4, msg=name)
+
+    def test_photos_from_hdf5(self):
+        self.check_photos(self.weights)
+
+    def test_photos_from_onnx(self):
+        self.check_photos(self.model)
+
+    def test_by_name_from_the_cache(self):
+        with tempfile.TemporaryDirectory() as home:
+            environment = {"GRAFT_HOME": home, "GRAFT_OFFLINE": "1"}
+            photo = sorted(glob.glob(os.path.join(DATA, "photos", "*.JPEG")))[0]
+            missing = graft(
+                "infer", photo, "--model", "vgg16", check=False, environment=environment
+            )
+            self.assertNotEqual(missing.returncode, 0)
+            for part in ["https://", "64373286793e3c8b2b4e3219cbf3544b", home]:
+                self.assertIn(part, missing.stderr)
+            graft("models", "add", "vgg16", self.weights, environment=environment)
+            result = graft("infer", photo, "--model", "vgg16", "--json", environment=environment)
+            self.assertIn("label", json.loads(result.stdout)["predictions"][0])
+
+    def test_export_passes_the_checker_and_onnxruntime_agrees(self):
+        onnx.checker.check_model(self.model, full_check=True)
+        photo = os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg")
+        picture = caffe_input(photo)
+        name = onnx.load(self.model, load_external_data=False).graph.input[0].name
+        reference = onnxruntime_outputs(self.model, {name: picture})
+        for model in [self.model, self.weights]:
+            outputs = run_model(model, {name: picture})
+            for key, value in reference.items():
+                np.testing.assert_allclose(outputs[key], value, atol=1e-5)
+
+    def test_real_blocks_give_the_published_values(self):
+        headless = os.path.join(self.folder.name, "headless.onnx")
+        graft("convert", self.headless, headless)
+        model = onnx.load(headless)
+        pools = [n.output[0] for n in model.graph.node if n.op_type == "MaxPool"][:2]
+        del model.graph.output[:]
+        for pool in pools:
+            model.graph.output.append(
+                onnx.helper.make_tensor_value_info(pool, onnx.TensorProto.FLOAT, None)
+            )
+        slices = os.path.join(self.folder.name, "slices.onnx")
+        onnx.save(model, slices)
+        picture = caffe_input(os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg"))
+        outputs = run_model(slices, {model.graph.input[0].name: picture})
+        expected = [(728.469, 786.968, 175.858), (583.561, 410.765, 180.921)]
+        for pool, values in zip(pools, expected):
+            np.testing.assert_allclose(outputs[pool][0, :3, 0, 0], values, atol=0.003)
+
+    def test_memory_stays_near_the_size_of_the_weights(self):
+        photo = os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg")
+        for model in [self.weights, self.model]:
+            self.assertLess(peak_megabytes("infer", photo, "--model", model), 800)
+
+
+@NEEDS_DATA
+class SqueezeNet(unittest.TestCase):
+    """A network with real ImageNet weights, in float16."""
+
+    SETTINGS = [
+        "--preprocess", "keras-caffe", "--resize", "shorter:256", "--crop", "224",
+        "--interpolation", "bilinear",
+    ]  # fmt: skip
+
+    def count_right(self, *arguments):
+        classes = {}
+        with open(os.path.join(DATA, "photos", "labels.tsv")) as file:
+            for line in file:
+                name, _, index, _ = line.rstrip("\n").split("\t")
+                classes[name] = int(index)
+        photos = [os.path.join(DATA, "photos", name) for name in sorted(classes)]
+        first = within = 0
+        for answer in infer(photos, *arguments):
+            wanted = classes[os.path.basename(answer["file"])]
+            ranking = [p["index"] for p in answer["predictions"]]
+            first += ranking[0] == wanted
+            within += wanted in ranking
+        return first, within
+
+    def test_photos(self):
+        model = os.path.join(DATA, "onnx", "squeezenet-fp16", "SqueezeNet_fp16.onnx")
+        self.assertEqual(self.count_right("--model", model, *self.SETTINGS), (35, 53))
+        with tempfile.TemporaryDirectory() as folder:
+            ready = os.path.join(folder, "ready.onnx")
+            index = os.path.join(DATA, "photos", "imagenet_class_index.json")
+            graft("convert", model, ready, *self.SETTINGS, "--labels", index)
+            onnx.checker.check_model(ready, full_check=True)
+            self.assertEqual(self.count_right("--model", ready), (35, 53))
+
+
+def reference_cases():
+    """Real models with stored outputs of onnxruntime: (path of the model, path of the reference)."""
+    for reference in sorted(glob.glob(os.path.join(DATA, "onnx", "reference", "*.npz"))):
+        folder, model = os.path.splitext(os.path.basename(reference))[0].split("__")
+        yield os.path.join(DATA, "onnx", folder, f"{model}.onnx"), reference
+
+
+@NEEDS_DATA
+class RealModels(unittest.TestCase):
+    # Their stored answers are not those of the model itself.
+    WITHOUT_ANSWERS = {"mnist-quantized-conv-integer"}
+
+    def compare(self, outputs, reference, label):
+        for key in reference.files:
+            kind, _, name = key.partition(":")
+            if kind != "out":
+                continue
+            expected, got = reference[key], outputs[name]
+            self.assertEqual(expected.shape, got.shape, label)
+            if expected.size == 0:
+                continue
+            bound = 2e-2 if expected.dtype == np.float16 else 1e-4
+            scale = max(np.abs(expected.astype(np.float64)).max(), 1e-12)
+            difference = np.abs(expected.astype(np.float64) - got.astype(np.float64)).max()
+            self.assertLessEqual(difference, bound * scale, f"{label} {name}")
+
+    def test_outputs_are_those_of_onnxruntime(self):
+        compared = 0
+        for model, path in reference_cases():
+            summary = json.loads(graft("inspect", model, "--json").stdout)
+            label = os.path.relpath(model, DATA)
+            if summary["unsupportedOperators"]:
+                print(f"{label}: needs {', '.join(summary['unsupportedOperators'])}")
+                continue
+            reference = np.load(path)
+            inputs = {k[3:]: reference[k] for k in reference.files if k.startswith("in:")}
+            with self.subTest(label):
+                outputs = run_model(model, inputs)
+                if not self.WITHOUT_ANSWERS & set(label.split(os.sep)):
+                    self.compare(outputs, reference, label)
+                compared += 1
+        self.assertGreaterEqual(compared, 13)
+
+    def test_exports_run_in_onnxruntime(self):
+        exported = 0
+        for model, path in reference_cases():
+            summary = json.loads(graft("inspect", model, "--json").stdout)
+            label = os.path.relpath(model, DATA)
+            if summary["unsupportedOperators"]:
+                continue
+            reference = np.load(path)
+            inputs = {k[3:]: reference[k] for k in reference.files if k.startswith("in:")}
+            with self.subTest(label), tempfile.TemporaryDirectory() as folder:
+                first = os.path.join(folder, "first.onnx")
+                second = os.path.join(folder, "second.onnx")
+                graft("convert", model, first)
+                onnx.checker.check_model(first, full_check=True)
+                outputs = onnxruntime_outputs(first, inputs)
+                if not self.WITHOUT_ANSWERS & set(label.split(os.sep)):
+                    self.compare(outputs, reference, label)
+                # Importing what was exported gives the same model again.
+                graft("convert", first, second)
+                with open(first, "rb") as a, open(second, "rb") as b:
+                    self.assertEqual(a.read(), b.read(), f"{label} changes on its second way round")
+                exported += 1
+        self.assertGreaterEqual(exported, 13)
+
+
+class LeNet(unittest.TestCase):
+    """What the unit tests trained and exported."""
+
+    def test_exported_network_agrees_with_onnxruntime(self):
+        model = os.path.join(OUTPUT, "lenet.onnx")
+        if not DATA:
+            self.skipTest("GRAFT_TEST_DATA is not set")
+        onnx.checker.check_model(model, full_check=True)
+        with np.load(os.path.join(OUTPUT, "lenet.npz")) as arrays:
+            outputs = onnxruntime_outputs(model, {"image": arrays["image"]})
+            np.testing.assert_allclose(outputs["logits"], arrays["logits"], atol=1e-4)
+            accuracy = (outputs["logits"].argmax(axis=1) == arrays["labels"]).mean()
+        self.assertGreaterEqual(accuracy, 0.97)
+
+
+class CommandLine(unittest.TestCase):
+    """The command line's manners, on a model made here."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        helper = onnx.helper
+        graph = helper.make_graph(
+            [
+                helper.make_node("GlobalAveragePool", ["x"], ["pooled"]),
+                helper.make_node("Flatten", ["pooled"], ["flat"]),
+                helper.make_node("Softmax", ["flat"], ["y"]),
+            ],
+            "colours",
+            [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 3, 8, 8])],
+            [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 3])],
+        )
+        self.model = os.path.join(self.folder.name, "colours.onnx")
+        onnx.save(
+            helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), self.model
+        )
+        self.labels = os.path.join(self.folder.name, "labels.txt")
+        with open(self.labels, "w") as file:
+            file.write("red\ngreen\nblue\n")
+        self.pictures = os.path.join(self.folder.name, "pictures")
+        os.mkdir(self.pictures)
+        for name, colour in [("a.png", (255, 0, 0)), ("b.png", (0, 0, 255))]:
+            Image.new("RGB", (20, 10), colour).save(os.path.join(self.pictures, name))
+
+    def infer(self, *arguments):
+        return graft(
+            "infer", *arguments, "--model", self.model, "--labels", self.labels,
+            "--preprocess", "unit", check=False,
+        )  # fmt: skip
+
+    def test_folder_as_json(self):
+        result = self.infer(self.pictures, "--json")
+        answers = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual([a["predictions"][0]["label"] for a in answers], ["red", "blue"])
+        self.assertEqual(result.returncode, 0)
+
+    def test_one_bad_picture_does_not_stop_the_others(self):
+        bad = os.path.join(self.pictures, "aa.png")
+        with open(bad, "wb") as file:
+            file.write(b"\x89PNG\r\n\x1a\nnonsense")
+        result = self.infer(self.pictures, "--json")
+        self.assertEqual(len(result.stdout.splitlines()), 2)
+        self.assertIn("aa.png", result.stderr)
+        self.assertEqual(result.returncode, 65)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.infer(os.path.join(self.pictures, "none.png")).returncode, 66)
+        self.assertEqual(graft("infer", check=False).returncode, 64)
+        self.assertEqual(graft("inspect", self.labels, check=False).returncode, 65)
+        self.assertEqual(graft("inspect", "/nonexistent.onnx", check=False).returncode, 66)
+
+    def test_standard_input(self):
+        with open(os.path.join(self.pictures, "b.png"), "rb") as file:
+            result = subprocess.run(
+                [GRAFT, "infer", "-", "--model", self.model, "--preprocess", "unit", "--json"],
+                stdin=file,
+                capture_output=True,
+                text=True,
+            )
+        self.assertEqual(json.loads(result.stdout)["predictions"][0]["index"], 2)
+
+    def test_benchmark_and_inspect_print_one_object(self):
+        report = json.loads(graft("benchmark", self.model, "--runs", 3, "--json").stdout)
+        keys = {
+            "load_ms", "first_ms", "min_ms", "p50_ms", "p90_ms", "p99_ms", "images_per_second",
+            "peak_rss_mb",
+        }  # fmt: skip
+        self.assertEqual(set(report), keys)
+        summary = json.loads(graft("inspect", self.model, "--json").stdout)
+        self.assertEqual([layer["type"] for layer in summary["layers"]][-1], "Softmax")
+        self.assertTrue(graft("inspect", self.model, "--dot").stdout.startswith("digraph"))
+
+
+def main():
+    global GRAFT
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--graft", required=True)
+    parser.add_argument("names", nargs="*", help="tests to run, as unittest names them")
+    options = parser.parse_args()
+    GRAFT = os.path.abspath(options.graft)
+    loader = unittest.defaultTestLoader
+    module = sys.modules["__main__"]
+    suite = (
+        loader.loadTestsFromNames(options.names, module)
+        if options.names
+        else loader.loadTestsFromModule(module)
+    )
+    started = time.time()
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    bad = len(result.failures) + len(result.errors)
+    good = result.testsRun - bad - len(result.skipped)
+    for test, reason in result.skipped:
+        print(f"skipped: {test}: {reason}")
+    print(f"({time.time() - started:.0f} s)")
+    print(f"Interop: {max(good, 0)} passed, {bad} failed")
+    sys.exit(1 if bad or good <= 0 else 0)
+
+
+if __name__ == "__main__":
+    main()
