@@ -4,49 +4,113 @@
   import Musl
 #endif
 
-/// Files that appear whole or not at all: written beside their place, synced, then renamed.
-package enum AtomicFile {
-  /// Writes a file whole.
-  ///
-  /// - Throws: `GraftError` if it cannot be written; what stood at `path` before is untouched then.
-  package static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
-    let temporary = "\(path).\(getpid()).part"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw failure(.cannotCreate, "cannot be created", path) }
-    var offset = 0
-    while offset < bytes.count {
-      let count = Glibc.write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else {
-        let error = failure(.inputOutput, "cannot be written", path)
-        close(descriptor)
-        unlink(temporary)
-        throw error
-      }
-      offset += count
+/// A file that appears under its name only when it is complete.
+///
+/// Writes go to a temporary file in the same folder; ``commit()`` syncs it and renames it. Without a commit,
+/// nothing is left behind.
+package final class AtomicFile {
+  private let path: String
+  private let temporaryPath: String
+  private var descriptor: Int32
+  private var buffer: [UInt8] = []
+  private static let bufferByteCount = 1 << 20
+
+  /// Bytes written so far.
+  package private(set) var byteCount = 0
+
+  /// - Throws: `GraftError` if no file can be made there, or if something other than a file has the name.
+  package init(path: String) throws {
+    self.path = path
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+      throw GraftError(.cannotCreate, "is not a regular file", places: [path])
     }
+    temporaryPath = "\(path).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw GraftError(
+        .cannotCreate, "cannot be created: \(String(cString: strerror(errno)))", places: [path])
+    }
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
     close(descriptor)
-    try commit(temporary, to: path)
+    unlink(temporaryPath)
   }
 
-  package static func write(_ bytes: [UInt8], to path: String) throws {
-    try bytes.withUnsafeBytes { try write($0, to: path) }
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    byteCount += bytes.count
+    if buffer.count + bytes.count > Self.bufferByteCount { try flush() }
+    if bytes.count >= Self.bufferByteCount {
+      try writeThrough(bytes)
+    } else {
+      buffer.append(contentsOf: bytes)
+    }
   }
 
-  /// Syncs a finished temporary file and gives it its name; removes it if that fails.
-  package static func commit(_ temporary: String, to path: String) throws {
-    let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
-    let isSynced = descriptor >= 0 && fsync(descriptor) == 0
-    if descriptor >= 0 { close(descriptor) }
-    guard isSynced, rename(temporary, path) == 0 else {
-      let error = failure(.inputOutput, "cannot be written", path)
-      unlink(temporary)
+  package func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+
+  /// Writes zeros up to the next multiple of `alignment`.
+  package func pad(to alignment: Int) throws {
+    let rest = byteCount % alignment
+    if rest > 0 { try write([UInt8](repeating: 0, count: alignment - rest)) }
+  }
+
+  /// Gives the file its name.
+  package func commit() throws {
+    try flush()
+    guard fsync(descriptor) == 0 else { throw failure() }
+    guard close(descriptor) == 0 else {
+      descriptor = -1
+      unlink(temporaryPath)
+      throw failure()
+    }
+    descriptor = -1
+    guard rename(temporaryPath, path) == 0 else {
+      let error = failure()
+      unlink(temporaryPath)
       throw error
     }
+    syncFolder()
   }
 
-  private static func failure(_ code: GraftError.Code, _ what: String, _ path: String) -> GraftError
-  {
-    GraftError(code, "\(what): \(String(cString: strerror(errno)))", places: [path])
+  private func flush() throws {
+    try buffer.withUnsafeBytes { try writeThrough($0) }
+    buffer.removeAll(keepingCapacity: true)
   }
+
+  private func writeThrough(_ bytes: UnsafeRawBufferPointer) throws {
+    // Linux writes at most 2 GiB at once.
+    let chunk = 1 << 28
+    var position = 0
+    while position < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+      let written = writeBytes(descriptor, rest.baseAddress, min(rest.count, chunk))
+      if written < 0, errno == EINTR { continue }
+      guard written > 0 else { throw failure() }
+      position += written
+    }
+  }
+
+  /// Makes the new name last; a file system that cannot do that is no reason to fail.
+  private func syncFolder() {
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    fsync(descriptor)
+    close(descriptor)
+  }
+
+  private func failure() -> GraftError {
+    GraftError(
+      .inputOutput, "cannot be written: \(String(cString: strerror(errno)))", places: [path])
+  }
+}
+
+/// The system's `write`, which the method's own name hides inside of the class.
+private func writeBytes(
+  _ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int
+) -> Int {
+  write(descriptor, bytes, count)
 }

@@ -1,0 +1,107 @@
+import GraftOperators
+
+/// Writes native graphs as ONNX models, at the lowest opset and IR version that express them.
+///
+/// Weights go from where they lie (a mapped file, mostly) straight into the new file. Parameters become
+/// initializers; what training adds to a graph has no place in ONNX.
+package struct ONNXExporter {
+  /// The opset of `ai.onnx` to write instead of the lowest.
+  package var opset: Int?
+  /// Puts the weights into a file beside the model, with `.data` after its name. Models beyond 2 GiB, the limit
+  /// of protocol buffers, get one in any case.
+  package var usesExternalData: Bool
+
+  package init(opset: Int? = nil, usesExternalData: Bool = false) {
+    self.opset = opset
+    self.usesExternalData = usesExternalData
+  }
+
+  /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or if writing
+  ///   fails; then no file has appeared or changed
+  package func write(_ graph: Graph, to path: String) throws {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    var (message, placement) = try encode(
+      graph, externalFile: usesExternalData ? "\(name).data" : nil)
+    if message.byteCount > Self.largestMessage {
+      (message, placement) = try encode(graph, externalFile: "\(name).data")
+    }
+    guard message.byteCount <= Self.largestMessage else {
+      throw GraftError.unsupported(
+        "takes \(message.byteCount) bytes without its weights, beyond the 2 GiB of protocol buffers",
+        hint: nil)
+    }
+    let model = try AtomicFile(path: path)
+    try message.forEachPiece { try model.write($0) }
+    // The model refers to the weights, so that these must be there first.
+    if !placement.external.isEmpty {
+      let weights = try AtomicFile(path: "\(path).data")
+      for (tensor, _) in placement.external {
+        try weights.pad(to: WeightPlacement.alignment)
+        try tensor.withPackedBytes { try weights.write($0) }
+      }
+      try weights.commit()
+    }
+    try model.commit()
+  }
+
+  /// The model's bytes, weights included.
+  package func bytes(_ graph: Graph) throws -> [UInt8] {
+    let (message, _) = try encode(graph, externalFile: nil)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(message.byteCount)
+    try message.forEachPiece { bytes += $0 }
+    return bytes
+  }
+
+  private static let largestMessage = Int(Int32.max)
+
+  private func encode(
+    _ graph: Graph, externalFile: String?
+  ) throws -> (SegmentedMessage, WeightPlacement) {
+    try graph.validate()
+    let selection = try OpsetSelection(graph, override: opset)
+    var encoder = GraphEncoder(placement: WeightPlacement(externalFile: externalFile))
+    let graphMessage = try encoder.message(graph, outer: nil)
+
+    let provenance = graph.provenance
+    var model = Onnx_ModelProto()
+    model.irVersion = Int64(selection.irVersion)
+    model.opsetImport = opsets(graph, selection.opset)
+    // A graph that came from no file was produced here.
+    let isOwn = provenance == Graph.Provenance()
+    if isOwn || !provenance.producerName.isEmpty {
+      model.producerName = isOwn ? "graft" : provenance.producerName
+    }
+    if !provenance.producerVersion.isEmpty { model.producerVersion = provenance.producerVersion }
+    if !provenance.domain.isEmpty { model.domain = provenance.domain }
+    if provenance.modelVersion != 0 { model.modelVersion = Int64(provenance.modelVersion) }
+    if !provenance.documentation.isEmpty { model.docString = provenance.documentation }
+    model.metadataProps = entries(graph.metadata)
+
+    var message = try SegmentedMessage(model)
+    message.append(field: 7, graphMessage)
+    return (message, encoder.placement)
+  }
+
+  private func opsets(_ graph: Graph, _ opset: Int) -> [Onnx_OperatorSetIdProto] {
+    var versions = graph.domainVersions
+    for domain in graph.domains where versions[domain] == nil { versions[domain] = 1 }
+    versions[""] = opset
+    return versions.sorted { $0.key < $1.key }.map { domain, version in
+      var entry = Onnx_OperatorSetIdProto()
+      entry.domain = domain
+      entry.version = Int64(version)
+      return entry
+    }
+  }
+}
+
+extension Graph {
+  /// The domains of the nodes, in bodies as well.
+  fileprivate var domains: Set<String> {
+    nodes.reduce(into: []) { domains, node in
+      domains.insert(node.domain)
+      for body in node.bodies { domains.formUnion(body.domains) }
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import GraftTensor
+
+/// Where the elements of initializers go: into the model, or into a file beside it.
+struct WeightPlacement {
+  /// The name of the file beside the model; `nil` if all goes into the model.
+  let externalFile: String?
+  /// What goes into the external file, in order, with its offset.
+  private(set) var external: [(tensor: Tensor, offset: Int)] = []
+  private var byteCount = 0
+
+  /// Tensors below this stay in the model.
+  private static let smallestExternal = 1024
+  /// Readers map files by pages.
+  static let alignment = 4096
+
+  init(externalFile: String?) { self.externalFile = externalFile }
+
+  /// An initializer as a `TensorProto`.
+  mutating func initializer(
+    _ tensor: Tensor, name: String, documentation: String, metadata: [String: String]
+  ) throws -> SegmentedMessage {
+    let count = tensor.elementType.packedByteCount(tensor.elementCount)
+    guard let externalFile, count >= Self.smallestExternal, tensor.elementType != .string else {
+      return try SegmentedMessage(
+        tensor, name: name, documentation: documentation, metadata: metadata)
+    }
+    let offset = (byteCount + Self.alignment - 1) / Self.alignment * Self.alignment
+    external.append((tensor, offset))
+    byteCount = offset + count
+    var proto = Onnx_TensorProto(describing: tensor, name: name)
+    if !documentation.isEmpty { proto.docString = documentation }
+    proto.metadataProps = entries(metadata)
+    proto.dataLocation = .external
+    proto.externalData = [
+      ("location", externalFile), ("offset", String(offset)), ("length", String(count)),
+    ].map { key, value in
+      var entry = Onnx_StringStringEntryProto()
+      entry.key = key
+      entry.value = value
+      return entry
+    }
+    return try SegmentedMessage(proto)
+  }
+}

@@ -1,0 +1,85 @@
+import GraftGraph
+
+/// Reads files with one serialized value: `TensorProto`, `SequenceProto` or `OptionalProto`, as ONNX's test
+/// data has them.
+///
+/// Nothing in such a file says which of the three it is; the type of the model's input does.
+package struct TensorProtoReader {
+  package var limits: ImportLimits
+
+  package init(limits: ImportLimits = .standard) { self.limits = limits }
+
+  /// Reads a `TensorProto`. Its elements stay in the mapped file.
+  package func tensor(path: String) throws -> Tensor {
+    try withPlace(path) { try tensor(try map(path)) }
+  }
+
+  /// Reads a value of the kind that `type` is of.
+  package func value(path: String, type: ValueType) throws -> RuntimeValue {
+    try withPlace(path) { try value(try map(path), type: type) }
+  }
+
+  /// As ``tensor(path:)``, from memory.
+  package func tensor(_ storage: Storage) throws -> Tensor {
+    let file = try WireScanner.scan(storage, as: .tensor, limits: limits)
+    return try decoder(file).tensor(try file.message(limits: limits))
+  }
+
+  /// As ``value(path:type:)``, from memory.
+  package func value(_ storage: Storage, type: ValueType) throws -> RuntimeValue {
+    switch type {
+    case .tensor: return .tensor(try tensor(storage))
+    case .sequence:
+      let file = try WireScanner.scan(storage, as: .sequence, limits: limits)
+      return try decoder(file).sequence(try file.message(limits: limits))
+    case .optional:
+      let file = try WireScanner.scan(storage, as: .optional, limits: limits)
+      return try decoder(file).optional(try file.message(limits: limits))
+    case .sparseTensor, .map:
+      throw GraftError.unsupported("values of type \(type) cannot be read from files")
+    }
+  }
+
+  private func decoder(_ file: ScannedFile) -> TensorDecoder {
+    TensorDecoder(file: file, externalData: nil, limits: limits)
+  }
+
+  private func map(_ path: String) throws -> Storage {
+    do {
+      return try Storage.mappedFile(path: path)
+    } catch var error as GraftError {
+      error.places = []
+      throw error
+    }
+  }
+}
+
+extension TensorDecoder {
+  fileprivate func sequence(_ proto: Onnx_SequenceProto) throws -> RuntimeValue {
+    switch Onnx_SequenceProto.DataType(rawValue: Int(proto.elemType)) {
+    case .tensor?: .sequence(try proto.tensorValues.map { .tensor(try tensor($0)) })
+    case .sparseTensor?:
+      .sequence(
+        try proto.sparseTensorValues.map { .tensor(try denseTensor(try sparseTensor($0))) })
+    case .sequence?: .sequence(try proto.sequenceValues.map(sequence))
+    case .optional?: .sequence(try proto.optionalValues.map(optional))
+    case .undefined?: .sequence([])
+    case .map?, nil:
+      throw GraftError.unsupported("is a sequence of the unknown kind \(proto.elemType)")
+    }
+  }
+
+  fileprivate func optional(_ proto: Onnx_OptionalProto) throws -> RuntimeValue {
+    switch Onnx_OptionalProto.DataType(rawValue: Int(proto.elemType)) {
+    case .tensor? where proto.hasTensorValue:
+      .optional(.tensor(try tensor(proto.tensorValue)))
+    case .sparseTensor? where proto.hasSparseTensorValue:
+      .optional(.tensor(try denseTensor(try sparseTensor(proto.sparseTensorValue))))
+    case .sequence? where proto.hasSequenceValue: .optional(try sequence(proto.sequenceValue))
+    case .optional? where proto.hasOptionalValue: .optional(try optional(proto.optionalValue))
+    case .undefined?, .tensor?, .sparseTensor?, .sequence?, .optional?: .optional(nil)
+    case .map?, nil:
+      throw GraftError.unsupported("is an optional of the unknown kind \(proto.elemType)")
+    }
+  }
+}

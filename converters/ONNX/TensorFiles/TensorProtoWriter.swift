@@ -1,0 +1,91 @@
+import GraftGraph
+
+/// Writes values as `TensorProto`, `SequenceProto` or `OptionalProto`; the counterpart of
+/// ``TensorProtoReader``.
+package enum TensorProtoWriter {
+  /// - Parameter type: what the model declares; says of what an empty sequence is empty
+  package static func write(
+    _ value: RuntimeValue, name: String, type: ValueType? = nil, to path: String
+  ) throws {
+    let message = try SegmentedMessage(value, name: name, type: type)
+    let file = try AtomicFile(path: path)
+    try message.forEachPiece { try file.write($0) }
+    try file.commit()
+  }
+
+  /// The bytes of the file that ``write(_:name:type:to:)`` writes.
+  package static func bytes(
+    _ value: RuntimeValue, name: String, type: ValueType? = nil
+  ) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try SegmentedMessage(value, name: name, type: type).forEachPiece { bytes += $0 }
+    return bytes
+  }
+}
+
+/// `SequenceProto.DataType` and `OptionalProto.DataType`, with the fields of the values; an optional has the
+/// same fields as a sequence.
+private enum ElementKind: Int32 {
+  case undefined = 0
+  case tensor = 1
+  case sequence = 3
+  case optional = 5
+
+  init(_ value: RuntimeValue) {
+    switch value {
+    case .tensor: self = .tensor
+    case .sequence: self = .sequence
+    case .optional: self = .optional
+    }
+  }
+
+  init(_ type: ValueType?) {
+    switch type {
+    case .tensor?: self = .tensor
+    case .sequence?: self = .sequence
+    case .optional?: self = .optional
+    case .sparseTensor?, .map?, nil: self = .undefined
+    }
+  }
+
+  var field: Int { Int(rawValue) + 2 }
+}
+
+extension SegmentedMessage {
+  fileprivate init(_ value: RuntimeValue, name: String, type: ValueType?) throws {
+    switch value {
+    case .tensor(let tensor): try self.init(tensor, name: name)
+    case .sequence(let elements):
+      var elementType: ValueType?
+      if case .sequence(let declared)? = type { elementType = declared }
+      let kind = elements.first.map(ElementKind.init) ?? ElementKind(elementType ?? .anyTensor)
+      var proto = Onnx_SequenceProto()
+      proto.elemType = kind.rawValue
+      if !name.isEmpty { proto.name = name }
+      try self.init(proto)
+      for element in elements {
+        guard ElementKind(element) == kind else {
+          throw GraftError.badData("a sequence has elements of different kinds")
+        }
+        append(
+          field: kind.field, try SegmentedMessage(element, name: "", type: elementType))
+      }
+    case .optional(let element):
+      var elementType: ValueType?
+      if case .optional(let declared)? = type { elementType = declared }
+      let kind = element.map(ElementKind.init) ?? .undefined
+      var proto = Onnx_OptionalProto()
+      proto.elemType = kind.rawValue
+      if !name.isEmpty { proto.name = name }
+      try self.init(proto)
+      if let element {
+        append(
+          field: kind.field, try SegmentedMessage(element, name: "", type: elementType))
+      }
+    }
+  }
+}
+
+extension ValueType {
+  fileprivate static let anyTensor = ValueType.tensor(TensorType(.float, nil))
+}
