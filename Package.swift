@@ -89,6 +89,7 @@ let package = Package(
     // Tests
     tests("GraftTensorTests", ["GraftTensor"]),
     tests("GraftOperatorsTests", ["GraftOperators"]),
+    tests("GraftVisionTests", ["GraftVision"]),
   ],
   cLanguageStandard: .c11
 )
