@@ -22,8 +22,11 @@ func library(
     swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+  _ name: String, exclude: [String] = [], _ dependencies: [Target.Dependency]
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let argumentParser = Target.Dependency.product(
@@ -89,7 +92,7 @@ let package = Package(
     // Tests
     tests("GraftTensorTests", ["GraftTensor"]),
     tests("GraftOperatorsTests", ["GraftOperators"]),
-    tests("GraftVisionTests", ["GraftVision"]),
+    tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
   ],
   cLanguageStandard: .c11
 )

@@ -60,7 +60,7 @@ static void copy_library_message(graft_jpeg_reader *reader, char *message) {
   char text[JMSG_LENGTH_MAX];
   if (reader->errors.msg_code == JERR_EOI_EXPECTED &&
       reader->decoder.input_scan_number > maximum_scan_count) {
-    snprintf(text, sizeof text, "has more than %d scans", maximum_scan_count);
+    snprintf(text, sizeof text, "it has more than %d scans", maximum_scan_count);
   } else {
     reader->errors.format_message((j_common_ptr)&reader->decoder, text);
   }
@@ -71,11 +71,11 @@ static void copy_message(const char *text, char *message) {
   snprintf(message, GRAFT_JPEG_MESSAGE_SIZE, "%s", text);
 }
 
-static const char truncated[] = "is truncated";
+static const char truncated[] = "it is truncated";
 
 graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size_t maximum_memory,
                                    char message[GRAFT_JPEG_MESSAGE_SIZE]) {
-  graft_jpeg_reader *reader = calloc(1, sizeof *reader);
+  graft_jpeg_reader *const reader = calloc(1, sizeof *reader);
   if (reader == NULL) {
     copy_message("out of memory", message);
     return NULL;
@@ -113,7 +113,7 @@ graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size
   int components = decoder->num_components;
   if (components != 1 && components != 3 && components != 4) {
     snprintf(message, GRAFT_JPEG_MESSAGE_SIZE,
-             "has %d colour components; only 1, 3 and 4 are known", components);
+             "it has %d colour components; only 1, 3 and 4 are known", components);
     graft_jpeg_close(reader);
     return NULL;
   }

@@ -29,7 +29,7 @@ static void ignore_warning(png_structp decoder, png_const_charp warning) {
 
 static void read_bytes(png_structp decoder, png_bytep target, size_t count) {
   graft_png_reader *reader = png_get_io_ptr(decoder);
-  if (count > reader->remaining) png_error(decoder, "is truncated");
+  if (count > reader->remaining) png_error(decoder, "it is truncated");
   memcpy(target, reader->bytes, count);
   reader->bytes += count;
   reader->remaining -= count;
@@ -41,7 +41,7 @@ static void copy_message(const char *text, char *message) {
 
 graft_png_reader *graft_png_open(const uint8_t *bytes, size_t byte_count,
                                  char message[GRAFT_PNG_MESSAGE_SIZE]) {
-  graft_png_reader *reader = calloc(1, sizeof *reader);
+  graft_png_reader *const reader = calloc(1, sizeof *reader);
   if (reader == NULL) {
     copy_message("out of memory", message);
     return NULL;
@@ -114,7 +114,7 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
   int pass_count = png_set_interlace_handling(decoder);
   png_read_update_info(decoder, info);
   if (png_get_rowbytes(decoder, info) != width * (is_deep_grey ? 2 : 3))
-    png_error(decoder, "has rows of an unexpected size");
+    png_error(decoder, "its rows have an unexpected size");
   for (int pass = 0; pass < pass_count; pass++) {
     for (size_t y = 0; y < height; y++) png_read_row(decoder, pixels + y * width * 3, NULL);
   }
