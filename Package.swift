@@ -22,8 +22,11 @@ func library(
     swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+  _ name: String, exclude: [String] = [], _ dependencies: [Target.Dependency]
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let argumentParser = Target.Dependency.product(
@@ -94,6 +97,7 @@ let package = Package(
       name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
     tests("GraftONNXTests", ["GraftONNX"]),
+    tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
   ],
   cLanguageStandard: .c11
 )

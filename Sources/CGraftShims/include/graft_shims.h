@@ -3,4 +3,7 @@
 
 // One header per library that Swift cannot reach by itself.
 
+#include "graft_jpeg.h"
+#include "graft_png.h"
+
 #endif

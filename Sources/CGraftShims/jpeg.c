@@ -1,0 +1,177 @@
+#include "graft_jpeg.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+/// Small files can ask for the work of thousands of scans over a large picture.
+enum { maximum_scan_count = 500 };
+
+struct graft_jpeg_reader {
+  struct jpeg_decompress_struct decoder;
+  struct jpeg_error_mgr errors;
+  struct jpeg_source_mgr source;
+  struct jpeg_progress_mgr progress;
+  jmp_buf failure;
+};
+
+static void fail(j_common_ptr decoder) {
+  graft_jpeg_reader *reader = decoder->client_data;
+  longjmp(reader->failure, 1);
+}
+
+/// Warnings are about damage that the decoder can bridge; Pillow ignores them, too.
+static void ignore_message(j_common_ptr decoder, int level) {
+  (void)decoder;
+  (void)level;
+}
+
+static void init_source(j_decompress_ptr decoder) { (void)decoder; }
+static void term_source(j_decompress_ptr decoder) { (void)decoder; }
+
+/// All bytes are there from the start: asking for more means that the file ends early. The decoder
+/// is suspended, as in Pillow, instead of being fed a made-up end.
+static boolean fill_input_buffer(j_decompress_ptr decoder) {
+  (void)decoder;
+  return FALSE;
+}
+
+static void skip_input_data(j_decompress_ptr decoder, long byte_count) {
+  struct jpeg_source_mgr *source = decoder->src;
+  if (byte_count <= 0) return;
+  size_t skipped = (size_t)byte_count;
+  if (skipped > source->bytes_in_buffer) skipped = source->bytes_in_buffer;
+  source->next_input_byte += skipped;
+  source->bytes_in_buffer -= skipped;
+}
+
+static void limit_scans(j_common_ptr common) {
+  j_decompress_ptr decoder = (j_decompress_ptr)common;
+  if (common->is_decompressor && decoder->input_scan_number > maximum_scan_count)
+    ERREXIT(decoder, JERR_EOI_EXPECTED);
+}
+
+static void copy_library_message(graft_jpeg_reader *reader, char *message) {
+  char text[JMSG_LENGTH_MAX];
+  if (reader->errors.msg_code == JERR_EOI_EXPECTED &&
+      reader->decoder.input_scan_number > maximum_scan_count) {
+    snprintf(text, sizeof text, "it has more than %d scans", maximum_scan_count);
+  } else {
+    reader->errors.format_message((j_common_ptr)&reader->decoder, text);
+  }
+  snprintf(message, GRAFT_JPEG_MESSAGE_SIZE, "%s", text);
+}
+
+static void copy_message(const char *text, char *message) {
+  snprintf(message, GRAFT_JPEG_MESSAGE_SIZE, "%s", text);
+}
+
+static const char truncated[] = "it is truncated";
+
+graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size_t maximum_memory,
+                                   char message[GRAFT_JPEG_MESSAGE_SIZE]) {
+  graft_jpeg_reader *const reader = calloc(1, sizeof *reader);
+  if (reader == NULL) {
+    copy_message("out of memory", message);
+    return NULL;
+  }
+  struct jpeg_decompress_struct *decoder = &reader->decoder;
+  decoder->err = jpeg_std_error(&reader->errors);
+  decoder->client_data = reader;
+  reader->errors.error_exit = fail;
+  reader->errors.emit_message = ignore_message;
+  if (setjmp(reader->failure)) {
+    copy_library_message(reader, message);
+    graft_jpeg_close(reader);
+    return NULL;
+  }
+  jpeg_create_decompress(decoder);
+  decoder->mem->max_memory_to_use = (long)maximum_memory;
+  reader->progress.progress_monitor = limit_scans;
+  decoder->progress = &reader->progress;
+  reader->source = (struct jpeg_source_mgr){
+      .next_input_byte = bytes,
+      .bytes_in_buffer = byte_count,
+      .init_source = init_source,
+      .fill_input_buffer = fill_input_buffer,
+      .skip_input_data = skip_input_data,
+      .resync_to_restart = jpeg_resync_to_restart,
+      .term_source = term_source,
+  };
+  decoder->src = &reader->source;
+
+  if (jpeg_read_header(decoder, TRUE) != JPEG_HEADER_OK) {
+    copy_message(truncated, message);
+    graft_jpeg_close(reader);
+    return NULL;
+  }
+  int components = decoder->num_components;
+  if (components != 1 && components != 3 && components != 4) {
+    snprintf(message, GRAFT_JPEG_MESSAGE_SIZE,
+             "it has %d colour components; only 1, 3 and 4 are known", components);
+    graft_jpeg_close(reader);
+    return NULL;
+  }
+  decoder->out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
+  return reader;
+}
+
+uint32_t graft_jpeg_width(const graft_jpeg_reader *reader) { return reader->decoder.image_width; }
+
+uint32_t graft_jpeg_height(const graft_jpeg_reader *reader) { return reader->decoder.image_height; }
+
+int graft_jpeg_is_huffman_coded(const graft_jpeg_reader *reader) {
+  return !reader->decoder.arith_code;
+}
+
+/// Pillow's conversion. All four inks are stored inverted, as Adobe's programs write them: Pillow
+/// assumes that of every file, and so do other readers.
+static void convert_inverted_cmyk(const uint8_t *inks, uint8_t *pixels, size_t width) {
+  for (size_t x = 0; x < width; x++, inks += 4, pixels += 3) {
+    int light = inks[3];
+    for (int channel = 0; channel < 3; channel++) {
+      int product = (255 - inks[channel]) * light + 128;
+      int value = light - (((product >> 8) + product) >> 8);
+      pixels[channel] = (uint8_t)(value < 0 ? 0 : value);
+    }
+  }
+}
+
+int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
+                        char message[GRAFT_JPEG_MESSAGE_SIZE]) {
+  struct jpeg_decompress_struct *decoder = &reader->decoder;
+  if (setjmp(reader->failure)) {
+    copy_library_message(reader, message);
+    return 0;
+  }
+  if (!jpeg_start_decompress(decoder)) {
+    copy_message(truncated, message);
+    return 0;
+  }
+  size_t width = decoder->output_width;
+  JSAMPARRAY inks = NULL;
+  if (decoder->out_color_space == JCS_CMYK) {
+    inks = decoder->mem->alloc_sarray((j_common_ptr)decoder, JPOOL_IMAGE, decoder->output_width * 4,
+                                      1);
+  }
+  while (decoder->output_scanline < decoder->output_height) {
+    JSAMPROW target = pixels + (size_t)decoder->output_scanline * width * 3;
+    JSAMPROW row = inks != NULL ? inks[0] : target;
+    if (jpeg_read_scanlines(decoder, &row, 1) != 1) {
+      copy_message(truncated, message);
+      return 0;
+    }
+    if (inks != NULL) convert_inverted_cmyk(row, target, width);
+  }
+  return 1;
+}
+
+void graft_jpeg_close(graft_jpeg_reader *reader) {
+  jpeg_destroy_decompress(&reader->decoder);
+  free(reader);
+}

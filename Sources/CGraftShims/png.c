@@ -1,0 +1,130 @@
+#include "graft_png.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <png.h>
+
+struct graft_png_reader {
+  png_structp decoder;
+  png_infop info;
+  const uint8_t *bytes;
+  size_t remaining;
+  jmp_buf failure;
+  char reason[GRAFT_PNG_MESSAGE_SIZE];
+};
+
+static void fail(png_structp decoder, png_const_charp reason) {
+  graft_png_reader *reader = png_get_error_ptr(decoder);
+  snprintf(reader->reason, sizeof reader->reason, "%s", reason);
+  longjmp(reader->failure, 1);
+}
+
+static void ignore_warning(png_structp decoder, png_const_charp warning) {
+  (void)decoder;
+  (void)warning;
+}
+
+static void read_bytes(png_structp decoder, png_bytep target, size_t count) {
+  graft_png_reader *reader = png_get_io_ptr(decoder);
+  if (count > reader->remaining) png_error(decoder, "it is truncated");
+  memcpy(target, reader->bytes, count);
+  reader->bytes += count;
+  reader->remaining -= count;
+}
+
+static void copy_message(const char *text, char *message) {
+  snprintf(message, GRAFT_PNG_MESSAGE_SIZE, "%s", text);
+}
+
+graft_png_reader *graft_png_open(const uint8_t *bytes, size_t byte_count,
+                                 char message[GRAFT_PNG_MESSAGE_SIZE]) {
+  graft_png_reader *const reader = calloc(1, sizeof *reader);
+  if (reader == NULL) {
+    copy_message("out of memory", message);
+    return NULL;
+  }
+  reader->bytes = bytes;
+  reader->remaining = byte_count;
+  if (setjmp(reader->failure)) {
+    copy_message(reader->reason, message);
+    graft_png_close(reader);
+    return NULL;
+  }
+  reader->decoder = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, fail, ignore_warning);
+  if (reader->decoder != NULL) reader->info = png_create_info_struct(reader->decoder);
+  if (reader->info == NULL) {
+    copy_message("libpng does not start", message);
+    graft_png_close(reader);
+    return NULL;
+  }
+  png_set_read_fn(reader->decoder, reader, read_bytes);
+  // Nothing but the pixels and their palette is wanted: profiles and texts can hide large contents.
+  png_set_keep_unknown_chunks(reader->decoder, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+  // The caller checks the extents; these are PNG's own.
+  png_set_user_limits(reader->decoder, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_read_info(reader->decoder, reader->info);
+  return reader;
+}
+
+uint32_t graft_png_width(const graft_png_reader *reader) {
+  return png_get_image_width(reader->decoder, reader->info);
+}
+
+uint32_t graft_png_height(const graft_png_reader *reader) {
+  return png_get_image_height(reader->decoder, reader->info);
+}
+
+uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader) {
+  return (uint32_t)png_get_bit_depth(reader->decoder, reader->info) *
+         png_get_channels(reader->decoder, reader->info);
+}
+
+/// Turns 16-bit greys at the front of `row` into pixels of three bytes, in place and therefore from
+/// the end.
+static void expand_clipped_greys(uint8_t *row, size_t width) {
+  for (size_t x = width; x-- > 0;) {
+    uint8_t grey = row[2 * x] != 0 ? 255 : row[2 * x + 1];
+    memset(row + 3 * x, grey, 3);
+  }
+}
+
+int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
+                       char message[GRAFT_PNG_MESSAGE_SIZE]) {
+  png_structp decoder = reader->decoder;
+  png_infop info = reader->info;
+  if (setjmp(reader->failure)) {
+    copy_message(reader->reason, message);
+    return 0;
+  }
+  size_t width = png_get_image_width(decoder, info);
+  size_t height = png_get_image_height(decoder, info);
+  int color_type = png_get_color_type(decoder, info);
+  int is_deep_grey =
+      color_type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(decoder, info) == 16;
+  if (!is_deep_grey) {
+    png_set_strip_16(decoder);
+    if (color_type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(decoder);
+    if (color_type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(decoder);
+    if (!(color_type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(decoder);
+    png_set_strip_alpha(decoder);
+  }
+  int pass_count = png_set_interlace_handling(decoder);
+  png_read_update_info(decoder, info);
+  if (png_get_rowbytes(decoder, info) != width * (is_deep_grey ? 2 : 3))
+    png_error(decoder, "its rows have an unexpected size");
+  for (int pass = 0; pass < pass_count; pass++) {
+    for (size_t y = 0; y < height; y++) png_read_row(decoder, pixels + y * width * 3, NULL);
+  }
+  if (is_deep_grey) {
+    for (size_t y = 0; y < height; y++) expand_clipped_greys(pixels + y * width * 3, width);
+  }
+  return 1;
+}
+
+void graft_png_close(graft_png_reader *reader) {
+  png_destroy_read_struct(&reader->decoder, &reader->info, NULL);
+  free(reader);
+}

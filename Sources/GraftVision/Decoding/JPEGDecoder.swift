@@ -1,0 +1,39 @@
+import CGraftShims
+import GraftTensor
+
+/// JPEG by libjpeg-turbo: baseline and progressive, grey, RGB, YCbCr, CMYK and YCCK.
+///
+/// With libjpeg's defaults (accurate integer transform, smooth upsampling), which are Pillow's, too.
+/// Source: <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>
+enum JPEGDecoder {
+  private static let format = "JPEG"
+
+  /// A Huffman code spends a bit at least on each block; blocks are sparsest with one component
+  /// sampled 4x1 and one 1x4, which makes eight of them for 32x32 pixels.
+  private static let pixelsPerByte = 32 * 32
+
+  static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
+    // Progressive pictures need their coefficients at once: two bytes for each of four inks.
+    let maximumMemory = limit.maximumPixelCount.multipliedReportingOverflow(by: 8)
+    let memory = maximumMemory.overflow ? Int.max : max(maximumMemory.partialValue, 1 << 26)
+    let reader = try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {
+      graft_jpeg_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, memory, $0)
+    }
+    defer { graft_jpeg_close(reader) }
+
+    let width = Int(graft_jpeg_width(reader))
+    let height = Int(graft_jpeg_height(reader))
+    try reading(format) {
+      try limit.check(width: width, height: height)
+      if graft_jpeg_is_huffman_coded(reader) != 0 {
+        try limit.checkPlausibility(
+          width: width, height: height, byteCount: bytes.count, pixelsPerByte: pixelsPerByte)
+      }
+    }
+    return try Image(width: width, height: height, channelCount: 3) { pixels in
+      try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) { message in
+        graft_jpeg_read_rgb(reader, pixels.baseAddress, message) == 0 ? nil : ()
+      }
+    }
+  }
+}

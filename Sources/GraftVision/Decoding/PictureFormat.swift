@@ -1,0 +1,80 @@
+import GraftTensor
+
+/// The file formats of pictures that can be read.
+enum PictureFormat {
+  case jpeg
+  case png
+  case webP
+  case bmp
+
+  /// Recognises a format by the bytes that its files start with; names of files do not count.
+  ///
+  /// - Throws: `GraftError` if it is none of the known ones.
+  init(of bytes: UnsafeRawBufferPointer) throws {
+    guard !bytes.isEmpty else { throw GraftError.badData("is empty") }
+    let reader = ByteReader(bytes, .big)
+    if bytes.starts(with: [0xff, 0xd8, 0xff]) {
+      self = .jpeg
+    } else if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]) {
+      self = .png
+    } else if reader.hasText("RIFF"), reader.hasText("WEBP", at: 8) {
+      self = .webP
+    } else if reader.hasText("BM") {
+      self = .bmp
+    } else {
+      throw GraftError.badData(
+        "is no picture of a known format", hint: "JPEG, PNG, WebP and BMP can be read.")
+    }
+  }
+
+  func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
+    switch self {
+    case .jpeg: try JPEGDecoder.decode(bytes, limit: limit)
+    case .png: try PNGDecoder.decode(bytes, limit: limit)
+    case .webP: try WebPDecoder.decode(bytes, limit: limit)
+    case .bmp: try BMPDecoder.decode(bytes, limit: limit)
+    }
+  }
+
+  /// How the picture has to be turned, if its EXIF data say so. Damaged EXIF data say nothing.
+  func orientation(of bytes: UnsafeRawBufferPointer) -> Orientation? {
+    let exif: ByteReader? =
+      switch self {
+      case .jpeg: EXIFLocator.inJPEG(bytes)
+      case .png: EXIFLocator.inPNG(bytes)
+      case .webP: EXIFLocator.inWebP(bytes)
+      case .bmp: nil
+      }
+    return exif.flatMap(EXIFReader.orientation)
+  }
+}
+
+/// What a C library says that a picture lacks.
+///
+/// - Parameter body: Gets room for a message, and returns `nil` if it left one there.
+func withLibraryMessage<Result>(
+  format: String, byteCount: Int32, _ body: (UnsafeMutablePointer<CChar>) -> Result?
+) throws -> Result {
+  try withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(byteCount)) { buffer in
+    buffer.initialize(repeating: 0)
+    guard let message = buffer.baseAddress, let result = body(message) else {
+      let text = buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
+      throw unreadable(format, String(decoding: text, as: UTF8.self))
+    }
+    return result
+  }
+}
+
+func unreadable(_ format: String, _ reason: String) -> GraftError {
+  .badData("unreadable \(format) picture: \(reason)")
+}
+
+/// Tells errors that come out of `body` what kind of picture it was about.
+func reading<Result>(_ format: String, _ body: () throws -> Result) throws -> Result {
+  do {
+    return try body()
+  } catch var error as GraftError {
+    error.message = "unreadable \(format) picture: \(error.message)"
+    throw error
+  }
+}

@@ -1,0 +1,17 @@
+extension Raster where Sample == UInt8 {
+  /// The picture in one channel, by the weights of ITU-R 601-2, as Pillow's `convert("L")` in fixed
+  /// point.
+  package func greyscale() throws -> Image {
+    guard channelCount == 3 else { return self }
+    return try Image(width: width, height: height, channelCount: 1) { target in
+      withUnsafeSamples { source in
+        for pixel in target.indices {
+          let red = UInt32(source[pixel * 3]) * 19595
+          let green = UInt32(source[pixel * 3 + 1]) * 38470
+          let blue = UInt32(source[pixel * 3 + 2]) * 7471
+          target[pixel] = UInt8(truncatingIfNeeded: (red + green + blue + 0x8000) >> 16)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import GraftTensor
+
+/// Preprocessing as text, the way it lives in a model's metadata: one entry for each property.
+extension Preprocessing {
+  package enum MetadataKey: String, CaseIterable {
+    case name = "graft.preprocessing.name"
+    case resize = "graft.preprocessing.resize"
+    case crop = "graft.preprocessing.crop"
+    case interpolation = "graft.preprocessing.interpolation"
+    case channels = "graft.preprocessing.channels"
+    case layout = "graft.preprocessing.layout"
+  }
+
+  private static let absent = "none"
+
+  package var metadata: [String: String] {
+    let entries: [MetadataKey: String] = [
+      .name: scheme.rawValue,
+      .resize: resize?.description ?? Preprocessing.absent,
+      .crop: crop?.shortDescription ?? Preprocessing.absent,
+      .interpolation: interpolation.rawValue,
+      .channels: "\(channelCount)",
+      .layout: layout.rawValue,
+    ]
+    return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
+  }
+
+  /// What the metadata say; `nil` if they do not mention preprocessing. Properties that are missing
+  /// are as the scheme has them.
+  ///
+  /// - Throws: `GraftError` that names the entry which makes no sense.
+  package init?(metadata: [String: String]) throws {
+    func read<Value>(_ key: MetadataKey, _ parse: (String) throws -> Value) throws -> Value? {
+      guard let text = metadata[key.rawValue] else { return nil }
+      do {
+        return try withPlace("metadata '\(key.rawValue)'") { try parse(text) }
+      } catch var error as GraftError {
+        error.code = .badData
+        throw error
+      }
+    }
+
+    guard let scheme = try read(.name, Scheme.init(named:)) else { return nil }
+    self.init(scheme)
+    if let rule = try read(.resize, Preprocessing.parseResize) { resize = rule }
+    if let size = try read(.crop, Preprocessing.parseCrop) { crop = size }
+    if let value = try read(.interpolation, Interpolation.init(named:)) { interpolation = value }
+    if let count = try read(.channels, Preprocessing.parseChannelCount) { channelCount = count }
+    if let value = try read(.layout, Preprocessing.parseLayout) { layout = value }
+  }
+
+  /// Reads what ``ResizeRule/init(text:)`` reads, and `none`.
+  package static func parseResize(_ text: String) throws -> ResizeRule? {
+    text == absent ? nil : try ResizeRule(text: text)
+  }
+
+  /// Reads `224`, `320x240` (width and height), and `none`.
+  package static func parseCrop(_ text: String) throws -> PictureSize? {
+    if text == absent { return nil }
+    guard let size = PictureSize(text: text) else {
+      throw GraftError.usage(
+        "'\(text)' is no size to crop to",
+        hint: "Write 224 for both sides, or 320x240 for width and height.")
+    }
+    return size
+  }
+
+  private static func parseChannelCount(_ text: String) throws -> Int {
+    guard let count = Int(text), count == 1 || count == 3 else {
+      throw GraftError.badData("'\(text)' is no number of channels", hint: "Known are 1 and 3.")
+    }
+    return count
+  }
+
+  private static func parseLayout(_ text: String) throws -> Layout {
+    guard let layout = Layout(rawValue: text) else {
+      throw GraftError.badData("unknown layout '\(text)'", hint: "Known are NCHW and NHWC.")
+    }
+    return layout
+  }
+}

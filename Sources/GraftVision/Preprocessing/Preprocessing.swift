@@ -1,0 +1,72 @@
+import GraftTensor
+
+/// How a picture becomes a network's input: part of the model, kept with it.
+package struct Preprocessing: Sendable, Hashable {
+  /// How samples become numbers, named after the library whose networks expect it.
+  package enum Scheme: String, Sendable, CaseIterable {
+    /// Blue, green, red, each less its mean (103.939, 116.779, 123.68); not scaled.
+    case kerasCaffe = "keras-caffe"
+    /// From -1 to 1.
+    case kerasTensorFlow = "keras-tf"
+    /// From 0 to 1, less ImageNet's mean, divided by its standard deviation.
+    case torch
+    /// From 0 to 1.
+    case unit
+    /// From 0 to 255.
+    case none
+
+    /// - Throws: `GraftError` for an unknown name.
+    package init(named name: String) throws {
+      guard let scheme = Scheme(rawValue: name) else {
+        let names = Scheme.allCases.map(\.rawValue).joined(separator: ", ")
+        throw GraftError.usage("unknown preprocessing '\(name)'", hint: "Known are \(names).")
+      }
+      self = scheme
+    }
+  }
+
+  /// The order of a tensor's dimensions.
+  package enum Layout: String, Sendable, CaseIterable {
+    /// `[N, C, H, W]`
+    case channelsFirst = "NCHW"
+    /// `[N, H, W, C]`
+    case channelsLast = "NHWC"
+  }
+
+  package var scheme: Scheme
+  /// `nil` leaves the size alone.
+  package var resize: ResizeRule?
+  package var interpolation: Interpolation
+  /// The middle that is cut out after resizing; `nil` leaves the whole.
+  package var crop: PictureSize?
+  /// 3 for colours, 1 for grey.
+  package var channelCount: Int
+  package var layout: Layout
+
+  /// The scheme with the sizes and the interpolation of the library that it is named after.
+  package init(
+    _ scheme: Scheme, channelCount: Int = 3, layout: Layout = .channelsFirst
+  ) {
+    self.scheme = scheme
+    self.channelCount = channelCount
+    self.layout = layout
+    let side = PictureSize(width: 224, height: 224)
+    switch scheme {
+    case .kerasCaffe, .kerasTensorFlow:
+      (resize, interpolation, crop) = (.exact(side), .nearest, nil)
+    case .torch:
+      (resize, interpolation, crop) = (.shorter(256), .bilinear, side)
+    case .unit, .none:
+      (resize, interpolation, crop) = (nil, .bilinear, nil)
+    }
+  }
+
+  /// The same, resized to `size` if nothing says how large the picture gets: for `unit` and `none`,
+  /// which follow the model's input.
+  package func fitted(to size: PictureSize) -> Preprocessing {
+    guard resize == nil, crop == nil else { return self }
+    var copy = self
+    copy.resize = .exact(size)
+    return copy
+  }
+}

@@ -1,0 +1,97 @@
+import GraftTensor
+
+/// Makes a network's input of pictures.
+package struct Preprocessor: Sendable {
+  package let preprocessing: Preprocessing
+  private let normalization: Normalization
+  /// The numbers for all 256 samples of each of the tensor's channels.
+  private let table: [Float]
+
+  /// - Throws: `GraftError` if the scheme and the number of channels do not go together.
+  package init(_ preprocessing: Preprocessing) throws {
+    let normalization = Normalization(preprocessing.scheme)
+    let channelCount = preprocessing.channelCount
+    guard channelCount == 3 || channelCount == 1 && !normalization.needsColors else {
+      throw GraftError.usage(
+        "preprocessing '\(preprocessing.scheme.rawValue)' cannot make \(channelCount) channels",
+        hint: normalization.needsColors ? "It needs 3." : "It can make 1 or 3.")
+    }
+    self.preprocessing = preprocessing
+    self.normalization = normalization
+    table = (0..<channelCount).flatMap { channel in
+      (0..<256).map { normalization.normalize(Float($0), channel: channel) }
+    }
+  }
+
+  /// The size that a picture of `size` has in the tensor.
+  ///
+  /// - Throws: `GraftError` if it would be too large.
+  package func outputSize(for size: PictureSize) throws -> PictureSize {
+    let resized = try preprocessing.resize?.targetSize(for: size) ?? size
+    return preprocessing.crop ?? resized
+  }
+
+  /// `[1, C, H, W]` or `[1, H, W, C]`, float.
+  package func tensor(for image: Image) throws -> Tensor {
+    let size = try outputSize(for: image.size)
+    let channelCount = preprocessing.channelCount
+    let shape =
+      switch preprocessing.layout {
+      case .channelsFirst: [1, channelCount, size.height, size.width]
+      case .channelsLast: [1, size.height, size.width, channelCount]
+      }
+    let tensor = try Tensor(zeros: .float, shape: shape)
+    try tensor.withUnsafeMutableBytes { try write(image, to: $0.bindMemory(to: Float.self)) }
+    return tensor
+  }
+
+  /// Writes the picture's part of a batch.
+  ///
+  /// - Throws: `GraftError` if it does not fill `target`, which happens where the size of the picture
+  ///   decides that of the input.
+  package func write(_ image: Image, to target: UnsafeMutableBufferPointer<Float>) throws {
+    let size = try outputSize(for: image.size)
+    guard size.width * size.height * preprocessing.channelCount == target.count else {
+      throw GraftError.badData(
+        "a picture of \(image.size) pixels gives \(size), which does not fit the input",
+        hint: "Resize and crop to one size.")
+    }
+    let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
+    let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size
+    if preprocessing.interpolation == .tensorFlowBilinear {
+      let raster = try cropped(source.resizedLikeTensorFlow(to: resized))
+      let normalization = normalization
+      write(raster, to: target) { normalization.normalize($0, channel: $1) }
+    } else {
+      let raster = try cropped(source.resized(to: resized, preprocessing.interpolation))
+      table.withUnsafeBufferPointer { table in
+        write(raster, to: target) { table[$1 * 256 + Int($0)] }
+      }
+    }
+  }
+
+  private func cropped<Sample>(_ raster: Raster<Sample>) throws -> Raster<Sample> {
+    guard let crop = preprocessing.crop else { return raster }
+    return try raster.centerCropped(to: crop)
+  }
+
+  @inline(__always)
+  private func write<Sample>(
+    _ raster: Raster<Sample>, to target: UnsafeMutableBufferPointer<Float>,
+    _ normalize: (_ sample: Sample, _ channel: Int) -> Float
+  ) {
+    let pixelCount = raster.width * raster.height
+    let channelCount = raster.channelCount
+    let (channelStep, pixelStep) =
+      preprocessing.layout == .channelsFirst ? (pixelCount, 1) : (1, channelCount)
+    raster.withUnsafeSamples { source in
+      for channel in 0..<channelCount {
+        let sourceChannel = normalization.sourceChannel(of: channel)
+        for pixel in 0..<pixelCount {
+          target[channel * channelStep + pixel * pixelStep] =
+            normalize(source[pixel * channelCount + sourceChannel], channel)
+        }
+      }
+    }
+  }
+}

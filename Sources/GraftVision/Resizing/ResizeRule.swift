@@ -1,0 +1,80 @@
+import GraftTensor
+
+/// Which size a picture is brought to.
+package enum ResizeRule: Sendable, Hashable {
+  /// To this size, whatever happens to the proportions.
+  case exact(PictureSize)
+  /// The shorter side to this length, the longer one in proportion, as torchvision's `Resize(N)`.
+  case shorter(Int)
+
+  /// - Returns: The size that a picture of `size` gets.
+  /// - Throws: `GraftError` if the result is too large.
+  package func targetSize(for size: PictureSize) throws -> PictureSize {
+    let target: PictureSize
+    switch self {
+    case .exact(let exact):
+      target = exact
+    case .shorter(let shorter):
+      // int(requested * long / short) of torchvision: divided in double, then truncated.
+      let short = min(size.width, size.height)
+      let (product, overflow) = shorter.multipliedReportingOverflow(
+        by: max(size.width, size.height))
+      guard !overflow, short > 0 else {
+        throw GraftError.badData("a picture of \(size) pixels cannot be resized to \(self)")
+      }
+      let longer = Int(Double(product) / Double(short))
+      target =
+        size.width <= size.height
+        ? PictureSize(width: shorter, height: longer) : PictureSize(width: longer, height: shorter)
+    }
+    try PixelLimit.standard.check(width: target.width, height: target.height)
+    return target
+  }
+}
+
+extension ResizeRule: CustomStringConvertible {
+  /// The form that ``init(text:)`` reads.
+  package var description: String {
+    switch self {
+    case .exact(let size): size.shortDescription
+    case .shorter(let side): "shorter:\(side)"
+    }
+  }
+
+  /// Reads `224` (both sides), `320x240` (width and height) or `shorter:256`.
+  ///
+  /// - Throws: `GraftError` for anything else.
+  package init(text: String) throws {
+    let prefix = "shorter:"
+    if text.hasPrefix(prefix), let side = PictureSize.side(text.dropFirst(prefix.count)) {
+      self = .shorter(side)
+    } else if let size = PictureSize(text: text) {
+      self = .exact(size)
+    } else {
+      throw GraftError.usage(
+        "'\(text)' is no size to resize to",
+        hint: "Write 224 for both sides, 320x240 for width and height, or shorter:256.")
+    }
+  }
+}
+
+extension PictureSize {
+  private static let maximumSide = 1 << 16
+
+  /// Reads `224` (both sides) or `320x240` (width and height); `nil` for anything else.
+  package init?(text: String) {
+    let sides = text.split(separator: "x", omittingEmptySubsequences: false)
+    guard (1...2).contains(sides.count), let width = PictureSize.side(sides[0]),
+      let height = PictureSize.side(sides[sides.count - 1])
+    else { return nil }
+    self.init(width: width, height: height)
+  }
+
+  /// The form that ``init(text:)`` reads.
+  package var shortDescription: String { width == height ? "\(width)" : "\(width)x\(height)" }
+
+  fileprivate static func side(_ text: some StringProtocol) -> Int? {
+    guard let side = Int(text), (1...maximumSide).contains(side) else { return nil }
+    return side
+  }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import GraftTensor
+import Testing
+
+import GraftVision
+
+@Suite struct InputFileTests {
+  @Test func readsWholeFiles() throws {
+    let path = Fixtures.path("photos.tsv")
+    #expect(try Data(InputFile.read(path)) == Data(contentsOf: URL(filePath: path)))
+  }
+
+  @Test func saysWhatIsWrong() throws {
+    let missing = #expect(throws: GraftError.self) { try InputFile.read("/no/such/picture") }
+    #expect(missing?.code == .noInput)
+    #expect(
+      missing?.description == "/no/such/picture: cannot be opened: No such file or directory")
+    let folder = #expect(throws: GraftError.self) { try InputFile.read("/") }
+    #expect(folder?.description == "/: is a folder")
+  }
+
+  @Test func keepsToTheLimit() throws {
+    let path = Fixtures.path("rgb-8.png")
+    let count = try InputFile.read(path).count
+    #expect(try InputFile.read(path, byteLimit: count).count == count)
+    #expect(throws: GraftError.self) { try InputFile.read(path, byteLimit: count - 1) }
+    // A device does not say how large it is.
+    #expect(throws: GraftError.self) { try InputFile.read("/dev/zero", byteLimit: 100_000) }
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import GraftTensor
+import Testing
+
+import GraftVision
+
+/// Damaged pictures have to be decoded or refused; nothing else may happen.
+@Suite(.serialized) struct MutationTests {
+  /// SplitMix64: the same numbers on every machine.
+  private struct Generator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var value = state
+      value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
+      value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
+      return value ^ value >> 31
+    }
+  }
+
+  private static let mutationsPerPicture = 120
+  private static let memoryBudget = 256 << 20
+
+  /// - Returns: Whether the picture was decoded in spite of the damage.
+  private func decodes(_ bytes: [UInt8], _ name: String) -> Bool {
+    do {
+      let image = try Image.decode(bytes, place: name, applyingOrientation: true)
+      return image.sampleCount > 0
+    } catch is GraftError {
+      return false
+    } catch {
+      Issue.record("\(name) throws \(error)")
+      return false
+    }
+  }
+
+  private func mutated(_ original: [UInt8], using generator: inout Generator) -> [UInt8] {
+    var bytes = original
+    // The header is where sizes and offsets are.
+    let reach = Bool.random(using: &generator) ? min(bytes.count, 64) : bytes.count
+    for _ in 0..<Int.random(in: 1...6, using: &generator) {
+      let index = Int.random(in: 0..<reach, using: &generator)
+      switch Int.random(in: 0..<4, using: &generator) {
+      case 0: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+      case 1: bytes[index] = [0, 1, 0x7f, 0x80, 0xff].randomElement(using: &generator) ?? 0
+      default: bytes[index] = UInt8.random(in: 0...255, using: &generator)
+      }
+    }
+    if Int.random(in: 0..<8, using: &generator) == 0 {
+      bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator))
+    }
+    return bytes
+  }
+
+  @Test func survivesFlippedBytes() throws {
+    var generator = Generator(state: 20)
+    var decodedCount = 0
+    var refusedCount = 0
+    let before = peakMemory()
+    for name in Fixtures.pictures {
+      let original = try Fixtures.bytes(name)
+      for _ in 0..<Self.mutationsPerPicture {
+        var bytes = mutated(original, using: &generator)
+        if name.hasSuffix(".png") { repairChecksums(&bytes) }
+        if decodes(bytes, name) { decodedCount += 1 } else { refusedCount += 1 }
+      }
+    }
+    #expect(decodedCount > 100 && refusedCount > 1000)
+    #expect(peakMemory() - before < Self.memoryBudget)
+  }
+
+  @Test func survivesEveryTruncation() throws {
+    for name in Fixtures.pictures where !name.hasPrefix("resized") {
+      let original = try Fixtures.bytes(name)
+      for count in stride(from: 0, to: original.count, by: max(1, original.count / 60)) {
+        _ = decodes(Array(original[..<count]), name)
+      }
+    }
+  }
+
+  /// Makes the checksums of PNG chunks true, so that damage reaches what lies behind them.
+  private func repairChecksums(_ bytes: inout [UInt8]) {
+    var offset = 8
+    while offset + 12 <= bytes.count {
+      let length = bytes[offset..<(offset + 4)].reduce(0) { $0 << 8 | Int($1) }
+      let end = offset + 8 + length
+      guard end + 4 <= bytes.count else { return }
+      let sum = checksum(bytes[(offset + 4)..<end])
+      for index in 0..<4 {
+        bytes[end + index] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * index))
+      }
+      offset = end + 4
+    }
+  }
+
+  /// The most memory that the process has had so far, in bytes.
+  private func peakMemory() -> Int {
+    var usage = rusage()
+    getrusage(.init(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss << 10
+  }
+}

@@ -1,0 +1,410 @@
+"""Writes the pictures and the expected arrays that the tests of GraftVision read.
+
+    python make_fixtures.py [FOLDER OF PHOTOS]
+
+Needs numpy, pillow, keras and tensorflow-cpu. Everything expected comes from those libraries: Pillow
+decodes and resizes, TensorFlow resizes, Keras normalises; torchvision's few lines are spelled out.
+With a folder of photos it also writes photos.tsv, which holds checksums of what becomes of them.
+
+Pictures lie beside their decoded form, NAME.ppm. Files *.f32 hold `height width channels` in one line
+and then little-endian floats.
+"""
+
+import io
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FOLDER = Path(__file__).parent / "Fixtures"
+WIDTH, HEIGHT = 21, 13
+
+
+def make_picture(width, height, seed):
+    """Colour ramps with a little noise and one hard edge."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    picture = np.stack(
+        [x * 255 / max(1, width - 1), y * 255 / max(1, height - 1), (x + y) * 7 % 256], axis=-1
+    )
+    picture += generator.normal(0, 12, picture.shape)
+    picture[height // 3 : height // 2, width // 4 : width // 2] = (250, 3, 128)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def write_ppm(name, pixels):
+    height, width, channels = pixels.shape
+    magic = {1: "P5", 3: "P6"}[channels]
+    header = f"{magic}\n{width} {height}\n255\n".encode()
+    (FOLDER / f"{name}.ppm").write_bytes(header + pixels.astype(np.uint8).tobytes())
+
+
+def write_floats(name, values):
+    header = " ".join(str(extent) for extent in values.shape) + "\n"
+    (FOLDER / f"{name}.f32").write_bytes(header.encode() + values.astype("<f4").tobytes())
+
+
+def add(name, data):
+    """Keeps a file and what Pillow makes of it."""
+    (FOLDER / name).write_bytes(data)
+    write_ppm(name, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+def saved(image, format, **options):
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+# JPEG
+
+
+def make_jpegs(image):
+    add("baseline-420.jpg", saved(image, "JPEG", quality=90, subsampling=2))
+    add("baseline-422.jpg", saved(image, "JPEG", quality=90, subsampling=1))
+    add("baseline-444.jpg", saved(image, "JPEG", quality=90, subsampling=0))
+    add("baseline-411.jpg", saved(image, "JPEG", quality=90, subsampling="4:1:1"))
+    add("rgb.jpg", saved(image, "JPEG", quality=90, keep_rgb=True))
+    add("restart.jpg", saved(image, "JPEG", restart_marker_blocks=1))
+    add("progressive.jpg", saved(image, "JPEG", progressive=True))
+    add("grey.jpg", saved(image.convert("L"), "JPEG"))
+    add("grey-progressive.jpg", saved(image.convert("L"), "JPEG", progressive=True))
+    cmyk = saved(image.convert("CMYK"), "JPEG", quality=90)
+    add("cmyk.jpg", cmyk)
+    # The last byte of Adobe's segment says whether the inks are stored as YCCK.
+    transform = cmyk.index(b"Adobe") + 11
+    add("ycck.jpg", cmyk[:transform] + b"\x02" + cmyk[transform + 1 :])
+    start, end = cmyk.index(b"\xff\xee"), cmyk.index(b"Adobe") + 12
+    add("cmyk-without-adobe.jpg", cmyk[:start] + cmyk[end:])
+
+
+# PNG
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def pack_row(samples, bits):
+    """The bytes of one row of samples (any shape)."""
+    samples = samples.reshape(-1)
+    if bits == 16:
+        return samples.astype(">u2").tobytes()
+    if bits == 8:
+        return samples.astype(np.uint8).tobytes()
+    digits = (samples[:, None] >> np.arange(bits - 1, -1, -1)) & 1
+    return np.packbits(digits.reshape(-1).astype(np.uint8)).tobytes()
+
+
+ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+
+def make_png(samples, bits, color_type, extra=b"", interlaced=False):
+    height, width = samples.shape[:2]
+    passes = [(x, y, dx, dy) for x, y, dx, dy in ADAM7] if interlaced else [(0, 0, 1, 1)]
+    rows = b""
+    for x, y, dx, dy in passes:
+        part = samples[y::dy, x::dx]
+        if part.size:
+            rows += b"".join(b"\0" + pack_row(row, bits) for row in part)
+    header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, int(interlaced))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def make_pngs(image):
+    generator = np.random.default_rng(7)
+    deep = np.array(image).astype(np.uint32) * 257 + 3
+    grey = np.array(image.convert("L")).astype(np.uint32)
+    alpha = generator.integers(0, 256, (HEIGHT, WIDTH, 1)).astype(np.uint32)
+    # Pillow clips deep greys at 255, so some have to be smaller.
+    deep_grey = np.where(grey < 128, grey, grey * 257)
+    cases = {
+        "grey-1": (grey >> 7, 1, 0),
+        "grey-2": (grey >> 6, 2, 0),
+        "grey-4": (grey >> 4, 4, 0),
+        "grey-8": (grey, 8, 0),
+        "grey-16": (deep_grey, 16, 0),
+        "rgb-8": (np.array(image), 8, 2),
+        "rgb-16": (deep, 16, 2),
+        "grey-alpha-8": (np.concatenate([grey[..., None], alpha], -1), 8, 4),
+        "grey-alpha-16": (np.concatenate([grey[..., None] * 257, alpha * 200], -1), 16, 4),
+        "rgb-alpha-8": (np.concatenate([np.array(image), alpha], -1), 8, 6),
+        "rgb-alpha-16": (np.concatenate([deep, alpha * 200], -1), 16, 6),
+    }
+    for bits in (1, 2, 4, 8):
+        indices = generator.integers(0, 1 << bits, (HEIGHT, WIDTH))
+        cases[f"palette-{bits}"] = (indices, bits, 3)
+    for name, (samples, bits, color_type) in cases.items():
+        extra = b""
+        if color_type == 3:
+            colors = generator.integers(0, 256, 3 << bits).astype(np.uint8)
+            extra = chunk(b"PLTE", colors.tobytes())
+        add(f"{name}.png", make_png(samples, bits, color_type, extra))
+        add(f"{name}-interlaced.png", make_png(samples, bits, color_type, extra, True))
+    colors = chunk(b"PLTE", bytes(range(30, 90)))
+    indices = generator.integers(0, 20, (HEIGHT, WIDTH))
+    transparent = chunk(b"tRNS", bytes([0, 128, 255, 7]))
+    add("palette-transparent.png", make_png(indices, 8, 3, colors + transparent))
+    add("palette-short.png", make_png(indices + 3, 8, 3, colors))
+    add("grey-transparent.png", make_png(grey, 8, 0, chunk(b"tRNS", struct.pack(">H", int(grey[0, 0])))))
+    color = struct.pack(">HHH", *(int(value) for value in np.array(image)[2, 2]))
+    add("rgb-transparent.png", make_png(np.array(image), 8, 2, chunk(b"tRNS", color)))
+    gamma = chunk(b"gAMA", struct.pack(">I", 100000))
+    add("rgb-gamma.png", make_png(np.array(image), 8, 2, gamma))
+
+
+# WebP
+
+
+def make_webps(image):
+    alpha = image.copy()
+    alpha.putalpha(image.convert("L"))
+    add("lossy.webp", saved(image, "WEBP", quality=80))
+    add("lossless.webp", saved(image, "WEBP", lossless=True))
+    add("lossy-alpha.webp", saved(alpha, "WEBP", quality=80))
+    add("lossless-alpha.webp", saved(alpha, "WEBP", lossless=True, exact=True))
+    frames = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    animation = saved(image, "WEBP", save_all=True, append_images=frames, lossless=True)
+    add("animated.webp", animation)
+    # The first frame, 4 and 6 pixels away from the corner of a larger canvas.
+    moved = bytearray(animation)
+    canvas = animation.index(b"VP8X") + 12
+    moved[canvas : canvas + 6] = (WIDTH + 10).to_bytes(3, "little") + (HEIGHT + 9).to_bytes(3, "little")
+    frame = animation.index(b"ANMF") + 8
+    moved[frame : frame + 6] = (2).to_bytes(3, "little") + (3).to_bytes(3, "little")
+    add("animated-offset.webp", bytes(moved))
+
+
+# BMP
+
+
+def make_bmp(data, bits, *, palette=b"", colors=0, compression=0, top_down=False, masks=(), header=40):
+    height = -HEIGHT if top_down else HEIGHT
+    if header == 12:
+        info = struct.pack("<IHHHH", 12, WIDTH, HEIGHT, 1, bits)
+    else:
+        info = struct.pack(
+            "<IiiHHIIiiII", header, WIDTH, height, 1, bits, compression, len(data), 0, 0, colors, 0
+        )
+        info += b"".join(struct.pack("<I", mask) for mask in masks)
+        info += bytes(max(0, header - len(info)))
+    offset = 14 + len(info) + len(palette)
+    return b"BM" + struct.pack("<IHHI", offset + len(data), 0, 0, offset) + info + palette + data
+
+
+def bmp_rows(rows, bits):
+    result = b""
+    for row in rows:
+        packed = pack_row(row, bits)
+        result += packed + bytes(-len(packed) % 4)
+    return result
+
+
+def bmp_pixels(values, byte_count):
+    rows = [
+        b"".join(int(value).to_bytes(4, "little")[:byte_count] for value in row) for row in values
+    ]
+    return b"".join(row + bytes(-len(row) % 4) for row in rows)
+
+
+def make_bmps(image):
+    generator = np.random.default_rng(11)
+    pixels = np.array(image).astype(np.uint32)
+    red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
+    for bits in (1, 4, 8):
+        indices = generator.integers(0, 1 << bits, (HEIGHT, WIDTH))
+        colors = generator.integers(0, 256, (1 << bits, 4)).astype(np.uint8)
+        data = bmp_rows(indices, bits)
+        add(f"palette-{bits}.bmp", make_bmp(data, bits, palette=colors.tobytes()))
+        os2 = make_bmp(data, bits, palette=colors[:, :3].tobytes(), header=12)
+        add(f"palette-{bits}-os2.bmp", os2)
+    greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 4, 1).tobytes()
+    grey = np.array(image.convert("L"))
+    add("grey-8.bmp", make_bmp(bmp_rows(grey, 8), 8, palette=greys, colors=256))
+    few = generator.integers(0, 9, (HEIGHT, WIDTH))
+    colors = generator.integers(0, 256, (9, 4)).astype(np.uint8).tobytes()
+    add("palette-short.bmp", make_bmp(bmp_rows(few, 8), 8, palette=colors, colors=9))
+
+    bgr = (red << 16) | (green << 8) | blue
+    add("rgb-24.bmp", make_bmp(bmp_pixels(bgr, 3), 24))
+    add("rgb-24-top-down.bmp", make_bmp(bmp_pixels(bgr, 3), 24, top_down=True))
+    add("rgb-32.bmp", make_bmp(bmp_pixels(bgr, 4), 32))
+    thin = (red >> 3 << 10) | (green >> 3 << 5) | (blue >> 3)
+    add("rgb-555.bmp", make_bmp(bmp_pixels(thin, 2), 16))
+    uneven = (red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)
+    masks = (0xF800, 0x7E0, 0x1F)
+    add("fields-565.bmp", make_bmp(bmp_pixels(uneven, 2), 16, compression=3, masks=masks))
+    masks = (0xFF000000, 0xFF0000, 0xFF00)
+    xbgr = make_bmp(bmp_pixels(bgr << 8, 4), 32, compression=3, masks=masks)
+    add("fields-32.bmp", xbgr)
+    masks = (0xFF, 0xFF00, 0xFF0000, 0xFF000000)
+    rgba = (0x55 << 24) | (blue << 16) | (green << 8) | red
+    v5 = make_bmp(bmp_pixels(rgba, 4), 32, compression=3, masks=masks, header=124)
+    add("fields-v5.bmp", v5)
+
+    runs = b""
+    for row in range(HEIGHT):
+        # Nine of one colour, then five copied as they are (with a byte of padding), then a run.
+        runs += bytes([9, row, 0, 5]) + bytes(range(row, row + 5)) + b"\0" + bytes([WIDTH - 14, 40])
+        runs += b"\0\0"
+    colors = generator.integers(0, 256, (256, 4)).astype(np.uint8).tobytes()
+    add("runs-8.bmp", make_bmp(runs + b"\0\1", 8, palette=colors, compression=1))
+    runs = bytes([4, 7, 0, 0]) + bytes([0, 2, 3, 2]) + bytes([5, 9, 0, 0])
+    runs += b"".join(bytes([WIDTH, row, 0, 0]) for row in range(4, HEIGHT))
+    add("runs-8-skipping.bmp", make_bmp(runs + b"\0\1", 8, palette=colors, compression=1))
+    runs = b""
+    for row in range(HEIGHT):
+        # Pillow pads what is copied to an even place in the file, which is the case here.
+        runs += bytes([9, 0x3A, 0, 7, 0x12, 0x34, 0x56, 0x70]) + bytes([WIDTH - 16, row << 4 | 5])
+        runs += b"\0\0"
+    add("runs-4.bmp", make_bmp(runs + b"\0\1", 4, palette=colors[:64], compression=2))
+
+
+# Orientation
+
+
+def make_oriented():
+    image = Image.fromarray(make_picture(9, 5, 3))
+    write_ppm("oriented-0", np.array(image))
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x010F] = "maker"
+        exif[0x0112] = orientation
+        data = saved(image, "PNG", exif=exif)
+        (FOLDER / f"oriented-{orientation}.png").write_bytes(data)
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        write_ppm(f"oriented-{orientation}", np.array(upright))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (FOLDER / "oriented-6.jpg").write_bytes(saved(image, "JPEG", exif=exif))
+    (FOLDER / "oriented-6.webp").write_bytes(saved(image, "WEBP", lossless=True, exif=exif))
+
+
+# Resizing and preprocessing
+
+# Of 58x40 and 57x40 one is on each side of the line between the two orders of passes.
+SIZES = [(20, 31), (61, 31), (97, 47), (130, 90), (1, 1), (224, 3), (58, 40), (57, 40), (12, 90)]
+
+
+def make_resized(picture):
+    import tensorflow as tf
+
+    image = Image.fromarray(picture)
+    (FOLDER / "source.png").write_bytes(saved(image, "PNG"))
+    write_ppm("source-grey", np.array(image.convert("L"))[..., None])
+    filters = {
+        "nearest": Image.Resampling.NEAREST,
+        "bilinear": Image.Resampling.BILINEAR,
+        "bicubic": Image.Resampling.BICUBIC,
+    }
+    for width, height in SIZES:
+        for name, method in filters.items():
+            resized = image.resize((width, height), method)
+            write_ppm(f"resized-{name}-{width}x{height}", np.array(resized))
+        resized = tf.image.resize(picture, (height, width), method="bilinear").numpy()
+        if width * height < 5000:
+            write_floats(f"resized-tf-bilinear-{width}x{height}", resized)
+    grey = image.convert("L").resize((33, 20), Image.Resampling.BICUBIC)
+    write_ppm("resized-grey-bicubic-33x20", np.array(grey)[..., None])
+
+
+def center_crop(picture, width, height):
+    """torchvision.transforms.functional.center_crop, for arrays [height, width, channels]."""
+    old_height, old_width = picture.shape[:2]
+    if width > old_width or height > old_height:
+        x, y = max(0, width - old_width), max(0, height - old_height)
+        picture = np.pad(picture, [(y // 2, (y + 1) // 2), (x // 2, (x + 1) // 2), (0, 0)])
+        old_height, old_width = picture.shape[:2]
+    top = int(round((old_height - height) / 2.0))
+    left = int(round((old_width - width) / 2.0))
+    return picture[top : top + height, left : left + width]
+
+
+def resize_shorter(image, side, method=Image.Resampling.BILINEAR):
+    """torchvision.transforms.functional.resize with one number."""
+    short, long = sorted(image.size)
+    longer = int(side * long / short)
+    size = (side, longer) if image.size[0] <= image.size[1] else (longer, side)
+    return image.resize(size, method)
+
+
+def torch_normalized(picture):
+    """ToTensor and Normalize, but [height, width, channels]."""
+    mean = np.array([0.485, 0.456, 0.406], np.float32)
+    deviation = np.array([0.229, 0.224, 0.225], np.float32)
+    return (picture.astype(np.float32) / np.float32(255) - mean) / deviation
+
+
+def make_preprocessed(picture):
+    from keras.src.applications.imagenet_utils import preprocess_input
+
+    image = Image.fromarray(picture)
+    for width, height in [(30, 20), (31, 22), (80, 20), (70, 60)]:
+        write_ppm(f"cropped-{width}x{height}", center_crop(picture, width, height))
+    nearest = np.array(image.resize((16, 12), Image.Resampling.NEAREST)).astype(np.float32)
+    for scheme in ("caffe", "tf"):
+        write_floats(f"preprocessed-keras-{scheme}", preprocess_input(nearest.copy(), mode=scheme))
+    torch = torch_normalized(center_crop(np.array(resize_shorter(image, 20)), 16, 12))
+    write_floats("preprocessed-torch", torch)
+    bicubic = np.array(image.resize((16, 12), Image.Resampling.BICUBIC)).astype(np.float32)
+    write_floats("preprocessed-unit", bicubic / np.float32(255))
+    grey = np.array(image.convert("L").resize((16, 12), Image.Resampling.BILINEAR))[..., None]
+    write_floats("preprocessed-unit-grey", grey.astype(np.float32) / np.float32(255))
+    import tensorflow as tf
+
+    resized = tf.image.resize(picture, (20, 24), method="bilinear").numpy()
+    write_floats("preprocessed-keras-tf-bilinear", preprocess_input(center_crop(resized, 16, 12), mode="tf"))
+
+
+def make_photos(photos):
+    """One line for each photo: checksums (CRC-32) of what the libraries make of it."""
+    import tensorflow as tf
+    from keras.src.applications.imagenet_utils import preprocess_input
+
+    def checksum(values):
+        return f"{zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"
+
+    lines = ["file\tsize\tdecoded\tnearest\ttorch-picture\tbicubic\tkeras-caffe\ttorch\ttf-bilinear"]
+    for path in sorted(photos.glob("*.JPEG")):
+        image = Image.open(path).convert("RGB")
+        picture = np.array(image)
+        nearest = np.array(image.resize((224, 224), Image.Resampling.NEAREST))
+        cropped = center_crop(np.array(resize_shorter(image, 256)), 224, 224)
+        bicubic = np.array(image.resize((224, 224), Image.Resampling.BICUBIC))
+        caffe = preprocess_input(nearest.astype(np.float32), mode="caffe")
+        torch = torch_normalized(cropped).transpose(2, 0, 1)
+        resized = tf.image.resize(picture, (224, 224), method="bilinear").numpy()
+        samples = resized.reshape(-1)[:: 224 * 224 * 3 // 7][:7]
+        lines.append(
+            "\t".join(
+                [path.name, f"{image.width}x{image.height}"]
+                + [checksum(values) for values in (picture, nearest, cropped, bicubic, caffe, torch)]
+                + [",".join(f"{sample:.6f}" for sample in samples)]
+            )
+        )
+    (FOLDER / "photos.tsv").write_text("\n".join(lines) + "\n")
+
+
+def main():
+    FOLDER.mkdir(exist_ok=True)
+    image = Image.fromarray(make_picture(WIDTH, HEIGHT, 1))
+    make_jpegs(image)
+    make_pngs(image)
+    make_webps(image)
+    make_bmps(image)
+    make_oriented()
+    picture = make_picture(61, 47, 2)
+    make_resized(picture)
+    make_preprocessed(picture)
+    if len(sys.argv) > 1:
+        make_photos(Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
