@@ -22,8 +22,11 @@ func library(
     swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(
+  _ name: String, exclude: [String] = [], _ dependencies: [Target.Dependency]
+) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let argumentParser = Target.Dependency.product(
@@ -53,6 +56,7 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // C
     .target(name: "CGraftKernels", cSettings: cSettings),
@@ -73,7 +77,9 @@ let package = Package(
     library("GraftData", ["GraftVision"]),
     library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
     library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
-    library("GraftModels", path: "models", ["GraftOperators", "CGraftShims", logging]),
+    library(
+      "GraftModels", path: "models", exclude: ["imagenet-labels.txt", "manifest.json"],
+      ["GraftOperators", "CGraftShims", "CCrypto"]),
 
     // What people use
     library("GraftTraining", ["GraftRuntime", "GraftData"]),
@@ -89,6 +95,11 @@ let package = Package(
     // Tests
     tests("GraftTensorTests", ["GraftTensor"]),
     tests("GraftOperatorsTests", ["GraftOperators"]),
+    tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "hdf5-reader-for-tests"]),
+    tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
+    .executableTarget(
+      name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
+      path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
   ],
   cLanguageStandard: .c11
 )
