@@ -57,6 +57,7 @@ let package = Package(
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // C
     .target(name: "CGraftKernels", cSettings: cSettings),
@@ -77,7 +78,9 @@ let package = Package(
     library("GraftData", ["GraftVision", "CZip"]),
     library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
     library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
-    library("GraftModels", path: "models", ["GraftOperators", "CGraftShims", logging]),
+    library(
+      "GraftModels", path: "models", exclude: ["imagenet-labels.txt", "manifest.json"],
+      ["GraftOperators", "CGraftShims", "CCrypto"]),
 
     // What people use
     library("GraftTraining", ["GraftRuntime", "GraftData"]),
@@ -98,6 +101,11 @@ let package = Package(
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
     tests("GraftONNXTests", ["GraftONNX"]),
     tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
+    tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "hdf5-reader-for-tests"]),
+    tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
+    .executableTarget(
+      name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
+      path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
   ],
   cLanguageStandard: .c11
 )
