@@ -44,10 +44,7 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     var graph = try ModelLoader(weights: weights, includeTop: !noTop).graph(source)
     try describe(&graph)
-    var exporter = ONNXExporter()
-    exporter.opset = opset
-    exporter.usesExternalData = externalData
-    try exporter.write(graph, path: destination)
+    try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
   }
 
   /// Writes what the user said about pictures and labels into the graph's metadata.

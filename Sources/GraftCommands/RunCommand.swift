@@ -70,7 +70,7 @@ struct RunCommand: ParsableCommand {
   private func readFolder(_ folder: String, _ graph: Graph) throws -> [RuntimeValue] {
     try graph.inputs.enumerated().map { position, id in
       let path = "\(folder)/input_\(position).pb"
-      return try TensorFile.read(path: path, type: graph[id].type)
+      return try TensorProtoReader().value(path: path, type: graph[id].type ?? .anyTensor)
     }
   }
 
@@ -103,9 +103,9 @@ struct RunCommand: ParsableCommand {
     }
     for (position, value) in results.enumerated() {
       let id = graph.outputs[position]
-      try TensorFile.write(
+      try TensorProtoWriter.write(
         value, name: graph[id].name, type: graph[id].type,
-        path: "\(folder)/output_\(position).pb")
+        to: "\(folder)/output_\(position).pb")
     }
   }
 }
@@ -137,10 +137,15 @@ struct NamedFile: ExpressibleByArgument {
           hint: "It has \(arrays.map(\.name).joined(separator: ", "))")
       }
       return .tensor(array.tensor)
-    case "pb": return try TensorFile.read(path: path, type: type)
+    case "pb": return try TensorProtoReader().value(path: path, type: type ?? .anyTensor)
     default:
       throw GraftError(
         .usage, "is of no known kind", places: [path], hint: "Use a .npy, .npz or .pb file")
     }
   }
+}
+
+extension ValueType {
+  /// What an input without a declared type is taken for.
+  fileprivate static let anyTensor = ValueType.tensor(TensorType(.float, nil))
 }
