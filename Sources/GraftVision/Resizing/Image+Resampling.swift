@@ -21,16 +21,14 @@ extension Raster where Sample == UInt8 {
     return try Image(width: newWidth, height: height, channelCount: channelCount) { target in
       withUnsafeSamples { source in
         table.weights.withUnsafeBufferPointer { weights in
-          for x in 0..<newWidth {
-            let start = table.starts[x] * channelCount
-            let count = table.counts[x]
-            let firstWeight = x * table.stride
-            for y in 0..<height {
-              let row = y * width * channelCount + start
+          for y in 0..<height {
+            for x in 0..<newWidth {
+              let start = (y * width + table.starts[x]) * channelCount
+              let firstWeight = x * table.stride
               for channel in 0..<channelCount {
                 var sum = half
-                var position = row + channel
-                for index in 0..<count {
+                var position = start + channel
+                for index in 0..<table.counts[x] {
                   sum &+= Int32(source[position]) &* weights[firstWeight + index]
                   position += channelCount
                 }
