@@ -7,8 +7,6 @@
 
 #include <jpeglib.h>
 
-#include <jerror.h>
-
 /// Small files can ask for the work of thousands of scans over a large picture.
 enum { maximum_scan_count = 500 };
 
@@ -17,6 +15,7 @@ struct graft_jpeg_reader {
   struct jpeg_error_mgr errors;
   struct jpeg_source_mgr source;
   struct jpeg_progress_mgr progress;
+  int has_too_many_scans;
   jmp_buf failure;
 };
 
@@ -52,14 +51,15 @@ static void skip_input_data(j_decompress_ptr decoder, long byte_count) {
 
 static void limit_scans(j_common_ptr common) {
   j_decompress_ptr decoder = (j_decompress_ptr)common;
-  if (common->is_decompressor && decoder->input_scan_number > maximum_scan_count)
-    ERREXIT(decoder, JERR_EOI_EXPECTED);
+  if (decoder->input_scan_number <= maximum_scan_count) return;
+  graft_jpeg_reader *reader = common->client_data;
+  reader->has_too_many_scans = 1;
+  fail(common);
 }
 
 static void copy_library_message(graft_jpeg_reader *reader, char *message) {
   char text[JMSG_LENGTH_MAX];
-  if (reader->errors.msg_code == JERR_EOI_EXPECTED &&
-      reader->decoder.input_scan_number > maximum_scan_count) {
+  if (reader->has_too_many_scans) {
     snprintf(text, sizeof text, "it has more than %d scans", maximum_scan_count);
   } else {
     reader->errors.format_message((j_common_ptr)&reader->decoder, text);

@@ -18,8 +18,8 @@ package enum InputFile {
 
   /// All bytes of the file, or of standard input if `path` is `-`.
   ///
-  /// - Throws: `GraftError` if there is no such file, if it is a folder or cannot be read, or if it has
-  ///   more than `byteLimit` bytes.
+  /// - Throws: `GraftError` if there is no such file, if it is a folder or cannot be read, or if it
+  ///   has more than `byteLimit` bytes.
   package static func read(_ path: String, byteLimit: Int = 1 << 29) throws -> [UInt8] {
     try withPlace(displayName(of: path)) {
       if path == standardInput {

@@ -26,7 +26,8 @@ package struct PixelLimit: Sendable, Hashable {
   }
 
   /// What a format's best compression reaches decides how large a picture a file can hold; what
-  /// claims more is refused before memory is taken for it. Up to this many pixels it is tried anyway.
+  /// claims more is refused before memory is taken for it. Up to this many pixels it is tried
+  /// anyway.
   private static let triedPixelCount = 1 << 24
 
   /// - Parameter pixelsPerByte: What the format's best compression reaches.

@@ -13,8 +13,8 @@ package struct Raster<Sample: TensorElement>: Sendable {
 
   /// A picture whose samples `fill` writes into zeroed memory.
   ///
-  /// - Throws: `GraftError` if an extent is not positive or there is not enough memory, and whatever
-  ///   `fill` throws.
+  /// - Throws: `GraftError` if an extent is not positive or there is not enough memory, and
+  ///   whatever `fill` throws.
   package init(
     width: Int, height: Int, channelCount: Int,
     fill: (UnsafeMutableBufferPointer<Sample>) throws -> Void

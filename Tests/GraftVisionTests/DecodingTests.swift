@@ -74,6 +74,17 @@ import GraftVision
       #expect(error?.message.contains("too few for 12288x12288 pixels") == true, "\(name)")
     }
   }
+
+  /// A few bytes for each scan, and each one costs the work of the whole picture.
+  @Test func refusesThousandsOfScans() throws {
+    let bytes = try Fixtures.bytes("progressive.jpg")
+    let scan = try #require(bytes.indices.last { bytes[$0...].starts(with: [0xff, 0xda]) })
+    let repeated = (0..<600).flatMap { _ in bytes[scan..<(bytes.count - 2)] }
+    let error = #expect(throws: GraftError.self) {
+      try Image.decode(bytes[..<scan] + repeated + [0xff, 0xd9], place: "a.jpg")
+    }
+    #expect(error?.message == "unreadable JPEG picture: it has more than 500 scans")
+  }
 }
 
 extension UInt32 {

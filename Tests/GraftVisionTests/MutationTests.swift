@@ -20,7 +20,9 @@ import GraftVision
   }
 
   private static let mutationsPerPicture = 120
-  private static let memoryBudget = 256 << 20
+  /// AddressSanitizer keeps what was freed for a while.
+  private static let memoryBudget =
+    dlsym(nil, "__asan_default_options") == nil ? 256 << 20 : 1 << 30
 
   /// - Returns: Whether the picture was decoded in spite of the damage.
   private func decodes(_ bytes: [UInt8], _ name: String) -> Bool {
@@ -71,7 +73,7 @@ import GraftVision
   }
 
   @Test func survivesEveryTruncation() throws {
-    for name in Fixtures.pictures where !name.hasPrefix("resized") {
+    for name in Fixtures.pictures {
       let original = try Fixtures.bytes(name)
       for count in stride(from: 0, to: original.count, by: max(1, original.count / 60)) {
         _ = decodes(Array(original[..<count]), name)

@@ -2,12 +2,14 @@
 
     python make_fixtures.py [FOLDER OF PHOTOS]
 
-Needs numpy, pillow, keras and tensorflow-cpu. Everything expected comes from those libraries: Pillow
-decodes and resizes, TensorFlow resizes, Keras normalises; torchvision's few lines are spelled out.
+Needs numpy, pillow (13 or newer, see Image+Resampling.swift), keras and tensorflow-cpu. Everything
+expected comes from those libraries: Pillow decodes and resizes, TensorFlow resizes, Keras
+normalises; torchvision's few lines are spelled out.
+
 With a folder of photos it also writes photos.tsv, which holds checksums of what becomes of them.
 
-Pictures lie beside their decoded form, NAME.ppm. Files *.f32 hold `height width channels` in one line
-and then little-endian floats.
+Pictures lie beside their decoded form, NAME.ppm. Files *.f32 hold `height width channels` in one
+line and then little-endian floats.
 """
 
 import io
@@ -99,12 +101,21 @@ def pack_row(samples, bits):
     return np.packbits(digits.reshape(-1).astype(np.uint8)).tobytes()
 
 
-ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+# Of each pass the first column and row, and the steps between columns and rows.
+ADAM7 = [
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+]
 
 
 def make_png(samples, bits, color_type, extra=b"", interlaced=False):
     height, width = samples.shape[:2]
-    passes = [(x, y, dx, dy) for x, y, dx, dy in ADAM7] if interlaced else [(0, 0, 1, 1)]
+    passes = ADAM7 if interlaced else [(0, 0, 1, 1)]
     rows = b""
     for x, y, dx, dy in passes:
         part = samples[y::dy, x::dx]
@@ -152,7 +163,8 @@ def make_pngs(image):
     transparent = chunk(b"tRNS", bytes([0, 128, 255, 7]))
     add("palette-transparent.png", make_png(indices, 8, 3, colors + transparent))
     add("palette-short.png", make_png(indices + 3, 8, 3, colors))
-    add("grey-transparent.png", make_png(grey, 8, 0, chunk(b"tRNS", struct.pack(">H", int(grey[0, 0])))))
+    level = chunk(b"tRNS", struct.pack(">H", int(grey[0, 0])))
+    add("grey-transparent.png", make_png(grey, 8, 0, level))
     color = struct.pack(">HHH", *(int(value) for value in np.array(image)[2, 2]))
     add("rgb-transparent.png", make_png(np.array(image), 8, 2, chunk(b"tRNS", color)))
     gamma = chunk(b"gAMA", struct.pack(">I", 100000))
@@ -175,7 +187,8 @@ def make_webps(image):
     # The first frame, 4 and 6 pixels away from the corner of a larger canvas.
     moved = bytearray(animation)
     canvas = animation.index(b"VP8X") + 12
-    moved[canvas : canvas + 6] = (WIDTH + 10).to_bytes(3, "little") + (HEIGHT + 9).to_bytes(3, "little")
+    for index, side in enumerate((WIDTH + 10, HEIGHT + 9)):
+        moved[canvas + 3 * index : canvas + 3 * index + 3] = side.to_bytes(3, "little")
     frame = animation.index(b"ANMF") + 8
     moved[frame : frame + 6] = (2).to_bytes(3, "little") + (3).to_bytes(3, "little")
     add("animated-offset.webp", bytes(moved))
@@ -184,7 +197,9 @@ def make_webps(image):
 # BMP
 
 
-def make_bmp(data, bits, *, palette=b"", colors=0, compression=0, top_down=False, masks=(), header=40):
+def make_bmp(
+    data, bits, *, palette=b"", colors=0, compression=0, top_down=False, masks=(), header=40
+):
     height = -HEIGHT if top_down else HEIGHT
     if header == 12:
         info = struct.pack("<IHHHH", 12, WIDTH, HEIGHT, 1, bits)
@@ -359,7 +374,8 @@ def make_preprocessed(picture):
     import tensorflow as tf
 
     resized = tf.image.resize(picture, (20, 24), method="bilinear").numpy()
-    write_floats("preprocessed-keras-tf-bilinear", preprocess_input(center_crop(resized, 16, 12), mode="tf"))
+    bilinear = preprocess_input(center_crop(resized, 16, 12), mode="tf")
+    write_floats("preprocessed-keras-tf-bilinear", bilinear)
 
 
 def make_photos(photos):
@@ -370,7 +386,8 @@ def make_photos(photos):
     def checksum(values):
         return f"{zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"
 
-    lines = ["file\tsize\tdecoded\tnearest\ttorch-picture\tbicubic\tkeras-caffe\ttorch\ttf-bilinear"]
+    titles = ["file", "size", "decoded", "nearest", "torch-picture", "bicubic", "keras-caffe"]
+    lines = ["\t".join(titles + ["torch", "tf-bilinear"])]
     for path in sorted(photos.glob("*.JPEG")):
         image = Image.open(path).convert("RGB")
         picture = np.array(image)
@@ -381,13 +398,10 @@ def make_photos(photos):
         torch = torch_normalized(cropped).transpose(2, 0, 1)
         resized = tf.image.resize(picture, (224, 224), method="bilinear").numpy()
         samples = resized.reshape(-1)[:: 224 * 224 * 3 // 7][:7]
-        lines.append(
-            "\t".join(
-                [path.name, f"{image.width}x{image.height}"]
-                + [checksum(values) for values in (picture, nearest, cropped, bicubic, caffe, torch)]
-                + [",".join(f"{sample:.6f}" for sample in samples)]
-            )
-        )
+        columns = [path.name, f"{image.width}x{image.height}"]
+        columns += map(checksum, (picture, nearest, cropped, bicubic, caffe, torch))
+        columns.append(",".join(f"{sample:.6f}" for sample in samples))
+        lines.append("\t".join(columns))
     (FOLDER / "photos.tsv").write_text("\n".join(lines) + "\n")
 
 

@@ -13,7 +13,8 @@ typedef struct graft_png_reader graft_png_reader;
 
 /// Opens the picture and reads what comes before its pixels.
 ///
-/// `bytes` must live until `graft_png_close`. Returns NULL on failure, with the reason in `message`.
+/// `bytes` must live until `graft_png_close`. Returns NULL on failure, with the reason in
+/// `message`.
 graft_png_reader *graft_png_open(const uint8_t *bytes, size_t byte_count,
                                  char message[GRAFT_PNG_MESSAGE_SIZE]);
 
@@ -26,8 +27,8 @@ uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader);
 /// Decodes the picture to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
 /// `message`; a picture that ends early is a failure.
 ///
-/// Alpha is dropped and gamma left alone. Of 16-bit colours the upper byte is kept, while 16-bit greys
-/// are clipped to 255: both are what Pillow's `convert("RGB")` gives.
+/// Alpha is dropped and gamma left alone. Of 16-bit colours the upper byte is kept, while 16-bit
+/// greys are clipped to 255: both are what Pillow's `convert("RGB")` gives.
 int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
                        char message[GRAFT_PNG_MESSAGE_SIZE]);
 

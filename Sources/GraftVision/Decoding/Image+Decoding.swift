@@ -2,13 +2,14 @@ import GraftTensor
 
 extension Raster where Sample == UInt8 {
   /// Decodes a JPEG, PNG, WebP or BMP picture to red, green and blue, as Pillow's
-  /// `Image.open(file).convert("RGB")` does: alpha is dropped, colour profiles are left alone, and of
-  /// an animation comes the first picture.
+  /// `Image.open(file).convert("RGB")` does: alpha is dropped, colour profiles are left alone, and
+  /// of an animation comes the first picture.
   ///
   /// - Parameters:
   ///   - place: What messages call the picture: its path.
   ///   - applyingOrientation: Whether to turn the picture upright if its EXIF data say how.
-  /// - Throws: `GraftError` for an unknown format, and for a damaged, truncated or too large picture.
+  /// - Throws: `GraftError` for an unknown format, and for a damaged, truncated or too large
+  ///   picture.
   package static func decode(
     _ bytes: UnsafeRawBufferPointer, place: String, limit: PixelLimit = .standard,
     applyingOrientation: Bool = false

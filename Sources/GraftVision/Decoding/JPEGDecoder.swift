@@ -3,7 +3,7 @@ import GraftTensor
 
 /// JPEG by libjpeg-turbo: baseline and progressive, grey, RGB, YCbCr, CMYK and YCCK.
 ///
-/// With libjpeg's defaults (accurate integer transform, smooth upsampling), which are Pillow's, too.
+/// With libjpeg's defaults (accurate integer transform, smooth upsampling), as Pillow has them.
 /// Source: <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>
 enum JPEGDecoder {
   private static let format = "JPEG"

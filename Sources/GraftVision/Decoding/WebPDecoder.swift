@@ -5,8 +5,8 @@ import GraftTensor
 ///
 /// Source: <https://developers.google.com/speed/webp/docs/api>
 enum WebPDecoder {
-  /// The longest copy of the lossless format. Its code can take no bits at all, but no picture worth
-  /// looking at is made of those alone.
+  /// The longest copy of the lossless format. Its code can take no bits at all, but no picture
+  /// worth looking at is made of those alone.
   private static let pixelsPerByte = 4096
 
   static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {

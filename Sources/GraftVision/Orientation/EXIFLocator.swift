@@ -1,4 +1,5 @@
-/// Finds EXIF data in the formats that carry them. Damage on the way there means that there are none.
+/// Finds EXIF data in the formats that carry them. Damage on the way there means that there are
+/// none.
 enum EXIFLocator {
   /// The APP1 segment that starts with `Exif`; it comes before the picture's data.
   static func inJPEG(_ bytes: UnsafeRawBufferPointer) -> ByteReader? {

@@ -1,7 +1,8 @@
-/// Reads the one EXIF tag that matters here: a TIFF file in small, whose first directory is searched.
+/// Reads the one EXIF tag that matters here: a TIFF file in small, whose first directory is
+/// searched.
 ///
-/// Every place is checked, and nothing is followed but the first directory's offset, so that no data
-/// can make it run long.
+/// Every place is checked, and nothing is followed but the first directory's offset, so that no
+/// data can make it run long.
 package enum EXIFReader {
   private static let orientationTag = 0x0112
 

@@ -47,8 +47,8 @@ package struct Preprocessor: Sendable {
 
   /// Writes the picture's part of a batch.
   ///
-  /// - Throws: `GraftError` if it does not fill `target`, which happens where the size of the picture
-  ///   decides that of the input.
+  /// - Throws: `GraftError` if it does not fill `target`, which happens where the size of the
+  ///   picture decides that of the input.
   package func write(_ image: Image, to target: UnsafeMutableBufferPointer<Float>) throws {
     let size = try outputSize(for: image.size)
     guard size.width * size.height * preprocessing.channelCount == target.count else {

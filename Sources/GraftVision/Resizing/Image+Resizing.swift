@@ -3,8 +3,8 @@ import GraftTensor
 extension Raster where Sample == UInt8 {
   /// The picture at another size, as Pillow's `Image.resize` gives it, bit by bit.
   ///
-  /// - Throws: `GraftError` if the size is empty or too large, and for an interpolation that does not
-  ///   give 8-bit samples.
+  /// - Throws: `GraftError` if the size is empty or too large, and for an interpolation that does
+  ///   not give 8-bit samples.
   package func resized(to size: PictureSize, _ interpolation: Interpolation) throws -> Image {
     try PixelLimit.standard.check(width: size.width, height: size.height)
     guard size != self.size else { return self }
