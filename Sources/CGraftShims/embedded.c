@@ -3,12 +3,18 @@
 // #embed is newer than C11; clang accepts it in all modes.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
-const char graft_models_manifest[] = {
+static const char manifest[] = {
 #embed "../../models/manifest.json"
 };
-const size_t graft_models_manifest_byte_count = sizeof graft_models_manifest;
 
-const char graft_imagenet_labels[] = {
+graft_embedded_file graft_embedded_manifest(void) {
+  return (graft_embedded_file){manifest, sizeof manifest};
+}
+
+static const char imagenet_labels[] = {
 #embed "../../models/imagenet-labels.txt"
 };
-const size_t graft_imagenet_labels_byte_count = sizeof graft_imagenet_labels;
+
+graft_embedded_file graft_embedded_imagenet_labels(void) {
+  return (graft_embedded_file){imagenet_labels, sizeof imagenet_labels};
+}

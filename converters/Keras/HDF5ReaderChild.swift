@@ -11,18 +11,18 @@ enum HDF5ReaderChild {
   static func run() -> Never {
     let answer: WeightsAnswer
     do {
-      answer = WeightsAnswer(try read())
+      answer = WeightsAnswer(try listing())
     } catch let error as GraftError {
       answer = WeightsAnswer(error)
     } catch {
       answer = WeightsAnswer(GraftError(.software, "\(error)"))
     }
-    write(answer.json())
+    send(answer.json())
     // Not through exit handlers: libhdf5's would clean up after a file that may be damaged.
     _exit(0)
   }
 
-  private static func read() throws -> WeightsListing {
+  private static func listing() throws -> WeightsListing {
     var status = stat()
     guard fstat(HDF5ReaderProcess.fileDescriptor, &status) == 0 else {
       throw GraftError(.software, "the reader was started without a file")
@@ -51,10 +51,11 @@ enum HDF5ReaderChild {
 
   private static func setLimits(fileByteCount: Int) {
     let slack = 128 << 20
-    let memory =
-      addressSpaceByteCount() + HDF5Limits(fileByteCount: fileByteCount).decodedByteCount + slack
+    let decoded = HDF5Limits(fileByteCount: fileByteCount).decodedByteCount
+    let memory = addressSpaceByteCount() + decoded + slack
     setLimit(Int32(RLIMIT_AS.rawValue), memory)
     setLimit(Int32(RLIMIT_CPU.rawValue), 10 + fileByteCount / 4_000_000)
+    setLimit(Int32(RLIMIT_FSIZE.rawValue), decoded + slack)
     setLimit(Int32(RLIMIT_CORE.rawValue), 0)
   }
 
@@ -69,16 +70,16 @@ enum HDF5ReaderChild {
     let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return 1 << 32 }
     defer { close(descriptor) }
-    let count = Glibc.read(descriptor, &text, text.count)
+    let count = read(descriptor, &text, text.count)
     let pages = text.prefix(max(0, count)).prefix { $0 != UInt8(ascii: " ") }
     return (Int(String(decoding: pages, as: UTF8.self)) ?? 1 << 20) * Int(getpagesize())
   }
 
-  private static func write(_ bytes: [UInt8]) {
+  private static func send(_ bytes: [UInt8]) {
     var done = 0
     while done < bytes.count {
       let count = bytes[done...].withUnsafeBytes {
-        Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count)
+        write(STDOUT_FILENO, $0.baseAddress, $0.count)
       }
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }

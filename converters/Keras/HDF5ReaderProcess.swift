@@ -11,7 +11,7 @@ import Synchronization
 /// crash or run wild is a message.
 ///
 /// The child is this executable, started afresh with one argument. It gets three descriptors: the file, an empty
-/// file for elements that must be decoded, and a pipe for its ``WeightsAnswer``.
+/// file for elements that must be decoded, and another one, as its output, for a ``WeightsAnswer``.
 package enum HDF5ReaderProcess {
   static let argument = "__read-hdf5-weights"
   static let fileDescriptor: Int32 = 3
@@ -37,19 +37,14 @@ package enum HDF5ReaderProcess {
   ) throws -> (WeightsListing, Storage) {
     let decoded = try temporaryFile()
     defer { close(decoded) }
-    var pipeEnds: [Int32] = [-1, -1]
-    guard pipe2(&pipeEnds, O_CLOEXEC) == 0 else { throw systemError("cannot make a pipe") }
-    defer { close(pipeEnds[0]) }
-    let child: pid_t
-    do {
-      defer { close(pipeEnds[1]) }
-      child = try spawn(executable, file: descriptor, decoded: decoded, answer: pipeEnds[1])
-    }
-    // A listing of a sound file takes less than a few bytes for each of the file's.
-    let text = readAll(pipeEnds[0], limit: 16 * min(fileByteCount, 1 << 32) + 1 << 20)
-    if text == nil { kill(child, SIGKILL) }
+    let output = try temporaryFile()
+    defer { close(output) }
+    let child = try spawn(executable, file: descriptor, decoded: decoded, output: output)
     let status = wait(for: child)
-    guard let text, !text.isEmpty, let answer = WeightsAnswer(json: text) else {
+    let text = try Storage.mappedFile(descriptor: output, path: "the reader's answer")
+    // Far more than the listing of a sound file takes.
+    let limit = 16 * min(fileByteCount, 1 << 32) + 1 << 20
+    guard text.byteCount <= limit, let answer = WeightsAnswer(json: text) else {
       throw GraftError.badData(
         "libhdf5 cannot cope with it: \(explanation(status))", hint: "The file is damaged")
     }
@@ -61,19 +56,20 @@ package enum HDF5ReaderProcess {
   private static func temporaryFile() throws -> Int32 {
     let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     var template = Array("\(folder)/graft-weights-XXXXXX".utf8CString)
-    let descriptor = mkostemp(&template, O_CLOEXEC)
+    let descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw systemError("cannot make a temporary file in \(folder)") }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     unlink(template)
     return descriptor
   }
 
   private static func spawn(
-    _ executable: String, file: Int32, decoded: Int32, answer: Int32
+    _ executable: String, file: Int32, decoded: Int32, output: Int32
   ) throws -> pid_t {
     // Moved out of the way of the numbers that the child expects.
     var moved: [Int32] = []
     defer { for descriptor in moved { close(descriptor) } }
-    for descriptor in [file, decoded, answer] {
+    for descriptor in [file, decoded, output] {
       let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 10)
       guard copy >= 0 else { throw systemError("cannot copy a descriptor") }
       moved.append(copy)
@@ -100,19 +96,6 @@ package enum HDF5ReaderProcess {
     return child
   }
 
-  /// What comes out of a pipe until its end; `nil` if that is more than `limit` bytes.
-  private static func readAll(_ descriptor: Int32, limit: Int) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    var piece = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = Glibc.read(descriptor, &piece, piece.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return bytes }
-      bytes += piece[..<count]
-      if bytes.count > limit { return nil }
-    }
-  }
-
   private static func wait(for child: pid_t) -> Int32 {
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0 && errno == EINTR {}
@@ -122,7 +105,7 @@ package enum HDF5ReaderProcess {
   private static func explanation(_ status: Int32) -> String {
     switch status & 0x7f {
     case 0: "the reader ended with status \((status >> 8) & 0xff) and no answer"
-    case SIGXCPU, SIGKILL: "it took too long, or too much memory"
+    case SIGXCPU, SIGXFSZ, SIGKILL: "it took too long, or too much memory"
     case let signal: "it crashed (\(String(cString: strsignal(signal))))"
     }
   }

@@ -9,9 +9,7 @@ enum KerasLayout {
   ]
 
   /// Groups in the order in which Keras numbered them: `conv2d`, `conv2d_1`, … `conv2d_10`.
-  static func sorted(
-    _ groups: [(name: String, group: HDF5Tree.Group)]
-  ) -> [(name: String, group: HDF5Tree.Group)] {
+  static func sorted(_ groups: [HDF5Tree.Group]) -> [HDF5Tree.Group] {
     groups.sorted { precedes($0.name, $1.name) }
   }
 

@@ -26,8 +26,9 @@ struct WeightsAnswer: Codable {
   }
 
   /// `nil` if `json` is no answer, as when the process died while it wrote.
-  init?(json: [UInt8]) {
-    guard let answer = try? JSONDecoder().decode(WeightsAnswer.self, from: Data(json)) else {
+  init?(json: Storage) {
+    let data = Data(bytes: json.baseAddress, count: json.byteCount)
+    guard let answer = try? JSONDecoder().decode(WeightsAnswer.self, from: data) else {
       return nil
     }
     self = answer

@@ -110,14 +110,10 @@ struct WeightsReader: ~Copyable {
 
   private mutating func readLayers(of group: HDF5Tree.Group, root: HDF5Object) throws {
     listing.hasStoredNames = false
-    for (name, member) in KerasLayout.sorted(group.groups) {
-      try readLayer(member, name: name, root: root)
-    }
+    for member in KerasLayout.sorted(group.groups) { try readLayer(member, root: root) }
   }
 
-  private mutating func readLayer(
-    _ group: HDF5Tree.Group, name: String, root: HDF5Object
-  ) throws {
+  private mutating func readLayer(_ group: HDF5Tree.Group, root: HDF5Object) throws {
     if let variables = group.group("vars") {
       try withPlace("layer '\(group.path)'") {
         guard let object = root.member(String(variables.path.dropFirst())) else {
@@ -126,7 +122,7 @@ struct WeightsReader: ~Copyable {
         let stored = try object.strings(attribute: "name", budget: limits.attributeByteCount)
         if stored != nil { listing.hasStoredNames = true }
         var layer = WeightsListing.Layer(
-          name: stored?.first ?? name, path: String(group.path.dropFirst()))
+          name: stored?.first ?? group.name, path: String(group.path.dropFirst()))
         for variable in variables.datasets.sorted(by: KerasLayout.precedes) {
           let weight = try withPlace("variable '\(variable)'") {
             guard let dataset = object.member(variable) else {
@@ -139,8 +135,8 @@ struct WeightsReader: ~Copyable {
         listing.layers.append(layer)
       }
     }
-    for (name, member) in KerasLayout.sorted(group.groups) where name != "vars" {
-      try readLayer(member, name: name, root: root)
+    for member in KerasLayout.sorted(group.groups) where member.name != "vars" {
+      try readLayer(member, root: root)
     }
   }
 

@@ -5,11 +5,14 @@
 
 // Small files of models/, within the binary so that it can be moved.
 
-extern const char graft_models_manifest[];
-extern const size_t graft_models_manifest_byte_count;
+typedef struct {
+  const char *bytes;
+  size_t byte_count;
+} graft_embedded_file;
+
+graft_embedded_file graft_embedded_manifest(void);
 
 /// The names of ImageNet's 1,000 classes, one a line.
-extern const char graft_imagenet_labels[];
-extern const size_t graft_imagenet_labels_byte_count;
+graft_embedded_file graft_embedded_imagenet_labels(void);
 
 #endif

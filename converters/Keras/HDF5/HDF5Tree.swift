@@ -3,12 +3,14 @@ import GraftTensor
 /// The groups and data sets of a file, as hard links lead to them from its root.
 struct HDF5Tree {
   struct Group {
+    var name: String
+    /// From the root: `/layers/dense`; empty for the root itself.
     var path: String
-    var groups: [(name: String, group: Group)] = []
+    var groups: [Group] = []
     /// Names of data sets.
     var datasets: [String] = []
 
-    func group(_ name: String) -> Group? { groups.first { $0.name == name }?.group }
+    func group(_ name: String) -> Group? { groups.first { $0.name == name } }
   }
 
   let root: Group
@@ -18,7 +20,7 @@ struct HDF5Tree {
   /// - Throws: `GraftError` if a link leads out of the file, or if there are too many or too deep groups.
   init(of file: borrowing HDF5File, limits: HDF5Limits) throws {
     var walk = Walk(limits: limits)
-    root = try walk.group(file.root(), path: "", depth: 0)
+    root = try walk.group(file.root(), name: "", path: "", depth: 0)
   }
 
   private struct Walk {
@@ -27,11 +29,13 @@ struct HDF5Tree {
     /// Groups on the way or done; a second link to one of them is not followed, so that cycles end.
     var visited: Set<UInt64> = []
 
-    mutating func group(_ object: HDF5Object, path: String, depth: Int) throws -> Group {
+    mutating func group(
+      _ object: HDF5Object, name: String, path: String, depth: Int
+    ) throws -> Group {
       guard depth <= limits.depth else {
         throw GraftError.badData("groups are nested deeper than \(limits.depth)")
       }
-      var group = Group(path: path)
+      var group = Group(name: name, path: path)
       guard visited.insert(object.address).inserted else { return group }
       let links = try withPlace(place(path)) {
         try object.links(limit: limits.objectCount - objectCount)
@@ -51,8 +55,8 @@ struct HDF5Tree {
           }
           switch member.kind {
           case .group:
-            let child = try self.group(member, path: memberPath, depth: depth + 1)
-            group.groups.append((link.name, child))
+            group.groups.append(
+              try self.group(member, name: link.name, path: memberPath, depth: depth + 1))
           case .dataset: group.datasets.append(link.name)
           case .other: break
           }

@@ -1,0 +1,39 @@
+import Foundation
+import GraftKeras
+import GraftTensor
+
+/// The files that `Fixtures/make.py` wrote.
+enum Fixtures {
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("Fixtures").path
+
+  static func path(_ name: String) -> String { "\(folder)/\(name)" }
+
+  /// Reading here, and in a child process by the executable that is built beside the tests.
+  static let isolations: [KerasWeights.Isolation] = [.none, .executable(reader)]
+
+  static let reader = URL(
+    fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+      ?? ""
+  ).deletingLastPathComponent().appendingPathComponent("hdf5-reader-for-tests").path
+
+  static let shapes: [Shape] = [[3, 3, 3, 2], [2], [8, 4], [4]]
+
+  /// What the n-th weight of all of them holds.
+  static func values(_ index: Int) -> [Double] {
+    (0..<shapes[index].elementCount).map { Double(index) + Double($0) / 8 }
+  }
+}
+
+extension Tensor {
+  /// The elements, of whichever floating-point type.
+  var doubles: [Double] {
+    get throws {
+      switch elementType {
+      case .float16: try elements(as: Float16.self).map { Double($0) }
+      case .float: try elements(as: Float.self).map { Double($0) }
+      default: try elements(as: Double.self)
+      }
+    }
+  }
+}

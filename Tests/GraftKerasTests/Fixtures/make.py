@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Writes the HDF5 files beside it. Needs h5py, numpy and Keras.
+
+All weights of the small model count up: the element at flat index i of the n-th weight is n + i / 8,
+which float16 holds exactly.
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+import h5py
+import keras
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHAPES = [(3, 3, 3, 2), (2,), (8, 4), (4,)]
+NAMES = [("conv", "conv/kernel:0"), ("conv", "conv/bias:0"), ("fc", "fc/kernel:0"), ("fc", "fc/bias:0")]
+
+
+def values(index, dtype="<f4"):
+    count = int(np.prod(SHAPES[index]))
+    return (index + np.arange(count) / 8).astype(dtype).reshape(SHAPES[index])
+
+
+def create(name):
+    return h5py.File(os.path.join(HERE, name), "w", libver="earliest")
+
+
+def legacy(file, dtype="<f4", variable_strings=False, **options):
+    def strings(texts):
+        if variable_strings:
+            return np.array(texts, dtype=h5py.string_dtype())
+        return np.array([text.encode() for text in texts])
+
+    file.attrs["layer_names"] = strings(["input_1", "conv", "flatten", "fc"])
+    file.attrs["backend"] = "tensorflow"
+    for layer in ("input_1", "conv", "flatten", "fc"):
+        group = file.create_group(layer)
+        names = [name for owner, name in NAMES if owner == layer]
+        group.attrs["weight_names"] = strings(names) if names else np.zeros(0)
+        for name in names:
+            index = [other for _, other in NAMES].index(name)
+            group.create_dataset(name, data=values(index, dtype), **options)
+
+
+def model():
+    inputs = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(2, 3, name="conv")(inputs)
+    x = keras.layers.Flatten(name="flatten")(x)
+    outputs = keras.layers.Dense(4, name="fc")(x)
+    result = keras.Model(inputs, outputs, name="tiny")
+    result.set_weights([values(index) for index in range(4)])
+    return result
+
+
+for name, options in {
+    "legacy.h5": {},
+    "legacy-variable-strings.h5": {"variable_strings": True},
+    "legacy-float16.h5": {"dtype": "<f2"},
+    "legacy-float64.h5": {"dtype": "<f8"},
+    "legacy-big-endian.h5": {"dtype": ">f4"},
+    "legacy-chunked.h5": {"chunks": True},
+    "legacy-gzip.h5": {"compression": "gzip", "shuffle": True},
+    "legacy-gzip-big-endian.h5": {"compression": "gzip", "dtype": ">f8"},
+}.items():
+    with create(name) as file:
+        legacy(file, **options)
+
+with create("legacy-in-model.h5") as file:
+    legacy(file.create_group("model_weights"))
+
+with create("legacy-split-names.h5") as file:
+    legacy(file)
+    names = file.attrs["layer_names"]
+    del file.attrs["layer_names"]
+    file.attrs["layer_names0"], file.attrs["layer_names1"] = names[:3], names[3:]
+
+with create("missing-group.h5") as file:
+    legacy(file)
+    del file["fc"]
+
+with create("missing-data-set.h5") as file:
+    legacy(file)
+    del file["fc"]["fc/bias:0"]
+
+with create("external-link.h5") as file:
+    legacy(file)
+    del file["fc"]["fc/bias:0"]
+    file["fc"]["fc/bias:0"] = h5py.ExternalLink("legacy.h5", "/fc/fc/bias:0")
+
+with create("external-data.h5") as file:
+    legacy(file)
+    del file["fc"]["fc/bias:0"]
+    file["fc"].create_dataset("fc/bias:0", (4,), "<f4", external=[("legacy.h5", 0, 16)])
+
+with create("virtual-data.h5") as file:
+    legacy(file)
+    del file["fc"]["fc/bias:0"]
+    layout = h5py.VirtualLayout((4,), "<f4")
+    layout[:] = h5py.VirtualSource("legacy.h5", "/fc/fc/bias:0", (4,))
+    file["fc"].create_virtual_dataset("fc/bias:0", layout)
+
+with create("soft-link.h5") as file:
+    legacy(file)
+    file["elsewhere"] = file["fc"]["fc/bias:0"]
+    del file["fc"]["fc/bias:0"]
+    file["fc"]["fc/bias:0"] = h5py.SoftLink("/elsewhere")
+
+with create("cycle.h5") as file:
+    legacy(file)
+    file["fc"]["up"] = file["/"]
+
+with h5py.File(os.path.join(HERE, "too-deep.h5"), "w", libver="latest") as file:
+    legacy(file)
+    group = file
+    for _ in range(100):
+        group = group.create_group("g")
+
+with create("too-big.h5") as file:
+    legacy(file)
+    del file["fc"]["fc/bias:0"]
+    file["fc"].create_dataset("fc/bias:0", (1 << 40,), "<f4", chunks=(1 << 20,), compression="gzip")
+
+with create("strings.h5") as file:
+    legacy(file)
+    del file["fc"]["fc/bias:0"]
+    file["fc"]["fc/bias:0"] = "a text"
+
+with create("no-weights.h5") as file:
+    file["something"] = np.zeros(3)
+
+keras.utils.set_random_seed(7)
+tiny = model()
+tiny.save_weights(os.path.join(HERE, "keras3.weights.h5"))
+tiny.save(os.path.join(HERE, "keras3-model.h5"))
+
+# As the first versions of Keras 3 wrote it: without the layers' own names.
+with h5py.File(os.path.join(HERE, "keras3.weights.h5")) as source:
+    with create("keras3-unnamed.weights.h5") as file:
+        layers = file.create_group("_layer_checkpoint_dependencies")
+        for layer in source["layers"]:
+            source.copy(f"layers/{layer}", layers)
+            layers[layer]["vars"].attrs.pop("name", None)

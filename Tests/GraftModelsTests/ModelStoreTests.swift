@@ -1,0 +1,102 @@
+import Foundation
+import GraftModels
+import GraftTensor
+import Testing
+
+@Suite struct ModelStoreTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  var store: ModelStore { ModelStore(root: "\(folder.path)/store") }
+
+  @Test func findsItsFolderInTheEnvironment() throws {
+    func root(_ variables: [String: String]) throws -> String {
+      try ModelStore.root { variables[$0] }
+    }
+    #expect(try root(["GRAFT_HOME": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"]) == "/a")
+    #expect(try root(["XDG_CACHE_HOME": "/b", "HOME": "/c"]) == "/b/graft")
+    #expect(try root(["XDG_CACHE_HOME": "relative", "HOME": "/c"]) == "/c/.cache/graft")
+    #expect(try root(["HOME": "/c"]) == "/c/.cache/graft")
+    #expect(throws: GraftError.self) { try root([:]) }
+    #expect(ModelStore.isOffline("1") && !ModelStore.isOffline("0") && !ModelStore.isOffline(nil))
+  }
+
+  @Test func saysAllOfWhatIsMissingAtOnce() throws {
+    let error = #expect(throws: GraftError.self) { try store.path(for: "vgg16") }
+    let text = try #require(error).description
+    for part in [
+      "vgg16_weights_tf_dim_ordering_tf_kernels.h5", "553467096 bytes",
+      "md5:64373286793e3c8b2b4e3219cbf3544b", "https://storage.googleapis.com/tensorflow/",
+      "graft models pull vgg16",
+      "\(folder.path)/store/models/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
+    ] {
+      #expect(text.contains(part), "\(part)")
+    }
+  }
+
+  @Test func takesAFileThatWasPutInPlace() throws {
+    try FileManager.default.createDirectory(
+      atPath: "\(folder.path)/store/models", withIntermediateDirectories: true)
+    let path = try folder.write(
+      "weights", to: "store/models/vgg16_weights_tf_dim_ordering_tf_kernels.h5")
+    #expect(try store.path(for: "vgg16") == path)
+    #expect(try store.entry(named: "vgg16").byteCount == 7)
+    // Pulling looks at the checksum.
+    let error = #expect(throws: GraftError.self) { try store.pull("vgg16") }
+    #expect(try #require(error).description.contains("is there already"))
+  }
+
+  @Test func addsListsAndReplacesFiles() throws {
+    let first = try store.add("mine", file: folder.write("abc", to: "mine.h5"))
+    #expect(
+      first.addedChecksum?.description
+        == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(try String(contentsOfFile: store.path(for: "mine"), encoding: .utf8) == "abc")
+    #expect(first.path.hasSuffix(".h5"))
+    try store.add("mine", file: folder.write("changed", to: "other.onnx"))
+    #expect(try String(contentsOfFile: store.path(for: "mine"), encoding: .utf8) == "changed")
+    #expect(store.list().last?.name == "mine")
+    #expect(folder.files.filter { $0.hasPrefix("store/models/") }.count == 2)
+    #expect(throws: GraftError.self) { try store.add("../mine", file: "\(folder.path)/mine.h5") }
+    #expect(throws: GraftError.self) { try store.add("mine", file: "\(folder.path)/missing") }
+    #expect(throws: GraftError.self) { try store.add("mine", file: folder.path) }
+  }
+
+  @Test func anAddedFileStandsInForOneOfTheManifest() throws {
+    let entry = try store.add("resnet50", file: folder.write("abc", to: "any.onnx"))
+    #expect(entry.name == "resnet50-v1-12")
+    #expect(entry.model?.preprocessing == "torch")
+    #expect(try store.path(for: "resnet50-v1-12") == entry.path)
+    #expect(try store.pull("resnet50") == entry.path)
+  }
+
+  @Test func listsKnownNamesForAnUnknownOne() throws {
+    let error = #expect(throws: GraftError.self) { try store.path(for: "vgg17") }
+    #expect(try #require(error).description.contains("vgg16, vgg16-notop, vgg19"))
+  }
+
+  @Test func manifestIsComplete() throws {
+    let manifest = ModelManifest.builtIn
+    for name in [
+      "vgg16", "vgg16-notop", "vgg19", "vgg19-notop", "vgg16-12", "squeezenet", "mobilenetv2",
+      "resnet50",
+    ] {
+      let model = try #require(manifest.model(named: name))
+      #expect(model.address.hasSuffix("/\(model.file)"))
+      #expect(model.address.hasPrefix("https://"))
+      #expect(model.checksum != nil && model.size != nil)
+    }
+    #expect(Set(manifest.models.map(\.file)).count == manifest.models.count)
+    let labels = try ModelManifest.labels(named: "imagenet")
+    #expect(labels.count == 1000)
+    #expect(labels[0] == "tench" && labels[281] == "tabby" && labels[999] == "toilet_tissue")
+  }
+
+  @Test func checksumsMatchTheirDefinitions() throws {
+    let path = try folder.write("", to: "empty")
+    #expect(
+      try Checksum(.md5, ofFile: path).description == "md5:d41d8cd98f00b204e9800998ecf8427e")
+    #expect(Checksum("md5:abc") == nil && Checksum("sha1:00") == nil && Checksum("") == nil)
+  }
+}

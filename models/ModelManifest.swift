@@ -1,0 +1,103 @@
+import CGraftShims
+import GraftTensor
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// The models that Graft knows by name: where their files come from, and what they are.
+package struct ModelManifest: Codable, Sendable {
+  /// One file that can be pulled.
+  package struct Model: Codable, Sendable {
+    package enum Format: String, Codable, Sendable {
+      case kerasHDF5 = "keras-hdf5"
+      case onnx
+    }
+
+    /// What the first output means.
+    package enum Output: String, Codable, Sendable {
+      case probabilities
+      /// Scores before the softmax.
+      case logits
+      case features
+    }
+
+    package var name: String
+    package var aliases: [String]?
+    package var summary: String
+    package var format: Format
+    /// For weights files: the builder that makes the graph.
+    package var architecture: String?
+    /// For weights files: whether the dense layers are among them.
+    package var includesTop: Bool?
+    /// The file's name, in the cache too.
+    package var file: String
+    package var address: String
+    /// Bytes; `nil` if not known.
+    package var size: Int?
+    /// `nil` if not known.
+    package var checksum: Checksum?
+    package var licence: String
+    package var preprocessing: String
+    /// The name of a list of labels; see ``ModelManifest/labels(named:)``.
+    package var labels: String?
+    package var output: Output
+
+    package init(
+      name: String, summary: String, format: Format, file: String, address: String,
+      size: Int? = nil, checksum: Checksum? = nil, licence: String, preprocessing: String,
+      output: Output
+    ) {
+      self.name = name
+      self.summary = summary
+      self.format = format
+      self.file = file
+      self.address = address
+      self.size = size
+      self.checksum = checksum
+      self.licence = licence
+      self.preprocessing = preprocessing
+      self.output = output
+    }
+
+    package func answers(to name: String) -> Bool {
+      self.name == name || aliases?.contains(name) == true
+    }
+  }
+
+  package var models: [Model]
+
+  /// The manifest that is part of Graft.
+  package static let builtIn: ModelManifest = {
+    do {
+      let file = graft_embedded_manifest()
+      return try ModelManifest(
+        json: file.bytes.map { Data(bytes: $0, count: file.byte_count) } ?? Data())
+    } catch {
+      preconditionFailure("models/manifest.json: \(error)")
+    }
+  }()
+
+  package init(models: [Model]) { self.models = models }
+
+  init(json: Data) throws {
+    self = try JSONDecoder().decode(ModelManifest.self, from: json)
+  }
+
+  /// The model of that name or alias.
+  package func model(named name: String) -> Model? { models.first { $0.answers(to: name) } }
+
+  /// A list of labels that is part of Graft: `imagenet` has the 1,000 classes in the order of their indices.
+  ///
+  /// - Throws: `GraftError` if there is no such list.
+  package static func labels(named name: String) throws -> [String] {
+    guard name == "imagenet" else {
+      throw GraftError.usage("there are no labels of the name '\(name)'", hint: "Known: imagenet")
+    }
+    let file = graft_embedded_imagenet_labels()
+    let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.byte_count)
+    return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+  }
+}

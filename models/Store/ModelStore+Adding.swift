@@ -1,0 +1,142 @@
+import GraftTensor
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// What the store remembers of a file that the user brought.
+struct AddedModel: Codable {
+  var name: String
+  /// In the store's folder.
+  var file: String
+  var checksum: Checksum
+  /// Where the file was.
+  var source: String
+}
+
+extension ModelStore {
+  private static let recordSuffix = ".added.json"
+
+  /// Registers the file at `path` under `name`, with a checksum of its own; takes the place of an earlier one.
+  ///
+  /// The store's file is a hard link where the file system allows it, else a copy. A name of the manifest keeps what
+  /// the manifest says of the model, but for the checksum.
+  ///
+  /// - Throws: `GraftError` if the name will not do, or the file cannot be read or copied.
+  @discardableResult
+  package func add(_ name: String, file path: String) throws -> Entry {
+    guard ModelStore.isName(name) else {
+      throw GraftError.usage(
+        "'\(name)' is no name for a model",
+        hint: "Use letters, digits, '-', '_' and '.', beginning with a letter or digit")
+    }
+    let name = manifest.model(named: name)?.name ?? name
+    guard let resolved = realpath(path, nil) else { throw GraftError.reading(path) }
+    defer { free(resolved) }
+    let source = String(cString: resolved)
+    guard TextFile.byteCount(source) != nil else {
+      throw GraftError(.noInput, "is not a regular file", places: [path])
+    }
+    try TextFile.makeFolder(folder)
+    let old = addedRecord(name)
+    let temporary = "\(folder)/\(name).\(getpid()).tmp"
+    unlink(temporary)
+    defer { unlink(temporary) }
+    try linkOrCopy(source, to: temporary)
+    let checksum = try Checksum(.sha256, ofFile: temporary)
+    // The checksum in the name keeps an old file apart from its successor until the record has changed.
+    let record = AddedModel(
+      name: name, file: "\(name).\(checksum.digest.prefix(16))\(ModelStore.suffix(of: source))",
+      checksum: checksum, source: source)
+    guard rename(temporary, "\(folder)/\(record.file)") == 0 else {
+      throw GraftError.writing("\(folder)/\(record.file)")
+    }
+    let json = try JSONEncoder().encode(record)
+    try TextFile.save(String(decoding: json, as: UTF8.self), to: recordPath(name))
+    if let old, old.file != record.file { unlink("\(folder)/\(old.file)") }
+    return try entry(named: name)
+  }
+
+  func addedRecord(_ name: String) -> AddedModel? {
+    guard ModelStore.isName(name),
+      let text = try? TextFile.read(recordPath(name), limit: 1 << 20),
+      let record = try? JSONDecoder().decode(AddedModel.self, from: Data(text.utf8)),
+      record.name == name, !record.file.contains("/")
+    else { return nil }
+    return record
+  }
+
+  /// By name.
+  func addedRecords() -> [String: AddedModel] {
+    guard let directory = opendir(folder) else { return [:] }
+    defer { closedir(directory) }
+    var records: [String: AddedModel] = [:]
+    while let item = readdir(directory) {
+      let file = withUnsafeBytes(of: &item.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      guard file.hasSuffix(ModelStore.recordSuffix) else { continue }
+      let name = String(file.dropLast(ModelStore.recordSuffix.count))
+      records[name] = addedRecord(name)
+    }
+    return records
+  }
+
+  private func recordPath(_ name: String) -> String {
+    "\(folder)/\(name)\(ModelStore.recordSuffix)"
+  }
+
+  private static func isName(_ name: String) -> Bool {
+    guard let first = name.utf8.first, name.utf8.count <= 100 else { return false }
+    func isLetterOrDigit(_ byte: UInt8) -> Bool {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+        UInt8(ascii: "0")...UInt8(ascii: "9"):
+        true
+      default: false
+      }
+    }
+    return isLetterOrDigit(first)
+      && name.utf8.allSatisfy { isLetterOrDigit($0) || "-_.".utf8.contains($0) }
+  }
+
+  /// `.h5` of `a/b.h5`; empty if there is none.
+  private static func suffix(of path: String) -> String {
+    let file = path.split(separator: "/").last ?? ""
+    guard let dot = file.lastIndex(of: "."), dot > file.startIndex else { return "" }
+    return String(file[dot...])
+  }
+
+  private func linkOrCopy(_ source: String, to destination: String) throws {
+    if link(source, destination) == 0 { return }
+    let input = open(source, O_RDONLY | O_CLOEXEC)
+    guard input >= 0 else { throw GraftError.reading(source) }
+    defer { close(input) }
+    let output = open(destination, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard output >= 0 else { throw GraftError.writing(destination) }
+    defer { close(output) }
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    defer { piece.deallocate() }
+    while true {
+      let count = read(input, piece.baseAddress, piece.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw GraftError.reading(source) }
+      if count == 0 { break }
+      var done = 0
+      while done < count, let base = piece.baseAddress {
+        let written = write(output, base + done, count - done)
+        guard written > 0 || errno == EINTR else { throw GraftError.writing(destination) }
+        done += max(0, written)
+      }
+    }
+    guard fsync(output) == 0 else { throw GraftError.writing(destination) }
+  }
+}

@@ -1,0 +1,186 @@
+import GraftTensor
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The folder where models live that are called by name: pulled ones, and those that the user added.
+///
+/// `$GRAFT_HOME`, else `$XDG_CACHE_HOME/graft`, else `~/.cache/graft`. A model of the manifest lies in `models/` there
+/// under its official file name.
+package struct ModelStore: Sendable {
+  /// A model that the store knows, whether its file is there or not.
+  package struct Entry: Sendable {
+    package var name: String
+    package var aliases: [String]
+    package var summary: String
+    package var path: String
+    /// `nil` if the file is not there.
+    package var byteCount: Int?
+    /// What the manifest says; `nil` for names that only the user gave.
+    package var model: ModelManifest.Model?
+    /// Of a file that the user added; `nil` for others.
+    package var addedChecksum: Checksum?
+
+    package var isPresent: Bool { byteCount != nil }
+  }
+
+  package let root: String
+  package let manifest: ModelManifest
+  /// Whether the network must not be touched.
+  package let isOffline: Bool
+  package var patience = Download.Patience()
+
+  var folder: String { "\(root)/models" }
+
+  package init(root: String, manifest: ModelManifest = .builtIn, isOffline: Bool = false) {
+    self.root = root
+    self.manifest = manifest
+    self.isOffline = isOffline
+  }
+
+  /// The store that the environment names.
+  ///
+  /// - Throws: `GraftError` if neither `GRAFT_HOME` nor `XDG_CACHE_HOME` nor `HOME` is set.
+  package init(manifest: ModelManifest = .builtIn) throws {
+    self.init(
+      root: try ModelStore.root(environment: ModelStore.environmentVariable), manifest: manifest,
+      isOffline: ModelStore.isOffline(ModelStore.environmentVariable("GRAFT_OFFLINE")))
+  }
+
+  package static func root(environment: (String) -> String?) throws -> String {
+    if let home = environment("GRAFT_HOME") { return home }
+    // The XDG specification has relative paths ignored.
+    if let cache = environment("XDG_CACHE_HOME"), cache.hasPrefix("/") { return "\(cache)/graft" }
+    guard let home = environment("HOME") else {
+      throw GraftError.usage(
+        "there is no folder for models", hint: "Set GRAFT_HOME to the folder to keep them in")
+    }
+    return "\(home)/.cache/graft"
+  }
+
+  package static func isOffline(_ value: String?) -> Bool { value.map { $0 != "0" } ?? false }
+
+  /// A variable that is set to something.
+  private static func environmentVariable(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+  }
+
+  /// All models of the manifest, then those that the user added.
+  package func list() -> [Entry] {
+    let added = addedRecords()
+    let known = manifest.models.map { entry($0, added: added[$0.name]) }
+    let names = Set(manifest.models.map(\.name))
+    let others = added.values.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }
+    return known + others.map(entry)
+  }
+
+  /// The model of that name or alias.
+  ///
+  /// - Throws: `GraftError` that lists the names there are.
+  package func entry(named name: String) throws -> Entry {
+    if let model = manifest.model(named: name) {
+      return entry(model, added: addedRecord(name) ?? addedRecord(model.name))
+    }
+    if let record = addedRecord(name) { return entry(record) }
+    throw GraftError(
+      .noInput, "there is no model of the name '\(name)'",
+      hint: "Known: \(list().map(\.name).joined(separator: ", "))")
+  }
+
+  /// Where the file of a model is.
+  ///
+  /// - Throws: `GraftError` that says what is missing, where it comes from, its checksum and where to put it.
+  package func path(for name: String) throws -> String {
+    let entry = try entry(named: name)
+    guard entry.isPresent else { throw missing(entry) }
+    return entry.path
+  }
+
+  /// Fetches the file of a model, unless it is there; goes on with what an interrupted pull left.
+  ///
+  /// - Returns: Where the file is.
+  /// - Throws: `GraftError` if the network may not be used or fails, or if the checksum is wrong.
+  package func pull(
+    _ name: String, progress: @escaping (DownloadProgress) -> Void = { _ in }
+  ) throws -> String {
+    let entry = try entry(named: name)
+    if entry.isPresent {
+      if entry.addedChecksum == nil { try verify(entry) }
+      return entry.path
+    }
+    guard let model = entry.model, !isOffline else { throw missing(entry) }
+    let destination = "\(folder)/\(model.file)"
+    try TextFile.makeFolder(folder)
+    let partial = try PartialFile(for: destination)
+    // Another process may have finished between the look and the lock.
+    if TextFile.byteCount(destination) != nil {
+      partial.remove()
+      return destination
+    }
+    var download = Download(address: model.address, size: model.size, partialFile: partial)
+    download.patience = patience
+    do {
+      try download.run(progress: progress)
+    } catch let error as GraftError {
+      if partial.byteCount == 0 { partial.remove() }
+      throw error.at(model.name)
+    }
+    if let expected = model.checksum {
+      let found = try Checksum(expected.algorithm, ofFile: partial.path)
+      guard found == expected else {
+        partial.remove()
+        throw GraftError.badData(
+          "the downloaded file has the checksum \(found), expected \(expected); it was removed",
+          hint: "Pull again; if this repeats, the file at \(model.address) is another one"
+        ).at(model.name)
+      }
+    }
+    try partial.moveInPlace(destination)
+    return destination
+  }
+
+  private func verify(_ entry: Entry) throws {
+    guard let expected = entry.model?.checksum else { return }
+    let found = try Checksum(expected.algorithm, ofFile: entry.path)
+    guard found == expected else {
+      throw GraftError.badData(
+        "is there already, with the checksum \(found) instead of \(expected)",
+        hint: "Remove it to pull it again, or register it with 'graft models add'"
+      ).at(entry.path)
+    }
+  }
+
+  private func missing(_ entry: Entry) -> GraftError {
+    guard let model = entry.model else {
+      return GraftError(
+        .noInput, "the file of the model '\(entry.name)' is gone: \(entry.path)",
+        hint: "Run 'graft models add \(entry.name) FILE' again")
+    }
+    let size = model.size.map { "\($0) bytes" } ?? "of unknown size"
+    let checksum = model.checksum.map { "checksum \($0)" } ?? "no checksum published"
+    return GraftError(
+      .noInput,
+      "the model '\(model.name)' is not here: its file \(model.file) (\(size), \(checksum)) "
+        + "comes from \(model.address)",
+      hint: (isOffline ? "GRAFT_OFFLINE keeps Graft off the network: unset it and run" : "Run")
+        + " 'graft models pull \(model.name)', or put the file at \(entry.path)")
+  }
+
+  private func entry(_ model: ModelManifest.Model, added: AddedModel?) -> Entry {
+    let path = "\(folder)/\(added?.file ?? model.file)"
+    return Entry(
+      name: model.name, aliases: model.aliases ?? [], summary: model.summary, path: path,
+      byteCount: TextFile.byteCount(path), model: model, addedChecksum: added?.checksum)
+  }
+
+  private func entry(_ record: AddedModel) -> Entry {
+    let path = "\(folder)/\(record.file)"
+    return Entry(
+      name: record.name, aliases: [], summary: "added from \(record.source)", path: path,
+      byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum)
+  }
+}

@@ -1,0 +1,51 @@
+import GraftTensor
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Small files of text.
+enum TextFile {
+  /// - Throws: `GraftError` if the file cannot be read, or is longer than `limit` bytes.
+  static func read(_ path: String, limit: Int) throws -> String {
+    let file = try Storage.mappedFile(path: path)
+    guard file.byteCount <= limit else {
+      throw GraftError.badData("is longer than \(limit) bytes").at(path)
+    }
+    return String(
+      decoding: UnsafeRawBufferPointer(start: file.baseAddress, count: file.byteCount),
+      as: UTF8.self)
+  }
+
+  /// Writes a file beside it first, so that there is always a whole one.
+  static func save(_ text: String, to path: String) throws {
+    let temporary = "\(path).\(getpid()).tmp"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw GraftError.writing(path) }
+    defer { close(descriptor) }
+    var text = text
+    let isWritten = text.withUTF8 { write(descriptor, $0.baseAddress, $0.count) == $0.count }
+    guard isWritten, fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+      let error = GraftError.writing(path)
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// Makes a folder and those above it.
+  static func makeFolder(_ path: String) throws {
+    var folder = path.hasPrefix("/") ? "" : "."
+    for component in path.split(separator: "/") {
+      folder += "/\(component)"
+      guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw GraftError.writing(folder) }
+    }
+  }
+
+  static func byteCount(_ path: String) -> Int? {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(status.st_size)
+  }
+}

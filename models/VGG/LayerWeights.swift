@@ -1,0 +1,109 @@
+import GraftExecution
+import GraftGraph
+
+/// The kernels and biases of a network's layers, checked to be all there and to have the right shapes.
+struct LayerWeights {
+  private let kernels: [String: Tensor]
+  private let biases: [String: Tensor]
+
+  /// - Throws: `GraftError` that lists every layer that is missing or wrong, with both shapes.
+  init(
+    _ weights: [String: [Tensor]], for layers: [VGGArchitecture.Layer], of architecture: String
+  ) throws {
+    let names = LayerWeights.names(of: layers, in: weights)
+    var kernels: [String: Tensor] = [:]
+    var biases: [String: Tensor] = [:]
+    var faults: [String] = []
+    for (layer, name) in zip(layers, names) {
+      let expected = [layer.kernelShape, layer.biasShape]
+      guard let tensors = weights[name] else {
+        faults.append("'\(layer.name)' is missing, expected \(expected[0]) and \(expected[1])")
+        continue
+      }
+      guard tensors.map(\.shape) == expected else {
+        let found = tensors.map { "\($0.shape)" }.joined(separator: " and ")
+        faults.append("'\(name)' has \(found), expected \(expected[0]) and \(expected[1])")
+        continue
+      }
+      guard tensors.allSatisfy({ LayerWeights.elementTypes.contains($0.elementType) }) else {
+        faults.append("'\(name)' has elements of type \(tensors[0].elementType), expected float")
+        continue
+      }
+      kernels[layer.name] = tensors[0]
+      biases[layer.name] = tensors[1]
+    }
+    guard faults.isEmpty else {
+      let found = weights.keys.sorted().joined(separator: ", ")
+      throw GraftError.badData(
+        "the weights do not fit \(architecture): " + faults.joined(separator: "; "),
+        hint: "The file has weights for: \(found.isEmpty ? "no layer" : found)")
+    }
+    self.kernels = kernels
+    self.biases = biases
+  }
+
+  private static let elementTypes: Set<ElementType> = [.float, .double, .float16]
+
+  /// The names under which to look for the layers: their own, or if none of these is there, those that Keras makes of
+  /// their classes (`conv2d`, `conv2d_1`, … `dense`), which is all that some of its files hold.
+  private static func names(
+    of layers: [VGGArchitecture.Layer], in weights: [String: [Tensor]]
+  ) -> [String] {
+    if layers.contains(where: { weights[$0.name] != nil }) { return layers.map(\.name) }
+    var counts: [VGGArchitecture.Layer.Kind: Int] = [:]
+    let automatic = layers.map { layer in
+      let number = counts[layer.kind, default: 0]
+      counts[layer.kind] = number + 1
+      return number == 0 ? layer.kind.rawValue : "\(layer.kind.rawValue)_\(number)"
+    }
+    return automatic.contains { weights[$0] != nil } ? automatic : layers.map(\.name)
+  }
+
+  /// Float; the file's own elements, if they are.
+  func kernel(_ layer: VGGArchitecture.Layer) throws -> Tensor { try float(kernels[layer.name]) }
+
+  func bias(_ layer: VGGArchitecture.Layer) throws -> Tensor { try float(biases[layer.name]) }
+
+  private func float(_ tensor: Tensor?) throws -> Tensor {
+    guard let tensor else { throw GraftError(.software, "weights were not checked") }
+    if tensor.elementType == .float { return tensor }
+    // The file may have elements at any byte; conversion reads them in place.
+    let source = tensor.isAligned ? tensor : try tensor.copied()
+    let result = try Tensor(zeros: .float, shape: tensor.shape)
+    try source.withUnsafeBytes { from in
+      try result.withUnsafeMutableBytes { to in
+        guard let from = from.baseAddress, let to = to.baseAddress else { return }
+        try ElementConversion.convert(
+          from, source.elementType, to: to, .float, count: result.elementCount)
+      }
+    }
+    return result
+  }
+}
+
+/// A convolution's kernel as ONNX has it (`[output, input, height, width]`), of one as Keras has it
+/// (`[height, width, input, output]`); both float.
+func convolutionKernel(fromKeras kernel: Tensor) throws -> Tensor {
+  let shape = kernel.shape
+  guard shape.count == 4 else {
+    throw GraftError.badData("a convolution's kernel has the shape \(shape); expected rank 4")
+  }
+  let (tapCount, inputCount, outputCount) = (shape[0] * shape[1], shape[2], shape[3])
+  let result = try Tensor(zeros: .float, shape: [outputCount, inputCount, shape[0], shape[1]])
+  kernel.withUnsafeBytes { source in
+    result.withUnsafeMutableBytes { bytes in
+      let destination = bytes.bindMemory(to: Float.self)
+      var offset = 0
+      for tap in 0..<tapCount {
+        for input in 0..<inputCount {
+          for output in 0..<outputCount {
+            destination[(output * inputCount + input) * tapCount + tap] = source.loadUnaligned(
+              fromByteOffset: offset, as: Float.self)
+            offset += MemoryLayout<Float>.stride
+          }
+        }
+      }
+    }
+  }
+  return result
+}

@@ -1,0 +1,25 @@
+import GraftGraph
+
+/// VGG16: 13 convolutions in five blocks, and three dense layers on top.
+///
+/// Input `[N, 3, 224, 224]`, channels in the order BGR with ImageNet's means taken off (preprocessing `keras-caffe`);
+/// output `[N, 1000]`, probabilities. Without top: `[N, 3, H, W]` to `[N, 512, H/32, W/32]`.
+///
+/// Source: Simonyan and Zisserman, <https://arxiv.org/abs/1409.1556>; layers as in
+/// <https://keras.io/api/applications/vgg/>.
+package enum VGG16 {
+  static let architecture = VGGArchitecture(name: "vgg16", convolutionsPerBlock: [2, 2, 3, 3, 3])
+
+  /// The network with the given weights.
+  ///
+  /// - Parameters:
+  ///   - weights: For each layer, by its name, the kernel and the bias as Keras has them.
+  ///   - includeTop: Whether to end with the dense layers or with `block5_pool`.
+  ///   - labels: Names of the classes, kept in the graph's metadata.
+  /// - Throws: `GraftError` naming all layers that are missing or have other shapes.
+  package static func graph(
+    weights: [String: [Tensor]], includeTop: Bool = true, labels: [String]? = nil
+  ) throws -> Graph {
+    try architecture.graph(weights: weights, includeTop: includeTop, labels: labels)
+  }
+}
