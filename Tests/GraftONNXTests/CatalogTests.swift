@@ -68,15 +68,15 @@ import Testing
     let inputs = example.inputs.enumerated().map { index, tensor -> ValueID? in
       tensor.map {
         graph.addInput(
-          name: "input_\(index)", type: TensorType($0.elementType, [Dimension]($0.shape)))
+          name: "input_\(index)", type: TensorType($0.elementType, $0.shape.map { .known($0) }))
       }
     }
     graph.nodes = [
       Node(
         operatorType: type.schema.name, inputs: inputs,
-        outputs: example.outputs.enumerated().map { index, tensor in
+        outputs: example.outputs.enumerated().map { index, tensor -> ValueID? in
           guard let tensor else { return nil }
-          let type = TensorType(tensor.elementType, [Dimension](tensor.shape))
+          let type = TensorType(tensor.elementType, tensor.shape.map { .known($0) })
           return graph.addValue(name: "output_\(index)", type: .tensor(type))
         }, attributes: example.attributes)
     ]
