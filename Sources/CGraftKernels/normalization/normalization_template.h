@@ -1,5 +1,5 @@
-// The normalization kernels over the vector operations of one instruction set. The including file names
-// the table to define as GRAFT_NORMALIZATION_TABLE.
+// The normalization kernels over the vector operations of one instruction set. The including file
+// names the table to define as GRAFT_NORMALIZATION_TABLE.
 #include "normalization_table.h"
 
 // Lanes add floats for at most so many elements before they go into a double.

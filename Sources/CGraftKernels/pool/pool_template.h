@@ -1,5 +1,5 @@
-// The pooling kernels over the vector operations of one instruction set. The including file names the
-// table to define as GRAFT_POOL_TABLE.
+// The pooling kernels over the vector operations of one instruction set. The including file names
+// the table to define as GRAFT_POOL_TABLE.
 //
 // A window is folded in two steps: its rows into one row, element by element, then the columns of
 // that. All variants fold in the same order, so that their results are equal to the bit.

@@ -1,12 +1,12 @@
-// The softmax kernels over the vector operations of one instruction set. The including file names the
-// table to define as GRAFT_SOFTMAX_TABLE.
+// The softmax kernels over the vector operations of one instruction set. The including file names
+// the table to define as GRAFT_SOFTMAX_TABLE.
 #include <float.h>
 #include <math.h>
 
 #include "softmax_table.h"
 
-/// e to the power of `x`, for `x` up to 88, within 2 ULP; 0 where the result would be denormal, NaN for
-/// NaN.
+/// e to the power of `x`, for `x` up to 88, within 2 ULP; 0 where the result would be denormal, NaN
+/// for NaN.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), where q is a polynomial that
 /// interpolates at Chebyshev's nodes.

@@ -1,12 +1,14 @@
 /// Scales and shifts that broadcast to the input, for normalizations over its last axes.
 enum BroadcastParameters {
-  /// Whether a tensor of this shape has one element for each element of a row, the same for all rows.
+  /// Whether a tensor of this shape has one element for each element of a row, the same for all
+  /// rows.
   static func isShared(_ shape: Shape, input: Shape, axis: Int) -> Bool {
     shape.drop { $0 == 1 }.count <= input.count - axis
       && Array(shape.suffix(input.count - axis)) == Array(input[axis...])
   }
 
-  /// A phase that repeats `count` elements of input `index` over `target`, into scratch memory at `offset`.
+  /// A phase that repeats `count` elements of input `index` over `target`, into scratch memory at
+  /// `offset`.
   static func expansion<Element: RealElement>(
     _ index: Int, from shape: Shape, to target: Shape, offset: Int, _: Element.Type
   ) -> PreparedKernel.Phase {

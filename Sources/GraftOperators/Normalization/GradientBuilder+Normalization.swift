@@ -48,8 +48,8 @@ extension GradientBuilder {
     return Normalization(normal: add("Mul", [centered, inverse]), inverseDeviation: inverse)
   }
 
-  /// The gradient through a normalization: (g - mean(g) - n · mean(g n)) / deviation, where g is the
-  /// gradient of what was normalized. `mean(g)` is there only if the normalization is centered.
+  /// The gradient through a normalization: (g - mean(g) - n · mean(g n)) / deviation, where g is
+  /// the gradient of what was normalized. `mean(g)` is there only if the normalization is centered.
   mutating func gradient(
     through normalization: Normalization, of gradient: ValueID, over axes: ValueID,
     isCentered: Bool = true

@@ -45,7 +45,8 @@ struct LpNormalization: RealOperator {
     }
   }
 
-  /// dx = (dy - direction · Σ dy y) / norm, where direction is y for the 2-norm and sign(x) for the 1-norm
+  /// dx = (dy - direction · Σ dy y) / norm, where direction is y for the 2-norm and sign(x) for the
+  /// 1-norm
   func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     let x = try builder.input(0)
@@ -66,7 +67,7 @@ struct LpNormalization: RealOperator {
     [
       OperatorExample(
         "2-norm",
-        inputs: [.floats([0.20999999, -0.079999998, 0.5, 1.87, 0.58999997, 0.059999999], [2, 3])],
+        inputs: [.floats([0.21, -0.08, 0.5, 1.87, 0.59, 0.06], [2, 3])],
         outputs: [
           .floats(
             [0.38308668, -0.14593779, 0.91211116, 0.95321363, 0.30074653, 0.030584393], [2, 3])
@@ -75,16 +76,16 @@ struct LpNormalization: RealOperator {
       OperatorExample(
         "1-norm, first axis",
         attributes: ["axis": .int(0), "p": .int(1)],
-        inputs: [.floats([-1.6900001, 0.38999999, -1.95, -1.41, 0.85000002, 0.70999998], [3, 2])],
+        inputs: [.floats([-1.69, 0.39, -1.95, -1.41, 0.85, 0.71], [3, 2])],
         outputs: [
           .floats(
-            [-0.37639198, 0.15537848, -0.43429843, -0.56175297, 0.18930957, 0.2828685], [3, 2])
+            [-0.37639198, 0.15537848, -0.43429843, -0.561753, 0.18930957, 0.2828685], [3, 2])
         ],
         differentiableInputs: [0]),
       OperatorExample(
         "a norm of 0",
         inputs: [.floats([0, 0, 3, 4], [2, 2])],
-        outputs: [.floats([0, 0, 0.60000002, 0.80000001], [2, 2])]),
+        outputs: [.floats([0, 0, 0.6, 0.8], [2, 2])]),
     ]
   }
 }

@@ -27,7 +27,8 @@ protocol RealElement: TensorElement, BinaryFloatingPoint {
     _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, count: Int, mean: Self, scale: Self,
     scales: UnsafePointer<Self>, shifts: UnsafePointer<Self>?, _ instructionSet: InstructionSet)
 
-  /// Softmax, or its logarithm, down `columnCount` columns of `length` elements that lie `stride` apart.
+  /// Softmax, or its logarithm, down `columnCount` columns of `length` elements that lie `stride`
+  /// apart.
   static func softmaxColumns(
     _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, columnCount: Int, length: Int,
     stride: Int, isLogarithm: Bool, _ instructionSet: InstructionSet)

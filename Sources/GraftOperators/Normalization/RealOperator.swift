@@ -1,7 +1,7 @@
 /// An operator over real numbers whose kernel is written once, for `Float` and `Double`.
 ///
-/// Where all floating-point inputs and outputs are float, bfloat16 or float16, it computes in float; where
-/// one of them is double, in double.
+/// Where all floating-point inputs and outputs are float, bfloat16 or float16, it computes in
+/// float; where one of them is double, in double.
 protocol RealOperator: Operator {
   /// Makes the kernel; all floating-point inputs and outputs are of type `Element`.
   func prepare<Element: RealElement>(
@@ -29,7 +29,7 @@ extension RealOperator {
 
 extension InferenceContext {
   /// - Throws: `GraftError` if input `index` is known to have another shape than `expected`.
-  func requireShape(_ index: Int, _ expected: [Dimension]) throws {
+  func requireShapeAgrees(_ index: Int, _ expected: [Dimension]) throws {
     guard hasInput(index), let shape = try input(index).shape else { return }
     let agrees =
       shape.count == expected.count

@@ -1,5 +1,5 @@
-/// Normalizes rows of contiguous elements to mean 0 and variance 1, then scales and shifts them; what layer,
-/// instance, group and RMS normalization share.
+/// Normalizes rows of contiguous elements to mean 0 and variance 1, then scales and shifts them;
+/// what layer, instance, group and RMS normalization share.
 struct RowNormalization: Sendable {
   /// How a row reads the scales and shifts.
   enum Parameters: Sendable {
@@ -36,7 +36,8 @@ struct RowNormalization: Sendable {
       mean: mean, inverseDeviation: Element(1 / (squares / count + epsilon).squareRoot()))
   }
 
-  /// Normalizes row `index` from `x` to `y`, which point to the first row, as do `scales` and `shifts`.
+  /// Normalizes row `index` from `x` to `y`, which point to the first row, as do `scales` and
+  /// `shifts`.
   func normalize<Element: RealElement>(
     _ index: Int, _ x: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>,
     _ statistics: Statistics<Element>, scales: UnsafePointer<Element>,

@@ -2,8 +2,8 @@ import CGraftKernels
 
 /// Mean of each window. A window that lies in the padding gives 0.
 ///
-/// Padding counts as zeros if `count_include_pad` says so, and not at all otherwise; what `ceil_mode` adds
-/// beyond the padding never counts.
+/// Padding counts as zeros if `count_include_pad` says so, and not at all otherwise; what
+/// `ceil_mode` adds beyond the padding never counts.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__AveragePool.html>
 struct AveragePool: RealOperator {
@@ -68,10 +68,8 @@ struct AveragePool: RealOperator {
         ],
         inputs: [
           .floats(
-            [
-              -1.1900001, -0.57999998, -0.2, 0.89999998, 1.15, -1.3200001, -0.79000002, 0.64999998,
-              -1.99, -0.46000001, -0.1, 1.26,
-            ], [1, 1, 4, 3])
+            [-1.19, -0.58, -0.2, 0.9, 1.15, -1.32, -0.79, 0.65, -1.99, -0.46, -0.1, 1.26],
+            [1, 1, 4, 3])
         ],
         outputs: [.floats([0.02333332, -0.38166666, -0.17500001, -0.045000017], [1, 1, 2, 2])],
         differentiableInputs: [0]),
@@ -83,10 +81,8 @@ struct AveragePool: RealOperator {
         ],
         inputs: [
           .floats(
-            [
-              0.69, -0.33000001, -0.37, -0.25, 1.52, -0.43000001, -0.30000001, 0.34999999, -0.12,
-              -0.2, -1.11, -0.0099999998,
-            ], [1, 1, 4, 3])
+            [0.69, -0.33, -0.37, -0.25, 1.52, -0.43, -0.3, 0.35, -0.12, -0.2, -1.11, -0.01],
+            [1, 1, 4, 3])
         ],
         outputs: [.floats([0.1725, -0.17500001, -0.1375, 0.32999998, -0.1, -0.56], [1, 1, 3, 2])],
         differentiableInputs: [0]),
@@ -94,18 +90,12 @@ struct AveragePool: RealOperator {
         "1-D, dilated",
         attributes: ["kernel_shape": .ints([2]), "dilations": .ints([2]), "pads": .ints([1, 1])],
         inputs: [
-          .floats(
-            [
-              -0.44, 1.17, 0.64999998, -0.02, 0.67000002, -0.34, 1.05, -0.0099999998, 0.57999998,
-              -1.29,
-            ], [1, 2, 5])
+          .floats([-0.44, 1.17, 0.65, -0.02, 0.67, -0.34, 1.05, -0.01, 0.58, -1.29], [1, 2, 5])
         ],
         outputs: [
           .floats(
-            [
-              1.17, 0.10499999, 0.57499999, 0.65999997, -0.02, 1.05, -0.175, 0.81499994,
-              -0.64999998, 0.57999998,
-            ], [1, 2, 5])
+            [1.17, 0.10499999, 0.575, 0.65999997, -0.02, 1.05, -0.175, 0.81499994, -0.65, 0.58],
+            [1, 2, 5])
         ],
         differentiableInputs: [0]),
       OperatorExample(
@@ -113,14 +103,10 @@ struct AveragePool: RealOperator {
         attributes: ["kernel_shape": .ints([2, 2, 1])],
         inputs: [
           .floats(
-            [
-              0.34999999, -1.6900001, -2.04, -0.30000001, -0.89999998, 0.16, 2.24, -0.82999998,
-              -0.62, 0.20999999, 0.49000001, -0.18000001,
-            ], [1, 1, 2, 3, 2])
+            [0.35, -1.69, -2.04, -0.3, -0.9, 0.16, 2.24, -0.83, -0.62, 0.21, 0.49, -0.18],
+            [1, 1, 2, 3, 2])
         ],
-        outputs: [
-          .floats([-0.017499983, -0.65249997, -0.76749998, -0.027500007], [1, 1, 1, 2, 2])
-        ],
+        outputs: [.floats([-0.017499983, -0.6525, -0.7675, -0.027500007], [1, 1, 1, 2, 2])],
         differentiableInputs: [0]),
     ]
   }

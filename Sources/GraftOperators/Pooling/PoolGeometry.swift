@@ -1,7 +1,7 @@
 import CGraftKernels
 
-/// Where the windows of a pooling lie, for known extents; always with three spatial axes (outer ones of
-/// extent 1 stand in for those that are not there).
+/// Where the windows of a pooling lie, for known extents; always with three spatial axes (outer
+/// ones of extent 1 stand in for those that are not there).
 struct PoolGeometry: Sendable {
   /// The windows of one axis.
   struct Axis: Sendable {
@@ -118,8 +118,8 @@ struct PoolGeometry: Sendable {
 }
 
 extension PoolGeometry {
-  /// The form that the C kernels take; `nil` for three spatial axes, and for rows so long that the kernels'
-  /// row buffer would be out of proportion.
+  /// The form that the C kernels take; `nil` for three spatial axes, and for rows so long that the
+  /// kernels' row buffer would be out of proportion.
   func planar(countsPadding: Bool = false) -> graft_pool? {
     let longestRow = 1 << 20
     guard depth.inputExtent == 1, depth.outputExtent == 1, depth.kernel == 1,

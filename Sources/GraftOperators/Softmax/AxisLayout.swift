@@ -17,8 +17,8 @@ struct AxisLayout: Sendable {
     column / stride * stride * length + column % stride
   }
 
-  /// Calls `body` with the parts of a range of columns that lie next to each other: where the first element
-  /// lies, and how many columns there are.
+  /// Calls `body` with the parts of a range of columns that lie next to each other: where the first
+  /// element lies, and how many columns there are.
   func forEachRun(
     in columns: Range<Int>, _ body: (_ start: Int, _ columnCount: Int) throws -> Void
   ) rethrows {

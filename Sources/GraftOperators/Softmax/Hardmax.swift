@@ -46,7 +46,7 @@ struct Hardmax: RealOperator {
       OperatorExample(
         "first axis",
         attributes: ["axis": .int(0)],
-        inputs: [.floats([-0.93000001, 0.81, 0.46000001, -1.9, 1.35, 0.60000002], [3, 2])],
+        inputs: [.floats([-0.93, 0.81, 0.46, -1.9, 1.35, 0.6], [3, 2])],
         outputs: [.floats([0, 1, 0, 0, 1, 0], [3, 2])]),
     ]
   }

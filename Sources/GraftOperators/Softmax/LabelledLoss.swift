@@ -1,8 +1,9 @@
 /// What NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss share: the loss of log-probabilities
 /// `[N, C, D1, …]` given labels `[N, D1, …]` (int32 or int64) and, optionally, weights `[C]`.
 ///
-/// The loss of one sample is -log p(label) · weight(label). `mean` divides the sum by the sum of the weights
-/// of all samples that count. The inputs are scores or log-probabilities, labels and weights, in this order.
+/// The loss of one sample is -log p(label) · weight(label). `mean` divides the sum by the sum of
+/// the weights of all samples that count. The inputs are scores or log-probabilities, labels and
+/// weights, in this order.
 struct LabelledLoss: Sendable {
   enum Reduction: String, CaseIterable, Sendable {
     case none
@@ -29,8 +30,8 @@ struct LabelledLoss: Sendable {
     try context.requireRank(first, atLeast: 2)
     let shape = try context.shape(first)
     let samples = [shape[0]] + shape[2...]
-    try context.requireShape(first + 1, samples)
-    try context.requireShape(first + 2, [shape[1]])
+    try context.requireShapeAgrees(first + 1, samples)
+    try context.requireShapeAgrees(first + 2, [shape[1]])
     return reduction == .none ? samples : []
   }
 

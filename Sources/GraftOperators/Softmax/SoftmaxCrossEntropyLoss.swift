@@ -1,4 +1,5 @@
-/// The loss of scores given the right labels: NegativeLogLikelihoodLoss of LogSoftmax over the classes.
+/// The loss of scores given the right labels: NegativeLogLikelihoodLoss of LogSoftmax over the
+/// classes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html>
 struct SoftmaxCrossEntropyLoss: RealOperator {
@@ -79,11 +80,8 @@ struct SoftmaxCrossEntropyLoss: RealOperator {
       OperatorExample(
         "mean",
         inputs: [
-          .floats(
-            [
-              -0.77999997, 0.38999999, -0.23, -0.75, 0.58999997, -0.15000001, 0.60000002,
-              -0.050000001, -1.09,
-            ], [3, 3]), .integers([2, 0, 1], [3]),
+          .floats([-0.78, 0.39, -0.23, -0.75, 0.59, -0.15, 0.6, -0.05, -1.09], [3, 3]),
+          .integers([2, 0, 1], [3]),
         ],
         outputs: [.floats([1.4373474], [])],
         differentiableInputs: [0]),
@@ -92,10 +90,8 @@ struct SoftmaxCrossEntropyLoss: RealOperator {
         attributes: ["ignore_index": .int(0)],
         inputs: [
           .floats(
-            [
-              -0.1, 0.050000001, 0.95999998, -0.91000003, -0.039999999, -1.72, 0.64999998, -1.08,
-              -1.8099999, -0.059999999, 1.11, -1.52,
-            ], [2, 3, 2]), .integers([2, 0, 1, 1], [2, 2]), .floats([1, 0.5, 2], [3]),
+            [-0.1, 0.05, 0.96, -0.91, -0.04, -1.72, 0.65, -1.08, -1.81, -0.06, 1.11, -1.52],
+            [2, 3, 2]), .integers([2, 0, 1, 1], [2, 2]), .floats([1, 0.5, 2], [3]),
         ],
         outputs: [.floats([1.6772515], [])],
         differentiableInputs: [0]),
@@ -103,23 +99,23 @@ struct SoftmaxCrossEntropyLoss: RealOperator {
         "no reduction",
         attributes: ["reduction": .string("none")],
         inputs: [
-          .floats([-1.09, -0.74000001, -1.13, 0.38, -0.81, -0.72000003], [2, 3]),
+          .floats([-1.09, -0.74, -1.13, 0.38, -0.81, -0.72], [2, 3]),
           try! Tensor([2, 0] as [Int32], shape: [2]),
         ],
         outputs: [
-          .floats([1.2578334, 0.49292171], [2]),
+          .floats([1.2578334, 0.4929217], [2]),
           .floats(
-            [-1.2178334, -0.86783338, -1.2578334, -0.49292171, -1.6829218, -1.5929217], [2, 3]),
+            [-1.2178334, -0.8678334, -1.2578334, -0.4929217, -1.6829218, -1.5929217], [2, 3]),
         ],
         differentiableInputs: [0]),
       OperatorExample(
         "sum, a label beyond the classes is ignored",
         attributes: ["reduction": .string("sum"), "ignore_index": .int(-1)],
         inputs: [
-          .floats([0.57999998, -0.75999999, 0.43000001, -0.97000003, -1.21, -1.84], [2, 3]),
-          .integers([-1, 1], [2]), .floats([1, 0.5, 2], [3]),
+          .floats([0.58, -0.76, 0.43, -0.97, -1.21, -1.84], [2, 3]), .integers([-1, 1], [2]),
+          .floats([1, 0.5, 2], [3]),
         ],
-        outputs: [.floats([0.51549518], [])],
+        outputs: [.floats([0.5154952], [])],
         differentiableInputs: [0]),
     ]
   }

@@ -42,8 +42,8 @@ struct SoftmaxKernel: Sendable {
 }
 
 extension Node {
-  /// Before opset 13, Softmax and its relatives saw the input as a matrix whose rows begin at `axis`, which was
-  /// 1 if not given.
+  /// Before opset 13, Softmax and its relatives saw the input as a matrix whose rows begin at
+  /// `axis`, which was 1 if not given.
   mutating func coerceToMatrix(in context: inout UpgradeContext) throws {
     let axis = try AttributeReader(attributes).int("axis", default: 1)
     attributes["axis"] = .int(-1)
