@@ -13,7 +13,31 @@ package enum OperatorCatalog {
     Add.self
   ]
 
-  static let neuralNetwork: [any Operator.Type] = []
+  static let neuralNetwork: [any Operator.Type] = [
+    MaxPool.self,
+    MaxPoolGradient.self,
+    AveragePool.self,
+    AveragePoolGradient.self,
+    LpPool.self,
+    GlobalAveragePool.self,
+    GlobalMaxPool.self,
+    GlobalLpPool.self,
+    BatchNormalization.self,
+    InstanceNormalization.self,
+    LayerNormalization.self,
+    GroupNormalization.self,
+    RMSNormalization.self,
+    LRN.self,
+    LRNGradient.self,
+    MeanVarianceNormalization.self,
+    LpNormalization.self,
+    Softmax.self,
+    LogSoftmax.self,
+    Hardmax.self,
+    NegativeLogLikelihoodLoss.self,
+    NegativeLogLikelihoodLossGradient.self,
+    SoftmaxCrossEntropyLoss.self,
+  ]
 
   static let shapes: [any Operator.Type] = [
     Identity.self,

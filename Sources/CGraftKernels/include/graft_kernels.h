@@ -3,5 +3,8 @@
 
 // One header per kernel family. Each family has a table of functions per instruction set.
 #include "graft_cpu.h"
+#include "graft_normalization.h"
+#include "graft_pool.h"
+#include "graft_softmax.h"
 
 #endif

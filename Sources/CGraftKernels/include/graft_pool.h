@@ -1,0 +1,38 @@
+#ifndef GRAFT_POOL_H
+#define GRAFT_POOL_H
+
+#include <stdint.h>
+
+/// How windows slide over planes [H, W] of floats; lengths in elements.
+typedef struct {
+  int64_t input_height, input_width;
+  int64_t output_height, output_width;
+  int64_t kernel_height, kernel_width;
+  int64_t stride_height, stride_width;
+  int64_t dilation_height, dilation_width;
+  int64_t pad_top, pad_left, pad_bottom, pad_right;
+  /// Whether an average divides by the number of padding elements, too.
+  int32_t counts_padding;
+} graft_pool;
+
+/// Floats of scratch memory that the functions below need for one call.
+int64_t graft_pool_scratch_count(const graft_pool *pool);
+
+/// Largest element of each window; NaN if there is one in it, -infinity if it lies in the padding.
+///
+/// Rows `first_row ..< past_row` of the outputs of all planes, counted through: row `r` is row
+/// `r % output_height` of plane `r / output_height`. `x` and `y` point to the first plane.
+void graft_max_pool(
+    int32_t instruction_set, const graft_pool *pool, const float *x, float *y, int64_t first_row,
+    int64_t past_row, float *scratch);
+
+/// Mean of each window; 0 if it lies in the padding. Rows as in `graft_max_pool`.
+void graft_average_pool(
+    int32_t instruction_set, const graft_pool *pool, const float *x, float *y, int64_t first_row,
+    int64_t past_row, float *scratch);
+
+/// `y[i]` is the mean of the `count` elements from `x[i * count]` on.
+void graft_global_average_pool(
+    int32_t instruction_set, const float *x, float *y, int64_t plane_count, int64_t count);
+
+#endif

@@ -1,0 +1,178 @@
+// The pooling kernels over the vector operations of one instruction set. The including file names
+// the table to define as GRAFT_POOL_TABLE.
+//
+// A window is folded in two steps: its rows into one row, element by element, then the columns of
+// that. All variants fold in the same order, so that their results are equal to the bit.
+#include <math.h>
+
+#include "pool_table.h"
+
+GRAFT_VECTOR vector fold(vector a, vector b, int is_maximum) {
+  return is_maximum ? maximum(a, b) : add(a, b);
+}
+
+GRAFT_VECTOR float fold_one(float a, float b, int is_maximum) {
+  if (!is_maximum) return a + b;
+  return b > a || b != b ? b : a;
+}
+
+/// Folds `count` rows that lie `step` apart into `row`.
+GRAFT_VECTOR void fold_rows(
+    const float *x, int64_t step, int64_t count, int64_t width, float *row, int is_maximum) {
+  int64_t column = 0;
+  for (; column + GRAFT_WIDTH <= width; column += GRAFT_WIDTH) {
+    const float *element = x + column;
+    vector folded = load(element);
+    for (int64_t i = 1; i < count; i++) {
+      element += step;
+      folded = fold(folded, load(element), is_maximum);
+    }
+    store(row + column, folded);
+  }
+  const int64_t rest = width - column;
+  if (rest > 0) {
+    const float *element = x + column;
+    vector folded = load_first(element, rest, 0);
+    for (int64_t i = 1; i < count; i++) {
+      element += step;
+      folded = fold(folded, load_first(element, rest, 0), is_maximum);
+    }
+    store_first(row + column, rest, folded);
+  }
+}
+
+/// Folds the columns of windows that lie one or two apart: of GRAFT_WIDTH outputs.
+GRAFT_VECTOR vector fold_columns(const graft_pool *pool, const float *row, int is_maximum) {
+  const int64_t step = pool->dilation_width, count = pool->kernel_width;
+  vector folded;
+  if (pool->stride_width == 1) {
+    folded = load(row);
+    for (int64_t i = 1; i < count; i++) folded = fold(folded, load(row + i * step), is_maximum);
+  } else {
+    folded = load_even(row);
+    for (int64_t i = 1; i < count; i++) {
+      folded = fold(folded, load_even(row + i * step), is_maximum);
+    }
+  }
+  return folded;
+}
+
+/// Folds the columns of one window.
+GRAFT_VECTOR float fold_window(const graft_pool *pool, const float *row, int is_maximum) {
+  float folded = row[0];
+  for (int64_t i = 1; i < pool->kernel_width; i++) {
+    folded = fold_one(folded, row[i * pool->dilation_width], is_maximum);
+  }
+  return folded;
+}
+
+/// How many of the `kernel` taps from `start` on lie in `begin ..< end`.
+static int64_t count_taps(
+    int64_t start, int64_t kernel, int64_t dilation, int64_t begin, int64_t end, int64_t *first) {
+  *first = start < begin ? (begin - start + dilation - 1) / dilation : 0;
+  int64_t past = start < end ? (end - 1 - start) / dilation + 1 : 0;
+  if (past > kernel) past = kernel;
+  return past > *first ? past - *first : 0;
+}
+
+GRAFT_VECTOR void pool_rows(
+    const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
+    float *scratch, int is_maximum) {
+  const int64_t input_width = pool->input_width, output_width = pool->output_width;
+  const int64_t row_width = graft_pool_row_width(pool) + 2 * GRAFT_POOL_SLACK;
+  const float nothing = is_maximum ? -INFINITY : 0;
+  float *const row = scratch, *const column_counts = scratch + row_width;
+  float *const row_interior = row + pool->pad_left;
+  for (int64_t i = 0; i < row_width; i++) row[i] = nothing;
+  int64_t first_tap;
+  if (!is_maximum) {
+    const int64_t begin = pool->counts_padding ? -pool->pad_left : 0;
+    const int64_t end = input_width + (pool->counts_padding ? pool->pad_right : 0);
+    for (int64_t i = 0; i < output_width; i++) {
+      column_counts[i] = (float)count_taps(
+          i * pool->stride_width - pool->pad_left, pool->kernel_width, pool->dilation_width, begin,
+          end, &first_tap);
+    }
+    for (int64_t i = 0; i < GRAFT_POOL_SLACK; i++) column_counts[output_width + i] = 1;
+  }
+  const int is_vectorized = pool->stride_width <= 2;
+
+  for (int64_t index = first_row; index < past_row; index++) {
+    const float *plane = x + index / pool->output_height * pool->input_height * input_width;
+    float *const output = y + index * output_width;
+    const int64_t top = index % pool->output_height * pool->stride_height - pool->pad_top;
+    const int64_t row_count = count_taps(
+        top, pool->kernel_height, pool->dilation_height, 0, pool->input_height, &first_tap);
+    if (row_count == 0) {
+      for (int64_t i = 0; i < output_width; i++) output[i] = nothing;
+      continue;
+    }
+    fold_rows(
+        plane + (top + first_tap * pool->dilation_height) * input_width,
+        pool->dilation_height * input_width, row_count, input_width, row_interior, is_maximum);
+
+    float divisor = (float)row_count;
+    if (!is_maximum && pool->counts_padding) {
+      divisor = (float)count_taps(
+          top, pool->kernel_height, pool->dilation_height, -pool->pad_top,
+          pool->input_height + pool->pad_bottom, &first_tap);
+    }
+    int64_t column = 0;
+    if (is_vectorized) {
+      for (; column < output_width; column += GRAFT_WIDTH) {
+        vector folded = fold_columns(pool, row + column * pool->stride_width, is_maximum);
+        if (!is_maximum) {
+          const vector counts = multiply(broadcast(divisor), load(column_counts + column));
+          folded = divide(folded, maximum(broadcast(1), counts));
+        }
+        const int64_t rest = output_width - column;
+        if (rest < GRAFT_WIDTH) {
+          store_first(output + column, rest, folded);
+        } else {
+          store(output + column, folded);
+        }
+      }
+    } else {
+      for (; column < output_width; column++) {
+        const float folded = fold_window(pool, row + column * pool->stride_width, is_maximum);
+        const float count = divisor * column_counts[column];
+        output[column] = is_maximum ? folded : folded / (count > 1 ? count : 1);
+      }
+    }
+  }
+}
+
+GRAFT_TARGET static void max_pool(
+    const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
+    float *scratch) {
+  pool_rows(pool, x, y, first_row, past_row, scratch, 1);
+}
+
+GRAFT_TARGET static void average_pool(
+    const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
+    float *scratch) {
+  pool_rows(pool, x, y, first_row, past_row, scratch, 0);
+}
+
+GRAFT_TARGET static void global_average_pool(
+    const float *x, float *y, int64_t plane_count, int64_t count) {
+  for (int64_t plane = 0; plane < plane_count; plane++, x += count) {
+    vector sums[4] = {broadcast(0), broadcast(0), broadcast(0), broadcast(0)};
+    int64_t i = 0;
+    for (; i + 4 * GRAFT_WIDTH <= count; i += 4 * GRAFT_WIDTH) {
+      for (int part = 0; part < 4; part++) {
+        sums[part] = add(sums[part], load(x + i + part * GRAFT_WIDTH));
+      }
+    }
+    for (; i + GRAFT_WIDTH <= count; i += GRAFT_WIDTH) sums[0] = add(sums[0], load(x + i));
+    if (i < count) sums[1] = add(sums[1], load_first(x + i, count - i, 0));
+    const vector sum = add(add(sums[0], sums[1]), add(sums[2], sums[3]));
+    y[plane] = sum_of_elements(sum) / (float)count;
+  }
+}
+
+const graft_pool_table GRAFT_POOL_TABLE = {
+    .max_pool = max_pool,
+    .average_pool = average_pool,
+    .global_average_pool = global_average_pool,
+};

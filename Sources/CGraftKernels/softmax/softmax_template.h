@@ -1,0 +1,153 @@
+// The softmax kernels over the vector operations of one instruction set. The including file names
+// the table to define as GRAFT_SOFTMAX_TABLE.
+#include <float.h>
+#include <math.h>
+
+#include "softmax_table.h"
+
+/// e to the power of `x`, for `x` up to 88, within 2 ULP; 0 where the result would be denormal, NaN
+/// for NaN.
+///
+/// x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), where q is a polynomial that
+/// interpolates at Chebyshev's nodes.
+GRAFT_VECTOR vector exponential(vector x) {
+  const vector lowest = broadcast(-87.3f);
+  const vector n = nearest_integer(multiply(maximum(lowest, x), broadcast(0x1.715476p+0f)));
+  // ln 2 in two parts; n times the first is exact.
+  vector r = multiply_add(n, broadcast(-0x1.63p-1f), x);
+  r = multiply_add(n, broadcast(0x1.bd0106p-13f), r);
+  vector q = broadcast(0x1.6d117cp-10f);
+  q = multiply_add(q, r, broadcast(0x1.120be2p-7f));
+  q = multiply_add(q, r, broadcast(0x1.555518p-5f));
+  q = multiply_add(q, r, broadcast(0x1.5554dcp-3f));
+  q = multiply_add(q, r, broadcast(0.5f));
+  const vector power = add(multiply_add(q, multiply(r, r), r), broadcast(1));
+  return zero_below(multiply(power, power_of_two(n)), x, lowest);
+}
+
+GRAFT_VECTOR float largest_of_row(const float *x, int64_t length) {
+  vector largest = broadcast(-INFINITY);
+  int64_t i = 0;
+  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) largest = maximum(largest, load(x + i));
+  if (i < length) largest = maximum(largest, load_first(x + i, length - i, -INFINITY));
+  return largest_element(largest);
+}
+
+GRAFT_TARGET static void softmax_row(const float *x, float *y, int64_t length) {
+  const vector largest = broadcast(largest_of_row(x, length));
+  vector sum = broadcast(0);
+  int64_t i = 0;
+  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
+    const vector power = exponential(subtract(load(x + i), largest));
+    sum = add(sum, power);
+    store(y + i, power);
+  }
+  if (i < length) {
+    const vector rest = load_first(x + i, length - i, -INFINITY);
+    const vector power = exponential(subtract(rest, largest));
+    sum = add(sum, zero_below(power, rest, broadcast(-FLT_MAX)));
+    store_first(y + i, length - i, power);
+  }
+  const vector scale = broadcast(1 / sum_of_elements(sum));
+  for (i = 0; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
+    store(y + i, multiply(load(y + i), scale));
+  }
+  if (i < length) {
+    store_first(y + i, length - i, multiply(load_first(y + i, length - i, 0), scale));
+  }
+}
+
+GRAFT_TARGET static void log_softmax_row(const float *x, float *y, int64_t length) {
+  const float largest_element = largest_of_row(x, length);
+  const vector largest = broadcast(largest_element);
+  vector sum = broadcast(0);
+  int64_t i = 0;
+  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
+    sum = add(sum, exponential(subtract(load(x + i), largest)));
+  }
+  if (i < length) {
+    const vector rest = load_first(x + i, length - i, -INFINITY);
+    const vector power = exponential(subtract(rest, largest));
+    sum = add(sum, zero_below(power, rest, broadcast(-FLT_MAX)));
+  }
+  const vector logarithm = broadcast(logf(sum_of_elements(sum)));
+  for (i = 0; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
+    store(y + i, subtract(subtract(load(x + i), largest), logarithm));
+  }
+  if (i < length) {
+    const vector rest = load_first(x + i, length - i, 0);
+    store_first(y + i, length - i, subtract(subtract(rest, largest), logarithm));
+  }
+}
+
+GRAFT_VECTOR vector logarithm_of_elements(vector x) {
+  float elements[GRAFT_WIDTH];
+  store(elements, x);
+  for (int i = 0; i < GRAFT_WIDTH; i++) elements[i] = logf(elements[i]);
+  return load(elements);
+}
+
+/// The first `count` elements, which may be all.
+GRAFT_VECTOR vector load_up_to(const float *p, int64_t count) {
+  return count < GRAFT_WIDTH ? load_first(p, count, 0) : load(p);
+}
+
+GRAFT_VECTOR void store_up_to(float *p, int64_t count, vector x) {
+  if (count < GRAFT_WIDTH) {
+    store_first(p, count, x);
+  } else {
+    store(p, x);
+  }
+}
+
+GRAFT_TARGET static void rows(
+    const float *x, float *y, int64_t row_count, int64_t length, int32_t is_logarithm) {
+  for (int64_t row = 0; row < row_count; row++, x += length, y += length) {
+    if (is_logarithm) {
+      log_softmax_row(x, y, length);
+    } else {
+      softmax_row(x, y, length);
+    }
+  }
+}
+
+GRAFT_TARGET static void columns(
+    const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
+    int32_t is_logarithm) {
+  for (int64_t column = 0; column < column_count; column += GRAFT_WIDTH) {
+    const int64_t count =
+        column_count - column < GRAFT_WIDTH ? column_count - column : GRAFT_WIDTH;
+    const float *from = x + column;
+    float *to = y + column;
+    vector largest = broadcast(-INFINITY), sum = broadcast(0);
+    for (int64_t i = 0; i < length; i++) {
+      largest = maximum(largest, load_up_to(from + i * stride, count));
+    }
+    if (is_logarithm) {
+      for (int64_t i = 0; i < length; i++) {
+        sum = add(sum, exponential(subtract(load_up_to(from + i * stride, count), largest)));
+      }
+      const vector logarithm = logarithm_of_elements(sum);
+      for (int64_t i = 0; i < length; i++) {
+        const vector shifted = subtract(load_up_to(from + i * stride, count), largest);
+        store_up_to(to + i * stride, count, subtract(shifted, logarithm));
+      }
+    } else {
+      for (int64_t i = 0; i < length; i++) {
+        const vector power = exponential(subtract(load_up_to(from + i * stride, count), largest));
+        sum = add(sum, power);
+        store_up_to(to + i * stride, count, power);
+      }
+      const vector scale = divide(broadcast(1), sum);
+      for (int64_t i = 0; i < length; i++) {
+        const vector power = load_up_to(to + i * stride, count);
+        store_up_to(to + i * stride, count, multiply(power, scale));
+      }
+    }
+  }
+}
+
+const graft_softmax_table GRAFT_SOFTMAX_TABLE = {
+    .rows = rows,
+    .columns = columns,
+};

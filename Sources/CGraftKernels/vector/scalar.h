@@ -1,0 +1,59 @@
+#ifndef GRAFT_VECTOR_SCALAR_H
+#define GRAFT_VECTOR_SCALAR_H
+
+// The vector operations that the kernel templates are written in, for vectors of one float.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define GRAFT_TARGET
+#define GRAFT_WIDTH 1
+
+typedef float vector;
+
+#define GRAFT_VECTOR static inline __attribute__((always_inline, unused)) GRAFT_TARGET
+
+GRAFT_VECTOR vector broadcast(float x) { return x; }
+GRAFT_VECTOR vector load(const float *p) { return *p; }
+GRAFT_VECTOR void store(float *p, vector x) { *p = x; }
+
+/// The first `count` (below the width) elements, `fill` in the others. One float has no such part.
+GRAFT_VECTOR vector load_first(const float *p, int64_t count, float fill) {
+  return count > 0 ? *p : fill;
+}
+GRAFT_VECTOR void store_first(float *p, int64_t count, vector x) {
+  if (count > 0) *p = x;
+}
+
+/// Every second element, from the first; reads twice the width.
+GRAFT_VECTOR vector load_even(const float *p) { return *p; }
+
+GRAFT_VECTOR vector add(vector a, vector b) { return a + b; }
+GRAFT_VECTOR vector subtract(vector a, vector b) { return a - b; }
+GRAFT_VECTOR vector multiply(vector a, vector b) { return a * b; }
+GRAFT_VECTOR vector divide(vector a, vector b) { return a / b; }
+/// a * b + c
+GRAFT_VECTOR vector multiply_add(vector a, vector b, vector c) { return a * b + c; }
+
+/// The larger one; NaN if one is NaN.
+GRAFT_VECTOR vector maximum(vector a, vector b) { return b > a || b != b ? b : a; }
+
+GRAFT_VECTOR vector nearest_integer(vector x) { return rintf(x); }
+
+/// 2 to the power of an integer in -126...127; anything for NaN.
+GRAFT_VECTOR vector power_of_two(vector n) {
+  const uint32_t bits = (uint32_t)(n == n ? (int32_t)n + 127 : 0) << 23;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/// `x`, or 0 where `test` lies below `bound`
+GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
+  return test < bound ? 0 : x;
+}
+
+GRAFT_VECTOR float sum_of_elements(vector x) { return x; }
+GRAFT_VECTOR float largest_element(vector x) { return x; }
+
+#endif

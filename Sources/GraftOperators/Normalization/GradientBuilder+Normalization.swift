@@ -1,0 +1,63 @@
+extension GradientBuilder {
+  /// A scalar of the element type of `value`.
+  mutating func scalar(_ number: Double, like value: ValueID) throws -> ValueID {
+    switch type(of: value)?.elementType {
+    case .float: return addConstant(try Tensor(scalar: Float(number)))
+    case .double: return addConstant(try Tensor(scalar: number))
+    default:
+      return add("CastLike", [addConstant(try Tensor(scalar: Float(number))), value])
+    }
+  }
+
+  /// A 1-D constant of axes or extents.
+  mutating func addAxes(_ axes: [Int]) throws -> ValueID {
+    addConstant(try Tensor(axes.map(Int64.init), shape: [axes.count]))
+  }
+
+  /// - Throws: `GraftError` if the rank is not known.
+  func rank(of value: ValueID) throws -> Int {
+    guard let shape = type(of: value)?.shape else {
+      throw GraftError.unsupported("the gradient needs to know the rank of '\(graph[value].name)'")
+    }
+    return shape.count
+  }
+
+  /// A vector of one element per channel, shaped to broadcast over `[N, C, D1, …]`.
+  mutating func alongChannels(_ vector: ValueID, rank: Int) throws -> ValueID {
+    guard rank > 2 else { return vector }
+    let shape = try addAxes([-1] + [Int](repeating: 1, count: rank - 2))
+    return add("Reshape", [vector, shape])
+  }
+
+  /// `x` normalized over `axes`, and what divides it.
+  struct Normalization {
+    /// (x - mean) / deviation
+    var normal: ValueID
+    /// 1 / deviation
+    var inverseDeviation: ValueID
+  }
+
+  /// Appends the nodes that normalize `x` to mean 0 (if centered) and variance 1 over `axes`.
+  mutating func normalization(
+    of x: ValueID, over axes: ValueID, epsilon: Double, isCentered: Bool = true
+  ) throws -> Normalization {
+    let centered = isCentered ? add("Sub", [x, add("ReduceMean", [x, axes])]) : x
+    let variance = add("ReduceMean", [add("Mul", [centered, centered]), axes])
+    let deviation = add("Sqrt", [add("Add", [variance, try scalar(epsilon, like: x)])])
+    let inverse = add("Reciprocal", [deviation])
+    return Normalization(normal: add("Mul", [centered, inverse]), inverseDeviation: inverse)
+  }
+
+  /// The gradient through a normalization: (g - mean(g) - n · mean(g n)) / deviation, where g is
+  /// the gradient of what was normalized. `mean(g)` is there only if the normalization is centered.
+  mutating func gradient(
+    through normalization: Normalization, of gradient: ValueID, over axes: ValueID,
+    isCentered: Bool = true
+  ) -> ValueID {
+    let product = add("Mul", [gradient, normalization.normal])
+    let along = add("Mul", [normalization.normal, add("ReduceMean", [product, axes])])
+    var rest = add("Sub", [gradient, along])
+    if isCentered { rest = add("Sub", [rest, add("ReduceMean", [gradient, axes])]) }
+    return add("Mul", [rest, normalization.inverseDeviation])
+  }
+}

@@ -1,0 +1,126 @@
+/// Normalizes each group of channels of each item of a batch, then scales and shifts by channel.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__GroupNormalization.html>
+struct GroupNormalization: RealOperator {
+  static let schema = OperatorSchema(
+    "GroupNormalization", since: [18, 21], sameSince: 21, inputs: 3...3)
+
+  let groupCount: Int
+  let epsilon: Double
+
+  init(_ attributes: AttributeReader) throws {
+    groupCount = try attributes.required("num_groups", attributes.int("num_groups"))
+    guard groupCount > 0 else {
+      throw GraftError.badData("attribute 'num_groups' is \(groupCount); expected at least 1")
+    }
+    epsilon = Double(try attributes.float("epsilon", default: 1e-5))
+  }
+
+  /// Opset 18 had one scale and one bias for each group; they are repeated for its channels.
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    guard version < 21, node.inputs.count == 3 else { return }
+    let groups = try context.addIntegers([Self(AttributeReader(node.attributes)).groupCount])
+    let channels = context.addBefore(
+      "Shape", [node.inputs[0]], attributes: ["start": .int(1), "end": .int(2)])
+    let channelsPerGroup = context.addBefore("Div", [channels, groups])
+    let repeated = context.addBefore(
+      "Concat", [groups, channelsPerGroup], attributes: ["axis": .int(0)])
+    let column = try context.addIntegers([-1, 1])
+    let flat = try context.addIntegers([-1])
+    for index in 1...2 {
+      let perGroup = context.addBefore("Reshape", [node.inputs[index], column])
+      let perChannel = context.addBefore("Expand", [perGroup, repeated])
+      node.inputs[index] = context.addBefore("Reshape", [perChannel, flat])
+    }
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.require(0, .floatingPoint)
+    try context.requireSameElementType([0, 1, 2])
+    try context.setOutputLikeInput()
+    try context.requireRank(0, atLeast: 2)
+    let shape = try context.shape(0)
+    if let channels = shape[1].known, channels % groupCount != 0 {
+      throw GraftError.badData("\(channels) channels do not divide into \(groupCount) groups")
+    }
+    for index in 1...2 { try context.requireShapeAgrees(index, [shape[1]]) }
+  }
+
+  func prepare<Element: RealElement>(
+    _ context: PrepareContext, computingIn: Element.Type
+  ) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let count = shape[2...].reduce(1, *)
+    let channelsPerGroup = shape[1] / groupCount
+    return RowNormalization(
+      rowCount: shape[1] == 0 ? 0 : shape[0] * groupCount, rowLength: channelsPerGroup * count,
+      epsilon: epsilon, isCentered: true
+    ).kernel(
+      context, .perChannel(channels: shape[1], perRow: channelsPerGroup, count: count),
+      Element.self)
+  }
+
+  /// Groups become rows of `[N, groups, elements]`.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let gradient = try builder.outputGradient()
+    let x = try builder.input(0)
+    let rank = try builder.rank(of: x)
+    let shape = builder.add("Shape", [x])
+    let grouped = try builder.addAxes([0, groupCount, -1])
+    let rowAxis = try builder.addAxes([2])
+    let otherAxes = try builder.addAxes((0..<rank).filter { $0 != 1 })
+    let rows = builder.add("Reshape", [x, grouped])
+    let normalization = try builder.normalization(of: rows, over: rowAxis, epsilon: epsilon)
+    if builder.needs(0) {
+      let scale = try builder.alongChannels(try builder.input(1), rank: rank)
+      let scaled = builder.add("Reshape", [builder.add("Mul", [gradient, scale]), grouped])
+      let rowGradient = builder.gradient(through: normalization, of: scaled, over: rowAxis)
+      builder.setInputGradient(0, builder.add("Reshape", [rowGradient, shape]))
+    }
+    if builder.needs(1) {
+      let normal = builder.add("Reshape", [normalization.normal, shape])
+      let product = builder.add("Mul", [gradient, normal])
+      builder.setInputGradient(1, builder.sumPerChannel(product, otherAxes))
+    }
+    if builder.needs(2) {
+      builder.setInputGradient(2, builder.sumPerChannel(gradient, otherAxes))
+    }
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "two groups",
+        attributes: ["num_groups": .int(2)],
+        inputs: [
+          .floats([-0.29, 1.15, -0.02, -2.2, -0.69, -1.97, -3.25, -0.53], [1, 4, 2]),
+          .floats([1, 2, -1, 0.5], [4]), .floats([0, 0.5, 1, -1], [4]),
+        ],
+        outputs: [
+          .floats(
+            [
+              0.04157784, 1.2390193, 1.0321963, -2.5933905, 0.16294795, 1.3275423, -1.7460682,
+              -0.50868684,
+            ], [1, 4, 2])
+        ],
+        differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "one group, epsilon",
+        attributes: ["num_groups": .int(1), "epsilon": .float(0.1)],
+        inputs: [
+          .floats([1.33, 0.05, -1.17, -0.94, 1.13, 0.16, 0.05, -0.05], [2, 2, 2]),
+          .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
+        ],
+        outputs: [
+          .floats(
+            [
+              2.4405534, 0.58672965, 1.476732, 1.3656957, 2.381674, -0.17897463, 1.2397858,
+              1.3277806,
+            ], [2, 2, 2])
+        ],
+        differentiableInputs: [0, 1, 2]),
+    ]
+  }
+}

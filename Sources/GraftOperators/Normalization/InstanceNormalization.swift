@@ -1,0 +1,95 @@
+/// Normalizes each channel of each item of a batch, then scales and shifts by channel.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html>
+struct InstanceNormalization: RealOperator {
+  static let schema = OperatorSchema(
+    "InstanceNormalization", since: [1, 6, 22], sameSince: 6, inputs: 3...3)
+
+  let epsilon: Double
+
+  init(_ attributes: AttributeReader) throws {
+    epsilon = Double(try attributes.float("epsilon", default: 1e-5))
+  }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    node.attributes["consumed_inputs"] = nil
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.require(0, .floatingPoint)
+    try context.requireSameElementType([0, 1, 2])
+    try context.setOutputLikeInput()
+    try context.requireRank(0, atLeast: 2)
+    let shape = try context.shape(0)
+    for index in 1...2 { try context.requireShapeAgrees(index, [shape[1]]) }
+  }
+
+  func prepare<Element: RealElement>(
+    _ context: PrepareContext, computingIn: Element.Type
+  ) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let count = shape[2...].reduce(1, *)
+    return RowNormalization(
+      rowCount: shape[0] * shape[1], rowLength: count, epsilon: epsilon, isCentered: true
+    ).kernel(
+      context, .perChannel(channels: shape[1], perRow: 1, count: count), Element.self)
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let gradient = try builder.outputGradient()
+    let x = try builder.input(0)
+    let rank = try builder.rank(of: x)
+    let spatialAxes = try builder.addAxes(Array(2..<rank))
+    let otherAxes = try builder.addAxes((0..<rank).filter { $0 != 1 })
+    let normalization = try builder.normalization(of: x, over: spatialAxes, epsilon: epsilon)
+    if builder.needs(0) {
+      let scale = try builder.alongChannels(try builder.input(1), rank: rank)
+      let scaled = builder.add("Mul", [gradient, scale])
+      builder.setInputGradient(
+        0, builder.gradient(through: normalization, of: scaled, over: spatialAxes))
+    }
+    if builder.needs(1) {
+      let product = builder.add("Mul", [gradient, normalization.normal])
+      builder.setInputGradient(1, builder.sumPerChannel(product, otherAxes))
+    }
+    if builder.needs(2) {
+      builder.setInputGradient(2, builder.sumPerChannel(gradient, otherAxes))
+    }
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "1-D",
+        attributes: ["epsilon": .float(0.01)],
+        inputs: [
+          .floats(
+            [-0.06, 0.41, -0.99, -0.66, -1, -0.89, 0.2, -0.78, 0.36, 0.34, 2.03, -1.39], [2, 2, 3]),
+          .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
+        ],
+        outputs: [
+          .floats(
+            [
+              0.6396502, 1.834013, -1.7236633, 0.45212543, 1.4325321, 1.1153417, 1.0480286,
+              -1.8131958, 1.5151674, 0.9952374, 0.39158732, 1.6131752,
+            ], [2, 2, 3])
+        ],
+        differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "2-D",
+        inputs: [
+          .floats([0.89, -0.09, -0.01, -1.45, -0.46, 0.74, -0.08, 0.08], [1, 2, 2, 2]),
+          .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
+        ],
+        outputs: [
+          .floats(
+            [
+              2.1434994, 0.38460898, 0.52819186, -2.0563, 1.6109983, 0.227606, 1.172924, 0.98847175,
+            ], [1, 2, 2, 2])
+        ],
+        differentiableInputs: [0, 1, 2]),
+    ]
+  }
+}

@@ -1,0 +1,69 @@
+/// Divides by the root of the mean square over the axes from `axis` on, then scales by element.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__RMSNormalization.html>
+struct RMSNormalization: RealOperator {
+  static let schema = OperatorSchema("RMSNormalization", since: [23], inputs: 2...2)
+
+  let axis: Int
+  let epsilon: Double
+
+  init(_ attributes: AttributeReader) throws {
+    axis = try attributes.int("axis", default: -1)
+    epsilon = Double(try attributes.float("epsilon", default: 1e-5))
+  }
+
+  /// The output's element type is that of the scale.
+  func infer(_ context: inout InferenceContext) throws {
+    for index in 0...1 { try context.require(index, .floatingPoint) }
+    let elementType = try context.elementType(1)
+    context.setOutput(0, elementType, nil)
+    let shape = try context.shape(0)
+    context.setOutput(0, elementType, shape)
+    _ = try normalizedAxis(axis, rank: shape.count)
+    try context.requireBroadcastsToInput(1)
+  }
+
+  func prepare<Element: RealElement>(
+    _ context: PrepareContext, computingIn: Element.Type
+  ) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let axis = try normalizedAxis(axis, rank: shape.count)
+    let rows = RowNormalization(
+      rowCount: shape[..<axis].reduce(1, *), rowLength: shape[axis...].reduce(1, *),
+      epsilon: epsilon, isCentered: false)
+    return try rows.broadcastKernel(context, shape, axis: axis, Element.self)
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    try builder.setRowNormalizationGradients(axis: axis, epsilon: epsilon, isCentered: false)
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "last axis",
+        inputs: [
+          .floats([-0.56, -0.39, -1.82, 1.57, 0.96, 0.92], [2, 3]), .floats([1, 2, -1], [3]),
+        ],
+        outputs: [
+          .floats([-0.4990111, -0.69505113, 1.6217861, 1.3217208, 1.6163719, -0.7745115], [2, 3])
+        ],
+        differentiableInputs: [0, 1]),
+      OperatorExample(
+        "two axes, epsilon",
+        attributes: ["axis": .int(1), "epsilon": .float(0.1)],
+        inputs: [
+          .floats([0.67, 0.11, 0.22, -0.25, -0.2, 0.05, 1.51, 0.56], [2, 2, 2]),
+          .floats([1, 2, -1, 0.5], [2, 2]),
+        ],
+        outputs: [
+          .floats(
+            [
+              1.3592334, 0.44631544, -0.44631544, -0.25358832, -0.22955926, 0.11477963, -1.7331724,
+              0.32138297,
+            ], [2, 2, 2])
+        ],
+        differentiableInputs: [0, 1]),
+    ]
+  }
+}

@@ -1,0 +1,87 @@
+extension RowNormalization {
+  /// A kernel whose scales (input 1) and shifts (input 2, optional) broadcast to input 0, and which
+  /// hands out mean and inverse deviation of each row (outputs 1 and 2) where they are wanted.
+  func broadcastKernel<Element: RealElement>(
+    _ context: PrepareContext, _ shape: Shape, axis: Int, _: Element.Type
+  ) throws -> PreparedKernel {
+    let instructionSet = context.instructionSet
+    let hasShifts = context.hasInput(2)
+    let parameters = hasShifts ? 1...2 : 1...1
+    let isShared = try parameters.allSatisfy {
+      BroadcastParameters.isShared(try context.input($0).shape, input: shape, axis: axis)
+    }
+    var phases: [PreparedKernel.Phase] = []
+    let expandedByteCount = (shape.elementCount * MemoryLayout<Element>.stride + 63) & ~63
+    if !isShared {
+      phases = try parameters.map { index in
+        BroadcastParameters.expansion(
+          index, from: try context.input(index).shape, to: shape,
+          offset: (index - 1) * expandedByteCount, Element.self)
+      }
+    }
+    /// Scales or shifts, as they are or expanded.
+    @Sendable func values(
+      _ index: Int, _ arguments: KernelArguments
+    ) -> UnsafePointer<Element>? {
+      if isShared { return arguments.optionalInput(index, as: Element.self) }
+      return arguments.scratch.map { scratch in
+        UnsafePointer(
+          (scratch + (index - 1) * expandedByteCount).assumingMemoryBound(to: Element.self))
+      }
+    }
+    let (hasResult, hasMean, hasDeviation) = (
+      context.hasOutput(0), context.hasOutput(1), context.hasOutput(2)
+    )
+    phases.append(
+      .parallel(count: rowCount, grain: grain) { arguments, rows in
+        guard let scales = values(1, arguments) else { return }
+        let shifts = hasShifts ? values(2, arguments) : nil
+        let x = arguments.input(0, as: Element.self)
+        let y = hasResult ? arguments.output(0, as: Element.self) : nil
+        for row in rows {
+          let statistics = statistics(x + row * rowLength, instructionSet)
+          if hasMean {
+            arguments.output(1, as: Element.self)[row] = statistics.mean
+          }
+          if hasDeviation {
+            arguments.output(2, as: Element.self)[row] = statistics.inverseDeviation
+          }
+          if let y {
+            normalize(
+              row, x, y, statistics, scales: scales, shifts: shifts,
+              isShared ? .shared : .full, instructionSet)
+          }
+        }
+      })
+    return PreparedKernel(
+      phases: phases,
+      scratchByteCount: isShared ? 0 : parameters.count * expandedByteCount,
+      inPlaceInputs: [0])
+  }
+}
+
+extension GradientBuilder {
+  /// The gradients of a normalization of input 0 over the axes from `axis` on, with scales in input
+  /// 1 and shifts in input 2.
+  mutating func setRowNormalizationGradients(
+    axis: Int, epsilon: Double, isCentered: Bool
+  ) throws {
+    let gradient = try outputGradient()
+    let x = try input(0)
+    let rank = try rank(of: x)
+    let axes = try addAxes(Array(try normalizedAxis(axis, rank: rank)..<rank))
+    let normalization = try normalization(
+      of: x, over: axes, epsilon: epsilon, isCentered: isCentered)
+    if needs(0) {
+      let scaled = add("Mul", [gradient, try input(1)])
+      setInputGradient(
+        0,
+        self.gradient(
+          through: normalization, of: scaled, over: axes, isCentered: isCentered))
+    }
+    if needs(1) {
+      try setBroadcastInputGradient(1, add("Mul", [gradient, normalization.normal]))
+    }
+    if needs(2) { try setBroadcastInputGradient(2, gradient) }
+  }
+}
