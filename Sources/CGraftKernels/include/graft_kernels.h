@@ -2,6 +2,8 @@
 #define GRAFT_KERNELS_H
 
 // One header per kernel family. Each family has a table of functions per instruction set.
+#include "graft_convert.h"
 #include "graft_cpu.h"
+#include "graft_unary.h"
 
 #endif
