@@ -1,47 +1,109 @@
-/// Converts elements between numeric types, for kernels that compute in another type than they store.
+import CGraftKernels
+
+/// Converts elements between numeric types, as Cast does and for kernels that compute in another type
+/// than they store.
 ///
-/// Floating point to integer truncates; integer to a narrower integer keeps the low bits; to bool is `!= 0`.
-/// Saturating float8 conversion belongs to Cast.
+/// Integer to a narrower integer keeps the low bits; to bool is `!= 0`. Floating point to integer truncates;
+/// where the specification leaves the result open (NaN, out of range), it is what NumPy gives on x86.
+/// float4, float8 and the 2- and 4-bit integers take a byte each.
 package enum ElementConversion {
+  private static let kernels = graft_convert_kernels(InstructionSet.current.rawValue).pointee
+
   /// Converts `count` elements. Source and destination must not overlap.
+  ///
+  /// - Parameter rounding: how to round to the float8 kinds
   package static func convert(
     _ source: UnsafeRawPointer, _ sourceType: ElementType,
-    to destination: UnsafeMutableRawPointer, _ destinationType: ElementType, count: Int
+    to destination: UnsafeMutableRawPointer, _ destinationType: ElementType, count: Int,
+    rounding: NarrowFloat.Rounding = .saturating
   ) throws {
     if sourceType == destinationType {
       destination.copyMemory(from: source, byteCount: count * sourceType.byteWidth)
       return
     }
+    if convertWithVectors(source, sourceType, to: destination, destinationType, count: count) {
+      return
+    }
+    if let format = NarrowFloat(sourceType) {
+      return try decode(format, source, to: destination, destinationType, count, rounding)
+    }
+    func from<Source: ConvertibleElement>(_: Source.Type) throws {
+      try convertEach(
+        source.assumingMemoryBound(to: Source.self), to: destination, destinationType, count,
+        rounding)
+    }
     switch sourceType {
-    case .float: try from(source, Float.self, destination, destinationType, count)
-    case .double: try from(source, Double.self, destination, destinationType, count)
-    case .float16: try from(source, Float16.self, destination, destinationType, count)
-    case .bfloat16: try from(source, BFloat16.self, destination, destinationType, count)
-    case .int8, .int4, .int2: try from(source, Int8.self, destination, destinationType, count)
-    case .uint8, .bool, .uint4, .uint2:
-      try from(source, UInt8.self, destination, destinationType, count)
-    case .int16: try from(source, Int16.self, destination, destinationType, count)
-    case .uint16: try from(source, UInt16.self, destination, destinationType, count)
-    case .int32: try from(source, Int32.self, destination, destinationType, count)
-    case .uint32: try from(source, UInt32.self, destination, destinationType, count)
-    case .int64: try from(source, Int64.self, destination, destinationType, count)
-    case .uint64: try from(source, UInt64.self, destination, destinationType, count)
+    case .float: try from(Float.self)
+    case .double: try from(Double.self)
+    case .float16: try from(Float16.self)
+    case .bfloat16: try from(BFloat16.self)
+    case .int8, .int4, .int2: try from(Int8.self)
+    case .uint8, .bool, .uint4, .uint2: try from(UInt8.self)
+    case .int16: try from(Int16.self)
+    case .uint16: try from(UInt16.self)
+    case .int32: try from(Int32.self)
+    case .uint32: try from(UInt32.self)
+    case .int64: try from(Int64.self)
+    case .uint64: try from(UInt64.self)
     default:
       throw GraftError.unsupported("conversion from \(sourceType) to \(destinationType)")
     }
   }
 
-  private static func from<Source: ConvertibleElement>(
-    _ source: UnsafeRawPointer, _: Source.Type, _ destination: UnsafeMutableRawPointer,
-    _ destinationType: ElementType, _ count: Int
+  /// A scalar of any numeric type.
+  package static func scalar(_ value: Double, as type: ElementType) throws -> Tensor {
+    let tensor = try Tensor(zeros: type, shape: [])
+    try withUnsafeBytes(of: value) { bytes in
+      guard let source = bytes.baseAddress else { return }
+      try convert(source, .double, to: tensor.baseAddress, type, count: 1)
+    }
+    return tensor
+  }
+
+  private static func convertWithVectors(
+    _ source: UnsafeRawPointer, _ sourceType: ElementType,
+    to destination: UnsafeMutableRawPointer, _ destinationType: ElementType, count: Int
+  ) -> Bool {
+    func halves() -> UnsafePointer<UInt16> { source.assumingMemoryBound(to: UInt16.self) }
+    func floats() -> UnsafePointer<Float> { source.assumingMemoryBound(to: Float.self) }
+    func toHalves() -> UnsafeMutablePointer<UInt16> {
+      destination.assumingMemoryBound(to: UInt16.self)
+    }
+    func toFloats() -> UnsafeMutablePointer<Float> {
+      destination.assumingMemoryBound(to: Float.self)
+    }
+    switch (sourceType, destinationType) {
+    case (.float16, .float): kernels.float16_to_float(halves(), toFloats(), count)
+    case (.float, .float16): kernels.float_to_float16(floats(), toHalves(), count)
+    case (.bfloat16, .float): kernels.bfloat16_to_float(halves(), toFloats(), count)
+    case (.float, .bfloat16): kernels.float_to_bfloat16(floats(), toHalves(), count)
+    default: return false
+    }
+    return true
+  }
+
+  private static func convertEach<Source: ConvertibleElement>(
+    _ source: UnsafePointer<Source>, to destination: UnsafeMutableRawPointer,
+    _ destinationType: ElementType, _ count: Int, _ rounding: NarrowFloat.Rounding
   ) throws {
-    let source = source.assumingMemoryBound(to: Source.self)
+    if let format = NarrowFloat(destinationType) {
+      let destination = destination.assumingMemoryBound(to: UInt8.self)
+      for index in 0..<count {
+        destination[index] = format.encode(source[index].real, rounding: rounding)
+      }
+      return
+    }
     func to<Destination: ConvertibleElement>(_: Destination.Type) {
       let destination = destination.assumingMemoryBound(to: Destination.self)
-      if Source.isInteger && Destination.isInteger {
-        for index in 0..<count { destination[index] = Destination(wrapping: source[index].integer) }
-      } else {
+      switch Source.kind {
+      case .real:
         for index in 0..<count { destination[index] = Destination(real: source[index].real) }
+      case .integer:
+        for index in 0..<count { destination[index] = Destination(integer: source[index].integer) }
+      case .unsigned:
+        for index in 0..<count {
+          destination[index] = Destination(unsigned: UInt64(bitPattern: source[index].integer))
+        }
       }
     }
     switch destinationType {
@@ -49,8 +111,12 @@ package enum ElementConversion {
     case .double: to(Double.self)
     case .float16: to(Float16.self)
     case .bfloat16: to(BFloat16.self)
-    case .int8: to(Int8.self)
-    case .uint8: to(UInt8.self)
+    case .int8, .int4, .int2:
+      to(Int8.self)
+      narrow(destination.assumingMemoryBound(to: Int8.self), to: destinationType, count)
+    case .uint8, .uint4, .uint2:
+      to(UInt8.self)
+      narrow(destination.assumingMemoryBound(to: UInt8.self), to: destinationType, count)
     case .int16: to(Int16.self)
     case .uint16: to(UInt16.self)
     case .int32: to(Int32.self)
@@ -61,63 +127,41 @@ package enum ElementConversion {
       let destination = destination.assumingMemoryBound(to: UInt8.self)
       for index in 0..<count { destination[index] = source[index].real != 0 ? 1 : 0 }
     default:
-      throw GraftError.unsupported("conversion from \(Source.self) to \(destinationType)")
+      throw GraftError.unsupported("conversion from \(Source.elementType) to \(destinationType)")
     }
   }
-}
 
-/// An element that converts through `Double` or `Int64` bits.
-private protocol ConvertibleElement {
-  static var isInteger: Bool { get }
-  var real: Double { get }
-  var integer: Int64 { get }
-  init(real: Double)
-  init(wrapping integer: Int64)
-}
+  /// Keeps the low bits of each byte, as many as `type` has, and extends the sign.
+  private static func narrow<Byte: FixedWidthInteger>(
+    _ bytes: UnsafeMutablePointer<Byte>, to type: ElementType, _ count: Int
+  ) {
+    let unused = 8 - type.bitWidth
+    guard unused > 0 else { return }
+    for index in 0..<count { bytes[index] = (bytes[index] << unused) >> unused }
+  }
 
-extension ConvertibleElement where Self: FixedWidthInteger {
-  static var isInteger: Bool { true }
-  @inline(__always) var real: Double { Double(self) }
-  @inline(__always) var integer: Int64 { Int64(truncatingIfNeeded: self) }
-  @inline(__always) init(wrapping integer: Int64) { self.init(truncatingIfNeeded: integer) }
-  /// Truncates; what does not fit goes to the nearest bound, and NaN to 0.
-  @inline(__always) init(real: Double) {
-    if real.isNaN {
-      self = 0
-    } else if real <= Double(Self.min) {
-      self = .min
-    } else if real >= Double(Self.max) {
-      self = .max
-    } else {
-      self = Self(real)
+  private static func decode(
+    _ format: NarrowFloat, _ source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer,
+    _ destinationType: ElementType, _ count: Int, _ rounding: NarrowFloat.Rounding
+  ) throws {
+    let source = source.assumingMemoryBound(to: UInt8.self)
+    if destinationType == .float {
+      // Copied as bits, since float8e8m0 holds a number that is denormal as a float.
+      let table = format.floatBits
+      let destination = destination.assumingMemoryBound(to: UInt32.self)
+      for index in 0..<count { destination[index] = table[Int(source[index])] }
+      return
+    }
+    let blockCount = 512
+    try withUnsafeTemporaryAllocation(of: Double.self, capacity: blockCount) { block in
+      guard let reals = block.baseAddress else { return }
+      for start in stride(from: 0, to: count, by: blockCount) {
+        let length = min(blockCount, count - start)
+        for index in 0..<length { reals[index] = format.decode(source[start + index]) }
+        try convert(
+          reals, .double, to: destination + start * destinationType.byteWidth, destinationType,
+          count: length, rounding: rounding)
+      }
     }
   }
-}
-
-extension ConvertibleElement where Self: BinaryFloatingPoint {
-  static var isInteger: Bool { false }
-  @inline(__always) var real: Double { Double(self) }
-  @inline(__always) var integer: Int64 { Int64(real: Double(self)) }
-  @inline(__always) init(wrapping integer: Int64) { self = Self(integer) }
-  @inline(__always) init(real: Double) { self = Self(real) }
-}
-
-extension Float: ConvertibleElement {}
-extension Double: ConvertibleElement {}
-extension Float16: ConvertibleElement {}
-extension Int8: ConvertibleElement {}
-extension UInt8: ConvertibleElement {}
-extension Int16: ConvertibleElement {}
-extension UInt16: ConvertibleElement {}
-extension Int32: ConvertibleElement {}
-extension UInt32: ConvertibleElement {}
-extension Int64: ConvertibleElement {}
-extension UInt64: ConvertibleElement {}
-
-extension BFloat16: ConvertibleElement {
-  static var isInteger: Bool { false }
-  @inline(__always) var real: Double { Double(float) }
-  @inline(__always) var integer: Int64 { Int64(real: real) }
-  @inline(__always) init(real: Double) { self.init(rounding: real) }
-  @inline(__always) init(wrapping integer: Int64) { self.init(Float(integer)) }
 }

@@ -2,9 +2,11 @@
 #define GRAFT_KERNELS_H
 
 // One header per kernel family. Each family has a table of functions per instruction set.
+#include "graft_convert.h"
 #include "graft_cpu.h"
 #include "graft_normalization.h"
 #include "graft_pool.h"
 #include "graft_softmax.h"
+#include "graft_unary.h"
 
 #endif

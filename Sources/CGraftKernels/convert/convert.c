@@ -1,0 +1,11 @@
+#include "convert_tables.h"
+#include "graft_cpu.h"
+
+const struct graft_convert_table *graft_convert_kernels(int32_t instruction_set) {
+#if defined(__x86_64__)
+  if (instruction_set >= GRAFT_ISA_AVX512) return &graft_convert_avx512;
+  if (instruction_set >= GRAFT_ISA_AVX2) return &graft_convert_avx2;
+#endif
+  (void)instruction_set;
+  return &graft_convert_scalar;
+}

@@ -1,0 +1,58 @@
+import CGraftKernels
+import Foundation
+
+/// y = gamma x for x >= 0, gamma alpha (exp(x) - 1) below.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Selu.html>
+struct Selu: ElementwiseUnary {
+  static let schema = OperatorSchema("Selu", since: [1, 6, 22], sameSince: 6, inputs: 1...1)
+
+  private let alpha: Float
+  private let gamma: Float
+
+  init(_ attributes: AttributeReader) throws {
+    alpha = try attributes.float("alpha", default: 1.67326319217681884765625)
+    gamma = try attributes.float("gamma", default: 1.05070102214813232421875)
+  }
+
+  /// The defaults had fewer digits in opset 1.
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    node.dropConsumedInputs()
+    guard version < 6 else { return }
+    if node.attributes["alpha"] == nil { node.attributes["alpha"] = .float(1.6732) }
+    if node.attributes["gamma"] == nil { node.attributes["gamma"] = .float(1.0507) }
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let alpha = Double(alpha)
+    let gamma = Double(gamma)
+    return try context.unaryKernel(
+      { $0.selu }, self.alpha, self.gamma,
+      double: { gamma * ($0 < 0 ? alpha * expm1($0) : $0) })
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let slope = GradientFormula.number(Double(gamma))
+    let offset = GradientFormula.number(Double(alpha) * Double(gamma))
+    try builder.setGradient(.select(.x < 0, .dy * (.y + offset), .dy * slope))
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "default",
+        inputs: [.floats([-3, -1, -0.25, 0.5, 2, 4], [6])],
+        outputs: [
+          .floats(
+            [-1.6705687, -1.11133075, -0.388890207, 0.525350511, 2.10140204, 4.20280409], [6])
+        ], differentiableInputs: [0]),
+      OperatorExample(
+        "alpha 2, gamma 3", attributes: ["alpha": .float(2), "gamma": .float(3)],
+        inputs: [.floats([-3, -1, -0.25, 0.5, 2, 4], [3, 2])],
+        outputs: [.floats([-5.70127773, -3.79272342, -1.32719529, 1.5, 6, 12], [3, 2])],
+        differentiableInputs: [0]),
+    ]
+  }
+}

@@ -1,0 +1,36 @@
+import CGraftKernels
+import Foundation
+
+/// The hyperbolic tangent.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Tanh.html>
+struct Tanh: ElementwiseUnary {
+  static let schema = OperatorSchema("Tanh", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.unaryKernel({ $0.tanh }, double: { tanh($0) })
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    try builder.setGradient(.dy * (1 - .y * .y))
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "values",
+        inputs: [.floats([-3, -1, -0.25, 0.5, 2, 4], [2, 3])],
+        outputs: [
+          .floats(
+            [-0.995054781, -0.761594176, -0.244918659, 0.462117165, 0.964027584, 0.999329329],
+            [2, 3])
+        ], differentiableInputs: [0]),
+      OperatorExample(
+        "far out",
+        inputs: [.floats([-.infinity, .infinity, .nan, 50, 1e-20], [5])],
+        outputs: [.floats([-1, 1, .nan, 1, 1e-20], [5])]),
+    ]
+  }
+}

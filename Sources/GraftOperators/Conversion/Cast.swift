@@ -1,0 +1,55 @@
+/// Converts each element to another type.
+///
+/// In opset 1 the type was named by a string.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Cast.html>
+struct Cast: Operator {
+  static let schema = OperatorSchema(
+    "Cast", since: [1, 6, 9, 13, 19, 21, 23, 24, 25, 28], sameSince: 6, inputs: 1...1)
+
+  private let target: ElementType
+  private let rounding: NarrowFloat.Rounding
+
+  init(_ attributes: AttributeReader) throws {
+    target = try attributes.required("to", attributes.elementType("to"))
+    rounding = try NarrowFloat.Rounding(attributes)
+  }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    guard version < 6, case .string(let name) = node.attributes["to"] else { return }
+    guard let type = ElementType.allCases.first(where: { "\($0)" == name.lowercased() }) else {
+      throw GraftError.badData("attribute 'to' names the unknown element type '\(name)'")
+    }
+    node.attributes["to"] = .int(Int(type.rawValue))
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.inferCast(to: target)
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.castKernel(rounding)
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    try builder.setCastGradient(to: target)
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "float to int64", attributes: ["to": .int(7)],
+        inputs: [.floats([-2.9, -0.5, 0, 1.5, 3], [5])],
+        outputs: [.integers([-2, 0, 0, 1, 3], [5])]),
+      OperatorExample(
+        "float to bool", attributes: ["to": .int(9)],
+        inputs: [.floats([0, -0.0, 0.1, .nan], [2, 2])],
+        outputs: [.bools([false, false, true, true], [2, 2])]),
+      OperatorExample(
+        "to the same type", attributes: ["to": .int(1)], inputs: [.floats([1, 2], [2])],
+        outputs: [.floats([1, 2], [2])], differentiableInputs: [0]),
+    ]
+  }
+}

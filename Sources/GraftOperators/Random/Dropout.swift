@@ -1,0 +1,112 @@
+/// Passes its input through; in training mode it makes a share of the elements zero and scales the others.
+///
+/// The specification leaves the random numbers open. Here they are a function of the attribute `seed` (0 if
+/// it is left out) and the element, the same in each run; training uses ``TrainingDropout``. Up to opset 6,
+/// `is_test` told the modes apart. Exported networks left it at its default of 0, so it is ignored, as all
+/// opsets from 7 to 11 do without it.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Dropout.html>
+struct Dropout: Operator {
+  static let schema = OperatorSchema(
+    "Dropout", since: [1, 6, 7, 10, 12, 13, 22], sameSince: 12, inputs: 1...3, outputs: 1...2)
+
+  private let seed: Int
+
+  init(_ attributes: AttributeReader) throws {
+    seed = try attributes.int("seed", default: 0)
+  }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    guard version < 12 else { return }
+    node.dropConsumedInputs()
+    node.attributes["is_test"] = nil
+    if let ratio = try AttributeReader(node.attributes).float("ratio") {
+      node.attributes["ratio"] = nil
+      node.inputs = [node.inputs.first ?? nil, context.addConstant(try Tensor(scalar: ratio))]
+    }
+    if version < 10, node.outputs.count > 1, let mask = node.outputs[1] {
+      // The mask had the type of the data.
+      let isKept = context.graph.addValue()
+      node.outputs[1] = isKept
+      context.addAfter("CastLike", [isKept, node.inputs[0]], output: mask)
+    }
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.require(0, .floatingPointAndFloat8)
+    try context.setOutputLikeInput()
+    context.setOutput(1, .bool, try context.input(0).shape)
+    if context.hasInput(1) {
+      try context.require(1, .floatingPointAndFloat8)
+      try context.requireOneElement(1)
+    }
+    if context.hasInput(2) {
+      try context.require(2, [.bool])
+      try context.requireOneElement(2)
+    }
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let isTraining = context.hasInput(2) ? try context.constant(2)?.integers().first != 0 : false
+    if isTraining {
+      return try DropoutKernel(seed: seed, stream: 0, trainingInput: 2, stepInput: nil)
+        .prepared(context)
+    }
+    guard context.hasOutput(1) else { return .alias(input: 0) }
+    let input = try context.input(0)
+    let width = input.elementType.byteWidth
+    return PreparedKernel.parallel(
+      count: input.elementCount, grain: 65536, inPlaceInputs: [0]
+    ) { arguments, range in
+      let mask = arguments.output(1, as: Bool.self)
+      for index in range { mask[index] = true }
+      let source = arguments.input(0) + range.lowerBound * width
+      let destination = arguments.output(0) + range.lowerBound * width
+      if source != UnsafeRawPointer(destination) {
+        destination.copyMemory(from: source, byteCount: range.count * width)
+      }
+    }
+  }
+
+  /// Where the mask is no output of the node, the same mask is drawn again.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let node = builder.node
+    let gradient = try builder.outputGradient()
+    guard node.inputs.count > 2, let training = node.inputs[2] else {
+      builder.setInputGradient(0, gradient)
+      return
+    }
+    let mask =
+      if node.outputs.count > 1, let mask = node.outputs[1] {
+        mask
+      } else {
+        builder.add("Dropout", node.inputs, attributes: node.attributes, outputCount: 2)[1]
+      }
+    builder.setInputGradient(
+      0,
+      builder.add("DropoutGradient", domain: "graft", [gradient, mask, node.inputs[1], training]))
+  }
+
+  var isDeterministic: Bool { false }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "inference", inputs: [.floats([1, -2, 3], [3])], outputs: [.floats([1, -2, 3], [3])],
+        differentiableInputs: [0]),
+      OperatorExample(
+        "inference with a mask", inputs: [.floats([1, -2], [2, 1]), .floats([0.75], [])],
+        outputs: [.floats([1, -2], [2, 1]), .bools([true, true], [2, 1])]),
+      OperatorExample(
+        "training, nothing dropped", attributes: ["seed": .int(3)],
+        inputs: [.floats([1, -2], [2]), .floats([0], []), .bools([true], [])],
+        outputs: [.floats([1, -2], [2]), .bools([true, true], [2])], differentiableInputs: [0]),
+      OperatorExample(
+        "training, all dropped",
+        inputs: [.floats([1, -2], [2]), .floats([1], []), .bools([true], [])],
+        outputs: [.floats([0, 0], [2]), .bools([false, false], [2])]),
+    ]
+  }
+}

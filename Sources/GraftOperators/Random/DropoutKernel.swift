@@ -1,0 +1,63 @@
+/// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability ratio.
+struct DropoutKernel {
+  let seed: Int
+  let stream: Int
+  /// The input that says whether to drop at all; `nil` if it is always done.
+  let trainingInput: Int?
+  /// The input with the number of the run; `nil` for 0.
+  let stepInput: Int?
+
+  /// Input 0 is the data, input 1 the ratio (1/2 if left out); output 0 is y, output 1 the mask.
+  func prepared(_ context: PrepareContext) throws -> PreparedKernel {
+    let input = try context.input(0)
+    switch input.elementType {
+    case .float: return try kernel(context, Float.self)
+    case .double: return try kernel(context, Double.self)
+    default: return try context.converting([input.elementType], to: .float) { try prepared($0) }
+    }
+  }
+
+  private func kernel<Element: TensorElement & BinaryFloatingPoint>(
+    _ context: PrepareContext, _: Element.Type
+  ) throws -> PreparedKernel {
+    let wantsMask = context.hasOutput(1)
+    let ratioType = context.hasInput(1) ? try context.input(1).elementType : nil
+    let (seed, stream, trainingInput, stepInput) = (seed, stream, trainingInput, stepInput)
+    return PreparedKernel.parallel(
+      count: try context.input(0).elementCount, grain: 16384, inPlaceInputs: [0]
+    ) { arguments, range in
+      let x = arguments.input(0, as: Element.self)
+      let y = arguments.output(0, as: Element.self)
+      let mask = wantsMask ? arguments.output(1, as: Bool.self) : nil
+      if let trainingInput, !arguments.input(trainingInput, as: Bool.self).pointee {
+        for index in range { y[index] = x[index] }
+        if let mask { for index in range { mask[index] = true } }
+        return
+      }
+      let ratio = try dropoutRatio(arguments, ratioType)
+      let step = stepInput.map { Int(arguments.input($0, as: Int64.self).pointee) } ?? 0
+      let random = CounterRandom(seed: seed, stream: stream, step: step)
+      let scale = Element(1 / (1 - ratio))
+      for index in range {
+        let isKept = random.uniform(at: index) >= ratio
+        y[index] = isKept ? x[index] * scale : 0
+        if let mask { mask[index] = isKept }
+      }
+    }
+  }
+}
+
+/// The ratio in input 1.
+///
+/// - Throws: `GraftError` if it is outside of 0...1.
+func dropoutRatio(
+  _ arguments: KernelArguments, _ type: ElementType?, input: Int = 1
+) throws -> Double {
+  guard let type else { return 0.5 }
+  var ratio = 0.0
+  try ElementConversion.convert(arguments.input(input), type, to: &ratio, .double, count: 1)
+  guard ratio >= 0, ratio <= 1 else {
+    throw GraftError.badData("the ratio of Dropout is \(ratio); expected 0 to 1")
+  }
+  return ratio
+}

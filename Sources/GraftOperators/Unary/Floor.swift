@@ -1,0 +1,30 @@
+import CGraftKernels
+
+/// The largest integer not above x.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Floor.html>
+struct Floor: ElementwiseUnary {
+  static let schema = OperatorSchema("Floor", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.unaryKernel({ $0.floor }, double: { $0.rounded(.down) })
+  }
+
+  /// The derivative is zero wherever there is one: no gradient flows.
+  func gradient(_ builder: inout GradientBuilder) throws {}
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "values",
+        inputs: [.floats([-1.5, 1.2, 2, -0.5], [4])],
+        outputs: [.floats([-2, 1, 2, -1], [4])]),
+      OperatorExample(
+        "what has no fraction",
+        inputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])],
+        outputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])]),
+    ]
+  }
+}

@@ -1,0 +1,32 @@
+import CGraftKernels
+
+/// y = -x; the smallest integer is its own negative.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Neg.html>
+struct Neg: ElementwiseUnary {
+  static let schema = OperatorSchema("Neg", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+  static let elementTypes: Set<ElementType> = .realNumbers.subtracting(.unsignedIntegers)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.unaryKernel({ $0.negate }, double: { -$0 }, int64: { 0 &- $0 })
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    try builder.setGradient(-.dy)
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "floats",
+        inputs: [.floats([-3, -1, -0.25, 0.5, 2, 4], [2, 3])],
+        outputs: [.floats([3, 1, 0.25, -0.5, -2, -4], [2, 3])], differentiableInputs: [0]),
+      OperatorExample(
+        "integers",
+        inputs: [.integers([3, -4, .min], [3])],
+        outputs: [.integers([-3, 4, .min], [3])]),
+    ]
+  }
+}

@@ -1,0 +1,31 @@
+import CGraftKernels
+
+/// y = 1 / x
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Reciprocal.html>
+struct Reciprocal: ElementwiseUnary {
+  static let schema = OperatorSchema("Reciprocal", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.unaryKernel({ $0.reciprocal }, double: { 1 / $0 })
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    try builder.setGradient(-(.dy * .y * .y))
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "values",
+        inputs: [.floats([0.25, 1, -2, 10], [2, 2])],
+        outputs: [.floats([4, 1, -0.5, 0.1], [2, 2])], differentiableInputs: [0]),
+      OperatorExample(
+        "zero and infinity",
+        inputs: [.floats([0, -.infinity], [2])],
+        outputs: [.floats([.infinity, 0], [2])]),
+    ]
+  }
+}

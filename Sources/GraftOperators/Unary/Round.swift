@@ -1,0 +1,30 @@
+import CGraftKernels
+
+/// The nearest integer, of two the even one.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Round.html>
+struct Round: ElementwiseUnary {
+  static let schema = OperatorSchema("Round", since: [11, 22], sameSince: 11, inputs: 1...1)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.unaryKernel({ $0.round }, double: { $0.rounded(.toNearestOrEven) })
+  }
+
+  /// The derivative is zero wherever there is one: no gradient flows.
+  func gradient(_ builder: inout GradientBuilder) throws {}
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "values",
+        inputs: [.floats([0.9, 2.5, 2.3, 1.5, -4.5], [5])],
+        outputs: [.floats([1, 2, 2, 2, -4], [5])]),
+      OperatorExample(
+        "what has no fraction",
+        inputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])],
+        outputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])]),
+    ]
+  }
+}
