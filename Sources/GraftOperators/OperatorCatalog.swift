@@ -10,7 +10,30 @@ package enum OperatorCatalog {
   ]
 
   static let elementwise: [any Operator.Type] = [
-    Add.self
+    Add.self,
+    And.self,
+    BitShift.self,
+    BitwiseAnd.self,
+    BitwiseOr.self,
+    BitwiseXor.self,
+    Div.self,
+    Equal.self,
+    Greater.self,
+    GreaterOrEqual.self,
+    Less.self,
+    LessOrEqual.self,
+    Max.self,
+    Mean.self,
+    Min.self,
+    Mod.self,
+    Mul.self,
+    Or.self,
+    PRelu.self,
+    Pow.self,
+    Sub.self,
+    Sum.self,
+    Where.self,
+    Xor.self,
   ]
 
   static let neuralNetwork: [any Operator.Type] = []

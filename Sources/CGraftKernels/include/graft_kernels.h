@@ -2,6 +2,9 @@
 #define GRAFT_KERNELS_H
 
 // One header per kernel family. Each family has a table of functions per instruction set.
+#include "graft_binary.h"
 #include "graft_cpu.h"
+#include "graft_optimizer.h"
+#include "graft_reduce.h"
 
 #endif
