@@ -44,10 +44,31 @@ package enum OperatorCatalog {
     Squeeze.self,
   ]
 
-  static let reductions: [any Operator.Type] = []
+  static let reductions: [any Operator.Type] = [
+    ArgMax.self,
+    ArgMin.self,
+    CumProd.self,
+    CumSum.self,
+    Einsum.self,
+    NonMaxSuppression.self,
+    ReduceL1.self,
+    ReduceL2.self,
+    ReduceLogSum.self,
+    ReduceLogSumExp.self,
+    ReduceMax.self,
+    ReduceMean.self,
+    ReduceMin.self,
+    ReduceProd.self,
+    ReduceSum.self,
+    ReduceSumSquare.self,
+    TopK.self,
+  ]
 
   /// Graft's own domain: gradients, losses and optimizer steps.
-  static let training: [any Operator.Type] = []
+  static let training: [any Operator.Type] = [
+    SGDMomentumUpdate.self,
+    SumToShape.self,
+  ]
 
   private struct Key: Hashable {
     let domain: String
