@@ -1,6 +1,6 @@
 /// Sums of products of elements in Einstein's notation.
 ///
-/// Operands are joined pairwise from left to right. Floating-point sums are made of partial sums of 128
+/// Operands are joined pairwise from left to right. Floating-point sums are made of partial sums of 32
 /// products, which are added in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Einsum.html>

@@ -190,9 +190,9 @@ struct EinsumKernel<Products: EinsumProducts> {
           let count = min(width, columnCount - start)
           let results = resultRow + start
           results.update(repeating: Products.element(Products.empty), count: count)
-          for block in stride(from: 0, to: innerCount, by: 128) {
+          for block in stride(from: 0, to: innerCount, by: 32) {
             partial.update(repeating: Products.element(Products.empty), count: count)
-            for index in block..<min(innerCount, block + 128) {
+            for index in block..<min(innerCount, block + 32) {
               addScaled(partial, leftRow[index], matrix + index * columnCount + start, count)
             }
             addScaled(results, Products.one, partial, count)

@@ -100,6 +100,20 @@ struct TopK: Operator {
     }
   }
 
+  /// dx is dy where elements were selected, 0 elsewhere.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let input = try builder.input(0)
+    let selected = builder.add(
+      "TopK", [input, try builder.input(1)], attributes: builder.node.attributes, outputCount: 2)
+    let shape = builder.add("Shape", [input])
+    let zeros = builder.add("Expand", [try builder.addScalar(0, like: input), shape])
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "ScatterElements", [zeros, selected[1], try builder.outputGradient()],
+        attributes: ["axis": .int(axis)]))
+  }
+
   static var examples: [OperatorExample] {
     let matrix = Tensor.floats([0, 1, 2, 3, 4, 5, 6, 7, 11, 10, 9, 8], [3, 4])
     return [
@@ -108,7 +122,7 @@ struct TopK: Operator {
         outputs: [
           .floats([3, 2, 1, 7, 6, 5, 11, 10, 9], [3, 3]),
           .integers([3, 2, 1, 3, 2, 1, 0, 1, 2], [3, 3]),
-        ]),
+        ], differentiableInputs: [0]),
       OperatorExample(
         "smallest along the first axis", attributes: ["axis": .int(0), "largest": .int(0)],
         inputs: [matrix, .integers([2], [1])],
