@@ -57,7 +57,30 @@ package enum OperatorCatalog {
   ]
 
   static let elementwise: [any Operator.Type] = [
-    Add.self
+    Add.self,
+    And.self,
+    BitShift.self,
+    BitwiseAnd.self,
+    BitwiseOr.self,
+    BitwiseXor.self,
+    Div.self,
+    Equal.self,
+    Greater.self,
+    GreaterOrEqual.self,
+    Less.self,
+    LessOrEqual.self,
+    Max.self,
+    Mean.self,
+    Min.self,
+    Mod.self,
+    Mul.self,
+    Or.self,
+    PRelu.self,
+    Pow.self,
+    Sub.self,
+    Sum.self,
+    Where.self,
+    Xor.self,
   ]
 
   static let neuralNetwork: [any Operator.Type] = [
@@ -92,10 +115,31 @@ package enum OperatorCatalog {
     Squeeze.self,
   ]
 
-  static let reductions: [any Operator.Type] = []
+  static let reductions: [any Operator.Type] = [
+    ArgMax.self,
+    ArgMin.self,
+    CumProd.self,
+    CumSum.self,
+    Einsum.self,
+    NonMaxSuppression.self,
+    ReduceL1.self,
+    ReduceL2.self,
+    ReduceLogSum.self,
+    ReduceLogSumExp.self,
+    ReduceMax.self,
+    ReduceMean.self,
+    ReduceMin.self,
+    ReduceProd.self,
+    ReduceSum.self,
+    ReduceSumSquare.self,
+    TopK.self,
+  ]
 
   /// Graft's own domain: gradients, losses and optimizer steps.
-  static let training: [any Operator.Type] = []
+  static let training: [any Operator.Type] = [
+    SGDMomentumUpdate.self,
+    SumToShape.self,
+  ]
 
   private struct Key: Hashable {
     let domain: String

@@ -8,5 +8,9 @@
 #include "graft_pool.h"
 #include "graft_softmax.h"
 #include "graft_unary.h"
+#include "graft_binary.h"
+#include "graft_cpu.h"
+#include "graft_optimizer.h"
+#include "graft_reduce.h"
 
 #endif

@@ -1,22 +1,24 @@
-/// Elementwise sum with broadcasting.
+import CGraftKernels
+
+/// a + b with broadcasting; integers wrap.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Add.html>
-struct Add: Operator {
+struct Add: ArithmeticOperator {
   static let schema = OperatorSchema("Add", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
 
-  init(_ attributes: AttributeReader) throws {}
-  init() {}
-
-  func infer(_ context: inout InferenceContext) throws {
-    try context.require(0, .realNumbers)
-    try context.requireSameElementType([0, 1])
-    try context.setBroadcastOutput(try context.elementType(0), inputs: [0, 1])
+  @inline(__always)
+  static func apply<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element {
+    left + right
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel(float: { _, _, _ in }, double: { _, _, _ in })
+  @inline(__always)
+  static func apply<Element: FixedWidthInteger>(_ left: Element, _ right: Element) -> Element {
+    left &+ right
   }
 
+  static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.add }
+
+  /// da = dy, db = dy
   func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     for index in 0...1 where builder.needs(index) {
@@ -24,5 +26,22 @@ struct Add: Operator {
     }
   }
 
-  static var examples: [OperatorExample] { [] }
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "same shape",
+        inputs: [.floats([1, -2, 3, 0.5], [2, 2]), .floats([10, 20, 30, 40], [2, 2])],
+        outputs: [.floats([11, 18, 33, 40.5], [2, 2])], differentiableInputs: [0, 1]),
+      OperatorExample(
+        "column and row",
+        inputs: [.floats([1, 2], [2, 1]), .floats([10, 20, 30], [3])],
+        outputs: [.floats([11, 21, 31, 12, 22, 32], [2, 3])], differentiableInputs: [0, 1]),
+      OperatorExample(
+        "empty", inputs: [.floats([], [0, 2]), .floats([1, 2], [2])],
+        outputs: [.floats([], [0, 2])]),
+      OperatorExample(
+        "integers wrap", inputs: [.integers([.max, 1], [2]), .integers([1], [1])],
+        outputs: [.integers([.min, 2], [2])]),
+    ]
+  }
 }

@@ -1,0 +1,41 @@
+#ifndef GRAFT_BINARY_H
+#define GRAFT_BINARY_H
+
+#include <stdint.h>
+
+// Elementwise kernels over rows. Pointers need only the alignment of their elements; the result may lie
+// exactly on an operand, but must not overlap one otherwise. A scalar operand is read once.
+
+typedef void (*graft_binary_f32)(const float *left, const float *right, float *result,
+                                 int64_t count);
+typedef void (*graft_compare_f32)(const float *left, const float *right, uint8_t *result,
+                                  int64_t count);
+
+/// One operation on two vectors, on a vector and a scalar, and on a scalar and a vector.
+typedef struct {
+  graft_binary_f32 vector_vector, vector_scalar, scalar_vector;
+} graft_binary_f32_rows;
+
+/// As `graft_binary_f32_rows`; the results are 0 or 1.
+typedef struct {
+  graft_compare_f32 vector_vector, vector_scalar, scalar_vector;
+} graft_compare_f32_rows;
+
+typedef struct {
+  graft_binary_f32_rows add, subtract, multiply, divide;
+  /// NaN wins.
+  graft_binary_f32_rows minimum, maximum;
+  /// left < 0 ? left * right : left
+  graft_binary_f32_rows prelu;
+  graft_compare_f32_rows equal, greater, greater_or_equal, less, less_or_equal;
+  /// result[i] += scale * values[i]; no aliasing
+  void (*add_scaled)(float *result, float scale, const float *values, int64_t count);
+  /// result[i] = condition[i] ? left[i] : right[i], for elements of four bytes
+  void (*select_32)(const uint8_t *condition, const uint32_t *left, const uint32_t *right,
+                    uint32_t *result, int64_t count);
+} graft_binary_table;
+
+/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
+const graft_binary_table *graft_binary_kernels(int32_t isa);
+
+#endif

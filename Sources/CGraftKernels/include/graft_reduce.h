@@ -1,0 +1,30 @@
+#ifndef GRAFT_REDUCE_H
+#define GRAFT_REDUCE_H
+
+#include <stdint.h>
+
+// Reductions of rows of floats. Sums are kept in double, in a number of lanes that does not depend on the
+// instruction set, so that all sets give the same bits.
+
+/// A sum over a row, and rows added to a row of sums.
+typedef struct {
+  double (*reduce)(const float *values, int64_t count);
+  /// sums[i] += term(values[i])
+  void (*accumulate)(double *sums, const float *values, int64_t count);
+} graft_sum_f32_rows;
+
+/// An extreme of a row, and of rows against a row of extremes. NaN wins; an empty row gives an infinity.
+typedef struct {
+  float (*reduce)(const float *values, int64_t count);
+  void (*accumulate)(float *extremes, const float *values, int64_t count);
+} graft_extreme_f32_rows;
+
+typedef struct {
+  graft_sum_f32_rows sum, sum_of_squares, sum_of_magnitudes;
+  graft_extreme_f32_rows minimum, maximum;
+} graft_reduce_table;
+
+/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
+const graft_reduce_table *graft_reduce_kernels(int32_t isa);
+
+#endif

@@ -1,0 +1,40 @@
+/// An operator without attributes that combines elements of inputs broadcast to one shape.
+protocol BinaryOperator: Operator {
+  init()
+}
+
+extension BinaryOperator {
+  init(_ attributes: AttributeReader) throws { self.init() }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    try node.upgradeBroadcast(in: &context)
+  }
+}
+
+extension Node {
+  /// Replaces what opsets before 7 said about broadcasting: `axis` is the axis of input 0 that the first
+  /// axis of input 1 stands for; without it, the last axes match as they do today.
+  ///
+  /// Source: <https://onnx.ai/onnx/operators/onnx__Add.html#add-6>
+  mutating func upgradeBroadcast(in context: inout UpgradeContext) throws {
+    let reader = AttributeReader(attributes)
+    let broadcasts = try reader.flag("broadcast")
+    let axis = try reader.int("axis")
+    for name in ["broadcast", "axis", "consumed_inputs"] { attributes[name] = nil }
+    guard broadcasts, let axis, inputs.count == 2 else { return }
+    let leftRank = try context.rank(inputs[0], of: "input 0")
+    let rightRank = try context.rank(inputs[1], of: "input 1")
+    guard rightRank > 0 else { return }
+    let start = try normalizedAxis(axis, rank: leftRank)
+    guard rightRank <= leftRank - start else {
+      throw GraftError.badData(
+        "input 1 of rank \(rightRank) does not fit into rank \(leftRank) from axis \(axis)")
+    }
+    let missing = leftRank - start - rightRank
+    guard missing > 0 else { return }
+    let axes = try context.addIntegers(Array(rightRank..<rightRank + missing))
+    inputs[1] = context.addBefore("Unsqueeze", [inputs[1], axes])
+  }
+}

@@ -1,0 +1,22 @@
+/// The bits that are set in both inputs, with broadcasting.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseAnd.html>
+struct BitwiseAnd: BitwiseOperator {
+  static let schema = OperatorSchema("BitwiseAnd", since: [18], inputs: 2...2)
+
+  @inline(__always)
+  static func apply<Element: FixedWidthInteger>(_ left: Element, _ right: Element) -> Element {
+    left & right
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "scalar", inputs: [.integers([12, -1, 6], [3]), .integers([10], [])],
+        outputs: [.integers([8, 10, 2], [3])]),
+      OperatorExample(
+        "column and row", inputs: [.integers([5, 3], [2, 1]), .integers([1, 6], [2])],
+        outputs: [.integers([1, 4, 1, 2], [2, 2])]),
+    ]
+  }
+}

@@ -1,0 +1,22 @@
+/// The bits that are set in at least one input, with broadcasting.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseOr.html>
+struct BitwiseOr: BitwiseOperator {
+  static let schema = OperatorSchema("BitwiseOr", since: [18], inputs: 2...2)
+
+  @inline(__always)
+  static func apply<Element: FixedWidthInteger>(_ left: Element, _ right: Element) -> Element {
+    left | right
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "scalar", inputs: [.integers([12, -1, 6], [3]), .integers([10], [])],
+        outputs: [.integers([14, -1, 14], [3])]),
+      OperatorExample(
+        "column and row", inputs: [.integers([5, 3], [2, 1]), .integers([1, 6], [2])],
+        outputs: [.integers([5, 7, 3, 7], [2, 2])]),
+    ]
+  }
+}

@@ -1,0 +1,38 @@
+import CGraftKernels
+
+/// Whether a ≥ b, with broadcasting.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__GreaterOrEqual.html>
+struct GreaterOrEqual: ComparisonOperator {
+  static let schema = OperatorSchema(
+    "GreaterOrEqual", since: [12, 16], sameSince: 12, inputs: 2...2)
+
+  @inline(__always)
+  static func holds<Element: Comparable>(_ left: Element, _ right: Element) -> Bool {
+    left >= right
+  }
+
+  static func floatLoops(in table: graft_binary_table) -> graft_compare_f32_rows {
+    table.greater_or_equal
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "broadcast", inputs: [.floats([1, 2, 3], [3]), .floats([2, 3], [2, 1])],
+        outputs: [.bools([false, true, true, false, false, true], [2, 3])]),
+      OperatorExample(
+        "NaN and infinity",
+        inputs: [
+          .floats([.nan, 1, .infinity, -.infinity], [4]), .floats([1, .nan, .infinity, 0], [4]),
+        ],
+        outputs: [.bools([false, false, true, false], [4])]),
+      OperatorExample(
+        "integers beyond the precision of double",
+        inputs: [
+          .integers([9007199254740993, -1, 5], [3]), .integers([9007199254740992, 0, 5], [3]),
+        ],
+        outputs: [.bools([true, false, true], [3])]),
+    ]
+  }
+}

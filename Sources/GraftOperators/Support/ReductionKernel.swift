@@ -1,0 +1,256 @@
+/// How a run of elements becomes one.
+protocol Reduction<Element, Accumulator>: Sendable {
+  associatedtype Element: Sendable
+  associatedtype Accumulator: BitwiseCopyable & Sendable
+  /// What a reduction of nothing starts and ends with.
+  static var identity: Accumulator { get }
+  static func accumulate(_ element: Element, into accumulator: inout Accumulator)
+  static func merge(_ other: Accumulator, into accumulator: inout Accumulator)
+}
+
+/// Loops that reduce rows, or reduce many rows into one element by element.
+struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable>: Sendable {
+  let identity: Accumulator
+  /// Reduces a contiguous run.
+  let reduce: @Sendable (_ elements: UnsafePointer<Element>, _ count: Int) -> Accumulator
+  /// Takes the elements of a run into as many accumulators.
+  let accumulate:
+    @Sendable (
+      _ accumulators: UnsafeMutablePointer<Accumulator>, _ elements: UnsafePointer<Element>,
+      _ count: Int
+    ) -> Void
+  let merge: @Sendable (_ other: Accumulator, _ accumulator: inout Accumulator) -> Void
+
+  init<Operation: Reduction<Element, Accumulator>>(_: Operation.Type) {
+    self.init(
+      Operation.self,
+      reduce: { elements, count in
+        // Four accumulators in turn, so that an operation need not wait for the one before.
+        var first = Operation.identity
+        var second = first
+        var third = first
+        var fourth = first
+        var index = 0
+        while index + 4 <= count {
+          Operation.accumulate(elements[index], into: &first)
+          Operation.accumulate(elements[index + 1], into: &second)
+          Operation.accumulate(elements[index + 2], into: &third)
+          Operation.accumulate(elements[index + 3], into: &fourth)
+          index += 4
+        }
+        while index < count {
+          Operation.accumulate(elements[index], into: &first)
+          index += 1
+        }
+        Operation.merge(second, into: &first)
+        Operation.merge(fourth, into: &third)
+        Operation.merge(third, into: &first)
+        return first
+      },
+      accumulate: { accumulators, elements, count in
+        for index in 0..<count { Operation.accumulate(elements[index], into: &accumulators[index]) }
+      })
+  }
+
+  /// Loops written by hand for what `Operation` says.
+  init<Operation: Reduction<Element, Accumulator>>(
+    _: Operation.Type,
+    reduce: @escaping @Sendable (UnsafePointer<Element>, Int) -> Accumulator,
+    accumulate:
+      @escaping @Sendable (
+        UnsafeMutablePointer<Accumulator>, UnsafePointer<Element>, Int
+      ) -> Void
+  ) {
+    identity = Operation.identity
+    self.reduce = reduce
+    self.accumulate = accumulate
+    merge = { Operation.merge($0, into: &$1) }
+  }
+}
+
+extension PrepareContext {
+  /// A kernel that reduces input 0 over `axes` (ascending, each once) to output 0.
+  ///
+  /// How the work is cut, and with it the order of all operations, follows from the shape alone.
+  /// - Parameter finish: makes an element of an accumulator and the number of elements behind it
+  func reductionKernel<Element, Accumulator>(
+    axes: [Int], _ loops: ReductionLoops<Element, Accumulator>,
+    finish: @escaping @Sendable (Accumulator, Int) -> Element
+  ) throws -> PreparedKernel {
+    let shape = try input(0).shape
+    return ReductionKernel(
+      plan: ReductionPlan(shape: shape, axes: axes), loops: loops, finish: finish
+    ).kernel()
+  }
+}
+
+/// Which elements come together in which output, and in how many parts.
+struct ReductionPlan: Sendable {
+  /// The outputs, by where their first element lies.
+  let kept: StridedRows
+  /// The elements of one output.
+  let reduced: StridedRows
+  let outputCount: Int
+  /// Elements behind one output.
+  let reducedCount: Int
+  /// Outputs that one task makes.
+  let outputsPerTask: Int
+  /// Parts that the elements of an output are cut into, if there are too few outputs for many tasks.
+  let partCount: Int
+
+  init(shape: Shape, axes: [Int]) {
+    let strides = shape.denseStrides
+    let isReduced = shape.indices.map { axes.contains($0) }
+    func rows(_ included: (Int) -> Bool) -> StridedRows {
+      let chosen = shape.indices.filter(included)
+      return StridedRows(
+        extents: chosen.map { shape[$0] }, strides: [chosen.map { strides[$0] }])
+    }
+    kept = rows { !isReduced[$0] }
+    reduced = rows { isReduced[$0] }
+    outputCount = kept.elementCount
+    reducedCount = reduced.elementCount
+    let elementsPerTask = 16384
+    let fewest = kept.innerCount > 1 ? 256 : 1
+    outputsPerTask = max(fewest, elementsPerTask / max(1, reducedCount))
+    let taskCount = (outputCount + outputsPerTask - 1) / outputsPerTask
+    let work = outputCount * reducedCount
+    partCount =
+      taskCount < 8 && work >= 8 * elementsPerTask
+      ? min(64, reducedCount, work / (4 * elementsPerTask)) : 1
+  }
+
+  var taskCount: Int { (outputCount + outputsPerTask - 1) / outputsPerTask }
+
+  func outputs(ofTask task: Int) -> Range<Int> {
+    let start = task * outputsPerTask
+    return start..<min(outputCount, start + outputsPerTask)
+  }
+
+  func elements(ofPart part: Int) -> Range<Int> {
+    let quotient = reducedCount / partCount
+    let remainder = reducedCount % partCount
+    let start = part * quotient + min(part, remainder)
+    return start..<start + quotient + (part < remainder ? 1 : 0)
+  }
+}
+
+private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable & Sendable> {
+  let plan: ReductionPlan
+  let loops: ReductionLoops<Element, Accumulator>
+  let finish: @Sendable (Accumulator, Int) -> Element
+
+  /// Accumulators that a task keeps at hand.
+  private static var blockCount: Int { 1024 }
+
+  func kernel() -> PreparedKernel {
+    guard plan.outputCount > 0 else { return .tasks(0) { _, _ in } }
+    return plan.partCount == 1 ? undivided() : divided()
+  }
+
+  private func undivided() -> PreparedKernel {
+    let plan = plan
+    let finish = finish
+    let body = accumulation()
+    return .tasks(
+      plan.taskCount, workerScratchByteCount: Self.blockCount * MemoryLayout<Accumulator>.stride
+    ) { arguments, task in
+      guard let scratch = arguments.workerScratch else { return }
+      let results = arguments.output(0, as: Element.self)
+      body(
+        arguments.input(0, as: Element.self), plan.outputs(ofTask: task), 0..<plan.reducedCount,
+        scratch.bindMemory(to: Accumulator.self, capacity: Self.blockCount)
+      ) { accumulators, position, count in
+        for index in 0..<count {
+          results[position + index] = finish(accumulators[index], plan.reducedCount)
+        }
+      }
+    }
+  }
+
+  /// Reduces parts in a first phase, and merges them in their order in a second.
+  private func divided() -> PreparedKernel {
+    let plan = plan
+    let finish = finish
+    let merge = loops.merge
+    let body = accumulation()
+    let partialCount = plan.partCount * plan.outputCount
+    let parts = PreparedKernel.Phase(taskCount: plan.partCount * plan.taskCount) {
+      arguments, task in
+      guard let blocks = arguments.workerScratch, let scratch = arguments.scratch else { return }
+      let (part, task) = task.quotientAndRemainder(dividingBy: plan.taskCount)
+      let partials =
+        scratch.assumingMemoryBound(to: Accumulator.self) + part * plan.outputCount
+      body(
+        arguments.input(0, as: Element.self), plan.outputs(ofTask: task),
+        plan.elements(ofPart: part),
+        blocks.bindMemory(to: Accumulator.self, capacity: Self.blockCount)
+      ) { accumulators, position, count in
+        (partials + position).update(from: accumulators, count: count)
+      }
+    }
+    let merging = PreparedKernel.Phase.parallel(count: plan.outputCount, grain: 1024) {
+      arguments, range in
+      guard let scratch = arguments.scratch else { return }
+      let partials = scratch.assumingMemoryBound(to: Accumulator.self)
+      let results = arguments.output(0, as: Element.self)
+      for index in range {
+        var accumulator = partials[index]
+        for part in 1..<plan.partCount {
+          merge(partials[part * plan.outputCount + index], &accumulator)
+        }
+        results[index] = finish(accumulator, plan.reducedCount)
+      }
+    }
+    return PreparedKernel(
+      phases: [parts, merging],
+      scratchByteCount: partialCount * MemoryLayout<Accumulator>.stride,
+      workerScratchByteCount: Self.blockCount * MemoryLayout<Accumulator>.stride)
+  }
+
+  private typealias Sink = (
+    _ accumulators: UnsafePointer<Accumulator>, _ position: Int, _ count: Int
+  ) -> Void
+
+  /// A function that reduces the elements `part` of the outputs `outputs`, and hands the accumulators on in
+  /// blocks.
+  private func accumulation()
+    -> @Sendable (
+      _ elements: UnsafePointer<Element>, _ outputs: Range<Int>, _ part: Range<Int>,
+      _ block: UnsafeMutablePointer<Accumulator>, _ sink: Sink
+    ) -> Void
+  {
+    let plan = plan
+    let loops = loops
+    if plan.kept.innerCount > 1 {
+      return { elements, outputs, part, block, sink in
+        plan.kept.forEachRow(in: outputs) { offsets, position, count in
+          var start = 0
+          while start < count {
+            let width = min(Self.blockCount, count - start)
+            let columns = elements + offsets[0] + start
+            block.update(repeating: loops.identity, count: width)
+            plan.reduced.forEachRow(in: part) { offsets, _, length in
+              for row in 0..<length {
+                loops.accumulate(block, columns + offsets[0] + row, width)
+              }
+            }
+            sink(block, position + start, width)
+            start += width
+          }
+        }
+      }
+    }
+    return { elements, outputs, part, block, sink in
+      plan.kept.forEachRow(in: outputs) { offsets, position, _ in
+        let first = elements + offsets[0]
+        var accumulator = loops.identity
+        plan.reduced.forEachRow(in: part) { offsets, _, length in
+          loops.merge(loops.reduce(first + offsets[0], length), &accumulator)
+        }
+        block.pointee = accumulator
+        sink(block, position, 1)
+      }
+    }
+  }
+}
