@@ -110,9 +110,34 @@ package enum OperatorCatalog {
   ]
 
   static let shapes: [any Operator.Type] = [
+    Concat.self,
+    Constant.self,
+    ConstantOfShape.self,
+    DepthToSpace.self,
+    Expand.self,
+    EyeLike.self,
+    Flatten.self,
+    Gather.self,
+    GatherElements.self,
+    GatherGradient.self,
+    GatherND.self,
+    GatherNDGradient.self,
     Identity.self,
+    RangeOperator.self,
     Reshape.self,
+    Scatter.self,
+    ScatterElements.self,
+    ScatterND.self,
+    ShapeOperator.self,
+    Size.self,
+    Slice.self,
+    SliceGradient.self,
+    SpaceToDepth.self,
+    Split.self,
     Squeeze.self,
+    Tile.self,
+    Transpose.self,
+    Unsqueeze.self,
   ]
 
   static let reductions: [any Operator.Type] = [

@@ -12,5 +12,6 @@
 #include "graft_cpu.h"
 #include "graft_optimizer.h"
 #include "graft_reduce.h"
+#include "graft_movement.h"
 
 #endif

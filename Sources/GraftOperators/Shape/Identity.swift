@@ -1,9 +1,10 @@
-/// Passes its input through.
+/// Passes its input through: a tensor, a sequence or an optional.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Identity.html>
 struct Identity: Operator {
   static let schema = OperatorSchema(
     "Identity", since: [1, 13, 14, 16, 19, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
+  static let acceptsUnalignedInputs = true
 
   init(_ attributes: AttributeReader) throws {}
 
@@ -14,7 +15,9 @@ struct Identity: Operator {
     context.setOutput(0, type)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    context.hasInput(0) ? .alias(input: 0) : .dynamic { [$0.first ?? nil] }
+  }
 
   func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(0, try builder.outputGradient())
@@ -24,7 +27,9 @@ struct Identity: Operator {
     [
       OperatorExample(
         "floats", inputs: [.floats([1, 2], [2])], outputs: [.floats([1, 2], [2])],
-        differentiableInputs: [0])
+        differentiableInputs: [0]),
+      OperatorExample(
+        "strings", inputs: [.strings(["a", ""], [2, 1])], outputs: [.strings(["a", ""], [2, 1])]),
     ]
   }
 }

@@ -1,9 +1,10 @@
-/// The same elements under another shape; 0 keeps an extent, -1 takes what is left.
+/// The same elements under another shape; 0 keeps an extent (unless `allowzero`), -1 takes what is left.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Reshape.html>
 struct Reshape: Operator {
   static let schema = OperatorSchema(
-    "Reshape", since: [1, 5, 13, 14, 19, 21, 23, 24, 25], sameSince: 5, inputs: 2...2)
+    "Reshape", since: [1, 5, 13, 14, 19, 21, 23, 24, 25], sameSince: 14, inputs: 2...2)
+  static let acceptsUnalignedInputs = true
 
   let allowsZero: Bool
 
@@ -22,6 +23,10 @@ struct Reshape: Operator {
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
+    try context.require(1, [.int64])
+    if let rank = try context.vectorLength(1), rank <= 64 {
+      context.setOutput(0, elementType, Array(repeating: .unknown, count: rank))
+    }
     let target = try context.contents(1).integers()
     let inputShape = try context.input(0).shape
     context.setOutput(0, elementType, try outputShape(target, from: inputShape))
@@ -52,29 +57,46 @@ struct Reshape: Operator {
       default: shape.append(.known(extent))
       }
     }
-    guard let inputCount = try input?.knownShape?.checkedElementCount() else { return shape }
+    guard let input else { return shape }
     if let inferredAxis {
       var others = shape
-      others[inferredAxis] = 1
-      guard let otherCount = try others.knownShape?.checkedElementCount() else { return shape }
+      others.remove(at: inferredAxis)
+      shape[inferredAxis] = try quotient(input, by: others, target)
+    }
+    if let inputCount = try input.knownShape?.checkedElementCount(),
+      let outputCount = try shape.knownShape?.checkedElementCount(), inputCount != outputCount
+    {
+      throw GraftError.badData("\(inputCount) elements do not fill the shape \(target)")
+    }
+    return shape
+  }
+
+  /// What is left of the elements of `input` when those of `others` are divided out; symbols cancel.
+  private func quotient(
+    _ input: [Dimension], by others: [Dimension], _ target: [Int]
+  ) throws -> Dimension {
+    let inputCount = try input.compactMap(\.known).checkedElementCount()
+    let otherCount = try others.compactMap(\.known).checkedElementCount()
+    var symbols = input.filter { $0.known == nil }
+    for symbol in others where symbol.known == nil {
+      guard symbol != .unknown, let place = symbols.firstIndex(of: symbol) else { return .unknown }
+      symbols.remove(at: place)
+    }
+    switch symbols.count {
+    case 0:
       guard otherCount > 0, inputCount % otherCount == 0 else {
         throw GraftError.badData("\(inputCount) elements do not fill the shape \(target)")
       }
-      shape[inferredAxis] = .known(inputCount / otherCount)
+      return .known(inputCount / otherCount)
+    case 1: return inputCount == otherCount && inputCount > 0 ? symbols[0] : .unknown
+    default: return .unknown
     }
-    if let outputCount = try shape.knownShape?.checkedElementCount() {
-      guard outputCount == inputCount else {
-        throw GraftError.badData("\(inputCount) elements do not fill the shape \(target)")
-      }
-    }
-    return shape
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
 
   func gradient(_ builder: inout GradientBuilder) throws {
-    let shape = builder.add("Shape", [try builder.input(0)])
-    builder.setInputGradient(0, builder.add("Reshape", [try builder.outputGradient(), shape]))
+    try builder.setReshapedInputGradient()
   }
 
   static var examples: [OperatorExample] {
@@ -87,6 +109,10 @@ struct Reshape: Operator {
         "keeps an extent",
         inputs: [.floats([1, 2, 3, 4], [2, 2]), .integers([0, 1, 2], [3])],
         outputs: [.floats([1, 2, 3, 4], [2, 1, 2])]),
+      OperatorExample(
+        "takes zero literally", attributes: ["allowzero": .int(1)],
+        inputs: [.floats([], [0, 3, 4]), .integers([3, 4, 0], [3])],
+        outputs: [.floats([], [3, 4, 0])]),
     ]
   }
 }

@@ -1,9 +1,10 @@
-/// Drops axes of extent 1.
+/// Drops axes of extent 1: those named, or all.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Squeeze.html>
 struct Squeeze: Operator {
   static let schema = OperatorSchema(
     "Squeeze", since: [1, 11, 13, 21, 23, 24, 25], sameSince: 13, inputs: 1...2)
+  static let acceptsUnalignedInputs = true
 
   init(_ attributes: AttributeReader) throws {}
 
@@ -37,8 +38,7 @@ struct Squeeze: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
 
   func gradient(_ builder: inout GradientBuilder) throws {
-    let shape = builder.add("Shape", [try builder.input(0)])
-    builder.setInputGradient(0, builder.add("Reshape", [try builder.outputGradient(), shape]))
+    try builder.setReshapedInputGradient()
   }
 
   static var examples: [OperatorExample] {
@@ -46,6 +46,9 @@ struct Squeeze: Operator {
       OperatorExample(
         "one axis", inputs: [.floats([1, 2], [1, 2, 1]), .integers([0], [1])],
         outputs: [.floats([1, 2], [2, 1])], differentiableInputs: [0]),
+      OperatorExample(
+        "a negative axis", inputs: [.floats([1, 2], [1, 2, 1]), .integers([-1], [1])],
+        outputs: [.floats([1, 2], [1, 2])]),
       OperatorExample(
         "all axes of extent 1", inputs: [.floats([1, 2], [1, 2, 1])],
         outputs: [.floats([1, 2], [2])]),

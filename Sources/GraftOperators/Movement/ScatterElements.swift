@@ -1,0 +1,84 @@
+/// A copy of `data` with single elements updated: along `axis` where `indices` say, along the other axes where
+/// the index itself stands. Where indices repeat, updates join in order.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterElements.html>
+struct ScatterElements: Operator {
+  static let schema = OperatorSchema(
+    "ScatterElements", since: [11, 13, 16, 18], sameSince: 18, inputs: 3...3)
+
+  let axis: Int
+  let reduction: ScatterReduction
+
+  init(_ attributes: AttributeReader) throws {
+    axis = try attributes.int("axis", default: 0)
+    reduction = try ScatterReduction(attributes)
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.setOutputLikeInput(0)
+    try reduction.check(context.elementType(0))
+    try context.requireSameElementType([0, 2])
+    try context.require(1, .indices)
+    try context.requireElementwiseIndices(1, axis: axis)
+    try context.requireShape(2, context.shape(1))
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.movingStrings { context in
+      let data = try context.input(0)
+      let axis = try normalizedAxis(axis, rank: data.rank)
+      let shape = try context.input(2).shape
+      return try ScatterKernel(
+        offsets: IndexOffsets(elementwise: 1, of: data, axis: axis, in: context), updates: 2,
+        outer: shape[..<axis].reduce(1, *), count: shape[axis],
+        inner: shape[(axis + 1)...].reduce(1, *), elementType: data.elementType,
+        reduction: reduction
+      ).kernel(initialization: .copyingInput(byteCount: data.byteCount), inPlaceInputs: [0])
+    }
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(0) || builder.needs(2) else { return }
+    guard reduction == .none || reduction == .add else {
+      throw GraftError.unsupported("ScatterElements with reduction '\(reduction)' has no gradient")
+    }
+    let gradient = try builder.outputGradient()
+    let indices = try builder.input(1)
+    if builder.needs(0) {
+      if reduction == .add {
+        builder.setInputGradient(0, gradient)
+      } else {
+        let zeros = try builder.addZeros(like: builder.input(2))
+        builder.setInputGradient(
+          0,
+          builder.add(
+            "ScatterElements", [gradient, indices, zeros], attributes: ["axis": .int(axis)]))
+      }
+    }
+    if builder.needs(2) {
+      builder.setInputGradient(
+        2, builder.add("GatherElements", [gradient, indices], attributes: ["axis": .int(axis)]))
+    }
+  }
+
+  static var examples: [OperatorExample] {
+    let row = Tensor.floats([1, 2, 3, 4, 5], [1, 5])
+    return [
+      OperatorExample(
+        "along columns",
+        inputs: [
+          .floats([0, 0, 0, 0, 0, 0, 0, 0, 0], [3, 3]), .integers([1, 0, 2, 0, 2, 1], [2, 3]),
+          .floats([1, 1.1, 1.2, 2, 2.1, 2.2], [2, 3]),
+        ], outputs: [.floats([2, 1.1, 0, 1, 0, 2.2, 0, 2.1, 1.2], [3, 3])],
+        differentiableInputs: [0, 2]),
+      OperatorExample(
+        "adds to one place twice", attributes: ["axis": .int(1), "reduction": .string("add")],
+        inputs: [row, .integers([1, -4], [1, 2]), .floats([1.5, 2], [1, 2])],
+        outputs: [.floats([1, 5.5, 3, 4, 5], [1, 5])], differentiableInputs: [0, 2]),
+      OperatorExample(
+        "keeps the larger", attributes: ["axis": .int(1), "reduction": .string("max")],
+        inputs: [row, .integers([1, 1], [1, 2]), .floats([1.5, 2.5], [1, 2])],
+        outputs: [.floats([1, 2.5, 3, 4, 5], [1, 5])]),
+    ]
+  }
+}

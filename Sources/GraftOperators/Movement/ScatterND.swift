@@ -1,0 +1,74 @@
+/// A copy of `data` with the slices updated that tuples of indices name. Where tuples repeat, updates join in
+/// order.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterND.html>
+struct ScatterND: Operator {
+  static let schema = OperatorSchema(
+    "ScatterND", since: [11, 13, 16, 18], sameSince: 18, inputs: 3...3)
+
+  let reduction: ScatterReduction
+
+  init(_ attributes: AttributeReader) throws {
+    reduction = try ScatterReduction(attributes)
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.setOutputLikeInput(0)
+    try reduction.check(context.elementType(0))
+    try context.requireSameElementType([0, 2])
+    try context.require(1, .indices)
+    try context.requireShape(
+      2, IndexTuples.gatheredShape(data: context.shape(0), indices: context.shape(1)))
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.movingStrings { context in
+      let data = try context.input(0)
+      let tuples = try IndexTuples(context, indices: 1, data: data)
+      return try ScatterKernel(
+        offsets: tuples.offsets, updates: 2, outer: 1, count: tuples.offsets.count,
+        inner: tuples.rowLength, slabBytes: 0, elementType: data.elementType, reduction: reduction
+      ).kernel(initialization: .copyingInput(byteCount: data.byteCount), inPlaceInputs: [0])
+    }
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(0) || builder.needs(2) else { return }
+    guard reduction == .none || reduction == .add else {
+      throw GraftError.unsupported("ScatterND with reduction '\(reduction)' has no gradient")
+    }
+    let gradient = try builder.outputGradient()
+    let indices = try builder.input(1)
+    if builder.needs(0) {
+      if reduction == .add {
+        builder.setInputGradient(0, gradient)
+      } else {
+        let zeros = try builder.addZeros(like: builder.input(2))
+        builder.setInputGradient(0, builder.add("ScatterND", [gradient, indices, zeros]))
+      }
+    }
+    if builder.needs(2) {
+      builder.setInputGradient(2, builder.add("GatherND", [gradient, indices]))
+    }
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "elements",
+        inputs: [
+          .floats([1, 2, 3, 4], [4]), .integers([3, 1], [2, 1]), .floats([9, 10], [2]),
+        ], outputs: [.floats([1, 10, 3, 9], [4])], differentiableInputs: [0, 2]),
+      OperatorExample(
+        "adds rows, one twice", attributes: ["reduction": .string("add")],
+        inputs: [
+          .floats([1, 2, 3, 4], [2, 2]), .integers([0, 0], [2, 1]),
+          .floats([1, 1, 2, 3], [2, 2]),
+        ], outputs: [.floats([4, 6, 3, 4], [2, 2])], differentiableInputs: [0, 2]),
+      OperatorExample(
+        "multiplies", attributes: ["reduction": .string("mul")],
+        inputs: [.integers([1, 2, 3], [3]), .integers([-1], [1, 1]), .integers([5], [1])],
+        outputs: [.integers([1, 2, 15], [3])]),
+    ]
+  }
+}

@@ -1,0 +1,51 @@
+import CGraftKernels
+
+/// Fills an output whose elements come from one input by a table per axis: output index to input index.
+///
+/// Nearest-neighbour resizing and the paddings that repeat elements are of this kind.
+struct AxisGather {
+  /// For each axis, for each index of the output, the index of the input; `nil` where there is none.
+  let indices: [[Int?]]
+  let inputShape: Shape
+  /// Bytes of an element.
+  let width: Int
+  /// What stands where an axis has no input index: one element.
+  let fill: Tensor
+
+  func kernel(input: Int = 0) -> PreparedKernel {
+    var width = width
+    var axisCount = indices.count
+    // Trailing axes that are taken over whole move as one wide element.
+    while axisCount > 1, isWhole(axisCount - 1), width * inputShape[axisCount - 1] > 0,
+      indices.joined().allSatisfy({ $0 != nil })
+    {
+      axisCount -= 1
+      width *= inputShape[axisCount]
+    }
+    let strides = inputShape[..<axisCount].map { $0 }.denseStrides
+    var offsets: [Int] = []
+    for axis in 0..<axisCount {
+      offsets += indices[axis].map { $0.map { $0 * strides[axis] * width } ?? -1 }
+    }
+    if axisCount == 0 { offsets = [0] }
+    let extents = axisCount == 0 ? [1] : indices[..<axisCount].map(\.count)
+    let rowCount = extents.dropLast().reduce(1, *)
+    let rowBytes = (extents.last ?? 0) * width
+    guard rowBytes > 0 else { return PreparedKernel(phases: []) }
+    return .parallel(count: rowCount, grain: max(1, (1 << 16) / rowBytes)) {
+      [offsets, width, fill] arguments, range in
+      extents.withUnsafeBufferPointer { extents in
+        offsets.withUnsafeBufferPointer { offsets in
+          graft_movement_gather_axes(
+            arguments.output(0), arguments.input(input), fill.baseAddress, width, extents.count,
+            extents.baseAddress, offsets.baseAddress, range.lowerBound, range.count)
+        }
+      }
+    }
+  }
+
+  private func isWhole(_ axis: Int) -> Bool {
+    indices[axis].count == inputShape[axis]
+      && indices[axis].enumerated().allSatisfy { $0.offset == $0.element }
+  }
+}
