@@ -3,5 +3,7 @@
 
 // One header per kernel family. Each family has a table of functions per instruction set.
 #include "graft_cpu.h"
+#include "graft_gemm.h"
+#include "graft_conv.h"
 
 #endif
