@@ -13,7 +13,11 @@ package enum OperatorCatalog {
     Add.self
   ]
 
-  static let neuralNetwork: [any Operator.Type] = []
+  static let neuralNetwork: [any Operator.Type] = [
+    FusedGemm.self,
+    Gemm.self,
+    MatMul.self,
+  ]
 
   static let shapes: [any Operator.Type] = [
     Identity.self,
