@@ -107,6 +107,9 @@ package enum OperatorCatalog {
     NegativeLogLikelihoodLoss.self,
     NegativeLogLikelihoodLossGradient.self,
     SoftmaxCrossEntropyLoss.self,
+    FusedGemm.self,
+    Gemm.self,
+    MatMul.self,
   ]
 
   static let shapes: [any Operator.Type] = [

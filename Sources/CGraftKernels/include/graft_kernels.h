@@ -13,5 +13,7 @@
 #include "graft_optimizer.h"
 #include "graft_reduce.h"
 #include "graft_movement.h"
+#include "graft_gemm.h"
+#include "graft_conv.h"
 
 #endif

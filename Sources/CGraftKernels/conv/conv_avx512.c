@@ -1,0 +1,10 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
+#define VECTOR_BYTES 64
+#define MAXIMUM_ROWS 14
+#define HAS_FLOAT_MASKS 1
+#define TABLE(base) base##_avx512
+#include "conv_instances.h"
+#endif

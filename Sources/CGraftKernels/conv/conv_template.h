@@ -1,0 +1,222 @@
+// Convolution as a matrix product whose right side is read from the image on the fly, for one element type
+// and instruction set. The file that includes this defines
+//   ELEMENT, LANES         the element type and the elements of a vector
+//   HAS_MASKS              whether vectors of float can be loaded under a mask
+//   MAXIMUM_ROWS           rows of a full register tile, which is two vectors wide
+//   TARGET                 the target attribute
+//   NAME(base)             the name of a function of this instance
+//   TILES                  the register tiles (graft_tile_table)
+
+typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
+
+/// Copies pieces of input rows, one of each channel: `count` elements `stride` apart, starting at position
+/// `start` of a row of `extent`. What is outside of the row is 0.
+static TARGET void NAME(copy_pieces)(
+    const NAME(unaligned) *row, ptrdiff_t row_step, ptrdiff_t extent, ptrdiff_t start,
+    ptrdiff_t stride, ptrdiff_t count, ELEMENT *target, ptrdiff_t target_step,
+    ptrdiff_t channel_count) {
+  ptrdiff_t low = 0, high = count;
+  if (start < 0) low = (-start + stride - 1) / stride;
+  if (low > count) low = count;
+  if (start + (count - 1) * stride >= extent) high = (extent - start + stride - 1) / stride;
+  if (high < low) high = low;
+  row += start;
+#if HAS_MASKS
+  if (stride == 1) {
+    for (ptrdiff_t i = 0; i < count; i += 16) {
+      const uint32_t written = (1u << (count - i < 16 ? count - i : 16)) - 1;
+      const uint32_t below_low = (1u << (low < i ? 0 : (low - i < 16 ? low - i : 16))) - 1;
+      const uint32_t below_high = (1u << (high < i ? 0 : (high - i < 16 ? high - i : 16))) - 1;
+      const __mmask16 stored = (__mmask16)written, loaded = (__mmask16)(below_high & ~below_low);
+      const float *source = (const float *)row + i;
+      ELEMENT *place = target + i;
+      for (ptrdiff_t channel = 0; channel < channel_count; channel++) {
+        _mm512_mask_storeu_ps(place, stored, _mm512_maskz_loadu_ps(loaded, source));
+        source += row_step;
+        place += target_step;
+      }
+    }
+    return;
+  }
+#endif
+  for (ptrdiff_t channel = 0; channel < channel_count; channel++) {
+    for (ptrdiff_t i = 0; i < low; i++) target[i] = 0;
+    if (stride == 1) {
+      for (ptrdiff_t i = low; i < high; i++) target[i] = row[i];
+    } else if (stride == 2) {
+      for (ptrdiff_t i = low; i < high; i++) target[i] = row[i * 2];
+    } else {
+      for (ptrdiff_t i = low; i < high; i++) target[i] = row[i * stride];
+    }
+    for (ptrdiff_t i = high; i < count; i++) target[i] = 0;
+    row += row_step;
+    target += target_step;
+  }
+}
+
+/// Unrolls part of the input: target[k][i] is what output position `first_position + i` reads of channel and
+/// tap `first_depth + k`. Rows are `width` apart, and 0 beyond `count`.
+static TARGET void NAME(unroll)(
+    const graft_conv_axis *axes, const void *untyped_input, ptrdiff_t first_depth, ptrdiff_t depth,
+    ptrdiff_t first_position, ptrdiff_t count, ptrdiff_t width, ELEMENT *target) {
+  const graft_conv_axis d = axes[0], h = axes[1], w = axes[2];
+  const NAME(unaligned) *input = untyped_input;
+  const ptrdiff_t channel_size = d.input * h.input * w.input;
+  const ptrdiff_t tap_count = d.taps * h.taps * w.taps;
+  if (count < width)
+    for (ptrdiff_t k = 0; k < depth; k++)
+      memset(target + k * width + count, 0, (size_t)(width - count) * sizeof(ELEMENT));
+
+  // Where a piece of an output row lies is the same for a tap of all channels.
+  for (ptrdiff_t tap = 0; tap < tap_count; tap++) {
+    const ptrdiff_t first_channel = (first_depth - tap + tap_count - 1) / tap_count;
+    const ptrdiff_t end_channel = (first_depth + depth - tap + tap_count - 1) / tap_count;
+    const ptrdiff_t channel_count = end_channel - first_channel;
+    if (channel_count <= 0) continue;
+    ELEMENT *place = target + (first_channel * tap_count + tap - first_depth) * width;
+    const NAME(unaligned) *plane = input + first_channel * channel_size;
+    const ptrdiff_t tap_w = tap % w.taps, tap_h = tap / w.taps % h.taps,
+                    tap_d = tap / w.taps / h.taps;
+    ptrdiff_t output_w = first_position % w.output;
+    ptrdiff_t output_h = first_position / w.output % h.output;
+    ptrdiff_t output_d = first_position / w.output / h.output;
+    for (ptrdiff_t done = 0; done < count;) {
+      const ptrdiff_t piece =
+          w.output - output_w < count - done ? w.output - output_w : count - done;
+      const ptrdiff_t input_d = output_d * d.stride + d.first + tap_d * d.tap_step;
+      const ptrdiff_t input_h = output_h * h.stride + h.first + tap_h * h.tap_step;
+      const ptrdiff_t input_w = output_w * w.stride + w.first + tap_w * w.tap_step;
+      const int is_inside = input_d >= 0 && input_d < d.input && input_h >= 0 && input_h < h.input;
+      NAME(copy_pieces)(
+          is_inside ? plane + (input_d * h.input + input_h) * w.input : plane, channel_size,
+          is_inside ? w.input : 0, input_w, w.stride, piece, place + done, tap_count * width,
+          channel_count);
+      done += piece;
+      output_w = 0;
+      if (++output_h == h.output) output_h = 0, output_d++;
+    }
+  }
+}
+
+/// Moves elements between a dense tile and the output positions that a strided problem has.
+static TARGET void NAME(scatter)(
+    const graft_conv_problem *p, ptrdiff_t first_position, ptrdiff_t count, ptrdiff_t rows,
+    ELEMENT *tile, NAME(unaligned) *places, int gathers) {
+  const ptrdiff_t height = p->axes[1].output, width = p->axes[2].output;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const ptrdiff_t position = first_position + i;
+    const ptrdiff_t place = position / width / height * p->output_step[0] +
+                            position / width % height * p->output_step[1] +
+                            position % width * p->output_step[2];
+    for (ptrdiff_t row = 0; row < rows; row++) {
+      NAME(unaligned) *element = places + row * p->output_row_stride + place;
+      if (gathers)
+        tile[row * 2 * LANES + i] = *element;
+      else
+        *element = tile[row * 2 * LANES + i];
+    }
+  }
+}
+
+static size_t NAME(convolve_scratch_byte_count)(ptrdiff_t depth) {
+  return graft_align_up(
+      ((size_t)graft_depth_block(depth) * 2 * LANES + 2 * LANES) * sizeof(ELEMENT));
+}
+
+static TARGET void NAME(convolve)(
+    const graft_conv_problem *p, ptrdiff_t first_panel, ptrdiff_t panel_count,
+    ptrdiff_t first_position, ptrdiff_t position_count, void *scratch) {
+  const ptrdiff_t height = p->axes[1].output, width = p->axes[2].output;
+  const int is_dense = p->output_step[2] == 1 && p->output_step[1] == width &&
+                       p->output_step[0] == width * height;
+  const ptrdiff_t full_depth =
+      p->channels * p->axes[0].taps * p->axes[1].taps * p->axes[2].taps;
+  const ptrdiff_t block = graft_depth_block(full_depth);
+  const ELEMENT *weights = p->weights;
+  const NAME(unaligned) *bias = p->bias, *residual = p->residual;
+  ELEMENT *columns = scratch;
+  ELEMENT sums[MAXIMUM_ROWS * 2 * LANES] __attribute__((aligned(64)));
+  ELEMENT addend[MAXIMUM_ROWS * 2 * LANES] __attribute__((aligned(64)));
+
+  ptrdiff_t k = 0;
+  do {
+    const ptrdiff_t depth = full_depth - k < block ? full_depth - k : block;
+    for (ptrdiff_t offset = 0; offset < position_count; offset += 2 * LANES) {
+      const ptrdiff_t position = first_position + offset;
+      const ptrdiff_t left = position_count - offset;
+      const ptrdiff_t count = left < 2 * LANES ? left : 2 * LANES;
+      NAME(unroll)(
+          p->axes, p->input, k, depth, position, count, count <= LANES ? LANES : 2 * LANES,
+          columns);
+      for (ptrdiff_t panel = first_panel; panel < first_panel + panel_count; panel++) {
+        const ptrdiff_t row = graft_panel_start(p->rows, p->panel_count, panel);
+        const ptrdiff_t rows = graft_panel_start(p->rows, p->panel_count, panel + 1) - row;
+        ELEMENT *output = (ELEMENT *)p->output + row * p->output_row_stride;
+        graft_tile tile = {
+            .depth = depth,
+            .a = weights + row * full_depth + k * rows,
+            .b = columns,
+            .row_addend = bias ? bias + row : NULL,
+            .row_addend_stride = 1,
+            .beta = 1,
+            .activation = &p->activation,
+            .is_first = k == 0,
+            .is_last = k + depth >= full_depth,
+        };
+        if (is_dense) {
+          tile.c = output + position;
+          tile.c_row_stride = p->output_row_stride;
+          tile.addend = residual ? residual + row * p->output_row_stride + position : NULL;
+          tile.addend_row_stride = p->output_row_stride;
+          TILES.run(&tile, rows, count);
+          continue;
+        }
+        tile.c = sums;
+        tile.c_row_stride = 2 * LANES;
+        tile.addend = residual ? addend : NULL;
+        tile.addend_row_stride = 2 * LANES;
+        if (!tile.is_first) NAME(scatter)(p, position, count, rows, sums, output, 1);
+        if (tile.is_first && residual)
+          NAME(scatter)(
+              p, position, count, rows, addend,
+              (NAME(unaligned) *)residual + row * p->output_row_stride, 1);
+        TILES.run(&tile, rows, count);
+        NAME(scatter)(p, position, count, rows, sums, output, 0);
+      }
+    }
+    k += depth;
+  } while (k < full_depth);
+}
+
+static TARGET void NAME(pack_weights)(
+    const graft_conv_weights *w, ptrdiff_t panel_count, ptrdiff_t first_panel,
+    ptrdiff_t packed_panel_count, void *packed) {
+  const ptrdiff_t depth = w->channels * w->taps[0] * w->taps[1] * w->taps[2];
+  for (ptrdiff_t panel = first_panel; panel < first_panel + packed_panel_count; panel++) {
+    const ptrdiff_t start = graft_panel_start(w->rows, panel_count, panel);
+    const ptrdiff_t rows = graft_panel_start(w->rows, panel_count, panel + 1) - start;
+    ELEMENT *target = (ELEMENT *)packed + start * depth;
+    for (ptrdiff_t channel = 0; channel < w->channels; channel++)
+      for (ptrdiff_t tap_d = 0; tap_d < w->taps[0]; tap_d++)
+        for (ptrdiff_t tap_h = 0; tap_h < w->taps[1]; tap_h++)
+          for (ptrdiff_t tap_w = 0; tap_w < w->taps[2]; tap_w++) {
+            const NAME(unaligned) *source =
+                (const NAME(unaligned) *)w->weights + start * w->row_stride +
+                channel * w->channel_stride + tap_d * w->tap_stride[0] +
+                tap_h * w->tap_stride[1] + tap_w * w->tap_stride[2];
+            for (ptrdiff_t row = 0; row < rows; row++) *target++ = source[row * w->row_stride];
+          }
+  }
+}
+
+#include "conv_gradient_template.h"
+
+static const graft_conv_table NAME(conv_table) = {
+    MAXIMUM_ROWS,
+    2 * LANES,
+    NAME(convolve),
+    NAME(pack_weights),
+    NAME(weight_gradient),
+    NAME(convolve_scratch_byte_count),
+    NAME(gradient_scratch_byte_count),
+};

@@ -1,0 +1,82 @@
+// Activations for one floating-point type; see gemm_tile_template.h for what must be defined.
+
+#if IS_FLOATING
+#include <math.h>
+#include <string.h>
+
+#if !defined(GRAFT_FAST_EXPONENTIAL)
+#define GRAFT_FAST_EXPONENTIAL
+
+/// e to the x, for vectorised loops: to 2 units in the last place; 0 below -86.6 and infinite above 88.7.
+static inline __attribute__((always_inline)) float graft_exponential(float x) {
+  const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const float magic = 12582912.0f;
+  const float clamped = x < -86.6f ? -86.6f : (x > 88.7f ? 88.7f : x);
+  const float shifted = clamped * log2_e + magic;
+  const float n = shifted - magic;
+  const float r = (clamped - n * ln2_high) - n * ln2_low;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  uint32_t bits, power;
+  memcpy(&bits, &shifted, sizeof bits);
+  power = (bits << 23) + 0x3f800000u;
+  // 2^128 is no float: halve the power and double the product.
+  const uint32_t halved = power - 0x00800000u;
+  float scale;
+  memcpy(&scale, &halved, sizeof scale);
+  const float result = p * scale * 2.0f;
+  const float low_checked = x < -86.6f ? 0.0f : result;
+  const float checked = x > 88.7f ? __builtin_inff() : low_checked;
+  return x != x ? x : checked;
+}
+#endif
+
+static inline __attribute__((always_inline)) ELEMENT NAME(exponential)(ELEMENT x) {
+  return sizeof x == sizeof(float) ? (ELEMENT)graft_exponential((float)x) : (ELEMENT)exp(x);
+}
+
+static inline __attribute__((always_inline)) ELEMENT NAME(clamp)(
+    ELEMENT x, ELEMENT lowest, ELEMENT highest) {
+  const ELEMENT raised = x < lowest ? lowest : x;
+  return raised > highest ? highest : raised;
+}
+
+static TARGET void NAME(activate)(
+    const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
+  const ELEMENT alpha = (ELEMENT)activation->alpha, beta = (ELEMENT)activation->beta;
+  const ELEMENT one = 1, zero = 0;
+  switch (activation->kind) {
+    case GRAFT_ACTIVATION_CLAMP:
+      for (ptrdiff_t i = 0; i < count; i++) x[i] = NAME(clamp)(x[i], alpha, beta);
+      break;
+    case GRAFT_ACTIVATION_LEAKY_RELU:
+      for (ptrdiff_t i = 0; i < count; i++) x[i] = x[i] < zero ? alpha * x[i] : x[i];
+      break;
+    case GRAFT_ACTIVATION_HARD_SIGMOID:
+      for (ptrdiff_t i = 0; i < count; i++) x[i] = NAME(clamp)(alpha * x[i] + beta, zero, one);
+      break;
+    case GRAFT_ACTIVATION_HARD_SWISH:
+      for (ptrdiff_t i = 0; i < count; i++)
+        x[i] *= NAME(clamp)(x[i] * (ELEMENT)(1.0 / 6) + (ELEMENT)0.5, zero, one);
+      break;
+    case GRAFT_ACTIVATION_SIGMOID:
+      for (ptrdiff_t i = 0; i < count; i++) x[i] = one / (one + NAME(exponential)(-x[i]));
+      break;
+    case GRAFT_ACTIVATION_SWISH:
+      for (ptrdiff_t i = 0; i < count; i++) x[i] = x[i] / (one + NAME(exponential)(-alpha * x[i]));
+      break;
+    case GRAFT_ACTIVATION_TANH:
+      for (ptrdiff_t i = 0; i < count; i++) x[i] = (ELEMENT)tanh(x[i]);
+      break;
+    default:
+      break;
+  }
+}
+
+#endif

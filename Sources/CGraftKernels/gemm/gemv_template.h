@@ -1,0 +1,174 @@
+// Products of few rows with a big matrix, which is read once and in place; what must be defined stands in
+// gemm_tile_template.h.
+
+/// alpha * sum + beta * addends, for one element.
+static inline __attribute__((always_inline)) TARGET ELEMENT NAME(finished)(
+    const graft_gemm_problem *p, ptrdiff_t row, ptrdiff_t column, ELEMENT sum) {
+  const ELEMENT beta = (ELEMENT)p->beta;
+  const NAME(unaligned) *addend = p->addend, *row_addend = p->row_addend;
+  sum *= (ELEMENT)p->alpha;
+  if (row_addend) sum += beta * row_addend[row * p->row_addend_stride];
+  if (addend) sum += beta * addend[row * p->addend_row_stride + column];
+  return sum;
+}
+
+static TARGET void NAME(activate_columns)(
+    const graft_gemm_problem *p, ptrdiff_t first_column, ptrdiff_t column_count) {
+#if IS_FLOATING
+  for (ptrdiff_t row = 0; row < p->rows; row++)
+    NAME(activate)(
+        &p->activation, (ELEMENT *)p->c + row * p->c_row_stride + first_column, column_count);
+#else
+  (void)p, (void)first_column, (void)column_count;
+#endif
+}
+
+/// Dot products of all rows of A with `columns` columns of B; `rows` (those of A), `columns` and `parts` are
+/// constants where this is inlined. `parts` sums for each product hide the latency of adding.
+static inline __attribute__((always_inline)) TARGET void NAME(dots)(
+    const int rows, const int columns, const int parts, const graft_gemm_problem *p,
+    ptrdiff_t column) {
+  NAME(vector) sums[4][4][2];
+#pragma unroll
+  for (int row = 0; row < rows; row++)
+#pragma unroll
+    for (int j = 0; j < columns; j++)
+#pragma unroll
+      for (int part = 0; part < parts; part++) sums[row][j][part] = (NAME(vector))(ELEMENT)0;
+  const ptrdiff_t a_stride = p->a_row_stride, b_stride = p->b_column_stride;
+  const NAME(unaligned) *a = p->a;
+  const NAME(unaligned) *b = (const NAME(unaligned) *)p->b + column * b_stride;
+  ptrdiff_t k = 0;
+  for (; k + parts * LANES <= p->depth; k += parts * LANES) {
+#pragma unroll
+    for (int part = 0; part < parts; part++) {
+      NAME(vector) x[4];
+#pragma unroll
+      for (int row = 0; row < rows; row++)
+        x[row] = *(const NAME(unaligned_vector) *)(a + row * a_stride + k + part * LANES);
+#pragma unroll
+      for (int j = 0; j < columns; j++) {
+        const NAME(unaligned) *address = b + j * b_stride + k + part * LANES;
+        const NAME(vector) y = *(const NAME(unaligned_vector) *)address;
+        __builtin_prefetch((const char *)address + 1024);
+#pragma unroll
+        for (int row = 0; row < rows; row++) sums[row][j][part] += x[row] * y;
+      }
+    }
+  }
+#pragma unroll
+  for (int row = 0; row < rows; row++)
+#pragma unroll
+    for (int j = 0; j < columns; j++) {
+      const NAME(vector) lanes =
+          parts == 2 ? sums[row][j][0] + sums[row][j][1] : sums[row][j][0];
+      ELEMENT sum = 0;
+      for (int lane = 0; lane < LANES; lane++) sum += lanes[lane];
+      for (ptrdiff_t i = k; i < p->depth; i++) sum += a[row * a_stride + i] * b[j * b_stride + i];
+      ((ELEMENT *)p->c)[row * p->c_row_stride + column + j] =
+          NAME(finished)(p, row, column + j, sum);
+    }
+}
+
+#define DOT_COLUMNS(rows, columns, parts)                                              \
+  {                                                                                    \
+    for (; column + columns <= end; column += columns)                                 \
+      NAME(dots)(rows, columns, parts, p, column);                                     \
+    for (; column < end; column++) NAME(dots)(rows, 1, parts, p, column);              \
+  }
+
+static TARGET void NAME(dot_columns)(
+    const graft_gemm_problem *p, ptrdiff_t first_column, ptrdiff_t column_count) {
+  const ptrdiff_t end = first_column + column_count;
+  ptrdiff_t column = first_column;
+  switch (p->rows) {
+    case 1: DOT_COLUMNS(1, 4, 2) break;
+    case 2: DOT_COLUMNS(2, 4, 1) break;
+    case 3: DOT_COLUMNS(3, 2, 1) break;
+    default: DOT_COLUMNS(4, 2, 1) break;
+  }
+  NAME(activate_columns)(p, first_column, column_count);
+}
+#undef DOT_COLUMNS
+
+/// Adds `depth` rows of B, each times its element of A, to `rows` partial rows; `rows` and `depth` are
+/// constants where this is inlined.
+static inline __attribute__((always_inline)) TARGET void NAME(add_some_rows)(
+    const int rows, const int depth, const graft_gemm_problem *p, ptrdiff_t k,
+    ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
+  ELEMENT x[4][8];
+#pragma unroll
+  for (int row = 0; row < rows; row++)
+#pragma unroll
+    for (int i = 0; i < depth; i++)
+      x[row][i] = ((const NAME(unaligned) *)p->a)[row * p->a_row_stride + (k + i) * p->a_depth_stride];
+  const ptrdiff_t stride = p->b_depth_stride;
+  const NAME(unaligned) *b = (const NAME(unaligned) *)p->b + k * stride;
+  const ptrdiff_t columns = p->columns, end = first_column + column_count;
+  ptrdiff_t column = first_column;
+  for (; column + LANES <= end; column += LANES) {
+    NAME(vector) sums[4];
+#pragma unroll
+    for (int row = 0; row < rows; row++)
+      sums[row] = *(NAME(unaligned_vector) *)(partial + row * columns + column);
+#pragma unroll
+    for (int i = 0; i < depth; i++) {
+      const NAME(unaligned) *address = b + i * stride + column;
+      const NAME(vector) y = *(const NAME(unaligned_vector) *)address;
+      __builtin_prefetch((const char *)address + 1024);
+#pragma unroll
+      for (int row = 0; row < rows; row++) sums[row] += (NAME(vector))x[row][i] * y;
+    }
+#pragma unroll
+    for (int row = 0; row < rows; row++)
+      *(NAME(unaligned_vector) *)(partial + row * columns + column) = sums[row];
+  }
+  for (; column < end; column++)
+#pragma unroll
+    for (int row = 0; row < rows; row++)
+      for (int i = 0; i < depth; i++)
+        partial[row * columns + column] += x[row][i] * b[i * stride + column];
+}
+
+#define ADD_ROWS(rows, depth)                                                                \
+  {                                                                                          \
+    for (; k + depth <= end; k += depth)                                                     \
+      NAME(add_some_rows)(rows, depth, p, k, first_column, column_count, partial);           \
+    for (; k < end; k++)                                                                     \
+      NAME(add_some_rows)(rows, 1, p, k, first_column, column_count, partial);               \
+  }
+
+static TARGET void NAME(add_rows)(
+    const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t depth_count,
+    ptrdiff_t first_column, ptrdiff_t column_count, void *untyped_partial) {
+  ELEMENT *partial = untyped_partial;
+  for (ptrdiff_t row = 0; row < p->rows; row++)
+    memset(partial + row * p->columns + first_column, 0, (size_t)column_count * sizeof(ELEMENT));
+  const ptrdiff_t end = first_depth + depth_count;
+  ptrdiff_t k = first_depth;
+  switch (p->rows) {
+    case 1: ADD_ROWS(1, 8) break;
+    case 2: ADD_ROWS(2, 4) break;
+    case 3: ADD_ROWS(3, 4) break;
+    default: ADD_ROWS(4, 4) break;
+  }
+}
+#undef ADD_ROWS
+
+static TARGET void NAME(finish_rows)(
+    const graft_gemm_problem *p, const void *untyped_partial, ptrdiff_t split_count,
+    ptrdiff_t first_column, ptrdiff_t column_count) {
+  const ELEMENT *partial = untyped_partial;
+  const ptrdiff_t size = p->rows * p->columns;
+  for (ptrdiff_t row = 0; row < p->rows; row++) {
+    ELEMENT *c = (ELEMENT *)p->c + row * p->c_row_stride;
+    for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
+      c[column] = partial[row * p->columns + column];
+    for (ptrdiff_t split = 1; split < split_count; split++)
+      for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
+        c[column] += partial[split * size + row * p->columns + column];
+    for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
+      c[column] = NAME(finished)(p, row, column, c[column]);
+  }
+  NAME(activate_columns)(p, first_column, column_count);
+}

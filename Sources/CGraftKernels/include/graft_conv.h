@@ -1,0 +1,84 @@
+#ifndef GRAFT_CONV_H
+#define GRAFT_CONV_H
+
+#include "graft_gemm.h"
+
+/// How output positions and kernel taps along one axis meet the input: output position o and tap t read
+/// input position o * stride + first + t * tap_step, or zero if that is outside.
+typedef struct {
+  ptrdiff_t input, output, taps;
+  ptrdiff_t stride, first, tap_step;
+} graft_conv_axis;
+
+/// A convolution of one image and group: output[r][o] = sum over channels c and taps t of
+/// weights[r][c][t] * input[c][o, t], in that order.
+///
+/// Convolutions and their transposes both have this form; of a transposed one with strides each residue class
+/// of output positions is one such problem, whose outputs lie `step` apart. All strides count elements.
+typedef struct {
+  /// Depth, height and width; all 1 where a convolution has fewer axes.
+  graft_conv_axis axes[3];
+  ptrdiff_t channels, rows;
+  /// channels x input positions, dense.
+  const void *input;
+  /// Row r's output position (d, h, w) lies at r * output_row_stride + d * output_step[0] + …
+  void *output;
+  ptrdiff_t output_row_stride, output_step[3];
+  /// As `output`, or NULL.
+  const void *residual;
+  /// One element a row, or NULL.
+  const void *bias;
+  /// From `pack_weights`, or NULL if there is nothing to multiply with.
+  const void *weights;
+  /// Panels that the rows are dealt to.
+  ptrdiff_t panel_count;
+  graft_activation activation;
+} graft_conv_problem;
+
+/// Where weights lie before they are packed; taps count along all three axes.
+typedef struct {
+  const void *weights;
+  ptrdiff_t rows, channels;
+  ptrdiff_t row_stride, channel_stride;
+  ptrdiff_t taps[3], tap_stride[3];
+} graft_conv_weights;
+
+/// A part of a convolution's weight gradient: gradient[r][c][t] = sum over images and positions o of
+/// output_gradient[r][o] * input[c][o, t].
+typedef struct {
+  graft_conv_axis axes[3];
+  ptrdiff_t channels, rows;
+  ptrdiff_t image_count;
+  const void *input;
+  ptrdiff_t input_image_stride;
+  const void *output_gradient;
+  ptrdiff_t output_gradient_image_stride;
+  /// rows x (channels x taps), dense.
+  void *gradient;
+} graft_conv_gradient_problem;
+
+/// The convolution kernels of one element type and instruction set.
+typedef struct {
+  /// The largest number of rows that a panel may have, and the number of positions a pass takes at once.
+  ptrdiff_t maximum_rows, panel_columns;
+  /// Computes the rows of some panels at a range of output positions (counted through all axes).
+  void (*convolve)(
+      const graft_conv_problem *problem, ptrdiff_t first_panel, ptrdiff_t panel_count,
+      ptrdiff_t first_position, ptrdiff_t position_count, void *scratch);
+  /// Packs the rows of some panels; `packed` is rows x channels x taps elements in all.
+  void (*pack_weights)(
+      const graft_conv_weights *weights, ptrdiff_t panel_count, ptrdiff_t first_panel,
+      ptrdiff_t packed_panel_count, void *packed);
+  /// Computes a range of the columns (channel, tap) of a weight gradient.
+  void (*weight_gradient)(
+      const graft_conv_gradient_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count,
+      void *scratch);
+  /// Scratch bytes of `convolve` and of `weight_gradient`.
+  size_t (*convolve_scratch_byte_count)(ptrdiff_t depth);
+  size_t (*gradient_scratch_byte_count)(ptrdiff_t rows, ptrdiff_t positions);
+} graft_conv_table;
+
+/// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type of floating point.
+const graft_conv_table *graft_conv_kernels(int32_t instruction_set, int32_t element);
+
+#endif

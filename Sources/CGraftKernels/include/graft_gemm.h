@@ -1,0 +1,81 @@
+#ifndef GRAFT_GEMM_H
+#define GRAFT_GEMM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Element types that the kernels of matrices and convolutions are made for. Integers wrap.
+enum {
+  GRAFT_ELEMENT_F32 = 0,
+  GRAFT_ELEMENT_F64 = 1,
+  GRAFT_ELEMENT_I32 = 2,
+  GRAFT_ELEMENT_I64 = 3,
+};
+
+/// What is applied to a result before it is stored. NaN stays NaN.
+enum {
+  GRAFT_ACTIVATION_CLAMP = 0,         // alpha = lowest, beta = highest value
+  GRAFT_ACTIVATION_LEAKY_RELU = 1,    // alpha = slope below 0
+  GRAFT_ACTIVATION_HARD_SIGMOID = 2,  // clamp(alpha * x + beta, 0, 1)
+  GRAFT_ACTIVATION_HARD_SWISH = 3,    // x * clamp(x / 6 + 1 / 2, 0, 1)
+  GRAFT_ACTIVATION_SIGMOID = 4,
+  GRAFT_ACTIVATION_SWISH = 5,  // x * sigmoid(alpha * x)
+  GRAFT_ACTIVATION_TANH = 6,
+};
+
+typedef struct {
+  int32_t kind;
+  double alpha, beta;
+} graft_activation;
+
+/// C = activation(alpha * A * B + beta * (addend + row addend)).
+///
+/// A is rows x depth, B is depth x columns, C is rows x columns with contiguous rows. Of the two strides of A
+/// and of B one is 1. All strides count elements. A, B and the addends may lie at any address, C is aligned
+/// to its elements. For integers alpha and beta are 1, and there is no activation.
+typedef struct {
+  ptrdiff_t rows, columns, depth;
+  const void *a;
+  ptrdiff_t a_row_stride, a_depth_stride;
+  const void *b;
+  ptrdiff_t b_depth_stride, b_column_stride;
+  void *c;
+  ptrdiff_t c_row_stride;
+  const void *addend;           // rows x columns, or NULL; a row stride of 0 repeats one row
+  ptrdiff_t addend_row_stride;
+  const void *row_addend;       // one element a row, or NULL; a stride of 0 repeats one element
+  ptrdiff_t row_addend_stride;
+  double alpha, beta;
+  graft_activation activation;
+} graft_gemm_problem;
+
+/// The matrix kernels of one element type and instruction set.
+typedef struct {
+  /// Computes a block of C: blocks may be computed in any order and at the same time. Each element is the sum
+  /// of products in order of depth, in blocks that only the depth determines.
+  void (*product)(
+      const graft_gemm_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
+      ptrdiff_t first_column, ptrdiff_t column_count, void *scratch);
+  /// Computes columns of C for few rows, reading B once and in place. The depth strides of A and B are 1,
+  /// and rows is at most GRAFT_GEMV_MAXIMUM_ROWS.
+  void (*dot_columns)(
+      const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
+  /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it to those
+  /// columns of `partial`, which is rows x columns. B's column stride is 1; rows as above.
+  void (*add_rows)(
+      const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
+      ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
+  /// Finishes what `add_rows` began: adds up `split_count` partial sums, rows x columns each, in order.
+  void (*finish_rows)(
+      const graft_gemm_problem *problem, const void *partial, ptrdiff_t split_count,
+      ptrdiff_t first_column, ptrdiff_t column_count);
+  /// Scratch bytes that `product` needs for a block, aligned to 64.
+  size_t (*scratch_byte_count)(ptrdiff_t row_count, ptrdiff_t column_count, ptrdiff_t depth);
+} graft_gemm_table;
+
+enum { GRAFT_GEMV_MAXIMUM_ROWS = 4 };
+
+/// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type (`GRAFT_ELEMENT_…`).
+const graft_gemm_table *graft_gemm_kernels(int32_t instruction_set, int32_t element);
+
+#endif

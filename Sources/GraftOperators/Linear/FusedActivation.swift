@@ -1,0 +1,85 @@
+import CGraftKernels
+
+/// What a matrix product or convolution applies to its results before it stores them.
+///
+/// As attributes: `activation` is the ONNX operator's name, `activation_params` its attributes in the order
+/// that the specification lists them in.
+struct FusedActivation: Sendable, Equatable {
+  private let kind: Int
+  private let alpha: Double
+  private let beta: Double
+
+  /// Passes results through.
+  static let identity = FusedActivation(
+    kind: GRAFT_ACTIVATION_CLAMP, alpha: -.infinity, beta: .infinity)
+
+  /// The names that `activation` may have.
+  static let names = [
+    "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Swish", "Tanh",
+  ]
+
+  private init(kind: some BinaryInteger, alpha: Double = 0, beta: Double = 0) {
+    self.kind = Int(kind)
+    self.alpha = alpha
+    self.beta = beta
+  }
+
+  /// The activation that a fused node names; the identity if it names none.
+  init(_ attributes: AttributeReader) throws {
+    guard let name = try attributes.string("activation") else {
+      self = .identity
+      return
+    }
+    let parameters = try attributes.floats("activation_params") ?? []
+    func parameter(_ index: Int, default value: Double) -> Double {
+      index < parameters.count ? Double(parameters[index]) : value
+    }
+    switch name {
+    case "Relu": self.init(kind: GRAFT_ACTIVATION_CLAMP, alpha: 0, beta: .infinity)
+    case "Clip":
+      self.init(
+        kind: GRAFT_ACTIVATION_CLAMP, alpha: parameter(0, default: -.infinity),
+        beta: parameter(1, default: .infinity))
+    case "LeakyRelu":
+      self.init(kind: GRAFT_ACTIVATION_LEAKY_RELU, alpha: parameter(0, default: 0.01))
+    case "HardSigmoid":
+      self.init(
+        kind: GRAFT_ACTIVATION_HARD_SIGMOID, alpha: parameter(0, default: 0.2),
+        beta: parameter(1, default: 0.5))
+    case "HardSwish": self.init(kind: GRAFT_ACTIVATION_HARD_SWISH)
+    case "Sigmoid": self.init(kind: GRAFT_ACTIVATION_SIGMOID)
+    case "Swish": self.init(kind: GRAFT_ACTIVATION_SWISH, alpha: parameter(0, default: 1))
+    case "Tanh": self.init(kind: GRAFT_ACTIVATION_TANH)
+    default:
+      throw GraftError.badData(
+        "activation '\(name)' cannot be fused; expected one of "
+          + FusedActivation.names.joined(separator: ", "))
+    }
+  }
+
+  /// As the kernels take it.
+  var parameters: graft_activation {
+    graft_activation(kind: Int32(kind), alpha: alpha, beta: beta)
+  }
+}
+
+extension ElementType {
+  /// The number that the C kernels know this type by; `nil` if they have none for it.
+  var kernelElement: Int32? {
+    switch self {
+    case .float: Int32(GRAFT_ELEMENT_F32)
+    case .double: Int32(GRAFT_ELEMENT_F64)
+    case .int32, .uint32: Int32(GRAFT_ELEMENT_I32)
+    case .int64, .uint64: Int32(GRAFT_ELEMENT_I64)
+    default: nil
+    }
+  }
+
+  /// - Throws: `GraftError` if there are no C kernels for this type.
+  func requireKernelElement() throws -> Int32 {
+    guard let element = kernelElement else {
+      throw GraftError.unsupported("no kernel for element type \(self)")
+    }
+    return element
+  }
+}

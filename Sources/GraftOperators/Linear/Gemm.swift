@@ -1,0 +1,108 @@
+/// alpha · A' · B' + beta · C, where A' and B' are A and B or their transposes, and C broadcasts.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Gemm.html>
+struct Gemm: Operator {
+  static let schema = OperatorSchema(
+    "Gemm", since: [1, 6, 7, 9, 11, 13], sameSince: 11, inputs: 2...3)
+  static let acceptsUnalignedInputs = true
+
+  let attributes: GemmAttributes
+
+  init(_ attributes: AttributeReader) throws {
+    self.attributes = try GemmAttributes(attributes)
+  }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    // Before opset 7 the attribute only allowed what is always allowed now.
+    if version < 7 { node.attributes["broadcast"] = nil }
+  }
+
+  func infer(_ context: inout InferenceContext) throws { try attributes.infer(&context) }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try attributes.prepare(context, activation: .identity)
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let left = try builder.input(0)
+    let right = try builder.input(1)
+    let outputGradient = try builder.outputGradient()
+    let isLeftTransposed = attributes.isLeftTransposed
+    let isRightTransposed = attributes.isRightTransposed
+    func product(
+      _ first: ValueID, _ isFirstTransposed: Bool, _ second: ValueID, _ isSecondTransposed: Bool
+    )
+      -> ValueID
+    {
+      builder.add(
+        "Gemm", [first, second],
+        attributes: [
+          "alpha": .float(attributes.alpha), "transA": .int(isFirstTransposed ? 1 : 0),
+          "transB": .int(isSecondTransposed ? 1 : 0),
+        ])
+    }
+    if builder.needs(0) {
+      builder.setInputGradient(
+        0,
+        isLeftTransposed
+          ? product(right, isRightTransposed, outputGradient, true)
+          : product(outputGradient, false, right, !isRightTransposed))
+    }
+    if builder.needs(1) {
+      builder.setInputGradient(
+        1,
+        isRightTransposed
+          ? product(outputGradient, true, left, isLeftTransposed)
+          : product(left, !isLeftTransposed, outputGradient, false))
+    }
+    guard builder.needs(2) else { return }
+    var addendGradient = outputGradient
+    if attributes.beta != 1 {
+      let elementType = builder.type(of: try builder.input(2))?.elementType ?? .float
+      let beta = try Tensor(zeros: elementType, shape: [])
+      var value = attributes.beta
+      try ElementConversion.convert(&value, .float, to: beta.baseAddress, elementType, count: 1)
+      addendGradient = builder.add("Mul", [outputGradient, builder.addConstant(beta)])
+    }
+    try builder.setBroadcastInputGradient(2, addendGradient)
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "with a bias",
+        inputs: [
+          .floats([1, 2, 3, 4], [2, 2]), .floats([1, 0, 2, -1, 1, 3], [2, 3]),
+          .floats([10, 20, 30], [3]),
+        ],
+        outputs: [.floats([9, 22, 38, 9, 24, 48], [2, 3])], differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "both transposed and scaled",
+        attributes: [
+          "alpha": .float(0.5), "beta": .float(2), "transA": .int(1), "transB": .int(1),
+        ],
+        inputs: [
+          .floats([1, 3, 2, 4], [2, 2]), .floats([1, -1, 0, 1, 2, 3], [3, 2]),
+          .floats([1, 2], [2, 1]),
+        ],
+        outputs: [.floats([1.5, 3, 6, 3.5, 6, 13], [2, 3])], differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "one row",
+        attributes: ["transB": .int(1)],
+        inputs: [
+          .floats([1, 2, 3], [1, 3]), .floats([1, 1, 1, 0, 1, 0], [2, 3]), .floats([1], []),
+        ],
+        outputs: [.floats([7, 3], [1, 2])], differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "left transposed", attributes: ["transA": .int(1)],
+        inputs: [.floats([1, 2, 3, 4], [2, 2]), .floats([1, 2, 3, 4], [2, 2])],
+        outputs: [.floats([10, 14, 14, 20], [2, 2])], differentiableInputs: [0, 1]),
+      OperatorExample(
+        "nothing to sum",
+        inputs: [.floats([], [1, 0]), .floats([], [0, 2]), .floats([3, 4], [1, 2])],
+        outputs: [.floats([3, 4], [1, 2])]),
+    ]
+  }
+}

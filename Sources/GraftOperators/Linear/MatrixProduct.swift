@@ -1,0 +1,144 @@
+import CGraftKernels
+
+/// activation(alpha · A · B + beta · addend) for a batch of matrices of equal shapes, as a kernel.
+///
+/// Which of its two ways a product takes, and how it is cut into tasks, follows from the shapes alone:
+/// few rows stream the right matrix in place, more rows pack both matrices block by block.
+struct MatrixProduct: Sendable {
+  /// Where a matrix lies: steps in elements from row to row and from column to column, one of which is 1.
+  struct Operand: Sendable {
+    var input: Int
+    var rowStride: Int
+    var columnStride: Int
+
+    /// A dense matrix of `columns` columns, or the transpose of one of `rows` columns.
+    static func dense(
+      input: Int, rows: Int, columns: Int, isTransposed: Bool = false
+    ) -> Operand {
+      isTransposed
+        ? Operand(input: input, rowStride: 1, columnStride: rows)
+        : Operand(input: input, rowStride: columns, columnStride: 1)
+    }
+  }
+
+  /// What is added to the product.
+  struct Addend: Sendable {
+    var input: Int
+    /// Whether there is an element for each column; if not, one for each row.
+    var spansColumns: Bool
+    /// From row to row; 0 repeats the row or the element.
+    var rowStride: Int
+
+    /// An addend of `shape`, which broadcasts to rows x columns.
+    init(input: Int, shape: Shape, columns: Int) {
+      let lastExtent = shape.last ?? 1
+      let rowCount = shape.count > 1 ? shape[shape.count - 2] : 1
+      self.input = input
+      spansColumns = lastExtent == columns
+      rowStride = rowCount == 1 ? 0 : lastExtent
+    }
+  }
+
+  /// Where the matrices of one product of the batch begin, in elements.
+  struct Offsets: Sendable {
+    var left = 0
+    var right = 0
+    var output = 0
+  }
+
+  var rows: Int
+  var columns: Int
+  var depth: Int
+  var left: Operand
+  var right: Operand
+  var batch = [Offsets()]
+  var addend: Addend?
+  var alpha = 1.0
+  var beta = 1.0
+  var activation = FusedActivation.identity
+
+  /// The kernel, for elements of a type that the C kernels know.
+  func kernel(_ elementType: ElementType, _ instructionSet: InstructionSet) throws -> PreparedKernel
+  {
+    let element = try elementType.requireKernelElement()
+    guard rows > 0, columns > 0, !batch.isEmpty else { return .tasks(0) { _, _ in } }
+    let product = normalized
+    if product.rows <= GRAFT_GEMV_MAXIMUM_ROWS {
+      let isContiguous = product.left.columnStride == 1 && product.right.rowStride == 1
+      if isContiguous || product.right.columnStride == 1 {
+        return MatrixVectorProduct(
+          product: product, element: element, instructionSet: instructionSet,
+          byteWidth: elementType.byteWidth
+        ).kernel(asDotProducts: isContiguous)
+      }
+    }
+    return product.blockedKernel(element, instructionSet, byteWidth: elementType.byteWidth)
+  }
+
+  /// The same product, with one column turned into one row.
+  private var normalized: MatrixProduct {
+    var product = self
+    guard columns == 1, rows > 1 else { return product }
+    product.rows = 1
+    product.columns = rows
+    product.left = Operand(
+      input: right.input, rowStride: right.columnStride, columnStride: right.rowStride)
+    product.right = Operand(
+      input: left.input, rowStride: left.columnStride, columnStride: left.rowStride)
+    product.batch = batch.map { Offsets(left: $0.right, right: $0.left, output: $0.output) }
+    product.addend?.spansColumns = addend?.rowStride != 0
+    product.addend?.rowStride = 0
+    return product
+  }
+
+  /// Describes product `index` of the batch to C.
+  func problem(
+    _ arguments: KernelArguments, _ index: Int, byteWidth: Int
+  ) -> graft_gemm_problem {
+    let offsets = batch[index]
+    var problem = graft_gemm_problem()
+    problem.rows = rows
+    problem.columns = columns
+    problem.depth = depth
+    problem.a = arguments.input(left.input) + offsets.left * byteWidth
+    problem.a_row_stride = left.rowStride
+    problem.a_depth_stride = left.columnStride
+    problem.b = arguments.input(right.input) + offsets.right * byteWidth
+    problem.b_depth_stride = right.rowStride
+    problem.b_column_stride = right.columnStride
+    problem.c = arguments.output(0) + offsets.output * byteWidth
+    problem.c_row_stride = columns
+    if let addend, beta != 0 {
+      if addend.spansColumns {
+        problem.addend = arguments.input(addend.input)
+        problem.addend_row_stride = addend.rowStride
+      } else {
+        problem.row_addend = arguments.input(addend.input)
+        problem.row_addend_stride = addend.rowStride
+      }
+    }
+    problem.alpha = alpha
+    problem.beta = beta
+    problem.activation = activation.parameters
+    return problem
+  }
+
+  private func blockedKernel(
+    _ element: Int32, _ instructionSet: InstructionSet, byteWidth: Int
+  ) -> PreparedKernel {
+    let blocks = MatrixBlocks(
+      rows: rows, columns: columns, depth: depth, repetitions: batch.count)
+    let instructionSet = instructionSet.rawValue
+    let scratch = graft_gemm_kernels(instructionSet, element).pointee.scratch_byte_count(
+      blocks.largestRowCount, blocks.largestColumnCount, depth)
+    return .tasks(batch.count * blocks.count, workerScratchByteCount: scratch) {
+      [self] arguments, task in
+      let (index, block) = task.quotientAndRemainder(dividingBy: blocks.count)
+      let (rowRange, columnRange) = blocks.ranges(ofBlock: block)
+      var problem = problem(arguments, index, byteWidth: byteWidth)
+      graft_gemm_kernels(instructionSet, element).pointee.product(
+        &problem, rowRange.lowerBound, rowRange.count, columnRange.lowerBound, columnRange.count,
+        arguments.workerScratch)
+    }
+  }
+}
