@@ -14,6 +14,7 @@ What follows a "?" only keeps requests apart. LOG gets the path and the Range he
 """
 
 import http.server
+import os
 import random
 import sys
 import threading
@@ -74,3 +75,5 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_address[1], flush=True)
 sys.stdin.read()
+os.remove(sys.argv[1])
+os.rmdir(os.path.dirname(sys.argv[1]))
