@@ -89,7 +89,8 @@ package struct ModelManifest: Codable, Sendable {
   /// The model of that name or alias.
   package func model(named name: String) -> Model? { models.first { $0.answers(to: name) } }
 
-  /// A list of labels that is part of Graft: `imagenet` has the 1,000 classes in the order of their indices.
+  /// A list of labels that is part of Graft: `imagenet` has the 1,000 classes in the order of their
+  /// indices.
   ///
   /// - Throws: `GraftError` if there is no such list.
   package static func labels(named name: String) throws -> [String] {

@@ -93,7 +93,8 @@ graft_curl_result graft_curl_get(const graft_curl_request *request) {
   const CURLcode code = curl_easy_perform(handle);
   result.outcome = outcome_of(code);
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &result.http_status);
-  strncpy(result.message, message[0] ? message : curl_easy_strerror(code), sizeof result.message - 1);
+  const char *const reason = message[0] ? message : curl_easy_strerror(code);
+  strncpy(result.message, reason, sizeof result.message - 1);
   result.message[sizeof result.message - 1] = '\0';
   curl_slist_free_all(headers);
   curl_easy_cleanup(handle);

@@ -7,7 +7,8 @@
 #include "graft_hdf5.h"
 
 int32_t graft_hdf5_prepare(void) {
-  // The library would otherwise tear itself down at exit, over objects that a damaged file left open.
+  // The library would otherwise tear itself down at exit, over objects that a damaged file left
+  // open.
   if (H5dont_atexit() < 0) H5Eclear2(H5E_DEFAULT);
   if (H5open() < 0) return -1;
   if (H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0) return -1;
@@ -97,7 +98,9 @@ int32_t graft_hdf5_each_link(
     int64_t group, int32_t (*visit)(void *context, const char *name, int32_t kind), void *context) {
   link_visitor visitor = {visit, context};
   hsize_t position = 0;
-  return H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &position, visit_link, &visitor) < 0 ? -1 : 0;
+  const herr_t status =
+      H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, &position, visit_link, &visitor);
+  return status < 0 ? -1 : 0;
 }
 
 // Attributes
@@ -205,7 +208,9 @@ int32_t graft_hdf5_read_strings(
 /// Whether a floating-point type is IEEE 754's binary16, binary32 or binary64.
 static int is_ieee(hid_t type, size_t width) {
   size_t sign, exponent, exponent_size, mantissa, mantissa_size;
-  if (H5Tget_fields(type, &sign, &exponent, &exponent_size, &mantissa, &mantissa_size) < 0) return 0;
+  if (H5Tget_fields(type, &sign, &exponent, &exponent_size, &mantissa, &mantissa_size) < 0) {
+    return 0;
+  }
   const size_t expected = width == 2 ? 5 : width == 4 ? 8 : width == 8 ? 11 : 0;
   return expected != 0 && H5Tget_norm(type) == H5T_NORM_IMPLIED && mantissa == 0 &&
          exponent_size == expected && mantissa_size == 8 * width - 1 - expected &&

@@ -3,8 +3,8 @@ import GraftKeras
 import GraftTensor
 import Testing
 
-/// Cut and mutated files, read in a child process: whatever libhdf5 does, an error comes out, or weights that lie within
-/// their memory.
+/// Cut and mutated files, read in a child process: whatever libhdf5 does, an error comes out, or
+/// weights that lie within their memory.
 @Suite struct DamagedFileTests {
   static let files = [
     "legacy.h5", "legacy-variable-strings.h5", "legacy-gzip.h5", "legacy-big-endian.h5",
@@ -29,9 +29,11 @@ import Testing
       var bytes = sound
       for _ in 0..<Int.random(in: 1...8, using: &generator) {
         // Most of a file is data and free space, which break nothing.
-        guard let position = bytes.indices.filter({ bytes[$0] != 0 }).randomElement(using: &generator)
+        guard
+          let position = bytes.indices.filter({ bytes[$0] != 0 }).randomElement(using: &generator)
         else { continue }
-        bytes[position] = [0, 1, 0x7f, 0xff, UInt8.random(in: 0...255, using: &generator)]
+        bytes[position] =
+          [0, 1, 0x7f, 0xff, UInt8.random(in: 0...255, using: &generator)]
           .randomElement(using: &generator) ?? 0
       }
       try read(bytes)

@@ -52,7 +52,8 @@ import Testing
       let storages = try storages(file)
       #expect(storages.allSatisfy { $0 === storages[0] && !$0.isWritable })
       #expect(
-        storages[0].byteCount == (try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(file)))).count)
+        storages[0].byteCount
+          == (try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(file)))).count)
     }
     let decoded = try storages("legacy-gzip.h5")
     #expect(decoded.allSatisfy { $0 === decoded[0] })
@@ -97,6 +98,34 @@ import Testing
     // An executable that is no reader gives no answer.
     #expect(throws: GraftError.self) {
       try KerasWeights.read(Fixtures.path("legacy.h5"), isolation: .executable("/bin/true"))
+    }
+  }
+
+  @Test func saysThatTheReaderCrashed() throws {
+    let script = NSTemporaryDirectory() + "graft-crash-" + UUID().uuidString
+    try Data("#!/bin/sh\nkill -SEGV $$\n".utf8).write(to: URL(fileURLWithPath: script))
+    defer { unlink(script) }
+    chmod(script, 0o700)
+    let error = #expect(throws: GraftError.self) {
+      try KerasWeights.read(Fixtures.path("legacy.h5"), isolation: .executable(script))
+    }
+    #expect(try #require(error).code == .badData)
+    #expect(try #require(error).description.contains("crashed"))
+  }
+
+  static let data = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]
+
+  @Test(
+    .enabled(if: data != nil, "GRAFT_TEST_DATA is not set"), arguments: Fixtures.isolations.indices)
+  func readsTrainedModels(isolation: Int) throws {
+    let folder = "\(Self.data ?? "")/keras"
+    let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
+      .filter { $0.hasSuffix(".h5") || $0.hasSuffix(".hdf5") }
+    try #require(!files.isEmpty)
+    for file in files {
+      let weights = try KerasWeights.read(
+        "\(folder)/\(file)", isolation: Fixtures.isolations[isolation])
+      #expect(!weights.tensorsByLayer.isEmpty, "\(file)")
     }
   }
 }

@@ -48,7 +48,8 @@ import Testing
 
   @Test func pullsAndReportsProgress() throws {
     let reports = Mutex<[DownloadProgress]>([])
-    let path = try store("file").pull("network") { report in reports.withLock { $0.append(report) } }
+    let path = try store("file").pull("network") { report in reports.withLock { $0.append(report) }
+    }
     try expectWholeFile(path)
     #expect(try store("file").path(for: "net") == path)
     let last = try #require(reports.withLock { $0.last })

@@ -3,9 +3,11 @@ import GraftModels
 import Testing
 
 @Suite struct VGGTests {
-  /// Weights as Keras has them. Zeros, which take no memory until they are touched, but for one kernel.
+  /// Weights as Keras has them. Zeros, which take no memory until they are touched, but for one
+  /// kernel.
   static func weights(
-    convolutionsPerBlock: [Int], includeTop: Bool, names: (String, Int) -> String = { name, _ in name }
+    convolutionsPerBlock: [Int], includeTop: Bool,
+    names: (String, Int) -> String = { name, _ in name }
   ) throws -> [String: [Tensor]] {
     var weights: [String: [Tensor]] = [:]
     var inputs = 3

@@ -1,4 +1,6 @@
-"""A server for the tests of pulling models: server.py LOG. Prints its port, serves until its input ends.
+"""A server for the tests of pulling models: server.py LOG.
+
+Prints its port, and serves until its input ends.
 
 /file          FILE_SIZE bytes, with Range and If-Range
 /cut/N         the same, but a response ends after N bytes, without a word
@@ -8,10 +10,11 @@
 /elsewhere     leads to an ftp address
 /busy          status 503 twice, then the file
 /short         a file of another length
-What follows a "?" only keeps requests apart. LOG gets the path and the Range header of each request.
+What follows a "?" only keeps requests apart. LOG gets the path and the Range header of each.
 """
 
 import http.server
+import os
 import random
 import sys
 import threading
@@ -72,3 +75,5 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print(server.server_address[1], flush=True)
 sys.stdin.read()
+os.remove(sys.argv[1])
+os.rmdir(os.path.dirname(sys.argv[1]))

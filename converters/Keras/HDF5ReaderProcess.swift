@@ -7,11 +7,12 @@ import Synchronization
   import Musl
 #endif
 
-/// Reads HDF5 files in a child process with limits on memory and time, so that a damaged file that makes libhdf5
-/// crash or run wild is a message.
+/// Reads HDF5 files in a child process with limits on memory and time, so that a damaged file that
+/// makes libhdf5 crash or run wild is a message.
 ///
-/// The child is this executable, started afresh with one argument. It gets three descriptors: the file, an empty
-/// file for elements that must be decoded, and another one, as its output, for a ``WeightsAnswer``.
+/// The child is this executable, started afresh with one argument. It gets three descriptors: the
+/// file, an empty file for elements that must be decoded, and another one, as its output, for a
+/// ``WeightsAnswer``.
 package enum HDF5ReaderProcess {
   static let argument = "__read-hdf5-weights"
   static let fileDescriptor: Int32 = 3
@@ -22,7 +23,8 @@ package enum HDF5ReaderProcess {
   /// Whether this executable has called ``runIfRequested()``.
   package static var isAvailable: Bool { isPrepared.withLock { $0 } }
 
-  /// To be called first of all in `main`: does not return in a process that was started to read a file.
+  /// To be called first of all in `main`: does not return in a process that was started to read a
+  /// file.
   package static func runIfRequested() {
     isPrepared.withLock { $0 = true }
     guard CommandLine.arguments.count == 2, CommandLine.arguments[1] == argument else { return }

@@ -3,10 +3,8 @@ import GraftTensor
 
 /// What names and types mean in the files that Keras writes.
 enum KerasLayout {
-  /// Groups of the root that hold layers: of Keras 3, and of the first versions of its format.
-  static let containers: Set<String> = [
-    "layers", "_layer_checkpoint_dependencies", "_self_tracked_trackables",
-  ]
+  /// Whether a group of the root belongs to the training of the model and not to the model.
+  static func isTrainingState(_ name: String) -> Bool { name == "optimizer" }
 
   /// Groups in the order in which Keras numbered them: `conv2d`, `conv2d_1`, … `conv2d_10`.
   static func sorted(_ groups: [HDF5Tree.Group]) -> [HDF5Tree.Group] {

@@ -8,9 +8,10 @@ import GraftTensor
 
 /// The weights of a Keras model, layer by layer, read from an HDF5 file.
 ///
-/// Two layouts are understood: the legacy one (attributes `layer_names` and `weight_names`, at the root of a weights
-/// file or in `model_weights` of a whole model) and that of Keras 3 (`.weights.h5`: groups `layers/NAME/vars`).
-/// Contiguous data sets stay in the mapped file; their tensors look into it.
+/// Two layouts are understood: the legacy one (attributes `layer_names` and `weight_names`, at the
+/// root of a weights file or in `model_weights` of a whole model) and that of Keras 3
+/// (`.weights.h5`: groups `layers/NAME/vars`). Contiguous data sets stay in the mapped file; their
+/// tensors look into it.
 ///
 /// Source: <https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/>
 package struct KerasWeights: Sendable {
@@ -30,8 +31,8 @@ package struct KerasWeights: Sendable {
 
   /// In the order of the model (legacy layout) or of their groups' names (Keras 3).
   package let layers: [Layer]
-  /// Whether layers bear their names in the model. Files of Keras before 3.6 name them after their classes:
-  /// `conv2d`, `conv2d_1`, `dense`.
+  /// Whether layers bear their names in the model. Early files of Keras 3 name them after their
+  /// classes: `conv2d`, `conv2d_1`, `dense`.
   package let hasStoredNames: Bool
 
   /// Who calls libhdf5.
@@ -45,7 +46,8 @@ package struct KerasWeights: Sendable {
     case executable(String)
   }
 
-  /// Reads the weights of the file at `path`; in a child process where the executable is prepared for that.
+  /// Reads the weights of the file at `path`; in a child process where the executable is prepared
+  /// for that.
   ///
   /// - Throws: `GraftError` naming the file, and the object where one is wrong.
   package static func read(_ path: String) throws -> KerasWeights {

@@ -1,6 +1,7 @@
 /// Where the weights of a file lie: what is left of it once libhdf5 has done its part.
 ///
-/// It crosses from the process that runs libhdf5 to the one that uses the weights, and is checked there.
+/// It crosses from the process that runs libhdf5 to the one that uses the weights, and is checked
+/// there.
 struct WeightsListing: Codable, Sendable {
   struct Layer: Codable, Sendable {
     var name: String

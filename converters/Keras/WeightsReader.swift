@@ -22,7 +22,8 @@ struct WeightsReader: ~Copyable {
     self.limits = HDF5Limits(fileByteCount: fileByteCount)
   }
 
-  /// Reads the file at `path`. `makeBuffer` gives memory for that many decoded bytes; it is asked once.
+  /// Reads the file at `path`. `makeBuffer` gives memory for that many decoded bytes; it is asked
+  /// once.
   ///
   /// - Throws: `GraftError` naming the object that is wrong.
   static func read(
@@ -34,12 +35,13 @@ struct WeightsReader: ~Copyable {
       let root = try file.root()
       if let weights = try reader.legacyContainer(root) {
         try reader.readLegacy(weights)
-      } else if tree.root.groups.contains(where: { KerasLayout.containers.contains($0.name) }) {
-        try reader.readLayers(of: tree.root, root: root)
       } else {
+        try reader.readLayers(of: tree.root, root: root)
+      }
+      guard !reader.listing.layers.isEmpty else {
         let names = tree.root.groups.map(\.name) + tree.root.datasets
         throw GraftError.badData(
-          "holds no Keras weights: neither the attribute 'layer_names' nor the group 'layers'",
+          "holds no Keras weights: no attribute 'layer_names', and no group with variables",
           hint: "It holds \(names.isEmpty ? "nothing" : names.prefix(20).joined(separator: ", "))")
       }
       if !reader.decodings.isEmpty {
@@ -108,9 +110,11 @@ struct WeightsReader: ~Copyable {
 
   // MARK: The layout of Keras 3: a group per layer, its variables numbered in `vars`.
 
-  private mutating func readLayers(of group: HDF5Tree.Group, root: HDF5Object) throws {
+  private mutating func readLayers(of model: HDF5Tree.Group, root: HDF5Object) throws {
     listing.hasStoredNames = false
-    for member in KerasLayout.sorted(group.groups) { try readLayer(member, root: root) }
+    var model = model
+    model.groups.removeAll { KerasLayout.isTrainingState($0.name) }
+    try readLayer(model, root: root)
   }
 
   private mutating func readLayer(_ group: HDF5Tree.Group, root: HDF5Object) throws {

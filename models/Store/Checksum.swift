@@ -9,7 +9,8 @@ import GraftTensor
 
 /// A hash of a file's content, written `sha256:…` or `md5:…`.
 ///
-/// MD5 stands for files whose publisher states nothing better; it guards against damage, not against malice.
+/// MD5 stands for files whose publisher states nothing better; it guards against damage, not
+/// against malice.
 package struct Checksum: Hashable, Sendable {
   package enum Algorithm: String, Sendable {
     case sha256
@@ -78,7 +79,8 @@ extension Checksum: Codable {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let checksum = Checksum(text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "no checksum: \(text)")
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "no checksum: \(text)")
     }
     self = checksum
   }

@@ -49,8 +49,8 @@ package struct Download {
   let partialFile: PartialFile
   var patience = Patience()
 
-  /// - Throws: `GraftError` if the server refuses, or all attempts were cut off. What came stays in the partial
-  ///   file.
+  /// - Throws: `GraftError` if the server refuses, or all attempts were cut off. What came stays in
+  ///   the partial file.
   func run(progress: @escaping (DownloadProgress) -> Void) throws {
     guard Download.isInitialized else {
       throw GraftError(.unavailable, "libcurl cannot be set up")
@@ -100,7 +100,9 @@ package struct Download {
     case 200, 206:
       try transfer.finish(status: status)
       if transfer.mustStartOver { return .startOver }
-      if let size, partialFile.byteCount < size { return .interrupted("the server sent too little") }
+      if let size, partialFile.byteCount < size {
+        return .interrupted("the server sent too little")
+      }
       return .done
     case 416 where partialFile.byteCount > 0: return .startOver
     case 408, 429, 500...599: return .interrupted("the server answers with status \(status)")
@@ -110,7 +112,9 @@ package struct Download {
   }
 
   private func request(_ transfer: Transfer) -> graft_curl_result {
-    var headers: [UnsafePointer<CChar>?] = partialFile.resumeHeaders.map { UnsafePointer(strdup($0)) }
+    var headers: [UnsafePointer<CChar>?] = partialFile.resumeHeaders.map {
+      UnsafePointer(strdup($0))
+    }
     defer { for header in headers { free(UnsafeMutablePointer(mutating: header)) } }
     return address.withCString { address in
       headers.withUnsafeMutableBufferPointer { headers in

@@ -25,10 +25,11 @@ struct AddedModel: Codable {
 extension ModelStore {
   private static let recordSuffix = ".added.json"
 
-  /// Registers the file at `path` under `name`, with a checksum of its own; takes the place of an earlier one.
+  /// Registers the file at `path` under `name`, with a checksum of its own; takes the place of an
+  /// earlier one.
   ///
-  /// The store's file is a hard link where the file system allows it, else a copy. A name of the manifest keeps what
-  /// the manifest says of the model, but for the checksum.
+  /// The store's file is a hard link where the file system allows it, else a copy. A name of the
+  /// manifest keeps what the manifest says of the model, but for the checksum.
   ///
   /// - Throws: `GraftError` if the name will not do, or the file cannot be read or copied.
   @discardableResult
@@ -52,7 +53,8 @@ extension ModelStore {
     defer { unlink(temporary) }
     try linkOrCopy(source, to: temporary)
     let checksum = try Checksum(.sha256, ofFile: temporary)
-    // The checksum in the name keeps an old file apart from its successor until the record has changed.
+    // The checksum in the name keeps an old file apart from its successor until the record has
+    // changed.
     let record = AddedModel(
       name: name, file: "\(name).\(checksum.digest.prefix(16))\(ModelStore.suffix(of: source))",
       checksum: checksum, source: source)

@@ -6,10 +6,11 @@ import GraftTensor
   import Musl
 #endif
 
-/// The folder where models live that are called by name: pulled ones, and those that the user added.
+/// The folder where models live that are called by name: pulled ones, and those that the user
+/// added.
 ///
-/// `$GRAFT_HOME`, else `$XDG_CACHE_HOME/graft`, else `~/.cache/graft`. A model of the manifest lies in `models/` there
-/// under its official file name.
+/// `$GRAFT_HOME`, else `$XDG_CACHE_HOME/graft`, else `~/.cache/graft`. A model of the manifest lies
+/// in `models/` there under its official file name.
 package struct ModelStore: Sendable {
   /// A model that the store knows, whether its file is there or not.
   package struct Entry: Sendable {
@@ -93,7 +94,8 @@ package struct ModelStore: Sendable {
 
   /// Where the file of a model is.
   ///
-  /// - Throws: `GraftError` that says what is missing, where it comes from, its checksum and where to put it.
+  /// - Throws: `GraftError` that says what is missing, where it comes from, its checksum and where
+  ///   to put it.
   package func path(for name: String) throws -> String {
     let entry = try entry(named: name)
     guard entry.isPresent else { throw missing(entry) }

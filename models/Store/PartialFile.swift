@@ -6,7 +6,8 @@ import GraftTensor
   import Musl
 #endif
 
-/// A file that is still being downloaded: `NAME.part`, and beside it what the server calls this version of it.
+/// A file that is still being downloaded: `NAME.part`, and beside it what the server calls this
+/// version of it.
 ///
 /// Nobody else downloads into it as long as it is open.
 final class PartialFile {

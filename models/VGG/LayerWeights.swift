@@ -1,7 +1,8 @@
 import GraftExecution
 import GraftGraph
 
-/// The kernels and biases of a network's layers, checked to be all there and to have the right shapes.
+/// The kernels and biases of a network's layers, checked to be all there and to have the right
+/// shapes.
 struct LayerWeights {
   private let kernels: [String: Tensor]
   private let biases: [String: Tensor]
@@ -44,8 +45,9 @@ struct LayerWeights {
 
   private static let elementTypes: Set<ElementType> = [.float, .double, .float16]
 
-  /// The names under which to look for the layers: their own, or if none of these is there, those that Keras makes of
-  /// their classes (`conv2d`, `conv2d_1`, … `dense`), which is all that some of its files hold.
+  /// The names under which to look for the layers: their own, or if none of these is there, those
+  /// that Keras makes of their classes (`conv2d`, `conv2d_1`, … `dense`), which is all that some of
+  /// its files hold.
   private static func names(
     of layers: [VGGArchitecture.Layer], in weights: [String: [Tensor]]
   ) -> [String] {

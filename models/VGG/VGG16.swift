@@ -2,8 +2,9 @@ import GraftGraph
 
 /// VGG16: 13 convolutions in five blocks, and three dense layers on top.
 ///
-/// Input `[N, 3, 224, 224]`, channels in the order BGR with ImageNet's means taken off (preprocessing `keras-caffe`);
-/// output `[N, 1000]`, probabilities. Without top: `[N, 3, H, W]` to `[N, 512, H/32, W/32]`.
+/// Input `[N, 3, 224, 224]`, channels in the order BGR with ImageNet's means taken off
+/// (preprocessing `keras-caffe`); output `[N, 1000]`, probabilities. Without top: `[N, 3, H, W]` to
+/// `[N, 512, H/32, W/32]`.
 ///
 /// Source: Simonyan and Zisserman, <https://arxiv.org/abs/1409.1556>; layers as in
 /// <https://keras.io/api/applications/vgg/>.

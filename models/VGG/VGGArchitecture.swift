@@ -1,6 +1,7 @@
 import GraftGraph
 
-/// What VGG16 and VGG19 have in common: blocks of 3×3 convolutions with a pooling after each, and three dense layers.
+/// What VGG16 and VGG19 have in common: blocks of 3×3 convolutions with a pooling after each, and
+/// three dense layers.
 struct VGGArchitecture {
   let name: String
   let convolutionsPerBlock: [Int]
@@ -87,8 +88,8 @@ struct VGGArchitecture {
   private func addTop(
     on features: ValueID, _ weights: LayerWeights, labels: [String]?, to graph: inout Graph
   ) throws -> ValueID {
-    // Keras flattens channels last. Moving the few activations keeps the many weights where they are: `fc1` stays in
-    // the mapped file as it is.
+    // Keras flattens channels last. Moving the few activations keeps the many weights where they
+    // are: `fc1` stays in the mapped file as it is.
     let channelsLast = graph.addNode(
       "Transpose", name: "channels_last", [features], attributes: ["perm": .ints([0, 2, 3, 1])],
       outputName: "channels_last")
@@ -105,9 +106,10 @@ struct VGGArchitecture {
         outputName: layer.name)
     }
     if let labels {
-      guard labels.count == layers.last?.biasShape[0] else {
+      let classCount = layers.last?.biasShape[0] ?? 0
+      guard labels.count == classCount else {
         throw GraftError.badData(
-          "\(labels.count) labels do not fit the \(layers.last?.biasShape[0] ?? 0) classes of \(name)")
+          "\(labels.count) labels do not fit the \(classCount) classes of \(name)")
       }
       graph.metadata["graft.labels"] = labels.joined(separator: "\n")
     }

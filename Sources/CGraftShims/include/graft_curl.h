@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// One HTTP transfer through libcurl, whose option functions are variadic and so out of Swift's reach.
+// One HTTP transfer through libcurl, whose option functions are variadic and so out of Swift's
+// reach.
 
 typedef struct {
   const char *address;
@@ -17,7 +18,8 @@ typedef struct {
   /// Called with each line of the headers, of every response on the way (redirects have their own).
   /// Stops the transfer by returning other than 0.
   int32_t (*on_header)(void *context, const char *line, size_t byte_count);
-  /// Called with each piece of the body of the last response. Stops the transfer by returning other than 0.
+  /// Called with each piece of the body of the last response. Stops the transfer by returning other
+  /// than 0.
   int32_t (*on_data)(void *context, long status, const void *bytes, size_t byte_count);
   void *context;
 } graft_curl_request;

@@ -5,8 +5,9 @@
 #include <stdint.h>
 
 // What reading weights needs of libhdf5, without its macros: its constants are expressions that
-// initialise the library, which Swift does not import. Functions that return a status return a negative
-// number on failure; `graft_hdf5_take_error` then says why. Objects are closed by the caller.
+// initialise the library, which Swift does not import. Functions that return a status return a
+// negative number on failure; `graft_hdf5_take_error` then says why. Objects are closed by the
+// caller.
 
 enum { GRAFT_HDF5_MAX_RANK = 32 };
 
@@ -56,8 +57,8 @@ typedef struct {
   uint64_t stored_byte_count;
 } graft_hdf5_dataset;
 
-/// Makes the library quiet, and refuse plugins and links to other files. To be called before the others,
-/// on each thread that calls them.
+/// Makes the library quiet, and refuse plugins and links to other files. To be called before the
+/// others, on each thread that calls them.
 int32_t graft_hdf5_prepare(void);
 
 /// Why the last call on this thread failed, as far as the library says; the text is taken away.
@@ -67,8 +68,8 @@ void graft_hdf5_take_error(char *text, size_t capacity);
 int64_t graft_hdf5_open_file(const char *path);
 void graft_hdf5_close_file(int64_t file);
 
-/// Opens the member `name` of a group, which must be a hard link. `address` identifies the object within
-/// the file.
+/// Opens what is at the path `name` below a group; soft links are followed within the file.
+/// `address` identifies the object there.
 int64_t graft_hdf5_open_member(int64_t group, const char *name, int32_t *kind, uint64_t *address);
 int64_t graft_hdf5_open_root(int64_t file, uint64_t *address);
 int64_t graft_hdf5_open_address(int64_t file, uint64_t address);
@@ -80,9 +81,9 @@ int32_t graft_hdf5_each_link(
 
 /// Reads an attribute of strings of any kind into one buffer, each ended by a zero byte.
 ///
-/// Returns 1 if it was read, 0 if there is none or it does not hold strings (an attribute of no elements
-/// counts as strings: that is how empty lists are stored), negative on failure, or if the strings take more
-/// than `budget` bytes. `text` is freed with `graft_hdf5_free`.
+/// Returns 1 if it was read, 0 if there is none or it does not hold strings (an attribute of no
+/// elements counts as strings: that is how empty lists are stored), negative on failure, or if the
+/// strings take more than `budget` bytes. `text` is freed with `graft_hdf5_free`.
 int32_t graft_hdf5_read_strings(
     int64_t object, const char *name, size_t budget, char **text, size_t *byte_count,
     size_t *string_count);
@@ -90,7 +91,8 @@ void graft_hdf5_free(void *memory);
 
 int32_t graft_hdf5_describe(int64_t dataset, graft_hdf5_dataset *description);
 
-/// Reads all elements, in the type of the file but little-endian. The destination must hold them all.
+/// Reads all elements, in the type of the file but little-endian. The destination must hold them
+/// all.
 int32_t graft_hdf5_read(int64_t dataset, void *destination);
 
 #endif

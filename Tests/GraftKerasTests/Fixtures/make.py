@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the HDF5 files beside it. Needs h5py, numpy and Keras.
 
-All weights of the small model count up: the element at flat index i of the n-th weight is n + i / 8,
-which float16 holds exactly.
+All weights of the small model count up: the element at flat index i of the n-th weight is
+n + i / 8, which float16 holds exactly.
 """
 
 import os
@@ -15,7 +15,12 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHAPES = [(3, 3, 3, 2), (2,), (8, 4), (4,)]
-NAMES = [("conv", "conv/kernel:0"), ("conv", "conv/bias:0"), ("fc", "fc/kernel:0"), ("fc", "fc/bias:0")]
+NAMES = [
+    ("conv", "conv/kernel:0"),
+    ("conv", "conv/bias:0"),
+    ("fc", "fc/kernel:0"),
+    ("fc", "fc/bias:0"),
+]
 
 
 def values(index, dtype="<f4"):

@@ -90,7 +90,8 @@ final class HDF5Object {
     return collector.links
   }
 
-  /// The strings of an attribute; `nil` if there is none of that name, or if it holds something else.
+  /// The strings of an attribute; `nil` if there is none of that name, or if it holds something
+  /// else.
   ///
   /// - Throws: `GraftError` if it is damaged, or takes more than `budget` bytes.
   func strings(attribute name: String, budget: Int) throws -> [String]? {

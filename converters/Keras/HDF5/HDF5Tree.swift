@@ -17,7 +17,8 @@ struct HDF5Tree {
 
   /// Walks the whole file.
   ///
-  /// - Throws: `GraftError` if a link leads out of the file, or if there are too many or too deep groups.
+  /// - Throws: `GraftError` if a link leads out of the file, or if there are too many or too deep
+  ///   groups.
   init(of file: borrowing HDF5File, limits: HDF5Limits) throws {
     var walk = Walk(limits: limits)
     root = try walk.group(file.root(), name: "", path: "", depth: 0)

@@ -1,0 +1,41 @@
+import Foundation
+import GraftGraph
+import GraftKeras
+import GraftModels
+import Testing
+
+/// VGG16 from files in the layout of the official ones, which take 600 MB while this runs.
+@Suite struct VGGWeightsFileTests {
+  static let data = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]
+
+  @Test(.enabled(if: data != nil, "GRAFT_TEST_DATA is not set"))
+  func buildsFromTheOfficialLayout() throws {
+    let folder = try TemporaryFolder()
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      ProcessInfo.processInfo.environment["GRAFT_TEST_PYTHON"] ?? "python3",
+      "\(Self.data ?? "")/vgg16/make_weights.py", folder.path,
+    ]
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+
+    let name = "\(folder.path)/vgg16_weights_tf_dim_ordering_tf_kernels"
+    let weights = try KerasWeights.read("\(name).h5", isolation: .none)
+    let labels = try ModelManifest.labels(named: "imagenet")
+    let graph = try VGG16.graph(weights: weights.tensorsByLayer, labels: labels)
+    // The dense kernels, nine tenths of all, stay in the mapped file.
+    let file = try #require(weights.tensorsByLayer["fc1"]?.first?.storage)
+    for layer in ["fc1", "fc2", "predictions"] {
+      let kernel = graph.constants.first { graph[$0.key].name == "\(layer)/kernel" }
+      #expect(kernel?.value.storage === file)
+    }
+
+    let withoutTop = try KerasWeights.read("\(name)_notop.h5", isolation: .none).tensorsByLayer
+    #expect(try VGG16.graph(weights: withoutTop, includeTop: false).outputs.count == 1)
+    let error = #expect(throws: GraftError.self) { try VGG16.graph(weights: withoutTop) }
+    #expect(try #require(error).description.contains("'fc1' is missing"))
+  }
+}
