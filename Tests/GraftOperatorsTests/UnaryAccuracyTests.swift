@@ -21,7 +21,8 @@ import Testing
 
   static let instructionSets = InstructionSet.allCases.filter { $0 <= .detected }
 
-  /// Floats of all signs and magnitudes but those near the denormal ones, which kernels flush to zero.
+  /// Floats of all signs and magnitudes but those near the denormal ones, which kernels flush to
+  /// zero.
   static let sweep: [Float] = stride(from: UInt32(0), to: .max, by: 40_009)
     .map { Float(bitPattern: $0) }.filter { $0.isFinite && $0.magnitude > 0x1p-120 }
 

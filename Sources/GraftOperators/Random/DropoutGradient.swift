@@ -1,6 +1,7 @@
 /// The gradient of Dropout's data: dx = dy mask / (1 - ratio); dx = dy outside of training.
 ///
-/// Inputs: dy, mask (bool), ratio (a scalar, 1/2 if left out), training mode (a bool scalar, true if left out).
+/// Inputs: dy, mask (bool), ratio (a scalar, 1/2 if left out), training mode (a bool scalar, true
+/// if left out).
 struct DropoutGradient: Operator {
   static let schema = OperatorSchema(
     "DropoutGradient", domain: "graft", since: [1], inputs: 2...4)

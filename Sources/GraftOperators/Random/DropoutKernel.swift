@@ -1,4 +1,5 @@
-/// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability ratio.
+/// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability
+/// ratio.
 struct DropoutKernel {
   let seed: Int
   let stream: Int
@@ -48,7 +49,8 @@ struct DropoutKernel {
 }
 
 extension KernelArguments {
-  /// The truth value in a scalar. It is read as a byte, since a file may hold other ones than 0 and 1.
+  /// The truth value in a scalar. It is read as a byte, since a file may hold other ones than 0 and
+  /// 1.
   func flag(_ index: Int) -> Bool { input(index, as: UInt8.self).pointee != 0 }
 
   /// The ratio of Dropout in an input of type `type`; 1/2 if that is `nil`.
