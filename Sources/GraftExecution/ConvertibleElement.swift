@@ -24,8 +24,8 @@ extension ConvertibleElement where Self: FixedWidthInteger {
   @inline(__always) init(integer: Int64) { self.init(truncatingIfNeeded: integer) }
   @inline(__always) init(unsigned: UInt64) { self.init(truncatingIfNeeded: unsigned) }
 
-  /// Truncates. What an x86 processor's conversion to 32 or 64 bits cannot express becomes its smallest
-  /// number, of which the low bits are kept; NumPy and onnxruntime do the same.
+  /// Truncates. What an x86 processor's conversion to 32 or 64 bits cannot express becomes its
+  /// smallest number, of which the low bits are kept; NumPy and onnxruntime do the same.
   @inline(__always) init(real: Double) {
     if Self.bitWidth < 32 || Self.self == Int32.self {
       let isInRange = real > -2_147_483_649 && real < 2_147_483_648

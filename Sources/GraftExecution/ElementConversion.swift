@@ -1,11 +1,11 @@
 import CGraftKernels
 
-/// Converts elements between numeric types, as Cast does and for kernels that compute in another type
-/// than they store.
+/// Converts elements between numeric types, as Cast does and for kernels that compute in another
+/// type than they store.
 ///
-/// Integer to a narrower integer keeps the low bits; to bool is `!= 0`. Floating point to integer truncates;
-/// where the specification leaves the result open (NaN, out of range), it is what NumPy gives on x86.
-/// float4, float8 and the 2- and 4-bit integers take a byte each.
+/// Integer to a narrower integer keeps the low bits; to bool is `!= 0`. Floating point to integer
+/// truncates; where the specification leaves the result open (NaN, out of range), it is what NumPy
+/// gives on x86. float4, float8 and the 2- and 4-bit integers take a byte each.
 package enum ElementConversion {
   private static let kernels = graft_convert_kernels(InstructionSet.current.rawValue).pointee
 

@@ -2,7 +2,8 @@ import Synchronization
 
 /// A floating-point format of at most eight bits.
 ///
-/// Specification: <https://onnx.ai/onnx/technical/float8.html>, <https://onnx.ai/onnx/technical/float4.html>
+/// Specification: <https://onnx.ai/onnx/technical/float8.html>,
+/// <https://onnx.ai/onnx/technical/float4.html>
 package struct NarrowFloat: Sendable {
   /// How conversion to float8 treats what does not fit.
   package struct Rounding: Sendable {

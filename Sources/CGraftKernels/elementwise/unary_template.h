@@ -4,8 +4,8 @@
 #include "graft_unary.h"
 #include "vector_math.h"
 
-/// Defines `name` from a vector expression of `x`, `alpha` and `beta`. What does not fill a vector is
-/// computed in one that is padded with zeros, by the same instructions.
+/// Defines `name` from a vector expression of `x`, `alpha` and `beta`. What does not fill a vector
+/// is computed in one that is padded with zeros, by the same instructions.
 #define GRAFT_UNARY(name, expression)                                                  \
   GRAFT_INLINE vector name##_of(vector x, float alpha, float beta) {                   \
     (void)alpha, (void)beta;                                                           \

@@ -1,8 +1,9 @@
 // Vectors of GRAFT_LANES floats and elementary functions on them, in portable vector arithmetic.
 //
-// Included once in each file that is written for one instruction set. That file defines GRAFT_LANES,
-// defines GRAFT_HAS_FMA if the target has fused multiply-add, and puts the target attribute on all
-// functions. The polynomials are minimax fits; with and without FMA the results stay within 2 ULP.
+// Included once in each file that is written for one instruction set. That file defines
+// GRAFT_LANES, defines GRAFT_HAS_FMA if the target has fused multiply-add, and puts the target
+// attribute on all functions. The polynomials are minimax fits; with and without FMA the results
+// stay within 2 ULP.
 
 #include <float.h>
 #include <stdint.h>

@@ -45,7 +45,8 @@ struct graft_unary_table {
 
 /// The functions for an instruction set (`GRAFT_ISA_…`) that the machine must have.
 ///
-/// exp, erf, sigmoid and tanh are within 2 ULP of the exact value; denormal results may be zero.
+/// exp, log, erf, sigmoid, softplus and tanh are within 2 ULP of the exact value, denormal numbers
+/// aside, which may count as zero.
 const struct graft_unary_table *graft_unary_kernels(int32_t instruction_set);
 
 #endif

@@ -1,7 +1,8 @@
 import CGraftKernels
 import Foundation
 
-/// y = x Φ(x), Φ the distribution function of the normal distribution; or its approximation by tanh.
+/// y = x Φ(x), Φ the distribution function of the normal distribution; or its approximation by
+/// tanh.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gelu.html>
 struct Gelu: ElementwiseUnary {

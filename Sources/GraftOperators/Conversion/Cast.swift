@@ -48,8 +48,8 @@ struct Cast: Operator {
         inputs: [.floats([0, -0.0, 0.1, .nan], [2, 2])],
         outputs: [.bools([false, false, true, true], [2, 2])]),
       OperatorExample(
-        "to the same type", attributes: ["to": .int(1)], inputs: [.floats([1, 2], [2])],
-        outputs: [.floats([1, 2], [2])], differentiableInputs: [0]),
+        "float to double", attributes: ["to": .int(11)], inputs: [.floats([1.5, -2], [2])],
+        outputs: [try! Tensor([1.5, -2] as [Double], shape: [2])], differentiableInputs: [0]),
     ]
   }
 }

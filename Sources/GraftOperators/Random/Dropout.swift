@@ -1,9 +1,10 @@
-/// Passes its input through; in training mode it makes a share of the elements zero and scales the others.
+/// Passes its input through; in training mode it makes a share of the elements zero and scales the
+/// others.
 ///
-/// The specification leaves the random numbers open. Here they are a function of the attribute `seed` (0 if
-/// it is left out) and the element, the same in each run; training uses ``TrainingDropout``. Up to opset 6,
-/// `is_test` told the modes apart. Exported networks left it at its default of 0, so it is ignored, as all
-/// opsets from 7 to 11 do without it.
+/// The specification leaves the random numbers open. Here they are a function of the attribute
+/// `seed` (0 if it is left out) and the element, the same in each run; training uses
+/// ``TrainingDropout``. Up to opset 6, `is_test` told the modes apart. Exported networks left it at
+/// its default of 0, so it is ignored, as all opsets from 7 to 11 do without it.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Dropout.html>
 struct Dropout: Operator {

@@ -1,6 +1,7 @@
 /// The gradient of Dropout's data: dx = dy mask / (1 - ratio); dx = dy outside of training.
 ///
-/// Inputs: dy, mask (bool), ratio (a scalar, 1/2 if left out), training mode (a bool scalar, true if left out).
+/// Inputs: dy, mask (bool), ratio (a scalar, 1/2 if left out), training mode (a bool scalar, true
+/// if left out).
 struct DropoutGradient: Operator {
   static let schema = OperatorSchema(
     "DropoutGradient", domain: "graft", since: [1], inputs: 2...4)
@@ -44,12 +45,12 @@ struct DropoutGradient: Operator {
       count: try context.input(0).elementCount, grain: 16384, inPlaceInputs: [0]
     ) { arguments, range in
       let gradient = arguments.input(0, as: Element.self)
-      let mask = arguments.input(1, as: Bool.self)
+      let mask = arguments.input(1, as: UInt8.self)
       let result = arguments.output(0, as: Element.self)
-      let isTraining = hasMode ? arguments.input(3, as: Bool.self).pointee : true
-      let ratio = isTraining ? try dropoutRatio(arguments, ratioType, input: 2) : 0
+      let isTraining = !hasMode || arguments.flag(3)
+      let ratio = isTraining ? try arguments.dropoutRatio(2, ratioType) : 0
       let scale = Element(1 / (1 - ratio))
-      for index in range { result[index] = mask[index] ? gradient[index] * scale : 0 }
+      for index in range { result[index] = mask[index] != 0 ? gradient[index] * scale : 0 }
     }
   }
 

@@ -1,4 +1,5 @@
-/// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability ratio.
+/// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability
+/// ratio.
 struct DropoutKernel {
   let seed: Int
   let stream: Int
@@ -29,12 +30,12 @@ struct DropoutKernel {
       let x = arguments.input(0, as: Element.self)
       let y = arguments.output(0, as: Element.self)
       let mask = wantsMask ? arguments.output(1, as: Bool.self) : nil
-      if let trainingInput, !arguments.input(trainingInput, as: Bool.self).pointee {
+      if let trainingInput, !arguments.flag(trainingInput) {
         for index in range { y[index] = x[index] }
         if let mask { for index in range { mask[index] = true } }
         return
       }
-      let ratio = try dropoutRatio(arguments, ratioType)
+      let ratio = try arguments.dropoutRatio(1, ratioType)
       let step = stepInput.map { Int(arguments.input($0, as: Int64.self).pointee) } ?? 0
       let random = CounterRandom(seed: seed, stream: stream, step: step)
       let scale = Element(1 / (1 - ratio))
@@ -47,17 +48,21 @@ struct DropoutKernel {
   }
 }
 
-/// The ratio in input 1.
-///
-/// - Throws: `GraftError` if it is outside of 0...1.
-func dropoutRatio(
-  _ arguments: KernelArguments, _ type: ElementType?, input: Int = 1
-) throws -> Double {
-  guard let type else { return 0.5 }
-  var ratio = 0.0
-  try ElementConversion.convert(arguments.input(input), type, to: &ratio, .double, count: 1)
-  guard ratio >= 0, ratio <= 1 else {
-    throw GraftError.badData("the ratio of Dropout is \(ratio); expected 0 to 1")
+extension KernelArguments {
+  /// The truth value in a scalar. It is read as a byte, since a file may hold other ones than 0 and
+  /// 1.
+  func flag(_ index: Int) -> Bool { input(index, as: UInt8.self).pointee != 0 }
+
+  /// The ratio of Dropout in an input of type `type`; 1/2 if that is `nil`.
+  ///
+  /// - Throws: `GraftError` if it is outside of 0...1.
+  func dropoutRatio(_ index: Int, _ type: ElementType?) throws -> Double {
+    guard let type else { return 0.5 }
+    var ratio = 0.0
+    try ElementConversion.convert(input(index), type, to: &ratio, .double, count: 1)
+    guard ratio >= 0, ratio <= 1 else {
+      throw GraftError.badData("the ratio of Dropout is \(ratio); expected 0 to 1")
+    }
+    return ratio
   }
-  return ratio
 }

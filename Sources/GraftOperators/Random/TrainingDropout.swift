@@ -1,7 +1,8 @@
 /// Dropout in training: y = data mask / (1 - ratio), mask false with probability ratio.
 ///
-/// Inputs: data, ratio (a scalar), step (an int64 scalar, the number of the run). Outputs: y, mask (bool).
-/// The attributes `seed` and `stream` and the step choose the random numbers, see ``CounterRandom``.
+/// Inputs: data, ratio (a scalar), step (an int64 scalar, the number of the run). Outputs: y, mask
+/// (bool). The attributes `seed` and `stream` and the step choose the random numbers, see
+/// ``CounterRandom``.
 struct TrainingDropout: Operator {
   static let schema = OperatorSchema(
     "TrainingDropout", domain: "graft", since: [1], inputs: 3...3, outputs: 1...2)

@@ -7,8 +7,8 @@ typealias UnaryBody<Element> =
 extension PrepareContext {
   /// A kernel that maps each element of input 0 to one of output 0, both of the same type.
   ///
-  /// float16 and bfloat16 are computed in float. The narrower integers are computed in int64, uint64 by
-  /// `uint64`, or if that is left out by `int64` on the same bits.
+  /// float16 and bfloat16 are computed in float. The narrower integers are computed in int64,
+  /// uint64 by `uint64`, or if that is left out by `int64` on the same bits.
   func unaryKernel(
     float: @escaping UnaryBody<Float>, double: @escaping UnaryBody<Double>,
     int64: UnaryBody<Int64>? = nil, uint64: UnaryBody<UInt64>? = nil
@@ -29,7 +29,8 @@ extension PrepareContext {
     throw GraftError.unsupported("no kernel for element type \(type)")
   }
 
-  /// As above, in float by a function of ``graft_unary_table``, in the other types element by element.
+  /// As above, in float by a function of ``graft_unary_table``, in the other types element by
+  /// element.
   func unaryKernel(
     _ function: (graft_unary_table) -> graft_unary_function?, _ alpha: Float = 0,
     _ beta: Float = 0, double: @escaping @Sendable (Double) -> Double,

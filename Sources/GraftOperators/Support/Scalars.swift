@@ -18,9 +18,12 @@ extension UpgradeContext {
   }
 }
 
-extension Set<ElementType> {
-  /// What IsNaN, IsInf and Dropout take.
-  static let floatingPointAndFloat8: Self = floatingPoint.union([
-    .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
-  ])
+extension GradientBuilder {
+  /// A scalar with the element type of `id`, known or not.
+  mutating func addScalar(_ number: Double, like id: ValueID) throws -> ValueID {
+    if let type = type(of: id)?.elementType {
+      return addConstant(try ElementConversion.scalar(number, as: type))
+    }
+    return add("CastLike", [addConstant(try Tensor(scalar: number)), id])
+  }
 }

@@ -1,0 +1,6 @@
+extension Set<ElementType> {
+  /// What IsNaN, IsInf and Dropout take.
+  static let floatingPointAndFloat8: Self = floatingPoint.union([
+    .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
+  ])
+}
