@@ -101,6 +101,12 @@ let package = Package(
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
     tests("GraftONNXTests", ["GraftONNX"]),
     tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
+    tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "hdf5-reader-for-tests"]),
+    tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
+    .executableTarget(
+      name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
+      path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
+    tests("GraftTests", ["Graft"]),
   ],
   cLanguageStandard: .c11
 )

@@ -3,6 +3,7 @@ import GraftKeras
 import GraftModels
 import GraftONNX
 import GraftRuntime
+import GraftVision
 
 /// Finds a model by name or path and reads it into a graph.
 package struct ModelLoader {

@@ -105,7 +105,7 @@ struct BenchmarkReport: Encodable {
     p99_ms = percentile(0.99)
     images_per_second = Double(batch) * 1000 / p50_ms
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     peak_rss_mb = Double(usage.ru_maxrss) / 1024
   }
 
