@@ -16,6 +16,8 @@ package enum OperatorCatalog {
   static let neuralNetwork: [any Operator.Type] = []
 
   static let shapes: [any Operator.Type] = [
+    CenterCropPad.self,
+    Compress.self,
     Concat.self,
     Constant.self,
     ConstantOfShape.self,
@@ -29,8 +31,15 @@ package enum OperatorCatalog {
     GatherND.self,
     GatherNDGradient.self,
     Identity.self,
+    NonZero.self,
+    OneHot.self,
+    Pad.self,
+    PadGradient.self,
     RangeOperator.self,
     Reshape.self,
+    Resize.self,
+    ResizeGradient.self,
+    ReverseSequence.self,
     Scatter.self,
     ScatterElements.self,
     ScatterND.self,
@@ -43,7 +52,10 @@ package enum OperatorCatalog {
     Squeeze.self,
     Tile.self,
     Transpose.self,
+    Trilu.self,
+    Unique.self,
     Unsqueeze.self,
+    Upsample.self,
   ]
 
   static let reductions: [any Operator.Type] = []

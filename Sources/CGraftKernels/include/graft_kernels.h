@@ -4,5 +4,6 @@
 // One header per kernel family. Each family has a table of functions per instruction set.
 #include "graft_cpu.h"
 #include "graft_movement.h"
+#include "graft_resampling.h"
 
 #endif
