@@ -16,7 +16,9 @@ package enum OperatorCatalog {
   static let neuralNetwork: [any Operator.Type] = []
 
   static let shapes: [any Operator.Type] = [
+    AffineGrid.self,
     CenterCropPad.self,
+    Col2Im.self,
     Compress.self,
     Concat.self,
     Constant.self,
@@ -30,6 +32,7 @@ package enum OperatorCatalog {
     GatherGradient.self,
     GatherND.self,
     GatherNDGradient.self,
+    GridSample.self,
     Identity.self,
     NonZero.self,
     OneHot.self,
