@@ -113,6 +113,10 @@ package enum OperatorCatalog {
   ]
 
   static let shapes: [any Operator.Type] = [
+    AffineGrid.self,
+    CenterCropPad.self,
+    Col2Im.self,
+    Compress.self,
     Concat.self,
     Constant.self,
     ConstantOfShape.self,
@@ -125,9 +129,17 @@ package enum OperatorCatalog {
     GatherGradient.self,
     GatherND.self,
     GatherNDGradient.self,
+    GridSample.self,
     Identity.self,
+    NonZero.self,
+    OneHot.self,
+    Pad.self,
+    PadGradient.self,
     RangeOperator.self,
     Reshape.self,
+    Resize.self,
+    ResizeGradient.self,
+    ReverseSequence.self,
     Scatter.self,
     ScatterElements.self,
     ScatterND.self,
@@ -140,7 +152,10 @@ package enum OperatorCatalog {
     Squeeze.self,
     Tile.self,
     Transpose.self,
+    Trilu.self,
+    Unique.self,
     Unsqueeze.self,
+    Upsample.self,
   ]
 
   static let reductions: [any Operator.Type] = [

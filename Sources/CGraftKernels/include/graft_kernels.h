@@ -14,5 +14,6 @@
 #include "graft_reduce.h"
 #include "graft_softmax.h"
 #include "graft_unary.h"
+#include "graft_resampling.h"
 
 #endif

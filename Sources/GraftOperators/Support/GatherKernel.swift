@@ -7,11 +7,19 @@ extension PreparedKernel {
   static func gathering(
     _ offsets: IndexOffsets, slabCount: Int = 1, slabBytes: Int = 0, rowBytes: Int
   ) -> PreparedKernel {
-    let offsetCount = offsets.count
-    guard offsetCount > 0, rowBytes > 0 else { return PreparedKernel(phases: [offsets.phase()]) }
+    .gathering(
+      offsets.phase(), offsetCount: offsets.count, slabCount: slabCount, slabBytes: slabBytes,
+      rowBytes: rowBytes)
+  }
+
+  /// As above, with offsets that a phase of its own writes to the start of the scratch memory.
+  static func gathering(
+    _ offsets: Phase, offsetCount: Int, slabCount: Int = 1, slabBytes: Int = 0, rowBytes: Int
+  ) -> PreparedKernel {
+    guard offsetCount > 0, rowBytes > 0 else { return PreparedKernel(phases: [offsets]) }
     return PreparedKernel(
       phases: [
-        offsets.phase(),
+        offsets,
         .parallel(count: slabCount * offsetCount, grain: max(1, (1 << 16) / rowBytes)) {
           arguments, rows in
           graft_movement_gather_rows(
@@ -19,6 +27,6 @@ extension PreparedKernel {
             arguments.scratch?.assumingMemoryBound(to: Int.self), offsetCount, slabBytes, rowBytes,
             rows.lowerBound, rows.count)
         },
-      ], scratchByteCount: offsets.byteCount)
+      ], scratchByteCount: offsetCount * MemoryLayout<Int>.stride)
   }
 }

@@ -1,0 +1,52 @@
+/// A linear map of one axis: each index of the result is a weighted sum of indices of the input.
+struct AxisWeights: Sendable {
+  let inputExtent: Int
+  /// Where the taps of each index of the result start; one more at the end.
+  private(set) var starts = [0]
+  private(set) var indices: [Int] = []
+  private(set) var weights: [Double] = []
+
+  var outputExtent: Int { starts.count - 1 }
+
+  init(inputExtent: Int) { self.inputExtent = inputExtent }
+
+  /// Each index of the result is one index of the input, or nothing.
+  init(picking picked: [Int?], from inputExtent: Int) {
+    self.init(inputExtent: inputExtent)
+    for index in picked { append(index.map { [($0, 1)] } ?? []) }
+  }
+
+  /// Appends an index of the result. Taps with the same index in a row are joined, those of weight 0 left out.
+  mutating func append(_ taps: [(index: Int, weight: Double)]) {
+    var last: (index: Int, weight: Double)?
+    for tap in taps {
+      if let open = last, open.index == tap.index {
+        last = (open.index, open.weight + tap.weight)
+        continue
+      }
+      if let last { appendTap(last) }
+      last = tap
+    }
+    if let last { appendTap(last) }
+    starts.append(indices.count)
+  }
+
+  private mutating func appendTap(_ tap: (index: Int, weight: Double)) {
+    guard tap.weight != 0 else { return }
+    indices.append(tap.index)
+    weights.append(tap.weight)
+  }
+
+  /// The map that takes gradients back: input and result changed places.
+  func transposed() -> AxisWeights {
+    var taps: [[(index: Int, weight: Double)]] = Array(repeating: [], count: inputExtent)
+    for output in 0..<outputExtent {
+      for tap in starts[output]..<starts[output + 1] {
+        taps[indices[tap]].append((output, weights[tap]))
+      }
+    }
+    var result = AxisWeights(inputExtent: outputExtent)
+    for taps in taps { result.append(taps) }
+    return result
+  }
+}

@@ -1,0 +1,126 @@
+/// Samples X `[N, C, D1, …, Dr]` at the positions of a grid `[N, O1, …, Or, r]`, -1 to 1 along each axis, the
+/// last axis' coordinate first.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__GridSample.html>
+struct GridSample: Operator {
+  static let schema = OperatorSchema(
+    "GridSample", since: [16, 20, 22], sameSince: 20, inputs: 2...2)
+
+  let sampling: GridSampling
+
+  init(_ attributes: AttributeReader) throws { sampling = try GridSampling(attributes) }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    guard version < 20, case .string(let mode)? = node.attributes["mode"] else { return }
+    let newNames = ["bilinear": "linear", "bicubic": "cubic"]
+    node.attributes["mode"] = .string(newNames[mode] ?? mode)
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    let elementType = try context.elementType(0)
+    context.setOutput(0, elementType, nil)
+    try context.require(0, .realNumbers)
+    try context.require(1, .floatingPoint)
+    let shape = try context.shape(0)
+    let grid = try context.shape(1)
+    guard shape.count >= 3, grid.count == shape.count,
+      shape[0].isCompatible(with: grid[0]),
+      grid[grid.count - 1].isCompatible(with: .known(shape.count - 2))
+    else {
+      throw GraftError.badData("a grid of shape \(grid) does not fit an input of shape \(shape)")
+    }
+    guard shape.count <= 10 else {
+      throw GraftError.unsupported("more than 8 spatial axes")
+    }
+    let result = Array(shape[..<2]) + grid[1..<grid.count - 1]
+    if let output = result.knownShape, let input = shape.knownShape {
+      guard try output.checkedElementCount() == 0 || input.checkedElementCount() > 0 else {
+        throw GraftError.badData("there is nothing to sample in an input of shape \(shape)")
+      }
+    }
+    context.setOutput(0, elementType, result)
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let types = Set([try context.input(0).elementType, try context.input(1).elementType])
+    if types == [.float] { return try kernel(Float.self, context) }
+    if types == [.double] { return try kernel(Double.self, context) }
+    let wide: ElementType =
+      types.isSubset(of: Set<ElementType>.halfPrecision.union([.float])) ? .float : .double
+    return try context.converting(types.subtracting([wide]), to: wide) {
+      wide == .float ? try kernel(Float.self, $0) : try kernel(Double.self, $0)
+    }
+  }
+
+  private func kernel<Element: BinaryFloatingPoint & Sendable>(
+    _: Element.Type, _ context: PrepareContext
+  ) throws -> PreparedKernel {
+    let input = try context.input(0)
+    let channels = input.shape[1]
+    let extents = Array(input.shape[2...])
+    let strides = extents.denseStrides
+    let planeCount = extents.reduce(1, *)
+    let pixelCount = try context.output(0).shape[2...].reduce(1, *)
+    let sampling = sampling
+    let rank = extents.count
+    let tapsPerAxis = GridSampling.tapsPerAxis
+    return .parallel(count: input.shape[0] * pixelCount, grain: max(1, 1024 / max(1, channels))) {
+      arguments, range in
+      let grid = arguments.input(1, as: Element.self)
+      withUnsafeTemporaryAllocation(of: GridSampling.Tap.self, capacity: rank * tapsPerAxis) {
+        taps in
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: rank) { counts in
+          for position in range {
+            let (batch, pixel) = position.quotientAndRemainder(dividingBy: pixelCount)
+            var combinations = 1
+            for axis in 0..<rank {
+              counts[axis] = sampling.fill(
+                UnsafeMutableBufferPointer(
+                  rebasing: taps[axis * tapsPerAxis..<(axis + 1) * tapsPerAxis]),
+                at: Double(grid[position * rank + rank - 1 - axis]), extent: extents[axis])
+              combinations *= counts[axis]
+            }
+            for channel in 0..<channels {
+              let plane = batch * channels + channel
+              let source = arguments.input(0, as: Element.self) + plane * planeCount
+              var sum = 0.0
+              for combination in 0..<combinations {
+                var rest = combination
+                var weight = 1.0
+                var place = 0
+                for axis in (0..<rank).reversed() {
+                  let tap = taps[axis * tapsPerAxis + rest % counts[axis]]
+                  rest /= counts[axis]
+                  weight *= tap.weight
+                  place += tap.index * strides[axis]
+                }
+                sum += weight * Double(source[place])
+              }
+              arguments.output(0, as: Element.self)[plane * pixelCount + pixel] = Element(sum)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  static var examples: [OperatorExample] {
+    let image = Tensor.floats([1, 2, 3, 4], [1, 1, 2, 2])
+    let grid = Tensor.floats([0, 0, -1, -1, 0.5, -0.5], [1, 1, 3, 2])
+    return [
+      OperatorExample(
+        "linear, zeros outside", inputs: [image, grid],
+        outputs: [.floats([2.5, 0.25, 2], [1, 1, 1, 3])]),
+      OperatorExample(
+        "aligned corners", attributes: ["align_corners": .int(1)], inputs: [image, grid],
+        outputs: [.floats([2.5, 1, 2.25], [1, 1, 1, 3])]),
+      OperatorExample(
+        "nearest, from the border",
+        attributes: ["mode": .string("nearest"), "padding_mode": .string("border")],
+        inputs: [image, .floats([-3, 3, 0.9, -0.9], [1, 1, 2, 2])],
+        outputs: [.floats([3, 2], [1, 1, 1, 2])]),
+    ]
+  }
+}

@@ -1,0 +1,99 @@
+/// The attributes of ``GridSample``, and which elements along one axis make up a sample.
+struct GridSampling: Sendable {
+  enum Interpolation: String, CaseIterable {
+    case linear, nearest, cubic
+  }
+
+  /// What lies outside of the input.
+  enum Padding: String, CaseIterable {
+    case zeros, border, reflection
+  }
+
+  struct Tap {
+    var index: Int
+    var weight: Double
+  }
+
+  /// The most elements along an axis that a sample needs.
+  static let tapsPerAxis = 4
+
+  let interpolation: Interpolation
+  let padding: Padding
+  let alignsCorners: Bool
+
+  init(_ attributes: AttributeReader) throws {
+    let mode = try attributes.choice(
+      "mode", default: "linear", of: Interpolation.allCases.map(\.rawValue))
+    interpolation = Interpolation(rawValue: mode) ?? .linear
+    let outside = try attributes.choice(
+      "padding_mode", default: "zeros", of: Padding.allCases.map(\.rawValue))
+    padding = Padding(rawValue: outside) ?? .zeros
+    alignsCorners = try attributes.flag("align_corners")
+  }
+
+  /// Writes the taps of a sample at a normalized coordinate of one axis; returns how many there are.
+  func fill(
+    _ taps: UnsafeMutableBufferPointer<Tap>, at normalized: Double, extent: Int
+  ) -> Int {
+    let length = Double(extent)
+    var coordinate =
+      alignsCorners ? (normalized + 1) / 2 * (length - 1) : ((normalized + 1) * length - 1) / 2
+    if interpolation == .nearest { coordinate = coordinate.rounded(.toNearestOrEven) }
+    switch padding {
+    case .zeros: break
+    // For cubic interpolation it is the elements that are clamped, as in PyTorch and onnxruntime.
+    case .border where interpolation == .cubic: break
+    case .border: coordinate = max(0, min(coordinate, length - 1))
+    case .reflection: coordinate = reflected(coordinate, extent)
+    }
+    // Two elements away from the input, all coordinates are alike; NaN is taken for one of those.
+    coordinate = coordinate.isNaN ? -3 : max(-3, min(coordinate, length + 2))
+    let base = Int(coordinate.rounded(.down))
+    let part = coordinate - Double(base)
+    switch interpolation {
+    case .nearest:
+      taps[0] = tap(base, 1, extent)
+      return 1
+    case .linear:
+      taps[0] = tap(base, 1 - part, extent)
+      taps[1] = tap(base + 1, part, extent)
+      return 2
+    case .cubic:
+      for number in 0..<4 {
+        taps[number] = tap(base - 1 + number, cubicWeight(Double(number - 1) - part), extent)
+      }
+      return 4
+    }
+  }
+
+  private func tap(_ index: Int, _ weight: Double, _ extent: Int) -> Tap {
+    if index >= 0, index < extent { return Tap(index: index, weight: weight) }
+    switch padding {
+    case .zeros: return Tap(index: 0, weight: 0)
+    case .border: return Tap(index: max(0, min(index, extent - 1)), weight: weight)
+    case .reflection:
+      let inside = Int(reflected(Double(index), extent))
+      return Tap(index: max(0, min(inside, extent - 1)), weight: weight)
+    }
+  }
+
+  /// Reflected at the outer elements' centres, or edges, until it lies between them.
+  private func reflected(_ coordinate: Double, _ extent: Int) -> Double {
+    let low = alignsCorners ? 0 : -0.5
+    let high = alignsCorners ? Double(extent) - 1 : Double(extent) - 0.5
+    let span = high - low
+    guard span > 0 else { return low }
+    guard coordinate < low || coordinate > high else { return coordinate }
+    let distance = coordinate < low ? low - coordinate : coordinate - high
+    let rest = distance.truncatingRemainder(dividingBy: span)
+    let isEven = (distance / span).rounded(.towardZero).truncatingRemainder(dividingBy: 2) == 0
+    return isEven == (coordinate < low) ? low + rest : high - rest
+  }
+
+  /// Cubic convolution with coefficient -0.75.
+  private func cubicWeight(_ distance: Double) -> Double {
+    let x = abs(distance)
+    if x <= 1 { return (1.25 * x - 2.25) * x * x + 1 }
+    return x < 2 ? -0.75 * (((x - 5) * x + 8) * x - 4) : 0
+  }
+}

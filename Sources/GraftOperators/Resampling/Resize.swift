@@ -1,0 +1,138 @@
+/// Resamples a tensor along its axes: nearest neighbour, linear or cubic.
+///
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Resize.html>
+struct Resize: Operator {
+  static let schema = OperatorSchema(
+    "Resize", since: [10, 11, 13, 18, 19], sameSince: 19, inputs: 1...4)
+
+  let method: ResizeMethod
+
+  init(_ attributes: AttributeReader) throws { method = try ResizeMethod(attributes) }
+
+  init(_ method: ResizeMethod) { self.method = method }
+
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    if version < 11 { try upgradeScaling(&node, in: &context) }
+  }
+
+  /// Opset 10, and Upsample: coordinates are divided by the scale, and the nearest neighbour lies before the
+  /// coordinate, or, where the tensor shrinks, behind it, as onnxruntime has it.
+  static func upgradeScaling(_ node: inout Node, in context: inout UpgradeContext) throws {
+    guard node.inputs.count == 2 else {
+      throw GraftError.badData("has \(node.inputs.count) inputs; expected 2")
+    }
+    node.attributes["coordinate_transformation_mode"] = .string("asymmetric")
+    node.attributes["nearest_mode"] = .string("floor")
+    if let tensor = context.graph.constant(node.inputs[1]) {
+      let scales = try tensor.elements(as: Float.self)
+      if scales.contains(where: { $0 < 1 }) {
+        var shrinking = node.attributes
+        shrinking["nearest_mode"] = .string("ceil")
+        let smaller = try Tensor(scales.map { min($0, 1) }, shape: [scales.count])
+        let larger = try Tensor(scales.map { max($0, 1) }, shape: [scales.count])
+        if scales.contains(where: { $0 > 1 }) {
+          let first = context.addBefore(
+            "Resize", [node.inputs[0], nil, context.addConstant(smaller)], attributes: shrinking)
+          node.inputs = [first, context.addConstant(larger)]
+        } else {
+          node.attributes = shrinking
+        }
+      }
+    }
+    node.inputs = [node.inputs[0], nil, node.inputs[1]]
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    let elementType = try context.elementType(0)
+    context.setOutput(0, elementType, nil)
+    if method.interpolation != .nearest { try context.require(0, .realNumbers) }
+    let shape = try context.shape(0)
+    context.setOutput(0, elementType, Array(repeating: .unknown, count: shape.count))
+    let geometry = try context.resizeGeometry(method, first: 1, rank: shape.count)
+    context.setOutput(0, elementType, try geometry.outputShape(shape))
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try context.movingStrings { context in
+      let input = try context.input(0)
+      let axes = try context.resizeGeometry(method, first: 1, rank: input.rank)
+        .resizedAxes(input.shape).filter { !$0.resized.isIdentity(method) }
+      guard !axes.isEmpty else { return .alias(input: 0) }
+      guard method.interpolation != .nearest else { return try nearestKernel(input, axes) }
+      return try SeparableResampling(
+        elementType: input.elementType, inputShape: input.shape,
+        passes: axes.map { axis, resized in
+          let (weights, outside) = resized.weights(method)
+          return .init(axis: axis, weights: weights, filled: outside)
+        }, fill: Double(method.extrapolationValue)
+      ).kernel()
+    }
+  }
+
+  private func nearestKernel(
+    _ input: PrepareContext.Description, _ axes: [(axis: Int, resized: ResizedAxis)]
+  ) throws -> PreparedKernel {
+    var indices = input.shape.map { (0..<$0).map(Int?.some) }
+    for (axis, resized) in axes { indices[axis] = resized.nearest(method) }
+    let fill = try Tensor(zeros: input.elementType, shape: [1])
+    if method.extrapolationValue != 0 {
+      let value = try Tensor(scalar: method.extrapolationValue)
+      try ElementConversion.convert(
+        value.baseAddress, .float, to: fill.baseAddress, input.elementType, count: 1)
+      withExtendedLifetime(value) {}
+    }
+    return AxisGather(
+      indices: indices, inputShape: input.shape, width: input.elementType.byteWidth, fill: fill
+    ).kernel()
+  }
+
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(0) else { return }
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "ResizeGradient", domain: "graft",
+        [try builder.outputGradient(), try builder.input(0)] + builder.node.inputs.dropFirst(),
+        attributes: builder.node.attributes))
+  }
+
+  static var examples: [OperatorExample] {
+    let matrix = Tensor.floats([1, 2, 3, 4], [1, 1, 2, 2])
+    let doubled = Tensor.floats([1, 1, 2, 2], [4])
+    return [
+      OperatorExample(
+        "nearest, twice as large", inputs: [matrix, nil, doubled],
+        outputs: [
+          .floats([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4], [1, 1, 4, 4])
+        ], differentiableInputs: [0]),
+      OperatorExample(
+        "linear, twice as large", attributes: ["mode": .string("linear")],
+        inputs: [matrix, nil, doubled],
+        outputs: [
+          .floats(
+            [
+              1, 1.25, 1.75, 2, 1.5, 1.75, 2.25, 2.5, 2.5, 2.75, 3.25, 3.5, 3, 3.25, 3.75, 4,
+            ], [1, 1, 4, 4])
+        ], differentiableInputs: [0]),
+      OperatorExample(
+        "linear, aligned corners, sizes of one axis",
+        attributes: [
+          "mode": .string("linear"), "axes": .ints([-1]),
+          "coordinate_transformation_mode": .string("align_corners"),
+        ], inputs: [.floats([1, 2, 4], [3]), nil, nil, .integers([5], [1])],
+        outputs: [.floats([1, 1.5, 2, 3, 4], [5])], differentiableInputs: [0]),
+      OperatorExample(
+        "cubic at the middle",
+        attributes: ["mode": .string("cubic"), "cubic_coeff_a": .float(-0.5)],
+        inputs: [.floats([1, 2, 4, 8], [4]), nil, nil, .integers([2], [1])],
+        outputs: [.floats([1.375, 6.125], [2])], differentiableInputs: [0]),
+      OperatorExample(
+        "keeps the aspect ratio",
+        attributes: ["axes": .ints([0, 1]), "keep_aspect_ratio_policy": .string("not_larger")],
+        inputs: [.integers([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]), nil, nil, .integers([3, 2], [2])],
+        outputs: [.integers([1, 3], [1, 2])]),
+    ]
+  }
+}
