@@ -165,10 +165,3 @@ struct Where: Operator {
     ]
   }
 }
-
-extension Tensor {
-  /// For examples: a tensor of strings.
-  static func strings(_ elements: [String], _ shape: Shape) -> Tensor {
-    try! Tensor(strings: elements, shape: shape)
-  }
-}
