@@ -9,7 +9,7 @@ extension BinaryOperator {
   static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
-    try node.upgradeBroadcast(in: &context)
+    if version < 7 { try node.upgradeBroadcast(in: &context) }
   }
 }
 

@@ -43,6 +43,11 @@ struct NonMaxSuppression: Operator {
       guard inputs.count >= 2, let boxes = try inputs[0]?.tensor,
         let scores = try inputs[1]?.tensor
       else { throw GraftError.badData("boxes or scores are missing") }
+      guard boxes.rank == 3, scores.rank == 3,
+        boxes.shape == [scores.shape[0], scores.shape[2], 4]
+      else {
+        throw GraftError.badData("boxes \(boxes.shape) and scores \(scores.shape) do not fit")
+      }
       let selected = try Suppression(
         boxes: try boxes.elements(), scores: try scores.elements(),
         boxCount: boxes.shape[1], usesCenters: usesCenters,

@@ -55,7 +55,7 @@ extension ReduceOperator {
     try context.require(0, Self.elementTypes)
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
-    if context.hasInput(1) { try context.require(1, [.int64, .int32]) }
+    if context.hasInput(1) { try context.require(1, [.int64]) }
     let shape = try context.shape(0)
     if form.keepsAxes {
       context.setOutput(0, elementType, [Dimension](repeating: .unknown, count: shape.count))

@@ -241,9 +241,15 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
         }
       }
     }
+    let isSingleRow = plan.reduced.outerExtents.isEmpty
     return { elements, outputs, part, block, sink in
       plan.kept.forEachRow(in: outputs) { offsets, position, _ in
         let first = elements + offsets[0]
+        if isSingleRow {
+          block.pointee = loops.reduce(first + part.lowerBound, part.count)
+          sink(block, position, 1)
+          return
+        }
         var accumulator = loops.identity
         plan.reduced.forEachRow(in: part) { offsets, _, length in
           loops.merge(loops.reduce(first + offsets[0], length), &accumulator)

@@ -1,0 +1,129 @@
+import GraftOperators
+import Testing
+
+/// Elementwise kernels and reductions, in all instruction sets and with several threads, against the scalar
+/// ones on one thread.
+@Suite struct VectorVariantTests {
+  static let binaryOperators = [
+    "Add", "Sub", "Mul", "Div", "Min", "Max", "PRelu", "Equal", "Greater", "GreaterOrEqual", "Less",
+    "LessOrEqual",
+  ]
+  static let reductions = [
+    "ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMin",
+    "ReduceLogSumExp", "ReduceProd",
+  ]
+
+  @Test(arguments: binaryOperators)
+  func elementwiseBitsAreThoseOfScalarCode(_ name: String) throws {
+    for (left, right) in [
+      ([3, 5, 67], [3, 5, 67]), ([3, 5, 67], [1]), ([70000], [70000]),
+      ([2, 33, 9], [33, 1]),
+    ] {
+      let inputs = [try numbers(left, seed: 1), try numbers(right, seed: 2)]
+      try expectSameBits(name, inputs, [:])
+      if name != "PRelu" { try expectSameBits(name, inputs.reversed(), [:]) }
+    }
+  }
+
+  @Test(arguments: reductions)
+  func reducedBitsAreThoseOfScalarCode(_ name: String) throws {
+    let cases: [(shape: Shape, axes: [Int64])] = [
+      ([300_001], [0]), ([3, 70], [1]), ([70, 3], [0]), ([40000, 7], [0]), ([5, 40, 33], [0, 2]),
+      ([4, 2, 300, 65], [0, 2]), ([2, 90000], [1]),
+    ]
+    for (shape, axes) in cases {
+      let axes = try Tensor(axes, shape: [axes.count])
+      try expectSameBits(name, [try numbers(shape, seed: 3), axes], [:])
+    }
+  }
+
+  @Test func selectionBitsAreThoseOfScalarCode() throws {
+    let isChosen = try Tensor((0..<1037).map { $0 % 3 == 1 }, shape: [17, 61])
+    let inputs = [isChosen, try numbers([17, 61], seed: 1), try numbers([17, 61], seed: 2)]
+    try expectSameBits("Where", inputs, [:])
+  }
+
+  @Test func optimizerStepsAgree() throws {
+    let inputs =
+      try (1...3).map { try numbers([1037], seed: $0) } + [try Tensor(scalar: Float(0.01))]
+    for usesNesterov in [0, 1] {
+      let attributes: [String: Attribute] = [
+        "momentum": .float(0.9), "weightDecay": .float(0.001), "nesterov": .int(usesNesterov),
+      ]
+      let reference = try run(
+        "SGDMomentumUpdate", domain: "graft", inputs, attributes, .scalar, outputCount: 2)
+      for set in InstructionSet.allCases where set <= .detected {
+        let outputs = try run(
+          "SGDMomentumUpdate", domain: "graft", inputs, attributes, set, outputCount: 2)
+        for (output, expected) in zip(outputs, reference) {
+          #expect(try largestDifference(output, expected) < 1e-6, "\(set)")
+        }
+      }
+    }
+  }
+
+  @Test func longSumsKeepTheirDigits() throws {
+    let count = 4_000_000
+    let tenths = try Tensor([Float](repeating: 0.1, count: count), shape: [count / 4, 4])
+    let expected = Float(Double(Float(0.1)) * Double(count / 4))
+    let axis = try Tensor([Int64(0)], shape: [1])
+    let sums = try run("ReduceSum", [tenths, axis], [:], .current)[0].elements(as: Float.self)
+    #expect(sums == [expected, expected, expected, expected])
+  }
+
+  @Test(arguments: ["ReduceMax", "ReduceMin"])
+  func notANumberWinsInEveryLane(_ name: String) throws {
+    for place in [0, 7, 40, 99] {
+      var elements = [Float](repeating: 1, count: 100)
+      elements[place] = .nan
+      for (shape, axis) in [([100, 1], 0), ([50, 2], 0)] {
+        let inputs = [
+          try Tensor(elements, shape: shape), try Tensor([Int64(axis)], shape: [1]),
+        ]
+        for set in InstructionSet.allCases where set <= .detected {
+          let extremes = try run(name, inputs, [:], set)[0].elements(as: Float.self)
+          #expect(extremes[place % shape[1]].isNaN, "\(name) \(shape) \(place) \(set)")
+        }
+      }
+    }
+  }
+
+  /// Numbers between -1 and 1.
+  private func numbers(_ shape: Shape, seed: Int) throws -> Tensor {
+    var state = UInt64(truncatingIfNeeded: seed) &* 0x9e37_79b9_7f4a_7c15
+    let elements = (0..<shape.elementCount).map { _ -> Float in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Float(Int64(state >> 40)) / Float(1 << 23) - 1
+    }
+    return try Tensor(elements, shape: shape)
+  }
+
+  private func expectSameBits(
+    _ name: String, _ inputs: [Tensor], _ attributes: [String: Attribute]
+  ) throws {
+    let reference = try run(name, inputs, attributes, .scalar)[0]
+    for set in InstructionSet.allCases where set <= .detected {
+      for threads in [1, 4] {
+        let output = try run(name, inputs, attributes, set, threads: threads)[0]
+        let isSame = output.withUnsafeBytes { bytes in
+          reference.withUnsafeBytes { bytes.elementsEqual($0) }
+        }
+        #expect(isSame, "\(name) \(inputs.map(\.shape)) \(set), \(threads) threads")
+      }
+    }
+  }
+
+  private func run(
+    _ name: String, domain: String = "", _ inputs: [Tensor], _ attributes: [String: Attribute],
+    _ instructionSet: InstructionSet, outputCount: Int = 1, threads: Int = 1
+  ) throws -> [Tensor] {
+    let node = Node(
+      operatorType: name, domain: domain, inputs: inputs.indices.map { ValueID($0) },
+      outputs: (0..<outputCount).map { ValueID(100 + $0) }, attributes: attributes)
+    return try evaluate(
+      OperatorCatalog.make(node), inputs: inputs.map { .tensor($0) },
+      wantedOutputs: [Bool](repeating: true, count: outputCount), instructionSet: instructionSet,
+      threads: threads
+    ).map { try #require(try $0?.tensor) }
+  }
+}
