@@ -154,20 +154,26 @@ GRAFT_TARGET static void average_pool(
   pool_rows(pool, x, y, first_row, past_row, scratch, 0);
 }
 
+// Lanes add floats for at most so many elements before they go into a double.
+enum { BLOCK_LENGTH = 4096 };
+
 GRAFT_TARGET static void global_average_pool(
     const float *x, float *y, int64_t plane_count, int64_t count) {
   for (int64_t plane = 0; plane < plane_count; plane++, x += count) {
-    vector sums[4] = {broadcast(0), broadcast(0), broadcast(0), broadcast(0)};
-    int64_t i = 0;
-    for (; i + 4 * GRAFT_WIDTH <= count; i += 4 * GRAFT_WIDTH) {
-      for (int part = 0; part < 4; part++) {
-        sums[part] = add(sums[part], load(x + i + part * GRAFT_WIDTH));
+    double total = 0;
+    for (int64_t start = 0; start < count; start += BLOCK_LENGTH) {
+      const int64_t end = count - start < BLOCK_LENGTH ? count : start + BLOCK_LENGTH;
+      vector even = broadcast(0), odd = broadcast(0);
+      int64_t i = start;
+      for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
+        even = add(even, load(x + i));
+        odd = add(odd, load(x + i + GRAFT_WIDTH));
       }
+      for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) even = add(even, load(x + i));
+      if (i < end) odd = add(odd, load_first(x + i, end - i, 0));
+      total += sum_of_elements(add(even, odd));
     }
-    for (; i + GRAFT_WIDTH <= count; i += GRAFT_WIDTH) sums[0] = add(sums[0], load(x + i));
-    if (i < count) sums[1] = add(sums[1], load_first(x + i, count - i, 0));
-    const vector sum = add(add(sums[0], sums[1]), add(sums[2], sums[3]));
-    y[plane] = sum_of_elements(sum) / (float)count;
+    y[plane] = (float)(total / (double)count);
   }
 }
 

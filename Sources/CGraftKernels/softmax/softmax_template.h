@@ -2,6 +2,7 @@
 // the table to define as GRAFT_SOFTMAX_TABLE.
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 
 #include "softmax_table.h"
 
@@ -33,45 +34,47 @@ GRAFT_VECTOR float largest_of_row(const float *x, int64_t length) {
   return largest_element(largest);
 }
 
+// Lanes add floats for at most so many elements before they go into a double, or into sums of sums.
+enum { BLOCK_LENGTH = 4096, COLUMN_BLOCK_LENGTH = 256 };
+
+/// The sum of exp(x - largest); also stores the summands, unless `y` is null.
+GRAFT_VECTOR float sum_of_powers(const float *x, float *y, int64_t length, vector largest) {
+  double total = 0;
+  for (int64_t start = 0; start < length; start += BLOCK_LENGTH) {
+    const int64_t end = length - start < BLOCK_LENGTH ? length : start + BLOCK_LENGTH;
+    vector sum = broadcast(0);
+    int64_t i = start;
+    for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) {
+      const vector power = exponential(subtract(load(x + i), largest));
+      sum = add(sum, power);
+      if (y) store(y + i, power);
+    }
+    if (i < end) {
+      const vector rest = load_first(x + i, end - i, -INFINITY);
+      const vector power = exponential(subtract(rest, largest));
+      sum = add(sum, zero_below(power, rest, broadcast(-FLT_MAX)));
+      if (y) store_first(y + i, end - i, power);
+    }
+    total += sum_of_elements(sum);
+  }
+  return (float)total;
+}
+
 GRAFT_TARGET static void softmax_row(const float *x, float *y, int64_t length) {
   const vector largest = broadcast(largest_of_row(x, length));
-  vector sum = broadcast(0);
+  const vector scale = broadcast(1 / sum_of_powers(x, y, length, largest));
   int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
-    const vector power = exponential(subtract(load(x + i), largest));
-    sum = add(sum, power);
-    store(y + i, power);
-  }
-  if (i < length) {
-    const vector rest = load_first(x + i, length - i, -INFINITY);
-    const vector power = exponential(subtract(rest, largest));
-    sum = add(sum, zero_below(power, rest, broadcast(-FLT_MAX)));
-    store_first(y + i, length - i, power);
-  }
-  const vector scale = broadcast(1 / sum_of_elements(sum));
-  for (i = 0; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
-    store(y + i, multiply(load(y + i), scale));
-  }
+  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) store(y + i, multiply(load(y + i), scale));
   if (i < length) {
     store_first(y + i, length - i, multiply(load_first(y + i, length - i, 0), scale));
   }
 }
 
 GRAFT_TARGET static void log_softmax_row(const float *x, float *y, int64_t length) {
-  const float largest_element = largest_of_row(x, length);
-  const vector largest = broadcast(largest_element);
-  vector sum = broadcast(0);
+  const vector largest = broadcast(largest_of_row(x, length));
+  const vector logarithm = broadcast(logf(sum_of_powers(x, NULL, length, largest)));
   int64_t i = 0;
   for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
-    sum = add(sum, exponential(subtract(load(x + i), largest)));
-  }
-  if (i < length) {
-    const vector rest = load_first(x + i, length - i, -INFINITY);
-    const vector power = exponential(subtract(rest, largest));
-    sum = add(sum, zero_below(power, rest, broadcast(-FLT_MAX)));
-  }
-  const vector logarithm = broadcast(logf(sum_of_elements(sum)));
-  for (i = 0; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
     store(y + i, subtract(subtract(load(x + i), largest), logarithm));
   }
   if (i < length) {
@@ -111,6 +114,24 @@ GRAFT_TARGET static void rows(
   }
 }
 
+/// As `sum_of_powers`, for each of the first `count` columns.
+GRAFT_VECTOR vector sum_of_column_powers(
+    const float *x, float *y, int64_t count, int64_t length, int64_t stride, vector largest) {
+  vector total = broadcast(0);
+  for (int64_t start = 0; start < length; start += COLUMN_BLOCK_LENGTH) {
+    const int64_t end =
+        length - start < COLUMN_BLOCK_LENGTH ? length : start + COLUMN_BLOCK_LENGTH;
+    vector sum = broadcast(0);
+    for (int64_t i = start; i < end; i++) {
+      const vector power = exponential(subtract(load_up_to(x + i * stride, count), largest));
+      sum = add(sum, power);
+      if (y) store_up_to(y + i * stride, count, power);
+    }
+    total = add(total, sum);
+  }
+  return total;
+}
+
 GRAFT_TARGET static void columns(
     const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
     int32_t is_logarithm) {
@@ -119,26 +140,20 @@ GRAFT_TARGET static void columns(
         column_count - column < GRAFT_WIDTH ? column_count - column : GRAFT_WIDTH;
     const float *from = x + column;
     float *to = y + column;
-    vector largest = broadcast(-INFINITY), sum = broadcast(0);
+    vector largest = broadcast(-INFINITY);
     for (int64_t i = 0; i < length; i++) {
       largest = maximum(largest, load_up_to(from + i * stride, count));
     }
     if (is_logarithm) {
-      for (int64_t i = 0; i < length; i++) {
-        sum = add(sum, exponential(subtract(load_up_to(from + i * stride, count), largest)));
-      }
-      const vector logarithm = logarithm_of_elements(sum);
+      const vector logarithm = logarithm_of_elements(
+          sum_of_column_powers(from, NULL, count, length, stride, largest));
       for (int64_t i = 0; i < length; i++) {
         const vector shifted = subtract(load_up_to(from + i * stride, count), largest);
         store_up_to(to + i * stride, count, subtract(shifted, logarithm));
       }
     } else {
-      for (int64_t i = 0; i < length; i++) {
-        const vector power = exponential(subtract(load_up_to(from + i * stride, count), largest));
-        sum = add(sum, power);
-        store_up_to(to + i * stride, count, power);
-      }
-      const vector scale = divide(broadcast(1), sum);
+      const vector scale = divide(
+          broadcast(1), sum_of_column_powers(from, to, count, length, stride, largest));
       for (int64_t i = 0; i < length; i++) {
         const vector power = load_up_to(to + i * stride, count);
         store_up_to(to + i * stride, count, multiply(power, scale));

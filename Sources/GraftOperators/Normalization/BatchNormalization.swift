@@ -188,16 +188,16 @@ struct BatchNormalization: RealOperator {
     let gradient = try builder.outputGradient()
     let x = try builder.input(0)
     let rank = try builder.rank(of: x)
-    let axes = try builder.addAxes((0..<rank).filter { $0 != 1 })
     let scale = try builder.alongChannels(try builder.input(1), rank: rank)
     if builder.needs(2) {
-      builder.setInputGradient(2, builder.sumPerChannel(gradient, axes))
+      builder.setInputGradient(2, try builder.sumPerChannel(gradient, rank: rank))
     }
     if isTraining {
+      let axes = try builder.addAxes((0..<rank).filter { $0 != 1 })
       let normalization = try builder.normalization(of: x, over: axes, epsilon: epsilon)
       if builder.needs(1) {
         let product = builder.add("Mul", [gradient, normalization.normal])
-        builder.setInputGradient(1, builder.sumPerChannel(product, axes))
+        builder.setInputGradient(1, try builder.sumPerChannel(product, rank: rank))
       }
       if builder.needs(0) {
         let scaled = builder.add("Mul", [gradient, scale])
@@ -206,12 +206,12 @@ struct BatchNormalization: RealOperator {
       }
       return
     }
-    try inferenceGradient(&builder, gradient, axes, rank: rank)
+    try inferenceGradient(&builder, gradient, rank: rank)
   }
 
   /// With given statistics: factor = scale / √(variance + ε), y = (x - mean) · factor + bias.
   private func inferenceGradient(
-    _ builder: inout GradientBuilder, _ gradient: ValueID, _ axes: ValueID, rank: Int
+    _ builder: inout GradientBuilder, _ gradient: ValueID, rank: Int
   ) throws {
     let variance = try builder.input(4)
     let shifted = builder.add("Add", [variance, try builder.scalar(epsilon, like: variance)])
@@ -222,13 +222,14 @@ struct BatchNormalization: RealOperator {
       builder.setInputGradient(0, builder.add("Mul", [gradient, perChannel]))
     }
     if builder.needs(3) {
-      let sum = builder.sumPerChannel(gradient, axes)
+      let sum = try builder.sumPerChannel(gradient, rank: rank)
       builder.setInputGradient(3, builder.add("Neg", [builder.add("Mul", [sum, factor])]))
     }
     guard builder.needs(1) || builder.needs(4) else { return }
     let mean = try builder.alongChannels(try builder.input(3), rank: rank)
     let centered = builder.add("Sub", [try builder.input(0), mean])
-    let product = builder.sumPerChannel(builder.add("Mul", [gradient, centered]), axes)
+    let product = try builder.sumPerChannel(
+      builder.add("Mul", [gradient, centered]), rank: rank)
     if builder.needs(1) {
       builder.setInputGradient(1, builder.add("Mul", [product, inverse]))
     }
@@ -285,13 +286,14 @@ struct BatchNormalization: RealOperator {
           .floats([-1.3599589, 1.597928, -0.20280093, 1.3514538, -2.6680505, 0.67593217], [3, 2])
         ],
         differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "one axis",
+        inputs: [
+          .floats([-1, -0.89, 0.2], [3]), .floats([1.5], [1]), .floats([0.25], [1]),
+          .floats([0.1], [1]), .floats([0.8], [1]),
+        ],
+        outputs: [.floats([-1.5947447, -1.4102701, 0.41770405], [3])],
+        differentiableInputs: [0, 1, 2]),
     ]
-  }
-}
-
-extension GradientBuilder {
-  /// The sum over all `axes`, which vanish.
-  mutating func sumPerChannel(_ value: ValueID, _ axes: ValueID) -> ValueID {
-    add("ReduceSum", [value, axes], attributes: ["keepdims": .int(0)])
   }
 }

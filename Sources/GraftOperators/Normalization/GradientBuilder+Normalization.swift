@@ -29,6 +29,19 @@ extension GradientBuilder {
     return add("Reshape", [vector, shape])
   }
 
+  /// The sum over all axes but that of the channels, which alone is left.
+  mutating func sumPerChannel(_ value: ValueID, rank: Int) throws -> ValueID {
+    let axes = try addAxes((0..<rank).filter { $0 != 1 })
+    // Without an axis of channels, there is one of them.
+    return add(
+      "ReduceSum", [value, axes], attributes: ["keepdims": .int(rank == 1 ? 1 : 0)])
+  }
+
+  /// The mean over axes, which stay with extent 1. No axes means that each element is its own mean.
+  mutating func mean(_ value: ValueID, over axes: ValueID) -> ValueID {
+    add("ReduceMean", [value, axes], attributes: ["noop_with_empty_axes": .int(1)])
+  }
+
   /// `x` normalized over `axes`, and what divides it.
   struct Normalization {
     /// (x - mean) / deviation
@@ -41,8 +54,8 @@ extension GradientBuilder {
   mutating func normalization(
     of x: ValueID, over axes: ValueID, epsilon: Double, isCentered: Bool = true
   ) throws -> Normalization {
-    let centered = isCentered ? add("Sub", [x, add("ReduceMean", [x, axes])]) : x
-    let variance = add("ReduceMean", [add("Mul", [centered, centered]), axes])
+    let centered = isCentered ? add("Sub", [x, mean(x, over: axes)]) : x
+    let variance = mean(add("Mul", [centered, centered]), over: axes)
     let deviation = add("Sqrt", [add("Add", [variance, try scalar(epsilon, like: x)])])
     let inverse = add("Reciprocal", [deviation])
     return Normalization(normal: add("Mul", [centered, inverse]), inverseDeviation: inverse)
@@ -55,9 +68,33 @@ extension GradientBuilder {
     isCentered: Bool = true
   ) -> ValueID {
     let product = add("Mul", [gradient, normalization.normal])
-    let along = add("Mul", [normalization.normal, add("ReduceMean", [product, axes])])
+    let along = add("Mul", [normalization.normal, mean(product, over: axes)])
     var rest = add("Sub", [gradient, along])
-    if isCentered { rest = add("Sub", [rest, add("ReduceMean", [gradient, axes])]) }
+    if isCentered { rest = add("Sub", [rest, mean(gradient, over: axes)]) }
     return add("Mul", [rest, normalization.inverseDeviation])
+  }
+
+  /// The gradients of a normalization of input 0 over the axes from `axis` on, with scales in input
+  /// 1 and shifts in input 2.
+  mutating func setRowNormalizationGradients(
+    axis: Int, epsilon: Double, isCentered: Bool
+  ) throws {
+    let gradient = try outputGradient()
+    let x = try input(0)
+    let rank = try rank(of: x)
+    let axes = try addAxes(Array(try normalizedAxis(axis, rank: rank)..<rank))
+    let normalization = try normalization(
+      of: x, over: axes, epsilon: epsilon, isCentered: isCentered)
+    if needs(0) {
+      let scaled = add("Mul", [gradient, try input(1)])
+      setInputGradient(
+        0,
+        self.gradient(
+          through: normalization, of: scaled, over: axes, isCentered: isCentered))
+    }
+    if needs(1) {
+      try setBroadcastInputGradient(1, add("Mul", [gradient, normalization.normal]))
+    }
+    if needs(2) { try setBroadcastInputGradient(2, gradient) }
   }
 }

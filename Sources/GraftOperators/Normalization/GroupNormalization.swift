@@ -70,7 +70,6 @@ struct GroupNormalization: RealOperator {
     let shape = builder.add("Shape", [x])
     let grouped = try builder.addAxes([0, groupCount, -1])
     let rowAxis = try builder.addAxes([2])
-    let otherAxes = try builder.addAxes((0..<rank).filter { $0 != 1 })
     let rows = builder.add("Reshape", [x, grouped])
     let normalization = try builder.normalization(of: rows, over: rowAxis, epsilon: epsilon)
     if builder.needs(0) {
@@ -82,10 +81,10 @@ struct GroupNormalization: RealOperator {
     if builder.needs(1) {
       let normal = builder.add("Reshape", [normalization.normal, shape])
       let product = builder.add("Mul", [gradient, normal])
-      builder.setInputGradient(1, builder.sumPerChannel(product, otherAxes))
+      builder.setInputGradient(1, try builder.sumPerChannel(product, rank: rank))
     }
     if builder.needs(2) {
-      builder.setInputGradient(2, builder.sumPerChannel(gradient, otherAxes))
+      builder.setInputGradient(2, try builder.sumPerChannel(gradient, rank: rank))
     }
   }
 
@@ -95,14 +94,14 @@ struct GroupNormalization: RealOperator {
         "two groups",
         attributes: ["num_groups": .int(2)],
         inputs: [
-          .floats([-0.29, 1.15, -0.02, -2.2, -0.69, -1.97, -3.25, -0.53], [1, 4, 2]),
+          .floats([-0.53, 1.33, 0.05, -1.17, -0.94, 1.13, 0.16, 0.05], [1, 4, 2]),
           .floats([1, 2, -1, 0.5], [4]), .floats([0, 0.5, 1, -1], [4]),
         ],
         outputs: [
           .floats(
             [
-              0.04157784, 1.2390193, 1.0321963, -2.5933905, 0.16294795, 1.3275423, -1.7460682,
-              -0.50868684,
+              -0.48840675, 1.5303411, 0.7821905, -1.8660595, 2.418997, -0.40535283, -0.9590674,
+              -1.0341105,
             ], [1, 4, 2])
         ],
         differentiableInputs: [0, 1, 2]),
@@ -110,14 +109,14 @@ struct GroupNormalization: RealOperator {
         "one group, epsilon",
         attributes: ["num_groups": .int(1), "epsilon": .float(0.1)],
         inputs: [
-          .floats([1.33, 0.05, -1.17, -0.94, 1.13, 0.16, 0.05, -0.05], [2, 2, 2]),
+          .floats([-0.05, 0.04, 0.81, 0.55, 0.22, -1.04, 0.51, -0.68], [2, 2, 2]),
           .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
         ],
         outputs: [
           .floats(
             [
-              2.4405534, 0.58672965, 1.476732, 1.3656957, 2.381674, -0.17897463, 1.2397858,
-              1.3277806,
+              -0.9705944, -0.6871016, 0.5038874, 0.77688056, 1.2398691, -1.4280133, 0.4653648,
+              1.3052537,
             ], [2, 2, 2])
         ],
         differentiableInputs: [0, 1, 2]),

@@ -42,7 +42,6 @@ struct InstanceNormalization: RealOperator {
     let x = try builder.input(0)
     let rank = try builder.rank(of: x)
     let spatialAxes = try builder.addAxes(Array(2..<rank))
-    let otherAxes = try builder.addAxes((0..<rank).filter { $0 != 1 })
     let normalization = try builder.normalization(of: x, over: spatialAxes, epsilon: epsilon)
     if builder.needs(0) {
       let scale = try builder.alongChannels(try builder.input(1), rank: rank)
@@ -52,41 +51,50 @@ struct InstanceNormalization: RealOperator {
     }
     if builder.needs(1) {
       let product = builder.add("Mul", [gradient, normalization.normal])
-      builder.setInputGradient(1, builder.sumPerChannel(product, otherAxes))
+      builder.setInputGradient(1, try builder.sumPerChannel(product, rank: rank))
     }
     if builder.needs(2) {
-      builder.setInputGradient(2, builder.sumPerChannel(gradient, otherAxes))
+      builder.setInputGradient(2, try builder.sumPerChannel(gradient, rank: rank))
     }
   }
 
   static var examples: [OperatorExample] {
     [
       OperatorExample(
+        "no spatial axes",
+        inputs: [
+          .floats([-0.06, 0.41, -0.99, -0.66], [2, 2]), .floats([1.5, -0.5], [2]),
+          .floats([0.25, 1], [2]),
+        ],
+        outputs: [.floats([0.25, 1, 0.25, 1], [2, 2])],
+        differentiableInputs: [0, 1, 2]),
+      OperatorExample(
         "1-D",
         attributes: ["epsilon": .float(0.01)],
         inputs: [
           .floats(
-            [-0.06, 0.41, -0.99, -0.66, -1, -0.89, 0.2, -0.78, 0.36, 0.34, 2.03, -1.39], [2, 2, 3]),
-          .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
+            [-0.78, 0.36, 0.34, 2.03, -1.39, 0.89, -0.09, -0.01, -1.45, -0.46, 0.74, -0.08],
+            [2, 2, 3]), .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
         ],
         outputs: [
           .floats(
             [
-              0.6396502, 1.834013, -1.7236633, 0.45212543, 1.4325321, 1.1153417, 1.0480286,
-              -1.8131958, 1.5151674, 0.9952374, 0.39158732, 1.6131752,
+              -1.8346641, 1.3200047, 1.2646595, 0.46679467, 1.6665066, 0.8666987, 1.2076567,
+              1.3872174, -1.8448739, 1.5156903, 0.34069955, 1.1436099,
             ], [2, 2, 3])
         ],
         differentiableInputs: [0, 1, 2]),
       OperatorExample(
         "2-D",
         inputs: [
-          .floats([0.89, -0.09, -0.01, -1.45, -0.46, 0.74, -0.08, 0.08], [1, 2, 2, 2]),
+          .floats([0.08, -0.29, 1.15, -0.02, -2.2, -0.69, -1.97, -3.25], [1, 2, 2, 2]),
           .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
         ],
         outputs: [
           .floats(
             [
-              2.1434994, 0.38460898, 0.52819186, -2.0563, 1.6109983, 0.227606, 1.172924, 0.98847175,
+              -0.16047738, -1.1729882, 2.7675946, -0.43412897, 1.0947213, 0.26556584, 0.9684261,
+              1.6712863,
             ], [1, 2, 2, 2])
         ],
         differentiableInputs: [0, 1, 2]),

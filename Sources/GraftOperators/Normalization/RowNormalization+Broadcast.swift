@@ -59,29 +59,3 @@ extension RowNormalization {
       inPlaceInputs: [0])
   }
 }
-
-extension GradientBuilder {
-  /// The gradients of a normalization of input 0 over the axes from `axis` on, with scales in input
-  /// 1 and shifts in input 2.
-  mutating func setRowNormalizationGradients(
-    axis: Int, epsilon: Double, isCentered: Bool
-  ) throws {
-    let gradient = try outputGradient()
-    let x = try input(0)
-    let rank = try rank(of: x)
-    let axes = try addAxes(Array(try normalizedAxis(axis, rank: rank)..<rank))
-    let normalization = try normalization(
-      of: x, over: axes, epsilon: epsilon, isCentered: isCentered)
-    if needs(0) {
-      let scaled = add("Mul", [gradient, try input(1)])
-      setInputGradient(
-        0,
-        self.gradient(
-          through: normalization, of: scaled, over: axes, isCentered: isCentered))
-    }
-    if needs(1) {
-      try setBroadcastInputGradient(1, add("Mul", [gradient, normalization.normal]))
-    }
-    if needs(2) { try setBroadcastInputGradient(2, gradient) }
-  }
-}

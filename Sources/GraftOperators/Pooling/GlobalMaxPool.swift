@@ -24,7 +24,9 @@ struct GlobalMaxPool: RealOperator {
     let gradient = try builder.outputGradient()
     let isLargest = builder.add(
       "CastLike", [builder.add("Equal", [x, try builder.output(0)]), gradient])
-    let count = builder.add("ReduceSum", [isLargest, try builder.spatialAxes()])
+    let count = builder.add(
+      "ReduceSum", [isLargest, try builder.spatialAxes()],
+      attributes: ["noop_with_empty_axes": .int(1)])
     let share = builder.add("Div", [gradient, count])
     builder.setInputGradient(0, builder.add("Mul", [isLargest, share]))
   }

@@ -46,8 +46,8 @@ struct Hardmax: RealOperator {
       OperatorExample(
         "first axis",
         attributes: ["axis": .int(0)],
-        inputs: [.floats([-0.93, 0.81, 0.46, -1.9, 1.35, 0.6], [3, 2])],
-        outputs: [.floats([0, 1, 0, 0, 1, 0], [3, 2])]),
+        inputs: [.floats([-0.38, -0.3, -1.13, 2.54, -0.18, 1.59], [3, 2])],
+        outputs: [.floats([0, 0, 0, 1, 1, 0], [3, 2])]),
     ]
   }
 }

@@ -66,7 +66,7 @@ struct NegativeLogLikelihoodLossGradient: RealOperator {
         inputs: [
           .floats([2], []),
           .floats(
-            [-0.32, -1.33, -1.94, -1.04, -2.02, -0.96, -0.07, -2.08, -3.53, -2.05, -3.31, -0.29],
+            [-2.08, -2.57, -2.05, -2.34, -0.29, -0.19, -1.1, -3.18, -0.49, -0.39, -2.95, -1.26],
             [2, 3, 2]), .integers([2, 0, 1, 1], [2, 2]), .floats([1, 0.5, 2], [3]),
         ],
         outputs: [
@@ -76,7 +76,7 @@ struct NegativeLogLikelihoodLossGradient: RealOperator {
         "no reduction",
         attributes: ["reduction": .string("none")],
         inputs: [
-          .floats([1, -3], [2]), .floats([-0.25, -2.03, -2.46, -1.92, -0.17, -4.38], [2, 3]),
+          .floats([1, -3], [2]), .floats([-2.33, -0.22, -2.33, -0.59, -1.81, -1.28], [2, 3]),
           try! Tensor([2, 0] as [Int32], shape: [2]),
         ],
         outputs: [.floats([0, 0, -1, 3, 0, 0], [2, 3])]),

@@ -80,42 +80,42 @@ struct SoftmaxCrossEntropyLoss: RealOperator {
       OperatorExample(
         "mean",
         inputs: [
-          .floats([-0.78, 0.39, -0.23, -0.75, 0.59, -0.15, 0.6, -0.05, -1.09], [3, 3]),
+          .floats([-0.05, -1.09, -0.1, 0.05, 0.96, -0.91, -0.04, -1.72, 0.65], [3, 3]),
           .integers([2, 0, 1], [3]),
         ],
-        outputs: [.floats([1.4373474], [])],
+        outputs: [.floats([1.6914625], [])],
         differentiableInputs: [0]),
       OperatorExample(
         "weights and an ignored label",
         attributes: ["ignore_index": .int(0)],
         inputs: [
           .floats(
-            [-0.1, 0.05, 0.96, -0.91, -0.04, -1.72, 0.65, -1.08, -1.81, -0.06, 1.11, -1.52],
+            [-1.08, -1.81, -0.06, 1.11, -1.52, -1.09, -0.74, -1.13, 0.38, -0.81, -0.72, 0.58],
             [2, 3, 2]), .integers([2, 0, 1, 1], [2, 2]), .floats([1, 0.5, 2], [3]),
         ],
-        outputs: [.floats([1.6772515], [])],
+        outputs: [.floats([1.6593318], [])],
         differentiableInputs: [0]),
       OperatorExample(
         "no reduction",
         attributes: ["reduction": .string("none")],
         inputs: [
-          .floats([-1.09, -0.74, -1.13, 0.38, -0.81, -0.72], [2, 3]),
+          .floats([-0.76, 0.43, -0.97, -1.21, -1.84, 1.86], [2, 3]),
           try! Tensor([2, 0] as [Int32], shape: [2]),
         ],
         outputs: [
-          .floats([1.2578334, 0.4929217], [2]),
+          .floats([1.8387828, 3.1387281], [2]),
           .floats(
-            [-1.2178334, -0.8678334, -1.2578334, -0.4929217, -1.6829218, -1.5929217], [2, 3]),
+            [-1.6287827, -0.43878266, -1.8387828, -3.1387281, -3.768728, -0.06872789], [2, 3]),
         ],
         differentiableInputs: [0]),
       OperatorExample(
         "sum, a label beyond the classes is ignored",
         attributes: ["reduction": .string("sum"), "ignore_index": .int(-1)],
         inputs: [
-          .floats([0.58, -0.76, 0.43, -0.97, -1.21, -1.84], [2, 3]), .integers([-1, 1], [2]),
+          .floats([-0.32, 0.24, -0.03, 0.16, 0.05, 1.91], [2, 3]), .integers([-1, 1], [2]),
           .floats([1, 0.5, 2], [3]),
         ],
-        outputs: [.floats([0.5154952], [])],
+        outputs: [.floats([1.0723814], [])],
         differentiableInputs: [0]),
     ]
   }
