@@ -14,6 +14,11 @@ package enum OperatorCatalog {
   ]
 
   static let neuralNetwork: [any Operator.Type] = [
+    Conv.self,
+    ConvTranspose.self,
+    ConvolutionInputGradient.self,
+    ConvolutionWeightGradient.self,
+    FusedConv.self,
     FusedGemm.self,
     Gemm.self,
     MatMul.self,

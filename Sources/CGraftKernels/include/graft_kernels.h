@@ -5,5 +5,6 @@
 #include "graft_cpu.h"
 #include "graft_gemm.h"
 #include "graft_conv.h"
+#include "graft_depthwise.h"
 
 #endif
