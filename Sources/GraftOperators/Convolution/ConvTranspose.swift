@@ -74,7 +74,8 @@ struct ConvTranspose: Operator {
     }
     if let outputShape { return cut(to: outputShape[axis]) }
     switch attributes.padding {
-    case .sameUpper, .sameLower: return cut(to: input * stride)
+    // Where the kernel is shorter than the stride there is nothing to cut off.
+    case .sameUpper, .sameLower: return cut(to: min(input * stride, full))
     case .valid: return (full, 0, 0)
     case .explicit:
       let (begin, end) = attributes.explicitPadding(axis, rank: rank)
