@@ -6,7 +6,7 @@ import CGraftKernels
 package func evaluate(
   _ operation: any Operator, inputs: [RuntimeValue?], wantedOutputs: [Bool],
   instructionSet: InstructionSet = .current, packedConstants: PackedConstants = PackedConstants(),
-  treatInputsAsConstant: Bool = false, threads: Int = 1
+  treatInputsAsConstant: Bool = false, threads: Int = 1, pool: ThreadPool = .shared
 ) throws -> [RuntimeValue?] {
   // Values that are no tensors are typed by the operators that take them.
   var tensors: [Tensor?] = []
@@ -71,7 +71,7 @@ package func evaluate(
           outputs: outputPointers.baseAddress ?? UnsafePointer(placeholder),
           scratch: scratch.baseAddress, workerScratchBase: workerScratch.baseAddress,
           workerScratchStride: stride)
-        try ThreadPool.shared.run(phases, arguments, threads: threads)
+        try pool.run(phases, arguments, threads: threads)
       }
     }
     withExtendedLifetime((tensors, scratch, workerScratch)) {}

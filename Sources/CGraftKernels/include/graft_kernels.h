@@ -15,5 +15,7 @@
 #include "graft_softmax.h"
 #include "graft_unary.h"
 #include "graft_resampling.h"
+#include "graft_conv.h"
+#include "graft_depthwise.h"
 
 #endif

@@ -1,0 +1,6 @@
+#if defined(__x86_64__)
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define VECTOR_BYTES 32
+#define TABLE(base) base##_avx2
+#include "depthwise_instances.h"
+#endif

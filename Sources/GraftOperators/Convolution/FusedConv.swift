@@ -1,0 +1,69 @@
+/// activation(Conv(X, W, B) + residual): what the fusion pass makes of a convolution and what follows it.
+///
+/// Inputs: image [N, C, …], weights [M, C / group, …], bias [M] (optional), residual of the output's shape
+/// (optional). Attributes are those of Conv, and `activation` and `activation_params` besides; see
+/// ``FusedActivation``. Specification: <https://onnx.ai/onnx/operators/onnx__Conv.html>
+struct FusedConv: Operator {
+  static let schema = OperatorSchema("FusedConv", domain: "graft", since: [1], inputs: 2...4)
+  static let acceptsUnalignedInputs = true
+
+  let attributes: ConvolutionAttributes
+  let activation: FusedActivation
+
+  init(_ attributes: AttributeReader) throws {
+    self.attributes = try ConvolutionAttributes(attributes)
+    activation = try FusedActivation(attributes)
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    try attributes.inferConvolution(&context)
+    guard context.hasInput(3) else { return }
+    try context.requireSameElementType([0, 3])
+    guard let output = context.outputTypes[0]?.tensor?.shape,
+      let residual = try context.input(3).shape
+    else { return }
+    guard output.count == residual.count,
+      zip(output, residual).allSatisfy({ $0.known == nil || $1.known == nil || $0 == $1 })
+    else {
+      throw GraftError.badData("the residual of shape \(residual) is not of the output's \(output)")
+    }
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try attributes.prepareConvolution(
+      context, residual: context.hasInput(3) ? 3 : nil, activation: activation)
+  }
+
+  static var examples: [OperatorExample] {
+    let image = Tensor.floats([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
+    let kernel = Tensor.floats([1, 0, 0, -1], [1, 1, 2, 2])
+    let planes = Tensor.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])
+    return [
+      OperatorExample(
+        "residual and Relu", attributes: ["activation": .string("Relu")],
+        inputs: [image, kernel, .floats([1], [1]), .floats([1, 2, 5, 6], [1, 1, 2, 2])],
+        outputs: [.floats([0, 0, 2, 3], [1, 1, 2, 2])]),
+      OperatorExample(
+        "HardSigmoid, no bias",
+        attributes: [
+          "activation": .string("HardSigmoid"), "activation_params": .floats([0.25, 0.5]),
+        ],
+        inputs: [image, kernel, nil, .floats([3, 4, 5, 8], [1, 1, 2, 2])],
+        outputs: [.floats([0.25, 0.5, 0.75, 1], [1, 1, 2, 2])]),
+      OperatorExample(
+        "depthwise with residual and Clip",
+        attributes: [
+          "activation": .string("Clip"), "activation_params": .floats([0, 6]), "group": .int(2),
+          "pads": .ints([1, 0]),
+        ],
+        inputs: [
+          planes, .floats([1, 1, 2, -1], [2, 1, 2]), .floats([0.5, -0.5], [2]),
+          .floats([1, 0, 0, 0, 0, 1], [1, 2, 3]),
+        ],
+        outputs: [.floats([2.5, 3.5, 5.5, 0, 2.5, 4.5], [1, 2, 3])]),
+      OperatorExample(
+        "no activation", inputs: [image, kernel],
+        outputs: [.floats([-4, -4, -4, -4], [1, 1, 2, 2])]),
+    ]
+  }
+}

@@ -1,0 +1,202 @@
+import CGraftKernels
+
+/// Convolution as the product of a packed weight matrix with the unrolled image, of which only a panel exists
+/// at a time.
+///
+/// The output positions of each class (see ``ConvolutionProblem``) are cut into ranges and the output channels
+/// into panels; a task computes some of both.
+struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
+  private let problem: ConvolutionProblem
+  private let element: Int32
+  private let byteWidth: Int
+  private let instructionSet: Int32
+  private let plans: [ClassPlan]
+  private let packing: WeightPacking
+  /// Packed weights that were made at plan time; if there are none, a first phase packs them.
+  private let packedWeights: Tensor?
+
+  /// How one class of output positions is computed.
+  struct ClassPlan: Sendable {
+    let classes: [ConvolutionProblem.AxisClass]
+    let depth: Int
+    let positionCount: Int
+    /// Panels that the output channels are dealt to, and how many of them a task takes.
+    let panelCount: Int
+    let panelsPerTask: Int
+    let rangeCount: Int
+    /// Where the packed weights of the first group begin, in elements.
+    let weightOffset: Int
+    let firstTask: Int
+
+    var blockCount: Int { panelCount / panelsPerTask }
+    var tapCount: Int { classes.reduce(1) { $0 * $1.tapCount } }
+  }
+
+  init?(_ problem: ConvolutionProblem, _ context: PrepareContext) throws {
+    let elementType = try context.output(0).elementType
+    self.problem = problem
+    element = try elementType.requireKernelElement()
+    byteWidth = elementType.byteWidth
+    instructionSet = context.instructionSet.rawValue
+    let table = graft_conv_kernels(instructionSet, element).pointee
+    plans = ImplicitMatrixConvolution.plans(
+      problem, maximumRows: table.maximum_rows, panelColumns: table.panel_columns)
+    let packing = WeightPacking(
+      problem: problem, plans: plans, element: element, byteWidth: byteWidth,
+      instructionSet: instructionSet)
+    self.packing = packing
+    guard let weights = context.constant(problem.inputs.weights) else {
+      packedWeights = nil
+      return
+    }
+    packedWeights = try context.packedConstants.packed(weights, format: packing.format) {
+      let packed = try Tensor(zeros: elementType, shape: [packing.elementCount])
+      for task in 0..<packing.taskCount {
+        packing.run(task, weights: weights.baseAddress, packed: packed.baseAddress)
+      }
+      return packed
+    }
+  }
+
+  private static func plans(
+    _ problem: ConvolutionProblem, maximumRows: Int, panelColumns: Int
+  ) -> [ClassPlan] {
+    var plans: [ClassPlan] = []
+    var weightOffset = 0
+    var firstTask = 0
+    let repetitions = problem.imageCount * problem.groupCount
+    for first in problem.axisClasses[0] {
+      for second in problem.axisClasses[1] {
+        for third in problem.axisClasses[2] {
+          let classes = [first, second, third]
+          let positions = classes.reduce(1) { $0 * $1.outputCount }
+          let depth = problem.channelsPerGroup * classes.reduce(1) { $0 * $1.tapCount }
+          let split = TaskSplit(
+            rows: problem.rowsPerGroup, depth: depth, positions: positions,
+            repetitions: repetitions, maximumRows: maximumRows, panelColumns: panelColumns)
+          plans.append(
+            ClassPlan(
+              classes: classes, depth: depth, positionCount: positions,
+              panelCount: split.panelsPerTask * split.blockCount,
+              panelsPerTask: split.panelsPerTask, rangeCount: split.rangeCount,
+              weightOffset: weightOffset, firstTask: firstTask))
+          weightOffset += problem.groupCount * problem.rowsPerGroup * depth
+          firstTask += repetitions * split.blockCount * split.rangeCount
+        }
+      }
+    }
+    return plans
+  }
+
+  func kernel() -> PreparedKernel {
+    var phases: [PreparedKernel.Phase] = []
+    var scratchByteCount = 0
+    if packedWeights == nil {
+      let packing = packing
+      scratchByteCount = packing.elementCount * byteWidth
+      let input = problem.inputs.weights
+      phases.append(
+        PreparedKernel.Phase(taskCount: packing.taskCount) { arguments, task in
+          guard let scratch = arguments.scratch else { return }
+          packing.run(task, weights: arguments.input(input), packed: scratch)
+        })
+    }
+    if problem.leavesPositions { phases.append(fillPhase) }
+    let table = graft_conv_kernels(instructionSet, element).pointee
+    let largestDepth = plans.map(\.depth).max() ?? 0
+    let taskCount = plans.last.map { plan in
+      plan.firstTask + problem.imageCount * problem.groupCount * plan.blockCount * plan.rangeCount
+    }
+    phases.append(
+      PreparedKernel.Phase(taskCount: taskCount ?? 0) { [self] arguments, task in
+        run(task, arguments)
+      })
+    return PreparedKernel(
+      phases: phases, scratchByteCount: scratchByteCount,
+      workerScratchByteCount: table.convolve_scratch_byte_count(largestDepth),
+      inPlaceInputs: problem.inputs.residual.map { [$0] } ?? [])
+  }
+
+  private func run(_ task: Int, _ arguments: KernelArguments) {
+    let plan = plans[planIndex(ofTask: task)]
+    let (rest, block) = (task - plan.firstTask).quotientAndRemainder(dividingBy: plan.blockCount)
+    let (slice, range) = rest.quotientAndRemainder(dividingBy: plan.rangeCount)
+    let group = slice % problem.groupCount
+    let table = graft_conv_kernels(instructionSet, element).pointee
+    let units = (plan.positionCount + table.panel_columns - 1) / table.panel_columns
+    let unitRange = evenRange(of: units, part: range, partCount: plan.rangeCount)
+    let firstPosition = unitRange.lowerBound * table.panel_columns
+    let endPosition = min(unitRange.upperBound * table.panel_columns, plan.positionCount)
+
+    let inputSize = problem.channelsPerGroup * problem.inputExtents.elementCount
+    let outputSize = problem.rowsPerGroup * problem.outputPositions
+    let (height, width) = (problem.outputExtents[1], problem.outputExtents[2])
+    let classes = plan.classes
+    let start =
+      (classes[0].outputStart * height + classes[1].outputStart) * width + classes[2].outputStart
+    let weights =
+      packedWeights.map { UnsafeRawPointer($0.baseAddress) } ?? UnsafeRawPointer(arguments.scratch)
+
+    var description = graft_conv_problem()
+    description.axes.0 = classes[0].kernelAxis(inputExtent: problem.inputExtents[0])
+    description.axes.1 = classes[1].kernelAxis(inputExtent: problem.inputExtents[1])
+    description.axes.2 = classes[2].kernelAxis(inputExtent: problem.inputExtents[2])
+    description.channels = problem.channelsPerGroup
+    description.rows = problem.rowsPerGroup
+    description.input = arguments.input(problem.inputs.image) + slice * inputSize * byteWidth
+    description.output = arguments.output(0) + (slice * outputSize + start) * byteWidth
+    description.output_row_stride = problem.outputPositions
+    description.output_step.0 = classes[0].outputStep * height * width
+    description.output_step.1 = classes[1].outputStep * width
+    description.output_step.2 = classes[2].outputStep
+    if let residual = problem.inputs.residual {
+      description.residual =
+        arguments.input(residual) + (slice * outputSize + start) * byteWidth
+    }
+    if let bias = problem.inputs.bias {
+      description.bias = arguments.input(bias) + group * problem.rowsPerGroup * byteWidth
+    }
+    description.weights = weights.map {
+      $0 + (plan.weightOffset + group * problem.rowsPerGroup * plan.depth) * byteWidth
+    }
+    description.panel_count = plan.panelCount
+    description.activation = problem.activation.parameters
+    table.convolve(
+      &description, block * plan.panelsPerTask, plan.panelsPerTask, firstPosition,
+      endPosition - firstPosition, arguments.workerScratch)
+  }
+
+  /// The last plan that begins at or before a task.
+  private func planIndex(ofTask task: Int) -> Int {
+    var low = 0
+    var high = plans.count
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if plans[middle].firstTask <= task { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  /// Gives positions that no tap reaches what remains of the sum: the bias. The others are overwritten.
+  private var fillPhase: PreparedKernel.Phase {
+    let problem = problem
+    let positions = problem.outputPositions
+    let planes = problem.groupCount * problem.rowsPerGroup
+    func phase<Element: BinaryFloatingPoint & Sendable>(
+      of type: Element.Type
+    ) -> PreparedKernel.Phase {
+      .parallel(count: problem.imageCount * planes, grain: max(1, 16384 / positions)) {
+        arguments, range in
+        let output = arguments.output(0, as: type)
+        for plane in range {
+          let bias = problem.inputs.bias.map {
+            (arguments.input($0) + plane % planes * MemoryLayout<Element>.size)
+              .loadUnaligned(as: type)
+          }
+          (output + plane * positions).update(repeating: bias ?? 0, count: positions)
+        }
+      }
+    }
+    return byteWidth == 8 ? phase(of: Double.self) : phase(of: Float.self)
+  }
+}

@@ -1,0 +1,78 @@
+import CGraftKernels
+
+/// Brings a convolution's weights into the order in which ``ImplicitMatrixConvolution`` reads them.
+struct WeightPacking: Sendable {
+  private let problem: ConvolutionProblem
+  private let plans: [ImplicitMatrixConvolution.ClassPlan]
+  private let element: Int32
+  private let byteWidth: Int
+  private let instructionSet: Int32
+  /// Panels of a task, and tasks of a group, for each plan.
+  private let panelsPerTask: [Int]
+  private let firstTasks: [Int]
+
+  init(
+    problem: ConvolutionProblem, plans: [ImplicitMatrixConvolution.ClassPlan], element: Int32,
+    byteWidth: Int, instructionSet: Int32
+  ) {
+    self.problem = problem
+    self.plans = plans
+    self.element = element
+    self.byteWidth = byteWidth
+    self.instructionSet = instructionSet
+    var panelsPerTask: [Int] = []
+    var firstTasks = [0]
+    for plan in plans {
+      let panelSize = max(1, problem.rowsPerGroup * plan.depth / plan.panelCount)
+      let panels = min(plan.panelCount, max(1, 65536 / panelSize))
+      panelsPerTask.append(panels)
+      let parts = (plan.panelCount + panels - 1) / panels
+      firstTasks.append(firstTasks[firstTasks.count - 1] + problem.groupCount * parts)
+    }
+    self.panelsPerTask = panelsPerTask
+    self.firstTasks = firstTasks
+  }
+
+  var taskCount: Int { firstTasks[firstTasks.count - 1] }
+
+  var elementCount: Int {
+    plans.reduce(0) { $0 + problem.groupCount * problem.rowsPerGroup * $1.depth }
+  }
+
+  /// Says all that the packed form depends on, besides the weights.
+  var format: String {
+    let layout = problem.weightLayout
+    let classes = plans.map { plan in
+      let taps = plan.classes.map { "\($0.firstTap)/\($0.tapStep)/\($0.tapCount)" }
+      return "\(plan.panelCount):" + taps.joined(separator: ",")
+    }
+    return "convolution/\(problem.groupCount)/\(layout.group)/\(layout.row)/\(layout.channel)/"
+      + classes.joined(separator: ";")
+  }
+
+  func run(_ task: Int, weights: UnsafeRawPointer, packed: UnsafeMutableRawPointer) {
+    let index = (firstTasks.firstIndex { $0 > task } ?? 1) - 1
+    let plan = plans[index]
+    let parts = (plan.panelCount + panelsPerTask[index] - 1) / panelsPerTask[index]
+    let (group, part) = (task - firstTasks[index]).quotientAndRemainder(dividingBy: parts)
+    let panels = evenRange(of: plan.panelCount, part: part, partCount: parts)
+    let (height, width) = (problem.kernelExtents[1], problem.kernelExtents[2])
+    let classes = plan.classes
+    let firstTap =
+      (classes[0].firstTap * height + classes[1].firstTap) * width + classes[2].firstTap
+
+    var description = graft_conv_weights()
+    description.weights = weights + (group * problem.weightLayout.group + firstTap) * byteWidth
+    description.rows = problem.rowsPerGroup
+    description.channels = problem.channelsPerGroup
+    description.row_stride = problem.weightLayout.row
+    description.channel_stride = problem.weightLayout.channel
+    description.taps = (classes[0].tapCount, classes[1].tapCount, classes[2].tapCount)
+    description.tap_stride = (
+      classes[0].tapStep * height * width, classes[1].tapStep * width, classes[2].tapStep
+    )
+    let offset = plan.weightOffset + group * problem.rowsPerGroup * plan.depth
+    graft_conv_kernels(instructionSet, element).pointee.pack_weights(
+      &description, plan.panelCount, panels.lowerBound, panels.count, packed + offset * byteWidth)
+  }
+}
