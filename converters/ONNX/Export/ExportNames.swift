@@ -14,8 +14,11 @@ struct ExportNames {
     for (id, outerID) in graph.captures {
       if let outer { names[id.index] = outer[outerID] }
     }
-    // Inputs and outputs come first: their names are what callers know.
-    let order = graph.inputs + graph.outputs + graph.values.indices.map(ValueID.init)
+    // Inputs and outputs come first: their names are what callers know. Values that nothing uses any more
+    // get no name.
+    var order = graph.inputs + graph.defaultedInputs + graph.outputs
+    order += graph.constants.keys.sorted() + graph.parameters.keys.sorted()
+    for node in graph.nodes { order += node.outputs.compactMap { $0 } }
     for id in order where names[id.index].isEmpty {
       names[id.index] = Self.unique(graph[id].name, or: "value_\(id.index)", &used)
     }
@@ -25,7 +28,8 @@ struct ExportNames {
 
   /// Every name that this graph added.
   func own(_ graph: Graph) -> [String] {
-    names.indices.filter { graph.captures[ValueID($0)] == nil }.map { names[$0] }
+    names.indices.filter { graph.captures[ValueID($0)] == nil && !names[$0].isEmpty }
+      .map { names[$0] }
   }
 
   static func unique(_ name: String, or fallback: String, _ used: inout Set<String>) -> String {

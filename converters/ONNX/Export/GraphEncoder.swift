@@ -96,7 +96,7 @@ struct GraphEncoder {
     graph.values.indices.compactMap { index in
       let entries = entries(graph.values[index].metadata)
         .filter { $0.key.hasPrefix(quantizationPrefix) }
-      guard !entries.isEmpty else { return nil }
+      guard !entries.isEmpty, !names[ValueID(index)].isEmpty else { return nil }
       var annotation = Onnx_TensorAnnotation()
       annotation.tensorName = names[ValueID(index)]
       annotation.quantParameterTensorNames = entries.map { entry in

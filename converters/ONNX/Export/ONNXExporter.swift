@@ -98,7 +98,7 @@ package struct ONNXExporter {
 
 extension Graph {
   /// The domains of the nodes, in bodies as well.
-  fileprivate var domains: Set<String> {
+  var domains: Set<String> {
     nodes.reduce(into: []) { domains, node in
       domains.insert(node.domain)
       for body in node.bodies { domains.formUnion(body.domains) }

@@ -1,23 +1,25 @@
 import GraftOperators
 
 /// One version of an operator of ai.onnx, as onnx.defs describes it.
-struct OperatorVersion {
-  struct Formal {
+package struct OperatorVersion {
+  package struct Formal {
     let types: UInt64
-    let isOptional: Bool
-    let isVariadic: Bool
+    package let isOptional: Bool
+    package let isVariadic: Bool
   }
 
-  let version: Int
+  package let version: Int
   /// The version takes the operator out of the set.
-  let isRemoval: Bool
-  let attributes: Set<String>
+  package let isRemoval: Bool
+  package let attributes: Set<String>
   let requiredAttributes: [String]
-  let inputs: [Formal]
-  let outputs: [Formal]
+  package let inputs: [Formal]
+  package let outputs: [Formal]
 
   /// The versions of an operator, ascending; none if ONNX does not have it.
-  static func history(of operatorType: String) -> [OperatorVersion] { table[operatorType] ?? [] }
+  package static func history(of operatorType: String) -> [OperatorVersion] {
+    table[operatorType] ?? []
+  }
 
   /// The lowest IR version for an opset.
   static func irVersion(opset: Int) -> Int {

@@ -45,8 +45,11 @@ final class ModelImport {
     graph.provenance.modelVersion = Int(model.modelVersion)
     graph.provenance.documentation = model.docString
     graph.provenance.importedOpset = opsets[""] ?? 0
+    // Domains of functions that are inlined have served their purpose.
+    let used = graph.domains
+    let inlined = Set(functions.keys.map(\.domain)).subtracting(used)
     graph.domainVersions = opsets.filter { domain, _ in
-      !domain.isEmpty && !functions.keys.contains { $0.domain == domain }
+      !domain.isEmpty && !inlined.contains(domain)
     }
     return graph
   }
