@@ -6,16 +6,15 @@
 #include "graft_conv.h"
 #include "graft_convert.h"
 #include "graft_cpu.h"
+#include "graft_depthwise.h"
 #include "graft_gemm.h"
 #include "graft_movement.h"
 #include "graft_normalization.h"
 #include "graft_optimizer.h"
 #include "graft_pool.h"
 #include "graft_reduce.h"
+#include "graft_resampling.h"
 #include "graft_softmax.h"
 #include "graft_unary.h"
-#include "graft_resampling.h"
-#include "graft_conv.h"
-#include "graft_depthwise.h"
 
 #endif
