@@ -1,6 +1,7 @@
 import Foundation
 import Graft
 import GraftData
+import GraftGraph
 import GraftONNX
 import GraftTensor
 import Testing

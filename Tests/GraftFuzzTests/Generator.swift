@@ -30,7 +30,7 @@ struct Generator: RandomNumberGenerator {
   /// A number as a model may have it: mostly small, else one that arithmetic overflows on.
   mutating func integer() -> Int {
     if !oneIn(3) { return Int.random(in: -4...9, using: &self) }
-    let extremes = [
+    let extremes: [Int] = [
       16, 64, 255, 4096, 65535, 1 << 20, (1 << 20) + 1, 1 << 24, Int(Int32.max), 1 << 31, 1 << 32,
       1 << 40, 1 << 47, 1 << 48, 1 << 61, 1 << 62, .max - 1, .max, .min, .min + 1, -16, -65536,
       Int(Int32.min), -(1 << 40), -(1 << 62),

@@ -1,4 +1,5 @@
 import Foundation
+import GraftGraph
 import GraftONNX
 import GraftOperators
 import SwiftProtobuf
@@ -30,6 +31,9 @@ extension SeedModel {
     }
   }
 
+  /// Stands for Graft's own domain while a model is exported, which that would not be.
+  private static let foreignDomain = "seed"
+
   private init(
     _ schema: OperatorSchema, _ example: OperatorExample, isConstant: (Int) -> Bool
   ) throws {
@@ -40,18 +44,21 @@ extension SeedModel {
       if isConstant(position) { return graph.addConstant(name: "input\(position)", tensor) }
       given.append(tensor)
       return graph.addInput(
-        name: "input\(position)", type: TensorType(tensor.elementType, [Dimension](tensor.shape)))
+        name: "input\(position)", type: TensorType(tensor.elementType, [GraftGraph.Dimension](tensor.shape)))
     }
     let outputs = graph.addNode(
-      schema.name, domain: schema.domain, name: "node", inputs, attributes: example.attributes,
+      schema.name, domain: schema.domain.isEmpty ? "" : Self.foreignDomain, name: "node", inputs, attributes: example.attributes,
       outputCount: example.outputs.count)
-    for (index, output) in outputs.enumerated() where example.outputs[index] == nil {
-      graph.nodes[0].outputs[index] = nil
-      _ = output
-    }
+    graph.nodes[0].outputs = zip(outputs, example.outputs).map { $1 == nil ? nil : $0 }
     graph.outputs = graph.nodes[0].outputs.compactMap { $0 }
     self.name = "\(schema.name) \(example.name)"
-    self.model = try Onnx_ModelProto(serializedBytes: try ONNXExporter().bytes(graph))
+    var model = try Onnx_ModelProto(serializedBytes: try ONNXExporter().bytes(graph))
+    model.graph.node[0].domain = schema.domain
+    for index in model.opsetImport.indices
+    where model.opsetImport[index].domain == Self.foreignDomain {
+      model.opsetImport[index].domain = schema.domain
+    }
+    self.model = model
     self.inputs = given
   }
 
