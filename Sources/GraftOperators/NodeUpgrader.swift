@@ -5,7 +5,14 @@ package struct NodeUpgrader {
   /// What small values are known to contain, where that follows from constants and shapes.
   private var folded: [ValueID: Tensor] = [:]
 
-  package init(graph: Graph) { self.graph = graph }
+  /// Whether the graph is the body of a node. Shapes that do not fit are no error there yet: the branch may
+  /// be one that is never taken.
+  private let isBody: Bool
+
+  package init(graph: Graph, isBody: Bool = false) {
+    self.graph = graph
+    self.isBody = isBody
+  }
 
   /// Appends a node; its inputs must be in the graph already.
   ///
@@ -81,6 +88,8 @@ package struct NodeUpgrader {
       try operation.infer(&context)
     } catch is InferenceStop {
       // What the operator said before it stopped still holds.
+    } catch let error as GraftError {
+      guard isBody else { throw error }
     }
     for (index, output) in node.outputs.enumerated() {
       guard let output, let inferred = context.outputTypes[index] else { continue }

@@ -62,7 +62,8 @@ extension ModelImport {
 
   private func body(_ proto: Onnx_GraphProto, in frame: NameFrame) throws -> Graph {
     let inner = NameFrame(
-      level: GraphLevel(name: proto.name), outer: frame, call: frame.call, opsets: frame.opsets)
+      level: GraphLevel(name: proto.name, isBody: true), outer: frame, call: frame.call,
+      opsets: frame.opsets)
     try withPlace("graph '\(proto.name)'") { try importGraph(proto, into: inner) }
     return inner.level.graph
   }

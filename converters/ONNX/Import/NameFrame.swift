@@ -4,7 +4,9 @@ import GraftOperators
 final class GraphLevel {
   var upgrader: NodeUpgrader
 
-  init(name: String) { upgrader = NodeUpgrader(graph: Graph(name: name)) }
+  init(name: String, isBody: Bool) {
+    upgrader = NodeUpgrader(graph: Graph(name: name), isBody: isBody)
+  }
 
   var graph: Graph {
     get { upgrader.graph }
