@@ -17,8 +17,8 @@ extension ModelImport {
     return attributes
   }
 
-  /// The attributes of a node without references. Those that refer to an attribute that the function's caller
-  /// left out, and that has no default, are left out, too.
+  /// The attributes of a node without references. Those that refer to an attribute that the
+  /// function's caller left out, and that has no default, are left out, too.
   func resolvedAttributes(
     of proto: Onnx_NodeProto, in frame: NameFrame
   ) throws -> [Onnx_AttributeProto] {

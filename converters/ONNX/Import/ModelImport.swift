@@ -2,8 +2,8 @@ import GraftOperators
 
 /// The import of one model.
 ///
-/// Protobuf in, native graph out; ``ModelImport`` has the model as a whole, its extensions graphs, nodes,
-/// attributes and functions.
+/// Protobuf in, native graph out; ``ModelImport`` has the model as a whole, its extensions graphs,
+/// nodes, attributes and functions.
 final class ModelImport {
   let model: Onnx_ModelProto
   let decoder: TensorDecoder
