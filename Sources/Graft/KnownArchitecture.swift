@@ -14,11 +14,17 @@ struct KnownArchitecture: Sendable {
   private static let all = [
     KnownArchitecture(
       name: "vgg16", tellingLayers: ["block5_conv3"], absentLayers: ["block5_conv4"],
-      topLayer: "predictions", build: { try VGG16.graph(weights: $0, includeTop: $1) }),
+      topLayer: "predictions",
+      build: { try VGG16.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) }),
     KnownArchitecture(
       name: "vgg19", tellingLayers: ["block5_conv4"], absentLayers: [],
-      topLayer: "predictions", build: { try VGG19.graph(weights: $0, includeTop: $1) }),
+      topLayer: "predictions",
+      build: { try VGG19.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) }),
   ]
+
+  private static func imageNetLabels() throws -> [String] {
+    try ModelManifest.labels(named: "imagenet")
+  }
 
   static var names: [String] { all.map(\.name) }
 

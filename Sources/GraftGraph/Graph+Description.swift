@@ -1,5 +1,6 @@
 extension Graph: CustomStringConvertible {
-  /// The graph as text: a line for each input, constant, parameter, node and output; bodies are indented.
+  /// The graph as text: a line for each input, constant, parameter, node and output; bodies are
+  /// indented.
   package var description: String { lines().joined(separator: "\n") }
 
   private func lines() -> [String] {

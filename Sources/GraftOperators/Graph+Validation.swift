@@ -1,7 +1,7 @@
 extension Graph {
-  /// Checks that the graph is well formed: every value has one definition, which stands before its readers;
-  /// references lead somewhere; and the nodes whose operators Graft knows have the right number of inputs
-  /// and outputs and attributes that can be read. Bodies are checked as well.
+  /// Checks that the graph is well formed: every value has one definition, which stands before its
+  /// readers; references lead somewhere; and the nodes whose operators Graft knows have the right
+  /// number of inputs and outputs and attributes that can be read. Bodies are checked as well.
   ///
   /// - Throws: `GraftError` naming the node or value
   package func validate() throws {

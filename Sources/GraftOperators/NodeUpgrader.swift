@@ -1,11 +1,18 @@
-/// Builds a graph of nodes from older opsets: each is brought to the newest form, and types are inferred
-/// right behind, because upgrading a later node may need them.
+/// Builds a graph of nodes from older opsets: each is brought to the newest form, and types are
+/// inferred right behind, because upgrading a later node may need them.
 package struct NodeUpgrader {
   package var graph: Graph
   /// What small values are known to contain, where that follows from constants and shapes.
   private var folded: [ValueID: Tensor] = [:]
 
-  package init(graph: Graph) { self.graph = graph }
+  /// Whether the graph is the body of a node. Shapes that do not fit are no error there yet: the
+  /// branch may be one that is never taken.
+  private let isBody: Bool
+
+  package init(graph: Graph, isBody: Bool = false) {
+    self.graph = graph
+    self.isBody = isBody
+  }
 
   /// Appends a node; its inputs must be in the graph already.
   ///
@@ -13,8 +20,8 @@ package struct NodeUpgrader {
   ///   - node: a node as the opset `opset` has it; its outputs may have types declared, which stay where
   ///     inference knows less
   ///   - opset: the version of the operator's domain that the model names; 0 if it names none
-  /// - Throws: `GraftError` naming the node, if it is wrong. Operators that Graft does not know are taken as
-  ///   they are.
+  /// - Throws: `GraftError` naming the node, if it is wrong. Operators that Graft does not know are
+  ///   taken as they are.
   package mutating func append(_ node: Node, opset: Int) throws {
     guard let type = OperatorCatalog.type(of: node) else {
       graph.nodes.append(node)
@@ -81,6 +88,8 @@ package struct NodeUpgrader {
       try operation.inferTypes(&context)
     } catch is InferenceStop {
       // What the operator said before it stopped still holds.
+    } catch let error as GraftError {
+      guard isBody else { throw error }
     }
     for (index, output) in node.outputs.enumerated() {
       guard let output, let inferred = context.outputTypes[index] else { continue }

@@ -36,7 +36,8 @@ struct Planner {
     for index in nodes {
       try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
     }
-    guard selection.deferred.count < nodes.count || nodes.isEmpty else {
+    let hasNews = selection.neededContents.contains { given[$0]?.contents == nil }
+    guard selection.deferred.count < nodes.count || nodes.isEmpty || hasNews else {
       let label = graph.label(graph.nodes[nodes[0]])
       throw GraftError(.software, "cannot be planned", places: [label])
     }

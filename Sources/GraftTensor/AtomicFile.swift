@@ -6,8 +6,8 @@
 
 /// A file that appears under its name only when it is complete.
 ///
-/// Writes go to a temporary file in the same folder; ``commit()`` syncs it and renames it. Without a commit,
-/// nothing is left behind.
+/// Writes go to a temporary file in the same folder; ``commit()`` syncs it and renames it. Without
+/// a commit, nothing is left behind.
 package final class AtomicFile {
   private let path: String
   private let temporaryPath: String
@@ -18,7 +18,8 @@ package final class AtomicFile {
   /// Bytes written so far.
   package private(set) var byteCount = 0
 
-  /// - Throws: `GraftError` if no file can be made there, or if something other than a file has the name.
+  /// - Throws: `GraftError` if no file can be made there, or if something other than a file has the
+  ///   name.
   package init(path: String) throws {
     self.path = path
     var status = stat()

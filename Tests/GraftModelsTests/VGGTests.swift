@@ -47,7 +47,7 @@ import Testing
     #expect(graph.outputs.map { graph[$0].name } == ["predictions"])
     #expect(
       graph[graph.inputs[0]].type?.tensor == TensorType(.float, [.symbol("N"), 3, 224, 224]))
-    #expect(graph.metadata["graft.preprocessing"] == "keras-caffe")
+    #expect(graph.metadata["graft.preprocessing.name"] == "keras-caffe")
     #expect(graph.metadata["graft.labels"] == labels.joined(separator: "\n"))
     #expect(Set(graph.values.map(\.name)).count == graph.values.count)
 

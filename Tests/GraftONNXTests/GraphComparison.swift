@@ -1,6 +1,7 @@
 import GraftOperators
 
-/// What differs between two graphs that should be the same under the same names; empty if nothing does.
+/// What differs between two graphs that should be the same under the same names; empty if nothing
+/// does.
 ///
 /// Where a value stands in the lists of a graph is no part of what the graph is.
 func differences(_ first: Graph, _ second: Graph) -> [String] {

@@ -4,7 +4,8 @@ import GraftOperators
 import SwiftProtobuf
 import Testing
 
-/// Damaged models: each must be read or refused with a `GraftError`; anything else ends the test run.
+/// Damaged models: each must be read or refused with a `GraftError`; anything else ends the test
+/// run.
 @Suite struct HostileFileTests {
   /// SplitMix64, so that every run sees the same damage.
   struct Generator: RandomNumberGenerator {

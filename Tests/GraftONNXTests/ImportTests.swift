@@ -165,4 +165,16 @@ import Testing
     let copy = try ONNXImporter().graph(try storage(try ONNXExporter().bytes(graph)))
     #expect(differences(graph, copy) == [])
   }
+
+  /// A branch that is never taken may be wrong for the shapes at hand.
+  @Test func shapesInBodiesAreNotJudgedAtImport() throws {
+    let wrong = [node("Add", ["x", "w"], ["sum"])]
+    let weights = [floats("w", [1, 2, 3])]
+    #expect(
+      errorMessage {
+        _ = try imported(model(graph(wrong, outputs: ["sum"], initializers: weights)))
+      } != nil)
+    let body = graph(wrong, inputs: [], outputs: ["sum"], initializers: weights)
+    _ = try imported(model(graph([node("Zap", [], ["y"], [attribute("body", graph: body)])])))
+  }
 }

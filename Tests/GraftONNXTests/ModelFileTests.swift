@@ -37,7 +37,8 @@ struct ModelFileTests {
     }
   }
 
-  /// The reference implementation checks what comes out; needs a Python with `onnx` and `onnxruntime`.
+  /// The reference implementation checks what comes out; needs a Python with `onnx` and
+  /// `onnxruntime`.
   @Test(.enabled(if: Python.isPresent, "GRAFT_PYTHON names no Python with onnx and onnxruntime"))
   func othersAcceptExports() throws {
     try withTemporaryFolder { folder in
@@ -54,8 +55,8 @@ struct ModelFileTests {
     }
   }
 
-  /// Checks each copy, and compares what it computes with what the original computes, on the inputs that are
-  /// stored in the folder of references.
+  /// Checks each copy, and compares what it computes with what the original computes, on the inputs
+  /// that are stored in the folder of references.
   private static let comparison = """
     import os, sys, numpy, onnx, onnxruntime
     options = onnxruntime.SessionOptions()

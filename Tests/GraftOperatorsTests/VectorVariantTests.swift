@@ -1,8 +1,8 @@
 import GraftOperators
 import Testing
 
-/// Elementwise kernels and reductions, in all instruction sets and with several threads, against the scalar
-/// ones on one thread.
+/// Elementwise kernels and reductions, in all instruction sets and with several threads, against the
+/// scalar ones on one thread.
 @Suite struct VectorVariantTests {
   static let binaryOperators = [
     "Add", "Sub", "Mul", "Div", "Min", "Max", "PRelu", "Equal", "Greater", "GreaterOrEqual", "Less",

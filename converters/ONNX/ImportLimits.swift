@@ -8,7 +8,8 @@ package struct ImportLimits: Sendable {
   package var inlinedNodes = 200_000
   /// Functions calling functions.
   package var callDepth = 64
-  /// Bytes that a sparse tensor may have when it is made dense, for each byte that the file stores of it.
+  /// Bytes that a sparse tensor may have when it is made dense, for each byte that the file stores
+  /// of it.
   package var denseBytesPerStoredByte = 1024
   /// Bytes that a sparse tensor may have in any case when it is made dense.
   package var denseBytes = 1 << 24

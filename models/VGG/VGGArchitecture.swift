@@ -68,7 +68,7 @@ struct VGGArchitecture {
     }
     if includeTop { value = try addTop(on: value, weights, labels: labels, to: &graph) }
     graph.outputs = [value]
-    graph.metadata["graft.preprocessing"] = "keras-caffe"
+    graph.metadata["graft.preprocessing.name"] = "keras-caffe"
     return graph
   }
 

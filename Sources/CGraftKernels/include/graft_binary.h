@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-// Elementwise kernels over rows. Pointers need only the alignment of their elements; the result may lie
-// exactly on an operand, but must not overlap one otherwise. A scalar operand is read once.
+// Elementwise kernels over rows. Pointers need only the alignment of their elements; the result may
+// lie exactly on an operand, but must not overlap one otherwise. A scalar operand is read once.
 
 typedef void (*graft_binary_f32)(const float *left, const float *right, float *result,
                                  int64_t count);

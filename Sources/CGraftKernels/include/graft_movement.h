@@ -24,8 +24,9 @@ typedef struct {
 
 /// Copies blocks `first_block` and following between two strided layouts.
 ///
-/// There is one matrix for each position of the outer axes. Blocks are numbered matrix by matrix in
-/// row-major order. `width` is 1, 2, 4, 8 or 16, or any number if the columns are dense on both sides.
+/// There is one matrix for each position of the outer axes. Blocks are numbered matrix by matrix,
+/// in row-major order. `width` is 1, 2, 4, 8 or 16, or anything if the columns are dense on both
+/// sides.
 void graft_movement_copy(void *destination, const void *source, const graft_movement_matrix *matrix,
                          const graft_movement_axis *outer, ptrdiff_t outer_rank,
                          ptrdiff_t first_block, ptrdiff_t block_count);
@@ -42,10 +43,11 @@ void graft_movement_gather_rows(void *destination, const void *source, const ptr
 void graft_movement_scatter_rows(void *destination, const void *source, const ptrdiff_t *offsets,
                                  ptrdiff_t source_step, ptrdiff_t row_bytes, ptrdiff_t row_count);
 
-/// Writes rows (positions of all axes but the last) `first_row` and following of a dense destination.
+/// Writes rows (positions of all axes but the last) `first_row` and following of a dense
+/// destination.
 ///
-/// `offsets` holds one table per axis, one behind the other: where in the source each index lies. The
-/// offsets of an element's indices are added; where one is negative, the element is `fill`.
+/// `offsets` holds one table per axis, one behind the other: where in the source each index lies.
+/// The offsets of an element's indices are added; where one is negative, the element is `fill`.
 void graft_movement_gather_axes(void *destination, const void *source, const void *fill,
                                 ptrdiff_t width, ptrdiff_t rank, const ptrdiff_t *extents,
                                 const ptrdiff_t *offsets, ptrdiff_t first_row,

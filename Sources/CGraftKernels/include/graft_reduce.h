@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-// Reductions of rows of floats. Sums are kept in double, in a number of lanes that does not depend on the
-// instruction set, so that all sets give the same bits.
+// Reductions of rows of floats. Sums are kept in double, in a number of lanes that does not depend
+// on the instruction set, so that all sets give the same bits.
 
 /// A sum over a row, and rows added to a row of sums.
 typedef struct {
@@ -13,7 +13,8 @@ typedef struct {
   void (*accumulate)(double *sums, const float *values, int64_t count);
 } graft_sum_f32_rows;
 
-/// An extreme of a row, and of rows against a row of extremes. NaN wins; an empty row gives an infinity.
+/// An extreme of a row, and of rows against a row of extremes. NaN wins; an empty row gives an
+/// infinity.
 typedef struct {
   float (*reduce)(const float *values, int64_t count);
   void (*accumulate)(float *extremes, const float *values, int64_t count);

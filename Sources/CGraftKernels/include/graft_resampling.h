@@ -14,8 +14,8 @@ typedef struct {
   const void *weights;
 } graft_resampling_axis;
 
-/// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o) `first_row` and
-/// following, of `inner` elements each.
+/// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o)
+/// `first_row` and following, of `inner` elements each.
 void graft_resampling_axis_float(float *destination, const float *source,
                                  const graft_resampling_axis *axis, ptrdiff_t inner,
                                  ptrdiff_t first_row, ptrdiff_t row_count);

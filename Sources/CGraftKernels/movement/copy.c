@@ -51,9 +51,9 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
 #define LOW_8(a, b) __builtin_shufflevector(a, b, 0, 2)
 #define HIGH_8(a, b) __builtin_shufflevector(a, b, 1, 3)
 
-// A block whose rows are dense in the source and whose columns are dense in the destination. Squares of
-// one vector are transposed by interleaving row i with row i + N/2, log2(N) times. Rows are taken a cache
-// line of the source at a time, so that each line is read once.
+// A block whose rows are dense in the source and whose columns are dense in the destination.
+// Squares of one vector are transposed by interleaving row i with row i + N/2, log2(N) times. Rows
+// are taken a cache line of the source at a time, so that each line is read once.
 #define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                            \
   static void copy_transposed_##WIDTH(char *destination, const char *source,                       \
                                       const graft_movement_matrix *matrix, ptrdiff_t rows,         \
@@ -93,6 +93,14 @@ DEFINE_TRANSPOSE(2, 3)
 DEFINE_TRANSPOSE(4, 2)
 DEFINE_TRANSPOSE(8, 1)
 
+#define COPY_BY_WIDTH(WIDTH)                                                      \
+  case WIDTH:                                                                     \
+    if (is_transposed)                                                            \
+      copy_transposed_##WIDTH(destination, source, matrix, rows, columns);        \
+    else                                                                          \
+      copy_strided_##WIDTH(destination, source, matrix, rows, columns);           \
+    return;
+
 static void copy_block(char *destination, const char *source, const graft_movement_matrix *matrix,
                        ptrdiff_t rows, ptrdiff_t columns) {
   const ptrdiff_t width = matrix->width;
@@ -105,20 +113,11 @@ static void copy_block(char *destination, const char *source, const graft_moveme
   const int is_transposed =
       matrix->columns.destination_step == width && matrix->rows.source_step == width;
   switch (width) {
-    case 1:
-      (is_transposed ? copy_transposed_1 : copy_strided_1)(destination, source, matrix, rows, columns);
-      return;
-    case 2:
-      (is_transposed ? copy_transposed_2 : copy_strided_2)(destination, source, matrix, rows, columns);
-      return;
-    case 4:
-      (is_transposed ? copy_transposed_4 : copy_strided_4)(destination, source, matrix, rows, columns);
-      return;
-    case 8:
-      (is_transposed ? copy_transposed_8 : copy_strided_8)(destination, source, matrix, rows, columns);
-      return;
-    default:
-      copy_strided_16(destination, source, matrix, rows, columns);
+    COPY_BY_WIDTH(1)
+    COPY_BY_WIDTH(2)
+    COPY_BY_WIDTH(4)
+    COPY_BY_WIDTH(8)
+    default: copy_strided_16(destination, source, matrix, rows, columns);
   }
 }
 

@@ -1,5 +1,5 @@
-/// The bits of a moved by b places to the left or right, with broadcasting; signed integers keep their sign
-/// on the way right. A shift that is negative or as wide as the type moves all bits out.
+/// The bits of a moved by b places to the left or right, with broadcasting; signed integers keep
+/// their sign on the way right. A shift that is negative or as wide as the type moves all bits out.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitShift.html>
 struct BitShift: Operator {

@@ -1,5 +1,5 @@
-/// The remainder of a / b with broadcasting: with the sign of b, or with that of a if `fmod` is 1. For
-/// integers a zero in b is an error.
+/// The remainder of a / b with broadcasting: with the sign of b, or with that of a if `fmod` is 1.
+/// For integers a zero in b is an error.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Mod.html>
 struct Mod: Operator {

@@ -2,8 +2,9 @@ import Foundation
 
 /// a to the power b with broadcasting, in the type of a; b may have another type.
 ///
-/// An integer to the power of an integer wraps; with a negative exponent it is rounded toward zero, and for
-/// the base 0 an error. An integer to a power of floating point is computed in double and truncated.
+/// An integer to the power of an integer wraps; with a negative exponent it is rounded toward zero,
+/// and for the base 0 an error. An integer to a power of floating point is computed in double and
+/// truncated.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Pow.html>
 struct Pow: BinaryOperator {
@@ -65,7 +66,8 @@ struct Pow: BinaryOperator {
     }
   }
 
-  /// da = dy · b · a^(b - 1), and 0 where b is 0; db = dy · y · log a, and 0 where a is not positive
+  /// da = dy · b · a^(b - 1), and 0 where b is 0; db = dy · y · log a, and 0 where a is not
+  /// positive
   func gradient(_ builder: inout GradientBuilder) throws {
     let base = try builder.input(0)
     let gradient = try builder.outputGradient()

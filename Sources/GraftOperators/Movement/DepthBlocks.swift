@@ -1,4 +1,5 @@
-/// The attributes of ``DepthToSpace`` and ``SpaceToDepth``, and how the two forms of a picture correspond.
+/// The attributes of ``DepthToSpace`` and ``SpaceToDepth``, and how the two forms of a picture
+/// correspond.
 struct DepthBlocks {
   let size: Int
   /// Whether the block's position is the inner part of the channels (`CRD`).

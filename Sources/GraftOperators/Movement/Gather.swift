@@ -1,4 +1,5 @@
-/// Takes the slices of `data` along `axis` that `indices` name; negative indices count from the end.
+/// Takes the slices of `data` along `axis` that `indices` name; negative indices count from the
+/// end.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gather.html>
 struct Gather: Operator {

@@ -1,4 +1,5 @@
-/// Takes single elements: along `axis` where `indices` say, along the other axes where the index itself stands.
+/// Takes single elements: along `axis` where `indices` say, along the other axes where the index
+/// itself stands.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GatherElements.html>
 struct GatherElements: Operator {

@@ -1,4 +1,5 @@
-/// The gradient of ``Gather``: adds the slices of `dy` to where they were taken from, in index order.
+/// The gradient of ``Gather``: adds the slices of `dy` to where they were taken from, in index
+/// order.
 ///
 /// Inputs: dy, the x that was gathered from (its shape alone counts), indices.
 struct GatherGradient: Operator {

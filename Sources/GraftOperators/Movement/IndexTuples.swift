@@ -28,13 +28,15 @@ struct IndexTuples {
 
   /// The shape of the slices that `indices` name, all together.
   ///
-  /// - Throws: `GraftError` if the shapes do not fit; `InferenceStop` if the tuples' length is not known.
+  /// - Throws: `GraftError` if the shapes do not fit; `InferenceStop` if the tuples' length is not
+  ///   known.
   static func gatheredShape(
     data: [Dimension], indices: [Dimension], batchAxes: Int = 0
   ) throws -> [Dimension] {
     guard batchAxes < min(data.count, indices.count), let last = indices.last else {
       throw GraftError.badData(
-        "data of rank \(data.count) and indices of rank \(indices.count) with \(batchAxes) batch axes"
+        "data of rank \(data.count) and indices of rank \(indices.count) with \(batchAxes) "
+          + "batch axes"
       )
     }
     guard let tupleLength = last.known else { throw InferenceStop.unknownShape }

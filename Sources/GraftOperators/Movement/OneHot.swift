@@ -1,4 +1,5 @@
-/// A new axis of `depth` elements that holds the on-value where the index says, the off-value elsewhere.
+/// A new axis of `depth` elements that holds the on-value where the index says, the off-value
+/// elsewhere.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__OneHot.html>
 struct OneHot: Operator {

@@ -1,5 +1,5 @@
-/// Adds elements around a tensor, or takes some away: a constant, or the tensor's own in reflection, from the
-/// edge, or wrapped around.
+/// Adds elements around a tensor, or takes some away: a constant, or the tensor's own in
+/// reflection, from the edge, or wrapped around.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Pad.html>
 struct Pad: Operator {
@@ -55,6 +55,7 @@ struct Pad: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
+      guard try context.output(0).elementCount > 0 else { return PreparedKernel(phases: []) }
       let pads = try Padding(
         context.integers(1) ?? [], axes: context.integers(3), rank: input.rank)
       let zero = try Tensor(zeros: input.elementType, shape: [1])

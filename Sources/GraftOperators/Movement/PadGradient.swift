@@ -1,4 +1,5 @@
-/// The gradient of ``Pad`` in the modes that repeat elements: the sum over the places where each stands.
+/// The gradient of ``Pad`` in the modes that repeat elements: the sum over the places where each
+/// stands.
 ///
 /// Inputs: dy, the x that was padded (its shape alone counts), pads, axes.
 struct PadGradient: Operator {
@@ -21,6 +22,9 @@ struct PadGradient: Operator {
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let output = try context.output(0)
+    guard try context.input(0).elementCount > 0 else {
+      return PreparedKernel(phases: [.zeroing(byteCount: output.byteCount)])
+    }
     let pads = try Padding(context.integers(2) ?? [], axes: context.integers(3), rank: output.rank)
     let passes = output.shape.indices.compactMap { axis -> SeparableResampling.Pass? in
       guard pads.begins[axis] != 0 || pads.ends[axis] != 0 else { return nil }

@@ -1,4 +1,5 @@
-/// Reverses the first `sequence_lens[b]` time steps of each sequence `b` of a batch; the others stay.
+/// Reverses the first `sequence_lens[b]` time steps of each sequence `b` of a batch; the others
+/// stay.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReverseSequence.html>
 struct ReverseSequence: Operator {

@@ -1,5 +1,5 @@
-/// A copy of `data` with single elements updated: along `axis` where `indices` say, along the other axes where
-/// the index itself stands. Where indices repeat, updates join in order.
+/// A copy of `data` with single elements updated: along `axis` where `indices` say, along the other
+/// axes where the index itself stands. Where indices repeat, updates join in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterElements.html>
 struct ScatterElements: Operator {

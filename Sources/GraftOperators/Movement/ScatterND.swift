@@ -1,5 +1,5 @@
-/// A copy of `data` with the slices updated that tuples of indices name. Where tuples repeat, updates join in
-/// order.
+/// A copy of `data` with the slices updated that tuples of indices name. Where tuples repeat,
+/// updates join in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterND.html>
 struct ScatterND: Operator {

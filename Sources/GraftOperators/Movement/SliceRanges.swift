@@ -16,8 +16,8 @@ struct SliceRanges {
 
   let ranges: [Range]
 
-  /// - Throws: `GraftError` if the numbers of starts, ends, axes and steps differ, an axis is wrong, or a step
-  ///   is 0.
+  /// - Throws: `GraftError` if the numbers of starts, ends, axes and steps differ, an axis is
+  ///   wrong, or a step is 0.
   init(starts: [Int], ends: [Int], axes: [Int]?, steps: [Int]?, rank: Int) throws {
     guard starts.count <= rank || axes != nil else {
       throw GraftError.badData("has \(starts.count) starts for an input of rank \(rank)")
@@ -27,7 +27,8 @@ struct SliceRanges {
     guard ends.count == starts.count, axes.count == starts.count, steps.count == starts.count
     else {
       throw GraftError.badData(
-        "has \(starts.count) starts, \(ends.count) ends, \(axes.count) axes and \(steps.count) steps"
+        "has \(starts.count) starts, \(ends.count) ends, \(axes.count) axes and "
+          + "\(steps.count) steps"
       )
     }
     guard !steps.contains(0) else { throw GraftError.badData("a step is 0") }

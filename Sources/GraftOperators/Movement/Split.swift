@@ -1,5 +1,5 @@
-/// Cuts a tensor along an axis: into parts of given lengths, or into `num_outputs` equal ones of which the
-/// last may be smaller.
+/// Cuts a tensor along an axis: into parts of given lengths, or into `num_outputs` equal ones of
+/// which the last may be smaller.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Split.html>
 struct Split: Operator {

@@ -73,7 +73,8 @@ struct Tile: Operator {
     }
   }
 
-  /// Gives the copies axes of their own, `[repeats[0], extent[0], repeats[1], …]`, and sums over those.
+  /// Gives the copies axes of their own, `[repeats[0], extent[0], repeats[1], …]`, and sums over
+  /// those.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     guard let rank = builder.type(of: try builder.input(0))?.shape?.count else {

@@ -1,4 +1,5 @@
-/// The upper or lower triangle of each matrix, zeros elsewhere; `k` shifts the diagonal to the right.
+/// The upper or lower triangle of each matrix, zeros elsewhere; `k` shifts the diagonal to the
+/// right.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Trilu.html>
 struct Trilu: Operator {

@@ -1,5 +1,5 @@
-/// The different elements, or slices along `axis`: sorted or as they come, with where each stands first, which
-/// one each element is, and how often each occurs. NaN equals NaN and comes last.
+/// The different elements, or slices along `axis`: sorted or as they come, with where each stands
+/// first, which one each element is, and how often each occurs. NaN equals NaN and comes last.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Unique.html>
 struct Unique: Operator {
@@ -111,7 +111,8 @@ extension Tensor {
   /// For each element an integer that sorts as the element does.
   fileprivate func sortingKeys() throws -> [Int64] {
     if elementType == .string {
-      // Bytes order strings by code points; String's own order takes canonical equivalence into account.
+      // Bytes order strings by code points; String's own order takes canonical equivalence into
+      // account.
       let codes = strings.map { Array($0.utf8) }
       let sorted = Set(codes).sorted { $0.lexicographicallyPrecedes($1) }
       let ranks = Dictionary(

@@ -18,8 +18,8 @@ protocol CumulativeOperation: Sendable {
   static func join<Element: FixedWidthInteger>(_ left: Element, _ right: Element) -> Element
 }
 
-/// An operator that combines all elements up to each one along an axis. Floating point is kept in double
-/// on the way, integers wrap.
+/// An operator that combines all elements up to each one along an axis. Floating point is kept in
+/// double on the way, integers wrap.
 protocol CumulativeOperator: Operator, CumulativeOperation {
   var form: CumulativeForm { get }
   init(form: CumulativeForm)

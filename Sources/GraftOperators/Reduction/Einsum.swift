@@ -1,7 +1,7 @@
 /// Sums of products of elements in Einstein's notation.
 ///
-/// Operands are joined pairwise from left to right. Floating-point sums are made of partial sums of 32
-/// products, which are added in order.
+/// Operands are joined pairwise from left to right. Floating-point sums are made of partial sums of
+/// 32 products, which are added in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Einsum.html>
 struct Einsum: Operator {
@@ -41,7 +41,8 @@ struct Einsum: Operator {
     }
   }
 
-  /// The gradient of an operand is the product of the output's and the other operands, summed to its axes.
+  /// The gradient of an operand is the product of the output's and the other operands, summed to
+  /// its axes.
   func gradient(_ builder: inout GradientBuilder) throws {
     let inputs = try builder.node.inputs.indices.map { try builder.input($0) }
     let ranks = try inputs.map { input in

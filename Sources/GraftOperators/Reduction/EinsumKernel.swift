@@ -1,5 +1,6 @@
-/// The kernel of Einsum. Joins operands pairwise: each pair is brought into the order `[batch, rows, inner]` and
-/// `[batch, inner, columns]` in scratch memory, multiplied there, and the product is the next left operand.
+/// The kernel of Einsum. Joins operands pairwise: each pair is brought into the order `[batch,
+/// rows, inner]` and `[batch, inner, columns]` in scratch memory, multiplied there, and the product
+/// is the next left operand.
 struct EinsumKernel<Products: EinsumProducts> {
   private typealias Element = Products.Element
 

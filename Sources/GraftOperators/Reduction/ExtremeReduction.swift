@@ -112,8 +112,8 @@ private enum FloatingPointExtreme<
 }
 
 extension ReduceOperator {
-  /// The gradient of an extreme: that of the output goes to the elements that equal it, in equal parts where
-  /// there are several.
+  /// The gradient of an extreme: that of the output goes to the elements that equal it, in equal
+  /// parts where there are several.
   func setGradientOfExtreme(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let extreme = restoringAxes(try builder.output(0), &builder)

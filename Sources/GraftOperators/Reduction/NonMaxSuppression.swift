@@ -1,7 +1,7 @@
 /// The boxes with the highest scores that do not overlap too much, for each batch and class.
 ///
-/// Overlap is intersection over union. Boxes with equal scores come in the order of their indices; those
-/// with a score of NaN are left out.
+/// Overlap is intersection over union. Boxes with equal scores come in the order of their indices;
+/// those with a score of NaN are left out.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html>
 struct NonMaxSuppression: Operator {
@@ -126,7 +126,10 @@ private struct Suppression {
     let candidates = (0..<boxCount).filter {
       let score = scores[start + $0]
       return score > threshold || (scoreThreshold == nil && score == threshold)
-    }.sorted { scores[start + $0] > scores[start + $1] }
+    }.sorted {
+      let (left, right) = (scores[start + $0], scores[start + $1])
+      return left == right ? $0 < $1 : left > right
+    }
     var chosen: [Int] = []
     for candidate in candidates {
       guard chosen.count < limit else { break }

@@ -31,8 +31,8 @@ struct ReduceProd: ReduceOperator {
 
   /// dx = dy · the product of the other elements, which is right where elements are 0, too
   ///
-  /// Reduces one axis after the other; the product of the elements before and behind each one are cumulative
-  /// products.
+  /// Reduces one axis after the other; the product of the elements before and behind each one are
+  /// cumulative products.
   func gradient(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let gradient = restoringAxes(try builder.outputGradient(), &builder)

@@ -6,7 +6,8 @@ enum SumTerm: Sendable {
 }
 
 extension PrepareContext {
-  /// A kernel that sums terms of input 0 over `axes`. Floating-point sums are kept in double; integers wrap.
+  /// A kernel that sums terms of input 0 over `axes`. Floating-point sums are kept in double;
+  /// integers wrap.
   ///
   /// - Parameters:
   ///   - finish: makes the result of a sum and the number of terms

@@ -1,6 +1,7 @@
 /// The k largest or smallest elements along an axis, in order, and where they lie.
 ///
-/// Of equal elements the one with the lower index comes first. NaN counts as larger than all numbers.
+/// Of equal elements the one with the lower index comes first. NaN counts as larger than all
+/// numbers.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__TopK.html>
 struct TopK: Operator {

@@ -1,4 +1,5 @@
-/// A sampling grid for ``GridSample``: evenly spaced positions from -1 to 1, mapped by affine matrices.
+/// A sampling grid for ``GridSample``: evenly spaced positions from -1 to 1, mapped by affine
+/// matrices.
 ///
 /// theta is `[N, 2, 3]` or `[N, 3, 4]`; the grid `[N, H, W, 2]` or `[N, D, H, W, 3]`, x first.
 ///

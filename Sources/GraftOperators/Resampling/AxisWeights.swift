@@ -8,6 +8,9 @@ struct AxisWeights: Sendable {
 
   var outputExtent: Int { starts.count - 1 }
 
+  /// How much longer the result is than the input.
+  var growth: Double { Double(outputExtent) / Double(max(1, inputExtent)) }
+
   init(inputExtent: Int) { self.inputExtent = inputExtent }
 
   /// Each index of the result is one index of the input, or nothing.
@@ -16,7 +19,8 @@ struct AxisWeights: Sendable {
     for index in picked { append(index.map { [($0, 1)] } ?? []) }
   }
 
-  /// Appends an index of the result. Taps with the same index in a row are joined, those of weight 0 left out.
+  /// Appends an index of the result. Taps with the same index in a row are joined, those of weight
+  /// 0 left out.
   mutating func append(_ taps: [(index: Int, weight: Double)]) {
     var last: (index: Int, weight: Double)?
     for tap in taps {

@@ -1,5 +1,5 @@
-/// Samples X `[N, C, D1, …, Dr]` at the positions of a grid `[N, O1, …, Or, r]`, -1 to 1 along each axis, the
-/// last axis' coordinate first.
+/// Samples X `[N, C, D1, …, Dr]` at the positions of a grid `[N, O1, …, Or, r]`, -1 to 1 along each
+/// axis, the last axis' coordinate first.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GridSample.html>
 struct GridSample: Operator {

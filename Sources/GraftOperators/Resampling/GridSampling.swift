@@ -31,7 +31,8 @@ struct GridSampling: Sendable {
     alignsCorners = try attributes.flag("align_corners")
   }
 
-  /// Writes the taps of a sample at a normalized coordinate of one axis; returns how many there are.
+  /// Writes the taps of a sample at a normalized coordinate of one axis; returns how many there
+  /// are.
   func fill(
     _ taps: UnsafeMutableBufferPointer<Tap>, at normalized: Double, extent: Int
   ) -> Int {

@@ -17,8 +17,8 @@ struct Resize: Operator {
     if version < 11 { try upgradeScaling(&node, in: &context) }
   }
 
-  /// Opset 10, and Upsample: coordinates are divided by the scale, and the nearest neighbour lies before the
-  /// coordinate, or, where the tensor shrinks, behind it, as onnxruntime has it.
+  /// Opset 10, and Upsample: coordinates are divided by the scale, and the nearest neighbour lies
+  /// before the coordinate, or, where the tensor shrinks, behind it, as onnxruntime has it.
   static func upgradeScaling(_ node: inout Node, in context: inout UpgradeContext) throws {
     guard node.inputs.count == 2 else {
       throw GraftError.badData("has \(node.inputs.count) inputs; expected 2")
@@ -57,6 +57,7 @@ struct Resize: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
+      guard try context.output(0).elementCount > 0 else { return PreparedKernel(phases: []) }
       let axes = try context.resizeGeometry(method, first: 1, rank: input.rank)
         .resizedAxes(input.shape).filter { !$0.resized.isIdentity(method) }
       guard !axes.isEmpty else { return .alias(input: 0) }

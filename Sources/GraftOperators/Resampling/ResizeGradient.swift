@@ -1,6 +1,7 @@
 /// The gradient of ``Resize``: each element of `dy` goes back to where its parts came from.
 ///
-/// Inputs: dy, the x that was resized (its shape alone counts), roi, scales, sizes; attributes as Resize.
+/// Inputs: dy, the x that was resized (its shape alone counts), roi, scales, sizes; attributes as
+/// Resize.
 struct ResizeGradient: Operator {
   static let schema = OperatorSchema("ResizeGradient", domain: "graft", since: [1], inputs: 2...5)
 
@@ -19,6 +20,9 @@ struct ResizeGradient: Operator {
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let output = try context.output(0)
+    guard try context.input(0).elementCount > 0 else {
+      return PreparedKernel(phases: [.zeroing(byteCount: output.byteCount)])
+    }
     let axes = try context.resizeGeometry(method, first: 2, rank: output.rank)
       .resizedAxes(output.shape).filter { !$0.resized.isIdentity(method) }
     return try SeparableResampling(

@@ -2,8 +2,8 @@ import CGraftKernels
 
 /// A kernel that maps input 0 to output 0 axis by axis.
 ///
-/// float and double are computed in their own type, float16 and bfloat16 in float, integers in double,
-/// rounded to the nearest (ties to even) and clamped at the end.
+/// float and double are computed in their own type, float16 and bfloat16 in float, integers in
+/// double, rounded to the nearest (ties to even) and clamped at the end.
 struct SeparableResampling {
   struct Pass {
     let axis: Int
@@ -51,9 +51,8 @@ struct SeparableResampling {
     let computeType = computeType
     // What shrinks most goes first, so that the others have less to do.
     let ordered = passes.enumerated().sorted { first, second in
-      let (a, b) = (first.element.weights, second.element.weights)
-      let difference = a.outputExtent * b.inputExtent - b.outputExtent * a.inputExtent
-      return difference == 0 ? first.offset > second.offset : difference < 0
+      let (a, b) = (first.element.weights.growth, second.element.weights.growth)
+      return a == b ? first.offset > second.offset : a < b
     }.map(\.element)
     var phases: [PreparedKernel.Phase] = []
     var scratchByteCount = 0

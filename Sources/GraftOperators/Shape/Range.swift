@@ -6,7 +6,8 @@ struct RangeOperator: Operator {
 
   private static let integers: Set<ElementType> = [.int16, .int32, .int64]
 
-  /// float16 and bfloat16 are always computed in double, which is at least as exact as any stash type.
+  /// float16 and bfloat16 are always computed in double, which is at least as exact as any stash
+  /// type.
   init(_ attributes: AttributeReader) throws {
     let stashType = try attributes.elementType("stash_type") ?? .float
     guard [.float, .double, .float16, .bfloat16].contains(stashType) else {

@@ -1,4 +1,5 @@
-/// The same elements under another shape; 0 keeps an extent (unless `allowzero`), -1 takes what is left.
+/// The same elements under another shape; 0 keeps an extent (unless `allowzero`), -1 takes what is
+/// left.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Reshape.html>
 struct Reshape: Operator {
@@ -71,7 +72,8 @@ struct Reshape: Operator {
     return shape
   }
 
-  /// What is left of the elements of `input` when those of `others` are divided out; symbols cancel.
+  /// What is left of the elements of `input` when those of `others` are divided out; symbols
+  /// cancel.
   private func quotient(
     _ input: [Dimension], by others: [Dimension], _ target: [Int]
   ) throws -> Dimension {

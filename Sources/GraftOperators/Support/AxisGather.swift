@@ -1,10 +1,12 @@
 import CGraftKernels
 
-/// Fills an output whose elements come from one input by a table per axis: output index to input index.
+/// Fills an output whose elements come from one input by a table per axis: output index to input
+/// index.
 ///
 /// Nearest-neighbour resizing and the paddings that repeat elements are of this kind.
 struct AxisGather {
-  /// For each axis, for each index of the output, the index of the input; `nil` where there is none.
+  /// For each axis, for each index of the output, the index of the input; `nil` where there is
+  /// none.
   let indices: [[Int?]]
   let inputShape: Shape
   /// Bytes of an element.

@@ -80,7 +80,8 @@ extension PrepareContext {
     }
   }
 
-  /// A kernel that combines any number of inputs from left to right, broadcast to the shape of output 0.
+  /// A kernel that combines any number of inputs from left to right, broadcast to the shape of
+  /// output 0.
   ///
   /// - Parameter finish: changes a run of results in place, once all inputs are in
   func foldKernel<Element>(

@@ -1,5 +1,6 @@
 extension Collection where Element == Dimension {
-  /// The product of these extents, as far as it can be said: one symbol among ones stays that symbol.
+  /// The product of these extents, as far as it can be said: one symbol among ones stays that
+  /// symbol.
   ///
   /// - Throws: `GraftError` if the product does not fit.
   func product() throws -> Dimension {

@@ -1,9 +1,10 @@
 import CGraftKernels
 
-/// A copy of elements between two strided layouts, whatever their type: the core of most operators that
-/// only move data.
+/// A copy of elements between two strided layouts, whatever their type: the core of most operators
+/// that only move data.
 ///
-/// Offsets and strides count elements. Strides of the source may be zero (repeats) or negative (reverses).
+/// Offsets and strides count elements. Strides of the source may be zero (repeats) or negative
+/// (reverses).
 struct ElementCopy: Sendable {
   /// Where elements come from.
   enum Source: Sendable {
@@ -164,7 +165,8 @@ extension PreparedKernel {
     PreparedKernel(phases: [.copying(copies)])
   }
 
-  /// One copy into output 0 that fills it; an alias if it keeps the order of all elements of its input.
+  /// One copy into output 0 that fills it; an alias if it keeps the order of all elements of its
+  /// input.
   ///
   /// - Parameter inputCount: how many elements the input has
   static func reordering(_ copy: ElementCopy, inputByteCount: Int) -> PreparedKernel {

@@ -3,7 +3,8 @@ import CGraftKernels
 extension PreparedKernel {
   /// Fills output 0 with rows of `rowBytes` from input 0, each from where `offsets` says.
   ///
-  /// Row `r` comes from slab `r / offsets.count`, `slabBytes` further on each, at offset `r % offsets.count`.
+  /// Row `r` comes from slab `r / offsets.count`, `slabBytes` further on each, at offset `r %
+  /// offsets.count`.
   static func gathering(
     _ offsets: IndexOffsets, slabCount: Int = 1, slabBytes: Int = 0, rowBytes: Int
   ) -> PreparedKernel {
@@ -16,7 +17,11 @@ extension PreparedKernel {
   static func gathering(
     _ offsets: Phase, offsetCount: Int, slabCount: Int = 1, slabBytes: Int = 0, rowBytes: Int
   ) -> PreparedKernel {
-    guard offsetCount > 0, rowBytes > 0 else { return PreparedKernel(phases: [offsets]) }
+    let scratchByteCount = offsetCount * MemoryLayout<Int>.stride
+    guard offsetCount > 0, rowBytes > 0 else {
+      // Indices are checked even where they move nothing.
+      return PreparedKernel(phases: [offsets], scratchByteCount: scratchByteCount)
+    }
     return PreparedKernel(
       phases: [
         offsets,
@@ -27,6 +32,6 @@ extension PreparedKernel {
             arguments.scratch?.assumingMemoryBound(to: Int.self), offsetCount, slabBytes, rowBytes,
             rows.lowerBound, rows.count)
         },
-      ], scratchByteCount: offsetCount * MemoryLayout<Int>.stride)
+      ], scratchByteCount: scratchByteCount)
   }
 }

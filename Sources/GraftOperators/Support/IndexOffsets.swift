@@ -1,7 +1,7 @@
 /// Turns the indices in an input into the places they mean, and checks them.
 ///
-/// For each position, the offset is that of the position itself along the `bases`, plus each component
-/// (`componentsPerPosition` indices in a row) times its step. Offsets are in bytes.
+/// For each position, the offset is that of the position itself along the `bases`, plus each
+/// component (`componentsPerPosition` indices in a row) times its step. Offsets are in bytes.
 struct IndexOffsets: Sendable {
   /// What the indices of one component may be and mean.
   struct Component: Sendable {

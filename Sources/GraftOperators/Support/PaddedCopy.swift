@@ -8,7 +8,8 @@ struct PaddedCopy {
   /// One element.
   let fill: ElementCopy.Source
 
-  /// Copies that write each element of the output once: the input, then slabs around it, axis by axis.
+  /// Copies that write each element of the output once: the input, then slabs around it, axis by
+  /// axis.
   func copies() -> [ElementCopy] {
     let rank = inputShape.count
     let outputShape = (0..<rank).map { inputShape[$0] + begins[$0] + ends[$0] }

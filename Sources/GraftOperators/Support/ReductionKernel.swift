@@ -95,7 +95,8 @@ struct ReductionPlan: Sendable {
   let reducedCount: Int
   /// Outputs that one task makes.
   let outputsPerTask: Int
-  /// Parts that the elements of an output are cut into, if there are too few outputs for many tasks.
+  /// Parts that the elements of an output are cut into, if there are too few outputs for many
+  /// tasks.
   let partCount: Int
 
   init(shape: Shape, axes: [Int]) {
@@ -212,8 +213,8 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
     _ accumulators: UnsafePointer<Accumulator>, _ position: Int, _ count: Int
   ) -> Void
 
-  /// A function that reduces the elements `part` of the outputs `outputs`, and hands the accumulators on in
-  /// blocks.
+  /// A function that reduces the elements `part` of the outputs `outputs`, and hands the
+  /// accumulators on in blocks.
   private func accumulation()
     -> @Sendable (
       _ elements: UnsafePointer<Element>, _ outputs: Range<Int>, _ part: Range<Int>,

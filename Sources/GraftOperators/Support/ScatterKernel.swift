@@ -20,8 +20,8 @@ enum ScatterReduction: String, CaseIterable {
 
 /// Writes rows of updates to the places that indices name, in the order of the updates.
 ///
-/// Updates are `[outer, count, inner]`: of those, `outer` and `inner` tell apart places that never meet, so
-/// that tasks may share them out; whatever `count` runs over is done in order.
+/// Updates are `[outer, count, inner]`: of those, `outer` and `inner` tell apart places that never
+/// meet, so that tasks may share them out; whatever `count` runs over is done in order.
 struct ScatterKernel {
   /// One offset per position `[count]`, for rows of `inner` elements that lie together, or, without
   /// `slabBytes`, one for each update.

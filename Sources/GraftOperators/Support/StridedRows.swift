@@ -1,7 +1,8 @@
-/// The elements that a kernel visits in one or several operands, as rows of contiguous or repeated elements.
+/// The elements that a kernel visits in one or several operands, as rows of contiguous or repeated
+/// elements.
 ///
-/// Axes of extent 1 are dropped, and axes that follow each other in the memory of every operand are merged,
-/// so that most kernels see a single row, or few and long ones.
+/// Axes of extent 1 are dropped, and axes that follow each other in the memory of every operand are
+/// merged, so that most kernels see a single row, or few and long ones.
 struct StridedRows: Sendable {
   /// Extents of the axes around a row.
   let outerExtents: [Int]
@@ -46,7 +47,8 @@ struct StridedRows: Sendable {
     outerStrides = mergedStrides.flatMap { $0.reversed() }
   }
 
-  /// Visits the elements of `output`, to which dense operands of the shapes `operands` are broadcast.
+  /// Visits the elements of `output`, to which dense operands of the shapes `operands` are
+  /// broadcast.
   init(broadcasting operands: [Shape], to output: Shape) {
     self.init(
       extents: output,
@@ -63,8 +65,8 @@ struct StridedRows: Sendable {
 
   /// Calls `body` for each row, or part of one, among the visited elements `range`.
   ///
-  /// `offsets` says for each operand at which element the row starts; `position` is the place of its first
-  /// element among all that are visited.
+  /// `offsets` says for each operand at which element the row starts; `position` is the place of
+  /// its first element among all that are visited.
   @inline(__always)
   func forEachRow(
     in range: Range<Int>,

@@ -1,6 +1,6 @@
 extension PrepareContext {
-  /// For operators that only move elements: `prepare` sees strings as int64 numbers, and the kernel moves
-  /// those. The number 0, with which kernels fill, is the empty string.
+  /// For operators that only move elements: `prepare` sees strings as int64 numbers, and the kernel
+  /// moves those. The number 0, with which kernels fill, is the empty string.
   func movingStrings(
     _ prepare: (PrepareContext) throws -> PreparedKernel
   ) throws -> PreparedKernel {

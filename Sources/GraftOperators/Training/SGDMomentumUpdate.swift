@@ -7,8 +7,9 @@ import CGraftKernels
 ///
 /// With `nesterov` the parameter moves by momentum · velocity' - rate · gradient instead.
 ///
-/// Inputs: parameter, gradient, velocity (all of one shape), learning rate (one float). Outputs: the new
-/// parameter, the new velocity. Attributes: `momentum`, `weightDecay` (floats), `nesterov` (0 or 1).
+/// Inputs: parameter, gradient, velocity (all of one shape), learning rate (one float). Outputs:
+/// the new parameter, the new velocity. Attributes: `momentum`, `weightDecay` (floats), `nesterov`
+/// (0 or 1).
 ///
 /// Source: <https://keras.io/api/optimizers/sgd/>
 struct SGDMomentumUpdate: Operator {

@@ -1,5 +1,5 @@
-/// x summed to the shape of `like`, the reverse of broadcasting: over the axes that `like` does not have, and
-/// over those where it has extent 1.
+/// x summed to the shape of `like`, the reverse of broadcasting: over the axes that `like` does not
+/// have, and over those where it has extent 1.
 ///
 /// Inputs: x, like (only its shape counts). Output: of the type of x.
 struct SumToShape: Operator {

@@ -14,8 +14,8 @@ struct ExportNames {
     for (id, outerID) in graph.captures {
       if let outer { names[id.index] = outer[outerID] }
     }
-    // Inputs and outputs come first: their names are what callers know. Values that nothing uses any more
-    // get no name.
+    // Inputs and outputs come first: their names are what callers know. Values that nothing uses
+    // any more get no name.
     var order = graph.inputs + graph.defaultedInputs + graph.outputs
     order += graph.constants.keys.sorted() + graph.parameters.keys.sorted()
     for node in graph.nodes { order += node.outputs.compactMap { $0 } }

@@ -70,8 +70,8 @@ struct GraphEncoder {
     }
   }
 
-  /// The outputs, and Identity nodes for those that need a value of their own: what is listed twice, and what
-  /// a body passes on from around it.
+  /// The outputs, and Identity nodes for those that need a value of their own: what is listed
+  /// twice, and what a body passes on from around it.
   private mutating func outputs(
     of graph: Graph, _ names: ExportNames, isBody: Bool
   ) -> ([Onnx_ValueInfoProto], [Onnx_NodeProto]) {
@@ -117,8 +117,8 @@ extension Value {
 }
 
 extension Graph {
-  /// Constants that are outputs: runtimes want a node behind each output. Constants that callers may replace
-  /// stay initializers.
+  /// Constants that are outputs: runtimes want a node behind each output. Constants that callers
+  /// may replace stay initializers.
   fileprivate var constantOutputs: [ValueID] {
     var seen: Set<ValueID> = []
     return outputs.filter {

@@ -2,13 +2,13 @@ import GraftOperators
 
 /// Writes native graphs as ONNX models, at the lowest opset and IR version that express them.
 ///
-/// Weights go from where they lie (a mapped file, mostly) straight into the new file. Parameters become
-/// initializers; what training adds to a graph has no place in ONNX.
+/// Weights go from where they lie (a mapped file, mostly) straight into the new file. Parameters
+/// become initializers; what training adds to a graph has no place in ONNX.
 package struct ONNXExporter {
   /// The opset of `ai.onnx` to write instead of the lowest.
   package var opset: Int?
-  /// Puts the weights into a file beside the model, with `.data` after its name. Models beyond 2 GiB, the limit
-  /// of protocol buffers, get one in any case.
+  /// Puts the weights into a file beside the model, with `.data` after its name. Models beyond 2
+  /// GiB, the limit of protocol buffers, get one in any case.
   package var usesExternalData: Bool
 
   package init(opset: Int? = nil, usesExternalData: Bool = false) {
@@ -16,8 +16,8 @@ package struct ONNXExporter {
     self.usesExternalData = usesExternalData
   }
 
-  /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or if writing
-  ///   fails; then no file has appeared or changed
+  /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or
+  ///   if writing fails; then no file has appeared or changed
   package func write(_ graph: Graph, to path: String) throws {
     let name = path.split(separator: "/").last.map(String.init) ?? path
     var (message, placement) = try encode(

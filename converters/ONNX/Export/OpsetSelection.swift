@@ -5,7 +5,8 @@ struct OpsetSelection {
   let opset: Int
   let irVersion: Int
 
-  /// Below, runtimes promise nothing: onnxruntime has kernels for the operators of opset 7 and later.
+  /// Below, runtimes promise nothing: onnxruntime has kernels for the operators of opset 7 and
+  /// later.
   private static let lowestRunnable = 7
 
   /// - Parameter override: the opset to use instead of the lowest

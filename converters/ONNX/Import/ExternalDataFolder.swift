@@ -8,8 +8,8 @@ import GraftTensor
 
 /// The folder of a model, for the files that its tensors name.
 ///
-/// Files outside of the folder and files behind links are refused: a model must not make its reader open
-/// whatever it likes.
+/// Files outside of the folder and files behind links are refused: a model must not make its reader
+/// open whatever it likes.
 final class ExternalDataFolder {
   private let path: String
   private var files: [String: Storage] = [:]

@@ -17,8 +17,8 @@ extension ModelImport {
     return attributes
   }
 
-  /// The attributes of a node without references. Those that refer to an attribute that the function's caller
-  /// left out, and that has no default, are left out, too.
+  /// The attributes of a node without references. Those that refer to an attribute that the
+  /// function's caller left out, and that has no default, are left out, too.
   func resolvedAttributes(
     of proto: Onnx_NodeProto, in frame: NameFrame
   ) throws -> [Onnx_AttributeProto] {
@@ -62,7 +62,8 @@ extension ModelImport {
 
   private func body(_ proto: Onnx_GraphProto, in frame: NameFrame) throws -> Graph {
     let inner = NameFrame(
-      level: GraphLevel(name: proto.name), outer: frame, call: frame.call, opsets: frame.opsets)
+      level: GraphLevel(name: proto.name, isBody: true), outer: frame, call: frame.call,
+      opsets: frame.opsets)
     try withPlace("graph '\(proto.name)'") { try importGraph(proto, into: inner) }
     return inner.level.graph
   }

@@ -2,8 +2,8 @@ import GraftOperators
 
 /// The import of one model.
 ///
-/// Protobuf in, native graph out; ``ModelImport`` has the model as a whole, its extensions graphs, nodes,
-/// attributes and functions.
+/// Protobuf in, native graph out; ``ModelImport`` has the model as a whole, its extensions graphs,
+/// nodes, attributes and functions.
 final class ModelImport {
   let model: Onnx_ModelProto
   let decoder: TensorDecoder
@@ -33,7 +33,8 @@ final class ModelImport {
       throw GraftError.badData("imports no operator set, so that its nodes mean nothing")
     }
     let frame = NameFrame(
-      level: GraphLevel(name: model.graph.name), outer: nil, call: nil, opsets: opsets)
+      level: GraphLevel(name: model.graph.name, isBody: false), outer: nil, call: nil,
+      opsets: opsets)
     try importGraph(model.graph, into: frame)
 
     var graph = frame.level.graph

@@ -4,7 +4,9 @@ import GraftOperators
 final class GraphLevel {
   var upgrader: NodeUpgrader
 
-  init(name: String) { upgrader = NodeUpgrader(graph: Graph(name: name)) }
+  init(name: String, isBody: Bool) {
+    upgrader = NodeUpgrader(graph: Graph(name: name), isBody: isBody)
+  }
 
   var graph: Graph {
     get { upgrader.graph }
@@ -29,7 +31,8 @@ final class NameFrame {
   /// Versions of the operator sets, by domain.
   let opsets: [String: Int]
   private var meanings: [String: Meaning] = [:]
-  /// Values that are to be computed under a name, which is not defined before that: a function's outputs.
+  /// Values that are to be computed under a name, which is not defined before that: a function's
+  /// outputs.
   var reserved: [String: ValueID] = [:]
   /// Types that the file declares.
   var declarations: [String: Onnx_ValueInfoProto] = [:]

@@ -3,9 +3,9 @@ import SwiftProtobuf
 
 /// Reads ONNX models: IR versions 3 to 14, opsets 1 to 28 of `ai.onnx`.
 ///
-/// The graph has its nodes at the newest opset. Weights stay in the mapped file, at whatever alignment they
-/// have there. Model-local functions are inlined, Constant nodes and sparse initializers become constants;
-/// training information and device configurations are left out.
+/// The graph has its nodes at the newest opset. Weights stay in the mapped file, at whatever
+/// alignment they have there. Model-local functions are inlined, Constant nodes and sparse
+/// initializers become constants; training information and device configurations are left out.
 ///
 /// Source: <https://onnx.ai/onnx/repo-docs/IR.html>
 package struct ONNXImporter {

@@ -16,7 +16,8 @@ extension TensorDecoder {
 
   /// The same tensor with all its zeros.
   ///
-  /// - Throws: `GraftError` if the indices are wrong, or if it would be far larger than the file's part of it.
+  /// - Throws: `GraftError` if the indices are wrong, or if it would be far larger than the file's
+  ///   part of it.
   func denseTensor(_ sparse: SparseTensor) throws -> Tensor {
     let values = sparse.values
     let elementType = values.elementType

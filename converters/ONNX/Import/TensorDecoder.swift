@@ -7,8 +7,8 @@ import SwiftProtobuf
   import Foundation
 #endif
 
-/// Makes tensors of the `TensorProto`s of a scanned file; their elements stay in the mapped file wherever
-/// memory holds them as the file does.
+/// Makes tensors of the `TensorProto`s of a scanned file; their elements stay in the mapped file
+/// wherever memory holds them as the file does.
 struct TensorDecoder {
   let file: ScannedFile
   /// `nil` where external data is not allowed.

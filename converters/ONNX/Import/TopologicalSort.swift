@@ -31,8 +31,8 @@ enum TopologicalSort {
     enum Mark { case new, open, done }
     var marks = [Mark](repeating: .new, count: dependencies.count)
     var order: [Int] = []
-    // Nodes being visited, each with how many of its dependencies have been looked at; a stack of our own,
-    // because a chain can be as long as the model.
+    // Nodes being visited, each with how many of its dependencies have been looked at; a stack of
+    // our own, because a chain can be as long as the model.
     var path: [(node: Int, next: Int)] = []
     for start in dependencies.indices where marks[start] == .new {
       path.append((start, 0))

@@ -1,7 +1,7 @@
 import GraftGraph
 
-/// Reads files with one serialized value: `TensorProto`, `SequenceProto` or `OptionalProto`, as ONNX's test
-/// data has them.
+/// Reads files with one serialized value: `TensorProto`, `SequenceProto` or `OptionalProto`, as
+/// ONNX's test data has them.
 ///
 /// Nothing in such a file says which of the three it is; the type of the model's input does.
 package struct TensorProtoReader {

@@ -23,8 +23,8 @@ package enum TensorProtoWriter {
   }
 }
 
-/// `SequenceProto.DataType` and `OptionalProto.DataType`, with the fields of the values; an optional has the
-/// same fields as a sequence.
+/// `SequenceProto.DataType` and `OptionalProto.DataType`, with the fields of the values; an
+/// optional has the same fields as a sequence.
 private enum ElementKind: Int32 {
   case undefined = 0
   case tensor = 1

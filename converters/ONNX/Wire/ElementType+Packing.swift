@@ -18,8 +18,8 @@ extension ElementType {
     }
   }
 
-  /// How many numbers the typed field holds for `elementCount` elements: a complex number takes two, and
-  /// one holds several elements of less than a byte.
+  /// How many numbers the typed field holds for `elementCount` elements: a complex number takes
+  /// two, and one holds several elements of less than a byte.
   func numberCount(_ elementCount: Int) -> Int {
     isComplex ? elementCount * 2 : isSubByte ? packedByteCount(elementCount) : elementCount
   }

@@ -25,7 +25,8 @@ struct SegmentedMessage {
     do {
       append(bytes: try message.serializedBytes())
     } catch {
-      throw GraftError(.software, "cannot serialize \(type(of: message).protoMessageName): \(error)")
+      throw GraftError(
+        .software, "cannot serialize \(type(of: message).protoMessageName): \(error)")
     }
   }
 

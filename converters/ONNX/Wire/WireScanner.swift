@@ -3,17 +3,17 @@ import GraftTensor
 /// A serialized message with its tensors' elements taken out.
 struct ScannedFile: Sendable {
   let storage: Storage
-  /// The message as it was, but the `raw_data` of each tensor is an index into ``payloads`` and its other
-  /// data fields, strings aside, are gone.
+  /// The message as it was, but the `raw_data` of each tensor is an index into ``payloads`` and its
+  /// other data fields, strings aside, are gone.
   let skeleton: [UInt8]
   let payloads: [TensorPayload]
 }
 
-/// Splits a serialized message into a small skeleton, which SwiftProtobuf parses, and the places of the
-/// tensors' elements, which stay where they are.
+/// Splits a serialized message into a small skeleton, which SwiftProtobuf parses, and the places of
+/// the tensors' elements, which stay where they are.
 ///
-/// SwiftProtobuf copies all bytes it parses; weights must not be copied. Takes memory in proportion to what
-/// is not elements of tensors.
+/// SwiftProtobuf copies all bytes it parses; weights must not be copied. Takes memory in proportion
+/// to what is not elements of tensors.
 struct WireScanner {
   private let bytes: UnsafeRawBufferPointer
   private let limits: ImportLimits
@@ -85,7 +85,8 @@ struct WireScanner {
     }
   }
 
-  /// Lengths are written with five bytes, so that they can be filled in afterwards; readers must take that.
+  /// Lengths are written with five bytes, so that they can be filled in afterwards; readers must
+  /// take that.
   private mutating func append(
     field: Int, _ range: Range<Int>, as kind: MessageKind, depth: Int
   ) throws {
