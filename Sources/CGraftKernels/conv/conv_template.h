@@ -220,17 +220,22 @@ static TARGET void NAME(pack_weights)(
     ptrdiff_t packed_panel_count, void *packed) {
   const ptrdiff_t tap_count = w->taps[0] * w->taps[1] * w->taps[2];
   const ptrdiff_t depth = w->channels * tap_count;
-  const int has_dense_rows = w->channel_stride == tap_count && w->tap_stride[2] == 1 &&
-                             w->tap_stride[1] == w->taps[2] &&
+  const int has_dense_taps = w->tap_stride[2] == 1 && w->tap_stride[1] == w->taps[2] &&
                              w->tap_stride[0] == w->taps[1] * w->taps[2];
   for (ptrdiff_t panel = first_panel; panel < first_panel + packed_panel_count; panel++) {
     const ptrdiff_t start = graft_panel_start(w->rows, panel_count, panel);
     const ptrdiff_t rows = graft_panel_start(w->rows, panel_count, panel + 1) - start;
     ELEMENT *target = (ELEMENT *)packed + start * depth;
-    if (has_dense_rows) {
-      TILES.transpose(
-          (const NAME(unaligned) *)w->weights + start * w->row_stride, w->row_stride, rows, depth,
-          target, rows);
+    if (has_dense_taps) {
+      const NAME(unaligned) *source = (const NAME(unaligned) *)w->weights + start * w->row_stride;
+      if (w->channel_stride == tap_count) {
+        TILES.transpose(source, w->row_stride, rows, depth, target, rows);
+      } else {
+        for (ptrdiff_t channel = 0; channel < w->channels; channel++)
+          TILES.transpose(
+              source + channel * w->channel_stride, w->row_stride, rows, tap_count,
+              target + channel * tap_count * rows, rows);
+      }
       continue;
     }
     for (ptrdiff_t channel = 0; channel < w->channels; channel++)
