@@ -107,6 +107,7 @@ let package = Package(
       name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
       path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
     tests("GraftTests", ["Graft"]),
+    tests("GraftFuzzTests", ["Graft", "GraftData", "GraftONNX", "GraftRuntime", protobuf]),
   ],
   cLanguageStandard: .c11
 )

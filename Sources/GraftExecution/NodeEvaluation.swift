@@ -2,11 +2,13 @@ import CGraftKernels
 
 /// Runs one operator on values at hand: for constant folding, segments whose shapes depend on data, and tests.
 ///
+/// - Parameter memoryLimit: bytes that the outputs and the kernel's scratch memory may take
 /// - Returns: an output for each place in `wantedOutputs`; `nil` where it is false.
 package func evaluate(
   _ operation: any Operator, inputs: [RuntimeValue?], wantedOutputs: [Bool],
   instructionSet: InstructionSet = .current, packedConstants: PackedConstants = PackedConstants(),
-  treatInputsAsConstant: Bool = false, threads: Int = 1, pool: ThreadPool = .shared
+  treatInputsAsConstant: Bool = false, threads: Int = 1, pool: ThreadPool = .shared,
+  memoryLimit: Int = .max
 ) throws -> [RuntimeValue?] {
   // Values that are no tensors are typed by the operators that take them.
   var tensors: [Tensor?] = []
@@ -24,7 +26,9 @@ package func evaluate(
         ?? input.map(\.staticType)
     },
     inputContents: tensors, wantedOutputs: wantedOutputs)
-  try operation.infer(&inference)
+  try operation.inferTypes(&inference)
+  let outputByteCount = try inference.outputByteCount()
+  try requireMemory([outputByteCount], limit: memoryLimit)
 
   let context = PrepareContext(
     inputs: tensors.map { tensor in
@@ -51,12 +55,16 @@ package func evaluate(
     guard let source = tensors[input], let shape = context.outputs[0]?.shape else { return [nil] }
     return [.tensor(try source.reshaped(shape))]
   case .phases(let phases):
+    let stride = try kernel.workerScratchStride
+    let (workersByteCount, overflow) = stride.multipliedReportingOverflow(by: max(threads, 1))
+    try requireMemory(
+      [outputByteCount, kernel.scratchByteCount, overflow ? .max : workersByteCount],
+      limit: memoryLimit)
     let outputs = try context.outputs.map { description in
       try description.map { try Tensor(zeros: $0.elementType, shape: $0.shape) }
     }
     let scratch = try Storage.heap(byteCount: kernel.scratchByteCount)
-    let stride = (kernel.workerScratchByteCount + 63) & ~63
-    let workerScratch = try Storage.heap(byteCount: stride * max(threads, 1))
+    let workerScratch = try Storage.heap(byteCount: workersByteCount)
     let inputPointers = tensors.map { $0?.baseAddress }
     let outputPointers = outputs.map { $0?.baseAddress }
     let state = graft_cpu_flush_denormals()

@@ -93,6 +93,20 @@ package struct PreparedKernel: Sendable {
   }
 }
 
+extension PreparedKernel {
+  /// Bytes from one worker's scratch memory to the next.
+  ///
+  /// - Throws: `GraftError` if that does not fit into an `Int`.
+  package var workerScratchStride: Int {
+    get throws {
+      guard (0...Int.max / 2).contains(workerScratchByteCount) else {
+        throw GraftError(.operatingSystem, "needs too much memory")
+      }
+      return (workerScratchByteCount + Storage.alignment - 1) & ~(Storage.alignment - 1)
+    }
+  }
+}
+
 extension PreparedKernel.Phase {
   /// A phase over `count` items, cut into ranges of about `grain` items.
   package static func parallel(

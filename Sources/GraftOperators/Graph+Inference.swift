@@ -29,7 +29,7 @@ extension Graph {
       inputContents: node.inputs.map { $0.flatMap(contents) },
       wantedOutputs: node.outputs.map { $0 != nil })
     do {
-      try operation.infer(&context)
+      try operation.inferTypes(&context)
     } catch is InferenceStop {
       // What the operator said before it stopped still holds.
     }

@@ -85,7 +85,7 @@ package struct NodeUpgrader {
       inputContents: node.inputs.map { $0.flatMap(contents) },
       wantedOutputs: node.outputs.map { $0 != nil })
     do {
-      try operation.infer(&context)
+      try operation.inferTypes(&context)
     } catch is InferenceStop {
       // What the operator said before it stopped still holds.
     } catch let error as GraftError {
@@ -102,6 +102,8 @@ package struct NodeUpgrader {
   // MARK: Folding
 
   private static let foldedElementLimit = 1024
+  /// Bytes that computing such small values may take.
+  private static let foldingMemoryLimit = 1 << 20
 
   /// Runs a node on known small integers: shapes are computed so (Shape, Gather, Concat, Reshape).
   private mutating func fold(_ node: Node, _ operation: any Operator) {
@@ -125,7 +127,8 @@ package struct NodeUpgrader {
     // A node that cannot be run here is left to the run itself, which says what is wrong.
     guard
       let values = try? evaluate(
-        operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil })
+        operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil },
+        memoryLimit: Self.foldingMemoryLimit)
     else { return }
     for (output, value) in zip(node.outputs, values) {
       if let output, let tensor = try? value?.tensor { folded[output] = tensor }

@@ -1,12 +1,31 @@
 /// Computes nodes whose inputs are all constant, once, instead of at every run.
 package enum ConstantFolding: GraphPass {
-  /// Bytes that one folded node may make. A model cannot make the graph grow without bound.
-  static let byteBudget = 512 << 20
+  /// What folding may still take, so that a small file cannot grow without bound: each node that repeats or
+  /// concatenates its input may double it.
+  package struct Budget: Sendable {
+    package private(set) var byteCount: Int
+
+    /// Twice what the graph's own constants take, which repacked weights fit into.
+    package init(for graph: Graph) {
+      let own = graph.constants.values.reduce(0) { sum, tensor in
+        sum.addingReportingOverflow(tensor.byteCount).partialValue
+      }
+      byteCount = max(64 << 20, own > Int.max / 4 ? 0 : 2 * own)
+    }
+
+    mutating func spend(_ byteCount: Int) { self.byteCount -= byteCount }
+  }
 
   package static func run(_ graph: inout Graph) throws -> Bool {
+    var budget = Budget(for: graph)
+    return try run(&graph, budget: &budget)
+  }
+
+  /// As ``run(_:)``, with a budget for several runs together.
+  package static func run(_ graph: inout Graph, budget: inout Budget) throws -> Bool {
     var removed: Set<Int> = []
     for (index, node) in graph.nodes.enumerated() {
-      guard try fold(node, in: &graph) else { continue }
+      guard try fold(node, in: &graph, &budget) else { continue }
       removed.insert(index)
     }
     graph.removeNodes(at: removed)
@@ -14,26 +33,31 @@ package enum ConstantFolding: GraphPass {
   }
 
   /// Turns the outputs of one node into constants; false if it has to run.
-  private static func fold(_ node: Node, in graph: inout Graph) throws -> Bool {
+  private static func fold(
+    _ node: Node, in graph: inout Graph, _ budget: inout Budget
+  ) throws -> Bool {
     guard node.bodies.isEmpty, OperatorCatalog.type(of: node) != nil else { return false }
     var inputs: [RuntimeValue?] = []
-    var inputByteCount = 0
     for input in node.inputs {
       guard let input else {
         inputs.append(nil)
         continue
       }
       guard let tensor = graph.constants[input] else { return false }
-      inputByteCount += tensor.byteCount
       inputs.append(.tensor(tensor))
     }
     return try withPlace(graph.label(node)) {
       let operation = try OperatorCatalog.make(node)
-      guard operation.isDeterministic else { return false }
-      guard try outputByteCount(node, operation, graph) <= max(byteBudget, inputByteCount * 2)
-      else { return false }
-      let outputs = try evaluate(
-        operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil })
+      guard operation.isDeterministic, try isModest(node, graph, budget) else { return false }
+      let outputs: [RuntimeValue?]
+      do {
+        outputs = try evaluate(
+          operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil },
+          memoryLimit: budget.byteCount)
+      } catch let error as GraftError where error.code == .operatingSystem {
+        // Too large for the budget; whether it is for the machine the run will tell.
+        return false
+      }
       for (id, value) in zip(node.outputs, outputs) {
         guard id != nil else { continue }
         guard case .tensor = value else { return false }
@@ -42,19 +66,31 @@ package enum ConstantFolding: GraphPass {
         guard let id, let tensor = try value?.tensor else { continue }
         graph.constants[id] = tensor
         graph[id].type = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
+        if !isView(tensor, of: inputs) { budget.spend(tensor.byteCount) }
       }
       return true
     }
   }
 
-  private static func outputByteCount(
-    _ node: Node, _ operation: any Operator, _ graph: Graph
-  ) throws -> Int {
-    var total = 0
+  private static func isView(_ tensor: Tensor, of inputs: [RuntimeValue?]) -> Bool {
+    inputs.contains { input in
+      guard case .tensor(let source)? = input else { return false }
+      return source.storage === tensor.storage
+    }
+  }
+
+  /// Whether a node is cheap enough to be computed while a model is loaded.
+  private static func isModest(
+    _ node: Node, _ graph: Graph, _ budget: Budget
+  ) throws -> Bool {
+    var byteCount = 0
     for type in try graph.inferredTypes(of: node, contents: { graph.constants[$0] }) {
       guard let tensor = type?.tensor, let shape = tensor.shape?.knownShape else { continue }
-      total += try Tensor.byteCount(tensor.elementType, shape)
+      let (sum, overflow) = byteCount.addingReportingOverflow(
+        try Tensor.memoryByteCount(tensor.elementType, shape))
+      guard !overflow else { return false }
+      byteCount = sum
     }
-    return total
+    return byteCount <= budget.byteCount
   }
 }

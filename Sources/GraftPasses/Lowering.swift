@@ -1,9 +1,12 @@
 /// The passes that make a canonical graph fast to run, in order.
 package enum Lowering {
-  private static let passes: [any GraphPass.Type] = [
+  /// Run before constants are folded, so that nothing is folded that nobody reads.
+  private static let cleaningPasses: [any GraphPass.Type] = [
     DeadNodeElimination.self,
     IdentityElimination.self,
-    ConstantFolding.self,
+  ]
+
+  private static let passes: [any GraphPass.Type] = [
     CommonSubexpressionElimination.self,
     TransposeCancellation.self,
     PadFolding.self,
@@ -16,8 +19,13 @@ package enum Lowering {
   private static let roundLimit = 8
 
   package static func run(_ graph: inout Graph) throws {
+    var budget = ConstantFolding.Budget(for: graph)
     for _ in 0..<roundLimit {
       var didChange = false
+      for pass in cleaningPasses {
+        if try pass.run(&graph) { didChange = true }
+      }
+      if try ConstantFolding.run(&graph, budget: &budget) { didChange = true }
       for pass in passes {
         if try pass.run(&graph) { didChange = true }
       }

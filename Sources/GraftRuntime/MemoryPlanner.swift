@@ -29,6 +29,7 @@ package struct MemoryPlanner {
     }
     for index in order {
       let buffer = buffers[index]
+      guard (0...largestArena).contains(buffer.byteCount) else { throw tooLarge }
       let byteCount = (buffer.byteCount + Storage.alignment - 1) & ~(Storage.alignment - 1)
       guard byteCount > 0 else { continue }
       let neighbours = placed.lazy
@@ -40,11 +41,17 @@ package struct MemoryPlanner {
         offset = max(offset, range.upperBound)
       }
       offsets[index] = offset
+      guard offset + byteCount <= largestArena else { throw tooLarge }
       placed.append((offset..<offset + byteCount, buffer.lifetime))
-      let (end, overflow) = offset.addingReportingOverflow(byteCount)
-      guard !overflow else { throw GraftError(.operatingSystem, "the model needs too much memory") }
-      arenaByteCount = max(arenaByteCount, end)
+      arenaByteCount = max(arenaByteCount, offset + byteCount)
     }
     return (offsets, arenaByteCount)
+  }
+
+  /// Sums of two sizes up to this fit into an `Int`.
+  private static let largestArena = Int.max / 4
+
+  private static var tooLarge: GraftError {
+    GraftError(.operatingSystem, "the model needs too much memory")
   }
 }

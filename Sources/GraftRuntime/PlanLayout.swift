@@ -19,6 +19,7 @@ struct PlanLayout {
   private var constants: [Tensor] = []
   private var constantPlaces: [ValueID: Int] = [:]
   private var places: [ValueID: Plan.Place] = [:]
+  private var workerScratchStride = 0
 
   init(planner: Planner, selection: Selection, inputs: [ValueID], isFirst: Bool) {
     self.planner = planner
@@ -35,14 +36,11 @@ struct PlanLayout {
     try prepareSteps(wanted: Set(continuation?.values ?? []))
     placeFixedValues()
     let outputValues = placeOutputs()
-    let (buffers, owners) = arenaBuffers(outliving: Set(continuation?.values ?? []))
+    let (buffers, owners) = try arenaBuffers(outliving: Set(continuation?.values ?? []))
     let layout = try MemoryPlanner.layOut(buffers)
-    guard layout.byteCount <= planner.memoryLimit else {
-      throw GraftError(
-        .operatingSystem,
-        "the model needs \(layout.byteCount >> 20) MB for intermediate values; the limit is "
-          + "\(planner.memoryLimit >> 20) MB",
-        hint: "Use a smaller batch or raise --max-memory")
+    try withPlace("the model's intermediate values and outputs") {
+      let outputs = outputValues.map { _, id in selection.types[id]?.byteCount ?? 0 }
+      try requireMemory([layout.byteCount] + outputs, limit: planner.memoryLimit)
     }
     assign(layout.offsets, to: owners)
     try appendCopies(to: outputValues)
@@ -145,7 +143,12 @@ struct PlanLayout {
         return
       }
       appendStep(node, .dynamic { [$0[position]] })
-    default:
+    case .dynamic:
+      // Such kernels allocate their outputs themselves.
+      try requireMemory(
+        item.outputTypes.lazy.map { $0?.byteCount ?? 0 }, limit: planner.memoryLimit)
+      appendStep(node, kernel)
+    case .phases:
       appendStep(node, kernel)
     }
   }
@@ -207,7 +210,7 @@ struct PlanLayout {
 
   private mutating func arenaBuffers(
     outliving: Set<ValueID>
-  ) -> ([MemoryPlanner.Buffer], [Owner]) {
+  ) throws -> ([MemoryPlanner.Buffer], [Owner]) {
     var lastUse: [ValueID: Int] = [:]
     for (step, reads) in stepReads.enumerated() {
       for case let id? in reads { lastUse[root(id)] = step }
@@ -238,17 +241,20 @@ struct PlanLayout {
         buffers.append(MemoryPlanner.Buffer(byteCount: byteCount, lifetime: step...end))
         owners.append(.value(id))
       }
-      if steps[step].kernel.scratchByteCount > 0 {
+      if steps[step].kernel.scratchByteCount != 0 {
         buffers.append(
           MemoryPlanner.Buffer(
             byteCount: steps[step].kernel.scratchByteCount, lifetime: step...step))
         owners.append(.scratch(step: step))
       }
     }
+    workerScratchStride = try steps.map { try $0.kernel.workerScratchStride }.max() ?? 0
     if workerScratchStride > 0 {
+      let (byteCount, overflow) = workerScratchStride.multipliedReportingOverflow(
+        by: planner.threadCount)
       buffers.append(
         MemoryPlanner.Buffer(
-          byteCount: workerScratchStride * planner.threadCount, lifetime: 0...max(end, 0)))
+          byteCount: overflow ? .max : byteCount, lifetime: 0...max(end, 0)))
       owners.append(.workerScratch)
     }
     return (buffers, owners)
@@ -274,11 +280,6 @@ struct PlanLayout {
       return buffer
     }
     return nil
-  }
-
-  private var workerScratchStride: Int {
-    let largest = steps.map(\.kernel.workerScratchByteCount).max() ?? 0
-    return (largest + Storage.alignment - 1) & ~(Storage.alignment - 1)
   }
 
   private mutating func assign(_ offsets: [Int], to owners: [Owner]) {

@@ -23,8 +23,10 @@ struct Planner {
   let threadCount: Int
   let memoryLimit: Int
 
-  /// Bytes that folding one node at plan time may make.
+  /// Bytes that folding one node at plan time may take.
   static let foldingLimit = 1 << 20
+  /// Bytes that all values folded at plan time may take.
+  static let totalFoldingLimit = 64 << 20
 
   /// Plans as many of `nodes` as the shapes of `given` allow; the others become the continuation.
   func plan(
@@ -58,6 +60,7 @@ struct Selection {
   /// Values whose contents decide shapes of deferred nodes.
   private(set) var neededContents: Set<ValueID> = []
   private var unavailable: Set<ValueID> = []
+  private var foldedByteCount = 0
 
   init(graph: Graph, operations: [any Operator], given: [ValueID: Planner.Given]) {
     self.graph = graph
@@ -92,7 +95,7 @@ struct Selection {
       inputContents: node.inputs.map { $0.flatMap { known[$0] } },
       wantedOutputs: node.outputs.map { $0 != nil })
     do {
-      try operation.infer(&inference)
+      try operation.inferTypes(&inference)
     } catch InferenceStop.needsContents(let input) {
       if let id = node.inputs[input] { neededContents.insert(id) }
       postpone(index)
@@ -122,19 +125,20 @@ struct Selection {
     let isComplete = zip(node.outputs, contents).allSatisfy { $0 == nil || $1 != nil }
     if !isComplete {
       let inputs = node.inputs.map { $0.flatMap { known[$0] } }
-      let byteCount = inference.outputTypes.reduce(0) { $0 + ($1?.byteCount ?? .max / 4) }
       guard operation.isDeterministic, node.bodies.isEmpty,
         zip(node.inputs, inputs).allSatisfy({ $0 == nil || $1 != nil }),
-        byteCount <= Planner.foldingLimit,
+        inference.outputTypes.allSatisfy({ $0 == nil || $0?.byteCount != nil }),
+        foldedByteCount < Planner.totalFoldingLimit,
         let results = try? evaluate(
           operation, inputs: inputs.map { $0.map { .tensor($0) } },
-          wantedOutputs: node.outputs.map { $0 != nil })
+          wantedOutputs: node.outputs.map { $0 != nil }, memoryLimit: Planner.foldingLimit)
       else { return false }
       contents = results.map { try? $0?.tensor }
       guard zip(node.outputs, contents).allSatisfy({ $0 == nil || $1 != nil }) else { return false }
     }
     for (id, tensor) in zip(node.outputs, contents) {
       guard let id, let tensor else { continue }
+      foldedByteCount += tensor.byteCount
       known[id] = tensor
       types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
     }
@@ -149,9 +153,9 @@ extension ValueType {
     return tensor.shape?.knownShape != nil
   }
 
-  /// Bytes of a static tensor; `nil` for anything else.
+  /// Bytes of a tensor of known shape; `nil` for anything else.
   var byteCount: Int? {
     guard let tensor, let shape = tensor.shape?.knownShape else { return nil }
-    return try? Tensor.byteCount(tensor.elementType, shape)
+    return try? Tensor.memoryByteCount(tensor.elementType, shape)
   }
 }

@@ -30,11 +30,18 @@ package final class Storage: @unchecked Sendable {
 
   deinit { release(baseAddress, byteCount) }
 
+  /// The memory of the machine; more cannot be had at once.
+  package static let byteLimit: Int = {
+    let (byteCount, overflow) = sysconf(Int32(_SC_PHYS_PAGES))
+      .multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
+    return overflow || byteCount <= 0 ? 1 << 48 : byteCount
+  }()
+
   /// Fresh heap memory, filled with zeros.
   ///
   /// - Throws: `GraftError` if the system does not have that much.
   package static func heap(byteCount: Int) throws -> Storage {
-    guard byteCount >= 0, byteCount <= 1 << 48 else {
+    guard byteCount >= 0, byteCount <= byteLimit else {
       throw GraftError(.operatingSystem, "cannot allocate \(byteCount) bytes")
     }
     // Fresh pages come zeroed from the kernel; calloc knows which ones, posix_memalign does not.

@@ -38,6 +38,9 @@ package struct Tensor: Sendable {
   package init(zeros elementType: ElementType, shape: Shape) throws {
     if elementType == .string {
       let count = try shape.checkedElementCount()
+      guard try Tensor.memoryByteCount(.string, shape) <= Storage.byteLimit else {
+        throw GraftError(.operatingSystem, "cannot allocate \(count) strings")
+      }
       try self.init(strings: [String](repeating: "", count: count), shape: shape)
       return
     }
@@ -62,6 +65,12 @@ package struct Tensor: Sendable {
       .multipliedReportingOverflow(by: elementType.byteWidth)
     guard !overflow else { throw GraftError.badData("shape \(shape) has too many elements") }
     return bytes
+  }
+
+  /// As ``byteCount(_:_:)``, with what a string takes besides its characters.
+  package static func memoryByteCount(_ elementType: ElementType, _ shape: Shape) throws -> Int {
+    guard elementType == .string else { return try byteCount(elementType, shape) }
+    return try shape.checkedElementCount() * MemoryLayout<String>.stride
   }
 
   package var rank: Int { shape.count }

@@ -1,0 +1,55 @@
+extension Operator {
+  /// Infers the types of a node's outputs, and refuses outputs that no tensor could be.
+  ///
+  /// All inference goes through here: a model may name any extents, and what reads a shape later relies on
+  /// its product fitting into an `Int`.
+  package func inferTypes(_ context: inout InferenceContext) throws {
+    do {
+      try infer(&context)
+    } catch let stop as InferenceStop {
+      // What was said before the stop is used all the same.
+      try context.checkOutputShapes()
+      throw stop
+    }
+    try context.checkOutputShapes()
+  }
+}
+
+extension InferenceContext {
+  fileprivate func checkOutputShapes() throws {
+    for (index, type) in outputTypes.enumerated() {
+      guard let shape = type?.tensor?.shape else { continue }
+      try withPlace("output \(index)") {
+        _ = try shape.compactMap(\.known).checkedElementCount()
+      }
+    }
+  }
+
+  /// Bytes that the outputs of known shape take in memory.
+  package func outputByteCount() throws -> Int {
+    var total = 0
+    for case let tensor? in outputTypes.map({ $0?.tensor }) {
+      guard let shape = tensor.shape?.knownShape else { continue }
+      let (sum, overflow) = total.addingReportingOverflow(
+        try Tensor.memoryByteCount(tensor.elementType, shape))
+      guard !overflow else { throw GraftError.badData("the outputs are too large") }
+      total = sum
+    }
+    return total
+  }
+}
+
+/// - Throws: `GraftError` if a node needs more memory than `limit`.
+package func requireMemory(_ byteCounts: some Sequence<Int>, limit: Int) throws {
+  var total = 0
+  for byteCount in byteCounts {
+    let (sum, overflow) = total.addingReportingOverflow(byteCount)
+    guard byteCount >= 0, !overflow, sum <= limit else {
+      throw GraftError(
+        .operatingSystem,
+        "needs more than the \(limit >> 20) MB of memory that it may take",
+        hint: "Use a smaller batch or raise --max-memory")
+    }
+    total = sum
+  }
+}

@@ -1,0 +1,104 @@
+import Graft
+import GraftONNX
+import GraftRuntime
+
+/// Takes a model through everything that happens to one, from its bytes to its answers.
+enum ModelTrial {
+  /// Elements of an input that is made up to run a model.
+  private static let elementLimit = 1 << 14
+  private static let memoryLimit = 64 << 20
+
+  /// - Returns: whether the model ran
+  static func run(
+    _ bytes: [UInt8], folder: String? = nil, like example: [Tensor?] = [],
+    _ generator: inout Generator
+  ) throws -> Bool {
+    let storage = try Storage.heap(byteCount: bytes.count)
+    bytes.withUnsafeBytes { source in
+      UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
+        .copyMemory(from: source)
+    }
+    var graph = try ONNXImporter().graph(storage, folder: folder)
+    try graph.validate()
+    _ = try? ONNXExporter().bytes(graph)
+    try graph.inferTypes()
+    var options = Executable.Options()
+    options.threadCount = 1
+    options.memoryLimit = memoryLimit
+    options.optimizes = !generator.oneIn(8)
+    let executable = try Executable(graph, options: options)
+    let session = Session(executable)
+    var inputs: [RuntimeValue] = []
+    for (position, id) in graph.inputs.enumerated() {
+      guard let type = graph[id].type?.tensor,
+        let tensor = try input(
+          type, like: position < example.count ? example[position] : nil, &generator)
+      else { return false }
+      inputs.append(.tensor(tensor))
+    }
+    _ = try session.run(inputs)
+    // Once more, with the plan that is there now.
+    _ = try session.run(inputs)
+    return true
+  }
+
+  /// An input of a type: the example's own if it fits; `nil` if it would be large.
+  private static func input(
+    _ type: TensorType, like example: Tensor?, _ generator: inout Generator
+  ) throws -> Tensor? {
+    if let example, example.elementType == type.elementType, !generator.oneIn(4),
+      type.shape == nil || type.shape == [Dimension](example.shape)
+    {
+      return example
+    }
+    var extents: [String: Int] = [:]
+    let dimensions =
+      type.shape ?? (0..<generator.below(5)).map { _ in Dimension.known(generator.below(4)) }
+    let shape = dimensions.map { dimension in
+      switch dimension {
+      case .known(let extent): return extent
+      case .unknown: return generator.below(4)
+      case .symbol(let name):
+        let extent = extents[name] ?? generator.below(4)
+        extents[name] = extent
+        return extent
+      }
+    }
+    guard try shape.checkedElementCount() <= elementLimit else { return nil }
+    return try tensor(type.elementType, shape, &generator)
+  }
+
+  private static func tensor(
+    _ elementType: ElementType, _ shape: Shape, _ generator: inout Generator
+  ) throws -> Tensor {
+    let count = shape.elementCount
+    if elementType == .string {
+      let strings = (0..<count).map { _ in generator.pick(["", "a", "1e9", "ß"]) ?? "" }
+      return try Tensor(strings: strings, shape: shape)
+    }
+    let result = try Tensor(zeros: elementType, shape: shape)
+    func fill<Element: TensorElement>(_: Element.Type, _ make: () -> Element) {
+      result.withUnsafeMutableBytes { bytes in
+        for index in 0..<count {
+          bytes.storeBytes(
+            of: make(), toByteOffset: index * MemoryLayout<Element>.stride, as: Element.self)
+        }
+      }
+    }
+    switch elementType {
+    case .float: fill(Float.self) { generator.real() }
+    case .double: fill(Double.self) { Double(generator.real()) }
+    case .float16: fill(Float16.self) { Float16(generator.real()) }
+    case .int64: fill(Int64.self) { Int64(generator.integer()) }
+    case .int32: fill(Int32.self) { Int32(truncatingIfNeeded: generator.integer()) }
+    case .bool: fill(UInt8.self) { UInt8(generator.below(2)) }
+    default:
+      // Elements of less than a byte lie extended in one.
+      let bound = elementType.isSubByte ? 2 : 256
+      result.withUnsafeMutableBytes { bytes in
+        for index in bytes.indices { bytes[index] = UInt8(generator.below(bound)) }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,80 @@
+import Foundation
+import GraftGraph
+import GraftONNX
+import GraftOperators
+import SwiftProtobuf
+
+/// A good model that damaged ones are made of.
+struct SeedModel: Sendable {
+  let name: String
+  let model: Onnx_ModelProto
+  /// What the model may be given.
+  let inputs: [Tensor?]
+  /// Where its external data lies.
+  var folder: String?
+
+  func bytes() throws -> [UInt8] { try model.serializedBytes() }
+}
+
+extension SeedModel {
+  /// A model of one node for each example of each operator, with its inputs as inputs of the model, some as
+  /// constants, and all as constants.
+  static func operators() throws -> [SeedModel] {
+    try OperatorCatalog.operators.flatMap { type in
+      try type.examples.flatMap { example in
+        try [0, 1, 2].map { form in
+          try SeedModel(type.schema, example) { position in
+            form == 2 || (form == 1 && position > 0)
+          }
+        }
+      }
+    }
+  }
+
+  /// Stands for Graft's own domain while a model is exported, which that would not be.
+  private static let foreignDomain = "seed"
+
+  private init(
+    _ schema: OperatorSchema, _ example: OperatorExample, isConstant: (Int) -> Bool
+  ) throws {
+    var graph = Graph(name: example.name)
+    var given: [Tensor?] = []
+    let inputs = example.inputs.enumerated().map { position, tensor -> ValueID? in
+      guard let tensor else { return nil }
+      if isConstant(position) { return graph.addConstant(name: "input\(position)", tensor) }
+      given.append(tensor)
+      return graph.addInput(
+        name: "input\(position)", type: TensorType(tensor.elementType, [GraftGraph.Dimension](tensor.shape)))
+    }
+    let outputs = graph.addNode(
+      schema.name, domain: schema.domain.isEmpty ? "" : Self.foreignDomain, name: "node", inputs, attributes: example.attributes,
+      outputCount: example.outputs.count)
+    graph.nodes[0].outputs = zip(outputs, example.outputs).map { $1 == nil ? nil : $0 }
+    graph.outputs = graph.nodes[0].outputs.compactMap { $0 }
+    self.name = "\(schema.name) \(example.name)"
+    var model = try Onnx_ModelProto(serializedBytes: try ONNXExporter().bytes(graph))
+    model.graph.node[0].domain = schema.domain
+    for index in model.opsetImport.indices
+    where model.opsetImport[index].domain == Self.foreignDomain {
+      model.opsetImport[index].domain = schema.domain
+    }
+    self.model = model
+    self.inputs = given
+  }
+
+  /// The small models among the test data.
+  static func files() throws -> [SeedModel] {
+    guard let folder = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"] else { return [] }
+    let root = folder + "/onnx"
+    let largest = 300_000
+    return try (FileManager.default.enumerator(atPath: root)?.allObjects ?? [])
+      .compactMap { $0 as? String }.filter { $0.hasSuffix(".onnx") }.sorted()
+      .compactMap { name in
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: "\(root)/\(name)"))
+        guard bytes.count <= largest else { return nil }
+        return SeedModel(
+          name: name, model: try Onnx_ModelProto(serializedBytes: bytes), inputs: [],
+          folder: "\(root)/\(name)".split(separator: "/").dropLast().map { "/\($0)" }.joined())
+      }
+  }
+}
