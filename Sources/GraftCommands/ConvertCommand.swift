@@ -44,6 +44,7 @@ struct ConvertCommand: ParsableCommand {
   func run() throws {
     var graph = try ModelLoader(weights: weights, includeTop: !noTop).graph(source)
     try describe(&graph)
+    try withPlace(source) { try graph.inferTypes() }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
   }
 

@@ -36,7 +36,9 @@ struct Planner {
     for index in nodes {
       try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
     }
-    let hasNews = selection.neededContents.contains { given[$0]?.contents == nil }
+    let hasNews = selection.neededContents.contains { id in
+      given[id].map { $0.contents == nil } ?? false
+    }
     guard selection.deferred.count < nodes.count || nodes.isEmpty || hasNews else {
       let label = graph.label(graph.nodes[nodes[0]])
       throw GraftError(.software, "cannot be planned", places: [label])
@@ -72,7 +74,10 @@ struct Selection {
     }
     for (id, value) in given {
       types[id] = value.type
-      if let contents = value.contents { known[id] = contents }
+      guard let contents = value.contents else { continue }
+      known[id] = contents
+      // What one node of a chain asked for, another may still need.
+      neededContents.insert(id)
     }
   }
 

@@ -2,7 +2,7 @@ import GraftOperators
 import Testing
 
 /// Convolutions of every instruction set against sums in double.
-@Suite struct ConvolutionTests {
+@Suite(.serialized) struct ConvolutionTests {
   @Test(arguments: ConvolutionCase.fixed + ConvolutionCase.random(count: 40, seed: 1))
   func convolution(_ example: ConvolutionCase) throws {
     var generator = SeededGenerator(seed: 5)

@@ -2,7 +2,7 @@ import GraftOperators
 import Testing
 
 /// Matrix products of every instruction set against sums in double.
-@Suite struct MatrixProductTests {
+@Suite(.serialized) struct MatrixProductTests {
   struct Case: CustomTestStringConvertible, Sendable {
     var rows: Int
     var columns: Int

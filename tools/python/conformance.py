@@ -26,7 +26,9 @@ PASSES = os.path.join(HERE, "..", "conformance-lists", "passes.txt")
 REASONS = os.path.join(HERE, "..", "conformance-lists", "reasons.txt")
 SUPPORTED = os.path.join(HERE, "..", "conformance-lists", "operators.txt")
 KINDS = ["node", "simple", "real", "pytorch-converted", "pytorch-operator"]
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 120
+# A case that runs away takes itself down, not the machine.
+MEMORY_KILOBYTES = 6 << 20
 
 
 def read_list(path):
@@ -133,7 +135,10 @@ def run_case(graft, case):
             with tempfile.TemporaryDirectory(prefix="graft-outputs-") as outputs:
                 try:
                     result = subprocess.run(
-                        [graft, "run", path, "--input-dir", data, "--output-dir", outputs],
+                        [
+                            "sh", "-c", f'ulimit -v {MEMORY_KILOBYTES}; exec "$@"', "sh",
+                            graft, "run", path, "--input-dir", data, "--output-dir", outputs,
+                        ],  # fmt: skip
                         capture_output=True,
                         timeout=TIMEOUT_SECONDS,
                     )

@@ -38,12 +38,24 @@ def graft(*arguments, check=True, environment=None):
 
 
 def peak_megabytes(*arguments):
-    """Runs graft; returns the largest resident memory in MB."""
-    process = subprocess.Popen([GRAFT, *map(str, arguments)], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise AssertionError(f"graft {arguments} ended with status {status}")
-    return usage.ru_maxrss / 1024
+    """Runs graft; returns the largest resident memory in MB.
+
+    A process starts with its parent's figure, so that a small one has to stand between.
+    """
+    script = (
+        "import os, subprocess, sys\n"
+        "process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
+        "_, status, usage = os.wait4(process.pid, 0)\n"
+        "print(usage.ru_maxrss / 1024)\n"
+        "sys.exit(status != 0)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", script, GRAFT, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(result.stdout)
 
 
 def run_model(path, inputs):

@@ -10,6 +10,10 @@
 
 enum { GRAFT_CONV_MAXIMUM_POSITIONS = 256 };
 
+/// A mask of the lanes below `count` of a vector of 16.
+#define GRAFT_CONV_LANES_BELOW(count) \
+  ((1u << ((count) < 0 ? 0 : ((count) > 16 ? 16 : (count)))) - 1)
+
 #define ELEMENT float
 #define LANES (VECTOR_BYTES / 4)
 #define HAS_MASKS HAS_FLOAT_MASKS

@@ -4,15 +4,20 @@
 #include "graft_conv.h"
 
 /// A convolution of one plane with one kernel: output[o] = bias + residual[o] + sum over taps t of
-/// weights[t] * input[o, t]. Planes and weights are dense; tap steps are positive.
+/// weights[t] * input[o, t]. The input plane is dense; tap steps are positive.
 typedef struct {
   graft_conv_axis height, width;
-  const void *input, *weights;
+  const void *input;
+  /// The first tap's weight, and the steps from tap to tap in elements.
+  const void *weights;
+  ptrdiff_t weight_row_step, weight_column_step;
   /// One element, or NULL.
   const void *bias;
   /// As `output`, or NULL.
   const void *residual;
   void *output;
+  /// Elements from one output position to the next along both axes.
+  ptrdiff_t output_row_step, output_column_step;
   graft_activation activation;
 } graft_depthwise_problem;
 

@@ -1,84 +1,126 @@
 import CGraftKernels
 
-/// Convolution where each output channel reads one input channel: one plane at a time, directly.
+/// Convolution where each output channel reads one input channel, and the transpose of such a one: one plane
+/// at a time, directly.
 struct DepthwiseConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
   private let byteWidth: Int
   private let instructionSet: Int32
-  private let rowsPerTask: Int
+  /// The classes of output positions.
+  private let classes: [PlaneClass]
+  /// Tasks that divide the rows of a class.
+  private let partCount: Int
   private let scratchByteCount: Int
+
+  private struct PlaneClass: Sendable {
+    let rows: ConvolutionProblem.AxisClass
+    let columns: ConvolutionProblem.AxisClass
+  }
 
   /// Copied input rows should stay in the L2 cache.
   private static let scratchLimit = 1 << 18
 
   init?(_ problem: ConvolutionProblem, _ context: PrepareContext) throws {
-    let elementType = try context.output(0).elementType
     guard problem.channelsPerGroup == 1, problem.groupCount > 1, problem.kernelExtents[0] == 1,
-      problem.outputExtents[0] == 1, problem.inputExtents[0] == 1,
-      problem.axisClasses.allSatisfy({ $0.count == 1 && $0[0].inputTapStep > 0 }),
-      problem.axisClasses[0][0].inputStart == 0
+      problem.outputExtents[0] == 1, problem.inputExtents[0] == 1, !problem.leavesPositions,
+      problem.axisClasses[0].count == 1, problem.axisClasses[0][0].inputStart == 0
     else { return nil }
+    let elementType = try context.output(0).elementType
+    let element = try elementType.requireKernelElement()
     self.problem = problem
-    element = try elementType.requireKernelElement()
+    self.element = element
     byteWidth = elementType.byteWidth
     instructionSet = context.instructionSet.rawValue
-
-    var height = problem.axis(1)
-    var width = problem.axis(2)
-    let table = graft_depthwise_kernels(instructionSet, element).pointee
-    var rowCount = problem.outputExtents[1]
-    while rowCount > 1,
-      table.scratch_byte_count(&height, &width, rowCount) > DepthwiseConvolution.scratchLimit
-    {
-      rowCount = (rowCount + 1) / 2
+    let classes = problem.axisClasses[1].flatMap { rows in
+      problem.axisClasses[2].map { columns in
+        PlaneClass(rows: rows.ascending, columns: columns.ascending)
+      }
     }
-    rowsPerTask = rowCount
-    scratchByteCount = table.scratch_byte_count(&height, &width, rowCount)
+    let table = graft_depthwise_kernels(instructionSet, element).pointee
+    func scratchByteCount(partCount: Int) -> Int {
+      classes.map { item in
+        var height = item.rows.kernelAxis(inputExtent: problem.inputExtents[1])
+        var width = item.columns.kernelAxis(inputExtent: problem.inputExtents[2])
+        let rowCount = (item.rows.outputCount + partCount - 1) / partCount
+        return table.scratch_byte_count(&height, &width, rowCount)
+      }.max() ?? 0
+    }
+    var partCount = 1
+    while partCount * 2 <= problem.outputExtents[1],
+      scratchByteCount(partCount: partCount) > DepthwiseConvolution.scratchLimit
+    {
+      partCount *= 2
+    }
+    self.classes = classes
+    self.partCount = partCount
+    self.scratchByteCount = scratchByteCount(partCount: partCount)
     // Huge strides or dilations would copy mostly what no tap reads.
-    guard scratchByteCount <= 8 * DepthwiseConvolution.scratchLimit else { return nil }
+    guard self.scratchByteCount <= 8 * DepthwiseConvolution.scratchLimit else { return nil }
   }
 
   func kernel() -> PreparedKernel {
-    let parts = (problem.outputExtents[1] + rowsPerTask - 1) / rowsPerTask
-    let planes = problem.groupCount * problem.rowsPerGroup
-    let inputSize = problem.inputExtents.elementCount * byteWidth
-    let outputSize = problem.outputPositions * byteWidth
-    let kernelSize = problem.kernelSize * byteWidth
+    let planes = problem.imageCount * problem.groupCount * problem.rowsPerGroup
     return .tasks(
-      problem.imageCount * planes * parts, workerScratchByteCount: scratchByteCount
+      planes * classes.count * partCount, workerScratchByteCount: scratchByteCount
     ) { [self] arguments, task in
-      let (plane, part) = task.quotientAndRemainder(dividingBy: parts)
-      let channel = plane % planes
-      let inputPlane = plane / problem.rowsPerGroup
-      let rows = evenRange(of: problem.outputExtents[1], part: part, partCount: parts)
-      var description = graft_depthwise_problem()
-      description.height = problem.axis(1)
-      description.width = problem.axis(2)
-      description.input = arguments.input(problem.inputs.image) + inputPlane * inputSize
-      description.weights = arguments.input(problem.inputs.weights) + channel * kernelSize
-      if let bias = problem.inputs.bias {
-        description.bias = arguments.input(bias) + channel * byteWidth
-      }
-      if let residual = problem.inputs.residual {
-        description.residual = arguments.input(residual) + plane * outputSize
-      }
-      description.output = arguments.output(0) + plane * outputSize
-      description.activation = problem.activation.parameters
-      graft_depthwise_kernels(instructionSet, element).pointee.convolve_rows(
-        &description, rows.lowerBound, rows.count, arguments.workerScratch)
+      let (rest, part) = task.quotientAndRemainder(dividingBy: partCount)
+      let (plane, index) = rest.quotientAndRemainder(dividingBy: classes.count)
+      run(plane: plane, classIndex: index, part: part, arguments)
     }
   }
-}
 
-extension ConvolutionProblem {
-  /// A spatial axis of a problem of one class, as the kernels take it.
-  func axis(_ axis: Int) -> graft_conv_axis {
-    axisClasses[axis][0].kernelAxis(inputExtent: inputExtents[axis])
+  private func run(plane: Int, classIndex: Int, part: Int, _ arguments: KernelArguments) {
+    let rows = classes[classIndex].rows
+    let columns = classes[classIndex].columns
+    let range = evenRange(of: rows.outputCount, part: part, partCount: partCount)
+    guard !range.isEmpty else { return }
+    let channel = plane % (problem.groupCount * problem.rowsPerGroup)
+    let inputPlane = plane / problem.rowsPerGroup
+    let kernelWidth = problem.kernelExtents[2]
+    let width = problem.outputExtents[2]
+    let firstWeight =
+      channel * problem.kernelSize + rows.firstTap * kernelWidth + columns.firstTap
+    let firstOutput =
+      plane * problem.outputPositions + rows.outputStart * width + columns.outputStart
+
+    var description = graft_depthwise_problem()
+    description.height = rows.kernelAxis(inputExtent: problem.inputExtents[1])
+    description.width = columns.kernelAxis(inputExtent: problem.inputExtents[2])
+    description.input =
+      arguments.input(problem.inputs.image)
+      + inputPlane * problem.inputExtents.elementCount * byteWidth
+    description.weights = arguments.input(problem.inputs.weights) + firstWeight * byteWidth
+    description.weight_row_step = rows.tapStep * kernelWidth
+    description.weight_column_step = columns.tapStep
+    if let bias = problem.inputs.bias {
+      description.bias = arguments.input(bias) + channel * byteWidth
+    }
+    if let residual = problem.inputs.residual {
+      description.residual = arguments.input(residual) + firstOutput * byteWidth
+    }
+    description.output = arguments.output(0) + firstOutput * byteWidth
+    description.output_row_step = rows.outputStep * width
+    description.output_column_step = columns.outputStep
+    description.activation = problem.activation.parameters
+    graft_depthwise_kernels(instructionSet, element).pointee.convolve_rows(
+      &description, range.lowerBound, range.count, arguments.workerScratch)
   }
 }
 
 extension ConvolutionProblem.AxisClass {
+  /// The same class with its taps in the order in which they meet the input.
+  fileprivate var ascending: Self {
+    guard inputTapStep < 0 else { return self }
+    var result = self
+    result.firstTap += (tapCount - 1) * tapStep
+    result.tapStep = -tapStep
+    result.inputStart += (tapCount - 1) * inputTapStep
+    result.inputTapStep = -inputTapStep
+    return result
+  }
+
+  /// As the kernels take it.
   func kernelAxis(inputExtent: Int) -> graft_conv_axis {
     graft_conv_axis(
       input: inputExtent, output: outputCount, taps: tapCount, stride: inputStep,

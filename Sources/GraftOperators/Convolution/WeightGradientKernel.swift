@@ -76,9 +76,12 @@ struct WeightGradientKernel: Sendable {
     let inputSize = problem.channelsPerGroup * problem.inputExtents.elementCount
     let outputSize = problem.rowsPerGroup * problem.outputPositions
     var description = graft_conv_gradient_problem()
-    description.axes.0 = problem.axis(0)
-    description.axes.1 = problem.axis(1)
-    description.axes.2 = problem.axis(2)
+    description.axes.0 = problem.axisClasses[0][0].kernelAxis(
+      inputExtent: problem.inputExtents[0])
+    description.axes.1 = problem.axisClasses[1][0].kernelAxis(
+      inputExtent: problem.inputExtents[1])
+    description.axes.2 = problem.axisClasses[2][0].kernelAxis(
+      inputExtent: problem.inputExtents[2])
     description.channels = problem.channelsPerGroup
     description.rows = problem.rowsPerGroup
     description.image_count = images.count

@@ -15,6 +15,11 @@ struct Resize: Operator {
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 11 { try upgradeScaling(&node, in: &context) }
+    // Before opset 13 an empty tensor stood where an input is left out today.
+    for index in node.inputs.indices.dropFirst()
+    where context.graph.constant(node.inputs[index])?.elementCount == 0 {
+      node.inputs[index] = nil
+    }
   }
 
   /// Opset 10, and Upsample: coordinates are divided by the scale, and the nearest neighbour lies

@@ -63,10 +63,9 @@ struct GraphEncoder {
     let outputs = Set(graph.outputs)
     return graph.nodes.flatMap(\.outputs).compactMap { output in
       guard let output, !outputs.contains(output) else { return nil }
+      // The specification wants a type in each entry.
       let value = graph[output]
-      let isPlain =
-        value.type == nil && value.documentation.isEmpty && value.plainMetadata.isEmpty
-      return isPlain ? nil : info(value, names[output])
+      return value.type == nil ? nil : info(value, names[output])
     }
   }
 
