@@ -80,12 +80,13 @@ extension ModelImport {
     let name =
       callNode.name.isEmpty
       ? callNode.output.first { !$0.isEmpty } ?? callNode.opType : callNode.name
-    var prefix = "\(name)/"
-    var number = 2
-    while !usedPrefixes.insert(prefix).inserted {
-      prefix = "\(name)_\(number)/"
+    var number = prefixNumbers[name] ?? 1
+    var prefix: String
+    repeat {
+      prefix = number == 1 ? "\(name)/" : "\(name)_\(number)/"
       number += 1
-    }
+    } while !usedPrefixes.insert(prefix).inserted
+    prefixNumbers[name] = number
     return prefix
   }
 }

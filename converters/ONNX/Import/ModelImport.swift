@@ -11,6 +11,8 @@ final class ModelImport {
   let functions: [FunctionKey: Onnx_FunctionProto]
   var inlinedNodeCount = 0
   var usedPrefixes: Set<String> = []
+  /// For each name of a call, the number to try next for making its prefix one of a kind.
+  var prefixNumbers: [String: Int] = [:]
 
   init(_ model: Onnx_ModelProto, decoder: TensorDecoder, limits: ImportLimits) throws {
     self.model = model
