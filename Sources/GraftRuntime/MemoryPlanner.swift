@@ -20,6 +20,7 @@ package struct MemoryPlanner {
   /// Where each buffer lies, and how large the arena is; all offsets are multiples of 64.
   package static func layOut(_ buffers: [Buffer]) throws -> (offsets: [Int], byteCount: Int) {
     var offsets = [Int](repeating: 0, count: buffers.count)
+    // By offset; those at the same offset do not live at the same time.
     var placed: [(range: Range<Int>, lifetime: ClosedRange<Int>)] = []
     var arenaByteCount = 0
     let order = buffers.indices.sorted {
@@ -32,20 +33,29 @@ package struct MemoryPlanner {
       guard (0...largestArena).contains(buffer.byteCount) else { throw tooLarge }
       let byteCount = (buffer.byteCount + Storage.alignment - 1) & ~(Storage.alignment - 1)
       guard byteCount > 0 else { continue }
-      let neighbours = placed.lazy
-        .filter { $0.lifetime.overlaps(buffer.lifetime) }
-        .map(\.range).sorted { $0.lowerBound < $1.lowerBound }
       var offset = 0
-      for range in neighbours {
-        if offset + byteCount <= range.lowerBound { break }
-        offset = max(offset, range.upperBound)
+      for neighbour in placed where neighbour.lifetime.overlaps(buffer.lifetime) {
+        if offset + byteCount <= neighbour.range.lowerBound { break }
+        offset = max(offset, neighbour.range.upperBound)
       }
       offsets[index] = offset
       guard offset + byteCount <= largestArena else { throw tooLarge }
-      placed.append((offset..<offset + byteCount, buffer.lifetime))
+      let place = firstIndex(in: placed, atOrAfter: offset)
+      placed.insert((offset..<offset + byteCount, buffer.lifetime), at: place)
       arenaByteCount = max(arenaByteCount, offset + byteCount)
     }
     return (offsets, arenaByteCount)
+  }
+
+  private static func firstIndex(
+    in placed: [(range: Range<Int>, lifetime: ClosedRange<Int>)], atOrAfter offset: Int
+  ) -> Int {
+    var (low, high) = (0, placed.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if placed[middle].range.lowerBound < offset { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 
   /// Sums of two sizes up to this fit into an `Int`.
