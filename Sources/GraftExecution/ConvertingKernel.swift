@@ -92,7 +92,8 @@ private struct ConvertingKernel {
       let table = (arguments.scratch! + tableOffset)
         .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
       var result = KernelArguments(
-        inputs: UnsafePointer(table), outputs: UnsafePointer(table + inputCount),
+        inputs: UnsafeBufferPointer(start: table, count: inputCount),
+        outputs: UnsafeBufferPointer(start: table + inputCount, count: outputCount),
         scratch: arguments.scratch, workerScratchBase: arguments.workerScratchBase,
         workerScratchStride: arguments.workerScratchStride)
       result.worker = arguments.worker

@@ -1,7 +1,7 @@
 /// The memory that a kernel works on. Raw pointers live here and below, nowhere above.
 package struct KernelArguments: @unchecked Sendable {
-  let inputs: UnsafePointer<UnsafeMutableRawPointer?>
-  let outputs: UnsafePointer<UnsafeMutableRawPointer?>
+  let inputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>
+  let outputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>
   /// Memory of the whole kernel, ``PreparedKernel/scratchByteCount`` bytes, aligned to 64.
   package let scratch: UnsafeMutableRawPointer?
   let workerScratchBase: UnsafeMutableRawPointer?
@@ -10,8 +10,8 @@ package struct KernelArguments: @unchecked Sendable {
   package internal(set) var worker = 0
 
   package init(
-    inputs: UnsafePointer<UnsafeMutableRawPointer?>,
-    outputs: UnsafePointer<UnsafeMutableRawPointer?>,
+    inputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>,
+    outputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>,
     scratch: UnsafeMutableRawPointer?, workerScratchBase: UnsafeMutableRawPointer?,
     workerScratchStride: Int
   ) {
@@ -27,8 +27,8 @@ package struct KernelArguments: @unchecked Sendable {
     workerScratchBase.map { $0 + worker * workerScratchStride }
   }
 
-  package func hasInput(_ index: Int) -> Bool { inputs[index] != nil }
-  package func hasOutput(_ index: Int) -> Bool { outputs[index] != nil }
+  package func hasInput(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
+  package func hasOutput(_ index: Int) -> Bool { index < outputs.count && outputs[index] != nil }
 
   package func input(_ index: Int) -> UnsafeRawPointer { UnsafeRawPointer(inputs[index]!) }
   package func output(_ index: Int) -> UnsafeMutableRawPointer { outputs[index]! }
@@ -44,12 +44,14 @@ package struct KernelArguments: @unchecked Sendable {
   package func optionalInput<Element>(
     _ index: Int, as: Element.Type
   ) -> UnsafePointer<Element>? {
-    inputs[index].map { UnsafePointer($0.assumingMemoryBound(to: Element.self)) }
+    guard index < inputs.count else { return nil }
+    return inputs[index].map { UnsafePointer($0.assumingMemoryBound(to: Element.self)) }
   }
 
   package func optionalOutput<Element>(
     _ index: Int, as: Element.Type
   ) -> UnsafeMutablePointer<Element>? {
-    outputs[index]?.assumingMemoryBound(to: Element.self)
+    guard index < outputs.count else { return nil }
+    return outputs[index]?.assumingMemoryBound(to: Element.self)
   }
 }

@@ -71,12 +71,8 @@ package func evaluate(
     defer { graft_cpu_restore_state(state) }
     try inputPointers.withUnsafeBufferPointer { inputPointers in
       try outputPointers.withUnsafeBufferPointer { outputPointers in
-        let placeholder = UnsafeMutablePointer<UnsafeMutableRawPointer?>.allocate(capacity: 1)
-        placeholder.initialize(to: nil)
-        defer { placeholder.deallocate() }
         let arguments = KernelArguments(
-          inputs: inputPointers.baseAddress ?? UnsafePointer(placeholder),
-          outputs: outputPointers.baseAddress ?? UnsafePointer(placeholder),
+          inputs: inputPointers, outputs: outputPointers,
           scratch: scratch.baseAddress, workerScratchBase: workerScratch.baseAddress,
           workerScratchStride: stride)
         try pool.run(phases, arguments, threads: threads)

@@ -4,6 +4,7 @@ package struct NodeUpgrader {
   package var graph: Graph
   /// What small values are known to contain, where that follows from constants and shapes.
   private var folded: [ValueID: Tensor] = [:]
+  private var foldedByteCount = 0
 
   /// Whether the graph is the body of a node. Shapes that do not fit are no error there yet: the
   /// branch may be one that is never taken.
@@ -108,12 +109,15 @@ package struct NodeUpgrader {
   // MARK: Folding
 
   private static let foldedElementLimit = 1024
-  /// Bytes that computing such small values may take.
+  /// Bytes that all such values of a graph may take.
+  private static let totalFoldingLimit = 32 << 20
+  /// Bytes that computing one of them may take.
   private static let foldingMemoryLimit = 1 << 20
 
   /// Runs a node on known small integers: shapes are computed so (Shape, Gather, Concat, Reshape).
   private mutating func fold(_ node: Node, _ operation: any Operator) {
     guard operation.isDeterministic, node.bodies.isEmpty,
+      foldedByteCount < Self.totalFoldingLimit,
       !node.outputs.contains(where: { $0.map { contents($0) != nil } ?? false })
     else { return }
     var inputs: [RuntimeValue?] = []
@@ -137,7 +141,9 @@ package struct NodeUpgrader {
         memoryLimit: Self.foldingMemoryLimit)
     else { return }
     for (output, value) in zip(node.outputs, values) {
-      if let output, let tensor = try? value?.tensor { folded[output] = tensor }
+      guard let output, let tensor = try? value?.tensor else { continue }
+      folded[output] = tensor
+      foldedByteCount += tensor.byteCount
     }
   }
 

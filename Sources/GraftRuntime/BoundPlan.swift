@@ -65,8 +65,9 @@ final class BoundPlan {
       }
       arguments.append(
         KernelArguments(
-          inputs: UnsafePointer(table + firstInput),
-          outputs: UnsafePointer(table + firstInput + step.inputs.count),
+          inputs: UnsafeBufferPointer(start: table + firstInput, count: step.inputs.count),
+          outputs: UnsafeBufferPointer(
+            start: table + firstInput + step.inputs.count, count: step.outputs.count),
           scratch: arena.baseAddress + step.scratchOffset,
           workerScratchBase: arena.baseAddress + step.workerScratchOffset,
           workerScratchStride: plan.workerScratchStride))

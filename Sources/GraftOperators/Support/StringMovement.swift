@@ -51,14 +51,12 @@ private func run(
   _ phases: [PreparedKernel.Phase], inputs: [Tensor?], outputs: [Tensor?], scratchByteCount: Int
 ) throws {
   let scratch = try Storage.heap(byteCount: scratchByteCount)
-  let inputPointers = inputs.map { $0?.baseAddress } + [nil]
-  let outputPointers = outputs.map { $0?.baseAddress } + [nil]
+  let inputPointers = inputs.map { $0?.baseAddress }
+  let outputPointers = outputs.map { $0?.baseAddress }
   try inputPointers.withUnsafeBufferPointer { inputPointers in
     try outputPointers.withUnsafeBufferPointer { outputPointers in
-      guard let inputBase = inputPointers.baseAddress, let outputBase = outputPointers.baseAddress
-      else { return }
       let arguments = KernelArguments(
-        inputs: inputBase, outputs: outputBase, scratch: scratch.baseAddress,
+        inputs: inputPointers, outputs: outputPointers, scratch: scratch.baseAddress,
         workerScratchBase: nil, workerScratchStride: 0)
       for phase in phases {
         for task in 0..<phase.taskCount { try phase.body(arguments, task) }
