@@ -8,10 +8,14 @@ enum ModelTrial {
   private static let elementLimit = 1 << 14
   private static let memoryLimit = 64 << 20
 
+  /// - Parameters:
+  ///   - folder: where external data lies
+  ///   - example: inputs to give the model where they fit
+  ///   - isExact: whether these are the inputs in any case
   /// - Returns: whether the model ran
   static func run(
     _ bytes: [UInt8], folder: String? = nil, like example: [Tensor?] = [],
-    _ generator: inout Generator
+    isExact: Bool = false, _ generator: inout Generator
   ) throws -> Bool {
     let storage = try Storage.heap(byteCount: bytes.count)
     bytes.withUnsafeBytes { source in
@@ -30,6 +34,10 @@ enum ModelTrial {
     let session = Session(executable)
     var inputs: [RuntimeValue] = []
     for (position, id) in graph.inputs.enumerated() {
+      if isExact, position < example.count, let tensor = example[position] {
+        inputs.append(.tensor(tensor))
+        continue
+      }
       guard let type = graph[id].type?.tensor,
         let tensor = try input(
           type, like: position < example.count ? example[position] : nil, &generator)
