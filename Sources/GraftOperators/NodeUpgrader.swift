@@ -34,8 +34,14 @@ package struct NodeUpgrader {
             ? "belongs to an operator set that the model does not import"
             : "is no operator of opset \(opset), which the model names")
       }
+      guard type.schema.inputs.lowerBound == 0 || node.inputs.first ?? nil != nil else {
+        throw GraftError.badData("input 0 is missing")
+      }
       let valueCount = graph.values.count
       var upgraded = node
+      // Operators make output 0 in any case, also where only the others are wanted.
+      if upgraded.outputs.isEmpty { upgraded.outputs = [nil] }
+      if upgraded.outputs[0] == nil { upgraded.outputs[0] = graph.addValue() }
       var context = UpgradeContext(graph: take(&graph), opset: opset)
       do {
         try type.upgrade(&upgraded, from: version, in: &context)

@@ -223,6 +223,12 @@ package enum OperatorCatalog {
       throw GraftError.badData(
         "has \(node.outputs.count) outputs; expected \(describe(schema.outputs))")
     }
+    // Kernels rely on these; which of the others are there they ask.
+    guard node.outputs.first ?? nil != nil else { throw GraftError.badData("has no output 0") }
+    for (index, input) in node.inputs.prefix(schema.inputs.lowerBound).enumerated()
+    where input == nil {
+      throw GraftError.badData("input \(index) is missing")
+    }
     return try type.init(AttributeReader(node.attributes))
   }
 

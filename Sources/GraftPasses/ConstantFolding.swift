@@ -91,6 +91,17 @@ package enum ConstantFolding: GraphPass {
       guard !overflow else { return false }
       byteCount = sum
     }
-    return byteCount <= budget.byteCount
+    return byteCount <= budget.byteCount && !isLaborious(node, byteCount, graph)
+  }
+
+  /// Operators that look at many elements, or a whole window, for each of their outputs.
+  private static let windowed: Set<String> = [
+    "AveragePool", "Conv", "ConvTranspose", "LpPool", "LRN", "MaxPool", "NonMaxSuppression",
+  ]
+
+  private static func isLaborious(_ node: Node, _ outputByteCount: Int, _ graph: Graph) -> Bool {
+    guard windowed.contains(node.operatorType) else { return false }
+    let inputCount = node.inputs.compactMap { graph.constant($0)?.elementCount }.reduce(0, +)
+    return Double(inputCount) * Double(outputByteCount) > 0x1p32
   }
 }

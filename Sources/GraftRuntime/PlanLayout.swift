@@ -123,6 +123,9 @@ struct PlanLayout {
         constants.append(constant)
       }
     }
+    // Before kernels make tables of the extents.
+    try requireMemory(
+      item.outputTypes.lazy.map { $0?.memoryByteCount ?? 0 }, limit: planner.memoryLimit)
     let context = PrepareContext(
       inputs: descriptions,
       outputs: zip(node.outputs, item.outputTypes).map { id, type in
@@ -143,12 +146,7 @@ struct PlanLayout {
         return
       }
       appendStep(node, .dynamic { [$0[position]] })
-    case .dynamic:
-      // Such kernels allocate their outputs themselves.
-      try requireMemory(
-        item.outputTypes.lazy.map { $0?.byteCount ?? 0 }, limit: planner.memoryLimit)
-      appendStep(node, kernel)
-    case .phases:
+    default:
       appendStep(node, kernel)
     }
   }

@@ -127,7 +127,7 @@ struct Selection {
       let inputs = node.inputs.map { $0.flatMap { known[$0] } }
       guard operation.isDeterministic, node.bodies.isEmpty,
         zip(node.inputs, inputs).allSatisfy({ $0 == nil || $1 != nil }),
-        inference.outputTypes.allSatisfy({ $0 == nil || $0?.byteCount != nil }),
+        inference.outputTypes.allSatisfy({ $0?.isStatic ?? true }),
         foldedByteCount < Planner.totalFoldingLimit,
         let results = try? evaluate(
           operation, inputs: inputs.map { $0.map { .tensor($0) } },
@@ -153,8 +153,14 @@ extension ValueType {
     return tensor.shape?.knownShape != nil
   }
 
-  /// Bytes of a tensor of known shape; `nil` for anything else.
+  /// Bytes of a static tensor; `nil` for anything else.
   var byteCount: Int? {
+    guard let tensor, let shape = tensor.shape?.knownShape else { return nil }
+    return try? Tensor.byteCount(tensor.elementType, shape)
+  }
+
+  /// Bytes to expect for a tensor of known shape.
+  var memoryByteCount: Int? {
     guard let tensor, let shape = tensor.shape?.knownShape else { return nil }
     return try? Tensor.memoryByteCount(tensor.elementType, shape)
   }

@@ -110,6 +110,7 @@ package final class Session {
       if let value { return value }
       // An output that is an input or a constant of a kind that does not lie in an arena.
       if let index = graph.inputs.firstIndex(of: graph.outputs[position]) { return inputs[index] }
+      if let constant = graph.constants[graph.outputs[position]] { return .tensor(constant) }
       throw GraftError(
         .software, "output '\(executable.outputNames[position])' was not computed")
     }

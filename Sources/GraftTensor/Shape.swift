@@ -4,7 +4,8 @@ package typealias Shape = [Int]
 extension Array where Element == Int {
   /// The number of elements of a tensor of this shape; 1 for a scalar.
   ///
-  /// - Throws: `GraftError` if an extent is negative or the product does not fit.
+  /// - Throws: `GraftError` if an extent is negative or the product does not fit; that of the extents besides
+  ///   0, too, over which kernels may loop.
   package func checkedElementCount() throws -> Int {
     var count = 1
     var hasZero = false
@@ -21,6 +22,9 @@ extension Array where Element == Int {
         throw GraftError.badData("shape \(self) has too many elements")
       }
       count = product
+    }
+    guard !hasZero || count <= 1 << 28 else {
+      throw GraftError.badData("shape \(self) is empty, but has extents too large for that")
     }
     return hasZero ? 0 : count
   }

@@ -67,10 +67,12 @@ package struct Tensor: Sendable {
     return bytes
   }
 
-  /// As ``byteCount(_:_:)``, with what a string takes besides its characters.
+  /// Bytes to expect for making a tensor: as ``byteCount(_:_:)``, but with what a string takes besides its
+  /// characters, and also for empty tensors as their other extents have it: kernels keep tables of these.
   package static func memoryByteCount(_ elementType: ElementType, _ shape: Shape) throws -> Int {
-    guard elementType == .string else { return try byteCount(elementType, shape) }
-    return try shape.checkedElementCount() * MemoryLayout<String>.stride
+    _ = try shape.checkedElementCount()
+    let width = elementType == .string ? MemoryLayout<String>.stride : elementType.byteWidth
+    return shape.lazy.filter { $0 > 0 }.reduce(width, *)
   }
 
   package var rank: Int { shape.count }

@@ -1,5 +1,6 @@
 import Foundation
 import GraftTensor
+import Synchronization
 import Testing
 
 /// Runs the cases of one kind of file, and watches each one's errors, time and memory.
@@ -21,10 +22,13 @@ struct CaseRunner {
   /// - Parameter body: reads damaged files; returns whether the file was good in spite of the damage
   func run(_ body: (Int, inout Generator) throws -> Bool) throws {
     let log = try CaseLog(name)
+    let watchdog = Watchdog()
+    defer { watchdog.stop() }
     var goodCount = 0
     var refusedCount = 0
     for number in Self.chosenCases ?? 0..<count {
       log.note("\(name) \(number)")
+      watchdog.begin("\(name) \(number)")
       var generator = Generator(kind: kind, case: number)
       let memory = peakMemory()
       let start = processorTime()
@@ -67,6 +71,36 @@ struct CaseRunner {
     var time = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}
+
+/// Ends the process, saying so, when a case does not end.
+private final class Watchdog: Sendable {
+  private static let limit = 300.0
+
+  private let current = Mutex<(name: String, start: Double)?>(nil)
+
+  init() {
+    Thread.detachNewThread { [weak self] in
+      while let self {
+        self.check()
+        Thread.sleep(forTimeInterval: 1)
+      }
+    }
+  }
+
+  func begin(_ name: String) {
+    current.withLock { $0 = (name, ProcessInfo.processInfo.systemUptime) }
+  }
+
+  func stop() { current.withLock { $0 = nil } }
+
+  private func check() {
+    guard let (name, start) = current.withLock({ $0 }),
+      ProcessInfo.processInfo.systemUptime - start > Self.limit
+    else { return }
+    print("\(name) does not end")
+    exit(1)
   }
 }
 

@@ -44,10 +44,12 @@ extension SeedModel {
       if isConstant(position) { return graph.addConstant(name: "input\(position)", tensor) }
       given.append(tensor)
       return graph.addInput(
-        name: "input\(position)", type: TensorType(tensor.elementType, [GraftGraph.Dimension](tensor.shape)))
+        name: "input\(position)",
+        type: TensorType(tensor.elementType, [GraftGraph.Dimension](tensor.shape)))
     }
     let outputs = graph.addNode(
-      schema.name, domain: schema.domain.isEmpty ? "" : Self.foreignDomain, name: "node", inputs, attributes: example.attributes,
+      schema.name, domain: schema.domain.isEmpty ? "" : Self.foreignDomain, name: "node", inputs,
+      attributes: example.attributes,
       outputCount: example.outputs.count)
     graph.nodes[0].outputs = zip(outputs, example.outputs).map { $1 == nil ? nil : $0 }
     graph.outputs = graph.nodes[0].outputs.compactMap { $0 }

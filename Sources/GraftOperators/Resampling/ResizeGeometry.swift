@@ -100,6 +100,10 @@ struct ResizeGeometry {
         scale = Double(output) / Double(extent)
       }
       guard extent > 0 || output == 0 else { throw tooLarge(axis, extent) }
+      // The filter is stretched by 1 / scale; a region may make that more than the input has.
+      guard !method.isAntialiased || output == 0 || scale * Double(extent) >= 0.25 else {
+        throw tooLarge(axis, extent)
+      }
       result.append(
         (
           axis,
