@@ -1,10 +1,10 @@
 /// A convolution or transposed convolution of known shapes, in the one form that the kernels take.
 ///
-/// Each output element is a sum over channels and kernel taps. All have three spatial axes; those that a
-/// convolution lacks have extent 1.
+/// Each output element is a sum over channels and kernel taps. All have three spatial axes; those
+/// that a convolution lacks have extent 1.
 struct ConvolutionProblem: Sendable {
-  /// Output positions along one axis that share their kernel taps. Those of a convolution are one class; of a
-  /// transposed one there is a class for each residue modulo its stride.
+  /// Output positions along one axis that share their kernel taps. Those of a convolution are one
+  /// class; of a transposed one there is a class for each residue modulo its stride.
   struct AxisClass: Sendable {
     /// The first position, from one to the next, and how many there are.
     var outputStart = 0
@@ -121,10 +121,11 @@ extension ConvolutionProblem {
       [AxisClass()], [AxisClass()], [AxisClass(outputCount: outputPositions)])
   }
 
-  /// The transpose of a convolution: spreads `image` ([N, C, …]) through `weights` ([C, M / group, …]).
+  /// The transpose of a convolution: spreads `image` ([N, C, …]) through `weights` ([C, M / group,
+  /// …]).
   ///
-  /// - Parameter paddings: what the convolution padded in front of each axis of its input, which is the
-  ///   output here
+  /// - Parameter paddings: what the convolution padded in front of each axis of its input, which
+  ///   is the output here
   static func transposed(
     _ attributes: ConvolutionAttributes, image: Shape, weights: Shape, output: Shape,
     paddings: [Int]
@@ -148,8 +149,8 @@ extension ConvolutionProblem {
     return problem
   }
 
-  /// Output position o meets input position (o + padding - tap · dilation) / stride, where that is whole: which
-  /// taps those are depends on o modulo stride.
+  /// Output position o meets input position (o + padding - tap · dilation) / stride, where that is
+  /// whole: which taps those are depends on o modulo stride.
   private static func residueClasses(
     stride: Int, dilation: Int, padding: Int, kernel: Int, output: Int
   ) -> [AxisClass] {

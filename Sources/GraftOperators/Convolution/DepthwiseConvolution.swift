@@ -1,7 +1,7 @@
 import CGraftKernels
 
-/// Convolution where each output channel reads one input channel, and the transpose of such a one: one plane
-/// at a time, directly.
+/// Convolution where each output channel reads one input channel, and the transpose of such a one:
+/// one plane at a time, directly.
 struct DepthwiseConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32

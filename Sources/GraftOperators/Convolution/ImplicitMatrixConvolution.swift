@@ -1,10 +1,10 @@
 import CGraftKernels
 
-/// Convolution as the product of a packed weight matrix with the unrolled image, of which only a panel exists
-/// at a time.
+/// Convolution as the product of a packed weight matrix with the unrolled image, of which only a
+/// panel exists at a time.
 ///
-/// The output positions of each class (see ``ConvolutionProblem``) are cut into ranges and the output channels
-/// into panels; a task computes some of both.
+/// The output positions of each class (see ``ConvolutionProblem``) are cut into ranges and the
+/// output channels into panels; a task computes some of both.
 struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
@@ -175,7 +175,8 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     return low
   }
 
-  /// Gives positions that no tap reaches what remains of the sum: the bias. The others are overwritten.
+  /// Gives positions that no tap reaches what remains of the sum: the bias. The others are
+  /// overwritten.
   private var fillPhase: PreparedKernel.Phase {
     let problem = problem
     let positions = problem.outputPositions

@@ -8,7 +8,8 @@ struct WeightGradientKernel: Sendable {
   private let instructionSet: Int32
 
   private static let wantedTaskCount = 16
-  /// Columns are dealt out in the widest vector tiles; a task wants a few, as it packs the output gradient.
+  /// Columns are dealt out in the widest vector tiles; a task wants a few, as it packs the output
+  /// gradient.
   private static let columnUnit = 32
   private static let unitsPerTask = 4
   private static let minimumWork = 1 << 20
