@@ -96,6 +96,7 @@ let package = Package(
     // Tests
     tests("GraftTensorTests", ["GraftTensor"]),
     tests("GraftOperatorsTests", ["GraftOperators"]),
+    tests("GraftKernelsTests", ["GraftOperators", "CGraftKernels"]),
     .target(
       name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),

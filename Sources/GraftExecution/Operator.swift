@@ -65,10 +65,13 @@ package struct OperatorExample: Sendable {
   package let tolerance: Double
   /// Inputs whose gradients are checked against central differences.
   package let differentiableInputs: [Int]
+  /// Outputs through which gradients flow; `nil` for all that are floating point.
+  package let differentiableOutputs: [Int]?
 
   package init(
     _ name: String, attributes: [String: Attribute] = [:], inputs: [Tensor?], outputs: [Tensor?],
-    tolerance: Double = 1e-6, differentiableInputs: [Int] = []
+    tolerance: Double = 1e-6, differentiableInputs: [Int] = [],
+    differentiableOutputs: [Int]? = nil
   ) {
     self.name = name
     self.attributes = attributes
@@ -76,5 +79,6 @@ package struct OperatorExample: Sendable {
     self.outputs = outputs
     self.tolerance = tolerance
     self.differentiableInputs = differentiableInputs
+    self.differentiableOutputs = differentiableOutputs
   }
 }

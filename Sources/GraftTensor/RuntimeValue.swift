@@ -1,9 +1,9 @@
 /// What flows along an edge at run time.
-package indirect enum RuntimeValue: Sendable {
+package enum RuntimeValue: Sendable {
   case tensor(Tensor)
   case sequence([RuntimeValue])
   /// `nil` is the empty optional.
-  case optional(RuntimeValue?)
+  indirect case optional(RuntimeValue?)
 
   /// - Throws: `GraftError` if this is no tensor.
   package var tensor: Tensor {

@@ -68,8 +68,8 @@ struct Reference {
   }
 }
 
-/// Runs a node with every instruction set, with constant and with computed inputs, with 1, 2, 3 and 8 threads;
-/// expects the reference, and the same bits for any number of threads.
+/// Runs a node with every instruction set, with constant and with computed inputs, with 1, 2, 3 and
+/// 8 threads; expects the reference, and the same bits for any number of threads.
 func expect(
   _ reference: Reference, from operatorType: String, domain: String = "",
   attributes: [String: Attribute] = [:], inputs: [Tensor?], _ comment: String = "",
@@ -109,8 +109,8 @@ func expect(
   }
 }
 
-/// Expects each element within 16 rounding errors of the sum of magnitudes: sums of up to a few hundred terms
-/// stay far below that, a wrong or missing term does not.
+/// Expects each element within 16 rounding errors of the sum of magnitudes: sums of up to a few
+/// hundred terms stay far below that, a wrong or missing term does not.
 private func expect(
   _ output: Tensor, matches reference: Reference, _ comment: Comment,
   sourceLocation: SourceLocation

@@ -50,8 +50,10 @@ import Testing
     #expect(worst.error <= 2, "\(function.name)(\(worst.x)) is \(worst.error) ULP off")
   }
 
+  /// Operators that map each element by itself; the others of one input look along an axis.
   static let unaryNames = OperatorCatalog.operators.map { $0.schema }
     .filter { $0.inputs == 1...1 && $0.domain.isEmpty }.map { $0.name }
+    .filter { !$0.hasSuffix("Softmax") && !$0.hasSuffix("Normalization") && $0 != "Hardmax" }
 
   /// Tasks cut tensors anywhere, so an element's bits must not depend on what stands around it.
   @Test(arguments: unaryNames)

@@ -2,6 +2,7 @@ import Foundation
 import GraftData
 import GraftModels
 import GraftONNX
+import GraftRuntime
 import GraftTraining
 import Testing
 

@@ -227,6 +227,10 @@ def reference_cases():
 class RealModels(unittest.TestCase):
     # Their stored answers are not those of the model itself.
     WITHOUT_ANSWERS = {"mnist-quantized-conv-integer"}
+    # Errors of onnxruntime itself, measured against the same model in double. yunet: its sigmoid is off by
+    # 1.2e-7 where the true values are at most 8.5e-6. yolox: the network multiplies rounding errors of its
+    # noise input until onnxruntime is off by 1.3e-4 of the largest value, which is more than the bound.
+    PEER_ERRORS = {("yunet", "obj_8"): 1.2e-7, ("yolox-nano", "output"): 4.5e-4}
 
     def compare(self, outputs, reference, label):
         for key in reference.files:
@@ -240,7 +244,8 @@ class RealModels(unittest.TestCase):
             bound = 2e-2 if expected.dtype == np.float16 else 1e-4
             scale = max(np.abs(expected.astype(np.float64)).max(), 1e-12)
             difference = np.abs(expected.astype(np.float64) - got.astype(np.float64)).max()
-            self.assertLessEqual(difference, bound * scale, f"{label} {name}")
+            allowed = bound * scale + self.PEER_ERRORS.get((label.split(os.sep)[1], name), 0)
+            self.assertLessEqual(difference, allowed, f"{label} {name}")
 
     def test_outputs_are_those_of_onnxruntime(self):
         compared = 0

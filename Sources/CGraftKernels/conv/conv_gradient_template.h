@@ -27,7 +27,8 @@ static TARGET void NAME(weight_gradient)(
       GRAFT_ACTIVATION_CLAMP, -__builtin_inf(), __builtin_inf()};
 
   for (ptrdiff_t image = 0; image < p->image_count; image++) {
-    const NAME(unaligned) *input = (const NAME(unaligned) *)p->input + image * p->input_image_stride;
+    const NAME(unaligned) *input =
+        (const NAME(unaligned) *)p->input + image * p->input_image_stride;
     const NAME(unaligned) *output_gradient =
         (const NAME(unaligned) *)p->output_gradient + image * p->output_gradient_image_stride;
     for (ptrdiff_t first = 0; first < positions; first += block) {

@@ -1,5 +1,5 @@
-// Convolution as a matrix product whose right side is read from the image on the fly, for one element type
-// and instruction set. The file that includes this defines
+// Convolution as a matrix product whose right side is read from the image on the fly, for one
+// element type and instruction set. The file that includes this defines
 //   ELEMENT, LANES         the element type and the elements of a vector
 //   HAS_MASKS              whether vectors of float can be loaded under a mask
 //   MAXIMUM_ROWS           rows of a full register tile, which is two vectors wide
@@ -13,8 +13,8 @@ typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 typedef NAME(pair) NAME(unaligned_pair) __attribute__((aligned(1)));
 
-/// Copies pieces of input rows, one of each channel: `count` elements `stride` apart, starting at position
-/// `start` of a row of `extent`. What is outside of the row is 0.
+/// Copies pieces of input rows, one of each channel: `count` elements `stride` apart, starting at
+/// position `start` of a row of `extent`. What is outside of the row is 0.
 static TARGET void NAME(copy_pieces)(
     const NAME(unaligned) *row, ptrdiff_t row_step, ptrdiff_t extent, ptrdiff_t start,
     ptrdiff_t stride, ptrdiff_t count, ELEMENT *target, ptrdiff_t target_step,
@@ -63,8 +63,8 @@ static TARGET void NAME(copy_pieces)(
   }
 }
 
-/// Unrolls part of the input: target[k][i] is what output position `first_position + i` reads of channel and
-/// tap `first_depth + k`. Rows are `width` apart, and 0 beyond `count`.
+/// Unrolls part of the input: target[k][i] is what output position `first_position + i` reads of
+/// channel and tap `first_depth + k`. Rows are `width` apart, and 0 beyond `count`.
 static TARGET void NAME(unroll)(
     const graft_conv_axis *axes, const void *untyped_input, ptrdiff_t first_depth, ptrdiff_t depth,
     ptrdiff_t first_position, ptrdiff_t count, ptrdiff_t width, ELEMENT *target) {
@@ -232,9 +232,14 @@ static TARGET void NAME(pack_weights)(
         TILES.transpose(source, w->row_stride, rows, depth, target, rows);
       } else {
         for (ptrdiff_t channel = 0; channel < w->channels; channel++)
-          TILES.transpose(
-              source + channel * w->channel_stride, w->row_stride, rows, tap_count,
-              target + channel * tap_count * rows, rows);
+          if (w->row_stride == 1 && tap_count == 1)
+            memcpy(
+                target + channel * rows, source + channel * w->channel_stride,
+                (size_t)rows * sizeof(ELEMENT));
+          else
+            TILES.transpose(
+                source + channel * w->channel_stride, w->row_stride, rows, tap_count,
+                target + channel * tap_count * rows, rows);
       }
       continue;
     }

@@ -1,5 +1,5 @@
-// Makes the depthwise kernels of one instruction set. The file that includes this defines TARGET, VECTOR_BYTES
-// and TABLE as gemm_instances.h has them.
+// Makes the depthwise kernels of one instruction set. The file that includes this defines TARGET,
+// VECTOR_BYTES and TABLE as gemm_instances.h has them.
 
 #include <string.h>
 

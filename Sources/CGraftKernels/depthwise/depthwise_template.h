@@ -1,4 +1,5 @@
-// Depthwise convolution for one element type and instruction set. The file that includes this defines
+// Depthwise convolution for one element type and instruction set. The file that includes this
+// defines
 //   ELEMENT, IS_FLOATING, LANES, TARGET, NAME(base)   as gemm_tile_template.h has them
 
 #include "../gemm/activation_template.h"
@@ -9,8 +10,8 @@ typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 typedef NAME(pair) NAME(unaligned_pair) __attribute__((aligned(1)));
 
-// Input rows are copied with their zero border, and split by column modulo stride: what a vector of output
-// positions reads for one tap is contiguous then, whatever stride and dilation are.
+// Input rows are copied with their zero border, and split by column modulo stride: what a vector of
+// output positions reads for one tap is contiguous then, whatever stride and dilation are.
 
 /// Elements of the columns of one residue.
 static ptrdiff_t NAME(residue_length)(const graft_conv_axis *width) {

@@ -7,7 +7,8 @@
 #if !defined(GRAFT_FAST_EXPONENTIAL)
 #define GRAFT_FAST_EXPONENTIAL
 
-/// e to the x, for vectorised loops: to 2 units in the last place; 0 below -86.6 and infinite above 88.7.
+/// e to the x, for vectorised loops: to 2 units in the last place; 0 below -86.6 and infinite above
+/// 88.7.
 static inline __attribute__((always_inline)) float graft_exponential(float x) {
   const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.

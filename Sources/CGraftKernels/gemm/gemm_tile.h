@@ -29,8 +29,8 @@ typedef struct {
   ptrdiff_t panel_columns;
   /// Computes rows (at most maximum_rows) x columns (at most panel_columns).
   void (*run)(const graft_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
-  /// Copies `rows` rows of `depth` contiguous elements each to depth x width, transposed. Rows up to `width`
-  /// that are not there become 0.
+  /// Copies `rows` rows of `depth` contiguous elements each to depth x width, transposed. Rows up
+  /// to `width` that are not there become 0.
   void (*transpose)(
       const void *source, ptrdiff_t row_stride, ptrdiff_t rows, ptrdiff_t depth, void *target,
       ptrdiff_t width);
@@ -38,8 +38,8 @@ typedef struct {
 
 const graft_tile_table *graft_tile_kernels(int32_t instruction_set, int32_t element);
 
-/// Depth of a pass: a panel of B as deep as this fits into the L1 cache. Depends on the depth alone, as it
-/// decides the order of sums.
+/// Depth of a pass: a panel of B as deep as this fits into the L1 cache. Depends on the depth
+/// alone, as it decides the order of sums.
 static inline ptrdiff_t graft_depth_block(ptrdiff_t depth) {
   const ptrdiff_t limit = 288;
   const ptrdiff_t count = (depth + limit - 1) / limit;

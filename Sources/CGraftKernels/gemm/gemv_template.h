@@ -1,5 +1,5 @@
-// Products of few rows with a big matrix, which is read once and in place; what must be defined stands in
-// gemm_tile_template.h.
+// Products of few rows with a big matrix, which is read once and in place; what must be defined
+// stands in gemm_tile_template.h.
 
 /// alpha * sum + beta * addends, for one element.
 static inline __attribute__((always_inline)) TARGET ELEMENT NAME(finished)(
@@ -23,8 +23,9 @@ static TARGET void NAME(activate_columns)(
 #endif
 }
 
-/// Dot products of all rows of A with `columns` columns of B; `rows` (those of A), `columns` and `parts` are
-/// constants where this is inlined. `parts` sums for each product hide the latency of adding.
+/// Dot products of all rows of A with `columns` columns of B; `rows` (those of A), `columns` and
+/// `parts` are constants where this is inlined. `parts` sums for each product hide the latency of
+/// adding.
 static inline __attribute__((always_inline)) TARGET void NAME(dots)(
     const int rows, const int columns, const int parts, const graft_gemm_problem *p,
     ptrdiff_t column) {
@@ -91,17 +92,18 @@ static TARGET void NAME(dot_columns)(
 }
 #undef DOT_COLUMNS
 
-/// Adds `depth` rows of B, each times its element of A, to `rows` partial rows; `rows` and `depth` are
-/// constants where this is inlined.
+/// Adds `depth` rows of B, each times its element of A, to `rows` partial rows; `rows` and `depth`
+/// are constants where this is inlined.
 static inline __attribute__((always_inline)) TARGET void NAME(add_some_rows)(
     const int rows, const int depth, const graft_gemm_problem *p, ptrdiff_t k,
     ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
+  const NAME(unaligned) *a = p->a;
   ELEMENT x[4][8];
 #pragma unroll
   for (int row = 0; row < rows; row++)
 #pragma unroll
     for (int i = 0; i < depth; i++)
-      x[row][i] = ((const NAME(unaligned) *)p->a)[row * p->a_row_stride + (k + i) * p->a_depth_stride];
+      x[row][i] = a[row * p->a_row_stride + (k + i) * p->a_depth_stride];
   const ptrdiff_t stride = p->b_depth_stride;
   const NAME(unaligned) *b = (const NAME(unaligned) *)p->b + k * stride;
   const ptrdiff_t columns = p->columns, end = first_column + column_count;

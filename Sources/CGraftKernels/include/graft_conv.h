@@ -3,8 +3,8 @@
 
 #include "graft_gemm.h"
 
-/// How output positions and kernel taps along one axis meet the input: output position o and tap t read
-/// input position o * stride + first + t * tap_step, or zero if that is outside.
+/// How output positions and kernel taps along one axis meet the input: output position o and tap t
+/// read input position o * stride + first + t * tap_step, or zero if that is outside.
 typedef struct {
   ptrdiff_t input, output, taps;
   ptrdiff_t stride, first, tap_step;
@@ -13,8 +13,9 @@ typedef struct {
 /// A convolution of one image and group: output[r][o] = sum over channels c and taps t of
 /// weights[r][c][t] * input[c][o, t], in that order.
 ///
-/// Convolutions and their transposes both have this form; of a transposed one with strides each residue class
-/// of output positions is one such problem, whose outputs lie `step` apart. All strides count elements.
+/// Convolutions and their transposes both have this form; of a transposed one with strides each
+/// residue class of output positions is one such problem, whose outputs lie `step` apart. All
+/// strides count elements.
 typedef struct {
   /// Depth, height and width; all 1 where a convolution has fewer axes.
   graft_conv_axis axes[3];
@@ -43,8 +44,8 @@ typedef struct {
   ptrdiff_t taps[3], tap_stride[3];
 } graft_conv_weights;
 
-/// A part of a convolution's weight gradient: gradient[r][c][t] = sum over images and positions o of
-/// output_gradient[r][o] * input[c][o, t].
+/// A part of a convolution's weight gradient: gradient[r][c][t] = sum over images and positions o
+/// of output_gradient[r][o] * input[c][o, t].
 typedef struct {
   graft_conv_axis axes[3];
   ptrdiff_t channels, rows;
@@ -59,7 +60,8 @@ typedef struct {
 
 /// The convolution kernels of one element type and instruction set.
 typedef struct {
-  /// The largest number of rows that a panel may have, and the number of positions a pass takes at once.
+  /// The largest number of rows that a panel may have, and the number of positions a pass takes at
+  /// once.
   ptrdiff_t maximum_rows, panel_columns;
   /// Computes the rows of some panels at a range of output positions (counted through all axes).
   void (*convolve)(

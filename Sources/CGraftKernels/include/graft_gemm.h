@@ -30,9 +30,10 @@ typedef struct {
 
 /// C = activation(alpha * A * B + beta * (addend + row addend)).
 ///
-/// A is rows x depth, B is depth x columns, C is rows x columns with contiguous rows. Of the two strides of A
-/// and of B one is 1. All strides count elements. A, B and the addends may lie at any address, C is aligned
-/// to its elements. For integers alpha and beta are 1, and there is no activation.
+/// A is rows x depth, B is depth x columns, C is rows x columns with contiguous rows. Of the two
+/// strides of A and of B one is 1. All strides count elements. A, B and the addends may lie at any
+/// address, C is aligned to its elements. For integers alpha and beta are 1, and there is no
+/// activation.
 typedef struct {
   ptrdiff_t rows, columns, depth;
   const void *a;
@@ -51,21 +52,22 @@ typedef struct {
 
 /// The matrix kernels of one element type and instruction set.
 typedef struct {
-  /// Computes a block of C: blocks may be computed in any order and at the same time. Each element is the sum
-  /// of products in order of depth, in blocks that only the depth determines.
+  /// Computes a block of C: blocks may be computed in any order and at the same time. Each element
+  /// is the sum of products in order of depth, in blocks that only the depth determines.
   void (*product)(
       const graft_gemm_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *scratch);
-  /// Computes columns of C for few rows, reading B once and in place. The depth strides of A and B are 1,
-  /// and rows is at most GRAFT_GEMV_MAXIMUM_ROWS.
+  /// Computes columns of C for few rows, reading B once and in place. The depth strides of A and B
+  /// are 1, and rows is at most GRAFT_GEMV_MAXIMUM_ROWS.
   void (*dot_columns)(
       const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
-  /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it to those
-  /// columns of `partial`, which is rows x columns. B's column stride is 1; rows as above.
+  /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it
+  /// to those columns of `partial`, which is rows x columns. B's column stride is 1; rows as above.
   void (*add_rows)(
       const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
-  /// Finishes what `add_rows` began: adds up `split_count` partial sums, rows x columns each, in order.
+  /// Finishes what `add_rows` began: adds up `split_count` partial sums, rows x columns each, in
+  /// order.
   void (*finish_rows)(
       const graft_gemm_problem *problem, const void *partial, ptrdiff_t split_count,
       ptrdiff_t first_column, ptrdiff_t column_count);

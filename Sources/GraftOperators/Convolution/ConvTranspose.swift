@@ -1,4 +1,5 @@
-/// The transpose of a convolution: each input element is spread over a window of the output by a kernel.
+/// The transpose of a convolution: each input element is spread over a window of the output by a
+/// kernel.
 ///
 /// Inputs: image [N, C, …], weights [C, M / group, …], bias [M] (optional).
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ConvTranspose.html>
@@ -105,8 +106,8 @@ struct ConvTranspose: Operator {
     return try problem.kernel(context)
   }
 
-  /// The gradient of the image is a convolution; that of the weights is one's weight gradient, with image and
-  /// output gradient in exchanged parts.
+  /// The gradient of the image is a convolution; that of the weights is one's weight gradient, with
+  /// image and output gradient in exchanged parts.
   func gradient(_ builder: inout GradientBuilder) throws {
     let outputGradient = try builder.outputGradient()
     let convolution = try convolutionAttributes(builder)

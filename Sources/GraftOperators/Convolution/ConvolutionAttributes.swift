@@ -104,8 +104,8 @@ struct ConvolutionAttributes: Sendable {
 }
 
 extension ConvolutionAttributes.Padding {
-  /// Splits padding between the two sides; the odd element goes to the end for `sameUpper`, to the beginning
-  /// for `sameLower`.
+  /// Splits padding between the two sides; the odd element goes to the end for `sameUpper`, to the
+  /// beginning for `sameLower`.
   func split(_ total: Int) -> (begin: Int, end: Int) {
     let half = total / 2
     return self == .sameLower ? (total - half, half) : (half, total - half)

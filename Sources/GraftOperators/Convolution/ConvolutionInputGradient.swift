@@ -1,7 +1,8 @@
 /// The gradient of a convolution's image.
 ///
-/// Inputs: output gradient [N, M, …], weights [M, C / group, …], the image's shape (int64). The attributes are
-/// those of the Conv node. Specification of that: <https://onnx.ai/onnx/operators/onnx__Conv.html>
+/// Inputs: output gradient [N, M, …], weights [M, C / group, …], the image's shape (int64). The
+/// attributes are those of the Conv node. Specification of that:
+/// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 struct ConvolutionInputGradient: Operator {
   static let schema = OperatorSchema(
     "ConvolutionInputGradient", domain: "graft", since: [1], inputs: 3...3)

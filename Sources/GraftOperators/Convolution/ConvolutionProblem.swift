@@ -1,10 +1,10 @@
 /// A convolution or transposed convolution of known shapes, in the one form that the kernels take.
 ///
-/// Each output element is a sum over channels and kernel taps. All have three spatial axes; those that a
-/// convolution lacks have extent 1.
+/// Each output element is a sum over channels and kernel taps. All have three spatial axes; those
+/// that a convolution lacks have extent 1.
 struct ConvolutionProblem: Sendable {
-  /// Output positions along one axis that share their kernel taps. Those of a convolution are one class; of a
-  /// transposed one there is a class for each residue modulo its stride.
+  /// Output positions along one axis that share their kernel taps. Those of a convolution are one
+  /// class; of a transposed one there is a class for each residue modulo its stride.
   struct AxisClass: Sendable {
     /// The first position, from one to the next, and how many there are.
     var outputStart = 0
@@ -41,33 +41,27 @@ struct ConvolutionProblem: Sendable {
   /// Input channels and output channels of one group.
   var channelsPerGroup: Int
   var rowsPerGroup: Int
-  var inputExtents: [Int]
-  var outputExtents: [Int]
-  var kernelExtents: [Int]
+  var inputExtents: ThreeAxes<Int>
+  var outputExtents: ThreeAxes<Int>
+  var kernelExtents: ThreeAxes<Int>
   var weightLayout: WeightLayout
   /// For each axis the classes that at least one tap reaches.
-  var axisClasses: [[AxisClass]]
+  var axisClasses: ThreeAxes<[AxisClass]>
   var inputs = Inputs()
   var activation = FusedActivation.identity
 
-  var outputPositions: Int { outputExtents.elementCount }
-  var kernelSize: Int { kernelExtents.elementCount }
+  /// Elements of one channel of input and output, and of the kernel between two channels.
+  var inputPositions: Int { inputExtents.product }
+  var outputPositions: Int { outputExtents.product }
+  var kernelSize: Int { kernelExtents.product }
+  /// Elements of one group of one image.
+  var inputGroupSize: Int { channelsPerGroup * inputPositions }
+  var outputGroupSize: Int { rowsPerGroup * outputPositions }
 
   /// Whether some output positions belong to no class: no tap reaches them.
   var leavesPositions: Bool {
-    zip(axisClasses, outputExtents).contains { classes, extent in
-      classes.reduce(0) { $0 + $1.outputCount } < extent
-    }
-  }
-
-  /// The extents of the spatial axes, with axes of extent 1 in front.
-  static func threeAxes(_ shape: Shape) throws -> [Int] {
-    let spatial = Array(shape.dropFirst(2))
-    guard spatial.count <= 3 else {
-      throw GraftError.unsupported(
-        "convolution of \(spatial.count) spatial axes; there are kernels for 1 to 3")
-    }
-    return [Int](repeating: 1, count: 3 - spatial.count) + spatial
+    let reached = axisClasses.map { classes in classes.reduce(0) { $0 + $1.outputCount } }
+    return reached != outputExtents
   }
 }
 
@@ -80,26 +74,39 @@ extension ConvolutionProblem {
     let rows = weights[0] / attributes.groupCount
     var problem = ConvolutionProblem(
       imageCount: image[0], groupCount: attributes.groupCount, channelsPerGroup: weights[1],
-      rowsPerGroup: rows, inputExtents: try threeAxes(image),
-      outputExtents: try threeAxes(output), kernelExtents: try threeAxes(weights),
+      rowsPerGroup: rows, inputExtents: try ThreeAxes(spatialAxesOf: image),
+      outputExtents: try ThreeAxes(spatialAxesOf: output),
+      kernelExtents: try ThreeAxes(spatialAxesOf: weights),
       weightLayout: WeightLayout(
         group: rows * weights[1] * kernelSize, row: weights[1] * kernelSize, channel: kernelSize),
-      axisClasses: [])
-    problem.axisClasses = (0..<3).map { axis in
-      let spatialRank = image.count - 2
-      let index = axis - (3 - spatialRank)
-      guard index >= 0 else { return [AxisClass()] }
-      let kernel = problem.kernelExtents[axis]
+      axisClasses: ThreeAxes([AxisClass()], [AxisClass()], [AxisClass()]))
+    problem.setClasses(spatialRank: image.count - 2) { axis, input, output, kernel in
       let padding = attributes.padding(
-        index, rank: spatialRank, input: problem.inputExtents[axis], kernel: kernel)
+        axis, rank: image.count - 2, input: input, kernel: kernel)
       return [
         AxisClass(
-          outputCount: problem.outputExtents[axis], tapCount: kernel, inputStart: -padding.begin,
-          inputStep: attributes.stride(index), inputTapStep: attributes.dilation(index))
+          outputCount: output, tapCount: kernel, inputStart: -padding.begin,
+          inputStep: attributes.stride(axis), inputTapStep: attributes.dilation(axis))
       ]
     }
     problem.joinPointwiseAxes()
     return problem
+  }
+
+  /// Sets the classes of the axes that the shapes have; those in front keep their one position.
+  private mutating func setClasses(
+    spatialRank: Int,
+    _ makeClasses: (_ axis: Int, _ input: Int, _ output: Int, _ kernel: Int) -> [AxisClass]
+  ) {
+    func classes(_ axis: KeyPath<ThreeAxes<Int>, Int>, at index: Int) -> [AxisClass] {
+      guard index >= 0 else { return [AxisClass()] }
+      return makeClasses(
+        index, inputExtents[keyPath: axis], outputExtents[keyPath: axis],
+        kernelExtents[keyPath: axis])
+    }
+    axisClasses = ThreeAxes(
+      classes(\.depth, at: spatialRank - 3), classes(\.height, at: spatialRank - 2),
+      classes(\.width, at: spatialRank - 1))
   }
 
   /// A convolution with a kernel of one element that visits all positions sees one long row.
@@ -108,16 +115,17 @@ extension ConvolutionProblem {
       kernelSize == 1 && inputExtents == outputExtents
       && axisClasses.allSatisfy { $0[0].inputStart == 0 && $0[0].inputStep == 1 }
     guard isPointwise else { return }
-    let positions = outputPositions
-    inputExtents = [1, 1, positions]
+    inputExtents = ThreeAxes(1, 1, outputPositions)
     outputExtents = inputExtents
-    axisClasses = [[AxisClass()], [AxisClass()], [AxisClass(outputCount: positions)]]
+    axisClasses = ThreeAxes(
+      [AxisClass()], [AxisClass()], [AxisClass(outputCount: outputPositions)])
   }
 
-  /// The transpose of a convolution: spreads `image` ([N, C, …]) through `weights` ([C, M / group, …]).
+  /// The transpose of a convolution: spreads `image` ([N, C, …]) through `weights` ([C, M / group,
+  /// …]).
   ///
-  /// - Parameter paddings: what the convolution padded in front of each axis of its input, which is the
-  ///   output here
+  /// - Parameter paddings: what the convolution padded in front of each axis of its input, which
+  ///   is the output here
   static func transposed(
     _ attributes: ConvolutionAttributes, image: Shape, weights: Shape, output: Shape,
     paddings: [Int]
@@ -126,25 +134,23 @@ extension ConvolutionProblem {
     let channels = weights[0] / attributes.groupCount
     var problem = ConvolutionProblem(
       imageCount: image[0], groupCount: attributes.groupCount, channelsPerGroup: channels,
-      rowsPerGroup: weights[1], inputExtents: try threeAxes(image),
-      outputExtents: try threeAxes(output), kernelExtents: try threeAxes(weights),
+      rowsPerGroup: weights[1], inputExtents: try ThreeAxes(spatialAxesOf: image),
+      outputExtents: try ThreeAxes(spatialAxesOf: output),
+      kernelExtents: try ThreeAxes(spatialAxesOf: weights),
       weightLayout: WeightLayout(
         group: channels * weights[1] * kernelSize, row: kernelSize,
         channel: weights[1] * kernelSize),
-      axisClasses: [])
-    problem.axisClasses = (0..<3).map { axis in
-      let index = axis - (3 - paddings.count)
-      guard index >= 0 else { return [AxisClass()] }
-      return residueClasses(
-        stride: attributes.stride(index), dilation: attributes.dilation(index),
-        padding: paddings[index], kernel: problem.kernelExtents[axis],
-        output: problem.outputExtents[axis])
+      axisClasses: ThreeAxes([AxisClass()], [AxisClass()], [AxisClass()]))
+    problem.setClasses(spatialRank: paddings.count) { axis, _, output, kernel in
+      residueClasses(
+        stride: attributes.stride(axis), dilation: attributes.dilation(axis),
+        padding: paddings[axis], kernel: kernel, output: output)
     }
     return problem
   }
 
-  /// Output position o meets input position (o + padding - tap · dilation) / stride, where that is whole: which
-  /// taps those are depends on o modulo stride.
+  /// Output position o meets input position (o + padding - tap · dilation) / stride, where that is
+  /// whole: which taps those are depends on o modulo stride.
   private static func residueClasses(
     stride: Int, dilation: Int, padding: Int, kernel: Int, output: Int
   ) -> [AxisClass] {

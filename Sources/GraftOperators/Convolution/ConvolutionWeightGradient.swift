@@ -2,11 +2,13 @@ import CGraftKernels
 
 /// The gradient of a convolution's weights.
 ///
-/// Inputs: image [N, C, …], output gradient [N, M, …], the weights' shape (int64). The attributes are those of
-/// the Conv node. Specification of that: <https://onnx.ai/onnx/operators/onnx__Conv.html>
+/// Inputs: image [N, C, …], output gradient [N, M, …], the weights' shape (int64). The attributes
+/// are those of the Conv node. Specification of that:
+/// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 ///
-/// It is the product of the output gradient with the unrolled image, summed over positions and images. Where
-/// that gives few tasks, the images are split, and the partial sums added up in order.
+/// It is the product of the output gradient with the unrolled image, summed over positions and
+/// images. Where that gives few tasks, the images are split, and the partial sums added up in
+/// order.
 struct ConvolutionWeightGradient: Operator {
   static let schema = OperatorSchema(
     "ConvolutionWeightGradient", domain: "graft", since: [1], inputs: 3...3)

@@ -1,7 +1,7 @@
 import CGraftKernels
 
-/// Convolution where each output channel reads one input channel, and the transpose of such a one: one plane
-/// at a time, directly.
+/// Convolution where each output channel reads one input channel, and the transpose of such a one:
+/// one plane at a time, directly.
 struct DepthwiseConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
@@ -22,9 +22,9 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
   private static let scratchLimit = 1 << 18
 
   init?(_ problem: ConvolutionProblem, _ context: PrepareContext) throws {
-    guard problem.channelsPerGroup == 1, problem.groupCount > 1, problem.kernelExtents[0] == 1,
-      problem.outputExtents[0] == 1, problem.inputExtents[0] == 1, !problem.leavesPositions,
-      problem.axisClasses[0].count == 1, problem.axisClasses[0][0].inputStart == 0
+    guard problem.channelsPerGroup == 1, problem.groupCount > 1, problem.kernelExtents.depth == 1,
+      problem.outputExtents.depth == 1, problem.inputExtents.depth == 1, !problem.leavesPositions,
+      problem.axisClasses.depth.allSatisfy({ $0.inputStart == 0 })
     else { return nil }
     let elementType = try context.output(0).elementType
     let element = try elementType.requireKernelElement()
@@ -32,22 +32,22 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
     self.element = element
     byteWidth = elementType.byteWidth
     instructionSet = context.instructionSet.rawValue
-    let classes = problem.axisClasses[1].flatMap { rows in
-      problem.axisClasses[2].map { columns in
+    let classes = problem.axisClasses.height.flatMap { rows in
+      problem.axisClasses.width.map { columns in
         PlaneClass(rows: rows.ascending, columns: columns.ascending)
       }
     }
     let table = graft_depthwise_kernels(instructionSet, element).pointee
     func scratchByteCount(partCount: Int) -> Int {
       classes.map { item in
-        var height = item.rows.kernelAxis(inputExtent: problem.inputExtents[1])
-        var width = item.columns.kernelAxis(inputExtent: problem.inputExtents[2])
+        var height = item.rows.kernelAxis(inputExtent: problem.inputExtents.height)
+        var width = item.columns.kernelAxis(inputExtent: problem.inputExtents.width)
         let rowCount = (item.rows.outputCount + partCount - 1) / partCount
         return table.scratch_byte_count(&height, &width, rowCount)
       }.max() ?? 0
     }
     var partCount = 1
-    while partCount * 2 <= problem.outputExtents[1],
+    while partCount * 2 <= problem.outputExtents.height,
       scratchByteCount(partCount: partCount) > DepthwiseConvolution.scratchLimit
     {
       partCount *= 2
@@ -77,19 +77,19 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
     guard !range.isEmpty else { return }
     let channel = plane % (problem.groupCount * problem.rowsPerGroup)
     let inputPlane = plane / problem.rowsPerGroup
-    let kernelWidth = problem.kernelExtents[2]
-    let width = problem.outputExtents[2]
+    let kernelWidth = problem.kernelExtents.width
+    let width = problem.outputExtents.width
     let firstWeight =
       channel * problem.kernelSize + rows.firstTap * kernelWidth + columns.firstTap
     let firstOutput =
       plane * problem.outputPositions + rows.outputStart * width + columns.outputStart
 
     var description = graft_depthwise_problem()
-    description.height = rows.kernelAxis(inputExtent: problem.inputExtents[1])
-    description.width = columns.kernelAxis(inputExtent: problem.inputExtents[2])
+    description.height = rows.kernelAxis(inputExtent: problem.inputExtents.height)
+    description.width = columns.kernelAxis(inputExtent: problem.inputExtents.width)
     description.input =
       arguments.input(problem.inputs.image)
-      + inputPlane * problem.inputExtents.elementCount * byteWidth
+      + inputPlane * problem.inputPositions * byteWidth
     description.weights = arguments.input(problem.inputs.weights) + firstWeight * byteWidth
     description.weight_row_step = rows.tapStep * kernelWidth
     description.weight_column_step = columns.tapStep

@@ -1,8 +1,10 @@
-/// activation(Conv(X, W, B) + residual): what the fusion pass makes of a convolution and what follows it.
+/// activation(Conv(X, W, B) + residual): what the fusion pass makes of a convolution and what
+/// follows it.
 ///
-/// Inputs: image [N, C, …], weights [M, C / group, …], bias [M] (optional), residual of the output's shape
-/// (optional). Attributes are those of Conv, and `activation` and `activation_params` besides; see
-/// ``FusedActivation``. Specification: <https://onnx.ai/onnx/operators/onnx__Conv.html>
+/// Inputs: image [N, C, …], weights [M, C / group, …], bias [M] (optional), residual of the
+/// output's shape (optional). Attributes are those of Conv, and `activation` and
+/// `activation_params` besides; see ``FusedActivation``. Specification:
+/// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 struct FusedConv: Operator {
   static let schema = OperatorSchema("FusedConv", domain: "graft", since: [1], inputs: 2...4)
   static let acceptsUnalignedInputs = true

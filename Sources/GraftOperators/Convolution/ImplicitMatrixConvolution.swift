@@ -1,10 +1,10 @@
 import CGraftKernels
 
-/// Convolution as the product of a packed weight matrix with the unrolled image, of which only a panel exists
-/// at a time.
+/// Convolution as the product of a packed weight matrix with the unrolled image, of which only a
+/// panel exists at a time.
 ///
-/// The output positions of each class (see ``ConvolutionProblem``) are cut into ranges and the output channels
-/// into panels; a task computes some of both.
+/// The output positions of each class (see ``ConvolutionProblem``) are cut into ranges and the
+/// output channels into panels; a task computes some of both.
 struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
@@ -17,7 +17,7 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
 
   /// How one class of output positions is computed.
   struct ClassPlan: Sendable {
-    let classes: [ConvolutionProblem.AxisClass]
+    let axes: ThreeAxes<ConvolutionProblem.AxisClass>
     let depth: Int
     let positionCount: Int
     /// Panels that the output channels are dealt to, and how many of them a task takes.
@@ -29,7 +29,6 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     let firstTask: Int
 
     var blockCount: Int { panelCount / panelsPerTask }
-    var tapCount: Int { classes.reduce(1) { $0 * $1.tapCount } }
   }
 
   init?(_ problem: ConvolutionProblem, _ context: PrepareContext) throws {
@@ -65,18 +64,18 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     var weightOffset = 0
     var firstTask = 0
     let repetitions = problem.imageCount * problem.groupCount
-    for first in problem.axisClasses[0] {
-      for second in problem.axisClasses[1] {
-        for third in problem.axisClasses[2] {
-          let classes = [first, second, third]
-          let positions = classes.reduce(1) { $0 * $1.outputCount }
-          let depth = problem.channelsPerGroup * classes.reduce(1) { $0 * $1.tapCount }
+    for depthClass in problem.axisClasses.depth {
+      for heightClass in problem.axisClasses.height {
+        for widthClass in problem.axisClasses.width {
+          let axes = ThreeAxes(depthClass, heightClass, widthClass)
+          let positions = axes.map(\.outputCount).product
+          let depth = problem.channelsPerGroup * axes.map(\.tapCount).product
           let split = TaskSplit(
             rows: problem.rowsPerGroup, depth: depth, positions: positions,
             repetitions: repetitions, maximumRows: maximumRows, panelColumns: panelColumns)
           plans.append(
             ClassPlan(
-              classes: classes, depth: depth, positionCount: positions,
+              axes: axes, depth: depth, positionCount: positions,
               panelCount: split.panelsPerTask * split.blockCount,
               panelsPerTask: split.panelsPerTask, rangeCount: split.rangeCount,
               weightOffset: weightOffset, firstTask: firstTask))
@@ -128,30 +127,29 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     let firstPosition = unitRange.lowerBound * table.panel_columns
     let endPosition = min(unitRange.upperBound * table.panel_columns, plan.positionCount)
 
-    let inputSize = problem.channelsPerGroup * problem.inputExtents.elementCount
-    let outputSize = problem.rowsPerGroup * problem.outputPositions
-    let (height, width) = (problem.outputExtents[1], problem.outputExtents[2])
-    let classes = plan.classes
+    let (height, width) = (problem.outputExtents.height, problem.outputExtents.width)
+    let axes = plan.axes
     let start =
-      (classes[0].outputStart * height + classes[1].outputStart) * width + classes[2].outputStart
+      (axes.depth.outputStart * height + axes.height.outputStart) * width + axes.width.outputStart
+    let outputOffset = (slice * problem.outputGroupSize + start) * byteWidth
     let weights =
       packedWeights.map { UnsafeRawPointer($0.baseAddress) } ?? UnsafeRawPointer(arguments.scratch)
 
     var description = graft_conv_problem()
-    description.axes.0 = classes[0].kernelAxis(inputExtent: problem.inputExtents[0])
-    description.axes.1 = classes[1].kernelAxis(inputExtent: problem.inputExtents[1])
-    description.axes.2 = classes[2].kernelAxis(inputExtent: problem.inputExtents[2])
+    description.axes.0 = axes.depth.kernelAxis(inputExtent: problem.inputExtents.depth)
+    description.axes.1 = axes.height.kernelAxis(inputExtent: problem.inputExtents.height)
+    description.axes.2 = axes.width.kernelAxis(inputExtent: problem.inputExtents.width)
     description.channels = problem.channelsPerGroup
     description.rows = problem.rowsPerGroup
-    description.input = arguments.input(problem.inputs.image) + slice * inputSize * byteWidth
-    description.output = arguments.output(0) + (slice * outputSize + start) * byteWidth
+    description.input =
+      arguments.input(problem.inputs.image) + slice * problem.inputGroupSize * byteWidth
+    description.output = arguments.output(0) + outputOffset
     description.output_row_stride = problem.outputPositions
-    description.output_step.0 = classes[0].outputStep * height * width
-    description.output_step.1 = classes[1].outputStep * width
-    description.output_step.2 = classes[2].outputStep
+    description.output_step.0 = axes.depth.outputStep * height * width
+    description.output_step.1 = axes.height.outputStep * width
+    description.output_step.2 = axes.width.outputStep
     if let residual = problem.inputs.residual {
-      description.residual =
-        arguments.input(residual) + (slice * outputSize + start) * byteWidth
+      description.residual = arguments.input(residual) + outputOffset
     }
     if let bias = problem.inputs.bias {
       description.bias = arguments.input(bias) + group * problem.rowsPerGroup * byteWidth
@@ -177,7 +175,8 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     return low
   }
 
-  /// Gives positions that no tap reaches what remains of the sum: the bias. The others are overwritten.
+  /// Gives positions that no tap reaches what remains of the sum: the bias. The others are
+  /// overwritten.
   private var fillPhase: PreparedKernel.Phase {
     let problem = problem
     let positions = problem.outputPositions

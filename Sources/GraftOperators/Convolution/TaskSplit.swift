@@ -1,7 +1,8 @@
-/// How a convolution's output is cut into tasks. Depends on shapes alone, never on the number of threads.
+/// How a convolution's output is cut into tasks. Depends on shapes alone, never on the number of
+/// threads.
 ///
-/// A task unrolls the part of the image that it reads, so that few tasks should share positions; but there
-/// should be enough tasks for even work on several threads, on small maps too.
+/// A task unrolls the part of the image that it reads, so that few tasks should share positions;
+/// but there should be enough tasks for even work on several threads, on small maps too.
 struct TaskSplit {
   /// Row panels of a task, and tasks that divide the rows.
   private(set) var panelsPerTask: Int

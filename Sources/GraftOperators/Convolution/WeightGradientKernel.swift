@@ -2,17 +2,31 @@ import CGraftKernels
 
 /// Computes a convolution's weight gradient from image (input 0) and output gradient (input 1).
 struct WeightGradientKernel: Sendable {
-  let problem: ConvolutionProblem
-  let element: Int32
-  let byteWidth: Int
-  let instructionSet: Int32
+  private let problem: ConvolutionProblem
+  private let element: Int32
+  private let byteWidth: Int
+  private let instructionSet: Int32
 
   private static let wantedTaskCount = 16
-  /// Columns are dealt out in the widest vector tiles; a task wants a few, as it packs the output gradient.
+  /// Columns are dealt out in the widest vector tiles; a task wants a few, as it packs the output
+  /// gradient.
   private static let columnUnit = 32
   private static let unitsPerTask = 4
   private static let minimumWork = 1 << 20
   private static let largestPartialByteCount = 1 << 26
+
+  /// A convolution has one class of positions along each axis.
+  private let axes: ThreeAxes<ConvolutionProblem.AxisClass>
+
+  init(
+    problem: ConvolutionProblem, element: Int32, byteWidth: Int, instructionSet: Int32
+  ) {
+    self.problem = problem
+    self.element = element
+    self.byteWidth = byteWidth
+    self.instructionSet = instructionSet
+    axes = problem.axisClasses.map { $0[0] }
+  }
 
   private var depth: Int { problem.channelsPerGroup * problem.kernelSize }
   private var gradientSize: Int { problem.groupCount * problem.rowsPerGroup * depth }
@@ -73,26 +87,21 @@ struct WeightGradientKernel: Sendable {
     _ arguments: KernelArguments, group: Int, units: Range<Int>, images: Range<Int>,
     target: UnsafeMutableRawPointer
   ) {
-    let inputSize = problem.channelsPerGroup * problem.inputExtents.elementCount
-    let outputSize = problem.rowsPerGroup * problem.outputPositions
     var description = graft_conv_gradient_problem()
-    description.axes.0 = problem.axisClasses[0][0].kernelAxis(
-      inputExtent: problem.inputExtents[0])
-    description.axes.1 = problem.axisClasses[1][0].kernelAxis(
-      inputExtent: problem.inputExtents[1])
-    description.axes.2 = problem.axisClasses[2][0].kernelAxis(
-      inputExtent: problem.inputExtents[2])
+    description.axes.0 = axes.depth.kernelAxis(inputExtent: problem.inputExtents.depth)
+    description.axes.1 = axes.height.kernelAxis(inputExtent: problem.inputExtents.height)
+    description.axes.2 = axes.width.kernelAxis(inputExtent: problem.inputExtents.width)
     description.channels = problem.channelsPerGroup
     description.rows = problem.rowsPerGroup
     description.image_count = images.count
-    description.input_image_stride = problem.groupCount * inputSize
-    description.output_gradient_image_stride = problem.groupCount * outputSize
+    description.input_image_stride = problem.groupCount * problem.inputGroupSize
+    description.output_gradient_image_stride = problem.groupCount * problem.outputGroupSize
     description.input =
       arguments.input(0)
-      + (images.lowerBound * problem.groupCount + group) * inputSize * byteWidth
+      + (images.lowerBound * problem.groupCount + group) * problem.inputGroupSize * byteWidth
     description.output_gradient =
       arguments.input(1)
-      + (images.lowerBound * problem.groupCount + group) * outputSize * byteWidth
+      + (images.lowerBound * problem.groupCount + group) * problem.outputGroupSize * byteWidth
     description.gradient = target + group * problem.rowsPerGroup * depth * byteWidth
     let firstColumn = units.lowerBound * WeightGradientKernel.columnUnit
     let endColumn = min(units.upperBound * WeightGradientKernel.columnUnit, depth)

@@ -43,23 +43,24 @@ struct WeightPacking: Sendable {
   var format: String {
     let layout = problem.weightLayout
     let classes = plans.map { plan in
-      let taps = plan.classes.map { "\($0.firstTap)/\($0.tapStep)/\($0.tapCount)" }
-      return "\(plan.panelCount):" + taps.joined(separator: ",")
+      let taps = plan.axes.map { "\($0.firstTap)/\($0.tapStep)/\($0.tapCount)" }
+      return "\(plan.panelCount):\(taps.depth),\(taps.height),\(taps.width)"
     }
     return "convolution/\(problem.groupCount)/\(layout.group)/\(layout.row)/\(layout.channel)/"
       + classes.joined(separator: ";")
   }
 
   func run(_ task: Int, weights: UnsafeRawPointer, packed: UnsafeMutableRawPointer) {
-    let index = (firstTasks.firstIndex { $0 > task } ?? 1) - 1
+    var index = 0
+    while firstTasks[index + 1] <= task { index += 1 }
     let plan = plans[index]
     let parts = (plan.panelCount + panelsPerTask[index] - 1) / panelsPerTask[index]
     let (group, part) = (task - firstTasks[index]).quotientAndRemainder(dividingBy: parts)
     let panels = evenRange(of: plan.panelCount, part: part, partCount: parts)
-    let (height, width) = (problem.kernelExtents[1], problem.kernelExtents[2])
-    let classes = plan.classes
+    let (height, width) = (problem.kernelExtents.height, problem.kernelExtents.width)
+    let axes = plan.axes
     let firstTap =
-      (classes[0].firstTap * height + classes[1].firstTap) * width + classes[2].firstTap
+      (axes.depth.firstTap * height + axes.height.firstTap) * width + axes.width.firstTap
 
     var description = graft_conv_weights()
     description.weights = weights + (group * problem.weightLayout.group + firstTap) * byteWidth
@@ -67,9 +68,9 @@ struct WeightPacking: Sendable {
     description.channels = problem.channelsPerGroup
     description.row_stride = problem.weightLayout.row
     description.channel_stride = problem.weightLayout.channel
-    description.taps = (classes[0].tapCount, classes[1].tapCount, classes[2].tapCount)
+    description.taps = (axes.depth.tapCount, axes.height.tapCount, axes.width.tapCount)
     description.tap_stride = (
-      classes[0].tapStep * height * width, classes[1].tapStep * width, classes[2].tapStep
+      axes.depth.tapStep * height * width, axes.height.tapStep * width, axes.width.tapStep
     )
     let offset = plan.weightOffset + group * problem.rowsPerGroup * plan.depth
     graft_conv_kernels(instructionSet, element).pointee.pack_weights(

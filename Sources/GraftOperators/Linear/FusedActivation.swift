@@ -2,8 +2,8 @@ import CGraftKernels
 
 /// What a matrix product or convolution applies to its results before it stores them.
 ///
-/// As attributes: `activation` is the ONNX operator's name, `activation_params` its attributes in the order
-/// that the specification lists them in.
+/// As attributes: `activation` is the ONNX operator's name, `activation_params` its attributes in
+/// the order that the specification lists them in.
 struct FusedActivation: Sendable, Equatable {
   private let kind: Int
   private let alpha: Double

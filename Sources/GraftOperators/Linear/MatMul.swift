@@ -1,5 +1,5 @@
-/// The matrix product with NumPy's semantics: leading axes broadcast, vectors count as matrices of one row
-/// (left) or one column (right).
+/// The matrix product with NumPy's semantics: leading axes broadcast, vectors count as matrices of
+/// one row (left) or one column (right).
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MatMul.html>
 struct MatMul: Operator {

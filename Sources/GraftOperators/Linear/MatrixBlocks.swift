@@ -1,7 +1,8 @@
 /// How the result of a matrix product is cut into tasks.
 ///
-/// A block packs its part of both matrices for itself, so that blocks want to be large; but there should be
-/// enough of them for many threads. Depends on shapes alone, never on the number of threads.
+/// A block packs its part of both matrices for itself, so that blocks want to be large; but there
+/// should be enough of them for many threads. Depends on shapes alone, never on the number of
+/// threads.
 struct MatrixBlocks: Sendable {
   let rows: Int
   let columns: Int

@@ -2,10 +2,11 @@ import CGraftKernels
 
 /// activation(alpha · A · B + beta · addend) for a batch of matrices of equal shapes, as a kernel.
 ///
-/// Which of its two ways a product takes, and how it is cut into tasks, follows from the shapes alone:
-/// few rows stream the right matrix in place, more rows pack both matrices block by block.
+/// Which of its two ways a product takes, and how it is cut into tasks, follows from the shapes
+/// alone: few rows stream the right matrix in place, more rows pack both matrices block by block.
 struct MatrixProduct: Sendable {
-  /// Where a matrix lies: steps in elements from row to row and from column to column, one of which is 1.
+  /// Where a matrix lies: steps in elements from row to row and from column to column, one of which
+  /// is 1.
   struct Operand: Sendable {
     var input: Int
     var rowStride: Int

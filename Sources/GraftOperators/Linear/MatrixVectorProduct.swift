@@ -1,7 +1,7 @@
 import CGraftKernels
 
-/// A product of few rows with a matrix that is read once, where it lies: at batch 1 that is all the time
-/// there is to a fully connected layer.
+/// A product of few rows with a matrix that is read once, where it lies: at batch 1 that is all the
+/// time there is to a fully connected layer.
 struct MatrixVectorProduct: Sendable {
   let product: MatrixProduct
   let element: Int32
@@ -34,7 +34,8 @@ struct MatrixVectorProduct: Sendable {
     }
   }
 
-  /// Each task sums some rows of the matrix, so that memory is read in order; then the sums are added up.
+  /// Each task sums some rows of the matrix, so that memory is read in order; then the sums are
+  /// added up.
   private func rowSumKernel() -> PreparedKernel {
     let product = product
     let element = element

@@ -275,7 +275,7 @@ struct BatchNormalization: RealOperator {
             ], [2, 2, 3]), .floats([-0.15458333, -0.165], [2]),
           .floats([0.89167845, 0.9745917], [2]),
         ],
-        differentiableInputs: [0, 1, 2]),
+        differentiableInputs: [0, 1, 2], differentiableOutputs: [0]),
       OperatorExample(
         "a matrix",
         inputs: [

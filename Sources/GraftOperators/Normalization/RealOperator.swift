@@ -11,6 +11,11 @@ protocol RealOperator: Operator {
 
 extension RealOperator {
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try prepareReal(context)
+  }
+
+  /// Chooses the type to compute in.
+  func prepareReal(_ context: PrepareContext) throws -> PreparedKernel {
     let types = Set((context.inputs + context.outputs).compactMap { $0?.elementType })
       .intersection(.floatingPoint)
     if types.contains(.double) {

@@ -16,6 +16,13 @@ struct Softmax: RealOperator {
 
   func infer(_ context: inout InferenceContext) throws { try context.inferAlongAxis(axis) }
 
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    if Set.halfPrecision.contains(try context.input(0).elementType) {
+      return try HalfPrecisionSoftmax.prepare(context, axis: axis)
+    }
+    return try prepareReal(context)
+  }
+
   func prepare<Element: RealElement>(
     _ context: PrepareContext, computingIn: Element.Type
   ) throws -> PreparedKernel {
