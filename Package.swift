@@ -32,7 +32,6 @@ func tests(
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 let package = Package(
   name: "Graft",
@@ -44,7 +43,6 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
     // System libraries
@@ -87,7 +85,7 @@ let package = Package(
     library(
       "Graft",
       ["GraftTraining", "GraftONNX", "GraftKeras", "GraftModels", "GraftVision"]),
-    library("GraftCommands", ["Graft", argumentParser, logging]),
+    library("GraftCommands", ["Graft", argumentParser]),
     .executableTarget(
       name: "graft-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
     .executableTarget(

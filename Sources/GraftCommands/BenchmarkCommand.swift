@@ -20,8 +20,8 @@ struct BenchmarkCommand: ParsableCommand {
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
   var model: String
 
-  @Option(help: "The first extent of inputs that leave it open.")
-  var batch = 1
+  @Option(help: "The first extent of inputs (default: the model's, or 1 where it leaves it open).")
+  var batch: Int?
 
   @Option(help: "Runs that count.")
   var runs = 20
@@ -42,20 +42,21 @@ struct BenchmarkCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
-    guard runs > 0, warmup >= 0, batch > 0 else {
+    guard runs > 0, warmup >= 0, batch ?? 1 > 0 else {
       throw ValidationError("--runs and --batch take positive numbers.")
     }
   }
 
   func run() throws {
     let start = DispatchTime.now().uptimeNanoseconds
-    let graph = try ModelLoader().graph(model)
+    var graph = try ModelLoader().graph(model)
+    if batch != nil { graph = try withPlace(model) { try graph.withFreeBatch() } }
     let executable = try withPlace(model) {
       try Executable(graph, options: compute.executableOptions)
     }
     let session = Session(executable)
     let inputs = try BenchmarkInputs.make(
-      graph, batch: batch,
+      graph, batch: batch ?? 1,
       shapes: Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 }))
     let loaded = DispatchTime.now().uptimeNanoseconds
     var outputs = try session.run(inputs)
@@ -104,9 +105,19 @@ struct BenchmarkReport: Encodable {
     p90_ms = percentile(0.9)
     p99_ms = percentile(0.99)
     images_per_second = Double(batch) * 1000 / p50_ms
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    peak_rss_mb = Double(usage.ru_maxrss) / 1024
+    peak_rss_mb = BenchmarkReport.peakResidentMegabytes()
+  }
+
+  /// The largest resident memory of this program. `getrusage` will not do: its figure starts with that of
+  /// the process which started this one.
+  private static func peakResidentMegabytes() -> Double {
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+      let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({
+        Double($0)
+      })
+    else { return 0 }
+    return kilobytes / 1024
   }
 
   var text: String {
