@@ -141,11 +141,19 @@ struct PlanLayout {
       guard let output = node.outputs.first ?? nil, let source = node.inputs[position] else {
         throw GraftError(.software, "an alias without a source")
       }
-      if selection.types[source]?.isStatic ?? false {
+      if selection.types[source]?.isStatic ?? false, !heapValues.contains(root(source)) {
         aliases[output] = source
         return
       }
-      appendStep(node, .dynamic { [$0[position]] })
+      let shape = item.outputTypes.first.flatMap { $0?.tensor?.shape?.knownShape }
+      appendStep(
+        node,
+        .dynamic { inputs in
+          guard case .tensor(let tensor)? = inputs[position], let shape else {
+            return [inputs[position]]
+          }
+          return [.tensor(try tensor.reshaped(shape))]
+        })
     default:
       appendStep(node, kernel)
     }

@@ -6,7 +6,7 @@ import GraftRuntime
 enum ModelTrial {
   /// Elements of an input that is made up to run a model.
   private static let elementLimit = 1 << 14
-  private static let memoryLimit = 64 << 20
+  private static let memoryLimit = 16 << 20
 
   /// - Parameters:
   ///   - folder: where external data lies

@@ -15,7 +15,7 @@ import Testing
   static let count =
     ProcessInfo.processInfo.environment["GRAFT_TEST_MUTATIONS"].flatMap { Int($0) } ?? 40
 
-  @Test(arguments: files) func survivesCutting(_ file: String) throws {
+  @Test(arguments: files) func survivesTruncation(_ file: String) throws {
     let sound = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(file)))
     for index in 0..<Self.count {
       try read(sound.prefix(sound.count * index / Self.count))

@@ -6,7 +6,7 @@ import Testing
 
 /// Damaged models: each must be read or refused with a `GraftError`; anything else ends the test
 /// run.
-@Suite struct HostileFileTests {
+@Suite struct FileFuzzTests {
   /// SplitMix64, so that every run sees the same damage.
   struct Generator: RandomNumberGenerator {
     var state: UInt64
