@@ -214,7 +214,7 @@ struct BatchNormalization: RealOperator {
     _ builder: inout GradientBuilder, _ gradient: ValueID, rank: Int
   ) throws {
     let variance = try builder.input(4)
-    let shifted = builder.add("Add", [variance, try builder.scalar(epsilon, like: variance)])
+    let shifted = builder.add("Add", [variance, try builder.addScalar(epsilon, like: variance)])
     let inverse = builder.add("Reciprocal", [builder.add("Sqrt", [shifted])])
     let factor = builder.add("Mul", [try builder.input(1), inverse])
     if builder.needs(0) {
@@ -235,7 +235,7 @@ struct BatchNormalization: RealOperator {
     }
     if builder.needs(4) {
       let slope = builder.add("Div", [builder.add("Mul", [product, factor]), shifted])
-      let half = try builder.scalar(-0.5, like: slope)
+      let half = try builder.addScalar(-0.5, like: slope)
       builder.setInputGradient(4, builder.add("Mul", [slope, half]))
     }
   }

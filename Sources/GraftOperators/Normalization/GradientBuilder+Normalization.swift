@@ -1,14 +1,4 @@
 extension GradientBuilder {
-  /// A scalar of the element type of `value`.
-  mutating func scalar(_ number: Double, like value: ValueID) throws -> ValueID {
-    switch type(of: value)?.elementType {
-    case .float: return addConstant(try Tensor(scalar: Float(number)))
-    case .double: return addConstant(try Tensor(scalar: number))
-    default:
-      return add("CastLike", [addConstant(try Tensor(scalar: Float(number))), value])
-    }
-  }
-
   /// A 1-D constant of axes or extents.
   mutating func addAxes(_ axes: [Int]) throws -> ValueID {
     addConstant(try Tensor(axes.map(Int64.init), shape: [axes.count]))
@@ -56,7 +46,7 @@ extension GradientBuilder {
   ) throws -> Normalization {
     let centered = isCentered ? add("Sub", [x, mean(x, over: axes)]) : x
     let variance = mean(add("Mul", [centered, centered]), over: axes)
-    let deviation = add("Sqrt", [add("Add", [variance, try scalar(epsilon, like: x)])])
+    let deviation = add("Sqrt", [add("Add", [variance, try addScalar(epsilon, like: x)])])
     let inverse = add("Reciprocal", [deviation])
     return Normalization(normal: add("Mul", [centered, inverse]), inverseDeviation: inverse)
   }

@@ -53,14 +53,14 @@ struct LpNormalization: RealOperator {
     let y = try builder.output(0)
     let axes = try builder.addAxes([axis])
     let norm = builder.add(exponent == 1 ? "ReduceL1" : "ReduceL2", [x, axes])
-    let isZero = builder.add("Equal", [norm, try builder.scalar(0, like: norm)])
-    let divisor = builder.add("Where", [isZero, try builder.scalar(1, like: norm), norm])
+    let isZero = builder.add("Equal", [norm, try builder.addScalar(0, like: norm)])
+    let divisor = builder.add("Where", [isZero, try builder.addScalar(1, like: norm), norm])
     let along = builder.add("ReduceSum", [builder.add("Mul", [gradient, y]), axes])
     let direction = exponent == 1 ? builder.add("Sign", [x]) : y
     let across = builder.add("Sub", [gradient, builder.add("Mul", [direction, along])])
     let quotient = builder.add("Div", [across, divisor])
     builder.setInputGradient(
-      0, builder.add("Where", [isZero, try builder.scalar(0, like: norm), quotient]))
+      0, builder.add("Where", [isZero, try builder.addScalar(0, like: norm), quotient]))
   }
 
   static var examples: [OperatorExample] {

@@ -48,7 +48,7 @@ extension GradientBuilder {
     case 1: return add("Sign", [x])
     case 2: return x
     default:
-      let power = add("Pow", [add("Abs", [x]), try scalar(Double(exponent - 1), like: x)])
+      let power = add("Pow", [add("Abs", [x]), try addScalar(Double(exponent - 1), like: x)])
       return add("Mul", [add("Sign", [x]), power])
     }
   }
@@ -58,10 +58,10 @@ extension GradientBuilder {
     _ gradient: ValueID, norm: ValueID, exponent: Int
   ) throws -> ValueID {
     guard exponent > 1 else { return gradient }
-    let isZero = add("Equal", [norm, try scalar(0, like: norm)])
-    let nonzero = add("Where", [isZero, try scalar(1, like: norm), norm])
-    let power = add("Pow", [nonzero, try scalar(Double(exponent - 1), like: norm)])
+    let isZero = add("Equal", [norm, try addScalar(0, like: norm)])
+    let nonzero = add("Where", [isZero, try addScalar(1, like: norm), norm])
+    let power = add("Pow", [nonzero, try addScalar(Double(exponent - 1), like: norm)])
     let quotient = add("Div", [gradient, power])
-    return add("Where", [isZero, try scalar(0, like: norm), quotient])
+    return add("Where", [isZero, try addScalar(0, like: norm), quotient])
   }
 }
