@@ -47,7 +47,10 @@ struct PlanLayout {
     try fillOperands()
 
     var operands: [ValueID: Plan.Operand] = [:]
-    for id in continuation?.values ?? [] { operands[id] = try operand(id) }
+    for id in continuation?.values ?? [] {
+      placeIfFolded(root(id))
+      operands[id] = try operand(id)
+    }
     var outputs: [Int: Plan.Operand] = [:]
     for (position, id) in outputValues {
       outputs[position] = Plan.Operand(
@@ -305,11 +308,7 @@ struct PlanLayout {
     for (position, id) in outputs {
       let root = root(id)
       if places[root] == .output(position) { continue }
-      if places[root] == nil, let tensor = selection.known[root] {
-        constantPlaces[root] = constants.count
-        places[root] = .constant(constants.count)
-        constants.append(tensor)
-      }
+      placeIfFolded(root)
       try appendCopy(of: id, to: .output(position), label: "output '\(graph[id].name)'")
     }
     for update in graph.updates {
@@ -317,6 +316,14 @@ struct PlanLayout {
         of: update.newValue, to: .parameter(update.parameter),
         label: "parameter '\(graph[update.parameter].name)'")
     }
+  }
+
+  /// Keeps a value that was folded, and that no step of this plan reads.
+  private mutating func placeIfFolded(_ id: ValueID) {
+    guard places[id] == nil, let tensor = selection.known[id] else { return }
+    constantPlaces[id] = constants.count
+    places[id] = .constant(constants.count)
+    constants.append(tensor)
   }
 
   private mutating func appendCopy(of id: ValueID, to place: Plan.Place, label: String) throws {
