@@ -2,11 +2,13 @@ import Foundation
 import GraftExecution
 
 /// One class of a ranking.
-package struct Prediction: Sendable, Equatable, Encodable {
-  package var index: Int
-  /// `nil` if the model has no labels.
-  package var label: String?
-  package var probability: Float
+public struct Prediction: Sendable, Equatable, Encodable {
+  /// The place of the class in the model's output, from 0.
+  public var index: Int
+  /// The name of the class; `nil` if the model has no labels.
+  public var label: String?
+  /// From 0 to 1.
+  public var probability: Float
 }
 
 /// Turns what a classifier puts out into ranked classes.

@@ -58,6 +58,9 @@ package struct ONNXExporter {
   private func encode(
     _ graph: Graph, externalFile: String?
   ) throws -> (SegmentedMessage, WeightPlacement) {
+    var graph = graph
+    // The specification wants a type for each output; graphs built in code may not have any yet.
+    if graph.outputs.contains(where: { graph[$0].type == nil }) { try graph.inferTypes() }
     try graph.validate()
     let selection = try OpsetSelection(graph, override: opset)
     var encoder = GraphEncoder(placement: WeightPlacement(externalFile: externalFile))

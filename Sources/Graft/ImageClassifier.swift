@@ -1,0 +1,37 @@
+import GraftVision
+
+/// Names what is in pictures, with any network that Graft reads.
+///
+///     let classifier = try ImageClassifier(model: "vgg16")
+///     for prediction in try classifier.predictions(forImageAt: "cat.jpg") {
+///       print(prediction.label ?? "class \(prediction.index)", prediction.probability)
+///     }
+///
+/// Pictures are prepared as the model's metadata say. Not for several threads at once; make one classifier
+/// per thread.
+public final class ImageClassifier {
+  private let classifier: Classifier
+
+  /// Reads a model: input `[N, C, H, W]` or `[N, H, W, C]`, first output `[N, classes]`.
+  ///
+  /// - Parameters:
+  ///   - model: the path of an ONNX file or of Keras HDF5 weights of a known architecture, or a name that
+  ///     `graft models list` shows
+  ///   - weights: a weights file to use instead of the official one of a named model
+  ///   - labels: a file with one name per line, or JSON; by default the model's own
+  /// - Throws: an error whose description says what is wrong, where, and what to do
+  public init(model: String, weights: String? = nil, labels: String? = nil) throws {
+    let graph = try ModelLoader(weights: weights).graph(model)
+    var options = Classifier.Options()
+    options.labels = try labels.map { try Labels.read(path: $0) }
+    classifier = try Classifier(graph, options: options)
+  }
+
+  /// The most probable classes of a JPEG, PNG, WebP or BMP file, the most probable first.
+  ///
+  /// - Parameter count: how many at most
+  /// - Throws: an error that says why the picture cannot be read or does not fit the model
+  public func predictions(forImageAt path: String, count: Int = 5) throws -> [Prediction] {
+    try classifier.predictions(for: Image.read(path), count: count)
+  }
+}
