@@ -5,7 +5,8 @@ struct PlanLayout {
   let planner: Planner
   let selection: Selection
   let inputs: [ValueID]
-  /// Whether this is the first plan of a chain; the later ones need not make outputs that are there.
+  /// Whether this is the first plan of a chain; the later ones need not make outputs that are
+  /// there.
   let isFirst: Bool
 
   private var graph: Graph { planner.graph }
@@ -195,8 +196,8 @@ struct PlanLayout {
     for id in heapValues { places[id] = .heap(id) }
   }
 
-  /// Gives each output that a step makes the caller's memory. Returns the outputs in memory: position
-  /// and value.
+  /// Gives each output that a step makes the caller's memory. Returns the outputs in memory:
+  /// position and value.
   private mutating func placeOutputs() -> [(Int, ValueID)] {
     var result: [(Int, ValueID)] = []
     let made = Set(stepWrites.joined().compactMap { $0 })
@@ -303,7 +304,8 @@ struct PlanLayout {
     for (id, buffer) in inPlaceOwners { places[id] = .arena(offsets[buffer]) }
   }
 
-  /// Outputs that share memory with something else get a copy of it; so do the parameters' new values.
+  /// Outputs that share memory with something else get a copy of it; so do the parameters' new
+  /// values.
   private mutating func appendCopies(to outputs: [(Int, ValueID)]) throws {
     for (position, id) in outputs {
       let root = root(id)
