@@ -1,8 +1,8 @@
 extension Operator {
   /// Infers the types of a node's outputs, and refuses outputs that no tensor could be.
   ///
-  /// All inference goes through here: a model may name any extents, and what reads a shape later relies on
-  /// its product fitting into an `Int`.
+  /// All inference goes through here: a model may name any extents, and what reads a shape later
+  /// relies on its product fitting into an `Int`.
   package func inferTypes(_ context: inout InferenceContext) throws {
     do {
       try infer(&context)

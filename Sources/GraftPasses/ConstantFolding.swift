@@ -1,7 +1,7 @@
 /// Computes nodes whose inputs are all constant, once, instead of at every run.
 package enum ConstantFolding: GraphPass {
-  /// What folding may still take, so that a small file cannot grow without bound: each node that repeats or
-  /// concatenates its input may double it.
+  /// What folding may still take, so that a small file cannot grow without bound: each node that
+  /// repeats or concatenates its input may double it.
   package struct Budget: Sendable {
     package private(set) var byteCount: Int
 

@@ -2,9 +2,9 @@ import GraftPasses
 
 /// Lays out buffers of known sizes and lifetimes in one arena.
 ///
-/// Greedy by size: the largest buffer first, each at the lowest offset where nothing that lives at the same
-/// time lies. Source: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference",
-/// <https://arxiv.org/abs/2001.03288>.
+/// Greedy by size: the largest buffer first, each at the lowest offset where nothing that lives at
+/// the same time lies. Source: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+/// Inference", <https://arxiv.org/abs/2001.03288>.
 package struct MemoryPlanner {
   /// A buffer and the steps, first to last, during which it is in use.
   package struct Buffer: Sendable {

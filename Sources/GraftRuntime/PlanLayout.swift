@@ -5,7 +5,8 @@ struct PlanLayout {
   let planner: Planner
   let selection: Selection
   let inputs: [ValueID]
-  /// Whether this is the first plan of a chain; the later ones need not make outputs that are there.
+  /// Whether this is the first plan of a chain; the later ones need not make outputs that are
+  /// there.
   let isFirst: Bool
 
   private var graph: Graph { planner.graph }
@@ -47,7 +48,10 @@ struct PlanLayout {
     try fillOperands()
 
     var operands: [ValueID: Plan.Operand] = [:]
-    for id in continuation?.values ?? [] { operands[id] = try operand(id) }
+    for id in continuation?.values ?? [] {
+      placeIfFolded(root(id))
+      operands[id] = try operand(id)
+    }
     var outputs: [Int: Plan.Operand] = [:]
     for (position, id) in outputValues {
       outputs[position] = Plan.Operand(
@@ -192,8 +196,8 @@ struct PlanLayout {
     for id in heapValues { places[id] = .heap(id) }
   }
 
-  /// Gives each output that a step makes the caller's memory. Returns the outputs in memory: position
-  /// and value.
+  /// Gives each output that a step makes the caller's memory. Returns the outputs in memory:
+  /// position and value.
   private mutating func placeOutputs() -> [(Int, ValueID)] {
     var result: [(Int, ValueID)] = []
     let made = Set(stepWrites.joined().compactMap { $0 })
@@ -300,16 +304,13 @@ struct PlanLayout {
     for (id, buffer) in inPlaceOwners { places[id] = .arena(offsets[buffer]) }
   }
 
-  /// Outputs that share memory with something else get a copy of it; so do the parameters' new values.
+  /// Outputs that share memory with something else get a copy of it; so do the parameters' new
+  /// values.
   private mutating func appendCopies(to outputs: [(Int, ValueID)]) throws {
     for (position, id) in outputs {
       let root = root(id)
       if places[root] == .output(position) { continue }
-      if places[root] == nil, let tensor = selection.known[root] {
-        constantPlaces[root] = constants.count
-        places[root] = .constant(constants.count)
-        constants.append(tensor)
-      }
+      placeIfFolded(root)
       try appendCopy(of: id, to: .output(position), label: "output '\(graph[id].name)'")
     }
     for update in graph.updates {
@@ -317,6 +318,14 @@ struct PlanLayout {
         of: update.newValue, to: .parameter(update.parameter),
         label: "parameter '\(graph[update.parameter].name)'")
     }
+  }
+
+  /// Keeps a value that was folded, and that no step of this plan reads.
+  private mutating func placeIfFolded(_ id: ValueID) {
+    guard places[id] == nil, let tensor = selection.known[id] else { return }
+    constantPlaces[id] = constants.count
+    places[id] = .constant(constants.count)
+    constants.append(tensor)
   }
 
   private mutating func appendCopy(of id: ValueID, to place: Plan.Place, label: String) throws {

@@ -4,8 +4,8 @@ package typealias Shape = [Int]
 extension Array where Element == Int {
   /// The number of elements of a tensor of this shape; 1 for a scalar.
   ///
-  /// - Throws: `GraftError` if an extent is negative or the product does not fit; that of the extents besides
-  ///   0, too, over which kernels may loop.
+  /// - Throws: `GraftError` if an extent is negative or the product does not fit; that of the
+  ///   extents besides 0, too, over which kernels may loop.
   package func checkedElementCount() throws -> Int {
     var count = 1
     var hasZero = false

@@ -1,6 +1,7 @@
 /// A dense row-major tensor: a type, a shape and a place in some memory.
 ///
-/// Copies share memory. Whoever makes a tensor fills it before handing it on; after that it is read only.
+/// Copies share memory. Whoever makes a tensor fills it before handing it on; after that it is read
+/// only.
 package struct Tensor: Sendable {
   package let elementType: ElementType
   package let shape: Shape
@@ -67,8 +68,9 @@ package struct Tensor: Sendable {
     return bytes
   }
 
-  /// Bytes to expect for making a tensor: as ``byteCount(_:_:)``, but with what a string takes besides its
-  /// characters, and also for empty tensors as their other extents have it: kernels keep tables of these.
+  /// Bytes to expect for making a tensor: as ``byteCount(_:_:)``, but with what a string takes
+  /// besides its characters, and also for empty tensors as their other extents have it: kernels
+  /// keep tables of these.
   package static func memoryByteCount(_ elementType: ElementType, _ shape: Shape) throws -> Int {
     _ = try shape.checkedElementCount()
     let width = elementType == .string ? MemoryLayout<String>.stride : elementType.byteWidth

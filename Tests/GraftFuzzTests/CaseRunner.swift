@@ -5,8 +5,8 @@ import Testing
 
 /// Runs the cases of one kind of file, and watches each one's errors, time and memory.
 ///
-/// A case that traps ends the test run; which one it was stands in a file, and `GRAFT_FUZZ_CASES=FIRST-LAST`
-/// repeats it (or runs more cases than usual).
+/// A case that traps ends the test run; which one it was stands in a file, and
+/// `GRAFT_FUZZ_CASES=FIRST-LAST` repeats it (or runs more cases than usual).
 struct CaseRunner {
   let name: String
   let kind: UInt64
@@ -19,7 +19,8 @@ struct CaseRunner {
 
   private static let isSanitized = dlsym(nil, "__asan_default_options") != nil
 
-  /// - Parameter body: reads damaged files; returns whether the file was good in spite of the damage
+  /// - Parameter body: reads damaged files; returns whether the file was good in spite of the
+  ///   damage
   func run(_ body: (Int, inout Generator) throws -> Bool) throws {
     let log = try CaseLog(name)
     let watchdog = Watchdog()

@@ -53,7 +53,8 @@ extension FuzzTests {
       }
     }
 
-    /// Nothing in loading, planning or running takes a time that grows with the square of the model.
+    /// Nothing in loading, planning or running takes a time that grows with the square of the
+    /// model.
     @Test func longModelsAreQuick() throws {
       var wide = Graph()
       let input = wide.addInput(name: "x", type: TensorType(.float, [.known(8)]))

@@ -23,7 +23,8 @@ extension FuzzTests {
       }
     }
 
-    /// One operator each, with changed attributes, shapes, types, constants, neighbours and versions.
+    /// One operator each, with changed attributes, shapes, types, constants, neighbours and
+    /// versions.
     @Test func changedFieldsOfOperators() throws {
       let seeds = try Self.operators.get()
       let mutation = ModelMutation(donors: seeds)

@@ -2,8 +2,8 @@ import Foundation
 import GraftONNX
 import GraftOperators
 
-/// Changes of decoded fields of a model, which leave it well formed as far as protobuf goes, so that the damage
-/// reaches what lies behind the parser.
+/// Changes of decoded fields of a model, which leave it well formed as far as protobuf goes, so
+/// that the damage reaches what lies behind the parser.
 struct ModelMutation {
   /// Models to take nodes from.
   let donors: [SeedModel]

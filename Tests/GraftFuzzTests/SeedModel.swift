@@ -17,8 +17,8 @@ struct SeedModel: Sendable {
 }
 
 extension SeedModel {
-  /// A model of one node for each example of each operator, with its inputs as inputs of the model, some as
-  /// constants, and all as constants.
+  /// A model of one node for each example of each operator, with its inputs as inputs of the model,
+  /// some as constants, and all as constants.
   static func operators() throws -> [SeedModel] {
     try OperatorCatalog.operators.flatMap { type in
       try type.examples.flatMap { example in
