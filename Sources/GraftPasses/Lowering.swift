@@ -8,6 +8,7 @@ package enum Lowering {
 
   private static let passes: [any GraphPass.Type] = [
     CommonSubexpressionElimination.self,
+    LayoutSelection.self,
     TransposeCancellation.self,
     PadFolding.self,
     BatchNormalizationFolding.self,

@@ -138,6 +138,31 @@ import Testing
     #expect(try fixture.operatorsAfterComparing([sum]) == ["Exp", "Add"])
   }
 
+  /// A channels-last network: every convolution between two Transposes, biases along the last axis.
+  @Test func channelsLastNetworkLosesItsTransposes() throws {
+    var fixture = Fixture()
+    let toLast: [String: Attribute] = ["perm": .ints([0, 2, 3, 1])]
+    let toFirst: [String: Attribute] = ["perm": .ints([0, 3, 1, 2])]
+    let convolved = try fixture.convolution(fixture.x, hasBias: false)
+    var value = fixture.graph.addNode("Transpose", [convolved], attributes: toLast)
+    value = fixture.graph.addNode("Add", [try fixture.constant([4]), value])
+    value = fixture.graph.addNode("Mul", [value, try fixture.constant([6, 1, 4])])
+    value = fixture.graph.addNode("LeakyRelu", [value])
+    value = fixture.graph.addNode("Transpose", [value], attributes: toFirst)
+    value = try fixture.convolution(value)
+    let operators = try fixture.operatorsAfterComparing([value])
+    #expect(operators == ["Conv", "Add", "Mul", "LeakyRelu", "Conv"])
+  }
+
+  @Test func transposesOfDifferentKindsStay() throws {
+    var fixture = Fixture()
+    let left = fixture.graph.addNode(
+      "Transpose", [fixture.x], attributes: ["perm": .ints([0, 1, 3, 2])])
+    let right = fixture.graph.addNode("Exp", [fixture.x])
+    let sum = fixture.graph.addNode("Add", [left, right])
+    #expect(try fixture.operatorsAfterComparing([sum]) == ["Transpose", "Exp", "Add"])
+  }
+
   @Test func constantsFold() throws {
     var fixture = Fixture()
     let factor = fixture.graph.addNode("Exp", [try fixture.constant([1])])

@@ -1,0 +1,127 @@
+/// Keeps activations in one layout, the `[N, C, …]` that convolutions and pools compute in: a Transpose moves
+/// behind elementwise operators, until it meets its inverse and both vanish.
+///
+/// Networks exported from channels-last frameworks have a pair of Transposes around each convolution.
+package enum LayoutSelection: GraphPass {
+  /// Operators of one input that treat all elements alike.
+  private static let unary: Set<String> = [
+    "Abs", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
+    "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
+    "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
+  ]
+  private static let binary: Set<String> = ["Add", "Div", "Mul", "Sub"]
+
+  /// A Transpose that one node reads.
+  private struct Move {
+    let source: ValueID
+    let permutation: [Int]
+  }
+
+  package static func run(_ graph: inout Graph) throws -> Bool {
+    let counts = graph.useCounts()
+    var moves: [ValueID: Move] = [:]
+    var nodes: [Node] = []
+    var didChange = false
+    for node in graph.nodes {
+      if let (output, move) = try transpose(node), counts[output] == 1 { moves[output] = move }
+      guard let permutation = permutation(before: node, graph, moves), let output = node.outputs[0]
+      else {
+        nodes.append(node)
+        continue
+      }
+      let (moved, transpose) = try sink(permutation, behind: node, &graph, moves)
+      nodes += [moved, transpose]
+      didChange = true
+      if counts[output] == 1, let source = moved.outputs[0] {
+        moves[output] = Move(source: source, permutation: permutation)
+      }
+    }
+    graph.nodes = nodes
+    return didChange
+  }
+
+  private static func transpose(_ node: Node) throws -> (ValueID, Move)? {
+    guard node.domain.isEmpty, node.operatorType == "Transpose",
+      let source = node.inputs.first ?? nil, let output = node.outputs.first ?? nil,
+      let permutation = try AttributeReader(node.attributes).ints("perm"),
+      permutation.sorted() == Array(permutation.indices)
+    else { return nil }
+    return (output, Move(source: source, permutation: permutation))
+  }
+
+  /// How many of a node's inputs are what it computes with, rather than settings.
+  private static func operandCount(_ node: Node) -> Int {
+    guard node.domain.isEmpty, node.outputs.count == 1 else { return 0 }
+    if unary.contains(node.operatorType) { return min(1, node.inputs.count) }
+    return binary.contains(node.operatorType) && node.inputs.count == 2 ? 2 : 0
+  }
+
+  /// The permutation of the Transposes in front of all operands that are not constant, if it is one and the
+  /// same.
+  private static func permutation(
+    before node: Node, _ graph: Graph, _ moves: [ValueID: Move]
+  ) -> [Int]? {
+    var found: [Int]?
+    let operands = node.inputs.prefix(operandCount(node))
+    for operand in operands where graph.constant(operand) == nil {
+      guard let operand, let move = moves[operand], found == nil || found == move.permutation
+      else { return nil }
+      found = move.permutation
+    }
+    guard let found else { return nil }
+    let constants = operands.compactMap { graph.constant($0) }
+    return constants.allSatisfy { $0.rank <= found.count } ? found : nil
+  }
+
+  /// The node on what its Transposes read, and the one Transpose behind it.
+  private static func sink(
+    _ permutation: [Int], behind node: Node, _ graph: inout Graph, _ moves: [ValueID: Move]
+  ) throws -> (Node, Node) {
+    var moved = node
+    for position in 0..<operandCount(node) {
+      guard let input = node.inputs[position] else { continue }
+      if let move = moves[input] {
+        moved.inputs[position] = move.source
+      } else if let constant = graph.constants[input] {
+        moved.inputs[position] = graph.addConstant(
+          name: "\(graph[input].name)_moved", try self.moved(constant, against: permutation))
+      }
+    }
+    let output = node.outputs[0]
+    let before = graph.addValue(type: output.flatMap { type(before: permutation, graph[$0].type) })
+    moved.outputs[0] = before
+    let transpose = Node(
+      operatorType: "Transpose", inputs: [before], outputs: [output],
+      attributes: ["perm": .ints(permutation)])
+    return (moved, transpose)
+  }
+
+  /// The type of what a Transpose turns into a value of type `type`.
+  private static func type(before permutation: [Int], _ type: ValueType?) -> ValueType? {
+    guard let tensor = type?.tensor else { return nil }
+    guard let shape = tensor.shape, shape.count == permutation.count else {
+      return .tensor(TensorType(tensor.elementType, nil))
+    }
+    var source = shape
+    for (to, from) in permutation.enumerated() { source[from] = shape[to] }
+    return .tensor(TensorType(tensor.elementType, source))
+  }
+
+  /// A constant that broadcasts in front of a Transpose as `constant` does behind it.
+  private static func moved(_ constant: Tensor, against permutation: [Int]) throws -> Tensor {
+    guard constant.elementCount > 1 else { return constant }
+    let padding = [Int](repeating: 1, count: permutation.count - constant.rank)
+    let full = try constant.reshaped(padding + constant.shape)
+    var inverse = permutation
+    for (to, from) in permutation.enumerated() { inverse[from] = to }
+    let transpose = try OperatorCatalog.make(
+      Node(
+        operatorType: "Transpose", inputs: [ValueID(0)], outputs: [ValueID(1)],
+        attributes: ["perm": .ints(inverse)]))
+    let results = try evaluate(transpose, inputs: [.tensor(full)], wantedOutputs: [true])
+    guard let result = try results[0]?.tensor else {
+      throw GraftError(.software, "a Transpose without a result")
+    }
+    return result
+  }
+}
