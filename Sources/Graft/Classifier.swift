@@ -25,7 +25,8 @@ package final class Classifier {
   private let inputType: ElementType
 
   /// - Throws: `GraftError` if the graph does not take one picture, or something does not fit together.
-  package init(_ graph: Graph, options: Options = Options()) throws {
+  package init(_ model: LoadedModel, options: Options = Options()) throws {
+    let graph = model.graph
     guard graph.inputs.count == 1, let type = graph[graph.inputs[0]].type?.tensor,
       let shape = type.shape, shape.count == 4
     else {
@@ -36,7 +37,6 @@ package final class Classifier {
         hint: "`graft run` runs any model on tensors")
     }
     let input = try PictureInput(shape)
-    let graph = input.hasFixedBatch ? try graph.withFreeBatch() : graph
     inputType = type.elementType
     var described = try Preprocessing(metadata: graph.metadata)
     if let scheme = options.scheme, scheme != described?.scheme {
@@ -52,7 +52,21 @@ package final class Classifier {
     preprocessing = input.adapt(described!, options)
     preprocessor = try Preprocessor(preprocessing)
     labels = options.labels ?? Labels(metadata: graph.metadata)
-    session = Session(try Executable(graph, options: options.executable))
+    session = Session(try model.executable(options.executable))
+  }
+
+  /// Keeps the compiled form of the model for later starts; call it after a picture was classified.
+  ///
+  /// - Throws: `GraftError` if the cache cannot be written.
+  package func storeCompiledForm() throws { try session.executable.storeCompiledForm() }
+
+  private var hasStored = false
+
+  /// As ``storeCompiledForm()``, the first time it is called, while the caller goes on.
+  func storeCompiledFormBeside() {
+    guard !hasStored else { return }
+    hasStored = true
+    session.executable.storeCompiledFormBeside()
   }
 
   /// The most probable classes, the first first.
@@ -77,7 +91,6 @@ private struct PictureInput {
   let channelCount: Int
   /// `nil` if the model leaves it open.
   let size: PictureSize?
-  let hasFixedBatch: Bool
 
   init(_ shape: [Dimension]) throws {
     func isChannels(_ dimension: Dimension) -> Bool { dimension == 1 || dimension == 3 }
@@ -100,7 +113,6 @@ private struct PictureInput {
     } else {
       size = nil
     }
-    hasFixedBatch = shape[0].known.map { $0 != 1 } ?? false
   }
 
   /// Preprocessing for this input: what the user said, else the model, else made to fit.

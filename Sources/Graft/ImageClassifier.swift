@@ -21,10 +21,11 @@ public final class ImageClassifier {
   ///   - labels: a file with one name per line, or JSON; by default the model's own
   /// - Throws: an error whose description says what is wrong, where, and what to do
   public init(model: String, weights: String? = nil, labels: String? = nil) throws {
-    let graph = try ModelLoader(weights: weights).graph(model)
+    let model = try ModelLoader(weights: weights).load(
+      model, batch: .freeForPictures, cache: ModelCache.standard())
     var options = Classifier.Options()
     options.labels = try labels.map { try Labels.read(path: $0) }
-    classifier = try Classifier(graph, options: options)
+    classifier = try Classifier(model, options: options)
   }
 
   /// The most probable classes of a JPEG, PNG, WebP or BMP file, the most probable first.
@@ -32,6 +33,8 @@ public final class ImageClassifier {
   /// - Parameter count: how many at most
   /// - Throws: an error that says why the picture cannot be read or does not fit the model
   public func predictions(forImageAt path: String, count: Int = 5) throws -> [Prediction] {
-    try classifier.predictions(for: Image.read(path), count: count)
+    let predictions = try classifier.predictions(for: Image.read(path), count: count)
+    classifier.storeCompiledFormBeside()
+    return predictions
   }
 }

@@ -21,13 +21,47 @@ package struct ModelLoader {
   /// manifest or of the user's own files.
   ///
   /// - Throws: `GraftError` that says what is missing and where it comes from.
-  package func graph(_ reference: String) throws -> Graph {
+  package func graph(_ reference: String) throws -> Graph { try source(reference).read() }
+
+  /// A model as ``graph(_:)`` reads it, or in the compiled form that `cache` has of it.
+  ///
+  /// - Parameters:
+  ///   - cache: Where compiled models are kept; `nil` for none.
+  ///   - threads: Threads for checking and hashing files.
+  package func load(
+    _ reference: String, batch: BatchRule = .declared, cache: ModelCache?,
+    threads: Int = ThreadPool.defaultThreadCount
+  ) throws -> LoadedModel {
+    let source = try source(reference)
+    let variant = "\(source.variant), batch \(batch)"
+    if let compilation = cache?.find(path: source.path, variant: variant, threads: threads),
+      let found = compilation.found
+    {
+      return LoadedModel(found.graph, compilation: compilation)
+    }
+    let declared = try source.read()
+    let graph = try withPlace(reference) { try batch.apply(to: declared) }
+    return LoadedModel(
+      graph,
+      compilation: cache?.compilation(
+        sourceFiles: graph.sourceFiles, variant: variant, threads: threads))
+  }
+
+  /// A file, and how it becomes a graph.
+  private struct Source {
+    let path: String
+    /// Everything that the graph depends on besides the file.
+    let variant: String
+    let read: () throws -> Graph
+  }
+
+  private func source(_ reference: String) throws -> Source {
     if FileManager.default.fileExists(atPath: reference) {
       guard weights == nil else {
         throw GraftError.usage(
           "--weights goes with a model's name, and '\(reference)' is a file")
       }
-      return try graph(file: reference)
+      return source(file: reference)
     }
     let store = try ModelStore()
     let names = store.list().flatMap { [$0.name] + $0.aliases }
@@ -41,16 +75,25 @@ package struct ModelLoader {
     }
     let entry = try store.entry(named: reference)
     let path = try weights ?? store.path(for: reference)
-    guard let model = entry.model else { return try graph(file: path) }
-    return try graph(model, path: path)
+    guard let model = entry.model else { return source(file: path) }
+    return Source(path: path, variant: "model \(model.name), top \(includeTop)") {
+      try graph(model, path: path)
+    }
+  }
+
+  private func source(file path: String) -> Source {
+    Source(path: path, variant: "file, top \(includeTop)") { try graph(file: path) }
   }
 
   private func graph(_ model: ModelManifest.Model, path: String) throws -> Graph {
     var graph: Graph
-    if model.format == .kerasHDF5, let architecture = model.architecture {
+    if model.format == .kerasHDF5, let name = model.architecture {
       graph = try withPlace(path) {
-        try self.graph(
-          architecture: architecture, weightsPath: path,
+        guard let architecture = KnownArchitecture.named(name) else {
+          throw GraftError(.software, "there is no architecture '\(name)'")
+        }
+        return try self.graph(
+          architecture, KerasWeights.read(path),
           includeTop: includeTop && model.includesTop != false)
       }
     } else {
@@ -79,18 +122,17 @@ package struct ModelLoader {
           "its layers are those of no known architecture",
           hint: "Known are \(KnownArchitecture.names.joined(separator: ", "))")
       }
-      return try architecture.graph(
-        weights, includeTop: includeTop && architecture.hasTop(weights))
+      return try graph(
+        architecture, weights, includeTop: includeTop && architecture.hasTop(weights))
     }
   }
 
   private func graph(
-    architecture name: String, weightsPath: String, includeTop: Bool
+    _ architecture: KnownArchitecture, _ weights: KerasWeights, includeTop: Bool
   ) throws -> Graph {
-    guard let architecture = KnownArchitecture.named(name) else {
-      throw GraftError(.software, "there is no architecture '\(name)'")
-    }
-    return try architecture.graph(KerasWeights.read(weightsPath), includeTop: includeTop)
+    var graph = try architecture.graph(weights, includeTop: includeTop)
+    graph.sourceFiles = weights.source.map { [$0] } ?? []
+    return graph
   }
 }
 

@@ -49,14 +49,13 @@ struct BenchmarkCommand: ParsableCommand {
 
   func run() throws {
     let start = DispatchTime.now().uptimeNanoseconds
-    var graph = try ModelLoader().graph(model)
-    if batch != nil { graph = try withPlace(model) { try graph.withFreeBatch() } }
-    let executable = try withPlace(model) {
-      try Executable(graph, options: compute.executableOptions)
-    }
+    let found = try ModelLoader().load(
+      model, batch: batch == nil ? .declared : .free, cache: compute.cache,
+      threads: compute.threadCount)
+    let executable = try withPlace(model) { try found.executable(compute.executableOptions) }
     let session = Session(executable)
     let inputs = try BenchmarkInputs.make(
-      graph, batch: batch ?? 1,
+      found.graph, batch: batch ?? 1,
       shapes: Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 }))
     let loaded = DispatchTime.now().uptimeNanoseconds
     var outputs = try session.run(inputs)
@@ -70,6 +69,8 @@ struct BenchmarkCommand: ParsableCommand {
       times.append(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
     }
     withExtendedLifetime(outputs) {}
+    // A cache that cannot be written is no fault of the model's speed.
+    _ = try? executable.storeCompiledForm()
     let report = BenchmarkReport(
       loadMilliseconds: Double(loaded - start) / 1e6,
       firstMilliseconds: Double(first - loaded) / 1e6, times: times,

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Graft
 
 /// `graft`: all subcommands.
 package struct GraftCommand: ParsableCommand {
@@ -15,10 +16,10 @@ package struct GraftCommand: ParsableCommand {
         graft convert vgg16.h5 vgg16.onnx
         graft benchmark model.onnx --batch 8
       """,
-    version: "0.1.0",
+    version: GraftVersion.current,
     subcommands: [
       InferCommand.self, RunCommand.self, InspectCommand.self, ConvertCommand.self,
-      BenchmarkCommand.self, ModelsCommand.self,
+      BenchmarkCommand.self, ModelsCommand.self, CacheCommand.self,
     ])
 
   package init() {}

@@ -50,10 +50,7 @@ package struct InferCommand: ParsableCommand {
 
   package func run() throws {
     let files = try PictureFiles.expand(images)
-    let graph = try ModelLoader(weights: weights).graph(model)
-    var options = try picture.classifierOptions()
-    options.executable = compute.executableOptions
-    let classifier = try withPlace(model) { try Classifier(graph, options: options) }
+    let classifier = try makeClassifier()
     for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
 
     var firstFailure: GraftError?
@@ -71,7 +68,19 @@ package struct InferCommand: ParsableCommand {
         firstFailure = firstFailure ?? error
       }
     }
+    // The answer does not wait for that, and a cache that cannot be written is no fault of it.
+    fflush(nil)
+    try? classifier.storeCompiledForm()
     if let firstFailure { throw ExitStatus(code: firstFailure.code.rawValue) }
+  }
+
+  /// The graph as it was read is gone when this returns: what it takes is not needed any more.
+  private func makeClassifier() throws -> Classifier {
+    let loaded = try ModelLoader(weights: weights).load(
+      model, batch: .freeForPictures, cache: compute.cache, threads: compute.threadCount)
+    var options = try picture.classifierOptions()
+    options.executable = compute.executableOptions
+    return try withPlace(model) { try Classifier(loaded, options: options) }
   }
 
   private struct Answer: Encodable {

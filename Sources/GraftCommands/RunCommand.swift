@@ -52,19 +52,21 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    let graph = try ModelLoader().graph(model)
-    let executable = try withPlace(model) {
-      try Executable(graph, options: compute.executableOptions)
-    }
+    let loaded = try ModelLoader().load(
+      model, cache: compute.cache, threads: compute.threadCount)
+    let graph = loaded.graph
+    let executable = try withPlace(model) { try loaded.executable(compute.executableOptions) }
     let values = try inputDir.map { try readFolder($0, graph) } ?? readNamed(executable, graph)
     let results = try Session(executable).run(values)
-    if let outputDir { try writeFolder(results, outputDir, graph) }
+    if let outputDir { try writeFolder(results, outputDir, executable) }
     if let output {
       let arrays = try zip(executable.outputNames, results).map { name, value in
         (name: name, tensor: try withPlace("output '\(name)'") { try value.tensor })
       }
       try NPZFile.write(arrays, path: output)
     }
+    // A cache that cannot be written is no fault of these results.
+    _ = try? executable.storeCompiledForm()
   }
 
   private func readFolder(_ folder: String, _ graph: Graph) throws -> [RuntimeValue] {
@@ -93,7 +95,9 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  private func writeFolder(_ results: [RuntimeValue], _ folder: String, _ graph: Graph) throws {
+  private func writeFolder(
+    _ results: [RuntimeValue], _ folder: String, _ executable: Executable
+  ) throws {
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true)
@@ -102,9 +106,9 @@ struct RunCommand: ParsableCommand {
         .cannotCreate, "cannot be made: \(error.localizedDescription)", places: [folder])
     }
     for (position, value) in results.enumerated() {
-      let id = graph.outputs[position]
+      let id = executable.graph.outputs[position]
       try TensorProtoWriter.write(
-        value, name: graph[id].name, type: graph[id].type,
+        value, name: executable.outputNames[position], type: executable.graph[id].type,
         to: "\(folder)/output_\(position).pb")
     }
   }

@@ -1,13 +1,17 @@
 import ArgumentParser
+import Graft
 import GraftRuntime
 
-/// `--threads` and `--max-memory`.
+/// `--threads`, `--max-memory` and `--no-cache`.
 struct ComputeOptions: ParsableArguments {
   @Option(help: "Threads to compute with (default: the processors this process may use).")
   var threads: Int?
 
   @Option(help: "Megabytes that intermediate values may take (default: the machine's memory).")
   var maxMemory: Int?
+
+  @Flag(help: "Neither use nor keep the compiled form of the model.")
+  var noCache = false
 
   func validate() throws {
     if let threads, !(1...ThreadPool.maximumThreadCount).contains(threads) {
@@ -17,6 +21,11 @@ struct ComputeOptions: ParsableArguments {
       throw ValidationError("--max-memory takes a positive number of megabytes.")
     }
   }
+
+  var threadCount: Int { threads ?? ThreadPool.defaultThreadCount }
+
+  /// Where compiled models are kept; `nil` for none.
+  var cache: ModelCache? { get throws { noCache ? nil : try ModelCache.standard() } }
 
   var executableOptions: Executable.Options {
     var options = Executable.Options()

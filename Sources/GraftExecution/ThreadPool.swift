@@ -4,11 +4,12 @@ import Synchronization
 
 /// The process's compute threads.
 ///
-/// One caller at a time has the pool; another that comes meanwhile runs its kernels on its own thread, so
-/// that there are never more busy threads than processors plus callers.
+/// One caller at a time has the workers; another that comes meanwhile runs its kernels on its own thread,
+/// and as many workers stand back, so that callers and workers together are no more than the threads that
+/// were asked for. Workers are started when they are first needed: for one thread there are none.
 package final class ThreadPool: Sendable {
-  /// The pool that all sessions share, with a thread per granted processor, or `GRAFT_THREADS` of them.
-  package static let shared = ThreadPool(threadCount: defaultThreadCount)
+  /// The pool that all sessions share.
+  package static let shared = ThreadPool(threadCount: maximumThreadCount)
 
   /// Processors that affinity and cgroups grant, or what `GRAFT_THREADS` says.
   package static let defaultThreadCount: Int = {
@@ -17,7 +18,7 @@ package final class ThreadPool: Sendable {
     {
       return min(count, maximumThreadCount)
     }
-    return min(Int(graft_cpu_available_count()), maximumThreadCount)
+    return min(GrantedProcessors.count(), maximumThreadCount)
   }()
 
   package static let maximumThreadCount = 256
@@ -33,12 +34,17 @@ package final class ThreadPool: Sendable {
 
   deinit { state.stop() }
 
+  /// Threads that the pool has started.
+  package var workerCount: Int { startedWorkers.withLock { $0 } }
+
   /// Runs all phases of a kernel, on at most `threads` threads.
   ///
   /// - Throws: what the failing task with the lowest number threw.
   package func run(
     _ phases: [PreparedKernel.Phase], _ arguments: KernelArguments, threads: Int
   ) throws {
+    state.enter()
+    defer { state.leave() }
     for phase in phases {
       let participants = min(threads, threadCount, phase.taskCount)
       if participants <= 1 || !state.tryAcquire() {
@@ -77,6 +83,8 @@ private final class PoolState: Sendable {
   private let ticket = Atomic<UInt64>(PoolState.closed)
   private let taskCount = Atomic(0)
   private let participants = Atomic(0)
+  /// Callers that run kernels, with the workers or without.
+  private let callerCount = Atomic(0)
   private let jobAddress = Atomic<UInt>(0)
   private let doneCount = Atomic(0)
   private let sleeperCount = Atomic(0)
@@ -86,6 +94,16 @@ private final class PoolState: Sendable {
 
   private static let closed: UInt64 = 0xffff_ffff
   private static let spinCount = 2000
+
+  func enter() { callerCount.wrappingAdd(1, ordering: .relaxed) }
+
+  func leave() { callerCount.wrappingSubtract(1, ordering: .relaxed) }
+
+  /// Whether a worker takes part in the job: one stands back for each caller that has no workers.
+  private func isInvited(_ worker: Int) -> Bool {
+    worker == 0
+      || worker < participants.load(ordering: .relaxed) - callerCount.load(ordering: .relaxed) + 1
+  }
 
   func tryAcquire() -> Bool {
     isBusy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
@@ -132,7 +150,7 @@ private final class PoolState: Sendable {
       let current = ticket.load(ordering: .acquiring)
       let task = Int(current & 0xffff_ffff)
       let count = taskCount.load(ordering: .relaxed)
-      let isInvited = worker < participants.load(ordering: .relaxed)
+      let isInvited = isInvited(worker)
       let address = jobAddress.load(ordering: .relaxed)
       guard task < count, isInvited else { return false }
       guard
@@ -189,7 +207,7 @@ private final class PoolState: Sendable {
           let task = Int(ticket.load(ordering: .sequentiallyConsistent) & 0xffff_ffff)
           return !isStopped.load(ordering: .relaxed)
             && (task >= taskCount.load(ordering: .relaxed)
-              || worker >= participants.load(ordering: .relaxed))
+              || !isInvited(worker))
         })
     }
   }

@@ -62,6 +62,8 @@ package struct Graph: Sendable {
   package var domainVersions: [String: Int]
   /// Producer, domain and version, as the file had them.
   package var provenance: Provenance
+  /// The files that the graph was read from, the model's own first.
+  package var sourceFiles: [SourceFile]
 
   package init(name: String = "graph") {
     self.name = name
@@ -78,6 +80,18 @@ package struct Graph: Sendable {
     self.metadata = [:]
     self.domainVersions = [:]
     self.provenance = Provenance()
+    self.sourceFiles = []
+  }
+
+  /// A file, and what it was when it was read.
+  package struct SourceFile: Hashable, Sendable {
+    package var path: String
+    package var identity: FileIdentity
+
+    package init(path: String, identity: FileIdentity) {
+      self.path = path
+      self.identity = identity
+    }
   }
 
   /// Where a model came from.

@@ -3,7 +3,7 @@
 /// All operators that Graft knows. Each line is one file of this target.
 package enum OperatorCatalog {
   package static let operators: [any Operator.Type] =
-    activations + elementwise + neuralNetwork + shapes + reductions + training
+    activations + elementwise + neuralNetwork + shapes + reductions + training + blocked
 
   static let activations: [any Operator.Type] = [
     Abs.self,
@@ -65,6 +65,7 @@ package enum OperatorCatalog {
     BitwiseXor.self,
     Div.self,
     Equal.self,
+    FusedElementwise.self,
     Greater.self,
     GreaterOrEqual.self,
     Less.self,
@@ -92,6 +93,7 @@ package enum OperatorCatalog {
     ConvolutionInputGradient.self,
     ConvolutionWeightGradient.self,
     FusedConv.self,
+    BlockedConv.self,
     FusedGemm.self,
     Gemm.self,
     GlobalAveragePool.self,
@@ -187,6 +189,19 @@ package enum OperatorCatalog {
   static let training: [any Operator.Type] = [
     SGDMomentumUpdate.self,
     SumToShape.self,
+  ]
+
+  /// Graft's own domain: images whose channels lie in blocks.
+  static let blocked: [any Operator.Type] = [
+    BlockedAffine.self,
+    BlockedChannelShuffle.self,
+    BlockedAveragePool.self,
+    BlockedDepthwiseConv.self,
+    BlockedGlobalAveragePool.self,
+    BlockedLRN.self,
+    BlockedMaxPool.self,
+    FromBlocked.self,
+    ToBlocked.self,
   ]
 
   private struct Key: Hashable {

@@ -1,3 +1,5 @@
+import class Foundation.ProcessInfo
+
 /// Computes nodes whose inputs are all constant, once, instead of at every run.
 package enum ConstantFolding: GraphPass {
   /// What folding may still take, so that a small file cannot grow without bound: each node that
@@ -5,12 +7,17 @@ package enum ConstantFolding: GraphPass {
   package struct Budget: Sendable {
     package private(set) var byteCount: Int
 
+    /// Weights that a model makes by ConstantOfShape or Expand are folded up to this size: what is not would be made
+    /// again in every run, and could not be packed.
+    private static let generatedByteCount = min(
+      1 << 30, Int(clamping: ProcessInfo.processInfo.physicalMemory / 4))
+
     /// Twice what the graph's own constants take, which repacked weights fit into.
     package init(for graph: Graph) {
       let own = graph.constants.values.reduce(0) { sum, tensor in
         sum.addingReportingOverflow(tensor.byteCount).partialValue
       }
-      byteCount = max(64 << 20, own > Int.max / 4 ? 0 : 2 * own)
+      byteCount = max(Budget.generatedByteCount, own > Int.max / 4 ? 0 : 2 * own)
     }
 
     mutating func spend(_ byteCount: Int) { self.byteCount -= byteCount }

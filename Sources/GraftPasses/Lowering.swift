@@ -11,15 +11,27 @@ package enum Lowering {
     LayoutSelection.self,
     TransposeCancellation.self,
     PadFolding.self,
-    BatchNormalizationFolding.self,
+    ChannelAffineFolding.self,
     OperatorFusion.self,
     ActivationFusion.self,
+  ]
+
+  /// Run once at the end, as what they make hides nodes from the others.
+  private static let finishingPasses: [any GraphPass.Type] = [
+    BlockedLayout.self,
+    ElementwiseChainFusion.self,
   ]
 
   /// Rounds after which passes that still find something are stopped.
   private static let roundLimit = 8
 
   package static func run(_ graph: inout Graph) throws {
+    try fuse(&graph)
+    for pass in finishingPasses { _ = try pass.run(&graph) }
+  }
+
+  /// The passes that stay with operators of any layout.
+  package static func fuse(_ graph: inout Graph) throws {
     var budget = ConstantFolding.Budget(for: graph)
     for _ in 0..<roundLimit {
       var didChange = false

@@ -1,18 +1,23 @@
-/// Recognises operators that exporters spell out: MatMul and Add of a bias as Gemm, x·sigmoid(x) as Swish.
+/// Recognises operators that exporters spell out: MatMul and Add of a bias as Gemm, x·sigmoid(x) as Swish,
+/// Sum of two as Add.
 package enum OperatorFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
     let counts = graph.useCounts()
     var removed: Set<Int> = []
+    var didChange = false
     for index in graph.nodes.indices where graph.nodes[index].domain.isEmpty {
       switch graph.nodes[index].operatorType {
       case "Add": fuseBias(at: index, &graph, producers, counts, &removed)
+      case "Sum" where graph.nodes[index].inputs.count == 2:
+        graph.nodes[index].operatorType = "Add"
+        didChange = true
       case "Mul": fuseSwish(at: index, &graph, producers, counts, &removed)
       default: break
       }
     }
     graph.removeNodes(at: removed)
-    return !removed.isEmpty
+    return didChange || !removed.isEmpty
   }
 
   /// MatMul of matrices plus a constant row is a Gemm.

@@ -18,25 +18,51 @@ package final class Executable: Sendable {
   package let options: Options
   package let inputNames: [String]
   package let outputNames: [String]
-  package let packedConstants = PackedConstants()
+  package let packedConstants: PackedConstants
   package let parameters: ParameterStore
   let operations: [any Operator]
 
+  /// Where the compiled form of the model is kept, if it is.
+  private let compilation: Compilation?
+
+  /// - Parameter compilation: Where to find and keep the model's compiled form. If one was found, it must
+  ///   be `graph`.
   /// - Throws: `GraftError` that lists all operators Graft lacks, or names the node that is wrong.
-  package init(_ graph: Graph, options: Options = Options()) throws {
+  package init(
+    _ graph: Graph, options: Options = Options(), compilation: Compilation? = nil
+  ) throws {
     try graph.requireSupportedOperators()
     var lowered = graph
-    try lowered.inferTypes()
-    self.inputNames = lowered.inputs.map { graph[$0].name }
-    self.outputNames = lowered.outputs.map { graph[$0].name }
-    if options.optimizes { try Lowering.run(&lowered) }
+    let compilation = options.optimizes ? compilation : nil
+    if let found = compilation?.found {
+      self.inputNames = found.inputNames
+      self.outputNames = found.outputNames
+    } else {
+      try lowered.inferTypes()
+      self.inputNames = lowered.inputs.map { graph[$0].name }
+      self.outputNames = lowered.outputs.map { graph[$0].name }
+      if options.optimizes { try Lowering.run(&lowered) }
+      compilation?.moveConstants(of: &lowered, threadCount: options.threadCount)
+    }
+    self.compilation = compilation
     self.graph = lowered
     self.options = options
+    self.packedConstants = PackedConstants(
+      of: Array(lowered.constants.values), items: compilation?.found?.packedConstants ?? [],
+      threadCount: options.threadCount)
     self.parameters = try ParameterStore(lowered)
     self.operations = try lowered.nodes.map { node in
       try withPlace(lowered.label(node)) { try OperatorCatalog.make(node) }
     }
   }
+
+  /// Keeps the compiled form for later starts, if there is a place for it and anything new in it. Call
+  /// it after a run: plans pack the constants.
+  ///
+  /// - Returns: Whether something was written.
+  /// - Throws: `GraftError` if the file cannot be written.
+  @discardableResult
+  package func storeCompiledForm() throws -> Bool { try compilation?.store(self) ?? false }
 
   var planner: Planner {
     Planner(

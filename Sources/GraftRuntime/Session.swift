@@ -15,11 +15,9 @@ package final class Session {
   private var values: [RuntimeValue] = []
   private var boundOutputs: [Tensor?] = []
 
-  package init(_ executable: Executable) {
+  package init(_ executable: Executable, pool: ThreadPool = .shared) {
     self.executable = executable
-    let threads = executable.options.threadCount
-    self.pool =
-      threads <= ThreadPool.shared.threadCount ? .shared : ThreadPool(threadCount: threads)
+    self.pool = pool
   }
 
   /// Runs the graph on inputs in the model's order.

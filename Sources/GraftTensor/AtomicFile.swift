@@ -58,8 +58,15 @@ package final class AtomicFile {
     if rest > 0 { try write([UInt8](repeating: 0, count: alignment - rest)) }
   }
 
-  /// Gives the file its name.
-  package func commit() throws {
+  /// What was written so far, mapped; stays valid when the file gets its name or goes.
+  package func mapped() throws -> Storage {
+    try flush()
+    return try Storage.mappedFile(path: temporaryPath)
+  }
+
+  /// Gives the file its name, or another one in the same file system.
+  package func commit(as newPath: String? = nil) throws {
+    let path = newPath ?? path
     try flush()
     guard fsync(descriptor) == 0 else { throw failure() }
     guard close(descriptor) == 0 else {
@@ -73,7 +80,7 @@ package final class AtomicFile {
       unlink(temporaryPath)
       throw error
     }
-    syncFolder()
+    syncFolder(of: path)
   }
 
   private func flush() throws {
@@ -95,7 +102,7 @@ package final class AtomicFile {
   }
 
   /// Makes the new name last; a file system that cannot do that is no reason to fail.
-  private func syncFolder() {
+  private func syncFolder(of path: String) {
     let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }

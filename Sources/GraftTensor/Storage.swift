@@ -13,6 +13,8 @@ package final class Storage: @unchecked Sendable {
   package let byteCount: Int
   /// Whether the bytes may be written.
   package let isWritable: Bool
+  /// The file that is mapped, as it was then; `nil` for other memory.
+  package let file: FileIdentity?
   private let release: @Sendable (UnsafeMutableRawPointer, Int) -> Void
 
   /// Cache lines and AVX-512 vectors are this wide.
@@ -20,11 +22,13 @@ package final class Storage: @unchecked Sendable {
 
   private init(
     baseAddress: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool,
+    file: FileIdentity? = nil,
     release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
   ) {
     self.baseAddress = baseAddress
     self.byteCount = byteCount
     self.isWritable = isWritable
+    self.file = file
     self.release = release
   }
 
@@ -89,9 +93,19 @@ package final class Storage: @unchecked Sendable {
     guard let base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
       base != MAP_FAILED
     else { throw systemError("cannot map", path) }
-    return Storage(baseAddress: base, byteCount: byteCount, isWritable: false) { base, count in
-      munmap(base, count)
-    }
+    return Storage(
+      baseAddress: base, byteCount: byteCount, isWritable: false, file: FileIdentity(status)
+    ) { base, count in munmap(base, count) }
+  }
+
+  /// Gives back the memory of the whole pages in a part of a mapped file; whoever touches them again
+  /// gets them from the file. Does nothing for other memory.
+  package func releasePages(_ range: Range<Int>) {
+    guard file != nil else { return }
+    let page = Int(getpagesize())
+    let start = (max(range.lowerBound, 0) + page - 1) / page * page
+    let end = min(range.upperBound, byteCount) / page * page
+    if start < end { madvise(baseAddress + start, end - start, MADV_DONTNEED) }
   }
 
   private static func systemError(_ what: String, _ path: String) -> GraftError {

@@ -117,6 +117,9 @@ package struct Tensor: Sendable {
       elementType: elementType, shape: newShape, storage: storage, byteOffset: byteOffset)
   }
 
+  /// Gives back memory that a mapped file can fill again, for elements that nobody needs soon.
+  package func releasePages() { storage.releasePages(byteOffset..<byteOffset + byteCount) }
+
   /// A copy in fresh, aligned heap memory.
   package func copied() throws -> Tensor {
     if elementType == .string { return self }

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftGraph
 
 #if canImport(Glibc)
   import Glibc
@@ -34,6 +34,8 @@ package struct KerasWeights: Sendable {
   /// Whether layers bear their names in the model. Early files of Keras 3 name them after their
   /// classes: `conv2d`, `conv2d_1`, `dense`.
   package let hasStoredNames: Bool
+  /// The file that they were read from.
+  package let source: Graph.SourceFile?
 
   /// Who calls libhdf5.
   package enum Isolation: Sendable {
@@ -77,7 +79,7 @@ package struct KerasWeights: Sendable {
           try HDF5ReaderProcess.read(
             descriptor: descriptor, fileByteCount: file.byteCount, executable: executable)
         }
-      return try KerasWeights(listing, file: file, decoded: decoded)
+      return try KerasWeights(listing, file: file, decoded: decoded, path: path)
     }
   }
 
@@ -96,8 +98,11 @@ package struct KerasWeights: Sendable {
   }
 
   /// Makes tensors of a listing; all of it is checked against the memory that is there.
-  private init(_ listing: WeightsListing, file: Storage, decoded: Storage) throws {
+  private init(
+    _ listing: WeightsListing, file: Storage, decoded: Storage, path: String
+  ) throws {
     hasStoredNames = listing.hasStoredNames
+    source = file.file.map { Graph.SourceFile(path: path, identity: $0) }
     layers = try listing.layers.map { layer in
       let weights = try layer.weights.map { weight in
         try withPlace("weight '\(weight.name)'") {

@@ -65,7 +65,7 @@ package struct ModelStore: Sendable {
   package static func isOffline(_ value: String?) -> Bool { value.map { $0 != "0" } ?? false }
 
   /// A variable that is set to something.
-  private static func environmentVariable(_ name: String) -> String? {
+  package static func environmentVariable(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(cString: value)
   }

@@ -7,7 +7,7 @@ import GraftTensor
 #endif
 
 /// Small files of text.
-enum TextFile {
+package enum TextFile {
   /// - Throws: `GraftError` if the file cannot be read, or is longer than `limit` bytes.
   static func read(_ path: String, limit: Int) throws -> String {
     let file = try Storage.mappedFile(path: path)
@@ -35,7 +35,7 @@ enum TextFile {
   }
 
   /// Makes a folder and those above it.
-  static func makeFolder(_ path: String) throws {
+  package static func makeFolder(_ path: String) throws {
     var folder = path.hasPrefix("/") ? "" : "."
     for component in path.split(separator: "/") {
       folder += "/\(component)"

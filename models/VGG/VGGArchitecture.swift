@@ -75,8 +75,10 @@ struct VGGArchitecture {
   private func addConvolution(
     _ layer: Layer, of input: ValueID, _ weights: LayerWeights, to graph: inout Graph
   ) throws -> ValueID {
+    let kernelOfFile = try weights.kernel(layer)
     let kernel = graph.addConstant(
-      name: "\(layer.name)/kernel", try convolutionKernel(fromKeras: weights.kernel(layer)))
+      name: "\(layer.name)/kernel", try convolutionKernel(fromKeras: kernelOfFile))
+    kernelOfFile.releasePages()
     let bias = graph.addConstant(name: "\(layer.name)/bias", try weights.bias(layer))
     let sum = graph.addNode(
       "Conv", name: layer.name, [input, kernel, bias],

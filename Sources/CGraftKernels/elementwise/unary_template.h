@@ -27,18 +27,6 @@ GRAFT_INLINE vector clamp(vector x, float low, float high) {
   return at_most(at_least(x, low), high);
 }
 
-/// x * tanh(log(1 + e)), e = exp(x): the tangent is n / (n + 2) with n = e * (e + 2).
-GRAFT_INLINE vector mish_of_vector(vector x) {
-  const vector e = vector_exp(at_most(x, 20)), n = e * (e + 2);
-  return x * (n / (n + 2));
-}
-
-/// Twice the argument of the hyperbolic tangent in Gelu's approximation; (1 + tanh(u)) / 2 is the
-/// sigmoid of 2 u.
-GRAFT_INLINE vector gelu_tanh_argument(vector x) {
-  return 1.5957691216f * multiply_add(0.044715f * x * x, x, x);
-}
-
 GRAFT_UNARY(absolute, magnitude(x))
 GRAFT_UNARY(ceil, __builtin_elementwise_ceil(x))
 GRAFT_UNARY(celu, select(x < 0, alpha * vector_exp_minus_one(x / alpha), x))
@@ -47,13 +35,13 @@ GRAFT_UNARY(elu, select(x < 0, alpha * vector_exp_minus_one(x), x))
 GRAFT_UNARY(erf, vector_erf(x))
 GRAFT_UNARY(exp, vector_exp(x))
 GRAFT_UNARY(floor, __builtin_elementwise_floor(x))
-GRAFT_UNARY(gelu, 0.5f * x * (1 + vector_erf(0.70710678118f * x)))
-GRAFT_UNARY(gelu_tanh, x * vector_sigmoid(gelu_tanh_argument(x)))
+GRAFT_UNARY(gelu, vector_gelu(x))
+GRAFT_UNARY(gelu_tanh, vector_gelu_tanh(x))
 GRAFT_UNARY(hard_sigmoid, clamp(alpha * x + beta, 0, 1))
 GRAFT_UNARY(hard_swish, x * clamp(x * 0x1.555556p-3f + 0.5f, 0, 1))
 GRAFT_UNARY(leaky_relu, select(x < 0, alpha * x, x))
 GRAFT_UNARY(log, vector_log(x))
-GRAFT_UNARY(mish, mish_of_vector(x))
+GRAFT_UNARY(mish, vector_mish(x))
 GRAFT_UNARY(negate, -x)
 GRAFT_UNARY(reciprocal, 1 / x)
 GRAFT_UNARY(relu, at_least(x, 0))
@@ -65,7 +53,7 @@ GRAFT_UNARY(sign, select(x > 0, splat(1), select(x < 0, splat(-1), x)))
 GRAFT_UNARY(softplus, at_least(x, 0) + vector_log_one_plus(vector_exp(-magnitude(x))))
 GRAFT_UNARY(softsign, x / (1 + magnitude(x)))
 GRAFT_UNARY(sqrt, __builtin_elementwise_sqrt(x))
-GRAFT_UNARY(swish, x * vector_sigmoid(alpha * x))
+GRAFT_UNARY(swish, vector_swish(x, alpha))
 GRAFT_UNARY(tanh, vector_tanh(x))
 GRAFT_UNARY(thresholded_relu, select(x > alpha, x, splat(0)))
 

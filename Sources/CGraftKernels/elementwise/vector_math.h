@@ -37,6 +37,18 @@ GRAFT_INLINE vector multiply_add(vector a, vector b, vector c) {
 #endif
 }
 
+/// a * b - product, for a product that was rounded. Exact, unless it is denormal.
+GRAFT_INLINE vector product_error(vector a, vector b, vector product) {
+#ifdef GRAFT_HAS_FMA
+  return __builtin_elementwise_fma(a, b, -product);
+#else
+  // Products of halves of the bits are exact.
+  const vector a_high = (vector)((integers)a & -4096), a_low = a - a_high;
+  const vector b_high = (vector)((integers)b & -4096), b_low = b - b_high;
+  return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+#endif
+}
+
 /// `mask ? yes : no`, for the result of a comparison.
 GRAFT_INLINE vector select(integers mask, vector yes, vector no) {
   return (vector)((mask & (integers)yes) | (~mask & (integers)no));
@@ -88,12 +100,16 @@ GRAFT_INLINE vector exp_minus_one_of_rest(vector r) {
 /// 2^exponent, for exponents of normal numbers
 GRAFT_INLINE vector power_of_two(integers exponent) { return (vector)((exponent + 127) << 23); }
 
+/// x * 2^exponent, for exponents from -252 to 254
+GRAFT_INLINE vector scale(vector x, integers exponent) {
+  // Two factors, since the power may lie beyond the normal numbers while the product does not.
+  const integers half = exponent >> 1;
+  return x * power_of_two(half) * power_of_two(exponent - half);
+}
+
 GRAFT_INLINE vector vector_exp(vector x) {
   const struct split parts = split_exponent(at_least(at_most(x, 89), -104));
-  // Two factors, since the power may lie beyond the normal numbers while the product does not.
-  const integers half = parts.exponent >> 1;
-  return (1 + exp_minus_one_of_rest(parts.rest)) * power_of_two(half) *
-         power_of_two(parts.exponent - half);
+  return scale(1 + exp_minus_one_of_rest(parts.rest), parts.exponent);
 }
 
 /// exp(x) - 1 for x <= 0
@@ -135,15 +151,32 @@ GRAFT_INLINE vector vector_log_one_plus(vector x) {
   return vector_log(sum) + (x - (sum - 1)) / sum;
 }
 
-/// 1 / (1 + exp(-x))
-GRAFT_INLINE vector vector_sigmoid(vector x) {
+/// factor / (1 + exp(-(x + low))), where `low` is what rounding took from x.
+///
+/// The factor goes in before the last scaling, as the quotient alone may be denormal.
+GRAFT_INLINE vector scaled_sigmoid(vector factor, vector x, vector low) {
   const integers is_negative = x < 0;
-  const vector e = vector_exp(-magnitude(x));
+  const vector a = magnitude(x);
+  struct split parts = split_exponent(at_least(-a, -174));
+  parts.rest -= (vector)((integers)low ^ ((integers)x & INT32_MIN));
+  const vector power = exp_minus_one_of_rest(parts.rest);
+  const vector e = scale(1 + power, parts.exponent);
   const vector sum = 1 + e;
-  const vector lost = e - (sum - 1);
-  const vector quotient = select(is_negative, e, splat(1)) / sum;
-  const vector inverse = select(is_negative, 1 - quotient, quotient);
-  return multiply_add(-quotient, inverse * lost, quotient);
+  // What rounding took from the sum, relative to it: 1 - e / 2 is near enough to its inverse.
+  const vector lost = (e - (sum - 1)) * multiply_add(e, splat(-0.5f), splat(1));
+  // What the numerator exceeds `factor` by: exp(x) is expanded by exp(x) where x < 0.
+  const vector excess = select(is_negative, power, splat(0));
+  const vector numerator = multiply_add(factor, excess - lost * (1 + excess), factor);
+  return scale(numerator / sum, is_negative & parts.exponent);
+}
+
+/// 1 / (1 + exp(-x))
+GRAFT_INLINE vector vector_sigmoid(vector x) { return scaled_sigmoid(splat(1), x, splat(0)); }
+
+/// factor / (1 + exp(-(x + low))) for all x: `factor` far above zero, zero far below.
+GRAFT_INLINE vector gated(vector factor, vector x, vector low) {
+  const vector limit = select(x < 0, splat(0), factor);
+  return select(magnitude(x) > 170, limit, scaled_sigmoid(factor, x, low));
 }
 
 GRAFT_INLINE vector vector_tanh(vector x) {
@@ -179,4 +212,89 @@ GRAFT_INLINE vector vector_erf(vector x) {
   q = multiply_add(q, t, splat(-0x1.65abe6p-13f));
   const vector large = 1 - vector_exp(-q);
   return select(a < 0.9f, small, with_sign(large, x));
+}
+
+/// x * (1 + erf(x / sqrt(2))) / 2
+GRAFT_INLINE vector vector_gelu(vector x) {
+  // The normal distribution's tail beyond a = |x| is exp(-a^2 / 2) * w * q(1 - w), w = 2 / (2 + a).
+  const vector limited = at_least(at_most(x, 15), -15);
+  const vector a = magnitude(limited), square = limited * limited;
+  struct split parts = split_exponent(-0.5f * square);
+  parts.rest -= 0.5f * product_error(limited, limited, square);
+  const vector w = 2 / (2 + a), v = 1 - w;
+  vector q = multiply_add(splat(-0x1.0e7722p-4f), v, splat(0x1.26ccd0p-2f));
+  q = multiply_add(q, v, splat(-0x1.fd7b8cp-2f));
+  q = multiply_add(q, v, splat(0x1.e00ba0p-2f));
+  q = multiply_add(q, v, splat(-0x1.3454e0p-2f));
+  q = multiply_add(q, v, splat(0x1.bdd856p-4f));
+  q = multiply_add(q, v, splat(-0x1.e3dad8p-8f));
+  q = multiply_add(q, v, splat(0x1.d75e96p-5f));
+  q = multiply_add(q, v, splat(0x1.58d6a4p-5f));
+  q = multiply_add(q, v, splat(-0x1.8831eap-4f));
+  q = multiply_add(q, v, splat(-0x1.3108bap-2f));
+  // The last steps keep what rounding takes away, for a result within 2 ULP.
+  const vector part = q * v, whole = 0.5f + part;
+  const vector whole_low = (0.5f - whole) + part + product_error(q, v, part);
+  const vector tail = w * whole;
+  const vector tail_low = multiply_add(w, whole_low, product_error(w, whole, tail));
+  const vector product = limited * tail;
+  const vector product_low =
+      multiply_add(limited, tail_low, product_error(limited, tail, product));
+  const vector lost = multiply_add(-w, 0.5f * a, v);
+  const vector excess = exp_minus_one_of_rest(parts.rest) + lost;
+  const vector below =
+      scale(product + multiply_add(product, excess, product_low), parts.exponent);
+  return select(x < 0, below, x - below);
+}
+
+/// x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2, which is x times the sigmoid of
+/// x * (b + c * x^2), in two parts.
+GRAFT_INLINE vector vector_gelu_tanh(vector x) {
+  const vector limited = at_least(at_most(x, 15), -15);
+  const vector b = splat(0x1.988454p0f), b_low = splat(-0x1.857936p-25f);
+  const vector c = splat(0x1.2444f2p-4f), c_low = splat(0x1.49b16ap-29f);
+  const vector square = limited * limited;
+  const vector cubic = c * square;
+  vector rest = product_error(c, square, cubic);
+  rest = multiply_add(c, product_error(limited, limited, square), rest);
+  rest = multiply_add(c_low, square, rest);
+  const vector sum = b + cubic;
+  const vector taken = sum - b;
+  rest = (b - (sum - taken)) + (cubic - taken) + (b_low + rest);
+  const vector argument = limited * sum;
+  const vector low = multiply_add(limited, rest, product_error(limited, sum, argument));
+  return gated(x, argument, low);
+}
+
+/// x * sigmoid(alpha * x)
+GRAFT_INLINE vector vector_swish(vector x, float alpha) {
+  const vector argument = alpha * x;
+  return gated(x, argument, product_error(splat(alpha), x, argument));
+}
+
+/// x * tanh(log(1 + e)), e = exp(x): the tangent is n / (n + 2) with n = e * (e + 2).
+GRAFT_INLINE vector vector_mish(vector x) {
+  const struct split parts = split_exponent(at_least(at_most(x, 20), -120));
+  const vector power = exp_minus_one_of_rest(parts.rest);
+  const vector one_more = 1 + power;
+  const vector e = scale(one_more, parts.exponent);
+  const vector e_low = scale(power - (one_more - 1), parts.exponent);
+  const vector factor = e + 2, factor_low = e - (factor - 2);
+  const vector n = e * factor, sum = n + 2;
+  const vector sum_low = (n - (sum - 2)) + product_error(e, factor, n) +
+                         multiply_add(e, factor_low, 2 * (e + 1) * e_low);
+  // The tangent is 1 - rest, with rest = 2 / sum.
+  const vector rest = 2 / sum;
+  const vector rest_low =
+      (0.5f * rest) * (-product_error(rest, sum, rest * sum) + (2 - rest * sum) - rest * sum_low);
+  const vector above = x * ((1 - rest) - rest_low);
+  // Below zero, x * e * (factor / sum), where e goes in last, as it may be denormal where the
+  // result is not.
+  const vector gate = factor / sum, gate_sum = gate * sum;
+  const vector gate_low = (0.5f * rest) * ((factor - gate_sum) - product_error(gate, sum, gate_sum) +
+                                           (factor_low + e_low) - gate * sum_low);
+  const vector limited = at_least(x, -120);
+  const vector expanded = multiply_add(limited, power, limited);
+  const vector below = scale(multiply_add(expanded, gate_low, expanded * gate), parts.exponent);
+  return select(x < 0, below, above);
 }

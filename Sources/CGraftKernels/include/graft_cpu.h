@@ -23,7 +23,7 @@ void graft_cpu_restore_state(uint32_t state);
 /// A hint that this thread spins.
 void graft_cpu_pause(void);
 
-/// How many processors affinity and cgroups grant this process; at least 1.
-int32_t graft_cpu_available_count(void);
+/// How many processors this process may run on by its affinity; at least 1.
+int32_t graft_cpu_affinity_count(void);
 
 #endif

@@ -3,6 +3,8 @@
 
 // One header per kernel family. Each family has a table of functions per instruction set.
 #include "graft_binary.h"
+#include "graft_blocked.h"
+#include "graft_chain.h"
 #include "graft_conv.h"
 #include "graft_convert.h"
 #include "graft_cpu.h"

@@ -20,4 +20,9 @@ void graft_normalize_each(
     int32_t instruction_set, const float *x, float *y, int64_t count, float mean, float scale,
     const float *scales, const float *shifts);
 
+/// y[i] = (x[i] - means[i]) * scales[i] + shifts[i]. `y` may be `x`.
+void graft_normalize_elements(
+    int32_t instruction_set, const float *x, float *y, int64_t count, const float *means,
+    const float *scales, const float *shifts);
+
 #endif

@@ -45,8 +45,9 @@ struct graft_unary_table {
 
 /// The functions for an instruction set (`GRAFT_ISA_…`) that the machine must have.
 ///
-/// exp, log, erf, sigmoid, softplus and tanh are within 2 ULP of the exact value, denormal numbers
-/// aside, which may count as zero.
+/// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are within 2
+/// ULP of the correctly rounded one, those of gelu within 3, denormal numbers aside, which may count
+/// as zero.
 const struct graft_unary_table *graft_unary_kernels(int32_t instruction_set);
 
 #endif

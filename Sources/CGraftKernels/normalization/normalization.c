@@ -30,3 +30,9 @@ void graft_normalize_each(
     const float *scales, const float *shifts) {
   table(instruction_set)->normalize_each(x, y, count, mean, scale, scales, shifts);
 }
+
+void graft_normalize_elements(
+    int32_t instruction_set, const float *x, float *y, int64_t count, const float *means,
+    const float *scales, const float *shifts) {
+  table(instruction_set)->normalize_elements(x, y, count, means, scales, shifts);
+}

@@ -12,6 +12,9 @@ typedef struct {
   void (*normalize_each)(
       const float *x, float *y, int64_t count, float mean, float scale, const float *scales,
       const float *shifts);
+  void (*normalize_elements)(
+      const float *x, float *y, int64_t count, const float *means, const float *scales,
+      const float *shifts);
 } graft_normalization_table;
 
 extern const graft_normalization_table graft_normalization_scalar;

@@ -79,9 +79,27 @@ GRAFT_TARGET static void normalize_each(
   }
 }
 
+GRAFT_TARGET static void normalize_elements(
+    const float *x, float *y, int64_t count, const float *means, const float *scales,
+    const float *shifts) {
+  int64_t i = 0;
+  for (; i + GRAFT_WIDTH <= count; i += GRAFT_WIDTH) {
+    const vector centered = subtract(load(x + i), load(means + i));
+    store(y + i, multiply_add(centered, load(scales + i), load(shifts + i)));
+  }
+  const int64_t rest = count - i;
+  if (rest > 0) {
+    const vector centered = subtract(load_first(x + i, rest, 0), load_first(means + i, rest, 0));
+    store_first(
+        y + i, rest,
+        multiply_add(centered, load_first(scales + i, rest, 0), load_first(shifts + i, rest, 0)));
+  }
+}
+
 const graft_normalization_table GRAFT_NORMALIZATION_TABLE = {
     .sum = sum,
     .sum_squared_deviations = sum_squared_deviations,
     .normalize = normalize,
     .normalize_each = normalize_each,
+    .normalize_elements = normalize_elements,
 };

@@ -16,10 +16,12 @@ struct Celu: ElementwiseUnary {
     }
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.celu }, alpha) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     return try context.unaryKernel(
-      { $0.celu }, self.alpha, double: { $0 < 0 ? alpha * expm1($0 / alpha) : $0 })
+      floatFunction, double: { $0 < 0 ? alpha * expm1($0 / alpha) : $0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -13,10 +13,11 @@ struct Elu: ElementwiseUnary {
     alpha = try attributes.float("alpha", default: 1)
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.elu }, alpha) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
-    return try context.unaryKernel(
-      { $0.elu }, self.alpha, double: { $0 < 0 ? alpha * expm1($0) : $0 })
+    return try context.unaryKernel(floatFunction, double: { $0 < 0 ? alpha * expm1($0) : $0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

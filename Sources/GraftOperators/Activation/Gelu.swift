@@ -17,16 +17,20 @@ struct Gelu: ElementwiseUnary {
       try attributes.choice("approximate", default: "none", of: ["none", "tanh"]) == "tanh"
   }
 
+  var floatFunction: FloatFunction? {
+    isApproximate ? FloatFunction({ $0.gelu_tanh }) : FloatFunction({ $0.gelu })
+  }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    if isApproximate {
+    guard isApproximate else {
       return try context.unaryKernel(
-        { $0.gelu_tanh },
-        double: { x in
-          0.5 * x * (1 + tanh(Gelu.tanhScale * (x + Gelu.cubicFactor * x * x * x)))
-        })
+        floatFunction, double: { 0.5 * $0 * (1 + erf($0 * 0.5.squareRoot())) })
     }
     return try context.unaryKernel(
-      { $0.gelu }, double: { 0.5 * $0 * (1 + erf($0 * 0.5.squareRoot())) })
+      floatFunction,
+      double: { x in
+        0.5 * x * (1 + tanh(Gelu.tanhScale * (x + Gelu.cubicFactor * x * x * x)))
+      })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

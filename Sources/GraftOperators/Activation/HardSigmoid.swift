@@ -14,11 +14,13 @@ struct HardSigmoid: ElementwiseUnary {
     beta = try attributes.float("beta", default: 0.5)
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.hard_sigmoid }, alpha, beta) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     let beta = Double(beta)
     return try context.unaryKernel(
-      { $0.hard_sigmoid }, self.alpha, self.beta,
+      floatFunction,
       double: {
         let y = alpha * $0 + beta
         return y < 0 ? 0 : y > 1 ? 1 : y

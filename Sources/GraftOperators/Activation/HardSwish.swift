@@ -8,9 +8,10 @@ struct HardSwish: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.hard_swish }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel(
-      { $0.hard_swish }, double: { $0 * max(0, min(1, $0 / 6 + 0.5)) })
+    try context.unaryKernel(floatFunction, double: { $0 * max(0, min(1, $0 / 6 + 0.5)) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

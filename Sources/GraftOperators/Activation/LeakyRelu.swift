@@ -12,10 +12,11 @@ struct LeakyRelu: ElementwiseUnary {
     alpha = try attributes.float("alpha", default: 0.01)
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.leaky_relu }, alpha) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let slope = Double(alpha)
-    return try context.unaryKernel(
-      { $0.leaky_relu }, alpha, double: { $0 < 0 ? slope * $0 : $0 })
+    return try context.unaryKernel(floatFunction, double: { $0 < 0 ? slope * $0 : $0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

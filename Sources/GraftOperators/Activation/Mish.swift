@@ -9,8 +9,10 @@ struct Mish: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.mish }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.mish }, double: { $0 * tanh(max($0, 0) + log1p(exp(-abs($0)))) })
+    try context.unaryKernel(floatFunction, double: { $0 * tanh(max($0, 0) + log1p(exp(-abs($0)))) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

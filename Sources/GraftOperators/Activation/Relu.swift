@@ -9,9 +9,10 @@ struct Relu: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.relu }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel(
-      { $0.relu }, double: { $0 < 0 ? 0 : $0 }, int64: { max($0, 0) })
+    try context.unaryKernel(floatFunction, double: { $0 < 0 ? 0 : $0 }, int64: { max($0, 0) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -25,12 +25,13 @@ struct Selu: ElementwiseUnary {
     if node.attributes["gamma"] == nil { node.attributes["gamma"] = .float(1.0507) }
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.selu }, alpha, gamma) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     let gamma = Double(gamma)
     return try context.unaryKernel(
-      { $0.selu }, self.alpha, self.gamma,
-      double: { gamma * ($0 < 0 ? alpha * expm1($0) : $0) })
+      floatFunction, double: { gamma * ($0 < 0 ? alpha * expm1($0) : $0) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -17,6 +17,8 @@ struct Shrink: ElementwiseUnary {
     bias = try attributes.float("bias", default: 0)
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.shrink }, lambd, bias) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let lambd = Double(lambd)
     let bias = Double(bias)
@@ -24,7 +26,7 @@ struct Shrink: ElementwiseUnary {
       x < -lambd ? x + bias : x > lambd ? x - bias : 0
     }
     return try context.unaryKernel(
-      { $0.shrink }, self.lambd, self.bias, double: shrink,
+      floatFunction, double: shrink,
       int64: { Int64(clamping: shrink(Double($0))) },
       uint64: { UInt64(clamping: shrink(Double($0))) })
   }

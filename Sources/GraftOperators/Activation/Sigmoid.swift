@@ -9,8 +9,10 @@ struct Sigmoid: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.sigmoid }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.sigmoid }, double: { 1 / (1 + exp(-$0)) })
+    try context.unaryKernel(floatFunction, double: { 1 / (1 + exp(-$0)) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

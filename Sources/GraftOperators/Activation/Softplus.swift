@@ -9,8 +9,10 @@ struct Softplus: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.softplus }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.softplus }, double: { max($0, 0) + log1p(exp(-abs($0))) })
+    try context.unaryKernel(floatFunction, double: { max($0, 0) + log1p(exp(-abs($0))) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

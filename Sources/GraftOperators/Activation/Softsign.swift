@@ -8,8 +8,10 @@ struct Softsign: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.softsign }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.softsign }, double: { $0 / (1 + abs($0)) })
+    try context.unaryKernel(floatFunction, double: { $0 / (1 + abs($0)) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -13,10 +13,11 @@ struct Swish: ElementwiseUnary {
     alpha = try attributes.float("alpha", default: 1)
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.swish }, alpha) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
-    return try context.unaryKernel(
-      { $0.swish }, self.alpha, double: { $0 / (1 + exp(-alpha * $0)) })
+    return try context.unaryKernel(floatFunction, double: { $0 / (1 + exp(-alpha * $0)) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

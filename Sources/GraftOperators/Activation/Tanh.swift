@@ -9,8 +9,10 @@ struct Tanh: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.tanh }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.tanh }, double: { tanh($0) })
+    try context.unaryKernel(floatFunction, double: { tanh($0) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

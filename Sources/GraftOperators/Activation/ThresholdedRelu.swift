@@ -13,10 +13,11 @@ struct ThresholdedRelu: ElementwiseUnary {
     alpha = try attributes.float("alpha", default: 1)
   }
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.thresholded_relu }, alpha) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let threshold = Double(alpha)
-    return try context.unaryKernel(
-      { $0.thresholded_relu }, alpha, double: { $0 > threshold ? $0 : 0 })
+    return try context.unaryKernel(floatFunction, double: { $0 > threshold ? $0 : 0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -127,7 +127,12 @@ extension PoolGeometry {
       width.inputExtent + width.padBegin + width.padEnd < longestRow, width.kernel < longestRow,
       width.dilation < longestRow, width.stride < longestRow
     else { return nil }
-    return graft_pool(
+    return kernelParameters(countsPadding: countsPadding)
+  }
+
+  /// The windows of the last two axes, as C kernels take them.
+  func kernelParameters(countsPadding: Bool) -> graft_pool {
+    graft_pool(
       input_height: Int64(height.inputExtent), input_width: Int64(width.inputExtent),
       output_height: Int64(height.outputExtent), output_width: Int64(width.outputExtent),
       kernel_height: Int64(height.kernel), kernel_width: Int64(width.kernel),

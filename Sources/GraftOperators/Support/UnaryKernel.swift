@@ -29,14 +29,13 @@ extension PrepareContext {
     throw GraftError.unsupported("no kernel for element type \(type)")
   }
 
-  /// As above, in float by a function of ``graft_unary_table``, in the other types element by
-  /// element.
+  /// As above, in float by a function written in C, in the other types element by element.
   func unaryKernel(
-    _ function: (graft_unary_table) -> graft_unary_function?, _ alpha: Float = 0,
-    _ beta: Float = 0, double: @escaping @Sendable (Double) -> Double,
+    _ function: FloatFunction?, double: @escaping @Sendable (Double) -> Double,
     int64: (@Sendable (Int64) -> Int64)? = nil, uint64: (@Sendable (UInt64) -> UInt64)? = nil
   ) throws -> PreparedKernel {
-    let float = try vectorFunction(function)
+    let float = try vectorFunction { table in function.flatMap { $0.select(table) } }
+    let (alpha, beta) = (function?.alpha ?? 0, function?.beta ?? 0)
     return try unaryKernel(
       float: { x, y, count in float(x, y, count, alpha, beta) }, double: each(double),
       int64: int64.map(each), uint64: uint64.map(each))

@@ -9,9 +9,11 @@ struct Abs: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.absolute }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(
-      { $0.absolute }, double: { abs($0) }, int64: { $0 < 0 ? 0 &- $0 : $0 }, uint64: { $0 })
+      floatFunction, double: { abs($0) }, int64: { $0 < 0 ? 0 &- $0 : $0 }, uint64: { $0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

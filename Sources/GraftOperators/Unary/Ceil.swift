@@ -8,8 +8,10 @@ struct Ceil: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.ceil }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.ceil }, double: { $0.rounded(.up) })
+    try context.unaryKernel(floatFunction, double: { $0.rounded(.up) })
   }
 
   /// The derivative is zero wherever there is one: no gradient flows.

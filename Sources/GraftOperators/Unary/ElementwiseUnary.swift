@@ -1,10 +1,32 @@
+import CGraftKernels
+
 /// An operator that maps each element of its one input to one of its output, of the same type.
 protocol ElementwiseUnary: Operator {
   static var elementTypes: Set<ElementType> { get }
+  /// What floats are computed by, if it is written in C.
+  var floatFunction: FloatFunction? { get }
+}
+
+/// A function of ``graft_unary_table`` with its parameters.
+struct FloatFunction: Sendable {
+  let select: @Sendable (graft_unary_table) -> graft_unary_function?
+  let alpha: Float
+  let beta: Float
+
+  init(
+    _ select: @escaping @Sendable (graft_unary_table) -> graft_unary_function?,
+    _ alpha: Float = 0, _ beta: Float = 0
+  ) {
+    self.select = select
+    self.alpha = alpha
+    self.beta = beta
+  }
 }
 
 extension ElementwiseUnary {
   static var elementTypes: Set<ElementType> { .floatingPoint }
+
+  var floatFunction: FloatFunction? { nil }
 
   static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext

@@ -9,8 +9,10 @@ struct Erf: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.erf }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.erf }, double: { erf($0) })
+    try context.unaryKernel(floatFunction, double: { erf($0) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -9,8 +9,10 @@ struct Exp: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.exp }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.exp }, double: { exp($0) })
+    try context.unaryKernel(floatFunction, double: { exp($0) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

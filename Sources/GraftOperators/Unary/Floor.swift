@@ -8,8 +8,10 @@ struct Floor: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.floor }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.floor }, double: { $0.rounded(.down) })
+    try context.unaryKernel(floatFunction, double: { $0.rounded(.down) })
   }
 
   /// The derivative is zero wherever there is one: no gradient flows.

@@ -9,8 +9,10 @@ struct Log: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.log }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.log }, double: { log($0) })
+    try context.unaryKernel(floatFunction, double: { log($0) })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

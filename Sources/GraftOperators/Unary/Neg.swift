@@ -9,8 +9,10 @@ struct Neg: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.negate }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.negate }, double: { -$0 }, int64: { 0 &- $0 })
+    try context.unaryKernel(floatFunction, double: { -$0 }, int64: { 0 &- $0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

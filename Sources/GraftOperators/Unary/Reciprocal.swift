@@ -8,8 +8,10 @@ struct Reciprocal: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.reciprocal }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.reciprocal }, double: { 1 / $0 })
+    try context.unaryKernel(floatFunction, double: { 1 / $0 })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

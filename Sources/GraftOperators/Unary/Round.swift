@@ -8,8 +8,10 @@ struct Round: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.round }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.round }, double: { $0.rounded(.toNearestOrEven) })
+    try context.unaryKernel(floatFunction, double: { $0.rounded(.toNearestOrEven) })
   }
 
   /// The derivative is zero wherever there is one: no gradient flows.

@@ -9,9 +9,11 @@ struct Sign: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.sign }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(
-      { $0.sign }, double: { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 }, int64: { $0.signum() },
+      floatFunction, double: { $0 > 0 ? 1 : $0 < 0 ? -1 : $0 }, int64: { $0.signum() },
       uint64: { $0.signum() })
   }
 

@@ -8,8 +8,10 @@ struct Sqrt: ElementwiseUnary {
 
   init(_ attributes: AttributeReader) throws {}
 
+  var floatFunction: FloatFunction? { FloatFunction({ $0.sqrt }) }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try context.unaryKernel({ $0.sqrt }, double: { $0.squareRoot() })
+    try context.unaryKernel(floatFunction, double: { $0.squareRoot() })
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftGraph
 
 #if canImport(Glibc)
   import Glibc
@@ -24,6 +24,16 @@ final class ExternalDataFolder {
     let file = try withPlace("external data '\(location)'") { try map(location) }
     files[location] = file
     return file
+  }
+
+  /// The files that were read, by name.
+  var sourceFiles: [Graph.SourceFile] {
+    files.sorted { $0.key < $1.key }.compactMap { location, storage in
+      let separator = path.isEmpty || path.hasSuffix("/") ? "" : "/"
+      return storage.file.map {
+        Graph.SourceFile(path: "\(path)\(separator)\(location)", identity: $0)
+      }
+    }
   }
 
   private func map(_ location: String) throws -> Storage {

@@ -27,7 +27,13 @@ package struct ONNXImporter {
         throw error
       }
       let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-      return try graph(storage, folder: folder)
+      let externalData = ExternalDataFolder(path: folder)
+      var graph = try graph(storage, externalData: externalData)
+      if let identity = storage.file {
+        let own = Graph.SourceFile(path: path, identity: identity)
+        graph.sourceFiles = [own] + externalData.sourceFiles
+      }
+      return graph
     }
   }
 
@@ -35,6 +41,10 @@ package struct ONNXImporter {
   ///
   /// - Parameter folder: where external data lies; without it, external data is an error
   package func graph(_ storage: Storage, folder: String? = nil) throws -> Graph {
+    try graph(storage, externalData: folder.map(ExternalDataFolder.init))
+  }
+
+  private func graph(_ storage: Storage, externalData: ExternalDataFolder?) throws -> Graph {
     let file = try WireScanner.scan(storage, as: .model, limits: limits)
     let model: Onnx_ModelProto = try file.message(limits: limits)
     guard model.hasIrVersion, model.hasGraph else {
@@ -45,8 +55,7 @@ package struct ONNXImporter {
         "has IR version \(model.irVersion); versions \(Self.irVersions.lowerBound) to "
           + "\(Self.irVersions.upperBound) can be read")
     }
-    let decoder = TensorDecoder(
-      file: file, externalData: folder.map(ExternalDataFolder.init), limits: limits)
+    let decoder = TensorDecoder(file: file, externalData: externalData, limits: limits)
     return try ModelImport(model, decoder: decoder, limits: limits).graph()
   }
 }

@@ -1,20 +1,24 @@
-/// Folds an inference BatchNormalization into the Conv or Gemm in front of it, when the weights of both are
-/// constant: `w' = w·s`, `b' = (b − mean)·s + bias` with `s = scale / √(variance + epsilon)`.
-package enum BatchNormalizationFolding: GraphPass {
+/// Folds what multiplies and shifts channels by constants (an inference BatchNormalization, Mul, Add and Sub of one element a
+/// channel) into the Conv or Gemm in front of it, when its weights are constant: `w' = w·s`, `b' = b·s + t`. Into a
+/// BatchNormalization in front of it, it folds likewise.
+package enum ChannelAffineFolding: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
     let counts = graph.useCounts()
     var replacements: [ValueID: ValueID] = [:]
     var removed: Set<Int> = []
-    for (index, node) in graph.nodes.enumerated() where node.operatorType == "BatchNormalization" {
-      guard node.domain.isEmpty, node.inputs.count == 5,
-        try !AttributeReader(node.attributes).flag("training_mode"),
-        let input = node.inputs[0], counts[input] == 1, let output = node.outputs.first ?? nil,
-        let producer = producers[input],
-        let normalization = try Normalization(node, in: graph),
-        try fold(normalization, into: producer, in: &graph)
+    for (index, node) in graph.nodes.enumerated() where node.domain.isEmpty {
+      guard node.outputs.count == 1, let output = node.outputs[0],
+        let input = node.inputs.first(where: { graph.constant($0) == nil }) ?? nil,
+        counts[input] == 1
       else { continue }
-      replacements[output] = input
+      // What was folded before reads the same value.
+      let source = replacements[input] ?? input
+      guard let producer = producers[source], graph.nodes[producer].domain.isEmpty,
+        let affine = try affine(node, in: graph),
+        try fold(affine, into: producer, in: &graph)
+      else { continue }
+      replacements[output] = source
       removed.insert(index)
     }
     graph.removeNodes(at: removed)
@@ -22,33 +26,26 @@ package enum BatchNormalizationFolding: GraphPass {
     return !removed.isEmpty
   }
 
-  /// What a BatchNormalization does to each channel: multiply by `scale`, then add `shift`.
-  private struct Normalization {
-    var scale: [Double]
-    var shift: [Double]
-
-    init?(_ node: Node, in graph: Graph) throws {
-      var vectors: [[Double]] = []
-      for input in node.inputs.dropFirst() {
-        guard let tensor = graph.constant(input), tensor.elementType.isFloatingPoint else {
-          return nil
-        }
-        vectors.append(try tensor.doubles())
-      }
-      let channelCount = vectors[0].count
-      guard vectors.allSatisfy({ $0.count == channelCount }) else { return nil }
-      let epsilon = Double(try AttributeReader(node.attributes).float("epsilon", default: 1e-5))
-      scale = (0..<channelCount).map { vectors[0][$0] / (vectors[3][$0] + epsilon).squareRoot() }
-      shift = (0..<channelCount).map { [scale] in vectors[1][$0] - vectors[2][$0] * scale[$0] }
+  private static func affine(_ node: Node, in graph: Graph) throws -> ChannelAffine? {
+    switch node.operatorType {
+    case "BatchNormalization":
+      guard node.inputs.count == 5, try !AttributeReader(node.attributes).flag("training_mode")
+      else { return nil }
+      return try ChannelAffine(batchNormalization: node, in: graph)
+    case "Add", "Mul", "Sub": return try ChannelAffine(elementwise: node, in: graph)
+    default: return nil
     }
   }
 
   private static func fold(
-    _ normalization: Normalization, into index: Int, in graph: inout Graph
+    _ affine: ChannelAffine, into index: Int, in graph: inout Graph
   ) throws -> Bool {
     let node = graph.nodes[index]
     let attributes = AttributeReader(node.attributes)
-    guard node.domain.isEmpty, node.inputs.count >= 2,
+    if node.operatorType == "BatchNormalization" {
+      return try foldIntoNormalization(affine, at: index, in: &graph)
+    }
+    guard node.inputs.count >= 2,
       let weights = graph.constant(node.inputs[1]),
       weights.elementType == .float || weights.elementType == .double
     else { return false }
@@ -62,7 +59,7 @@ package enum BatchNormalizationFolding: GraphPass {
       channelAxis = try attributes.flag("transB") ? 0 : 1
     default: return false
     }
-    let channelCount = normalization.scale.count
+    let channelCount = affine.scale.count
     guard weights.rank > channelAxis, weights.shape[channelAxis] == channelCount else {
       return false
     }
@@ -74,9 +71,9 @@ package enum BatchNormalizationFolding: GraphPass {
       bias = (0..<channelCount).map { values[values.count == 1 ? 0 : $0] }
     }
     let newBias = (0..<channelCount).map {
-      bias[$0] * normalization.scale[$0] + normalization.shift[$0]
+      bias[$0] * affine.scale[$0] + affine.shift[$0]
     }
-    let newWeights = try scaled(weights, by: normalization.scale, axis: channelAxis)
+    let newWeights = try scaled(weights, by: affine.scale, axis: channelAxis)
     let name = graph[node.inputs[1]!].name
     graph.nodes[index].inputs = [
       node.inputs[0], graph.addConstant(name: "\(name)_folded", newWeights),
@@ -84,6 +81,27 @@ package enum BatchNormalizationFolding: GraphPass {
         name: "\(name)_bias_folded",
         try Tensor(doubles: newBias, as: weights.elementType, shape: [channelCount])),
     ]
+    return true
+  }
+
+  private static func foldIntoNormalization(
+    _ affine: ChannelAffine, at index: Int, in graph: inout Graph
+  ) throws -> Bool {
+    let node = graph.nodes[index]
+    guard node.inputs.count == 5, node.outputs.count == 1,
+      try !AttributeReader(node.attributes).flag("training_mode"),
+      let scale = graph.constant(node.inputs[1]), let shift = graph.constant(node.inputs[2]),
+      scale.elementCount == affine.scale.count, shift.elementCount == affine.scale.count
+    else { return false }
+    let newScale = zip(try scale.doubles(), affine.scale).map { $0 * $1 }
+    let newShift = zip(try shift.doubles(), zip(affine.scale, affine.shift)).map {
+      $0 * $1.0 + $1.1
+    }
+    for (position, values, old) in [(1, newScale, scale), (2, newShift, shift)] {
+      graph.nodes[index].inputs[position] = graph.addConstant(
+        name: "\(graph[node.inputs[position]!].name)_folded",
+        try Tensor(doubles: values, as: old.elementType, shape: old.shape))
+    }
     return true
   }
 

@@ -1,0 +1,12 @@
+#include "blocked_tables.h"
+
+#include "graft_cpu.h"
+
+const graft_blocked_table *graft_blocked_kernels(int32_t instruction_set) {
+#if defined(__x86_64__)
+  if (instruction_set >= GRAFT_ISA_AVX512) return &graft_blocked_avx512;
+  if (instruction_set >= GRAFT_ISA_AVX2) return &graft_blocked_avx2;
+#endif
+  (void)instruction_set;
+  return &graft_blocked_scalar;
+}

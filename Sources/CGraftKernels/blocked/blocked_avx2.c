@@ -1,0 +1,7 @@
+#if defined(__x86_64__)
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define MAXIMUM_ROWS 6
+#define PANEL_BLOCKS 1
+#define TABLE(base) base##_avx2
+#include "blocked_instances.h"
+#endif

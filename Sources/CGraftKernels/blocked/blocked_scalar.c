@@ -1,0 +1,5 @@
+#define TARGET
+#define MAXIMUM_ROWS 3
+#define PANEL_BLOCKS 1
+#define TABLE(base) base##_scalar
+#include "blocked_instances.h"

@@ -1,0 +1,146 @@
+#include <string.h>
+
+#include "graft_blocked.h"
+
+static ptrdiff_t divide_up(ptrdiff_t x, ptrdiff_t divisor) { return (x + divisor - 1) / divisor; }
+
+static ptrdiff_t smaller(ptrdiff_t x, ptrdiff_t y) { return x < y ? x : y; }
+
+/// Steps of the depth that are multiplied in one go: their weights for a panel fit into the L1 cache, and sums
+/// are short enough to round little. Depends on the depth of a step alone.
+enum { MAXIMUM_DEPTH = 256 };
+
+static ptrdiff_t pixel_size(const graft_direct_problem *p) { return p->is_planar ? 1 : GRAFT_BLOCK; }
+
+static ptrdiff_t all_columns(const graft_direct_problem *p) {
+  return divide_up(p->output_channels, GRAFT_BLOCK) * GRAFT_BLOCK;
+}
+
+/// The parts (channels of a planar input, or blocks) of the input that a panel reads.
+typedef struct {
+  ptrdiff_t first, end;
+} part_range;
+
+static part_range parts_of_panel(const graft_direct_problem *p, ptrdiff_t panel) {
+  const ptrdiff_t rows = p->output_channels / p->group_count;
+  const ptrdiff_t channels = p->input_channels / p->group_count;
+  const ptrdiff_t first_column = panel * p->table->panel_columns;
+  const ptrdiff_t end_column = smaller(p->output_channels, first_column + p->table->panel_columns);
+  const part_range range = {
+      first_column / rows * channels / pixel_size(p),
+      divide_up(divide_up(end_column, rows) * channels, pixel_size(p)),
+  };
+  return range;
+}
+
+static ptrdiff_t columns_of_panel(const graft_direct_problem *p, ptrdiff_t panel) {
+  const ptrdiff_t left = all_columns(p) - panel * p->table->panel_columns;
+  return smaller(left, p->table->panel_columns);
+}
+
+ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *p, ptrdiff_t panel) {
+  const ptrdiff_t part_size = p->kernel_height * p->kernel_width * pixel_size(p);
+  ptrdiff_t offset = 0;
+  for (ptrdiff_t i = 0; i < panel; i++) {
+    const part_range parts = parts_of_panel(p, i);
+    offset += (parts.end - parts.first) * part_size * columns_of_panel(p, i);
+  }
+  return offset;
+}
+
+/// Multiplies and finishes some rows and columns of the output in one panel.
+static void convolve_panel(
+    const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count,
+    ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t panel, const float *weights) {
+  const ptrdiff_t pixel = pixel_size(p);
+  const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
+  const part_range parts = parts_of_panel(p, panel);
+  const ptrdiff_t step_count = (parts.end - parts.first) * tap_count;
+  const ptrdiff_t chunk_count = divide_up(step_count, MAXIMUM_DEPTH / pixel);
+  const ptrdiff_t segment_count = divide_up(column_count, p->table->maximum_rows);
+  const ptrdiff_t plane = p->output_height * p->output_width * GRAFT_BLOCK;
+  const ptrdiff_t channel = panel * p->table->panel_columns;
+  const ptrdiff_t columns = columns_of_panel(p, panel);
+  ptrdiff_t steps[MAXIMUM_DEPTH];
+  graft_blocked_tile tile = {
+      .a_row_stride = p->column_stride * pixel,
+      .steps = steps,
+      .step_depth = pixel,
+      .c_row_stride = GRAFT_BLOCK,
+      .c_block_stride = plane,
+      .bias = p->bias ? p->bias + channel : NULL,
+      .activation = &p->activation,
+  };
+  for (ptrdiff_t chunk = 0; chunk < chunk_count; chunk++) {
+    const ptrdiff_t first_step = step_count * chunk / chunk_count;
+    const ptrdiff_t end_step = step_count * (chunk + 1) / chunk_count;
+    tile.step_count = end_step - first_step;
+    tile.panel = weights + first_step * columns * pixel;
+    tile.accumulates = chunk > 0;
+    tile.finishes = chunk + 1 == chunk_count;
+    for (ptrdiff_t step = first_step; step < end_step; step++) {
+      const ptrdiff_t part = parts.first + step / tap_count, tap = step % tap_count;
+      const ptrdiff_t row = part * p->input_height + tap / p->kernel_width * p->row_dilation;
+      const ptrdiff_t column = tap % p->kernel_width * p->column_dilation;
+      steps[step - first_step] = (row * p->input_width + column) * pixel;
+    }
+    for (ptrdiff_t row = first_row; row < first_row + row_count; row++)
+      for (ptrdiff_t segment = 0; segment < segment_count; segment++) {
+        const ptrdiff_t start = first_column + column_count * segment / segment_count;
+        const ptrdiff_t end = first_column + column_count * (segment + 1) / segment_count;
+        const ptrdiff_t place =
+            channel / GRAFT_BLOCK * plane + (row * p->output_width + start) * GRAFT_BLOCK;
+        tile.a =
+            p->input + (row * p->row_stride * p->input_width + start * p->column_stride) * pixel;
+        tile.c = p->output + place;
+        tile.residual = p->residual ? p->residual + place : NULL;
+        p->table->multiply(&tile, end - start, columns);
+      }
+  }
+}
+
+void graft_direct_convolve(
+    const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count,
+    ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t first_panel, ptrdiff_t panel_count) {
+  for (ptrdiff_t panel = first_panel; panel < first_panel + panel_count; panel++)
+    convolve_panel(
+        p, first_row, row_count, first_column, column_count, panel,
+        p->weights + graft_direct_weight_offset(p, panel));
+}
+
+void graft_direct_pack(
+    const graft_direct_problem *p, const void *weights, ptrdiff_t panel, float *packed) {
+  const ptrdiff_t pixel = pixel_size(p);
+  const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
+  const ptrdiff_t rows = p->output_channels / p->group_count;
+  const ptrdiff_t channels = p->input_channels / p->group_count;
+  const part_range parts = parts_of_panel(p, panel);
+  const ptrdiff_t first = panel * p->table->panel_columns, end = first + columns_of_panel(p, panel);
+  const graft_unaligned_float *source = weights;
+  float *target = packed + graft_direct_weight_offset(p, panel);
+  for (ptrdiff_t part = parts.first; part < parts.end; part++)
+    for (ptrdiff_t tap = 0; tap < tap_count; tap++)
+      for (ptrdiff_t channel = part * pixel; channel < (part + 1) * pixel; channel++)
+        for (ptrdiff_t column = first; column < end; column++) {
+          const int meet = column < p->output_channels && channel < p->input_channels &&
+                           channel / channels == column / rows;
+          *target++ =
+              meet ? source[(column * channels + channel % channels) * tap_count + tap] : 0;
+        }
+}
+
+void graft_pad_image(
+    const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t pixel_count, ptrdiff_t top,
+    ptrdiff_t left, ptrdiff_t padded_height, ptrdiff_t padded_width, float *padded) {
+  const ptrdiff_t row_size = width * pixel_count, padded_size = padded_width * pixel_count;
+  const ptrdiff_t before = left * pixel_count, after = padded_size - before - row_size;
+  memset(padded, 0, (size_t)(top * padded_size) * sizeof(float));
+  padded += top * padded_size;
+  for (ptrdiff_t row = 0; row < height; row++) {
+    memset(padded, 0, (size_t)before * sizeof(float));
+    memcpy(padded + before, image + row * row_size, (size_t)row_size * sizeof(float));
+    memset(padded + before + row_size, 0, (size_t)after * sizeof(float));
+    padded += padded_size;
+  }
+  memset(padded, 0, (size_t)((padded_height - top - height) * padded_size) * sizeof(float));
+}

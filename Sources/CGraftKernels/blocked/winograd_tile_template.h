@@ -1,0 +1,116 @@
+// Winograd's transforms of tiles in two dimensions: one dimension after the other. The file that includes this
+// defines
+//   EXTENT        outputs of a tile along one dimension
+//   NAME(base)    the name of a function for such tiles
+
+#define INPUT_EXTENT (EXTENT + 2)
+
+static TARGET void NAME(transform_input)(
+    const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
+    float *target, ptrdiff_t point_stride) {
+  block patch[INPUT_EXTENT * INPUT_EXTENT];
+  const float *source = image + (top * width + left) * GRAFT_BLOCK;
+  ptrdiff_t row_stride = width * GRAFT_BLOCK;
+  if (top < 0 || left < 0 || top + INPUT_EXTENT > height || left + INPUT_EXTENT > width) {
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++)
+      for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+        const int is_inside =
+            top + i >= 0 && top + i < height && left + j >= 0 && left + j < width;
+        patch[i * INPUT_EXTENT + j] =
+            is_inside ? load_block(source + i * row_stride + j * GRAFT_BLOCK) : 0;
+      }
+    source = (const float *)patch;
+    row_stride = INPUT_EXTENT * GRAFT_BLOCK;
+  }
+  block columns[INPUT_EXTENT][INPUT_EXTENT];
+  for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+    block d[INPUT_EXTENT], t[INPUT_EXTENT];
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++)
+      d[i] = load_block(source + i * row_stride + j * GRAFT_BLOCK);
+    NAME(input_row)(d, t);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++) columns[i][j] = t[i];
+  }
+  for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++) {
+    block t[INPUT_EXTENT];
+    NAME(input_row)(columns[i], t);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+      store_block(target, t[j]);
+      target += point_stride;
+    }
+  }
+}
+
+static TARGET void NAME(transform_output)(
+    const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
+    const graft_activation *activation, int pools, float *image, ptrdiff_t height,
+    ptrdiff_t width, ptrdiff_t top, ptrdiff_t left) {
+  block columns[EXTENT][INPUT_EXTENT], results[EXTENT][EXTENT];
+  for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+    block m[INPUT_EXTENT], y[EXTENT];
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++)
+      m[i] = load_block(products + (i * INPUT_EXTENT + j) * point_stride);
+    NAME(output_row)(m, y);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < EXTENT; i++) columns[i][j] = y[i];
+  }
+  const int clamps = activation->kind == GRAFT_ACTIVATION_CLAMP;
+  const block lowest = (float)activation->alpha, highest = (float)activation->beta;
+  const block offset = bias ? load_block(bias) : 0;
+  const ptrdiff_t row_count = height - top < EXTENT ? height - top : EXTENT;
+  const ptrdiff_t column_count = width - left < EXTENT ? width - left : EXTENT;
+  const ptrdiff_t place = (top * width + left) * GRAFT_BLOCK;
+  for (ptrdiff_t i = 0; i < row_count; i++) {
+    block y[EXTENT];
+    NAME(output_row)(columns[i], y);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t j = 0; j < EXTENT; j++) {
+      block x = y[j] + offset;
+      if (residual && j < column_count)
+        x += load_block(residual + place + (i * width + j) * GRAFT_BLOCK);
+      if (clamps) {
+        x = x < lowest ? lowest : x;
+        x = x > highest ? highest : x;
+      }
+      results[i][j] = x;
+    }
+    if (!clamps) activate_blocked(activation, (float *)results[i], EXTENT * GRAFT_BLOCK);
+    if (!pools)
+      for (ptrdiff_t j = 0; j < column_count; j++)
+        store_block(image + place + (i * width + j) * GRAFT_BLOCK, results[i][j]);
+  }
+  if (!pools) return;
+  for (ptrdiff_t i = 0; i + 1 < row_count; i += 2)
+    for (ptrdiff_t j = 0; j + 1 < column_count; j += 2) {
+      const block upper = larger_block(results[i][j], results[i][j + 1]);
+      const block lower = larger_block(results[i + 1][j], results[i + 1][j + 1]);
+      store_block(
+          image + ((top + i) / 2 * (width / 2) + (left + j) / 2) * GRAFT_BLOCK,
+          larger_block(upper, lower));
+    }
+}
+
+static TARGET void NAME(transform_weights)(
+    const float *source, float *target, ptrdiff_t point_stride) {
+  wide_block columns[INPUT_EXTENT][3];
+  for (ptrdiff_t j = 0; j < 3; j++) {
+    wide_block w[3], t[INPUT_EXTENT];
+    for (ptrdiff_t i = 0; i < 3; i++)
+      w[i] = __builtin_convertvector(load_block(source + (i * 3 + j) * GRAFT_BLOCK), wide_block);
+    NAME(weight_row)(w, t);
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++) columns[i][j] = t[i];
+  }
+  for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++) {
+    wide_block t[INPUT_EXTENT];
+    NAME(weight_row)(columns[i], t);
+    for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+      store_block(target, __builtin_convertvector(t[j], block));
+      target += point_stride;
+    }
+  }
+}
+
+#undef INPUT_EXTENT

@@ -1,0 +1,169 @@
+#ifndef GRAFT_BLOCKED_H
+#define GRAFT_BLOCKED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "graft_blocked_layers.h"
+#include "graft_gemm.h"
+
+// Kernels for float images whose channels lie in blocks of 16, [C / 16, H, W, 16]: the 16 channels of a
+// pixel are one cache line. Channels that fill the last block up are 0. All strides count elements.
+
+enum { GRAFT_BLOCK = 16 };
+
+/// Weights and biases may lie at any address.
+typedef float graft_unaligned_float __attribute__((aligned(1)));
+
+/// Some rows (pixels, or tiles of a Winograd transform) times a panel of packed weights.
+///
+/// Row r's element of depth (step s, k) is a[r * a_row_stride + place of s + k], where a step's place is
+/// steps[s], or s * a_step if there is no such list; the panel holds
+/// panel_columns weights for each depth, in the same order.
+typedef struct {
+  const float *a;
+  ptrdiff_t a_row_stride;
+  const ptrdiff_t *steps;
+  ptrdiff_t a_step;
+  ptrdiff_t step_count, step_depth;
+  const float *panel;
+  /// Row r's results of block j of the panel lie at c[j * c_block_stride + r * c_row_stride].
+  float *c;
+  ptrdiff_t c_row_stride, c_block_stride;
+  /// Whether sums begin with what c holds, instead of with `bias` (16 for each block of the panel) and
+  /// `residual` (as `c`), each of which may be NULL.
+  int accumulates;
+  const float *bias, *residual;
+  /// Whether the results are final: `activation` is applied then.
+  int finishes;
+  const graft_activation *activation;
+} graft_blocked_tile;
+
+/// Winograd convolution F(m x m, 3 x 3) cuts the output into tiles of m x m.
+typedef struct {
+  /// m, and the extent of the input under a tile: m + 2.
+  ptrdiff_t output_extent, input_extent;
+  /// Transforms the input under a tile: element (i, j) of the transform goes to
+  /// target[(i * input_extent + j) * point_stride], 16 channels each. `source` is the pixel at (top, left)
+  /// of an image of height x width blocks; pixels outside are 0.
+  void (*transform_input)(
+      const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
+      float *target, ptrdiff_t point_stride);
+  /// Transforms products back, adds bias and residual, applies the activation, and writes what lies inside of
+  /// the height x width output; `pools` writes the largest of each 2 x 2 square instead, to an output of
+  /// half the extents (rounded down).
+  void (*transform_output)(
+      const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
+      const graft_activation *activation, int pools, float *image, ptrdiff_t height,
+      ptrdiff_t width, ptrdiff_t top, ptrdiff_t left);
+  /// Transforms 3 x 3 kernels of 16 output channels at once: tap t lies at source[t * 16].
+  void (*transform_weights)(const float *source, float *target, ptrdiff_t point_stride);
+} graft_winograd;
+
+/// The kernels of one instruction set.
+typedef struct {
+  /// Rows of a full tile, and columns of a panel (a multiple of 16).
+  ptrdiff_t maximum_rows, panel_columns;
+  /// Multiplies rows (at most maximum_rows) by `columns` (16 or panel_columns) columns.
+  void (*multiply)(const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
+  /// F(2 x 2), F(4 x 4), F(6 x 6).
+  graft_winograd winograd[3];
+  /// Writes the largest of each 2 x 2 square of a block of height x width pixels.
+  void (*pool_squares)(const float *image, ptrdiff_t height, ptrdiff_t width, float *pooled);
+  /// All that is no dense convolution.
+  graft_blocked_layers layers;
+} graft_blocked_table;
+
+const graft_blocked_table *graft_blocked_kernels(int32_t instruction_set);
+
+/// A 3 x 3 convolution of stride 1, computed by Winograd's method. Tiles are counted through all images,
+/// row by row.
+typedef struct {
+  const graft_blocked_table *table;
+  const graft_winograd *form;
+  ptrdiff_t image_count, input_blocks, output_blocks;
+  ptrdiff_t input_height, input_width, output_height, output_width, pad_top, pad_left;
+  const float *input;
+  /// From `graft_winograd_pack`.
+  const float *weights;
+  /// 16 for each block of output channels, or NULL.
+  const float *bias;
+  /// As `output`, or NULL.
+  const float *residual;
+  float *output;
+  graft_activation activation;
+  /// Whether to write the largest of each 2 x 2 square only.
+  int pools;
+  /// From one point of a transformed input to the next.
+  ptrdiff_t point_stride;
+} graft_winograd_problem;
+
+/// Transforms the input under some tiles and in some blocks of channels; `target` is where the first tile's
+/// block 0 goes.
+void graft_winograd_transform(
+    const graft_winograd_problem *problem, ptrdiff_t first_tile, ptrdiff_t tile_count,
+    ptrdiff_t first_block, ptrdiff_t block_count, float *target);
+
+/// Multiplies what `graft_winograd_transform` wrote for some tiles by some panels of weights, and finishes the
+/// output there. `scratch` holds graft_winograd_scratch_count floats, aligned to 64 bytes.
+void graft_winograd_multiply(
+    const graft_winograd_problem *problem, const float *transformed, ptrdiff_t first_tile,
+    ptrdiff_t tile_count, ptrdiff_t first_panel, ptrdiff_t panel_count, float *scratch);
+
+ptrdiff_t graft_winograd_scratch_count(const graft_winograd_problem *problem, ptrdiff_t tile_count, ptrdiff_t panel_count);
+
+/// Transforms the weights of one panel. Weight (o, c, t) lies at weights[o * output_stride + c *
+/// input_stride + t]; channels beyond `output_channels` and `input_channels` are 0.
+void graft_winograd_pack(
+    const graft_blocked_table *table, const graft_winograd *form, const void *weights,
+    ptrdiff_t output_channels, ptrdiff_t input_channels, ptrdiff_t output_stride,
+    ptrdiff_t input_stride, ptrdiff_t panel, float *packed);
+
+/// A convolution of one image, computed as products of shifted rows of the input with packed weights. The input
+/// has its padding around it. Of several groups a panel reads the blocks of input channels that its own output
+/// channels take, with weights of 0 for others in these blocks.
+typedef struct {
+  const graft_blocked_table *table;
+  /// Whether the input is [C, H, W], for images of few channels, instead of blocked.
+  int is_planar;
+  ptrdiff_t input_channels, output_channels, group_count;
+  ptrdiff_t input_height, input_width, output_height, output_width;
+  ptrdiff_t kernel_height, kernel_width;
+  ptrdiff_t row_stride, column_stride, row_dilation, column_dilation;
+  const float *input;
+  /// From `graft_direct_pack`.
+  const float *weights;
+  /// 16 for each block of output channels, or NULL.
+  const float *bias;
+  /// As `output`, or NULL.
+  const float *residual;
+  float *output;
+  graft_activation activation;
+} graft_direct_problem;
+
+/// Computes some rows and columns of the output in some panels of its channels.
+void graft_direct_convolve(
+    const graft_direct_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
+    ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t first_panel, ptrdiff_t panel_count);
+
+/// Packs the weights of one panel, [part][tap][channel of the part][column], from [output channel][channel of the
+/// group][tap]. Reads the problem's channels, groups and kernel only.
+void graft_direct_pack(
+    const graft_direct_problem *problem, const void *weights, ptrdiff_t panel, float *packed);
+
+/// Floats of the packed weights of the panels in front of one.
+ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *problem, ptrdiff_t panel);
+
+/// Copies an image of height x width pixels of `pixel_count` floats each into one of padded extents, with zeros
+/// around it.
+void graft_pad_image(
+    const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t pixel_count, ptrdiff_t top,
+    ptrdiff_t left, ptrdiff_t padded_height, ptrdiff_t padded_width, float *padded);
+
+/// Fills a range of the positions of a block, whose 16 channels are these ones of an image of blocks; 0 where a channel
+/// is negative.
+void graft_blocked_gather_channels(
+    const float *image, ptrdiff_t position_count, const int32_t *channels, ptrdiff_t first_position,
+    ptrdiff_t end_position, float *block);
+
+#endif

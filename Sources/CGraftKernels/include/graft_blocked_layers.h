@@ -1,0 +1,74 @@
+#ifndef GRAFT_BLOCKED_LAYERS_H
+#define GRAFT_BLOCKED_LAYERS_H
+
+#include <stddef.h>
+
+#include "graft_conv.h"
+#include "graft_pool.h"
+
+// Kernels of the blocked layout (see graft_blocked.h) for all layers but dense convolutions. A
+// plane is one block of channels of one image, [H, W, 16]. What the lanes that fill up the last
+// block hold never reaches another lane.
+
+/// A convolution where each channel has a kernel of its own, for one plane:
+/// output[o] = bias + residual[o] + sum over taps t of weights[t] * input[o, t]. Tap steps are
+/// positive.
+typedef struct {
+  graft_conv_axis height, width;
+  const float *input;
+  /// 16 for each tap.
+  const float *weights;
+  /// 16, or NULL.
+  const float *bias;
+  /// As `output`, or NULL; may be `output`.
+  const float *residual;
+  float *output;
+  graft_activation activation;
+} graft_blocked_depthwise;
+
+/// Division by (bias + factor * sum of squares)^beta, the sum over the channels from `before` in
+/// front of one to `after` behind it.
+typedef struct {
+  ptrdiff_t channels;
+  /// Positions of a plane.
+  ptrdiff_t position_count;
+  ptrdiff_t before, after;
+  float factor, bias, beta;
+} graft_blocked_response;
+
+/// The kernels of one instruction set.
+typedef struct {
+  /// Interleaves `count` positions of up to 16 channels, whose planes lie `channel_stride` apart;
+  /// the lanes beyond `channels` become 0.
+  void (*to_blocks)(
+      const float *x, ptrdiff_t channel_stride, ptrdiff_t channels, ptrdiff_t count, float *y);
+  /// The inverse: writes the first `channels` lanes of `count` positions.
+  void (*from_blocks)(
+      const float *x, ptrdiff_t count, ptrdiff_t channels, ptrdiff_t channel_stride, float *y);
+  /// As graft_max_pool and graft_average_pool, on planes of blocks, and with the same bits.
+  void (*max_pool)(
+      const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
+  void (*average_pool)(
+      const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
+  /// The mean of all `count` positions of each plane.
+  void (*global_average_pool)(
+      const float *x, float *y, ptrdiff_t plane_count, ptrdiff_t count);
+  /// Computes some rows of a depthwise convolution's output.
+  void (*convolve_depthwise)(
+      const graft_blocked_depthwise *problem, ptrdiff_t first_row, ptrdiff_t row_count);
+  /// y = activation(x * scale + shift) for `count` positions of one plane, with 16 scales and
+  /// shifts. `y` may be `x`.
+  void (*scale_positions)(
+      const float *x, const float *scale, const float *shift, const graft_activation *activation,
+      ptrdiff_t count, float *y);
+  /// Divides all channels of some positions of one image. `y` may be `x`; scratch is as
+  /// graft_blocked_response_scratch_count says.
+  void (*divide_responses)(
+      const graft_blocked_response *response, const float *x, ptrdiff_t first_position,
+      ptrdiff_t count, float *scratch, float *y);
+} graft_blocked_layers;
+
+/// Floats of scratch memory that `divide_responses` needs.
+ptrdiff_t graft_blocked_response_scratch_count(const graft_blocked_response *response);
+
+#endif

@@ -1,0 +1,71 @@
+#ifndef GRAFT_CHAIN_H
+#define GRAFT_CHAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "graft_binary.h"
+#include "graft_unary.h"
+
+// Chains of elementwise functions, computed block by block: what one function hands to the next
+// stays in the L1 cache.
+
+enum {
+  /// Floats of a block.
+  GRAFT_CHAIN_BLOCK = 1024,
+  /// Operands, buffers and the result together.
+  GRAFT_CHAIN_MAXIMUM_REGISTERS = 64,
+  GRAFT_CHAIN_MAXIMUM_RANK = 16,
+};
+
+/// How the elements of an operand are spread over those of the result.
+typedef struct {
+  /// Axes of the result, outermost first, as far as the operand tells them apart; 0 for an operand
+  /// of one element.
+  int32_t rank;
+  const ptrdiff_t *extents;
+  /// In elements of the operand; the last one is 0 or 1.
+  const ptrdiff_t *strides;
+  /// Whether it has an element for each of the result's, in the same order.
+  int32_t is_full;
+  /// The buffer that blocks of it are spread out in.
+  int32_t buffer;
+} graft_chain_operand;
+
+enum {
+  GRAFT_CHAIN_UNARY = 0,
+  GRAFT_CHAIN_BINARY = 1,
+  /// The unary function's parameters are registers 1 and 2, operands of one element.
+  GRAFT_CHAIN_CLIP = 2,
+  /// (x - mean) * scale + shift
+  GRAFT_CHAIN_NORMALIZE = 3,
+};
+
+/// One function of a chain. Registers count the operands first, then the buffers, then the result.
+typedef struct {
+  int32_t kind;
+  int32_t registers[4];
+  int32_t result;
+  graft_unary_function unary;
+  float alpha, beta;
+  graft_binary_f32_rows binary;
+} graft_chain_step;
+
+typedef struct {
+  int32_t instruction_set;
+  int32_t operand_count, buffer_count, step_count;
+  const graft_chain_operand *operands;
+  const graft_chain_step *steps;
+  /// Elements of the result over which each operand is contiguous or stays on one element; blocks
+  /// do not cross its multiples. With 0, operands that repeat are spread out in buffers.
+  ptrdiff_t row;
+} graft_chain;
+
+/// Computes elements `first` and following of the result, with scratch memory for all buffers.
+///
+/// Only the last step writes to the result, which may be the memory of any full operand.
+void graft_chain_run(
+    const graft_chain *chain, const float *const *operands, float *result, float *scratch,
+    ptrdiff_t first, ptrdiff_t count);
+
+#endif

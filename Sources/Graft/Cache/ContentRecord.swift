@@ -1,0 +1,131 @@
+import Foundation
+import GraftModels
+import GraftRuntime
+
+/// What a model's content was when it was last hashed, so that later starts need not read all of it.
+struct ContentRecord: Codable {
+  struct File: Codable {
+    /// From the model's folder.
+    var name: String
+    var device: UInt64
+    var inode: UInt64
+    var byteCount: Int
+    var modificationTime: Int
+    var changeTime: Int
+
+    var identity: FileIdentity {
+      FileIdentity(
+        device: device, inode: inode, byteCount: byteCount, modificationTime: modificationTime,
+        changeTime: changeTime)
+    }
+
+    init(name: String, identity: FileIdentity) {
+      self.name = name
+      device = identity.device
+      inode = identity.inode
+      byteCount = identity.byteCount
+      modificationTime = identity.modificationTime
+      changeTime = identity.changeTime
+    }
+  }
+
+  /// The model's own file, then those with its external data.
+  var files: [File]
+  /// Hexadecimal.
+  var hash: String
+  /// Nanoseconds since 1970.
+  var time: Int
+
+  /// A file that was written just before it was hashed may have been written once more, within one
+  /// tick of the clock.
+  private static let certainAfter = 2_000_000_000
+
+  var content: ContentHash { get throws { try ContentRecord.parsed(hash) } }
+
+  private static func parsed(_ hash: String) throws -> ContentHash {
+    guard let content = ContentHash(text: hash) else { throw GraftError.badData("is no hash") }
+    return content
+  }
+
+  /// Whether the files are what they were.
+  func isCurrent(path: String) -> Bool {
+    !files.isEmpty && ContentHash(text: hash) != nil
+      && sourceFiles(path: path).allSatisfy { FileIdentity(path: $0.path) == $0.identity }
+      && files.allSatisfy {
+        time - max($0.changeTime, $0.modificationTime) > ContentRecord.certainAfter
+      }
+  }
+
+  /// The files, with the model's own at `path`.
+  func sourceFiles(path: String) -> [Graph.SourceFile] {
+    let folder = ContentRecord.folder(of: path)
+    return files.enumerated().map { index, file in
+      Graph.SourceFile(path: index == 0 ? path : folder + file.name, identity: file.identity)
+    }
+  }
+
+  /// With the slash at its end.
+  static func folder(of path: String) -> String {
+    path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./"
+  }
+}
+
+extension ModelCache {
+  /// What the model's content is known to be: it is on record, or there is reason to hash it.
+  func currentRecord(path: String, threads: Int) -> ContentRecord? {
+    guard let identity = FileIdentity(path: path) else { return nil }
+    if let record = record(recordPath(identity)), record.isCurrent(path: path) { return record }
+    // Another file of this size is known: it may be the same content, and that is worth a look.
+    let prefix = "\(identity.byteCount)-"
+    let known = names().filter { $0.hasPrefix(prefix) && $0.hasSuffix(ModelCache.recordSuffix) }
+    guard known.contains(where: { record("\(folder)/\($0)")?.files.count == 1 }) else {
+      return nil
+    }
+    let file = Graph.SourceFile(path: path, identity: identity)
+    guard let content = try? content(of: [file], threads: threads) else { return nil }
+    return ContentRecord(
+      files: [ContentRecord.File(name: "", identity: identity)], hash: content.text, time: 0)
+  }
+
+  /// The hash of a model's content; goes on record.
+  ///
+  /// - Throws: `GraftError` if a file is not what it was any more.
+  func content(of sourceFiles: [Graph.SourceFile], threads: Int) throws -> ContentHash {
+    let path = sourceFiles[0].path
+    if let record = record(recordPath(sourceFiles[0].identity)), record.isCurrent(path: path),
+      record.sourceFiles(path: path) == sourceFiles
+    {
+      return try record.content
+    }
+    let folder = ContentRecord.folder(of: path)
+    var hashes: [ContentHash] = []
+    var files: [ContentRecord.File] = []
+    for file in sourceFiles {
+      let name = file.path.hasPrefix(folder) ? file.path.dropFirst(folder.count) : file.path[...]
+      hashes.append(
+        try ContentHash(path: file.path, identity: file.identity, threads: threads))
+      files.append(ContentRecord.File(name: String(name), identity: file.identity))
+    }
+    let names = files.dropFirst().map { ["", $0.name] }.flatMap { $0 }
+    let content =
+      hashes.count == 1
+      ? hashes[0]
+      : try ContentHash(of: (hashes.map(\.text) + names).joined(separator: "\n"))
+    let record = ContentRecord(
+      files: files, hash: content.text, time: Int(Date().timeIntervalSince1970 * 1e9))
+    let json = try JSONEncoder().encode(record)
+    try json.withUnsafeBytes { try AtomicFile.write($0, to: recordPath(files[0].identity)) }
+    return content
+  }
+
+  static let recordSuffix = ".content"
+
+  func recordPath(_ identity: FileIdentity) -> String {
+    "\(folder)/\(identity.byteCount)-\(identity.device)-\(identity.inode)\(ModelCache.recordSuffix)"
+  }
+
+  private func record(_ path: String) -> ContentRecord? {
+    guard let json = FileManager.default.contents(atPath: path) else { return nil }
+    return try? JSONDecoder().decode(ContentRecord.self, from: json)
+  }
+}

@@ -1,0 +1,103 @@
+import GraftModels
+import GraftRuntime
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The folder of compiled models: `compiled` in `$GRAFT_HOME`, else in the XDG cache folder.
+///
+/// `NAME.model` is a ``CompiledModel``, named after what it was made for: the model's content, how it
+/// was read, the build of Graft, and the instruction set. `NAME.content` is a ``ContentRecord``. All of
+/// it can be made again; nothing else lies here.
+package struct ModelCache: Sendable {
+  package let folder: String
+  /// Bytes that all files together may take.
+  package let byteLimit: Int
+
+  package static let defaultByteLimit = 4 << 30
+
+  package init(root: String, byteLimit: Int = ModelCache.defaultByteLimit) {
+    folder = "\(root)/compiled"
+    self.byteLimit = byteLimit
+  }
+
+  /// The cache that the environment names; `nil` if there is none.
+  ///
+  /// - Throws: `GraftError` if `GRAFT_CACHE_LIMIT` is no size.
+  package static func standard() throws -> ModelCache? {
+    let byteLimit =
+      try ModelStore.environmentVariable("GRAFT_CACHE_LIMIT").map { try byteCount($0) }
+      ?? defaultByteLimit
+    guard byteLimit > 0,
+      let root = try? ModelStore.root(environment: ModelStore.environmentVariable)
+    else { return nil }
+    return ModelCache(root: root, byteLimit: byteLimit)
+  }
+
+  /// A size as people write it: `500M`, `4G`, or a number of bytes.
+  static func byteCount(_ text: String) throws -> Int {
+    let shifts: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
+    let shift = text.last.flatMap { shifts[Character($0.uppercased())] }
+    guard let number = Int(shift == nil ? text[...] : text.dropLast()), number >= 0,
+      number <= Int.max >> (shift ?? 0)
+    else {
+      throw GraftError.usage(
+        "GRAFT_CACHE_LIMIT is '\(text)'", hint: "Use a number of bytes, or 500M, or 4G")
+    }
+    return number << (shift ?? 0)
+  }
+
+  /// The compiled form of the model in the file at `path`, if it is here and sound.
+  ///
+  /// - Parameter variant: How the graph is made of the file.
+  func find(path: String, variant: String, threads: Int) -> Compilation? {
+    guard let record = currentRecord(path: path, threads: threads),
+      let destination = try? destination(record.content, variant: variant)
+    else { return nil }
+    var storages: [Storage] = []
+    var sourceFiles: [Graph.SourceFile] = []
+    for file in record.sourceFiles(path: path) {
+      guard let storage = try? Storage.mappedFile(path: file.path), storage.file == file.identity
+      else { return nil }
+      storages.append(storage)
+      sourceFiles.append(file)
+    }
+    guard
+      let found = try? CompiledModel(
+        path: destination.path, key: destination.key, modelFiles: storages, threadCount: threads)
+    else { return nil }
+    markAsUsed(destination.path)
+    markAsUsed(recordPath(record.files[0].identity))
+    return compilation(found: found, sourceFiles: sourceFiles, variant: variant, threads: threads)
+  }
+
+  /// The compilation of a model that was read from `sourceFiles`, to be kept when it has run.
+  func compilation(
+    found: CompiledModel? = nil, sourceFiles: [Graph.SourceFile], variant: String, threads: Int
+  ) -> Compilation? {
+    guard !sourceFiles.isEmpty, (try? TextFile.makeFolder(folder)) != nil else { return nil }
+    return Compilation(
+      found: found, folder: folder, sourceFiles: sourceFiles,
+      destination: {
+        let content = try content(of: sourceFiles, threads: threads)
+        return try destination(content, variant: variant)
+      },
+      didStore: { removeOldest(besides: $0.path) })
+  }
+
+  private func destination(
+    _ content: ContentHash, variant: String
+  ) throws -> Compilation.Destination {
+    let key = """
+      Graft \(GraftVersion.build)
+      instructions \(InstructionSet.current)
+      read \(variant)
+      content \(content.text)
+      """
+    let name = try ContentHash(of: key).text.prefix(32)
+    return Compilation.Destination(path: "\(folder)/\(name).model", key: key)
+  }
+}

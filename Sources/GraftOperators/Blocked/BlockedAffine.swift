@@ -1,0 +1,70 @@
+import CGraftKernels
+
+/// activation(X · scale + shift) with a scale and a shift for each channel, of an image in the
+/// blocked layout: what a BatchNormalization with given statistics amounts to.
+///
+/// Inputs: image [N, ceil(C / 16), H, W, 16], scale [C], shift [C]. `activation` and
+/// `activation_params` as ``FusedConv`` has them.
+struct BlockedAffine: Operator {
+  static let schema = OperatorSchema("BlockedAffine", domain: "graft", since: [1], inputs: 3...3)
+
+  let activation: FusedActivation
+
+  init(_ attributes: AttributeReader) throws { activation = try FusedActivation(attributes) }
+
+  func infer(_ context: inout InferenceContext) throws {
+    context.setOutput(0, .float, nil)
+    let image = try context.blockedShape(0)
+    try context.requireSameElementType([0, 1, 2])
+    let scale = try context.shape(1)
+    guard scale.count == 1 else {
+      throw GraftError.badData("input 1 has shape \(scale); expected one scale for each channel")
+    }
+    try context.requireShapeAgrees(2, scale)
+    try context.requireBlocks(image[1], holding: scale[0])
+    context.setBlockedOutput(image)
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let (blocks, width) = (shape[1], shape[3])
+    let planeSize = shape[2] * width * channelBlock
+    let activation = activation.parameters
+    let layers = context.blockedLayers
+    var scratchByteCount = 0
+    let scale = try BlockedParameter(context, input: 1, scratchByteCount: &scratchByteCount)
+    let shift = try BlockedParameter(context, input: 2, scratchByteCount: &scratchByteCount)
+    let phase = BlockedRows(planeCount: shape[0] * blocks, rowCount: shape[2]).phase(
+      workPerRow: width * 4
+    ) { arguments, plane, rows in
+      let start = plane * planeSize + rows.lowerBound * width * channelBlock
+      withUnsafePointer(to: activation) { activation in
+        layers.scale_positions(
+          arguments.input(0, as: Float.self) + start,
+          scale.address(arguments, block: plane % blocks),
+          shift.address(arguments, block: plane % blocks), activation, rows.count * width,
+          arguments.output(0, as: Float.self) + start)
+      }
+    }
+    return PreparedKernel(
+      packing: [scale, shift], then: phase, scratchByteCount: scratchByteCount, inPlaceInputs: [0])
+  }
+
+  static var examples: [OperatorExample] {
+    let image = Tensor.blocks([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])
+    let (scale, shift) = (Tensor.floats([2, -1], [2]), Tensor.floats([-3, 5], [2]))
+    return [
+      OperatorExample(
+        "no activation", inputs: [image, scale, shift],
+        outputs: [.blocks([-1, 1, 3, 1, 0, -1], [1, 2, 1, 3])]),
+      OperatorExample(
+        "Relu", attributes: ["activation": .string("Relu")], inputs: [image, scale, shift],
+        outputs: [.blocks([0, 1, 3, 1, 0, 0], [1, 2, 1, 3])]),
+      OperatorExample(
+        "LeakyRelu",
+        attributes: ["activation": .string("LeakyRelu"), "activation_params": .floats([0.5])],
+        inputs: [image, scale, shift],
+        outputs: [.blocks([-0.5, 1, 3, 1, 0, -0.5], [1, 2, 1, 3])]),
+    ]
+  }
+}

@@ -1,0 +1,134 @@
+/// Convolution of images whose channels lie in blocks of 16, with what follows it.
+///
+/// Inputs: image [N, C / 16, H, W, 16] (or [N, C, H, W] if `planar_input` is set), weights
+/// [M, C / group, kH, kW], bias [M] (optional), residual of the shape of the result (optional). Output:
+/// [N, M / 16, oH, oW, 16]. Attributes are those of Conv; `activation` and `activation_params` as FusedConv
+/// has them; `pools` takes the largest of each 2 x 2 square of the result. Channels that fill up a block of the
+/// output are what the activation makes of 0. Specification:
+/// <https://onnx.ai/onnx/operators/onnx__Conv.html>
+package struct BlockedConv: Operator {
+  package static let schema = OperatorSchema(
+    "BlockedConv", domain: "graft", since: [1], inputs: 2...4)
+  package static let acceptsUnalignedInputs = true
+
+  let attributes: ConvolutionAttributes
+  let activation: FusedActivation
+  let isPlanar: Bool
+  let pools: Bool
+
+  package init(_ attributes: AttributeReader) throws {
+    self.attributes = try ConvolutionAttributes(attributes)
+    activation = try FusedActivation(attributes)
+    isPlanar = try attributes.int("planar_input", default: 0) != 0
+    pools = try attributes.int("pools", default: 0) != 0
+  }
+
+  /// Whether the kernels take a convolution of such weights, [M, C / group, kH, kW], and are the best there are:
+  /// groups of few channels would be multiplied by zeros for the most part.
+  package static func accepts(weights: Shape, groupCount: Int, isPlanar: Bool) -> Bool {
+    guard weights.count == 4, weights.elementCount > 0, weights[0] % groupCount == 0 else {
+      return false
+    }
+    guard groupCount > 1 else { return true }
+    let rows = weights[0] / groupCount
+    let groupsOfPanel = (2 * channelBlock + rows - 1) / rows
+    return !isPlanar && groupsOfPanel <= 8 && weights[1] * groupsOfPanel >= channelBlock
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
+    try context.require(0, [.float])
+    try context.requireSameElementType([0, 1, 2, 3])
+    context.setOutput(0, .float, nil)
+    let image = try context.shape(0)
+    let weights = try context.shape(1)
+    guard image.count == (isPlanar ? 4 : 5) else {
+      throw GraftError.badData("the image has rank \(image.count); expected \(isPlanar ? 4 : 5)")
+    }
+    if !isPlanar, let lanes = image[4].known, lanes != channelBlock {
+      throw GraftError.badData("the image has blocks of \(lanes); expected \(channelBlock)")
+    }
+    let kernel = try attributes.checkedKernel(weights: weights, imageRank: 4)
+    let known = try weights.prefix(2).map { dimension in
+      guard let known = dimension.known else {
+        throw GraftError.badData("weights of shape \(weights) must be known")
+      }
+      return known
+    }
+    let (channels, overflow) = known[1].multipliedReportingOverflow(by: attributes.groupCount)
+    guard !overflow else {
+      throw GraftError.badData("weights of shape \(weights) cannot be used")
+    }
+    let parts = isPlanar ? channels : blockCount(channels)
+    if let given = image[1].known, given != parts {
+      throw GraftError.badData(
+        "the image has \(given) channels or blocks; the weights take \(parts)")
+    }
+    try attributes.checkBias(context, 2, channels: weights[0])
+    let spatial = try (0..<2).map { axis in
+      try Dimension.combine(image[axis + 2], kernel[axis]) { input, kernel in
+        let extent = try attributes.outputExtent(axis, rank: 2, input: input, kernel: kernel)
+        return pools ? extent / 2 : extent
+      }
+    }
+    try checkResidual(context, image: image, weights: weights)
+    context.setOutput(
+      0, .float,
+      [image[0], .known(blockCount(known[0]))] + spatial + [.known(channelBlock)])
+  }
+
+  /// A residual has the shape of the output before it is pooled.
+  private func checkResidual(
+    _ context: InferenceContext, image: [Dimension], weights: [Dimension]
+  ) throws {
+    guard context.hasInput(3), let residual = try context.input(3).shape else { return }
+    let spatial = try (0..<2).map { axis in
+      try Dimension.combine(image[axis + 2], weights[axis + 2]) { input, kernel in
+        try attributes.outputExtent(axis, rank: 2, input: input, kernel: kernel)
+      }
+    }
+    let expected =
+      [image[0], .known(blockCount(weights[0].known ?? 0))] + spatial + [.known(channelBlock)]
+    guard residual.count == 5,
+      zip(residual, expected).allSatisfy({ $0.known == nil || $1.known == nil || $0 == $1 })
+    else {
+      throw GraftError.badData(
+        "the residual of shape \(residual) is not of the results' \(expected)")
+    }
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let output = try context.output(0)
+    guard output.elementCount > 0 else { return .tasks(0) { _, _ in } }
+    let weights = try context.input(1).shape
+    guard
+      BlockedConv.accepts(
+        weights: weights, groupCount: attributes.groupCount, isPlanar: isPlanar)
+    else { throw GraftError.unsupported("blocked convolution with weights of shape \(weights)") }
+    let problem = try BlockedConvolutionProblem(self, context)
+    if let tileExtent = problem.winogradTileExtent(context.instructionSet) {
+      return try WinogradConvolution(problem, tileExtent: tileExtent, context).kernel()
+    }
+    return try DirectConvolution(problem, context).kernel()
+  }
+
+  package static var examples: [OperatorExample] {
+    let image = Tensor.floats([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
+    let kernel = Tensor.floats([1, 0, 0, -1], [1, 1, 2, 2])
+    func blocked(_ values: [Float]) -> [Float] {
+      values.flatMap { [$0] + [Float](repeating: 0, count: 15) }
+    }
+    return [
+      OperatorExample(
+        "planar image, residual and Relu",
+        attributes: ["activation": .string("Relu"), "planar_input": .int(1)],
+        inputs: [
+          image, kernel, .floats([1], [1]), .floats(blocked([1, 2, 5, 6]), [1, 1, 2, 2, 16]),
+        ],
+        outputs: [.floats(blocked([0, 0, 2, 3]), [1, 1, 2, 2, 16])]),
+      OperatorExample(
+        "no activation",
+        inputs: [.floats(blocked([1, 2, 3, 4, 5, 6, 7, 8, 9]), [1, 1, 3, 3, 16]), kernel],
+        outputs: [.floats(blocked([-4, -4, -4, -4]), [1, 1, 2, 2, 16])]),
+    ]
+  }
+}

@@ -1,0 +1,111 @@
+import CGraftKernels
+
+/// activation(Conv(X, W, B) + residual) where each channel has a kernel of its own, of an image in
+/// the blocked layout.
+///
+/// Inputs: image [N, ceil(C / 16), H, W, 16], weights [C, 1, kH, kW], bias [C] (optional), residual
+/// of the output's shape (optional). Attributes are those of ``FusedConv``; `group` is C.
+struct BlockedDepthwiseConv: Operator {
+  static let schema = OperatorSchema(
+    "BlockedDepthwiseConv", domain: "graft", since: [1], inputs: 2...4)
+
+  let attributes: ConvolutionAttributes
+  let activation: FusedActivation
+
+  init(_ attributes: AttributeReader) throws {
+    self.attributes = try ConvolutionAttributes(attributes)
+    activation = try FusedActivation(attributes)
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    context.setOutput(0, .float, nil)
+    let image = try context.blockedShape(0)
+    try context.requireSameElementType([0, 1, 2, 3])
+    let weights = try context.shape(1)
+    let kernel = try attributes.checkedKernel(weights: weights, imageRank: image.count)
+    let channels = Dimension.known(attributes.groupCount)
+    try context.requireShapeAgrees(1, [channels, 1] + kernel)
+    try context.requireBlocks(image[1], holding: channels)
+    try attributes.checkBias(context, 2, channels: channels)
+    let spatial = try (0..<2).map { axis in
+      try Dimension.combine(image[axis + 2], kernel[axis]) { input, kernel in
+        try attributes.outputExtent(axis, rank: 2, input: input, kernel: kernel)
+      }
+    }
+    let output = [image[0], channels.map(blockCount)] + spatial
+    try context.requireShapeAgrees(3, output + [.known(channelBlock)])
+    context.setBlockedOutput(output)
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let kernel = try context.input(1).shape
+    let output = try context.output(0)
+    guard output.elementCount > 0 else { return .tasks(0) { _, _ in } }
+    func axis(_ index: Int) -> graft_conv_axis {
+      let (input, taps) = (shape[index + 2], kernel[index + 2])
+      return graft_conv_axis(
+        input: input, output: output.shape[index + 2], taps: taps,
+        stride: attributes.stride(index),
+        first: -attributes.padding(index, rank: 2, input: input, kernel: taps).begin,
+        tap_step: attributes.dilation(index))
+    }
+    let (height, width) = (axis(0), axis(1))
+    let activation = activation.parameters
+    let layers = context.blockedLayers
+    let blocks = shape[1]
+    let inputPlane = height.input * width.input * channelBlock
+    let outputPlane = height.output * width.output * channelBlock
+
+    var scratchByteCount = 0
+    let weights = try BlockedParameter(context, input: 1, scratchByteCount: &scratchByteCount)
+    let bias =
+      context.hasInput(2)
+      ? try BlockedParameter(context, input: 2, scratchByteCount: &scratchByteCount) : nil
+    let hasResidual = context.hasInput(3)
+    let phase = BlockedRows(planeCount: shape[0] * blocks, rowCount: height.output).phase(
+      workPerRow: width.output * min(height.taps, height.input) * min(width.taps, width.input)
+    ) { arguments, plane, rows in
+      let block = plane % blocks
+      var problem = graft_blocked_depthwise()
+      problem.height = height
+      problem.width = width
+      problem.input = arguments.input(0, as: Float.self) + plane * inputPlane
+      problem.weights = weights.address(arguments, block: block)
+      problem.bias = bias?.address(arguments, block: block)
+      if hasResidual {
+        problem.residual = arguments.input(3, as: Float.self) + plane * outputPlane
+      }
+      problem.output = arguments.output(0, as: Float.self) + plane * outputPlane
+      problem.activation = activation
+      layers.convolve_depthwise(&problem, rows.lowerBound, rows.count)
+    }
+    return PreparedKernel(
+      packing: [weights] + (bias.map { [$0] } ?? []), then: phase,
+      scratchByteCount: scratchByteCount, inPlaceInputs: hasResidual ? [3] : [])
+  }
+
+  static var examples: [OperatorExample] {
+    let image = Tensor.blocks([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])
+    return [
+      OperatorExample(
+        "residual and Clip",
+        attributes: [
+          "activation": .string("Clip"), "activation_params": .floats([0, 6]), "group": .int(2),
+          "pads": .ints([0, 1, 0, 0]),
+        ],
+        inputs: [
+          image, .floats([1, 1, 2, -1], [2, 1, 1, 2]), .floats([0.5, -0.5], [2]),
+          .blocks([1, 0, 0, 0, 0, 1], [1, 2, 1, 3]),
+        ],
+        outputs: [.blocks([2.5, 3.5, 5.5, 0, 2.5, 4.5], [1, 2, 1, 3])]),
+      OperatorExample(
+        "stride 2, no bias",
+        attributes: [
+          "group": .int(2), "pads": .ints([1, 1, 1, 1]), "strides": .ints([2, 2]),
+        ],
+        inputs: [image, .floats((1...18).map(Float.init), [2, 1, 3, 3])],
+        outputs: [.blocks([17, 23, 131, 149], [1, 2, 1, 2])]),
+    ]
+  }
+}

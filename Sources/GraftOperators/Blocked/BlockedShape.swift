@@ -1,0 +1,66 @@
+import CGraftKernels
+
+/// Channels of a block.
+package let channelBlock = Int(GRAFT_BLOCK)
+
+/// Blocks that hold so many channels.
+package func blockCount(_ channels: Int) -> Int {
+  channels / channelBlock + (channels % channelBlock == 0 ? 0 : 1)
+}
+
+/// What the operators of the channels-blocked layout share: an image [N, C, H, W] is the tensor
+/// [N, ceil(C / 16), H, W, 16] there.
+///
+/// What lies in the lanes that fill up the last block is of no consequence to the others.
+extension InferenceContext {
+  /// [N, blocks, H, W] of an input in the blocked layout.
+  ///
+  /// - Throws: `GraftError` if the input is none.
+  func blockedShape(_ index: Int) throws -> [Dimension] {
+    try require(index, [.float])
+    let shape = try shape(index)
+    guard shape.count == 5, [nil, channelBlock].contains(shape[4].known) else {
+      throw GraftError.badData(
+        "input \(index) has shape \(shape); expected [N, blocks, H, W, \(channelBlock)]")
+    }
+    return Array(shape[..<4])
+  }
+
+  /// Output 0 is an image in the blocked layout.
+  mutating func setBlockedOutput(_ shape: [Dimension]) {
+    setOutput(0, .float, shape + [.known(channelBlock)])
+  }
+
+  /// - Throws: `GraftError` if so many blocks do not hold `channels` channels.
+  func requireBlocks(_ blocks: Dimension, holding channels: Dimension) throws {
+    guard let blocks = blocks.known, let channels = channels.known,
+      blocks != blockCount(channels)
+    else { return }
+    throw GraftError.badData(
+      "input 0 has \(blocks) blocks; \(channels) channels make \(blockCount(channels))")
+  }
+}
+
+extension PrepareContext {
+  /// The kernels of the blocked layout.
+  var blockedLayers: graft_blocked_layers {
+    graft_blocked_kernels(instructionSet.rawValue).pointee.layers
+  }
+}
+
+extension Tensor {
+  /// For examples: an image of [N, C, H, W] elements in the blocked layout.
+  static func blocks(_ elements: [Float], _ shape: Shape) -> Tensor {
+    let (channels, positions) = (shape[1], shape[2] * shape[3])
+    let blocks = blockCount(channels)
+    let blockedShape = [shape[0], blocks, shape[2], shape[3], channelBlock]
+    var blocked = [Float](repeating: 0, count: blockedShape.elementCount)
+    for (index, element) in elements.enumerated() {
+      let (plane, position) = index.quotientAndRemainder(dividingBy: positions)
+      let (image, channel) = plane.quotientAndRemainder(dividingBy: channels)
+      let block = image * blocks + channel / channelBlock
+      blocked[(block * positions + position) * channelBlock + channel % channelBlock] = element
+    }
+    return .floats(blocked, blockedShape)
+  }
+}

@@ -1,0 +1,92 @@
+import CGraftKernels
+
+/// What a step of a fused chain reads.
+package enum ElementwiseOperand: Hashable, Sendable {
+  case input(Int)
+  case result(ofStep: Int)
+
+  /// From the form that it has in the attribute `operands`.
+  init(_ number: Int) {
+    self = number >= 0 ? .input(number) : .result(ofStep: -1 - number)
+  }
+
+  package var number: Int {
+    switch self {
+    case .input(let index): index
+    case .result(let step): -1 - step
+    }
+  }
+
+  func isKnown(beforeStep step: Int) -> Bool {
+    if case .result(let other) = self { other < step } else { true }
+  }
+}
+
+/// One operator of a fused chain.
+struct ElementwiseStep: Sendable {
+  let function: ElementwiseFunction
+  let operands: [ElementwiseOperand]
+}
+
+/// What one step of a fused chain computes.
+enum ElementwiseFunction: Sendable {
+  case unary(FloatFunction)
+  /// The second operand is broadcast to the first if `isOneSided`, else either to the other.
+  case binary(
+    @Sendable (graft_binary_table) -> graft_binary_f32_rows?, isOneSided: Bool)
+  /// Value, lower bound, upper bound.
+  case clip
+  /// Value, mean, scale, shift.
+  case normalize
+
+  static let normalizeName = "Normalize"
+
+  /// - Throws: `GraftError` if there is no such function, or its attributes are wrong.
+  init(_ name: String, _ attributes: AttributeReader) throws {
+    if name == Self.normalizeName {
+      self = .normalize
+    } else if name == Clip.schema.name {
+      self = .clip
+    } else if let type = OperatorCatalog.type(name) as? any ElementwiseUnary.Type,
+      let function = try type.init(attributes).floatFunction
+    {
+      self = .unary(function)
+    } else if let type = OperatorCatalog.type(name) as? any ArithmeticOperator.Type {
+      self = .binary({ type.floatLoops(in: $0) }, isOneSided: name == PRelu.schema.name)
+    } else {
+      throw GraftError.badData("operator '\(name)' cannot be a step of a fused chain")
+    }
+  }
+
+  var operandCount: Int {
+    switch self {
+    case .unary: 1
+    case .binary: 2
+    case .clip: 3
+    case .normalize: 4
+    }
+  }
+}
+
+/// For the fusion pass: what it may fuse.
+package enum FusibleElementwise {
+  package static let maximumInputCount = FusedElementwise.maximumInputCount
+  package static let maximumStepCount = FusedElementwise.maximumStepCount
+  package static let normalizeName = ElementwiseFunction.normalizeName
+
+  /// Whether an operator of ONNX maps each float by itself, by a function written in C.
+  package static func isUnary(_ operatorType: String, _ attributes: AttributeReader) -> Bool {
+    guard let type = OperatorCatalog.type(operatorType) as? any ElementwiseUnary.Type else {
+      return false
+    }
+    return (try? type.init(attributes).floatFunction) != nil
+  }
+
+  /// Whether an operator of ONNX combines floats from left to right, by a function written in C.
+  package static func isBinary(_ operatorType: String) -> Bool {
+    guard let type = OperatorCatalog.type(operatorType) as? any ArithmeticOperator.Type else {
+      return false
+    }
+    return type.floatLoops(in: graft_binary_kernels(InstructionSet.scalar.rawValue).pointee) != nil
+  }
+}

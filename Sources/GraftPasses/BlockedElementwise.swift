@@ -1,0 +1,26 @@
+/// Elementwise operators, which compute in the blocked layout as they do in any.
+enum BlockedElementwise {
+  /// Operators of one computed input, whose other inputs are settings.
+  static let unary: Set<String> = [
+    "Abs", "Ceil", "Celu", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
+    "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
+    "Softplus", "Softsign", "Sqrt", "Swish", "Tanh", "ThresholdedRelu",
+  ]
+  static let variadic: Set<String> = [
+    "Add", "Div", "Max", "Mean", "Min", "Mul", "PRelu", "Pow", "Sub", "Sum",
+  ]
+
+  /// A constant that broadcasts against [N, C, H, W] in the form in which it does against blocks; `nil` if it is
+  /// neither a scalar nor one element a channel.
+  static func operand(_ constant: Tensor, channels: Int) throws -> Tensor? {
+    guard constant.elementType == .float, constant.rank <= 4 else { return nil }
+    if constant.elementCount == 1 { return try constant.reshaped([]) }
+    let shape = [Int](repeating: 1, count: 4 - constant.rank) + constant.shape
+    guard shape == [1, channels, 1, 1] else { return nil }
+    let blocks = blockCount(channels)
+    var values = try constant.doubles().map(Float.init)
+    // What fills up the last block should not make infinities of divisions.
+    values += [Float](repeating: 1, count: blocks * channelBlock - channels)
+    return try Tensor(values, shape: [1, blocks, 1, 1, channelBlock])
+  }
+}

@@ -1,0 +1,290 @@
+/// Takes convolutional networks to the layout in which their kernels are fastest: channels in blocks of 16 (see
+/// ``BlockedConv``). Convolutions with constant weights start it, and what follows them stays in it as long as it
+/// can; between the layouts stand ToBlocked and FromBlocked.
+///
+/// Run last, and once: nothing else knows these operators.
+package enum BlockedLayout: GraphPass {
+  package static func run(_ graph: inout Graph) throws -> Bool {
+    var rewriter = BlockedLayoutRewriter(graph)
+    try rewriter.rewrite()
+    graph = rewriter.graph
+    return rewriter.didChange
+  }
+}
+
+/// Walks a graph in order and keeps, for values that exist in the blocked layout, both forms.
+struct BlockedLayoutRewriter {
+  private(set) var graph: Graph
+  /// The blocked form of a value, and its channels.
+  struct Blocked {
+    let value: ValueID
+    let channels: Int
+  }
+
+  private var blocked: [ValueID: Blocked] = [:]
+  /// Values that exist in their own layout.
+  private var planar: Set<ValueID> = []
+  private var nodes: [Node] = []
+  var didChange: Bool { !blocked.isEmpty }
+  /// Nodes whose work another one does, by place.
+  private var skipped: Set<Int> = []
+  private let useCounts: [ValueID: Int]
+
+  init(_ graph: Graph) {
+    self.graph = graph
+    useCounts = graph.useCounts()
+  }
+
+  mutating func rewrite() throws {
+    let shuffles = try ChannelShuffle.all(in: graph)
+    for (index, node) in graph.nodes.enumerated() {
+      if let shuffle = shuffles[index], let converted = convertShuffle(shuffle) {
+        nodes.append(converted)
+        skipped.formUnion(shuffle.nodes)
+      }
+      guard !skipped.contains(index) else { continue }
+      if let converted = try convert(node) {
+        nodes.append(converted)
+        continue
+      }
+      for case let input? in node.inputs { requirePlanar(input) }
+      for body in node.bodies {
+        for outer in body.captures.values { requirePlanar(outer) }
+      }
+      nodes.append(node)
+      for case let output? in node.outputs { planar.insert(output) }
+    }
+    for output in graph.outputs { requirePlanar(output) }
+    for update in graph.updates { requirePlanar(update.newValue) }
+    graph.nodes = nodes
+  }
+
+  /// Makes sure that a value exists in its own layout.
+  private mutating func requirePlanar(_ value: ValueID) {
+    guard let form = blocked[value], !planar.contains(value) else { return }
+    nodes.append(
+      Node(
+        operatorType: "FromBlocked", domain: "graft", inputs: [form.value], outputs: [value],
+        attributes: ["channels": .int(form.channels)]))
+    planar.insert(value)
+  }
+
+  /// The blocked form of a value of so many channels, made of the other one if need be.
+  private mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
+    if let form = blocked[value] { return form.value }
+    let form = makeBlocked(of: value, channels: channels)
+    nodes.append(
+      Node(operatorType: "ToBlocked", domain: "graft", inputs: [value], outputs: [form]))
+    planar.insert(value)
+    return form
+  }
+
+  /// A new value for the blocked form of `value`.
+  private mutating func makeBlocked(of value: ValueID, channels: Int) -> ValueID {
+    var type: ValueType?
+    if let shape = graph[value].type?.tensor?.shape, shape.count == 4 {
+      let spatial = [shape[2], shape[3]]
+      type = .tensor(
+        TensorType(
+          .float, [shape[0], .known(blockCount(channels))] + spatial + [.known(channelBlock)]))
+    }
+    let form = graph.addValue(name: "\(graph[value].name)_blocked", type: type)
+    blocked[value] = Blocked(value: form, channels: channels)
+    return form
+  }
+
+  /// The node that computes in the blocked layout what `node` does; `nil` if it stays as it is.
+  private mutating func convert(_ node: Node) throws -> Node? {
+    switch (node.domain, node.operatorType) {
+    case ("", "Conv"), ("graft", "FusedConv"): return try convertConvolution(node)
+    case ("", "MaxPool"), ("", "AveragePool"), ("", "GlobalAveragePool"):
+      return try convertPool(node)
+    case ("", "BatchNormalization"): return try convertNormalization(node)
+    case ("", "LRN"): return convertLRN(node)
+    case ("", "Concat"): return try convertConcat(node)
+    case ("", let type) where BlockedElementwise.unary.contains(type): return convertUnary(node)
+    case ("", let type) where BlockedElementwise.variadic.contains(type):
+      return try convertElementwise(node)
+    default: return nil
+    }
+  }
+
+  /// Images of so few channels are read as they are.
+  private static let fewChannels = 8
+
+  private mutating func convertConvolution(_ node: Node) throws -> Node? {
+    guard node.inputs.count >= 2, let image = node.inputs[0], let output = node.outputs[0],
+      let weights = graph.constant(node.inputs[1]), weights.elementType == .float,
+      weights.rank == 4, weights.elementCount > 0,
+      node.inputs.count < 3 || node.inputs[2] == nil || graph.constant(node.inputs[2]) != nil
+    else { return nil }
+    let groups = try AttributeReader(node.attributes).int("group", default: 1)
+    guard groups >= 1, weights.shape[0] % groups == 0 else { return nil }
+    let (channels, perGroup) = (weights.shape[0], weights.shape[1])
+    let isDepthwise = groups > 1 && perGroup == 1 && channels == groups
+    let isPlanar =
+      groups == 1 && blocked[image] == nil && perGroup <= BlockedLayoutRewriter.fewChannels
+    if isDepthwise {
+      guard blocked[image] != nil else { return nil }
+    } else {
+      guard
+        BlockedConv.accepts(
+          weights: weights.shape, groupCount: groups, isPlanar: isPlanar)
+      else { return nil }
+    }
+    var converted = node
+    converted.domain = "graft"
+    converted.operatorType = isDepthwise ? "BlockedDepthwiseConv" : "BlockedConv"
+    if isPlanar {
+      converted.attributes["planar_input"] = .int(1)
+      requirePlanar(image)
+    } else {
+      converted.inputs[0] = requireBlocked(image, channels: perGroup * groups)
+    }
+    if node.inputs.count > 3, let residual = node.inputs[3] {
+      converted.inputs[3] = requireBlocked(residual, channels: channels)
+    }
+    converted.outputs = [makeBlocked(of: output, channels: channels)]
+    return converted
+  }
+
+  /// A node of one computed input that becomes `type`, if that input is blocked.
+  private mutating func follow(_ node: Node, as type: String) -> Node? {
+    guard let input = node.inputs.first ?? nil, let form = blocked[input],
+      node.outputs.count == 1, let output = node.outputs[0]
+    else { return nil }
+    var converted = node
+    converted.domain = "graft"
+    converted.operatorType = type
+    converted.inputs[0] = form.value
+    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return converted
+  }
+
+  private mutating func convertPool(_ node: Node) throws -> Node? {
+    guard let input = node.inputs.first ?? nil, blocked[input] != nil, node.outputs.count == 1
+    else { return nil }
+    if try poolsSquares(node), let fused = fuse(node, into: input) { return fused }
+    return follow(node, as: "Blocked\(node.operatorType)")
+  }
+
+  /// Whether a pool takes the largest of squares of 2 x 2 that do not overlap.
+  private func poolsSquares(_ node: Node) throws -> Bool {
+    let attributes = AttributeReader(node.attributes)
+    func are(_ name: String, _ value: Int) throws -> Bool {
+      try attributes.ints(name)?.allSatisfy { $0 == value } ?? (value != 2)
+    }
+    return try node.operatorType == "MaxPool" && are("kernel_shape", 2) && are("strides", 2)
+      && are("pads", 0) && are("dilations", 1) && attributes.int("ceil_mode", default: 0) == 0
+      && ["NOTSET", "VALID"].contains(attributes.string("auto_pad") ?? "NOTSET")
+  }
+
+  /// Lets the convolution in front of a pool write pooled results, if nothing else reads its own.
+  private mutating func fuse(_ pool: Node, into input: ValueID) -> Node? {
+    guard useCounts[input] == 1, let form = blocked[input], let output = pool.outputs[0],
+      let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
+      nodes[index].operatorType == "BlockedConv", nodes[index].attributes["pools"] == nil,
+      graph.constant(nodes[index].inputs[1])?.shape.suffix(2) == [3, 3],
+      !planar.contains(input)
+    else { return nil }
+    var fused = nodes.remove(at: index)
+    blocked[input] = nil
+    fused.attributes["pools"] = .int(1)
+    fused.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return fused
+  }
+
+  private mutating func convertNormalization(_ node: Node) throws -> Node? {
+    guard node.inputs.count == 5, let input = node.inputs[0], blocked[input] != nil,
+      node.outputs.count == 1,
+      try !AttributeReader(node.attributes).flag("training_mode"),
+      let affine = try ChannelAffine(batchNormalization: node, in: graph),
+      var converted = follow(node, as: "BlockedAffine")
+    else { return nil }
+    converted.inputs = [
+      converted.inputs[0],
+      graph.addConstant(try Tensor(affine.scale.map(Float.init), shape: [affine.scale.count])),
+      graph.addConstant(try Tensor(affine.shift.map(Float.init), shape: [affine.shift.count])),
+    ]
+    converted.attributes = [:]
+    return converted
+  }
+
+  private mutating func convertLRN(_ node: Node) -> Node? {
+    guard var converted = follow(node, as: "BlockedLRN"), let input = node.inputs[0],
+      let form = blocked[input]
+    else { return nil }
+    converted.attributes["channels"] = .int(form.channels)
+    return converted
+  }
+
+  private mutating func convertShuffle(_ shuffle: ChannelShuffle) -> Node? {
+    guard let form = blocked[shuffle.input], form.channels == shuffle.channels else { return nil }
+    return Node(
+      operatorType: "BlockedChannelShuffle", domain: "graft", inputs: [form.value],
+      outputs: [makeBlocked(of: shuffle.output, channels: form.channels)],
+      attributes: ["channels": .int(form.channels), "groups": .int(shuffle.groups)])
+  }
+
+  private mutating func convertConcat(_ node: Node) throws -> Node? {
+    let forms = node.inputs.compactMap { $0.flatMap { blocked[$0] } }
+    guard let output = node.outputs[0], forms.count == node.inputs.count,
+      try AttributeReader(node.attributes).int("axis", default: 1) == 1,
+      forms.dropLast().allSatisfy({ $0.channels % channelBlock == 0 })
+    else { return nil }
+    var converted = node
+    converted.inputs = forms.map(\.value)
+    converted.outputs = [
+      makeBlocked(of: output, channels: forms.reduce(0) { $0 + $1.channels })
+    ]
+    return converted
+  }
+
+  /// An operator of one computed input that treats all elements alike: its settings stay.
+  private mutating func convertUnary(_ node: Node) -> Node? {
+    guard node.inputs.dropFirst().allSatisfy({ $0 == nil || graph.constant($0) != nil }) else {
+      return nil
+    }
+    if let fused = fuseActivation(node) { return fused }
+    let domain = node.domain
+    guard var converted = follow(node, as: node.operatorType) else { return nil }
+    converted.domain = domain
+    return converted
+  }
+
+  /// Lets the BlockedAffine in front of a Relu apply it, if nothing else reads its result.
+  private mutating func fuseActivation(_ node: Node) -> Node? {
+    guard node.operatorType == "Relu", let input = node.inputs[0], let output = node.outputs[0],
+      useCounts[input] == 1, let form = blocked[input], !planar.contains(input),
+      let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
+      nodes[index].operatorType == "BlockedAffine", nodes[index].attributes["activation"] == nil
+    else { return nil }
+    var fused = nodes.remove(at: index)
+    blocked[input] = nil
+    fused.attributes["activation"] = .string("Relu")
+    fused.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return fused
+  }
+
+  /// An operator that combines elements at the same place, of blocked values of the same channels and of constants.
+  private mutating func convertElementwise(_ node: Node) throws -> Node? {
+    let forms = node.inputs.map { $0.flatMap { blocked[$0] } }
+    guard node.outputs.count == 1, let output = node.outputs[0],
+      let channels = forms.compactMap({ $0?.channels }).first,
+      forms.allSatisfy({ $0 == nil || $0?.channels == channels })
+    else { return nil }
+    var converted = node
+    for (position, form) in forms.enumerated() {
+      if let form {
+        converted.inputs[position] = form.value
+      } else {
+        guard let constant = graph.constant(node.inputs[position]),
+          let operand = try BlockedElementwise.operand(constant, channels: channels)
+        else { return nil }
+        converted.inputs[position] = graph.addConstant(operand)
+      }
+    }
+    converted.outputs = [makeBlocked(of: output, channels: channels)]
+    return converted
+  }
+}

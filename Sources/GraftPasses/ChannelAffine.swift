@@ -1,0 +1,43 @@
+/// x · scale + shift, for each channel: what a BatchNormalization of constant statistics does.
+struct ChannelAffine {
+  let scale: [Double]
+  let shift: [Double]
+
+  /// - Returns: `nil` if its statistics are not constant
+  init?(batchNormalization node: Node, in graph: Graph) throws {
+    var vectors: [[Double]] = []
+    for input in node.inputs.dropFirst() {
+      guard let tensor = graph.constant(input), tensor.elementType.isFloatingPoint else {
+        return nil
+      }
+      vectors.append(try tensor.doubles())
+    }
+    let channelCount = vectors.first?.count ?? 0
+    guard vectors.count == 4, vectors.allSatisfy({ $0.count == channelCount }) else { return nil }
+    let epsilon = Double(try AttributeReader(node.attributes).float("epsilon", default: 1e-5))
+    let scale = (0..<channelCount).map { vectors[0][$0] / (vectors[3][$0] + epsilon).squareRoot() }
+    self.scale = scale
+    shift = (0..<channelCount).map { vectors[1][$0] - vectors[2][$0] * scale[$0] }
+  }
+
+  /// What an Add, Mul or Sub of a constant does to a value of known rank.
+  ///
+  /// - Returns: `nil` if the constant is not one element a channel
+  init?(elementwise node: Node, in graph: Graph) throws {
+    guard node.inputs.count == 2, let rank = graph.rank(node.outputs[0]), rank >= 2,
+      let position = node.inputs.firstIndex(where: { graph.constant($0) != nil }),
+      let constant = graph.constant(node.inputs[position]), constant.elementType.isFloatingPoint,
+      constant.rank <= rank, graph.rank(node.inputs[1 - position]) == rank,
+      node.operatorType != "Sub" || position == 1
+    else { return nil }
+    let shape = [Int](repeating: 1, count: rank - constant.rank) + constant.shape
+    // One element for all channels would need to know how many there are.
+    guard shape[1] > 1, constant.elementCount == shape[1] else { return nil }
+    let values = try constant.doubles()
+    switch node.operatorType {
+    case "Add": (scale, shift) = (values.map { _ in 1 }, values)
+    case "Sub": (scale, shift) = (values.map { _ in 1 }, values.map { -$0 })
+    default: (scale, shift) = (values, values.map { _ in 0 })
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import GraftPasses
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A model as it is after lowering, with its constants in the form that kernels want, mapped from a
+/// file of the cache folder.
+///
+/// The file holds elements, then an index, then a trailer of fixed size that says where the index is.
+/// Elements that the model's own files hold as well are looked up there. Trailer, index and the
+/// constants that kernels read as they are get checked here; packed constants when they are first
+/// used (``PackedConstants``), so that reading the file makes little of it resident.
+package struct CompiledModel: Sendable {
+  package let graph: Graph
+  package let inputNames: [String]
+  package let outputNames: [String]
+  let packedConstants: [PackedConstants.Item]
+
+  /// Raised when the file's structure changes.
+  static let formatVersion = 1
+  static let magic: UInt64 = 0x4c45_444f_4d54_4647
+  /// Elements begin at multiples of this; large ones at multiples of a page.
+  static let alignment = Storage.alignment
+  static let pageByteCount = 4096
+  static let trailerByteCount = 48
+
+  /// Where the elements of a tensor are.
+  enum Place {
+    case modelFile(Int, byteOffset: Int)
+    case here(byteOffset: Int, fingerprint: Fingerprint)
+    case strings([String])
+  }
+
+  /// Reads a compiled model.
+  ///
+  /// - Parameters:
+  ///   - key: What it must have been made for.
+  ///   - modelFiles: The model's own files, mapped, as ``Graph/sourceFiles`` has them.
+  /// - Throws: `GraftError` if there is none, or it is damaged or of another key.
+  package init(
+    path: String, key: String, modelFiles: [Storage], threadCount: Int = 1
+  ) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw GraftError(.noInput, "there is no compiled model", places: [path])
+    }
+    defer { close(descriptor) }
+    let file = try Storage.mappedFile(descriptor: descriptor, path: path)
+    let index = try CompiledModel.index(of: file)
+    var reader = ByteReader(index)
+    guard try reader.string() == key else { throw GraftError.badData("is of another model") }
+    let files = try reader.array { try $0.int() }
+    guard files == modelFiles.map(\.byteCount) else { throw GraftError.badData("does not fit") }
+    let records = try reader.array { try TensorRecord(&$0) }
+    let tensors = try records.map { try $0.tensor(in: file, modelFiles) }
+    inputNames = try reader.array { try $0.string() }
+    outputNames = try reader.array { try $0.string() }
+    var isPacked = [Bool](repeating: false, count: tensors.count)
+    packedConstants = try reader.array { reader in
+      let (source, packed) = (try reader.int(), try reader.int())
+      guard tensors.indices.contains(source), tensors.indices.contains(packed) else {
+        throw ByteReader.damage
+      }
+      isPacked[packed] = true
+      return PackedConstants.Item(
+        source: tensors[source], format: try reader.string(), packed: tensors[packed],
+        fingerprint: records[packed].fingerprint)
+    }
+    var graphReader = GraphReader(reader, tensors: tensors)
+    graph = try graphReader.graph()
+    guard graphReader.bytes.isAtEnd else { throw ByteReader.damage }
+    for (record, isPacked) in zip(records, isPacked) where !isPacked {
+      try record.check(descriptor, threadCount)
+    }
+    withExtendedLifetime(file) {}
+  }
+
+  private static func index(of file: Storage) throws -> UnsafeRawBufferPointer {
+    let bytes = UnsafeRawBufferPointer(start: file.baseAddress, count: file.byteCount)
+    guard bytes.count >= trailerByteCount else { throw ByteReader.damage }
+    let trailer = UnsafeRawBufferPointer(rebasing: bytes.suffix(trailerByteCount))
+    var reader = ByteReader(trailer)
+    let (magic, version) = (try reader.unsigned(), try reader.int())
+    let (offset, byteCount) = (try reader.int(), try reader.int())
+    let fingerprint = Fingerprint(value: try reader.unsigned())
+    let own = try reader.unsigned()
+    guard magic == CompiledModel.magic, version == formatVersion,
+      own == Fingerprint(UnsafeRawBufferPointer(rebasing: trailer.dropLast(8))).value,
+      offset >= 0, byteCount >= 0, offset <= bytes.count - trailerByteCount,
+      byteCount == bytes.count - trailerByteCount - offset
+    else { throw ByteReader.damage }
+    let index = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + byteCount])
+    guard Fingerprint(index) == fingerprint else { throw ByteReader.damage }
+    return index
+  }
+}
+
+/// What the index says of one tensor.
+private struct TensorRecord {
+  let elementType: ElementType
+  let shape: Shape
+  let place: CompiledModel.Place
+
+  init(_ reader: inout ByteReader) throws {
+    elementType = try reader.elementType()
+    shape = try reader.array { try $0.int() }
+    switch try reader.byte() {
+    case 0: place = .modelFile(try reader.int(), byteOffset: try reader.int())
+    case 1:
+      place = .here(
+        byteOffset: try reader.int(), fingerprint: Fingerprint(value: try reader.unsigned()))
+    case 2: place = .strings(try reader.array { try $0.string() })
+    default: throw ByteReader.damage
+    }
+  }
+
+  var fingerprint: Fingerprint? {
+    if case .here(_, let fingerprint) = place { fingerprint } else { nil }
+  }
+
+  func tensor(in file: Storage, _ modelFiles: [Storage]) throws -> Tensor {
+    switch place {
+    case .strings(let strings): return try Tensor(strings: strings, shape: shape)
+    case .here(let byteOffset, _):
+      return try Tensor(
+        elementType: elementType, shape: shape, storage: file, byteOffset: byteOffset)
+    case .modelFile(let index, let byteOffset):
+      guard modelFiles.indices.contains(index) else { throw ByteReader.damage }
+      return try Tensor(
+        elementType: elementType, shape: shape, storage: modelFiles[index],
+        byteOffset: byteOffset)
+    }
+  }
+
+  /// Compares the elements with their fingerprint, without mapping them.
+  func check(_ descriptor: Int32, _ threadCount: Int) throws {
+    guard case .here(let start, let fingerprint) = place else { return }
+    let byteCount = try Tensor.byteCount(elementType, shape)
+    let pieceByteCount = Fingerprint.pieceByteCount
+    let pieces = try ThreadPool.shared.map(
+      Fingerprint.pieceCount(byteCount), threads: threadCount
+    ) { piece in
+      let offset = piece * pieceByteCount
+      let count = min(pieceByteCount, byteCount - offset)
+      return try withUnsafeTemporaryAllocation(byteCount: count, alignment: 64) { buffer in
+        var done = 0
+        while done < count, let base = buffer.baseAddress {
+          let part = pread(descriptor, base + done, count - done, start + offset + done)
+          if part < 0, errno == EINTR { continue }
+          guard part > 0 else { throw ByteReader.damage }
+          done += part
+        }
+        return Fingerprint.hash(ofPiece: 0, of: UnsafeRawBufferPointer(buffer))
+      }
+    }
+    guard Fingerprint(pieces: pieces, byteCount: byteCount) == fingerprint else {
+      throw ByteReader.damage
+    }
+  }
+}

@@ -1,0 +1,261 @@
+import Foundation
+import Graft
+import GraftONNX
+import GraftRuntime
+import Testing
+
+/// Compiled models: the same answers from cold and compiled starts, whatever became of the files.
+@Suite final class ModelCacheTests: Sendable {
+  private let folder: String
+  private var model: String { "\(folder)/model.onnx" }
+  private var cache: ModelCache { ModelCache(root: "\(folder)/cache") }
+
+  init() throws {
+    folder = "\(NSTemporaryDirectory())/graft-cache-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try ONNXExporter().write(ModelCacheTests.graph(seed: 1), to: model)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// Convolutions whose weights are packed, one of them after a BatchNormalization moved into it, and a
+  /// product whose weights stay in the file.
+  private static func graph(seed: Int) throws -> Graph {
+    var graph = Graph(name: "small")
+    func constant(_ name: String, _ shape: Shape, from low: Float = -0.05) throws -> ValueID {
+      let values = (0..<shape.elementCount).map { index in
+        low + Float((index &* 7919 &+ seed &* 104_729) % 1009) / 10_090
+      }
+      return graph.addConstant(name: name, try Tensor(values, shape: shape))
+    }
+    let pads: [String: Attribute] = ["pads": .ints([1, 1, 1, 1])]
+    let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 8, 12, 12]))
+    let first = graph.addNode(
+      "Conv", [x, try constant("w1", [96, 8, 3, 3]), try constant("b1", [96])], attributes: pads)
+    let normalized = graph.addNode(
+      "BatchNormalization",
+      [
+        first, try constant("scale", [96], from: 0.5), try constant("shift", [96]),
+        try constant("mean", [96]), try constant("variance", [96], from: 1),
+      ])
+    let relu = graph.addNode("Relu", [normalized])
+    let second = graph.addNode(
+      "Conv", [relu, try constant("w2", [192, 96, 3, 3]), try constant("b2", [192])],
+      attributes: pads)
+    let third = graph.addNode(
+      "BatchNormalization",
+      [
+        second, try constant("scale2", [192], from: 0.5), try constant("shift2", [192]),
+        try constant("mean2", [192]), try constant("variance2", [192], from: 1),
+      ])
+    let flat = graph.addNode("Flatten", [graph.addNode("GlobalMaxPool", [third])])
+    graph.outputs = [
+      graph.addNode("Gemm", [flat, try constant("w3", [192, 300])], outputName: "y")
+    ]
+    return graph
+  }
+
+  private struct Start {
+    var bits: [UInt32]
+    var wasCompiled: Bool
+    var didStore: Bool
+  }
+
+  /// What a program does that runs the model once.
+  @discardableResult
+  private func start(
+    _ model: String? = nil, cache: ModelCache?, batch: Int = 1
+  ) throws -> Start {
+    let loaded = try ModelLoader().load(model ?? self.model, cache: cache)
+    let executable = try loaded.executable()
+    let count = batch * 8 * 12 * 12
+    let x = try Tensor(
+      (0..<count).map { Float(($0 * 31) % 97) / 48 - 1 }, shape: [batch, 8, 12, 12])
+    let y = try Session(executable).run([x])[0].elements(as: Float.self)
+    let didStore = (try? executable.storeCompiledForm()) ?? false
+    return Start(
+      bits: y.map(\.bitPattern), wasCompiled: loaded.compilation?.found != nil, didStore: didStore)
+  }
+
+  private func compiledPath() throws -> String {
+    try #require(cache.files().first { $0.path.hasSuffix(".model") }).path
+  }
+
+  @Test func startsGiveTheSameBits() throws {
+    let plain = try start(cache: nil)
+    #expect(!plain.didStore)
+    let first = try start(cache: cache)
+    #expect(!first.wasCompiled && first.didStore)
+    #expect(first.bits == plain.bits)
+    for _ in 0..<2 {
+      let second = try start(cache: cache)
+      #expect(second.wasCompiled && !second.didStore)
+      #expect(second.bits == plain.bits)
+    }
+    // Other shapes find what they need, or add it.
+    let batch = try start(cache: nil, batch: 3).bits
+    #expect(try start(cache: cache, batch: 3).bits == batch)
+    #expect(try start(cache: cache, batch: 3).bits == batch)
+    #expect(try start(cache: cache).bits == plain.bits)
+    #expect(!cache.files().contains { $0.path.hasSuffix(".tmp") })
+  }
+
+  @Test func damagedFilesAreMadeAnew() throws {
+    let expected = try start(cache: cache).bits
+    let path = try compiledPath()
+    let sound = try Data(contentsOf: URL(fileURLWithPath: path))
+    var damaged: [Data] = [Data(), Data(repeating: 0, count: sound.count)]
+    for part in 0..<12 { damaged.append(sound.prefix(sound.count * part / 12 + part * 7)) }
+    let indexStart = sound.count - 8192
+    let places =
+      (0..<40).map { sound.count * $0 / 40 + $0 * 13 % 64 }
+      + (0..<40).map { indexStart + $0 * 203 } + (1...48).map { sound.count - $0 }
+    for place in places {
+      var copy = sound
+      copy[place] ^= UInt8(1 << (place % 8))
+      damaged.append(copy)
+    }
+    damaged.append(sound + Data([0]))
+    for (number, data) in damaged.enumerated() {
+      try data.write(to: URL(fileURLWithPath: path), options: .atomic)
+      #expect(try start(cache: cache).bits == expected, "damage \(number)")
+    }
+    try start(cache: cache)
+    let again = try start(cache: cache)
+    #expect(again.wasCompiled && !again.didStore && again.bits == expected)
+  }
+
+  @Test func anotherFileOfTheSameNameAndSizeIsAnotherModel() throws {
+    let old = try start(cache: cache).bits
+    let identity = try #require(FileIdentity(path: model))
+    let successor = "\(folder)/successor.onnx"
+    try ONNXExporter().write(ModelCacheTests.graph(seed: 2), to: successor)
+    // In its place, and with its time.
+    #expect(rename(successor, model) == 0)
+    var times = [timespec(), timespec()]
+    for index in 0..<2 {
+      times[index].tv_sec = identity.modificationTime / 1_000_000_000
+      times[index].tv_nsec = identity.modificationTime % 1_000_000_000
+    }
+    utimensat(AT_FDCWD, model, times, 0)
+    #expect(FileIdentity(path: model)?.byteCount == identity.byteCount)
+    let new = try start(cache: cache)
+    #expect(!new.wasCompiled && new.bits != old)
+    #expect(try start(cache: nil).bits == new.bits)
+    #expect(try start(cache: cache).bits == new.bits)
+  }
+
+  @Test func changesInPlaceAreSeen() throws {
+    let old = try start(cache: cache).bits
+    var data = try Data(contentsOf: URL(fileURLWithPath: model))
+    // Signs of weights in the middle of the file.
+    for place in data.count / 2..<data.count / 2 + 4096 { data[place] ^= 0x80 }
+    try data.write(to: URL(fileURLWithPath: model))
+    let plain = try start(cache: nil).bits
+    #expect(try start(cache: cache).bits == plain)
+    #expect(try start(cache: cache).bits == plain)
+    #expect(plain != old)
+  }
+
+  @Test func copiesShareACompiledModel() throws {
+    let expected = try start(cache: cache).bits
+    let copy = "\(folder)/copy.onnx"
+    try FileManager.default.copyItem(atPath: model, toPath: copy)
+    let found = try start(copy, cache: cache)
+    #expect(found.wasCompiled && found.bits == expected)
+  }
+
+  @Test func externalDataBelongsToTheContent() throws {
+    let path = "\(folder)/external.onnx"
+    try ONNXExporter(usesExternalData: true).write(ModelCacheTests.graph(seed: 1), to: path)
+    let expected = try start(path, cache: nil).bits
+    #expect(try start(path, cache: cache).bits == expected)
+    // Files this new are not trusted to be told from their successors by their times.
+    let data = try #require(
+      try FileManager.default.contentsOfDirectory(atPath: folder).first {
+        $0 != "external.onnx" && $0.hasPrefix("external")
+      })
+    sleep(3)
+    try start(path, cache: cache)
+    let compiled = try start(path, cache: cache)
+    #expect(compiled.wasCompiled && compiled.bits == expected)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(data)"))
+    for place in stride(from: 3, to: bytes.count, by: 4) { bytes[place] ^= 0x80 }
+    try bytes.write(to: URL(fileURLWithPath: "\(folder)/\(data)"))
+    let changed = try start(path, cache: cache)
+    #expect(!changed.wasCompiled && changed.bits != expected)
+    #expect(try start(path, cache: nil).bits == changed.bits)
+  }
+
+  @Test func severalStartsAtOnceAgree() throws {
+    let expected = try start(cache: nil).bits
+    let results = Results()
+    DispatchQueue.concurrentPerform(iterations: 8) { _ in
+      results.add((try? self.start(cache: self.cache).bits) ?? [])
+    }
+    #expect(results.all.count == 8)
+    #expect(results.all.allSatisfy { $0 == expected })
+    let files = cache.files().map(\.path)
+    #expect(files.count { $0.hasSuffix(".model") } == 1)
+    #expect(!files.contains { $0.hasSuffix(".tmp") })
+    #expect(try start(cache: cache).wasCompiled)
+  }
+
+  @Test func theOldestGoFirst() throws {
+    try start(cache: cache)
+    let size = try #require(FileIdentity(path: compiledPath())).byteCount
+    let small = ModelCache(root: "\(folder)/cache", byteLimit: size * 5 / 2)
+    for seed in 2...4 {
+      let path = "\(folder)/model\(seed).onnx"
+      try ONNXExporter().write(ModelCacheTests.graph(seed: seed), to: path)
+      usleep(20_000)
+      try start(path, cache: small)
+      // Used in between: the others are older.
+      usleep(20_000)
+      #expect(try start(cache: small).wasCompiled)
+    }
+    #expect(small.files().reduce(0) { $0 + $1.byteCount } <= small.byteLimit)
+    #expect(try start("\(folder)/model4.onnx", cache: small).wasCompiled)
+    #expect(try !start("\(folder)/model2.onnx", cache: small).wasCompiled)
+    let none = ModelCache(root: "\(folder)/other", byteLimit: 1000)
+    try start(cache: none)
+    #expect(!none.files().contains { $0.path.hasSuffix(".model") })
+    // Models themselves are nobody's to remove.
+    #expect(FileManager.default.fileExists(atPath: model))
+    cache.clear()
+    #expect(cache.files().isEmpty)
+  }
+
+  @Test func aFolderThatCannotBeWrittenIsNoCache() throws {
+    let expected = try start(cache: nil).bits
+    // A file stands where the folder should be; permissions mean nothing to root.
+    try Data().write(to: URL(fileURLWithPath: "\(folder)/cache"))
+    let start = try start(cache: cache)
+    #expect(start.bits == expected && !start.didStore && !start.wasCompiled)
+  }
+
+  /// Another build, and other instructions, have compiled models of their own.
+  @Test func filesOfAnotherKeyAreNotUsed() throws {
+    let expected = try start(cache: cache).bits
+    let path = try compiledPath()
+    let other = "\(folder)/other.onnx"
+    try ONNXExporter().write(ModelCacheTests.graph(seed: 2), to: other)
+    let otherExpected = try start(other, cache: cache).bits
+    let otherPath = try #require(
+      cache.files().first { $0.path.hasSuffix(".model") && $0.path != path }
+    ).path
+    try FileManager.default.removeItem(atPath: otherPath)
+    try FileManager.default.copyItem(atPath: path, toPath: otherPath)
+    #expect(try start(other, cache: cache).bits == otherExpected)
+    #expect(try start(cache: cache).bits == expected)
+  }
+}
+
+/// Results of several threads.
+private final class Results: @unchecked Sendable {
+  private let lock = NSLock()
+  private var results: [[UInt32]] = []
+
+  func add(_ result: [UInt32]) { lock.withLock { results.append(result) } }
+  var all: [[UInt32]] { lock.withLock { results } }
+}

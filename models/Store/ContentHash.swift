@@ -1,0 +1,106 @@
+import CCrypto
+import GraftExecution
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// SHA-256 of a model's content, as a name for what is derived from it.
+///
+/// Files are read by `pread`: hashing a mapping would make the whole file resident. A file's hash is
+/// that of the hashes of its pieces, so that threads may share the work.
+package struct ContentHash: Hashable, Sendable {
+  /// 64 hexadecimal digits, in lower case.
+  package let text: String
+
+  private static let pieceByteCount = 4 << 20
+  private static let bufferByteCount = 1 << 17
+
+  /// `nil` if `text` is no hash.
+  package init?(text: String) {
+    guard let checksum = Checksum("sha256:\(text)") else { return nil }
+    self.text = checksum.digest
+  }
+
+  /// The hash of a few words.
+  package init(of text: String) throws {
+    let digest = try SHA256Digest { update in
+      var text = text
+      text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
+    }
+    self.text = digest.hexadecimal
+  }
+
+  /// The hash of a file.
+  ///
+  /// - Throws: `GraftError` if the file cannot be read, or is not in the state `identity`.
+  package init(path: String, identity: FileIdentity, threads: Int) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw GraftError.reading(path) }
+    defer { close(descriptor) }
+    let byteCount = identity.byteCount
+    let pieceByteCount = ContentHash.pieceByteCount
+    let digests = try ThreadPool.shared.map(
+      (byteCount + pieceByteCount - 1) / pieceByteCount, threads: threads
+    ) { piece in
+      let start = piece * pieceByteCount
+      let end = min(start + pieceByteCount, byteCount)
+      return try SHA256Digest { update in
+        try ContentHash.read(descriptor, start..<end, path: path, update)
+      }
+    }
+    // Whoever changes the file while it is read changes its times.
+    guard FileIdentity(descriptor: descriptor) == identity else {
+      throw GraftError(.temporary, "has changed", places: [path])
+    }
+    self.text = try SHA256Digest { update in digests.withUnsafeBytes { update($0) } }.hexadecimal
+  }
+
+  private static func read(
+    _ descriptor: Int32, _ range: Range<Int>, path: String,
+    _ body: (UnsafeRawBufferPointer) -> Void
+  ) throws {
+    try withUnsafeTemporaryAllocation(byteCount: bufferByteCount, alignment: 64) { buffer in
+      var offset = range.lowerBound
+      while offset < range.upperBound {
+        let wanted = min(buffer.count, range.upperBound - offset)
+        let count = pread(descriptor, buffer.baseAddress, wanted, offset)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { throw GraftError.reading(path) }
+        body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        offset += count
+      }
+    }
+  }
+}
+
+private struct SHA256Digest: BitwiseCopyable, Sendable {
+  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+
+  /// The digest of what `feed` passes on, in that order.
+  init(
+    _ feed: (_ update: (UnsafeRawBufferPointer) -> Void) throws -> Void
+  ) throws {
+    guard let context = EVP_MD_CTX_new() else {
+      throw GraftError(.operatingSystem, "no memory for a checksum")
+    }
+    defer { EVP_MD_CTX_free(context) }
+    guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+      throw GraftError(.unavailable, "SHA-256 is not available in libcrypto")
+    }
+    try feed { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    let isDone = withUnsafeMutableBytes(of: &words) { bytes in
+      EVP_DigestFinal_ex(context, bytes.bindMemory(to: UInt8.self).baseAddress, nil) == 1
+    }
+    guard isDone else { throw GraftError(.software, "libcrypto did not finish a checksum") }
+  }
+
+  var hexadecimal: String {
+    let digits = Array("0123456789abcdef")
+    return withUnsafeBytes(of: words) { bytes in
+      String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+  }
+}

@@ -1,0 +1,1 @@
+"""Measures Graft beside other runtimes; `tools/benchmark` starts it."""
