@@ -50,7 +50,7 @@ package struct InferCommand: ParsableCommand {
 
   package func run() throws {
     let files = try PictureFiles.expand(images)
-    let classifier = try makeClassifier()
+    let classifier = try makeClassifier(forOnePicture: files.count == 1)
     for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
 
     var firstFailure: GraftError?
@@ -75,11 +75,12 @@ package struct InferCommand: ParsableCommand {
   }
 
   /// The graph as it was read is gone when this returns: what it takes is not needed any more.
-  private func makeClassifier() throws -> Classifier {
+  private func makeClassifier(forOnePicture isOne: Bool) throws -> Classifier {
     let loaded = try ModelLoader(weights: weights).load(
       model, batch: .freeForPictures, cache: compute.cache, threads: compute.threadCount)
     var options = try picture.classifierOptions()
     options.executable = compute.executableOptions
+    options.executable.releasesConstants = isOne
     return try withPlace(model) { try Classifier(loaded, options: options) }
   }
 

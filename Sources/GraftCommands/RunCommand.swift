@@ -55,7 +55,9 @@ struct RunCommand: ParsableCommand {
     let loaded = try ModelLoader().load(
       model, cache: compute.cache, threads: compute.threadCount)
     let graph = loaded.graph
-    let executable = try withPlace(model) { try loaded.executable(compute.executableOptions) }
+    var options = compute.executableOptions
+    options.releasesConstants = true
+    let executable = try withPlace(model) { try loaded.executable(options) }
     let values = try inputDir.map { try readFolder($0, graph) } ?? readNamed(executable, graph)
     let results = try Session(executable).run(values)
     if let outputDir { try writeFolder(results, outputDir, executable) }

@@ -93,6 +93,23 @@ package final class PackedConstants: Sendable {
     }
   }
 
+  /// `source` in the form `format`, made the first time by `taskCount` calls of `pack`, on all threads.
+  ///
+  /// - Parameter pack: writes its part of the form; memory that none of the calls writes is 0
+  package func packed(
+    _ source: Tensor, format: String, elementType: ElementType, count: Int, taskCount: Int,
+    pack: @escaping @Sendable (UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void
+  ) throws -> Tensor {
+    try packed(source, format: format) {
+      let packed = try Tensor(zeros: elementType, shape: [count])
+      let phase = PreparedKernel.Phase(taskCount: taskCount) { _, task in
+        pack(source.baseAddress, task, packed.baseAddress)
+      }
+      try ThreadPool.shared.run([phase], .none, threads: threadCount)
+      return packed
+    }
+  }
+
   private func isSound(_ item: Item) throws -> Bool {
     guard let fingerprint = item.fingerprint else { return true }
     return try item.packed.fingerprint(threads: threadCount) == fingerprint

@@ -99,7 +99,7 @@ final class BoundPlan {
 
   /// Runs all steps. Inputs and outputs lie where the caller says.
   func run(
-    _ inputs: [RuntimeValue], outputs: [Tensor?], pool: ThreadPool, threads: Int,
+    _ inputs: [RuntimeValue], outputs: [Tensor?], pool: ThreadPool, options: Executable.Options,
     profile: Profile?
   ) throws {
     for (slot, position) in inputSlots {
@@ -111,8 +111,16 @@ final class BoundPlan {
     defer { graft_cpu_restore_state(state) }
     for index in plan.steps.indices {
       let start = profile == nil ? 0 : Profile.now()
-      try runStep(index, inputs, outputs, pool, threads)
+      try runStep(index, inputs, outputs, pool, options.threadCount)
       profile?.add(step: index, of: plan, start: start)
+      if options.releasesConstants { releaseConstants(of: plan.steps[index]) }
+    }
+  }
+
+  /// A later step that reads them again gets them from the file again.
+  private func releaseConstants(of step: Plan.Step) {
+    for operand in step.inputs {
+      if case .constant(let index) = operand?.place { plan.constants[index].releasePages() }
     }
   }
 

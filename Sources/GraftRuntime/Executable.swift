@@ -11,6 +11,10 @@ package final class Executable: Sendable {
     /// Bytes that intermediate values may take.
     package var memoryLimit = Int(clamping: ProcessInfo.processInfo.physicalMemory)
 
+    /// Whether a session gives the pages of mapped constants back as soon as a step has read them: right for programs
+    /// that run the model once, which then never hold all of its weights at once.
+    package var releasesConstants = false
+
     package init() {}
   }
 

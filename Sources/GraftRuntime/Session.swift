@@ -53,7 +53,7 @@ package final class Session {
       }
     }
     try bound.run(
-      values, outputs: boundOutputs, pool: pool, threads: executable.options.threadCount,
+      values, outputs: boundOutputs, pool: pool, options: executable.options,
       profile: profile)
   }
 
@@ -77,7 +77,7 @@ package final class Session {
         memory[position] = try Tensor(zeros: operand.elementType, shape: operand.shape)
       }
       try boundPlan.run(
-        values, outputs: memory, pool: pool, threads: executable.options.threadCount,
+        values, outputs: memory, pool: pool, options: executable.options,
         profile: profile)
       for (position, tensor) in memory.enumerated() {
         if let tensor { results[position] = .tensor(tensor) }

@@ -31,23 +31,27 @@ struct BlockedAffine: Operator {
     let planeSize = shape[2] * width * channelBlock
     let activation = activation.parameters
     let layers = context.blockedLayers
-    var scratchByteCount = 0
-    let scale = try BlockedParameter(context, input: 1, scratchByteCount: &scratchByteCount)
-    let shift = try BlockedParameter(context, input: 2, scratchByteCount: &scratchByteCount)
+    var scratch = ScratchLayout()
+    let scale = try PackedOperand.channels(input: 1, scratch: &scratch, context)
+    let shift = try PackedOperand.channels(input: 2, scratch: &scratch, context)
     let phase = BlockedRows(planeCount: shape[0] * blocks, rowCount: shape[2]).phase(
       workPerRow: width * 4
     ) { arguments, plane, rows in
+      guard let scale = scale.pointer(arguments), let shift = shift.pointer(arguments) else {
+        return
+      }
+      let channels = plane % blocks * channelBlock
       let start = plane * planeSize + rows.lowerBound * width * channelBlock
       withUnsafePointer(to: activation) { activation in
         layers.scale_positions(
           arguments.input(0, as: Float.self) + start,
-          scale.address(arguments, block: plane % blocks),
-          shift.address(arguments, block: plane % blocks), activation, rows.count * width,
+          scale + channels, shift + channels, activation, rows.count * width,
           arguments.output(0, as: Float.self) + start)
       }
     }
     return PreparedKernel(
-      packing: [scale, shift], then: phase, scratchByteCount: scratchByteCount, inPlaceInputs: [0])
+      phases: [scale.phase, shift.phase, phase].compactMap { $0 },
+      scratchByteCount: scratch.byteCount, inPlaceInputs: [0])
   }
 
   static var examples: [OperatorExample] {

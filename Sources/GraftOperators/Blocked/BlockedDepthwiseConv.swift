@@ -57,11 +57,12 @@ struct BlockedDepthwiseConv: Operator {
     let inputPlane = height.input * width.input * channelBlock
     let outputPlane = height.output * width.output * channelBlock
 
-    var scratchByteCount = 0
-    let weights = try BlockedParameter(context, input: 1, scratchByteCount: &scratchByteCount)
+    var scratch = ScratchLayout()
+    let weights = try PackedOperand.channels(input: 1, scratch: &scratch, context)
     let bias =
       context.hasInput(2)
-      ? try BlockedParameter(context, input: 2, scratchByteCount: &scratchByteCount) : nil
+      ? try PackedOperand.channels(input: 2, scratch: &scratch, context) : nil
+    let taps = height.taps * width.taps
     let hasResidual = context.hasInput(3)
     let phase = BlockedRows(planeCount: shape[0] * blocks, rowCount: height.output).phase(
       workPerRow: width.output * min(height.taps, height.input) * min(width.taps, width.input)
@@ -71,8 +72,8 @@ struct BlockedDepthwiseConv: Operator {
       problem.height = height
       problem.width = width
       problem.input = arguments.input(0, as: Float.self) + plane * inputPlane
-      problem.weights = weights.address(arguments, block: block)
-      problem.bias = bias?.address(arguments, block: block)
+      problem.weights = weights.pointer(arguments).map { $0 + block * taps * channelBlock }
+      problem.bias = bias?.pointer(arguments).map { $0 + block * channelBlock }
       if hasResidual {
         problem.residual = arguments.input(3, as: Float.self) + plane * outputPlane
       }
@@ -81,8 +82,8 @@ struct BlockedDepthwiseConv: Operator {
       layers.convolve_depthwise(&problem, rows.lowerBound, rows.count)
     }
     return PreparedKernel(
-      packing: [weights] + (bias.map { [$0] } ?? []), then: phase,
-      scratchByteCount: scratchByteCount, inPlaceInputs: hasResidual ? [3] : [])
+      phases: [weights.phase, bias?.phase, phase].compactMap { $0 },
+      scratchByteCount: scratch.byteCount, inPlaceInputs: hasResidual ? [3] : [])
   }
 
   static var examples: [OperatorExample] {

@@ -66,7 +66,7 @@ struct DirectConvolution: Sendable {
     }
     bias =
       problem.hasBias
-      ? try .bias(input: 2, channels: problem.outputChannels, scratch: &scratch, context) : nil
+      ? try .channels(input: 2, scratch: &scratch, context) : nil
     if problem.needsPadding {
       source = BlockedConvolutionProblem.Axes(
         height: max(problem.reached.height, problem.padding.height + problem.input.height),

@@ -1,10 +1,16 @@
 /// An operand that kernels want in another form: made at plan time if it is constant, else by the first phase
 /// of the kernel, in its scratch memory.
 struct PackedOperand: Sendable {
+  private enum Source {
+    /// The input is in that form as it is.
+    case input
+    case packed(Tensor)
+    /// Packed when the kernel runs, to this place in its scratch memory, in bytes.
+    case scratch(Int)
+  }
+
   private let input: Int
-  private let packed: Tensor?
-  /// Where it lies in the kernel's scratch memory, in bytes.
-  private let scratchOffset: Int
+  private let source: Source
   private let taskCount: Int
   private let pack: @Sendable (UnsafeRawPointer, Int, UnsafeMutablePointer<Float>) -> Void
 
@@ -20,49 +26,68 @@ struct PackedOperand: Sendable {
     self.taskCount = taskCount
     self.pack = pack
     guard let constant = context.constant(input) else {
-      packed = nil
-      scratchOffset = try scratch.reserve(floatCount: count)
+      source = .scratch(try scratch.reserve(floatCount: count))
       return
     }
-    scratchOffset = 0
-    packed = try context.packedConstants.packed(constant, format: format) {
-      let packed = try Tensor(zeros: .float, shape: [count])
-      let target = packed.baseAddress.assumingMemoryBound(to: Float.self)
-      for task in 0..<taskCount { pack(constant.baseAddress, task, target) }
-      return packed
-    }
+    source = .packed(
+      try context.packedConstants.packed(
+        constant, format: format, elementType: .float, count: count, taskCount: taskCount
+      ) { source, task, packed in
+        pack(source, task, packed.assumingMemoryBound(to: Float.self))
+      })
+  }
+
+  private init(unchanged input: Int) {
+    self.input = input
+    source = .input
+    taskCount = 0
+    pack = { _, _, _ in }
   }
 
   /// The phase that packs, if that is left to the kernel.
   var phase: PreparedKernel.Phase? {
-    guard packed == nil else { return nil }
+    guard case .scratch(let offset) = source else { return nil }
     return PreparedKernel.Phase(taskCount: taskCount) { [self] arguments, task in
       guard let scratch = arguments.scratch else { return }
-      let target = (scratch + scratchOffset).assumingMemoryBound(to: Float.self)
-      pack(arguments.input(input), task, target)
+      pack(arguments.input(input), task, (scratch + offset).assumingMemoryBound(to: Float.self))
     }
   }
 
   func pointer(_ arguments: KernelArguments) -> UnsafePointer<Float>? {
-    let base =
-      packed.map { UnsafeRawPointer($0.baseAddress) }
-      ?? arguments.scratch.map { UnsafeRawPointer($0 + scratchOffset) }
+    let base: UnsafeRawPointer? =
+      switch source {
+      case .input: arguments.input(input)
+      case .packed(let tensor): UnsafeRawPointer(tensor.baseAddress)
+      case .scratch(let offset): UnsafeRawPointer(arguments.scratch)?.advanced(by: offset)
+      }
     return base?.assumingMemoryBound(to: Float.self)
   }
 }
 
 extension PackedOperand {
-  /// A bias of one element a channel, with zeros up to the end of the last block.
-  static func bias(
-    input: Int, channels: Int, scratch: inout ScratchLayout, _ context: PrepareContext
+  /// Numbers for each channel, [C, …], as kernels of the blocked layout read them: [ceil(C / 16), …, 16], with zeros
+  /// in the lanes that fill up the last block.
+  static func channels(
+    input: Int, scratch: inout ScratchLayout, _ context: PrepareContext
   ) throws -> PackedOperand {
-    let count = blockCount(channels) * channelBlock
+    let shape = try context.input(input).shape
+    let channels = shape[0]
+    // Numbers of one channel.
+    let count = shape[1...].reduce(1, *)
+    if count == 1, channels % channelBlock == 0 { return PackedOperand(unchanged: input) }
     return try PackedOperand(
-      input: input, count: count, taskCount: 1, format: "blocked-bias", scratch: &scratch, context
-    ) { bias, _, packed in
-      packed.update(repeating: 0, count: count)
-      UnsafeMutableRawPointer(packed).copyMemory(
-        from: bias, byteCount: channels * MemoryLayout<Float>.size)
+      input: input, count: blockCount(channels) * channelBlock * count,
+      taskCount: blockCount(channels), format: "channels in blocks", scratch: &scratch, context
+    ) { source, block, packed in
+      let numbers = packed + block * count * channelBlock
+      for lane in 0..<channelBlock {
+        let channel = block * channelBlock + lane
+        for index in 0..<count {
+          let place = (channel * count + index) * MemoryLayout<Float>.stride
+          numbers[index * channelBlock + lane] =
+            channel < channels ? source.loadUnaligned(fromByteOffset: place, as: Float.self) : 0
+        }
+      }
     }
   }
 }

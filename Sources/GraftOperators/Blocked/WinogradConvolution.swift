@@ -67,7 +67,7 @@ struct WinogradConvolution: Sendable {
     }
     bias =
       problem.hasBias
-      ? try .bias(input: 2, channels: problem.outputChannels, scratch: &scratch, context) : nil
+      ? try .channels(input: 2, scratch: &scratch, context) : nil
   }
 
   private static func form(

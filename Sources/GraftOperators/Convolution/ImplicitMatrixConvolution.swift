@@ -48,12 +48,11 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
       packedWeights = nil
       return
     }
-    packedWeights = try context.packedConstants.packed(weights, format: packing.format) {
-      let packed = try Tensor(zeros: elementType, shape: [packing.elementCount])
-      for task in 0..<packing.taskCount {
-        packing.run(task, weights: weights.baseAddress, packed: packed.baseAddress)
-      }
-      return packed
+    packedWeights = try context.packedConstants.packed(
+      weights, format: packing.format, elementType: elementType, count: packing.elementCount,
+      taskCount: packing.taskCount
+    ) { weights, task, packed in
+      packing.run(task, weights: weights, packed: packed)
     }
   }
 
