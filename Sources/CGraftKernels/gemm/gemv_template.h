@@ -132,6 +132,56 @@ static inline __attribute__((always_inline)) TARGET void NAME(add_some_rows)(
         partial[row * columns + column] += x[row][i] * b[i * stride + column];
 }
 
+/// The same for any number of rows: eight vectors of B stay in registers while all rows take them.
+static TARGET void NAME(add_many_rows)(
+    const graft_gemm_problem *p, ptrdiff_t k, ptrdiff_t first_column, ptrdiff_t column_count,
+    ELEMENT *partial) {
+  enum { DEPTH = 8 };
+  ELEMENT x[GRAFT_ROW_SUM_MAXIMUM_ROWS][DEPTH];
+  const NAME(unaligned) *a = p->a;
+  for (ptrdiff_t row = 0; row < p->rows; row++)
+    for (int i = 0; i < DEPTH; i++)
+      x[row][i] = a[row * p->a_row_stride + (k + i) * p->a_depth_stride];
+  const ptrdiff_t stride = p->b_depth_stride;
+  const NAME(unaligned) *b = (const NAME(unaligned) *)p->b + k * stride;
+  const ptrdiff_t end = first_column + column_count;
+  ptrdiff_t column = first_column;
+  for (; column + LANES <= end; column += LANES) {
+    NAME(vector) y[DEPTH];
+#pragma unroll
+    for (int i = 0; i < DEPTH; i++) {
+      const NAME(unaligned) *address = b + i * stride + column;
+      y[i] = *(const NAME(unaligned_vector) *)address;
+      __builtin_prefetch((const char *)address + 1024);
+    }
+    ELEMENT *place = partial + column;
+    for (ptrdiff_t row = 0; row < p->rows; row++) {
+      NAME(vector) sum = *(NAME(unaligned_vector) *)place;
+#pragma unroll
+      for (int i = 0; i < DEPTH; i++) sum += (NAME(vector))x[row][i] * y[i];
+      *(NAME(unaligned_vector) *)place = sum;
+      place += p->columns;
+    }
+  }
+  for (; column < end; column++)
+    for (ptrdiff_t row = 0; row < p->rows; row++)
+      for (int i = 0; i < DEPTH; i++)
+        partial[row * p->columns + column] += x[row][i] * b[i * stride + column];
+}
+
+/// Some rows of the depth that `add_many_rows` leaves.
+static TARGET void NAME(add_last_rows)(
+    const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t end_depth,
+    ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
+  const NAME(unaligned) *a = p->a, *b = p->b;
+  for (ptrdiff_t k = first_depth; k < end_depth; k++)
+    for (ptrdiff_t row = 0; row < p->rows; row++) {
+      const ELEMENT x = a[row * p->a_row_stride + k * p->a_depth_stride];
+      for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
+        partial[row * p->columns + column] += x * b[k * p->b_depth_stride + column];
+    }
+}
+
 #define ADD_ROWS(rows, depth)                                                                \
   {                                                                                          \
     for (; k + depth <= end; k += depth)                                                     \
@@ -152,7 +202,11 @@ static TARGET void NAME(add_rows)(
     case 1: ADD_ROWS(1, 8) break;
     case 2: ADD_ROWS(2, 4) break;
     case 3: ADD_ROWS(3, 4) break;
-    default: ADD_ROWS(4, 4) break;
+    case 4: ADD_ROWS(4, 4) break;
+    default:
+      for (; k + 8 <= end; k += 8)
+        NAME(add_many_rows)(p, k, first_column, column_count, partial);
+      NAME(add_last_rows)(p, k, end, first_column, column_count, partial);
   }
 }
 #undef ADD_ROWS

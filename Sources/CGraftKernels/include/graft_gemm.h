@@ -62,7 +62,8 @@ typedef struct {
   void (*dot_columns)(
       const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
   /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it
-  /// to those columns of `partial`, which is rows x columns. B's column stride is 1; rows as above.
+  /// to those columns of `partial`, which is rows x columns. B's column stride is 1, and rows is at most
+  /// GRAFT_ROW_SUM_MAXIMUM_ROWS.
   void (*add_rows)(
       const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
@@ -75,7 +76,7 @@ typedef struct {
   size_t (*scratch_byte_count)(ptrdiff_t row_count, ptrdiff_t column_count, ptrdiff_t depth);
 } graft_gemm_table;
 
-enum { GRAFT_GEMV_MAXIMUM_ROWS = 4 };
+enum { GRAFT_GEMV_MAXIMUM_ROWS = 4, GRAFT_ROW_SUM_MAXIMUM_ROWS = 32 };
 
 /// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type (`GRAFT_ELEMENT_…`).
 const graft_gemm_table *graft_gemm_kernels(int32_t instruction_set, int32_t element);

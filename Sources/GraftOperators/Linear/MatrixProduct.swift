@@ -64,17 +64,25 @@ struct MatrixProduct: Sendable {
     let element = try elementType.requireKernelElement()
     guard rows > 0, columns > 0, !batch.isEmpty else { return .tasks(0) { _, _ in } }
     let product = normalized
-    if product.rows <= GRAFT_GEMV_MAXIMUM_ROWS {
-      let isContiguous = product.left.columnStride == 1 && product.right.rowStride == 1
-      if isContiguous || product.right.columnStride == 1 {
-        return MatrixVectorProduct(
-          product: product, element: element, instructionSet: instructionSet,
-          byteWidth: elementType.byteWidth
-        ).kernel(asDotProducts: isContiguous)
-      }
+    let hasDotProducts = product.left.columnStride == 1 && product.right.rowStride == 1
+    let hasRowSums =
+      product.right.columnStride == 1
+      && (product.rows <= GRAFT_GEMV_MAXIMUM_ROWS || product.streamsRightMatrix)
+    if product.rows <= GRAFT_GEMV_MAXIMUM_ROWS && hasDotProducts || hasRowSums {
+      return MatrixVectorProduct(
+        product: product, element: element, instructionSet: instructionSet,
+        byteWidth: elementType.byteWidth
+      ).kernel(asDotProducts: hasDotProducts && product.rows <= GRAFT_GEMV_MAXIMUM_ROWS)
     }
     return product.blockedKernel(element, instructionSet, byteWidth: elementType.byteWidth)
   }
+
+  /// Whether the right matrix is so large that reading it in order, once, outweighs what packing it would gain.
+  private var streamsRightMatrix: Bool {
+    rows <= MatrixProduct.maximumStreamedRows && depth * columns >= 1 << 22
+  }
+
+  private static let maximumStreamedRows = Int(GRAFT_ROW_SUM_MAXIMUM_ROWS)
 
   /// The same product, with one column turned into one row.
   private var normalized: MatrixProduct {

@@ -46,7 +46,9 @@ struct MatrixVectorProduct: Sendable {
     let columnsPerPart = (product.columns + columnParts - 1) / columnParts
     let work = Double(product.depth) * Double(columnsPerPart)
     let groups = (product.depth + 7) / 8
-    let splits = max(1, min(64, groups, Int(work / Double(MatrixVectorProduct.grain))))
+    // Partial sums of many rows are large themselves.
+    let maximumSplits = product.rows <= GRAFT_GEMV_MAXIMUM_ROWS ? 64 : 16
+    let splits = max(1, min(maximumSplits, groups, Int(work / Double(MatrixVectorProduct.grain))))
     let size = product.rows * product.columns * byteWidth
     let finishParts = max(1, min(64, product.columns * splits / 16384))
 

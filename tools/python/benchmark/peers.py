@@ -139,7 +139,9 @@ class NCNN:
             _write_ncnn(models.vgg16_weights(model), graph, weights)
             if self.net.load_param(graph) or self.net.load_model(weights):
                 raise ValueError("ncnn did not read the model")
-        self.input = ncnn.Mat(models.random_input(shape)[0])
+        # The Mat is a view of the array, which it does not keep.
+        self.array = models.random_input(shape)[0]
+        self.input = ncnn.Mat(self.array)
 
     def run(self):
         extractor = self.net.create_extractor()
