@@ -58,9 +58,12 @@ struct MatrixProduct: Sendable {
   var beta = 1.0
   var activation = FusedActivation.identity
 
+  /// Bytes of constant floats that make rounding to bfloat16 worth it: those that do not stay in the L2 cache.
+  private static let narrowedByteCount = 1 << 20
+
   /// The kernel, for elements of a type that the C kernels know.
-  func kernel(_ elementType: ElementType, _ instructionSet: InstructionSet) throws -> PreparedKernel
-  {
+  func kernel(_ elementType: ElementType, _ context: PrepareContext) throws -> PreparedKernel {
+    let instructionSet = context.instructionSet
     let element = try elementType.requireKernelElement()
     guard rows > 0, columns > 0, !batch.isEmpty else { return .tasks(0) { _, _ in } }
     let product = normalized
@@ -69,7 +72,10 @@ struct MatrixProduct: Sendable {
       if isContiguous || product.right.columnStride == 1 {
         return MatrixVectorProduct(
           product: product, element: element, instructionSet: instructionSet,
-          byteWidth: elementType.byteWidth
+          byteWidth: elementType.byteWidth,
+          narrowRight: elementType == .float
+            ? try context.narrowed(product.right.input, atLeast: MatrixProduct.narrowedByteCount)
+            : nil
         ).kernel(asDotProducts: isContiguous)
       }
     }
