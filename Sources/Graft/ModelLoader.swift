@@ -27,13 +27,15 @@ package struct ModelLoader {
   ///
   /// - Parameters:
   ///   - cache: Where compiled models are kept; `nil` for none.
+  ///   - precision: What the model is going to be computed in: its packed constants depend on that.
   ///   - threads: Threads for checking and hashing files.
   package func load(
     _ reference: String, batch: BatchRule = .declared, cache: ModelCache?,
+    precision: Precision = .float,
     threads: Int = ThreadPool.defaultThreadCount
   ) throws -> LoadedModel {
     let source = try source(reference)
-    let variant = "\(source.variant), batch \(batch)"
+    let variant = "\(source.variant), batch \(batch), precision \(precision.rawValue)"
     if let compilation = cache?.find(path: source.path, variant: variant, threads: threads),
       let found = compilation.found
     {

@@ -51,6 +51,7 @@ struct BenchmarkCommand: ParsableCommand {
     let start = DispatchTime.now().uptimeNanoseconds
     let found = try ModelLoader().load(
       model, batch: batch == nil ? .declared : .free, cache: compute.cache,
+      precision: compute.precision,
       threads: compute.threadCount)
     let executable = try withPlace(model) { try found.executable(compute.executableOptions) }
     let session = Session(executable)

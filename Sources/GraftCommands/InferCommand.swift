@@ -77,7 +77,8 @@ package struct InferCommand: ParsableCommand {
   /// The graph as it was read is gone when this returns: what it takes is not needed any more.
   private func makeClassifier(forOnePicture isOne: Bool) throws -> Classifier {
     let loaded = try ModelLoader(weights: weights).load(
-      model, batch: .freeForPictures, cache: compute.cache, threads: compute.threadCount)
+      model, batch: .freeForPictures, cache: compute.cache, precision: compute.precision,
+      threads: compute.threadCount)
     var options = try picture.classifierOptions()
     options.executable = compute.executableOptions
     options.executable.releasesConstants = isOne

@@ -53,7 +53,7 @@ struct RunCommand: ParsableCommand {
 
   func run() throws {
     let loaded = try ModelLoader().load(
-      model, cache: compute.cache, threads: compute.threadCount)
+      model, cache: compute.cache, precision: compute.precision, threads: compute.threadCount)
     let graph = loaded.graph
     var options = compute.executableOptions
     options.releasesConstants = true

@@ -2,10 +2,17 @@ import ArgumentParser
 import Graft
 import GraftRuntime
 
-/// `--threads`, `--max-memory` and `--no-cache`.
+/// `--threads`, `--precision`, `--max-memory` and `--no-cache`.
 struct ComputeOptions: ParsableArguments {
   @Option(help: "Threads to compute with (default: the processors this process may use).")
   var threads: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "fp32, or bf16: large constant weights rounded to bfloat16, and what they are multiplied by "
+        + "where the processor multiplies bfloat16.",
+      valueName: "fp32|bf16"))
+  var precision = Precision.float
 
   @Option(help: "Megabytes that intermediate values may take (default: the machine's memory).")
   var maxMemory: Int?
@@ -30,10 +37,13 @@ struct ComputeOptions: ParsableArguments {
   var executableOptions: Executable.Options {
     var options = Executable.Options()
     if let threads { options.threadCount = threads }
+    options.precision = precision
     if let maxMemory { options.memoryLimit = maxMemory << 20 }
     return options
   }
 }
+
+extension Precision: ExpressibleByArgument {}
 
 /// A shape of an input: `NAME=1,3,224,224`.
 struct NamedShape: ExpressibleByArgument {

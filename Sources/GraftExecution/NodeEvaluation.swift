@@ -6,7 +6,9 @@ import CGraftKernels
 /// - Returns: an output for each place in `wantedOutputs`; `nil` where it is false.
 package func evaluate(
   _ operation: any Operator, inputs: [RuntimeValue?], wantedOutputs: [Bool],
-  instructionSet: InstructionSet = .current, packedConstants: PackedConstants = PackedConstants(),
+  instructionSet: InstructionSet = .current, precision: Precision = .float,
+  bfloat16Instructions: BFloat16Instructions = .detected,
+  packedConstants: PackedConstants = PackedConstants(),
   treatInputsAsConstant: Bool = false, threads: Int = 1, pool: ThreadPool = .shared,
   memoryLimit: Int = .max
 ) throws -> [RuntimeValue?] {
@@ -44,7 +46,8 @@ package func evaluate(
       }
       return PrepareContext.Description(elementType: type.elementType, shape: shape)
     },
-    instructionSet: instructionSet, packedConstants: packedConstants)
+    instructionSet: instructionSet, precision: precision,
+    bfloat16Instructions: bfloat16Instructions, packedConstants: packedConstants)
   let kernel = try operation.prepare(context)
 
   switch kernel.form {

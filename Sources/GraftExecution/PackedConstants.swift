@@ -46,13 +46,14 @@ package final class PackedConstants: Sendable {
   }
 
   private let state: Mutex<State>
-  private let threadCount: Int
+  /// Threads that may check and make packed constants.
+  package let threadCount: Int
 
   /// - Parameters:
   ///   - constants: Those that stay as long as this does. The forms of others, which a plan made for
   ///     itself, are left to that plan. `nil` if all stay.
   ///   - items: Forms that there are already.
-  ///   - threadCount: Threads that check those.
+  ///   - threadCount: Threads that check those, and may make others.
   package init(
     of constants: [Tensor]? = nil, items: [Item] = [], threadCount: Int = 1
   ) {

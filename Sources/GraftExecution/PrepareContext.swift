@@ -21,15 +21,21 @@ package struct PrepareContext: Sendable {
   package let inputs: [Description?]
   package let outputs: [Description?]
   package let instructionSet: InstructionSet
+  package let precision: Precision
+  /// Those that kernels of reduced precision may use, with an instruction set that includes AVX-512.
+  package let bfloat16Instructions: BFloat16Instructions
   package let packedConstants: PackedConstants
 
   package init(
     inputs: [Description?], outputs: [Description?],
-    instructionSet: InstructionSet = .current, packedConstants: PackedConstants
+    instructionSet: InstructionSet = .current, precision: Precision = .float,
+    bfloat16Instructions: BFloat16Instructions = .detected, packedConstants: PackedConstants
   ) {
     self.inputs = inputs
     self.outputs = outputs
     self.instructionSet = instructionSet
+    self.precision = precision
+    self.bfloat16Instructions = bfloat16Instructions
     self.packedConstants = packedConstants
   }
 

@@ -6,6 +6,8 @@ package final class Executable: Sendable {
   package struct Options: Sendable {
     /// Whether fusing and folding passes run; without them every node runs as the model has it.
     package var optimizes = true
+    /// Whether kernels may round to a narrower type than the model's.
+    package var precision = Precision.float
     /// Threads that kernels may use; the bits do not depend on it.
     package var threadCount = ThreadPool.defaultThreadCount
     /// Bytes that intermediate values may take.
@@ -71,7 +73,8 @@ package final class Executable: Sendable {
   var planner: Planner {
     Planner(
       graph: graph, operations: operations, packedConstants: packedConstants,
-      threadCount: options.threadCount, memoryLimit: options.memoryLimit)
+      precision: options.precision, threadCount: options.threadCount,
+      memoryLimit: options.memoryLimit)
   }
 
   /// The type that the model declares for an input.

@@ -138,7 +138,7 @@ struct PlanLayout {
         }
         return PrepareContext.Description(elementType: type.elementType, shape: shape)
       },
-      packedConstants: planner.packedConstants)
+      precision: planner.precision, packedConstants: planner.packedConstants)
     let kernel = try item.operation.prepare(context)
     switch kernel.form {
     case .alias(let position):

@@ -20,6 +20,7 @@ struct Planner {
   /// The decoded operator of each node.
   let operations: [any Operator]
   let packedConstants: PackedConstants
+  let precision: Precision
   let threadCount: Int
   let memoryLimit: Int
 

@@ -9,61 +9,12 @@
 // Functions that take vectors are inlined: there is no call whose convention could change.
 #pragma clang diagnostic ignored "-Wpsabi"
 
-#define ELEMENT float
-#define IS_FLOATING 1
-#define NAME(base) base##_blocked
-#include "../gemm/activation_template.h"
-#undef ELEMENT
-#undef IS_FLOATING
-#undef NAME
-
 #include "blocked_tile_template.h"
 
-/// Applies activations that do not fit into registers to results that were just stored.
-static TARGET void activate_rows(
-    const graft_activation *activation, float *c, ptrdiff_t row_stride, ptrdiff_t rows) {
-  if (row_stride == GRAFT_BLOCK) {
-    activate_blocked(activation, c, rows * GRAFT_BLOCK);
-    return;
-  }
-  for (ptrdiff_t r = 0; r < rows; r++) activate_blocked(activation, c + r * row_stride, GRAFT_BLOCK);
-}
-
-#define ROWS_CASE(rows)                              \
-  case rows:                                         \
-    if (columns > GRAFT_BLOCK)                       \
-      multiply_rows(tile, rows, PANEL_BLOCKS);       \
-    else                                             \
-      multiply_rows(tile, rows, 1);                  \
-    break;
-
-static TARGET void multiply(
-    const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
-  switch (rows) {
-    ROWS_CASE(1)
-    ROWS_CASE(2)
-    ROWS_CASE(3)
-#if MAXIMUM_ROWS > 3
-    ROWS_CASE(4)
-    ROWS_CASE(5)
-    ROWS_CASE(6)
-#endif
-#if MAXIMUM_ROWS > 6
-    ROWS_CASE(7)
-    ROWS_CASE(8)
-    ROWS_CASE(9)
-    ROWS_CASE(10)
-    ROWS_CASE(11)
-    ROWS_CASE(12)
-    ROWS_CASE(13)
-    ROWS_CASE(14)
-#endif
-    default: break;
-  }
-  if (!tile->finishes || tile->activation->kind == GRAFT_ACTIVATION_CLAMP) return;
-  for (ptrdiff_t j = 0; j * GRAFT_BLOCK < columns; j++)
-    activate_rows(tile->activation, tile->c + j * tile->c_block_stride, tile->c_row_stride, rows);
-}
+#define PRODUCT(base) base
+#include "float_tile_template.h"
+#include "tile_dispatch_template.h"
+#undef PRODUCT
 
 #include "winograd_template.h"
 
@@ -86,9 +37,7 @@ static TARGET void pool_squares(
 #include "transpose_template.h"
 
 const graft_blocked_table TABLE(graft_blocked) = {
-    MAXIMUM_ROWS,
-    PANEL_BLOCKS * GRAFT_BLOCK,
-    multiply,
+    {MAXIMUM_ROWS, PANEL_BLOCKS * GRAFT_BLOCK, GRAFT_WEIGHTS_F32, multiply},
     {
         {2, 4, transform_input_2, transform_output_2, transform_weights_2},
         {4, 6, transform_input_4, transform_output_4, transform_weights_4},

@@ -7,6 +7,7 @@ extern const graft_blocked_table graft_blocked_scalar;
 #if defined(__x86_64__)
 extern const graft_blocked_table graft_blocked_avx2;
 extern const graft_blocked_table graft_blocked_avx512;
+extern const graft_blocked_product graft_blocked_avx512_bf16;
 #endif
 
 #endif

@@ -2,6 +2,15 @@
 //   TARGET          the target attribute
 //   MAXIMUM_ROWS    rows of a full tile
 //   PANEL_BLOCKS    blocks of 16 columns of a panel
+// and includes the tiles themselves.
+
+#define ELEMENT float
+#define IS_FLOATING 1
+#define NAME(base) base##_blocked
+#include "../gemm/activation_template.h"
+#undef ELEMENT
+#undef IS_FLOATING
+#undef NAME
 
 typedef float block __attribute__((ext_vector_type(16)));
 typedef float unaligned_block __attribute__((ext_vector_type(16), aligned(4)));
@@ -20,37 +29,10 @@ BLOCKED_INLINE block clamp_block(block x, block lowest, block highest) {
   return x > highest ? highest : x;
 }
 
-/// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers.
-BLOCKED_INLINE void multiply_rows(
-    const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks) {
-  block sums[MAXIMUM_ROWS][PANEL_BLOCKS];
-  const ptrdiff_t stride = tile->a_row_stride;
-#pragma clang loop unroll(full)
-  for (ptrdiff_t r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-    for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] = 0;
-
-  const float *panel = tile->panel;
-  for (ptrdiff_t s = 0; s < tile->step_count; s++) {
-    const float *a = tile->a + (tile->steps ? tile->steps[s] : s * tile->a_step);
-#pragma clang loop unroll_count(4)
-    for (ptrdiff_t k = 0; k < tile->step_depth; k++) {
-      block weights[PANEL_BLOCKS];
-#pragma clang loop unroll(full)
-      for (ptrdiff_t j = 0; j < blocks; j++)
-        weights[j] = *(const block *)(panel + j * GRAFT_BLOCK);
-#pragma clang loop unroll(full)
-      for (ptrdiff_t r = 0; r < rows; r++) {
-        const block x = a[r * stride + k];
-#pragma clang loop unroll(full)
-        for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] += x * weights[j];
-      }
-      panel += blocks * GRAFT_BLOCK;
-      // Loads of the next step are not moved up here: there are no registers left to hold them.
-      __asm__ volatile("" ::: "memory");
-    }
-  }
-
+/// Finishes and stores the sums of a fixed number of rows and blocks of columns.
+BLOCKED_INLINE void store_sums(
+    const graft_blocked_tile *tile, block sums[MAXIMUM_ROWS][PANEL_BLOCKS], const ptrdiff_t rows,
+    const ptrdiff_t blocks) {
   const block lowest = (float)tile->activation->alpha, highest = (float)tile->activation->beta;
   const int clamps = tile->finishes && tile->activation->kind == GRAFT_ACTIVATION_CLAMP;
 #pragma clang loop unroll(full)
@@ -75,4 +57,14 @@ BLOCKED_INLINE void multiply_rows(
       c += tile->c_row_stride;
     }
   }
+}
+
+/// Applies activations that do not fit into registers to results that were just stored.
+static TARGET void activate_rows(
+    const graft_activation *activation, float *c, ptrdiff_t row_stride, ptrdiff_t rows) {
+  if (row_stride == GRAFT_BLOCK) {
+    activate_blocked(activation, c, rows * GRAFT_BLOCK);
+    return;
+  }
+  for (ptrdiff_t r = 0; r < rows; r++) activate_blocked(activation, c + r * row_stride, GRAFT_BLOCK);
 }

@@ -1,14 +1,19 @@
 #include <string.h>
 
 #include "graft_blocked.h"
+#include "weight_format.h"
 
 static ptrdiff_t divide_up(ptrdiff_t x, ptrdiff_t divisor) { return (x + divisor - 1) / divisor; }
 
 static ptrdiff_t smaller(ptrdiff_t x, ptrdiff_t y) { return x < y ? x : y; }
 
 /// Steps of the depth that are multiplied in one go: their weights for a panel fit into the L1 cache, and sums
-/// are short enough to round little. Depends on the depth of a step alone.
+/// are short enough to round little. Depends on the depth of a step and the format of weights alone.
 enum { MAXIMUM_DEPTH = 256 };
+
+static ptrdiff_t maximum_depth(const graft_direct_problem *p) {
+  return p->product->weight_format == GRAFT_WEIGHTS_BF16 ? 2 * MAXIMUM_DEPTH : MAXIMUM_DEPTH;
+}
 
 static ptrdiff_t pixel_size(const graft_direct_problem *p) { return p->is_planar ? 1 : GRAFT_BLOCK; }
 
@@ -24,8 +29,8 @@ typedef struct {
 static part_range parts_of_panel(const graft_direct_problem *p, ptrdiff_t panel) {
   const ptrdiff_t rows = p->output_channels / p->group_count;
   const ptrdiff_t channels = p->input_channels / p->group_count;
-  const ptrdiff_t first_column = panel * p->table->panel_columns;
-  const ptrdiff_t end_column = smaller(p->output_channels, first_column + p->table->panel_columns);
+  const ptrdiff_t first_column = panel * p->product->panel_columns;
+  const ptrdiff_t end_column = smaller(p->output_channels, first_column + p->product->panel_columns);
   const part_range range = {
       first_column / rows * channels / pixel_size(p),
       divide_up(divide_up(end_column, rows) * channels, pixel_size(p)),
@@ -34,8 +39,8 @@ static part_range parts_of_panel(const graft_direct_problem *p, ptrdiff_t panel)
 }
 
 static ptrdiff_t columns_of_panel(const graft_direct_problem *p, ptrdiff_t panel) {
-  const ptrdiff_t left = all_columns(p) - panel * p->table->panel_columns;
-  return smaller(left, p->table->panel_columns);
+  const ptrdiff_t left = all_columns(p) - panel * p->product->panel_columns;
+  return smaller(left, p->product->panel_columns);
 }
 
 ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *p, ptrdiff_t panel) {
@@ -56,10 +61,10 @@ static void convolve_panel(
   const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
   const part_range parts = parts_of_panel(p, panel);
   const ptrdiff_t step_count = (parts.end - parts.first) * tap_count;
-  const ptrdiff_t chunk_count = divide_up(step_count, MAXIMUM_DEPTH / pixel);
-  const ptrdiff_t segment_count = divide_up(column_count, p->table->maximum_rows);
+  const ptrdiff_t chunk_count = divide_up(step_count, maximum_depth(p) / pixel);
+  const ptrdiff_t segment_count = divide_up(column_count, p->product->maximum_rows);
   const ptrdiff_t plane = p->output_height * p->output_width * GRAFT_BLOCK;
-  const ptrdiff_t channel = panel * p->table->panel_columns;
+  const ptrdiff_t channel = panel * p->product->panel_columns;
   const ptrdiff_t columns = columns_of_panel(p, panel);
   ptrdiff_t steps[MAXIMUM_DEPTH];
   graft_blocked_tile tile = {
@@ -75,7 +80,7 @@ static void convolve_panel(
     const ptrdiff_t first_step = step_count * chunk / chunk_count;
     const ptrdiff_t end_step = step_count * (chunk + 1) / chunk_count;
     tile.step_count = end_step - first_step;
-    tile.panel = weights + first_step * columns * pixel;
+    tile.panel = weights + graft_weight_floats(p->product, first_step * columns * pixel);
     tile.accumulates = chunk > 0;
     tile.finishes = chunk + 1 == chunk_count;
     for (ptrdiff_t step = first_step; step < end_step; step++) {
@@ -94,7 +99,7 @@ static void convolve_panel(
             p->input + (row * p->row_stride * p->input_width + start * p->column_stride) * pixel;
         tile.c = p->output + place;
         tile.residual = p->residual ? p->residual + place : NULL;
-        p->table->multiply(&tile, end - start, columns);
+        p->product->multiply(&tile, end - start, columns);
       }
   }
 }
@@ -105,7 +110,8 @@ void graft_direct_convolve(
   for (ptrdiff_t panel = first_panel; panel < first_panel + panel_count; panel++)
     convolve_panel(
         p, first_row, row_count, first_column, column_count, panel,
-        p->weights + graft_direct_weight_offset(p, panel));
+        p->weights +
+            graft_weight_floats(p->product, graft_direct_weight_offset(p, panel)));
 }
 
 void graft_direct_pack(
@@ -115,18 +121,26 @@ void graft_direct_pack(
   const ptrdiff_t rows = p->output_channels / p->group_count;
   const ptrdiff_t channels = p->input_channels / p->group_count;
   const part_range parts = parts_of_panel(p, panel);
-  const ptrdiff_t first = panel * p->table->panel_columns, end = first + columns_of_panel(p, panel);
+  const ptrdiff_t first = panel * p->product->panel_columns, end = first + columns_of_panel(p, panel);
   const graft_unaligned_float *source = weights;
-  float *target = packed + graft_direct_weight_offset(p, panel);
+  const ptrdiff_t width = end - first;
+  float *target = packed + graft_weight_floats(p->product, graft_direct_weight_offset(p, panel));
+  const int packs_pairs = p->product->weight_format == GRAFT_WEIGHTS_BF16;
+  float rows_of_depth[2 * GRAFT_MAXIMUM_PANEL_COLUMNS];
   for (ptrdiff_t part = parts.first; part < parts.end; part++)
     for (ptrdiff_t tap = 0; tap < tap_count; tap++)
-      for (ptrdiff_t channel = part * pixel; channel < (part + 1) * pixel; channel++)
+      for (ptrdiff_t channel = part * pixel; channel < (part + 1) * pixel; channel++) {
+        float *row = packs_pairs ? rows_of_depth + channel % 2 * width : target;
         for (ptrdiff_t column = first; column < end; column++) {
           const int meet = column < p->output_channels && channel < p->input_channels &&
                            channel / channels == column / rows;
-          *target++ =
+          row[column - first] =
               meet ? source[(column * channels + channel % channels) * tap_count + tap] : 0;
         }
+        if (packs_pairs && channel % 2 == 1)
+          graft_pack_pairs(rows_of_depth, width, target);
+        if (!packs_pairs || channel % 2 == 1) target += width;
+      }
 }
 
 void graft_pad_image(

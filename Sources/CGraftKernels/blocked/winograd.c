@@ -21,7 +21,7 @@ static tile_place place_of_tile(const graft_winograd_problem *p, ptrdiff_t tile)
 /// Tiles are multiplied in parts of about equal size that a register tile can take. Transformed inputs lie
 /// [point][part][block][tile of the part][16], so that a part is read as one stream.
 static ptrdiff_t part_count(const graft_winograd_problem *p, ptrdiff_t tile_count) {
-  return divide_up(tile_count, p->table->maximum_rows);
+  return divide_up(tile_count, p->table->product.maximum_rows);
 }
 
 static ptrdiff_t part_start(ptrdiff_t tile_count, ptrdiff_t part_count, ptrdiff_t part) {
@@ -55,7 +55,7 @@ void graft_winograd_transform(
 /// different points does not fall into one set of the cache.
 static ptrdiff_t product_point_stride(
     const graft_winograd_problem *p, ptrdiff_t tile_count, ptrdiff_t panel_count) {
-  return tile_count * panel_count * p->table->panel_columns + GRAFT_BLOCK;
+  return tile_count * panel_count * p->table->product.panel_columns + GRAFT_BLOCK;
 }
 
 ptrdiff_t graft_winograd_scratch_count(
@@ -69,7 +69,7 @@ void graft_winograd_multiply(
     ptrdiff_t tile_count, ptrdiff_t first_panel, ptrdiff_t panel_count, float *scratch) {
   const ptrdiff_t point_count = p->form->input_extent * p->form->input_extent;
   const ptrdiff_t depth = p->input_blocks * GRAFT_BLOCK;
-  const ptrdiff_t panel_columns = p->table->panel_columns;
+  const ptrdiff_t panel_columns = p->table->product.panel_columns;
   const ptrdiff_t product_stride = product_point_stride(p, tile_count, panel_count);
   const ptrdiff_t parts = part_count(p, tile_count);
   const ptrdiff_t first_column = first_panel * panel_columns;
@@ -97,7 +97,7 @@ void graft_winograd_multiply(
         tile.panel = p->weights + (column * point_count + point * columns) * depth;
         tile.c = scratch + point * product_stride +
                  ((column - first_column) * tile_count + start * GRAFT_BLOCK);
-        p->table->multiply(&tile, end - start, columns);
+        p->table->product.multiply(&tile, end - start, columns);
       }
     }
   for (ptrdiff_t column = first_column; column < end_column; column += GRAFT_BLOCK)
@@ -119,8 +119,8 @@ void graft_winograd_pack(
     ptrdiff_t input_stride, ptrdiff_t panel, float *packed) {
   const ptrdiff_t depth = divide_up(input_channels, GRAFT_BLOCK) * GRAFT_BLOCK;
   const ptrdiff_t all_columns = divide_up(output_channels, GRAFT_BLOCK) * GRAFT_BLOCK;
-  const ptrdiff_t first = panel * table->panel_columns;
-  const ptrdiff_t columns = smaller(all_columns - first, table->panel_columns);
+  const ptrdiff_t first = panel * table->product.panel_columns;
+  const ptrdiff_t columns = smaller(all_columns - first, table->product.panel_columns);
   const ptrdiff_t point_count = form->input_extent * form->input_extent;
   float *target = packed + first * depth * point_count;
   float taps[9 * GRAFT_BLOCK] __attribute__((aligned(64)));

@@ -31,6 +31,13 @@ int32_t graft_cpu_instruction_set(void) {
   return GRAFT_ISA_AMX;
 }
 
+int32_t graft_cpu_bf16_instructions(void) {
+  unsigned a, b, c, d;
+  if (graft_cpu_instruction_set() < GRAFT_ISA_AVX512) return GRAFT_BF16_NONE;
+  if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return GRAFT_BF16_NONE;
+  return (a >> 5) & 1 ? GRAFT_BF16_AVX512 : GRAFT_BF16_NONE;
+}
+
 uint32_t graft_cpu_flush_denormals(void) {
   const uint32_t state = _mm_getcsr();
   _mm_setcsr(state | 0x8040);  // flush to zero, denormals are zero
@@ -44,6 +51,7 @@ void graft_cpu_pause(void) { _mm_pause(); }
 #else
 
 int32_t graft_cpu_instruction_set(void) { return GRAFT_ISA_SCALAR; }
+int32_t graft_cpu_bf16_instructions(void) { return GRAFT_BF16_NONE; }
 uint32_t graft_cpu_flush_denormals(void) { return 0; }
 void graft_cpu_restore_state(uint32_t state) { (void)state; }
 void graft_cpu_pause(void) {}

@@ -19,3 +19,12 @@ const graft_gemm_table *graft_gemm_kernels(int32_t instruction_set, int32_t elem
   (void)instruction_set;
   return graft_gemm_scalar[element];
 }
+
+const graft_gemv_table *graft_gemv_bf16_kernels(int32_t instruction_set) {
+#if defined(__x86_64__)
+  if (instruction_set >= GRAFT_ISA_AVX512) return &graft_gemv_bf16_avx512;
+  if (instruction_set >= GRAFT_ISA_AVX2) return &graft_gemv_bf16_avx2;
+#endif
+  (void)instruction_set;
+  return &graft_gemv_bf16_scalar;
+}

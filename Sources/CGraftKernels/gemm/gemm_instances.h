@@ -11,6 +11,7 @@
 #define LANES (VECTOR_BYTES / 4)
 #define NAME(base) base##_f32
 #include "gemm_template.h"
+#include "gemv_bf16_template.h"
 #undef ELEMENT
 #undef IS_FLOATING
 #undef LANES
@@ -53,3 +54,5 @@ const graft_tile_table *const TABLE(graft_tile)[4] = {
 const graft_gemm_table *const TABLE(graft_gemm)[4] = {
     &gemm_table_f32, &gemm_table_f64, &gemm_table_i32, &gemm_table_i64,
 };
+
+const graft_gemv_table TABLE(graft_gemv_bf16) = {dot_columns_bf16, add_rows_bf16, finish_rows_f32};

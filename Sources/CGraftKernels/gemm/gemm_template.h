@@ -122,6 +122,16 @@ static TARGET void NAME(product)(
 
 #include "gemv_template.h"
 
+#define WEIGHT NAME(unaligned)
+#define LOAD_WEIGHTS(address) (*(const NAME(unaligned_vector) *)(address))
+#define LOAD_WEIGHT(address) (*(address))
+#define WEIGHT_NAME(base) NAME(base)
+#include "gemv_weights_template.h"
+#undef WEIGHT
+#undef LOAD_WEIGHTS
+#undef LOAD_WEIGHT
+#undef WEIGHT_NAME
+
 static const graft_gemm_table NAME(gemm_table) = {
     NAME(product), NAME(dot_columns), NAME(add_rows), NAME(finish_rows), NAME(scratch_byte_count),
 };

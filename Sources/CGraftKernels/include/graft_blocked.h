@@ -19,7 +19,8 @@ typedef float graft_unaligned_float __attribute__((aligned(1)));
 ///
 /// Row r's element of depth (step s, k) is a[r * a_row_stride + place of s + k], where a step's place is
 /// steps[s], or s * a_step if there is no such list; the panel holds
-/// panel_columns weights for each depth, in the same order.
+/// panel_columns weights for each depth, in the same order (of bfloat16 weights, see below, they lie
+/// in pairs).
 typedef struct {
   const float *a;
   ptrdiff_t a_row_stride;
@@ -38,6 +39,23 @@ typedef struct {
   int finishes;
   const graft_activation *activation;
 } graft_blocked_tile;
+
+/// Formats of packed weights.
+enum {
+  GRAFT_WEIGHTS_F32 = 0,   // [depth][column]
+  GRAFT_WEIGHTS_BF16 = 1,  // bfloat16 in pairs of depths, [depth / 2][column][2]: half of the bytes
+};
+
+/// One way to multiply by packed weights.
+typedef struct {
+  /// Rows of a full tile, and columns of a panel (a multiple of 16).
+  ptrdiff_t maximum_rows, panel_columns;
+  /// GRAFT_WEIGHTS_…
+  int32_t weight_format;
+  /// Multiplies rows (at most maximum_rows) by `columns` (16 or panel_columns) columns. With weights of
+  /// bfloat16 the depth of a step is 16, and the rows are rounded to bfloat16, too; sums are floats.
+  void (*multiply)(const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
+} graft_blocked_product;
 
 /// Winograd convolution F(m x m, 3 x 3) cuts the output into tiles of m x m.
 typedef struct {
@@ -62,10 +80,8 @@ typedef struct {
 
 /// The kernels of one instruction set.
 typedef struct {
-  /// Rows of a full tile, and columns of a panel (a multiple of 16).
-  ptrdiff_t maximum_rows, panel_columns;
-  /// Multiplies rows (at most maximum_rows) by `columns` (16 or panel_columns) columns.
-  void (*multiply)(const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
+  /// With weights of float.
+  graft_blocked_product product;
   /// F(2 x 2), F(4 x 4), F(6 x 6).
   graft_winograd winograd[3];
   /// Writes the largest of each 2 x 2 square of a block of height x width pixels.
@@ -75,6 +91,14 @@ typedef struct {
 } graft_blocked_table;
 
 const graft_blocked_table *graft_blocked_kernels(int32_t instruction_set);
+
+/// The product with weights of float for an instruction set (`GRAFT_ISA_…`).
+const graft_blocked_product *graft_blocked_f32_product(int32_t instruction_set);
+
+/// The product with weights of bfloat16 for an instruction set (`GRAFT_ISA_…`) and instructions for
+/// bfloat16 (`GRAFT_BF16_…`); NULL where these are none: widening weights gains nothing.
+const graft_blocked_product *graft_blocked_bf16_product(
+    int32_t instruction_set, int32_t bf16_instructions);
 
 /// A 3 x 3 convolution of stride 1, computed by Winograd's method. Tiles are counted through all images,
 /// row by row.
@@ -123,7 +147,7 @@ void graft_winograd_pack(
 /// has its padding around it. Of several groups a panel reads the blocks of input channels that its own output
 /// channels take, with weights of 0 for others in these blocks.
 typedef struct {
-  const graft_blocked_table *table;
+  const graft_blocked_product *product;
   /// Whether the input is [C, H, W], for images of few channels, instead of blocked.
   int is_planar;
   ptrdiff_t input_channels, output_channels, group_count;
@@ -151,7 +175,7 @@ void graft_direct_convolve(
 void graft_direct_pack(
     const graft_direct_problem *problem, const void *weights, ptrdiff_t panel, float *packed);
 
-/// Floats of the packed weights of the panels in front of one.
+/// Weights in the panels in front of one.
 ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *problem, ptrdiff_t panel);
 
 /// Copies an image of height x width pixels of `pixel_count` floats each into one of padded extents, with zeros

@@ -11,6 +11,15 @@ enum {
   GRAFT_ISA_AMX = 3,     // AVX-512 and AMX-BF16 tiles
 };
 
+/// Instructions for bfloat16 besides those of an instruction set. Higher ones include the lower.
+enum {
+  GRAFT_BF16_NONE = 0,
+  GRAFT_BF16_AVX512 = 1,  // AVX512-BF16: products of pairs
+};
+
+/// The highest of GRAFT_BF16_… that processor and operating system offer.
+int32_t graft_cpu_bf16_instructions(void);
+
 /// The highest instruction set that processor and operating system offer (CPUID and XGETBV).
 int32_t graft_cpu_instruction_set(void);
 

@@ -78,6 +78,22 @@ typedef struct {
 
 enum { GRAFT_GEMV_MAXIMUM_ROWS = 4, GRAFT_ROW_SUM_MAXIMUM_ROWS = 32 };
 
+/// Products of few rows of floats with a B of bfloat16. B is widened, and all else is float: as
+/// `graft_gemm_table` has these.
+typedef struct {
+  void (*dot_columns)(
+      const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
+  void (*add_rows)(
+      const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
+      ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
+  void (*finish_rows)(
+      const graft_gemm_problem *problem, const void *partial, ptrdiff_t split_count,
+      ptrdiff_t first_column, ptrdiff_t column_count);
+} graft_gemv_table;
+
+/// The kernels with weights of bfloat16 for an instruction set (`GRAFT_ISA_…`).
+const graft_gemv_table *graft_gemv_bf16_kernels(int32_t instruction_set);
+
 /// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type (`GRAFT_ELEMENT_…`).
 const graft_gemm_table *graft_gemm_kernels(int32_t instruction_set, int32_t element);
 

@@ -105,10 +105,18 @@ package struct BlockedConv: Operator {
         weights: weights, groupCount: attributes.groupCount, isPlanar: isPlanar)
     else { throw GraftError.unsupported("blocked convolution with weights of shape \(weights)") }
     let problem = try BlockedConvolutionProblem(self, context)
-    if let tileExtent = problem.winogradTileExtent(context.instructionSet) {
+    let instructionSet = context.instructionSet
+    switch BlockedConvolutionAlgorithm.fastest(for: problem, context) {
+    case .winograd(let tileExtent):
       return try WinogradConvolution(problem, tileExtent: tileExtent, context).kernel()
+    case .directNarrow:
+      if let product = BlockedProduct(instructionSet, context.bfloat16Instructions) {
+        return try DirectConvolution(problem, product, context).kernel()
+      }
+      fallthrough
+    case .direct:
+      return try DirectConvolution(problem, BlockedProduct(instructionSet), context).kernel()
     }
-    return try DirectConvolution(problem, context).kernel()
   }
 
   package static var examples: [OperatorExample] {

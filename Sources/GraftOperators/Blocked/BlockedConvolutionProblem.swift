@@ -77,61 +77,8 @@ struct BlockedConvolutionProblem: Sendable {
   }
 
   /// Panels that the output channels are dealt to.
-  func panelCount(_ table: graft_blocked_table) -> Int {
-    (outputBlocks * channelBlock + table.panel_columns - 1) / table.panel_columns
-  }
-}
-
-extension BlockedConvolutionProblem {
-  /// What the kernels were measured to do on one thread (see docs/performance.md), in nanoseconds. The choice of
-  /// an algorithm decides the bits, so that these numbers are the same for all machines of an instruction
-  /// set.
-  private struct Costs {
-    /// Of a multiply-add.
-    let multiplyAdd: Double
-    /// Of transforming one block at one point of a Winograd tile.
-    let transformedPoint: Double
-    /// Of a byte of weights from memory.
-    let weightByte = 0.05
-
-    init(_ instructionSet: InstructionSet) {
-      switch instructionSet {
-      case .avx512, .amx: (multiplyAdd, transformedPoint) = (1 / 125.0, 2.7)
-      case .avx2: (multiplyAdd, transformedPoint) = (1 / 60.0, 5)
-      case .scalar: (multiplyAdd, transformedPoint) = (1 / 20.0, 10)
-      }
-    }
-
-    /// Computing goes on while weights are on their way, for the most part.
-    func total(compute: Double, weightBytes: Double) -> Double {
-      let memory = weightBytes * weightByte
-      return max(compute, memory) + min(compute, memory) / 4
-    }
-  }
-
-  /// The extent of Winograd's tiles that promises the shortest time; `nil` if computing directly does.
-  func winogradTileExtent(_ instructionSet: InstructionSet) -> Int? {
-    guard kernel == Axes(height: 3, width: 3), stride.product == 1, dilation.product == 1,
-      groupCount == 1, !isPlanar
-    else { return nil }
-    let costs = Costs(instructionSet)
-    let channelPairs = Double(inputParts * outputBlocks * channelBlock * channelBlock)
-    var best: Int?
-    var bestCost = costs.total(
-      compute: channelPairs * Double(9 * imageCount * output.product) * costs.multiplyAdd,
-      weightBytes: channelPairs * 36)
-    for extent in [2, 4, 6] {
-      let points = Double((extent + 2) * (extent + 2))
-      let tiles = Double(tileCount(extent: extent))
-      let transforms =
-        tiles * points * Double(inputParts + outputBlocks) * costs.transformedPoint
-      let cost = costs.total(
-        compute: channelPairs * tiles * points * costs.multiplyAdd + transforms,
-        weightBytes: channelPairs * points * 4)
-      // Larger tiles round more: they have to be worth it.
-      if cost < bestCost * 0.95 { (best, bestCost) = (extent, cost) }
-    }
-    return best
+  func panelCount(panelColumns: Int) -> Int {
+    (outputBlocks * channelBlock + panelColumns - 1) / panelColumns
   }
 
   /// Tiles of all images.

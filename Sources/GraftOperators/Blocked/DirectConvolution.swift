@@ -5,6 +5,7 @@ import CGraftKernels
 struct DirectConvolution: Sendable {
   private let problem: BlockedConvolutionProblem
   private let instructionSet: Int32
+  private let product: BlockedProduct
   private let weights: PackedOperand
   private let bias: PackedOperand?
   private let panelCount: Int
@@ -45,22 +46,23 @@ struct DirectConvolution: Sendable {
     }
   }
 
-  init(_ problem: BlockedConvolutionProblem, _ context: PrepareContext) throws {
+  init(
+    _ problem: BlockedConvolutionProblem, _ product: BlockedProduct, _ context: PrepareContext
+  ) throws {
     self.problem = problem
-    let instructionSet = context.instructionSet.rawValue
-    self.instructionSet = instructionSet
-    let table = graft_blocked_kernels(instructionSet).pointee
-    let panelCount = problem.panelCount(table)
+    self.product = product
+    instructionSet = context.instructionSet.rawValue
+    let panelCount = problem.panelCount(panelColumns: product.panelColumns)
     self.panelCount = panelCount
-    let weightCount = withUnsafePointer(to: problem.description(instructionSet)) {
+    let weightCount = withUnsafePointer(to: problem.description(product)) {
       graft_direct_weight_offset($0, panelCount)
     }
     weights = try PackedOperand(
-      input: 1, count: weightCount, taskCount: panelCount,
-      format: "direct/\(problem.isPlanar)/\(problem.groupCount)/\(table.panel_columns)",
+      input: 1, count: product.floatCount(ofWeights: weightCount), taskCount: panelCount,
+      format: "direct/\(problem.isPlanar)/\(problem.groupCount)/\(product.format)",
       scratch: &scratch, context
     ) { source, panel, packed in
-      withUnsafePointer(to: problem.description(instructionSet)) {
+      withUnsafePointer(to: problem.description(product)) {
         graft_direct_pack($0, source, panel, packed)
       }
     }
@@ -87,7 +89,7 @@ struct DirectConvolution: Sendable {
           * problem.output.product) : nil
     split = Split(
       rowCount: problem.isPointwise
-        ? (problem.output.product + table.maximum_rows - 1) / table.maximum_rows
+        ? (problem.output.product + product.maximumRows - 1) / product.maximumRows
         : problem.output.height,
       panelCount: panelCount, work: weightCount * problem.output.product,
       inputBytes: problem.inputParts * problem.pixelSize * source.product
@@ -133,7 +135,7 @@ struct DirectConvolution: Sendable {
 
   private func run(_ image: Int, rowPart: Int, panelPart: Int, _ arguments: KernelArguments) {
     let outputOffset = image * problem.outputBlocks * channelBlock * problem.output.product
-    var description = problem.description(instructionSet)
+    var description = problem.description(product)
     description.input_height = source.height
     description.input_width = source.width
     description.output_height = problem.output.height
@@ -185,9 +187,9 @@ struct DirectConvolution: Sendable {
 
 extension BlockedConvolutionProblem {
   /// What packing and computing share.
-  fileprivate func description(_ instructionSet: Int32) -> graft_direct_problem {
+  fileprivate func description(_ product: BlockedProduct) -> graft_direct_problem {
     var description = graft_direct_problem()
-    description.table = graft_blocked_kernels(instructionSet)
+    description.product = product.pointer
     description.is_planar = isPlanar ? 1 : 0
     description.input_channels = inputChannels
     description.output_channels = outputChannels

@@ -40,13 +40,13 @@ struct WinogradConvolution: Sendable {
     self.problem = problem
     let instructionSet = context.instructionSet.rawValue
     self.instructionSet = instructionSet
-    let table = graft_blocked_kernels(instructionSet).pointee
+    let table = graft_blocked_kernels(instructionSet).pointee.product
     panelColumns = table.panel_columns
     formIndex = tileExtent / 2 - 1
     let pointCount = (tileExtent + 2) * (tileExtent + 2)
     self.pointCount = pointCount
     tileCount = problem.tileCount(extent: tileExtent)
-    let panelCount = problem.panelCount(table)
+    let panelCount = problem.panelCount(panelColumns: table.panel_columns)
     self.panelCount = panelCount
     scheme = WinogradConvolution.scheme(
       problem, tileCount: tileCount, pointCount: pointCount, table)
@@ -79,7 +79,7 @@ struct WinogradConvolution: Sendable {
 
   private static func scheme(
     _ problem: BlockedConvolutionProblem, tileCount: Int, pointCount: Int,
-    _ table: graft_blocked_table
+    _ table: graft_blocked_product
   ) -> Scheme {
     let channels = problem.inputParts * channelBlock + table.panel_columns
     let bytesPerTile = pointCount * channels * MemoryLayout<Float>.size

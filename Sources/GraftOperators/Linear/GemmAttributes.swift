@@ -74,6 +74,6 @@ struct GemmAttributes: Sendable {
       product.addend = MatrixProduct.Addend(
         input: 2, shape: try context.input(2).shape, columns: columns)
     }
-    return try product.kernel(elementType, context.instructionSet)
+    return try product.kernel(elementType, context)
   }
 }

@@ -37,7 +37,7 @@ struct MatMul: Operator {
     guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
     let left = try context.input(0).shape
     let right = try context.input(1).shape
-    return try MatMul.product(left, right).kernel(elementType, context.instructionSet)
+    return try MatMul.product(left, right).kernel(elementType, context)
   }
 
   /// The product of matrices of shapes that inference checked.

@@ -58,9 +58,12 @@ struct MatrixProduct: Sendable {
   var beta = 1.0
   var activation = FusedActivation.identity
 
+  /// Bytes of constant floats that make rounding to bfloat16 worth it: those that do not stay in the L2 cache.
+  private static let narrowedByteCount = 1 << 20
+
   /// The kernel, for elements of a type that the C kernels know.
-  func kernel(_ elementType: ElementType, _ instructionSet: InstructionSet) throws -> PreparedKernel
-  {
+  func kernel(_ elementType: ElementType, _ context: PrepareContext) throws -> PreparedKernel {
+    let instructionSet = context.instructionSet
     let element = try elementType.requireKernelElement()
     guard rows > 0, columns > 0, !batch.isEmpty else { return .tasks(0) { _, _ in } }
     let product = normalized
@@ -71,7 +74,10 @@ struct MatrixProduct: Sendable {
     if product.rows <= GRAFT_GEMV_MAXIMUM_ROWS && hasDotProducts || hasRowSums {
       return MatrixVectorProduct(
         product: product, element: element, instructionSet: instructionSet,
-        byteWidth: elementType.byteWidth
+        byteWidth: elementType.byteWidth,
+        narrowRight: elementType == .float
+          ? try context.narrowed(product.right.input, atLeast: MatrixProduct.narrowedByteCount)
+          : nil
       ).kernel(asDotProducts: hasDotProducts && product.rows <= GRAFT_GEMV_MAXIMUM_ROWS)
     }
     return product.blockedKernel(element, instructionSet, byteWidth: elementType.byteWidth)
@@ -79,7 +85,7 @@ struct MatrixProduct: Sendable {
 
   /// Whether the right matrix is so large that reading it in order, once, outweighs what packing it would gain.
   private var streamsRightMatrix: Bool {
-    rows <= MatrixProduct.maximumStreamedRows && depth * columns >= 1 << 22
+    rows <= MatrixProduct.maximumStreamedRows && batch.count == 1 && depth * columns >= 1 << 22
   }
 
   private static let maximumStreamedRows = Int(GRAFT_ROW_SUM_MAXIMUM_ROWS)

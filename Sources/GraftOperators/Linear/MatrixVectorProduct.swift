@@ -7,6 +7,9 @@ struct MatrixVectorProduct: Sendable {
   let element: Int32
   let instructionSet: InstructionSet
   let byteWidth: Int
+  /// The right matrix in bfloat16, to be read instead, if reduced precision is asked for; all else is
+  /// float then.
+  let narrowRight: Tensor?
 
   /// Elements of the matrix that make a task worth handing out.
   private static let grain = 1 << 16
@@ -16,21 +19,34 @@ struct MatrixVectorProduct: Sendable {
     asDotProducts ? dotProductKernel() : rowSumKernel()
   }
 
+  private var kernels: graft_gemv_table {
+    if narrowRight != nil { return graft_gemv_bf16_kernels(instructionSet.rawValue).pointee }
+    let table = graft_gemm_kernels(instructionSet.rawValue, element).pointee
+    return graft_gemv_table(
+      dot_columns: table.dot_columns, add_rows: table.add_rows, finish_rows: table.finish_rows)
+  }
+
+  /// Describes product `index` of the batch to C.
+  private func problem(_ arguments: KernelArguments, _ index: Int) -> graft_gemm_problem {
+    var problem = product.problem(arguments, index, byteWidth: byteWidth)
+    if let narrowRight {
+      problem.b = UnsafeRawPointer(
+        narrowRight.baseAddress + product.batch[index].right * ElementType.bfloat16.byteWidth)
+    }
+    return problem
+  }
+
   /// Each task computes some columns.
   private func dotProductKernel() -> PreparedKernel {
     let product = product
-    let element = element
-    let instructionSet = instructionSet.rawValue
-    let byteWidth = byteWidth
     let grain = max(
       4, MatrixVectorProduct.grain / max(product.depth, 1), product.columns / 128)
     let parts = (product.columns + grain - 1) / grain
-    return .tasks(product.batch.count * parts) { arguments, task in
+    return .tasks(product.batch.count * parts) { [self] arguments, task in
       let (index, part) = task.quotientAndRemainder(dividingBy: parts)
       let columns = evenRange(of: product.columns, part: part, partCount: parts)
-      var problem = product.problem(arguments, index, byteWidth: byteWidth)
-      graft_gemm_kernels(instructionSet, element).pointee.dot_columns(
-        &problem, columns.lowerBound, columns.count)
+      var problem = problem(arguments, index)
+      kernels.dot_columns(&problem, columns.lowerBound, columns.count)
     }
   }
 
@@ -38,9 +54,6 @@ struct MatrixVectorProduct: Sendable {
   /// added up.
   private func rowSumKernel() -> PreparedKernel {
     let product = product
-    let element = element
-    let instructionSet = instructionSet.rawValue
-    let byteWidth = byteWidth
     // A row of sums should stay in the L1 cache.
     let columnParts = (product.columns + 4095) / 4096
     let columnsPerPart = (product.columns + columnParts - 1) / columnParts
@@ -53,24 +66,24 @@ struct MatrixVectorProduct: Sendable {
     let finishParts = max(1, min(64, product.columns * splits / 16384))
 
     let sums = PreparedKernel.Phase(taskCount: product.batch.count * splits * columnParts) {
-      arguments, task in
+      [self] arguments, task in
       let (group, columnPart) = task.quotientAndRemainder(dividingBy: columnParts)
       let (index, split) = group.quotientAndRemainder(dividingBy: splits)
       let columns = evenRange(of: product.columns, part: columnPart, partCount: columnParts)
       let groupRange = evenRange(of: groups, part: split, partCount: splits)
       let firstDepth = groupRange.lowerBound * 8
       let endDepth = min(groupRange.upperBound * 8, product.depth)
-      var problem = product.problem(arguments, index, byteWidth: byteWidth)
-      graft_gemm_kernels(instructionSet, element).pointee.add_rows(
+      var problem = problem(arguments, index)
+      kernels.add_rows(
         &problem, firstDepth, endDepth - firstDepth, columns.lowerBound, columns.count,
         arguments.scratch.map { $0 + group * size })
     }
     let finish = PreparedKernel.Phase(taskCount: product.batch.count * finishParts) {
-      arguments, task in
+      [self] arguments, task in
       let (index, part) = task.quotientAndRemainder(dividingBy: finishParts)
       let columns = evenRange(of: product.columns, part: part, partCount: finishParts)
-      var problem = product.problem(arguments, index, byteWidth: byteWidth)
-      graft_gemm_kernels(instructionSet, element).pointee.finish_rows(
+      var problem = problem(arguments, index)
+      kernels.finish_rows(
         &problem, arguments.scratch.map { $0 + index * splits * size }, splits,
         columns.lowerBound, columns.count)
     }

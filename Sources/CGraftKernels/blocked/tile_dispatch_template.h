@@ -1,0 +1,40 @@
+// Dispatches a tile on its extents. The file that includes this defines
+//   PRODUCT(base)   the names of the kind of product whose `multiply_rows` it included
+// and includes blocked_tile_template.h.
+
+#define ROWS_CASE(rows)                              \
+  case rows:                                         \
+    if (columns > GRAFT_BLOCK)                       \
+      PRODUCT(multiply_rows)(tile, rows, PANEL_BLOCKS);       \
+    else                                             \
+      PRODUCT(multiply_rows)(tile, rows, 1);                  \
+    break;
+
+static TARGET void PRODUCT(multiply)(
+    const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
+  switch (rows) {
+    ROWS_CASE(1)
+    ROWS_CASE(2)
+    ROWS_CASE(3)
+#if MAXIMUM_ROWS > 3
+    ROWS_CASE(4)
+    ROWS_CASE(5)
+    ROWS_CASE(6)
+#endif
+#if MAXIMUM_ROWS > 6
+    ROWS_CASE(7)
+    ROWS_CASE(8)
+    ROWS_CASE(9)
+    ROWS_CASE(10)
+    ROWS_CASE(11)
+    ROWS_CASE(12)
+    ROWS_CASE(13)
+    ROWS_CASE(14)
+#endif
+    default: break;
+  }
+  if (!tile->finishes || tile->activation->kind == GRAFT_ACTIVATION_CLAMP) return;
+  for (ptrdiff_t j = 0; j * GRAFT_BLOCK < columns; j++)
+    activate_rows(tile->activation, tile->c + j * tile->c_block_stride, tile->c_row_stride, rows);
+}
+#undef ROWS_CASE

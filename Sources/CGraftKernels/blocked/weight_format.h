@@ -1,0 +1,25 @@
+#ifndef GRAFT_BLOCKED_WEIGHT_FORMAT_H
+#define GRAFT_BLOCKED_WEIGHT_FORMAT_H
+
+#include "graft_blocked.h"
+#include "../convert/bfloat16.h"
+
+/// Columns of the widest panel.
+enum { GRAFT_MAXIMUM_PANEL_COLUMNS = 32 };
+
+/// The place in floats of the weight with this number; of those of bfloat16 two take that of one float.
+static inline ptrdiff_t graft_weight_floats(
+    const graft_blocked_product *product, ptrdiff_t weight_count) {
+  return product->weight_format == GRAFT_WEIGHTS_BF16 ? weight_count / 2 : weight_count;
+}
+
+/// Rounds two rows of `count` weights, the second behind the first, to pairs of bfloat16.
+static inline void graft_pack_pairs(const float *rows, ptrdiff_t count, float *target) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const uint32_t pair = graft_bfloat16_bits(rows[i]) |
+                          (uint32_t)graft_bfloat16_bits(rows[count + i]) << 16;
+    memcpy(target + i, &pair, sizeof pair);
+  }
+}
+
+#endif

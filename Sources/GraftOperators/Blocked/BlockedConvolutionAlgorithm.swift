@@ -1,0 +1,93 @@
+/// How a convolution in the blocked layout is computed.
+enum BlockedConvolutionAlgorithm: Sendable, Equatable {
+  case direct
+  /// By Winograd's method, with tiles of this extent of the output.
+  case winograd(tileExtent: Int)
+  /// Directly, with weights and rows of bfloat16. Winograd's method is not computed so: its transforms
+  /// multiply the rounding errors (see docs/performance.md).
+  case directNarrow
+
+  /// All there are, in the order of their rounding errors.
+  private static let all: [BlockedConvolutionAlgorithm] = [
+    .direct, .winograd(tileExtent: 2), .winograd(tileExtent: 4), .winograd(tileExtent: 6),
+    .directNarrow,
+  ]
+
+  /// The one that promises the shortest time. What rounds more has to be worth it.
+  static func fastest(
+    for problem: BlockedConvolutionProblem, _ context: PrepareContext
+  ) -> BlockedConvolutionAlgorithm {
+    let costs = Costs(context.instructionSet)
+    var best = BlockedConvolutionAlgorithm.direct
+    var bestCost = Double.infinity
+    for algorithm in all where algorithm.computes(problem, context) {
+      let cost = costs.time(algorithm, problem)
+      if cost < bestCost * 0.95 { (best, bestCost) = (algorithm, cost) }
+    }
+    return best
+  }
+
+  private func computes(
+    _ problem: BlockedConvolutionProblem, _ context: PrepareContext
+  ) -> Bool {
+    switch self {
+    case .direct: true
+    case .winograd:
+      problem.kernel == BlockedConvolutionProblem.Axes(height: 3, width: 3)
+        && problem.stride.product == 1 && problem.dilation.product == 1
+        && problem.groupCount == 1 && !problem.isPlanar
+    case .directNarrow:
+      context.precision == .bfloat16 && !problem.isPlanar && context.constant(1) != nil
+        && BlockedProduct(context.instructionSet, context.bfloat16Instructions) != nil
+    }
+  }
+
+  /// What the kernels were measured to do on one thread (see docs/performance.md), in nanoseconds. The choice of
+  /// an algorithm decides the bits, so that these numbers are the same for all machines of an instruction
+  /// set.
+  private struct Costs {
+    /// Of a multiply-add.
+    let multiplyAdd: Double
+    /// Of transforming one block at one point of a Winograd tile.
+    let transformedPoint: Double
+    /// Of a byte of weights from memory.
+    let weightByte = 0.05
+    /// Multiply-adds of bfloat16 in the time of one of float.
+    let narrowGain = 1.8
+
+    init(_ instructionSet: InstructionSet) {
+      switch instructionSet {
+      case .avx512, .amx: (multiplyAdd, transformedPoint) = (1 / 125.0, 2.7)
+      case .avx2: (multiplyAdd, transformedPoint) = (1 / 60.0, 5)
+      case .scalar: (multiplyAdd, transformedPoint) = (1 / 20.0, 10)
+      }
+    }
+
+    func time(
+      _ algorithm: BlockedConvolutionAlgorithm, _ problem: BlockedConvolutionProblem
+    ) -> Double {
+      let channelPairs = Double(
+        problem.inputParts * problem.outputBlocks * channelBlock * channelBlock)
+      let weights = channelPairs * Double(problem.kernel.product)
+      let direct = weights * Double(problem.imageCount * problem.output.product) * multiplyAdd
+      switch algorithm {
+      case .direct: return total(compute: direct, weightBytes: weights * 4)
+      case .directNarrow: return total(compute: direct / narrowGain, weightBytes: weights * 2)
+      case .winograd(let extent):
+        let points = Double((extent + 2) * (extent + 2))
+        let tiles = Double(problem.tileCount(extent: extent))
+        let transforms =
+          tiles * points * Double(problem.inputParts + problem.outputBlocks) * transformedPoint
+        return total(
+          compute: channelPairs * tiles * points * multiplyAdd + transforms,
+          weightBytes: channelPairs * points * 4)
+      }
+    }
+
+    /// Computing goes on while weights are on their way, for the most part.
+    private func total(compute: Double, weightBytes: Double) -> Double {
+      let memory = weightBytes * weightByte
+      return max(compute, memory) + min(compute, memory) / 4
+    }
+  }
+}
