@@ -21,9 +21,10 @@ public final class ImageClassifier {
   ///   - labels: a file with one name per line, or JSON; by default the model's own
   /// - Throws: an error whose description says what is wrong, where, and what to do
   public init(model: String, weights: String? = nil, labels: String? = nil) throws {
-    let model = try ModelLoader(weights: weights).load(
-      model, batch: .freeForPictures, cache: ModelCache.standard())
     var options = Classifier.Options()
+    options.executable.tuning = TuningFile.standard()?.read() ?? TuningRecord()
+    let model = try ModelLoader(weights: weights).load(
+      model, batch: .freeForPictures, cache: ModelCache.standard(), options: options.executable)
     options.labels = try labels.map { try Labels.read(path: $0) }
     classifier = try Classifier(model, options: options)
   }

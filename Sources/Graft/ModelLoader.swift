@@ -27,15 +27,17 @@ package struct ModelLoader {
   ///
   /// - Parameters:
   ///   - cache: Where compiled models are kept; `nil` for none.
-  ///   - precision: What the model is going to be computed in: its packed constants depend on that.
-  ///   - threads: Threads for checking and hashing files.
+  ///   - options: How the model is going to be run: its packed constants depend on that.
   package func load(
     _ reference: String, batch: BatchRule = .declared, cache: ModelCache?,
-    precision: Precision = .float,
-    threads: Int = ThreadPool.defaultThreadCount
+    options: Executable.Options = .init()
   ) throws -> LoadedModel {
     let source = try source(reference)
-    let variant = "\(source.variant), batch \(batch), precision \(precision.rawValue)"
+    let threads = options.threadCount
+    let tuning = try options.tuning.choices.isEmpty ? "" : ContentHash(of: options.tuning.text).text
+    let variant = """
+      \(source.variant), batch \(batch), precision \(options.precision.rawValue), tuning \(tuning)
+      """
     if let compilation = cache?.find(path: source.path, variant: variant, threads: threads),
       let found = compilation.found
     {

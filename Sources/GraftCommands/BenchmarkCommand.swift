@@ -15,6 +15,7 @@ struct BenchmarkCommand: ParsableCommand {
         graft benchmark model.onnx
         graft benchmark model.onnx --shape input=16,3,224,224 --threads 2 --runs 50
         graft benchmark model.onnx --profile trace.json
+        graft benchmark model.onnx --tune
       """)
 
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
@@ -36,6 +37,13 @@ struct BenchmarkCommand: ParsableCommand {
     help: "Write a trace for chrome://tracing to this file, and print time by operator and node.")
   var profile: String?
 
+  @Flag(
+    help: """
+      Measure the ways in which the model's convolutions can be computed, and keep the fastest in the cache \
+      folder, for all models on this machine.
+      """)
+  var tune = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -45,19 +53,21 @@ struct BenchmarkCommand: ParsableCommand {
     guard runs > 0, warmup >= 0, batch ?? 1 > 0 else {
       throw ValidationError("--runs and --batch take positive numbers.")
     }
+    guard !tune || !compute.noCache else {
+      throw ValidationError(
+        "--tune keeps its record in the cache folder, which --no-cache leaves alone.")
+    }
   }
 
   func run() throws {
     let start = DispatchTime.now().uptimeNanoseconds
+    var options = compute.executableOptions
+    if tune { options.tuning = try tuned(options) }
     let found = try ModelLoader().load(
-      model, batch: batch == nil ? .declared : .free, cache: compute.cache,
-      precision: compute.precision,
-      threads: compute.threadCount)
-    let executable = try withPlace(model) { try found.executable(compute.executableOptions) }
+      model, batch: batchRule, cache: compute.cache, options: options)
+    let executable = try withPlace(model) { try found.executable(options) }
     let session = Session(executable)
-    let inputs = try BenchmarkInputs.make(
-      found.graph, batch: batch ?? 1,
-      shapes: Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 }))
+    let inputs = try inputs(of: found.graph)
     let loaded = DispatchTime.now().uptimeNanoseconds
     var outputs = try session.run(inputs)
     let first = DispatchTime.now().uptimeNanoseconds
@@ -81,6 +91,29 @@ struct BenchmarkCommand: ParsableCommand {
       if !json { print(ProfileReport.text(recorded, runs: runs)) }
       try ProfileReport.writeTrace(recorded, path: profile)
     }
+  }
+
+  private var batchRule: BatchRule { batch == nil ? .declared : .free }
+
+  private func inputs(of graph: Graph) throws -> [RuntimeValue] {
+    try BenchmarkInputs.make(
+      graph, batch: batch ?? 1,
+      shapes: Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 }))
+  }
+
+  /// Measures how to compute the model, and keeps that.
+  private func tuned(_ options: Executable.Options) throws -> TuningRecord {
+    guard let file = TuningFile.standard() else {
+      throw GraftError(
+        .cannotCreate, "there is no cache folder for the tuning record", hint: "Set GRAFT_HOME")
+    }
+    let graph = try ModelLoader().load(model, batch: batchRule, cache: nil, options: options).graph
+    let executable = try withPlace(model) { try Executable(graph, options: options) }
+    var tuner = Tuner(executable, inputs: try inputs(of: graph))
+    let record = try tuner.tune { Terminal.printError("measuring: \($0)") }
+    try file.write(record)
+    Terminal.printError("The tuning record is \(file.path)")
+    return record
   }
 }
 

@@ -76,12 +76,12 @@ package struct InferCommand: ParsableCommand {
 
   /// The graph as it was read is gone when this returns: what it takes is not needed any more.
   private func makeClassifier(forOnePicture isOne: Bool) throws -> Classifier {
+    var executable = compute.executableOptions
+    executable.releasesConstants = isOne
     let loaded = try ModelLoader(weights: weights).load(
-      model, batch: .freeForPictures, cache: compute.cache, precision: compute.precision,
-      threads: compute.threadCount)
+      model, batch: .freeForPictures, cache: compute.cache, options: executable)
     var options = try picture.classifierOptions()
-    options.executable = compute.executableOptions
-    options.executable.releasesConstants = isOne
+    options.executable = executable
     return try withPlace(model) { try Classifier(loaded, options: options) }
   }
 

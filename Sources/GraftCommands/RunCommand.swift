@@ -52,11 +52,10 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    let loaded = try ModelLoader().load(
-      model, cache: compute.cache, precision: compute.precision, threads: compute.threadCount)
-    let graph = loaded.graph
     var options = compute.executableOptions
     options.releasesConstants = true
+    let loaded = try ModelLoader().load(model, cache: compute.cache, options: options)
+    let graph = loaded.graph
     let executable = try withPlace(model) { try loaded.executable(options) }
     let values = try inputDir.map { try readFolder($0, graph) } ?? readNamed(executable, graph)
     let results = try Session(executable).run(values)

@@ -38,6 +38,7 @@ struct ComputeOptions: ParsableArguments {
     var options = Executable.Options()
     if let threads { options.threadCount = threads }
     options.precision = precision
+    if !noCache, let file = TuningFile.standard() { options.tuning = file.read() }
     if let maxMemory { options.memoryLimit = maxMemory << 20 }
     return options
   }

@@ -24,18 +24,22 @@ package struct PrepareContext: Sendable {
   package let precision: Precision
   /// Those that kernels of reduced precision may use, with an instruction set that includes AVX-512.
   package let bfloat16Instructions: BFloat16Instructions
+  /// What was measured on this machine.
+  package let tuning: TuningRecord
   package let packedConstants: PackedConstants
 
   package init(
     inputs: [Description?], outputs: [Description?],
     instructionSet: InstructionSet = .current, precision: Precision = .float,
-    bfloat16Instructions: BFloat16Instructions = .detected, packedConstants: PackedConstants
+    bfloat16Instructions: BFloat16Instructions = .detected,
+    tuning: TuningRecord = TuningRecord(), packedConstants: PackedConstants
   ) {
     self.inputs = inputs
     self.outputs = outputs
     self.instructionSet = instructionSet
     self.precision = precision
     self.bfloat16Instructions = bfloat16Instructions
+    self.tuning = tuning
     self.packedConstants = packedConstants
   }
 

@@ -31,6 +31,8 @@ package struct PreparedKernel: Sendable {
   /// Inputs whose memory output 0 may take over, when the input dies here: the kernel reads each element
   /// before it writes the one at the same place.
   package var inPlaceInputs: [Int]
+  /// Which way of computing this is, where there are several.
+  package var choice: KernelChoice?
 
   /// A kernel of several phases.
   package init(

@@ -8,6 +8,8 @@ package final class Executable: Sendable {
     package var optimizes = true
     /// Whether kernels may round to a narrower type than the model's.
     package var precision = Precision.float
+    /// Which kernels were measured to be fast.
+    package var tuning = TuningRecord()
     /// Threads that kernels may use; the bits do not depend on it.
     package var threadCount = ThreadPool.defaultThreadCount
     /// Bytes that intermediate values may take.
@@ -73,7 +75,7 @@ package final class Executable: Sendable {
   var planner: Planner {
     Planner(
       graph: graph, operations: operations, packedConstants: packedConstants,
-      precision: options.precision, threadCount: options.threadCount,
+      precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
       memoryLimit: options.memoryLimit)
   }
 

@@ -138,7 +138,8 @@ struct PlanLayout {
         }
         return PrepareContext.Description(elementType: type.elementType, shape: shape)
       },
-      precision: planner.precision, packedConstants: planner.packedConstants)
+      precision: planner.precision, tuning: planner.tuning,
+      packedConstants: planner.packedConstants)
     let kernel = try item.operation.prepare(context)
     switch kernel.form {
     case .alias(let position):

@@ -21,6 +21,7 @@ struct Planner {
   let operations: [any Operator]
   let packedConstants: PackedConstants
   let precision: Precision
+  let tuning: TuningRecord
   let threadCount: Int
   let memoryLimit: Int
 

@@ -6,6 +6,8 @@ package final class Profile {
   package struct Entry: Sendable {
     package var label: String
     package var operatorType: String
+    /// Which of several kernels it was.
+    package var choice: KernelChoice?
     package var nanoseconds: UInt64
     package var count: Int
   }
@@ -42,7 +44,9 @@ package final class Profile {
     let key = Key(plan: ObjectIdentifier(plan), step: step)
     sums[
       key,
-      default: Entry(label: label, operatorType: operatorType, nanoseconds: 0, count: 0)
+      default: Entry(
+        label: label, operatorType: operatorType, choice: plan.steps[step].kernel.choice,
+        nanoseconds: 0, count: 0)
     ].nanoseconds += duration
     sums[key]!.count += 1
     if events.count < Profile.eventLimit {

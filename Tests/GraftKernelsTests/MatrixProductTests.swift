@@ -97,6 +97,19 @@ import Testing
     }
   }
 
+  /// Large right matrices are read in place past more rows than fit into registers.
+  @Test(arguments: [5, 17, 32, 33]) func largeMatricesAreStreamed(rows: Int) throws {
+    var generator = SeededGenerator(seed: 9)
+    let sizes = Case(rows: rows, columns: 2053, depth: 2051)
+    let left = try generator.tensor(.float, [rows, sizes.depth])
+    let right = try generator.tensor(.float, [sizes.depth, sizes.columns])
+    try expect(
+      try reference(
+        left, right, nil, sizes, isLeftTransposed: false, isRightTransposed: false, alpha: 1,
+        beta: 1),
+      from: "MatMul", inputs: [left, right.misaligned()])
+  }
+
   @Test func broadcastsBatches() throws {
     var generator = SeededGenerator(seed: 11)
     let left = try generator.tensor(.float, [3, 1, 5, 20])

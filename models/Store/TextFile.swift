@@ -20,7 +20,7 @@ package enum TextFile {
   }
 
   /// Writes a file beside it first, so that there is always a whole one.
-  static func save(_ text: String, to path: String) throws {
+  package static func save(_ text: String, to path: String) throws {
     let temporary = "\(path).\(getpid()).tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw GraftError.writing(path) }

@@ -106,17 +106,23 @@ package struct BlockedConv: Operator {
     else { throw GraftError.unsupported("blocked convolution with weights of shape \(weights)") }
     let problem = try BlockedConvolutionProblem(self, context)
     let instructionSet = context.instructionSet
-    switch BlockedConvolutionAlgorithm.fastest(for: problem, context) {
-    case .winograd(let tileExtent):
-      return try WinogradConvolution(problem, tileExtent: tileExtent, context).kernel()
+    let (algorithm, choice) = BlockedConvolutionAlgorithm.choose(for: problem, context)
+    var kernel: PreparedKernel
+    switch algorithm {
+    case .winograd(let tileExtent, let scheme):
+      kernel = try WinogradConvolution(
+        problem, tileExtent: tileExtent, scheme: scheme, context
+      ).kernel()
     case .directNarrow:
-      if let product = BlockedProduct(instructionSet, context.bfloat16Instructions) {
-        return try DirectConvolution(problem, product, context).kernel()
-      }
-      fallthrough
+      let narrow = BlockedProduct(instructionSet, context.bfloat16Instructions)
+      kernel = try DirectConvolution(
+        problem, narrow ?? BlockedProduct(instructionSet), context
+      ).kernel()
     case .direct:
-      return try DirectConvolution(problem, BlockedProduct(instructionSet), context).kernel()
+      kernel = try DirectConvolution(problem, BlockedProduct(instructionSet), context).kernel()
     }
+    kernel.choice = choice
+    return kernel
   }
 
   package static var examples: [OperatorExample] {

@@ -1,8 +1,9 @@
 /// How a convolution in the blocked layout is computed.
 enum BlockedConvolutionAlgorithm: Sendable, Equatable {
   case direct
-  /// By Winograd's method, with tiles of this extent of the output.
-  case winograd(tileExtent: Int)
+  /// By Winograd's method, with tiles of this extent of the output; as its own estimate deals them to tasks if no
+  /// scheme is given.
+  case winograd(tileExtent: Int, scheme: WinogradConvolution.Scheme? = nil)
   /// Directly, with weights and rows of bfloat16. Winograd's method is not computed so: its transforms
   /// multiply the rounding errors (see docs/performance.md).
   case directNarrow
@@ -13,8 +14,25 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     .directNarrow,
   ]
 
+  /// The one that was measured to be the fastest on this machine, else the one that promises to be.
+  static func choose(
+    for problem: BlockedConvolutionProblem, _ context: PrepareContext
+  ) -> (algorithm: BlockedConvolutionAlgorithm, choice: KernelChoice) {
+    let problemName = "BlockedConv \(problem) \(context.precision.rawValue)"
+    let candidates = measurable(for: problem, context)
+    var algorithm = fastest(for: problem, context)
+    if let name = context.tuning.choices[problemName],
+      let measured = candidates.first(where: { $0.name == name })
+    {
+      algorithm = measured
+    }
+    let choice = KernelChoice(
+      problem: problemName, name: algorithm.name, candidates: candidates.map(\.name))
+    return (algorithm, choice)
+  }
+
   /// The one that promises the shortest time. What rounds more has to be worth it.
-  static func fastest(
+  private static func fastest(
     for problem: BlockedConvolutionProblem, _ context: PrepareContext
   ) -> BlockedConvolutionAlgorithm {
     let costs = Costs(context.instructionSet)
@@ -24,7 +42,40 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
       let cost = costs.time(algorithm, problem)
       if cost < bestCost * 0.95 { (best, bestCost) = (algorithm, cost) }
     }
+    if case .winograd(let extent, nil) = best {
+      let scheme = WinogradConvolution.defaultScheme(
+        problem, tileExtent: extent, BlockedProduct(context.instructionSet))
+      return .winograd(tileExtent: extent, scheme: scheme)
+    }
     return best
+  }
+
+  /// Those that may be the fastest on some machine.
+  private static func measurable(
+    for problem: BlockedConvolutionProblem, _ context: PrepareContext
+  ) -> [BlockedConvolutionAlgorithm] {
+    let rows = BlockedProduct(context.instructionSet).maximumRows
+    return all.filter { $0.computes(problem, context) }.flatMap { algorithm in
+      guard case .winograd(let extent, nil) = algorithm else { return [algorithm] }
+      let schemes: [WinogradConvolution.Scheme] = [
+        .tiles(perTask: rows), .tiles(perTask: 2 * rows), .panels,
+      ]
+      return schemes.map { .winograd(tileExtent: extent, scheme: $0) }
+    }
+  }
+
+  /// For tuning records.
+  private var name: String {
+    switch self {
+    case .direct: "direct"
+    case .directNarrow: "direct, bfloat16"
+    case .winograd(let extent, let scheme):
+      switch scheme {
+      case .tiles(let perTask): "F(\(extent)), \(perTask) tiles a task"
+      case .panels: "F(\(extent)), shared tiles"
+      case nil: "F(\(extent))"
+      }
+    }
   }
 
   private func computes(
@@ -73,7 +124,7 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
       switch algorithm {
       case .direct: return total(compute: direct, weightBytes: weights * 4)
       case .directNarrow: return total(compute: direct / narrowGain, weightBytes: weights * 2)
-      case .winograd(let extent):
+      case .winograd(let extent, _):
         let points = Double((extent + 2) * (extent + 2))
         let tiles = Double(problem.tileCount(extent: extent))
         let transforms =

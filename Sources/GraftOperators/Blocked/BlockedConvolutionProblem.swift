@@ -86,3 +86,19 @@ struct BlockedConvolutionProblem: Sendable {
     imageCount * ((output.height + extent - 1) / extent) * ((output.width + extent - 1) / extent)
   }
 }
+
+extension BlockedConvolutionProblem: CustomStringConvertible {
+  /// All that the time of computing it depends on, in words.
+  var description: String {
+    func text(_ axes: Axes) -> String { "\(axes.height)x\(axes.width)" }
+    var parts = [
+      "\(imageCount)x\(inputChannels)x\(text(input)) to \(outputChannels)x\(text(output))",
+      "kernel \(text(kernel))", "stride \(text(stride))", "dilation \(text(dilation))",
+      "padding \(text(padding))", "groups \(groupCount)",
+    ]
+    if isPlanar { parts.append("planar") }
+    if pools { parts.append("pools") }
+    if hasResidual { parts.append("residual") }
+    return parts.joined(separator: ", ")
+  }
+}

@@ -21,21 +21,24 @@ struct WinogradConvolution: Sendable {
   private var scratch = ScratchLayout()
 
   /// How tiles are dealt to tasks. Depends on shapes alone.
-  private enum Scheme: Sendable {
+  enum Scheme: Sendable, Equatable {
     /// Tasks of about so many tiles each.
     case tiles(perTask: Int)
     /// Chunks of tiles, one after the other, in groups; a task takes a group through a panel.
-    case panels(tilesPerChunk: Int, tilesPerGroup: Int)
+    case panels
   }
 
   /// Bytes of transforms and products that stay in the L2 cache.
   private static let cacheSize = 720 << 10
+  /// Those of a task of as many tiles as a full register tile has rows, from which sharing is better.
+  private static let largestTask = 1100 << 10
   private static let fewestTasks = 8
   private static let tilesPerGroup = 56
   private static let tilesPerChunk = 196
 
   init(
-    _ problem: BlockedConvolutionProblem, tileExtent: Int, _ context: PrepareContext
+    _ problem: BlockedConvolutionProblem, tileExtent: Int, scheme: Scheme? = nil,
+    _ context: PrepareContext
   ) throws {
     self.problem = problem
     let instructionSet = context.instructionSet.rawValue
@@ -48,8 +51,10 @@ struct WinogradConvolution: Sendable {
     tileCount = problem.tileCount(extent: tileExtent)
     let panelCount = problem.panelCount(panelColumns: table.panel_columns)
     self.panelCount = panelCount
-    scheme = WinogradConvolution.scheme(
-      problem, tileCount: tileCount, pointCount: pointCount, table)
+    self.scheme =
+      scheme
+      ?? WinogradConvolution.defaultScheme(
+        problem, tileExtent: tileExtent, BlockedProduct(context.instructionSet))
 
     let formIndex = formIndex
     weights = try PackedOperand(
@@ -77,18 +82,19 @@ struct WinogradConvolution: Sendable {
     return index == 0 ? forms.0 : index == 1 ? forms.1 : forms.2
   }
 
-  private static func scheme(
-    _ problem: BlockedConvolutionProblem, tileCount: Int, pointCount: Int,
-    _ table: graft_blocked_product
+  static func defaultScheme(
+    _ problem: BlockedConvolutionProblem, tileExtent: Int, _ product: BlockedProduct
   ) -> Scheme {
-    let channels = problem.inputParts * channelBlock + table.panel_columns
+    let channels = problem.inputParts * channelBlock + product.panelColumns
+    let pointCount = (tileExtent + 2) * (tileExtent + 2)
     let bytesPerTile = pointCount * channels * MemoryLayout<Float>.size
-    let rows = table.maximum_rows
+    let tileCount = problem.tileCount(extent: tileExtent)
+    let rows = product.maximumRows
     let perTask = min(2 * rows, max(1, cacheSize / bytesPerTile / rows) * rows)
-    let fits = rows * bytesPerTile <= cacheSize
-    if fits, tileCount >= fewestTasks * perTask { return .tiles(perTask: perTask) }
-    if fits, tileCount >= fewestTasks * rows { return .tiles(perTask: rows) }
-    return .panels(tilesPerChunk: tilesPerChunk, tilesPerGroup: tilesPerGroup)
+    guard rows * bytesPerTile <= largestTask else { return .panels }
+    if tileCount >= fewestTasks * perTask { return .tiles(perTask: perTask) }
+    if tileCount >= fewestTasks * rows { return .tiles(perTask: rows) }
+    return .panels
   }
 
   func kernel() throws -> PreparedKernel {
@@ -116,17 +122,18 @@ struct WinogradConvolution: Sendable {
             }
           }
         })
-    case .panels(let tilesPerChunk, let tilesPerGroup):
+    case .panels:
+      let tilesPerChunk = WinogradConvolution.tilesPerChunk
       let chunkCount = (tileCount + tilesPerChunk - 1) / tilesPerChunk
       let largestChunk = evenRange(of: tileCount, part: 0, partCount: chunkCount).count
-      let largestGroup = min(largestChunk, tilesPerGroup)
+      let largestGroup = min(largestChunk, WinogradConvolution.tilesPerGroup)
       workerFloats = productCount(tiles: largestGroup)
       let pointStride = largestChunk * problem.inputParts * channelBlock + channelBlock
       let offset = try scratch.reserve(floatCount: pointCount * pointStride)
       for chunk in 0..<chunkCount {
         let tiles = evenRange(of: tileCount, part: chunk, partCount: chunkCount)
         phases += panelPhases(
-          tiles, groupCount: (tiles.count + tilesPerGroup - 1) / tilesPerGroup,
+          tiles, groupCount: WinogradConvolution.groupCount(tiles.count),
           pointStride: pointStride, offset: offset)
       }
     }
@@ -134,6 +141,10 @@ struct WinogradConvolution: Sendable {
       phases: phases, scratchByteCount: scratch.byteCount,
       workerScratchByteCount: workerFloats * MemoryLayout<Float>.size,
       inPlaceInputs: problem.hasResidual && !problem.pools ? [3] : [])
+  }
+
+  private static func groupCount(_ tileCount: Int) -> Int {
+    (tileCount + tilesPerGroup - 1) / tilesPerGroup
   }
 
   /// The phases that transform some tiles, and take them through all panels.

@@ -1,0 +1,61 @@
+import Foundation
+import GraftModels
+import GraftRuntime
+
+/// Where a machine's tuning record is kept: `tuning` in the folder that has the compiled models, one file for each
+/// kind of processor and instruction set.
+package struct TuningFile: Sendable {
+  package let path: String
+
+  private static let byteLimit = 16 << 20
+
+  /// - Parameter root: The folder that `$GRAFT_HOME` names, or the XDG cache folder.
+  package init(root: String) {
+    path = "\(root)/tuning/\(TuningFile.processor)-\(InstructionSet.current).json"
+  }
+
+  /// The file in the cache that the environment names; `nil` if there is none.
+  package static func standard() -> TuningFile? {
+    (try? ModelStore.root(environment: ModelStore.environmentVariable)).map(TuningFile.init)
+  }
+
+  /// What was measured on such a machine; empty if nothing was, or the file is damaged.
+  package func read() -> TuningRecord {
+    guard let data = FileManager.default.contents(atPath: path), data.count <= TuningFile.byteLimit
+    else { return TuningRecord() }
+    return (try? JSONDecoder().decode(TuningRecord.self, from: data)) ?? TuningRecord()
+  }
+
+  /// - Throws: `GraftError` if the file cannot be written.
+  package func write(_ record: TuningRecord) throws {
+    try TextFile.makeFolder((path as NSString).deletingLastPathComponent)
+    try TextFile.save(try record.text + "\n", to: path)
+  }
+
+  /// Vendor, family, model and stepping, which tell the kinds of processors apart.
+  private static let processor: String = {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    var fields: [Substring: String] = [:]
+    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line.isEmpty { break }
+      let parts = line.split(separator: ":", maxSplits: 1)
+      guard parts.count == 2 else { continue }
+      fields[Substring(parts[0].trimmingCharacters(in: .whitespaces))] =
+        parts[1].trimmingCharacters(in: .whitespaces)
+    }
+    let names: [Substring] = ["vendor_id", "cpu family", "model", "stepping"]
+    let values = names.map { fields[$0] ?? "unknown" }
+    return values.joined(separator: "-").filter { $0.isLetter || $0.isNumber || $0 == "-" }
+  }()
+}
+
+extension TuningRecord {
+  /// The record as JSON, the same for the same choices.
+  package var text: String {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+  }
+}
