@@ -64,10 +64,11 @@ import Testing
   /// What a program does that runs the model once.
   @discardableResult
   private func start(
-    _ model: String? = nil, cache: ModelCache?, batch: Int = 1
+    _ model: String? = nil, cache: ModelCache?, batch: Int = 1,
+    options: Executable.Options = .init()
   ) throws -> Start {
-    let loaded = try ModelLoader().load(model ?? self.model, cache: cache)
-    let executable = try loaded.executable()
+    let loaded = try ModelLoader().load(model ?? self.model, cache: cache, options: options)
+    let executable = try loaded.executable(options)
     let count = batch * 8 * 12 * 12
     let x = try Tensor(
       (0..<count).map { Float(($0 * 31) % 97) / 48 - 1 }, shape: [batch, 8, 12, 12])
@@ -232,6 +233,36 @@ import Testing
     try Data().write(to: URL(fileURLWithPath: "\(folder)/cache"))
     let start = try start(cache: cache)
     #expect(start.bits == expected && !start.didStore && !start.wasCompiled)
+  }
+
+  /// What was measured is part of what a compiled model is made for.
+  @Test func tuningHasCompiledModelsOfItsOwn() throws {
+    let file = TuningFile(root: folder)
+    #expect(file.read() == TuningRecord())
+    let plain = try start(cache: cache).bits
+    let executable = try ModelLoader().load(model, cache: nil).executable()
+    let x = try Tensor(zeros: .float, shape: [1, 8, 12, 12])
+    let session = Session(executable)
+    let profile = Profile()
+    session.profile = profile
+    _ = try session.run([x])
+    var record = TuningRecord()
+    for choice in profile.steps.compactMap(\.choice) {
+      record.choices[choice.problem] = choice.candidates.first
+    }
+    #expect(!record.choices.isEmpty)
+    try file.write(record)
+    #expect(file.read() == record)
+    var options = Executable.Options()
+    options.tuning = file.read()
+    let tuned = try start(cache: nil, options: options).bits
+    let first = try start(cache: cache, options: options)
+    #expect(!first.wasCompiled && first.bits == tuned)
+    let second = try start(cache: cache, options: options)
+    #expect(second.wasCompiled && second.bits == tuned)
+    #expect(try start(cache: cache).bits == plain)
+    try Data("{".utf8).write(to: URL(fileURLWithPath: file.path))
+    #expect(file.read() == TuningRecord())
   }
 
   /// Another build, and other instructions, have compiled models of their own.
