@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "graft_resampling.h"
+
 // Moving elements without looking at them. All steps and offsets are in bytes, addresses may have
 // any alignment, and source and destination must not overlap.
 
@@ -43,14 +45,21 @@ void graft_movement_gather_rows(void *destination, const void *source, const ptr
 void graft_movement_scatter_rows(void *destination, const void *source, const ptrdiff_t *offsets,
                                  ptrdiff_t source_step, ptrdiff_t row_bytes, ptrdiff_t row_count);
 
+/// How a dense row is made from one in the source: `pick_row` of a `graft_resampling_table`.
+typedef struct {
+  void (*pick_row)(void *destination, const void *source, const graft_lane_map *map);
+  const graft_lane_map *map;
+} graft_movement_rows;
+
 /// Writes rows (positions of all axes but the last) `first_row` and following of a dense
 /// destination.
 ///
 /// `offsets` holds one table per axis, one behind the other: where in the source each index lies.
 /// The offsets of an element's indices are added; where one is negative, the element is `fill`.
+/// With `rows`, that makes the rows instead, and the last axis' offsets do not count.
 void graft_movement_gather_axes(void *destination, const void *source, const void *fill,
                                 ptrdiff_t width, ptrdiff_t rank, const ptrdiff_t *extents,
-                                const ptrdiff_t *offsets, ptrdiff_t first_row,
-                                ptrdiff_t row_count);
+                                const ptrdiff_t *offsets, const graft_movement_rows *rows,
+                                ptrdiff_t first_row, ptrdiff_t row_count);
 
 #endif

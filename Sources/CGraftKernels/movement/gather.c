@@ -71,11 +71,12 @@ static void fill_row(char *to, const void *fill, ptrdiff_t width, ptrdiff_t coun
 
 void graft_movement_gather_axes(void *destination, const void *source, const void *fill,
                                 ptrdiff_t width, ptrdiff_t rank, const ptrdiff_t *extents,
-                                const ptrdiff_t *offsets, ptrdiff_t first_row,
-                                ptrdiff_t row_count) {
+                                const ptrdiff_t *offsets, const graft_movement_rows *rows,
+                                ptrdiff_t first_row, ptrdiff_t row_count) {
   const ptrdiff_t columns = extents[rank - 1];
   const ptrdiff_t *column_offsets = offsets;
   for (ptrdiff_t axis = 0; axis < rank - 1; ++axis) column_offsets += extents[axis];
+  const char *last = NULL;
   for (ptrdiff_t row = first_row; row < first_row + row_count; ++row) {
     char *to = (char *)destination + row * columns * width;
     const char *from = source;
@@ -89,7 +90,15 @@ void graft_movement_gather_axes(void *destination, const void *source, const voi
       if (offset < 0) is_outside = 1;
       else from += offset;
     }
-    if (is_outside) fill_row(to, fill, width, columns);
+    if (is_outside) {
+      fill_row(to, fill, width, columns);
+      last = NULL;
+      continue;
+    }
+    // Rows that come from the same one often follow each other.
+    if (from == last) memcpy(to, to - columns * width, (size_t)(columns * width));
+    else if (rows) rows->pick_row(to, from, rows->map);
     else gather_row(to, from, fill, width, column_offsets, columns);
+    last = from;
   }
 }

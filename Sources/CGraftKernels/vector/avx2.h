@@ -37,6 +37,20 @@ GRAFT_VECTOR vector load_even(const float *p) {
       _mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
 }
 
+GRAFT_VECTOR vector pick(
+    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+  const __m256i lanes = _mm256_loadu_si256((const __m256i *)indices);
+  if (span > 16) return _mm256_i32gather_ps(p, lanes, 4);
+  const vector low = readable < 8 ? load_first(p, readable, 0) : load(p);
+  const vector picked = _mm256_permutevar8x32_ps(low, lanes);
+  if (span <= 8) return picked;
+  // Only the lowest three bits of an index count.
+  const vector high = readable < 16 ? load_first(p + 8, readable - 8, 0) : load(p + 8);
+  const __m256i is_low = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), lanes);
+  return _mm256_blendv_ps(
+      _mm256_permutevar8x32_ps(high, lanes), picked, _mm256_castsi256_ps(is_low));
+}
+
 GRAFT_VECTOR vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
 GRAFT_VECTOR vector subtract(vector a, vector b) { return _mm256_sub_ps(a, b); }
 GRAFT_VECTOR vector multiply(vector a, vector b) { return _mm256_mul_ps(a, b); }

@@ -30,6 +30,16 @@ GRAFT_VECTOR vector load_even(const float *p) {
   return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
 }
 
+GRAFT_VECTOR vector pick(
+    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+  const __m512i lanes = _mm512_loadu_si512(indices);
+  if (span > 32) return _mm512_i32gather_ps(lanes, p, 4);
+  const vector low = readable < 16 ? load_first(p, readable, 0) : load(p);
+  if (span <= 16) return _mm512_permutexvar_ps(lanes, low);
+  const vector high = readable < 32 ? load_first(p + 16, readable - 16, 0) : load(p + 16);
+  return _mm512_permutex2var_ps(low, lanes, high);
+}
+
 GRAFT_VECTOR vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
 GRAFT_VECTOR vector subtract(vector a, vector b) { return _mm512_sub_ps(a, b); }
 GRAFT_VECTOR vector multiply(vector a, vector b) { return _mm512_mul_ps(a, b); }

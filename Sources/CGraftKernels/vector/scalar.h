@@ -28,6 +28,16 @@ GRAFT_VECTOR void store_first(float *p, int64_t count, vector x) {
 /// Every second element, from the first; reads twice the width.
 GRAFT_VECTOR vector load_even(const float *p) { return *p; }
 
+/// In each lane `p[indices[lane]]`, bit for bit. `p` has `readable` elements; indices lie from 0 to
+/// below `span`, which is at most `readable`.
+GRAFT_VECTOR vector pick(
+    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+  (void)readable, (void)span;
+  float x;
+  memcpy(&x, p + *indices, sizeof x);
+  return x;
+}
+
 GRAFT_VECTOR vector add(vector a, vector b) { return a + b; }
 GRAFT_VECTOR vector subtract(vector a, vector b) { return a - b; }
 GRAFT_VECTOR vector multiply(vector a, vector b) { return a * b; }
