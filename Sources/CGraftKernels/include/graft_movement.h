@@ -15,6 +15,23 @@ typedef struct {
   ptrdiff_t destination_step;
 } graft_movement_axis;
 
+/// Transposes `rows` x `columns` elements, of which one column is dense in the source and one row in
+/// the destination, at least as many of both as fit into a vector.
+typedef void graft_movement_transpose(char *destination, ptrdiff_t destination_step,
+                                      const char *source, ptrdiff_t source_step, ptrdiff_t rows,
+                                      ptrdiff_t columns);
+
+/// What an instruction set does better than plain code.
+typedef struct {
+  /// 0 where there are no such functions.
+  ptrdiff_t vector_bytes;
+  /// For elements of 4 and 8 bytes.
+  graft_movement_transpose *transpose_4, *transpose_8;
+} graft_movement_table;
+
+/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
+const graft_movement_table *graft_movement_kernels(int32_t instruction_set);
+
 /// The two inner axes of a copy, cut into blocks of `row_block` x `column_block` elements.
 typedef struct {
   ptrdiff_t width;
@@ -22,6 +39,7 @@ typedef struct {
   graft_movement_axis columns;
   ptrdiff_t row_block;
   ptrdiff_t column_block;
+  const graft_movement_table *kernels;
 } graft_movement_matrix;
 
 /// Copies blocks `first_block` and following between two strided layouts.

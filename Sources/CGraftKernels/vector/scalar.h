@@ -45,6 +45,8 @@ GRAFT_VECTOR vector divide(vector a, vector b) { return a / b; }
 /// a * b + c
 GRAFT_VECTOR vector multiply_add(vector a, vector b, vector c) { return a * b + c; }
 
+/// The larger one; `b` if one is NaN or both are zero.
+GRAFT_VECTOR vector larger(vector a, vector b) { return a > b ? a : b; }
 /// The larger one; NaN if one is NaN.
 GRAFT_VECTOR vector maximum(vector a, vector b) { return b > a || b != b ? b : a; }
 
@@ -58,12 +60,18 @@ GRAFT_VECTOR vector power_of_two(vector n) {
   return x;
 }
 
+/// x times 2 to the power of an integer in -126...127.
+GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
+  return x * power_of_two(n);
+}
+
 /// `x`, or 0 where `test` lies below `bound`
 GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
   return test < bound ? 0 : x;
 }
 
 GRAFT_VECTOR float sum_of_elements(vector x) { return x; }
+/// Of numbers none of which is NaN.
 GRAFT_VECTOR float largest_element(vector x) { return x; }
 
 #endif
