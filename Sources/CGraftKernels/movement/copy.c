@@ -55,10 +55,12 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
 // Squares of one vector are transposed by interleaving row i with row i + N / 2, log2(N) times.
 #define DEFINE_SQUARE(WIDTH, ROUNDS)                                                           \
   static inline void transpose_square_##WIDTH(const char *source, ptrdiff_t source_step,       \
-                                              lanes_##WIDTH *square) {                         \
+                                              ptrdiff_t columns, lanes_##WIDTH *square) {      \
     enum { side = 16 / WIDTH };                                                                \
     lanes_##WIDTH mixed[side];                                                                 \
-    for (int i = 0; i < side; ++i) memcpy(&square[i], source + i * source_step, 16);           \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < side; ++i)                          \
+      if (i < columns) memcpy(&square[i], source + i * source_step, 16);                       \
+      else memset(&square[i], 0, 16);                                                          \
     for (int round = 0; round < ROUNDS; ++round) {                                             \
       for (int i = 0; i < side / 2; ++i) {                                                     \
         mixed[2 * i] = LOW_##WIDTH(square[i], square[i + side / 2]);                           \
@@ -68,8 +70,8 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
     }                                                                                          \
   }
 
-// Fewer rows than a square has, such as the channels of a picture: what is read with them belongs to
-// the columns behind, and is not written.
+// Fewer rows than a square has, such as the channels of a picture: what is read with them belongs
+// to the columns behind, and is not written.
 #define DEFINE_FEW_ROWS(WIDTH)                                                                 \
   static void copy_few_rows_##WIDTH(char *destination, const char *source,                     \
                                     const graft_movement_matrix *matrix, ptrdiff_t rows,       \
@@ -83,13 +85,36 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
       for (; column + side <= columns && (column + side - 1) * source_step + 16 <= readable;   \
            column += side) {                                                                   \
         lanes_##WIDTH square[side];                                                            \
-        transpose_square_##WIDTH(source + column * source_step, source_step, square);          \
-        for (ptrdiff_t row = 0; row < rows; ++row)                                             \
-          memcpy(destination + row * matrix->rows.destination_step + column * WIDTH,           \
-                 &square[row], 16);                                                            \
+        transpose_square_##WIDTH(source + column * source_step, source_step, side, square);    \
+        _Pragma("clang loop unroll(full)") for (int row = 0; row < side; ++row)                \
+          if (row < rows)                                                                      \
+            memcpy(destination + row * matrix->rows.destination_step + column * WIDTH,         \
+                   &square[row], 16);                                                          \
       }                                                                                        \
     copy_strided_##WIDTH(destination + column * WIDTH, source + column * source_step, matrix,  \
                          rows, columns - column);                                              \
+  }
+
+// Fewer columns than a square has, one row of the destination right behind the other: what is
+// written with a row is what the rows behind it write over.
+#define DEFINE_FEW_COLUMNS(WIDTH)                                                              \
+  static void copy_few_columns_##WIDTH(char *destination, const char *source,                  \
+                                       const graft_movement_matrix *matrix, ptrdiff_t rows,    \
+                                       ptrdiff_t columns) {                                    \
+    enum { side = 16 / WIDTH };                                                                \
+    const ptrdiff_t step = matrix->rows.destination_step;                                      \
+    const ptrdiff_t writable = rows * step;                                                    \
+    ptrdiff_t row = 0;                                                                         \
+    if (step == columns * WIDTH)                                                               \
+      for (; row + side <= rows && (row + side - 1) * step + 16 <= writable; row += side) {    \
+        lanes_##WIDTH square[side];                                                            \
+        transpose_square_##WIDTH(                                                              \
+            source + row * WIDTH, matrix->columns.source_step, columns, square);               \
+        for (int i = 0; i < side; ++i)                                                         \
+          memcpy(destination + (row + i) * step, &square[i], 16);                              \
+      }                                                                                        \
+    copy_strided_##WIDTH(destination + row * step, source + row * WIDTH, matrix, rows - row,   \
+                         columns);                                                             \
   }
 
 // A block whose rows are dense in the source and whose columns are dense in the destination. Rows
@@ -97,6 +122,7 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
 #define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                        \
   DEFINE_SQUARE(WIDTH, ROUNDS)                                                                 \
   DEFINE_FEW_ROWS(WIDTH)                                                                       \
+  DEFINE_FEW_COLUMNS(WIDTH)                                                                    \
   static void copy_transposed_##WIDTH(char *destination, const char *source,                   \
                                       const graft_movement_matrix *matrix, ptrdiff_t rows,     \
                                       ptrdiff_t columns) {                                     \
@@ -104,13 +130,17 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
     const ptrdiff_t source_step = matrix->columns.source_step;                                 \
     const ptrdiff_t destination_step = matrix->rows.destination_step;                          \
     const ptrdiff_t whole_rows = rows - rows % side, whole_columns = columns - columns % side; \
+    if (whole_columns == 0) {                                                                  \
+      copy_few_columns_##WIDTH(destination, source, matrix, rows, columns);                    \
+      return;                                                                                  \
+    }                                                                                          \
     for (ptrdiff_t first = 0; first < whole_rows; first += line) {                             \
       const ptrdiff_t end = first + line < whole_rows ? first + line : whole_rows;             \
       for (ptrdiff_t column = 0; column < whole_columns; column += side) {                     \
         for (ptrdiff_t row = first; row < end; row += side) {                                  \
           lanes_##WIDTH square[side];                                                          \
           transpose_square_##WIDTH(                                                            \
-              source + column * source_step + row * WIDTH, source_step, square);               \
+              source + column * source_step + row * WIDTH, source_step, side, square);         \
           for (int i = 0; i < side; ++i)                                                       \
             memcpy(destination + (row + i) * destination_step + column * WIDTH, &square[i],    \
                    16);                                                                        \

@@ -67,8 +67,8 @@ SUM(sum, x, x)
 SUM(sum_of_squares, x *x, x *x)
 SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
 
-// The winner of each lane, which a NaN never is. Vectors of comparisons remember NaN; a row that has
-// one is searched for it.
+// The winner of each lane, which a NaN never is. Vectors of comparisons remember NaN; a row that
+// has one is searched for it.
 #define WINNERS(a, b, comparison) \
   ((float8)(((int8)(a) & ((a)comparison(b))) | ((int8)(b) & ~((a)comparison(b)))))
 

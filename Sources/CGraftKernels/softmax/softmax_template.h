@@ -26,8 +26,8 @@ GRAFT_VECTOR vector exponential(vector x) {
   return zero_below(scale_by_power_of_two(power, n), x, lowest);
 }
 
-/// The largest of the elements that are not NaN. Those that are make NaN of the sum of powers, and so
-/// of all results.
+/// The largest of the elements that are not NaN. Those that are make NaN of the sum of powers, and
+/// so of all results.
 GRAFT_VECTOR float largest_of_row(const float *x, int64_t length) {
   vector largest = broadcast(-INFINITY), second = largest, third = largest, fourth = largest;
   int64_t i = 0;
