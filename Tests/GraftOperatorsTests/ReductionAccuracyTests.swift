@@ -62,25 +62,16 @@ import Testing
   }
 
   @Test func whatLiesBehindAShortRowDoesNotCount() throws {
-    var elements = [Float](repeating: 1, count: 4 * 9)
+    var elements = [Float](repeating: 1, count: 36)
     for index in elements.indices where index % 9 >= 3 { elements[index] = .nan }
-    let input = try NodeTesting.run(
-      "Slice",
-      [
-        try Tensor(elements, shape: [4, 9]), try Tensor([Int64(0)], shape: [1]),
-        try Tensor([Int64(3)], shape: [1]), try Tensor([Int64(1)], shape: [1]),
-      ], .scalar)
+    elements[1] = .infinity
+    let input = try Tensor(elements, shape: [12, 3])
     let axis = try Tensor([Int64(1)], shape: [1])
     for set in NodeTesting.instructionSets {
       let sums = try NodeTesting.run("ReduceSum", [input, axis], set).elements(as: Float.self)
-      #expect(sums == [3, 3, 3, 3], "\(set)")
-      var rows = elements
-      rows[1] = .infinity
-      let mixed = try Tensor(rows, shape: [12, 3])
-      let results = try NodeTesting.run("ReduceSum", [mixed, axis], set).elements(as: Float.self)
       for row in 0..<12 {
-        let expected = rows[3 * row] + rows[3 * row + 1] + rows[3 * row + 2]
-        #expect(results[row] == expected || results[row].isNaN && expected.isNaN, "\(set)")
+        let expected = elements[3 * row] + elements[3 * row + 1] + elements[3 * row + 2]
+        #expect(sums[row] == expected || sums[row].isNaN && expected.isNaN, "row \(row), \(set)")
       }
     }
   }

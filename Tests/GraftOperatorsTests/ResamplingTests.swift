@@ -104,7 +104,7 @@ import Testing
   ) throws -> [Float] {
     let sizes = try Tensor(outputShape(testCase).map(Int64.init), shape: [4])
     return try NodeTesting.run(
-      "Resize", [input, nil, nil, sizes], attributes, instructionSet, threads: threads
+      "Resize", [input, nil, nil, sizes], attributes: attributes, instructionSet, threads: threads
     ).elements(as: Float.self)
   }
 

@@ -18,9 +18,9 @@ import Testing
     let elements = try input.elements(as: Float.self).map(Double.init)
     for set in NodeTesting.instructionSets {
       let attributes: [String: Attribute] = ["axis": .int(1)]
-      let shares = try NodeTesting.run("Softmax", [input], attributes, set)
+      let shares = try NodeTesting.run("Softmax", [input], attributes: attributes, set)
         .elements(as: Float.self)
-      let logarithms = try NodeTesting.run("LogSoftmax", [input], attributes, set)
+      let logarithms = try NodeTesting.run("LogSoftmax", [input], attributes: attributes, set)
         .elements(as: Float.self)
       for column in 0..<shape[0] * stride {
         let start = column / stride * length * stride + column % stride
@@ -47,7 +47,7 @@ import Testing
         elements[axis == 1 ? 4 * length + place : place * 6 + 4] = .nan
         let input = try Tensor(elements, shape: shape)
         for set in NodeTesting.instructionSets {
-          let results = try NodeTesting.run(name, [input], ["axis": .int(axis)], set)
+          let results = try NodeTesting.run(name, [input], attributes: ["axis": .int(axis)], set)
             .elements(as: Float.self)
           for index in results.indices {
             let isOfRow = (axis == 1 ? index / length : index % 6) == 4
