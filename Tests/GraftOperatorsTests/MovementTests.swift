@@ -42,6 +42,29 @@ import Testing
     #expect(isRight)
   }
 
+  /// Sizes around those of the squares that vectors transpose.
+  @Test(arguments: [ElementType.uint8, .int16, .float, .double])
+  func transposesWithEveryInstructionSet(_ type: ElementType) throws {
+    let extents = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 131]
+    for rows in extents {
+      for columns in extents + [4099] where rows * columns < 70_000 {
+        let numbers = try Tensor((0..<rows * columns).map(Double.init), shape: [rows, columns])
+        let matrix = try numbers.converted(to: type)
+        let expected = try Tensor(
+          (0..<rows * columns).map { Double($0 % rows * columns + $0 / rows) },
+          shape: [columns, rows]
+        ).converted(to: type)
+        for set in NodeTesting.instructionSets {
+          let result = try NodeTesting.run("Transpose", [matrix], set, threads: 2)
+          let isRight = result.withUnsafeBytes { bytes in
+            expected.withUnsafeBytes { bytes.elementsEqual($0) }
+          }
+          #expect(isRight, "\(rows) x \(columns) of \(type), \(set)")
+        }
+      }
+    }
+  }
+
   @Test func aMovedAxisOfExtentOneMovesNothing() throws {
     let operation = try OperatorCatalog.make(
       Node(

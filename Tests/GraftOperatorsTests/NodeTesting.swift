@@ -11,6 +11,35 @@ enum NodeTesting {
     return try #require(try output?.tensor)
   }
 
+  /// Output 0 of an operator, computed with one instruction set.
+  static func run(
+    _ name: String, _ inputs: [Tensor?], attributes: [String: Attribute] = [:],
+    _ instructionSet: InstructionSet, threads: Int = 1
+  ) throws -> Tensor {
+    let node = Node(
+      operatorType: name, inputs: inputs.indices.map { inputs[$0] == nil ? nil : ValueID($0) },
+      outputs: [ValueID(inputs.count)], attributes: attributes)
+    let outputs = try evaluate(
+      OperatorCatalog.make(node), inputs: inputs.map { $0.map { .tensor($0) } },
+      wantedOutputs: [true], instructionSet: instructionSet, threads: threads)
+    return try #require(try outputs[0]?.tensor)
+  }
+
+  /// The instruction sets that this machine can run.
+  static var instructionSets: [InstructionSet] {
+    InstructionSet.allCases.filter { $0 <= .detected }
+  }
+
+  /// Seeded numbers between -1 and 1.
+  static func numbers(_ shape: Shape, seed: Int) throws -> Tensor {
+    var state = UInt64(truncatingIfNeeded: seed) &* 0x9e37_79b9_7f4a_7c15
+    let elements = (0..<shape.elementCount).map { _ -> Float in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Float(Int64(state >> 40)) / Float(1 << 23) - 1
+    }
+    return try Tensor(elements, shape: shape)
+  }
+
   /// Upgrades a node; what it adds is in the context returned.
   @discardableResult
   static func upgrade(

@@ -6,17 +6,20 @@
 // Reductions of rows of floats. Sums are kept in double, in a number of lanes that does not depend
 // on the instruction set, so that all sets give the same bits.
 
-/// A sum over a row, and rows added to a row of sums.
+/// Sums of rows, and rows added to a row of sums.
 typedef struct {
-  double (*reduce)(const float *values, int64_t count);
+  /// Sums `row_count` rows of `count` values each, which begin `stride` apart.
+  void (*reduce)(double *sums, const float *values, int64_t row_count, int64_t stride,
+                 int64_t count);
   /// sums[i] += term(values[i])
   void (*accumulate)(double *sums, const float *values, int64_t count);
 } graft_sum_f32_rows;
 
-/// An extreme of a row, and of rows against a row of extremes. NaN wins; an empty row gives an
+/// Extremes of rows, and of rows against a row of extremes. NaN wins; an empty row gives an
 /// infinity.
 typedef struct {
-  float (*reduce)(const float *values, int64_t count);
+  void (*reduce)(float *extremes, const float *values, int64_t row_count, int64_t stride,
+                 int64_t count);
   void (*accumulate)(float *extremes, const float *values, int64_t count);
 } graft_extreme_f32_rows;
 

@@ -2,6 +2,7 @@
 #define GRAFT_RESAMPLING_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /// A linear map of one axis: element `o` of the result is the sum of `weights[t]` times element
 /// `indices[t]`, over `starts[o] <= t < starts[o + 1]`, in that order.
@@ -14,11 +15,47 @@ typedef struct {
   const void *weights;
 } graft_resampling_axis;
 
-/// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o)
-/// `first_row` and following, of `inner` elements each.
-void graft_resampling_axis_float(float *destination, const float *source,
-                                 const graft_resampling_axis *axis, ptrdiff_t inner,
-                                 ptrdiff_t first_row, ptrdiff_t row_count);
+/// As many results, one behind the other, as a vector has lanes; the last ones of a row may be
+/// fewer.
+typedef struct {
+  /// The element of the input that lane indices count from.
+  int32_t first;
+  /// Lane indices lie below.
+  int32_t span;
+  /// Taps of each lane.
+  int32_t tap_count;
+  /// Where the group's lane indices and weights start; those of one tap lie together.
+  int32_t offset;
+} graft_lane_group;
+
+/// A linear map of rows, arranged by vectors: the form of a map whose elements lie apart by one.
+typedef struct {
+  ptrdiff_t input_extent;
+  ptrdiff_t output_extent;
+  const graft_lane_group *groups;
+  const int32_t *indices;
+  /// Null in a map that picks one element for each result.
+  const float *weights;
+} graft_lane_map;
+
+typedef struct {
+  /// The lanes that a map for `map_rows` and `pick_rows` must be arranged by.
+  ptrdiff_t lane_count;
+  /// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o)
+  /// `first_row` and following, of `inner` elements each.
+  void (*map_axis)(float *destination, const float *source, const graft_resampling_axis *axis,
+                   ptrdiff_t inner, ptrdiff_t first_row, ptrdiff_t row_count);
+  /// Maps `row_count` dense rows to dense rows.
+  void (*map_rows)(float *destination, const float *source, const graft_lane_map *map,
+                   ptrdiff_t row_count);
+  /// Makes one row of elements of 4 bytes at any address, whose bits it keeps.
+  void (*pick_row)(void *destination, const void *source, const graft_lane_map *map);
+} graft_resampling_table;
+
+/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
+const graft_resampling_table *graft_resampling_kernels(int32_t instruction_set);
+
+/// As `map_axis`, for doubles.
 void graft_resampling_axis_double(double *destination, const double *source,
                                   const graft_resampling_axis *axis, ptrdiff_t inner,
                                   ptrdiff_t first_row, ptrdiff_t row_count);

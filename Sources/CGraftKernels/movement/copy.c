@@ -1,6 +1,7 @@
 #include <string.h>
 
-#include "graft_movement.h"
+#include "graft_cpu.h"
+#include "movement_tables.h"
 #include "unaligned.h"
 
 // A block of rows x columns whose columns lie apart by any steps.
@@ -51,41 +52,106 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
 #define LOW_8(a, b) __builtin_shufflevector(a, b, 0, 2)
 #define HIGH_8(a, b) __builtin_shufflevector(a, b, 1, 3)
 
-// A block whose rows are dense in the source and whose columns are dense in the destination.
-// Squares of one vector are transposed by interleaving row i with row i + N/2, log2(N) times. Rows
+// Squares of one vector are transposed by interleaving row i with row i + N / 2, log2(N) times.
+#define DEFINE_SQUARE(WIDTH, ROUNDS)                                                           \
+  static inline void transpose_square_##WIDTH(const char *source, ptrdiff_t source_step,       \
+                                              ptrdiff_t columns, lanes_##WIDTH *square) {      \
+    enum { side = 16 / WIDTH };                                                                \
+    lanes_##WIDTH mixed[side];                                                                 \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < side; ++i)                          \
+      if (i < columns) memcpy(&square[i], source + i * source_step, 16);                       \
+      else memset(&square[i], 0, 16);                                                          \
+    for (int round = 0; round < ROUNDS; ++round) {                                             \
+      for (int i = 0; i < side / 2; ++i) {                                                     \
+        mixed[2 * i] = LOW_##WIDTH(square[i], square[i + side / 2]);                           \
+        mixed[2 * i + 1] = HIGH_##WIDTH(square[i], square[i + side / 2]);                      \
+      }                                                                                        \
+      memcpy(square, mixed, sizeof mixed);                                                     \
+    }                                                                                          \
+  }
+
+// Fewer rows than a square has, such as the channels of a picture: what is read with them belongs
+// to the columns behind, and is not written.
+#define DEFINE_FEW_ROWS(WIDTH)                                                                 \
+  static void copy_few_rows_##WIDTH(char *destination, const char *source,                     \
+                                    const graft_movement_matrix *matrix, ptrdiff_t rows,       \
+                                    ptrdiff_t columns) {                                       \
+    enum { side = 16 / WIDTH };                                                                \
+    if (rows == 0) return;                                                                     \
+    const ptrdiff_t source_step = matrix->columns.source_step;                                 \
+    const ptrdiff_t readable = (columns - 1) * source_step + rows * WIDTH;                     \
+    ptrdiff_t column = 0;                                                                      \
+    if (source_step > 0)                                                                       \
+      for (; column + side <= columns && (column + side - 1) * source_step + 16 <= readable;   \
+           column += side) {                                                                   \
+        lanes_##WIDTH square[side];                                                            \
+        transpose_square_##WIDTH(source + column * source_step, source_step, side, square);    \
+        _Pragma("clang loop unroll(full)") for (int row = 0; row < side; ++row)                \
+          if (row < rows)                                                                      \
+            memcpy(destination + row * matrix->rows.destination_step + column * WIDTH,         \
+                   &square[row], 16);                                                          \
+      }                                                                                        \
+    copy_strided_##WIDTH(destination + column * WIDTH, source + column * source_step, matrix,  \
+                         rows, columns - column);                                              \
+  }
+
+// Fewer columns than a square has, one row of the destination right behind the other: what is
+// written with a row is what the rows behind it write over.
+#define DEFINE_FEW_COLUMNS(WIDTH)                                                              \
+  static void copy_few_columns_##WIDTH(char *destination, const char *source,                  \
+                                       const graft_movement_matrix *matrix, ptrdiff_t rows,    \
+                                       ptrdiff_t columns) {                                    \
+    enum { side = 16 / WIDTH };                                                                \
+    const ptrdiff_t step = matrix->rows.destination_step;                                      \
+    const ptrdiff_t writable = rows * step;                                                    \
+    ptrdiff_t row = 0;                                                                         \
+    if (step == columns * WIDTH)                                                               \
+      for (; row + side <= rows && (row + side - 1) * step + 16 <= writable; row += side) {    \
+        lanes_##WIDTH square[side];                                                            \
+        transpose_square_##WIDTH(                                                              \
+            source + row * WIDTH, matrix->columns.source_step, columns, square);               \
+        for (int i = 0; i < side; ++i)                                                         \
+          memcpy(destination + (row + i) * step, &square[i], 16);                              \
+      }                                                                                        \
+    copy_strided_##WIDTH(destination + row * step, source + row * WIDTH, matrix, rows - row,   \
+                         columns);                                                             \
+  }
+
+// A block whose rows are dense in the source and whose columns are dense in the destination. Rows
 // are taken a cache line of the source at a time, so that each line is read once.
-#define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                            \
-  static void copy_transposed_##WIDTH(char *destination, const char *source,                       \
-                                      const graft_movement_matrix *matrix, ptrdiff_t rows,         \
-                                      ptrdiff_t columns) {                                         \
-    enum { side = 16 / WIDTH, line = 64 / WIDTH };                                                 \
-    const ptrdiff_t source_step = matrix->columns.source_step;                                     \
-    const ptrdiff_t destination_step = matrix->rows.destination_step;                              \
-    const ptrdiff_t whole_rows = rows - rows % side, whole_columns = columns - columns % side;     \
-    for (ptrdiff_t first = 0; first < whole_rows; first += line) {                                 \
-      const ptrdiff_t end = first + line < whole_rows ? first + line : whole_rows;                 \
-      for (ptrdiff_t column = 0; column < whole_columns; column += side) {                         \
-        for (ptrdiff_t row = first; row < end; row += side) {                                      \
-          lanes_##WIDTH square[side], mixed[side];                                                 \
-          for (int i = 0; i < side; ++i)                                                           \
-            memcpy(&square[i], source + (column + i) * source_step + row * WIDTH, 16);             \
-          for (int round = 0; round < ROUNDS; ++round) {                                           \
-            for (int i = 0; i < side / 2; ++i) {                                                   \
-              mixed[2 * i] = LOW_##WIDTH(square[i], square[i + side / 2]);                         \
-              mixed[2 * i + 1] = HIGH_##WIDTH(square[i], square[i + side / 2]);                    \
-            }                                                                                      \
-            memcpy(square, mixed, sizeof square);                                                  \
-          }                                                                                        \
-          for (int i = 0; i < side; ++i)                                                           \
-            memcpy(destination + (row + i) * destination_step + column * WIDTH, &square[i], 16);   \
-        }                                                                                          \
-      }                                                                                            \
-    }                                                                                              \
-    copy_strided_##WIDTH(destination + whole_columns * WIDTH,                                      \
-                         source + whole_columns * source_step, matrix, whole_rows,                 \
-                         columns - whole_columns);                                                 \
-    copy_strided_##WIDTH(destination + whole_rows * destination_step, source + whole_rows * WIDTH, \
-                         matrix, rows - whole_rows, columns);                                      \
+#define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                        \
+  DEFINE_SQUARE(WIDTH, ROUNDS)                                                                 \
+  DEFINE_FEW_ROWS(WIDTH)                                                                       \
+  DEFINE_FEW_COLUMNS(WIDTH)                                                                    \
+  static void copy_transposed_##WIDTH(char *destination, const char *source,                   \
+                                      const graft_movement_matrix *matrix, ptrdiff_t rows,     \
+                                      ptrdiff_t columns) {                                     \
+    enum { side = 16 / WIDTH, line = 64 / WIDTH };                                             \
+    const ptrdiff_t source_step = matrix->columns.source_step;                                 \
+    const ptrdiff_t destination_step = matrix->rows.destination_step;                          \
+    const ptrdiff_t whole_rows = rows - rows % side, whole_columns = columns - columns % side; \
+    if (whole_columns == 0) {                                                                  \
+      copy_few_columns_##WIDTH(destination, source, matrix, rows, columns);                    \
+      return;                                                                                  \
+    }                                                                                          \
+    for (ptrdiff_t first = 0; first < whole_rows; first += line) {                             \
+      const ptrdiff_t end = first + line < whole_rows ? first + line : whole_rows;             \
+      for (ptrdiff_t column = 0; column < whole_columns; column += side) {                     \
+        for (ptrdiff_t row = first; row < end; row += side) {                                  \
+          lanes_##WIDTH square[side];                                                          \
+          transpose_square_##WIDTH(                                                            \
+              source + column * source_step + row * WIDTH, source_step, side, square);         \
+          for (int i = 0; i < side; ++i)                                                       \
+            memcpy(destination + (row + i) * destination_step + column * WIDTH, &square[i],    \
+                   16);                                                                        \
+        }                                                                                      \
+      }                                                                                        \
+    }                                                                                          \
+    copy_strided_##WIDTH(destination + whole_columns * WIDTH,                                  \
+                         source + whole_columns * source_step, matrix, whole_rows,             \
+                         columns - whole_columns);                                             \
+    copy_few_rows_##WIDTH(destination + whole_rows * destination_step,                         \
+                          source + whole_rows * WIDTH, matrix, rows - whole_rows, columns);    \
   }
 
 DEFINE_TRANSPOSE(1, 4)
@@ -112,6 +178,14 @@ static void copy_block(char *destination, const char *source, const graft_moveme
   }
   const int is_transposed =
       matrix->columns.destination_step == width && matrix->rows.source_step == width;
+  const graft_movement_table *kernels = matrix->kernels;
+  if (is_transposed && (width == 4 || width == 8) && kernels->vector_bytes > 0 &&
+      rows * width >= kernels->vector_bytes && columns * width >= kernels->vector_bytes) {
+    (width == 4 ? kernels->transpose_4 : kernels->transpose_8)(
+        destination, matrix->rows.destination_step, source, matrix->columns.source_step, rows,
+        columns);
+    return;
+  }
   switch (width) {
     COPY_BY_WIDTH(1)
     COPY_BY_WIDTH(2)
@@ -149,4 +223,15 @@ void graft_movement_copy(void *destination, const void *source, const graft_move
     copy_block(to, from, matrix, rows_left < matrix->row_block ? rows_left : matrix->row_block,
                columns_left < matrix->column_block ? columns_left : matrix->column_block);
   }
+}
+
+const graft_movement_table graft_movement_scalar = {.vector_bytes = 0};
+
+const graft_movement_table *graft_movement_kernels(int32_t instruction_set) {
+#if defined(__x86_64__)
+  if (instruction_set >= GRAFT_ISA_AVX512) return &graft_movement_avx512;
+  if (instruction_set >= GRAFT_ISA_AVX2) return &graft_movement_avx2;
+#endif
+  (void)instruction_set;
+  return &graft_movement_scalar;
 }

@@ -71,25 +71,39 @@ static void fill_row(char *to, const void *fill, ptrdiff_t width, ptrdiff_t coun
 
 void graft_movement_gather_axes(void *destination, const void *source, const void *fill,
                                 ptrdiff_t width, ptrdiff_t rank, const ptrdiff_t *extents,
-                                const ptrdiff_t *offsets, ptrdiff_t first_row,
-                                ptrdiff_t row_count) {
-  const ptrdiff_t columns = extents[rank - 1];
+                                const ptrdiff_t *offsets, const graft_movement_rows *rows,
+                                ptrdiff_t first_row, ptrdiff_t row_count) {
+  const ptrdiff_t columns = extents[rank - 1], row_bytes = columns * width;
   const ptrdiff_t *column_offsets = offsets;
   for (ptrdiff_t axis = 0; axis < rank - 1; ++axis) column_offsets += extents[axis];
-  for (ptrdiff_t row = first_row; row < first_row + row_count; ++row) {
-    char *to = (char *)destination + row * columns * width;
-    const char *from = source;
-    const ptrdiff_t *table = column_offsets;
-    ptrdiff_t rest = row;
+  static const ptrdiff_t nothing[1] = {0};
+  const ptrdiff_t run = rank > 1 ? extents[rank - 2] : 1;
+  const ptrdiff_t *row_offsets = rank > 1 ? column_offsets - run : nothing;
+  const ptrdiff_t end = first_row + row_count;
+  ptrdiff_t row = first_row;
+  while (row < end) {
+    // Rows along the last axis but one.
+    const char *base = source;
+    const ptrdiff_t *table = row_offsets;
+    ptrdiff_t rest = row / run;
     int is_outside = 0;
-    for (ptrdiff_t axis = rank - 2; axis >= 0; --axis) {
+    for (ptrdiff_t axis = rank - 3; axis >= 0; --axis) {
       table -= extents[axis];
       const ptrdiff_t offset = table[rest % extents[axis]];
       rest /= extents[axis];
       if (offset < 0) is_outside = 1;
-      else from += offset;
+      else base += offset;
     }
-    if (is_outside) fill_row(to, fill, width, columns);
-    else gather_row(to, from, fill, width, column_offsets, columns);
+    ptrdiff_t last = -1;
+    for (ptrdiff_t place = row % run; place < run && row < end; ++place, ++row) {
+      char *to = (char *)destination + row * row_bytes;
+      const ptrdiff_t offset = row_offsets[place];
+      if (is_outside || offset < 0) fill_row(to, fill, width, columns);
+      // Rows that come from the same one often follow each other.
+      else if (offset == last) memcpy(to, to - row_bytes, (size_t)row_bytes);
+      else if (rows) rows->pick_row(to, base + offset, rows->map);
+      else gather_row(to, base + offset, fill, width, column_offsets, columns);
+      last = offset;
+    }
   }
 }

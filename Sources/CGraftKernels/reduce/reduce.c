@@ -6,7 +6,14 @@
 typedef float float8 __attribute__((vector_size(32), aligned(4)));
 typedef int32_t int8 __attribute__((vector_size(32), aligned(4)));
 typedef double double8 __attribute__((vector_size(64), aligned(8)));
+typedef double double4 __attribute__((vector_size(32), aligned(8)));
 typedef int64_t long8 __attribute__((vector_size(64), aligned(8)));
+
+// From element n on: eight lanes, the last n of them set.
+static const int32_t last_lanes[16] = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1};
+
+// Functions that take vectors are inlined: there is no call whose convention could change.
+#pragma clang diagnostic ignored "-Wpsabi"
 
 #define TARGET
 #define NAME(function) function##_scalar

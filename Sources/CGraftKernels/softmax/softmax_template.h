@@ -13,7 +13,7 @@
 /// interpolates at Chebyshev's nodes.
 GRAFT_VECTOR vector exponential(vector x) {
   const vector lowest = broadcast(-87.3f);
-  const vector n = nearest_integer(multiply(maximum(lowest, x), broadcast(0x1.715476p+0f)));
+  const vector n = nearest_integer(multiply(larger(lowest, x), broadcast(0x1.715476p+0f)));
   // ln 2 in two parts; n times the first is exact.
   vector r = multiply_add(n, broadcast(-0x1.63p-1f), x);
   r = multiply_add(n, broadcast(0x1.bd0106p-13f), r);
@@ -23,15 +23,23 @@ GRAFT_VECTOR vector exponential(vector x) {
   q = multiply_add(q, r, broadcast(0x1.5554dcp-3f));
   q = multiply_add(q, r, broadcast(0.5f));
   const vector power = add(multiply_add(q, multiply(r, r), r), broadcast(1));
-  return zero_below(multiply(power, power_of_two(n)), x, lowest);
+  return zero_below(scale_by_power_of_two(power, n), x, lowest);
 }
 
+/// The largest of the elements that are not NaN. Those that are make NaN of the sum of powers, and
+/// so of all results.
 GRAFT_VECTOR float largest_of_row(const float *x, int64_t length) {
-  vector largest = broadcast(-INFINITY);
+  vector largest = broadcast(-INFINITY), second = largest, third = largest, fourth = largest;
   int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) largest = maximum(largest, load(x + i));
-  if (i < length) largest = maximum(largest, load_first(x + i, length - i, -INFINITY));
-  return largest_element(largest);
+  for (; i + 4 * GRAFT_WIDTH <= length; i += 4 * GRAFT_WIDTH) {
+    largest = larger(load(x + i), largest);
+    second = larger(load(x + i + GRAFT_WIDTH), second);
+    third = larger(load(x + i + 2 * GRAFT_WIDTH), third);
+    fourth = larger(load(x + i + 3 * GRAFT_WIDTH), fourth);
+  }
+  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) largest = larger(load(x + i), largest);
+  if (i < length) second = larger(load_first(x + i, length - i, -INFINITY), second);
+  return largest_element(larger(larger(largest, second), larger(third, fourth)));
 }
 
 // Lanes add floats for at most so many elements before they go into a double, or into sums of sums.
@@ -42,8 +50,18 @@ GRAFT_VECTOR float sum_of_powers(const float *x, float *y, int64_t length, vecto
   double total = 0;
   for (int64_t start = 0; start < length; start += BLOCK_LENGTH) {
     const int64_t end = length - start < BLOCK_LENGTH ? length : start + BLOCK_LENGTH;
-    vector sum = broadcast(0);
+    vector sum = broadcast(0), odd = sum;
     int64_t i = start;
+    for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
+      const vector power = exponential(subtract(load(x + i), largest));
+      const vector next = exponential(subtract(load(x + i + GRAFT_WIDTH), largest));
+      sum = add(sum, power);
+      odd = add(odd, next);
+      if (y) {
+        store(y + i, power);
+        store(y + i + GRAFT_WIDTH, next);
+      }
+    }
     for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) {
       const vector power = exponential(subtract(load(x + i), largest));
       sum = add(sum, power);
@@ -52,21 +70,34 @@ GRAFT_VECTOR float sum_of_powers(const float *x, float *y, int64_t length, vecto
     if (i < end) {
       const vector rest = load_first(x + i, end - i, -INFINITY);
       const vector power = exponential(subtract(rest, largest));
-      sum = add(sum, zero_below(power, rest, broadcast(-FLT_MAX)));
+      odd = add(odd, zero_below(power, rest, broadcast(-FLT_MAX)));
       if (y) store_first(y + i, end - i, power);
     }
-    total += sum_of_elements(sum);
+    total += sum_of_elements(add(sum, odd));
   }
   return (float)total;
 }
 
-GRAFT_TARGET static void softmax_row(const float *x, float *y, int64_t length) {
-  const vector largest = broadcast(largest_of_row(x, length));
-  const vector scale = broadcast(1 / sum_of_powers(x, y, length, largest));
-  int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) store(y + i, multiply(load(y + i), scale));
-  if (i < length) {
-    store_first(y + i, length - i, multiply(load_first(y + i, length - i, 0), scale));
+// The passes over a few rows take turns, so that one row need not wait for what another's lanes
+// come to.
+enum { ROWS_AT_ONCE = 4 };
+
+GRAFT_TARGET static void softmax_rows(
+    const float *x, float *y, const int64_t row_count, int64_t length) {
+  float largest[ROWS_AT_ONCE], scales[ROWS_AT_ONCE];
+  for (int64_t row = 0; row < row_count; row++)
+    largest[row] = largest_of_row(x + row * length, length);
+  for (int64_t row = 0; row < row_count; row++) {
+    const int64_t start = row * length;
+    scales[row] = 1 / sum_of_powers(x + start, y + start, length, broadcast(largest[row]));
+  }
+  for (int64_t row = 0; row < row_count; row++, y += length) {
+    const vector scale = broadcast(scales[row]);
+    int64_t i = 0;
+    for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) store(y + i, multiply(load(y + i), scale));
+    if (i < length) {
+      store_first(y + i, length - i, multiply(load_first(y + i, length - i, 0), scale));
+    }
   }
 }
 
@@ -105,12 +136,14 @@ GRAFT_VECTOR void store_up_to(float *p, int64_t count, vector x) {
 
 GRAFT_TARGET static void rows(
     const float *x, float *y, int64_t row_count, int64_t length, int32_t is_logarithm) {
-  for (int64_t row = 0; row < row_count; row++, x += length, y += length) {
-    if (is_logarithm) {
-      log_softmax_row(x, y, length);
-    } else {
-      softmax_row(x, y, length);
-    }
+  if (is_logarithm) {
+    for (int64_t row = 0; row < row_count; row++)
+      log_softmax_row(x + row * length, y + row * length, length);
+    return;
+  }
+  for (int64_t row = 0; row < row_count; row += ROWS_AT_ONCE) {
+    const int64_t left = row_count - row, start = row * length;
+    softmax_rows(x + start, y + start, left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE, length);
   }
 }
 
@@ -142,7 +175,7 @@ GRAFT_TARGET static void columns(
     float *to = y + column;
     vector largest = broadcast(-INFINITY);
     for (int64_t i = 0; i < length; i++) {
-      largest = maximum(largest, load_up_to(from + i * stride, count));
+      largest = larger(load_up_to(from + i * stride, count), largest);
     }
     if (is_logarithm) {
       const vector logarithm = logarithm_of_elements(

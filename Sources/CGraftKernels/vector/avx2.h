@@ -37,12 +37,27 @@ GRAFT_VECTOR vector load_even(const float *p) {
       _mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
 }
 
+GRAFT_VECTOR vector pick(
+    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+  const __m256i lanes = _mm256_loadu_si256((const __m256i *)indices);
+  if (span > 16) return _mm256_i32gather_ps(p, lanes, 4);
+  const vector low = readable < 8 ? load_first(p, readable, 0) : load(p);
+  const vector picked = _mm256_permutevar8x32_ps(low, lanes);
+  if (span <= 8) return picked;
+  // Only the lowest three bits of an index count.
+  const vector high = readable < 16 ? load_first(p + 8, readable - 8, 0) : load(p + 8);
+  const __m256i is_low = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), lanes);
+  return _mm256_blendv_ps(
+      _mm256_permutevar8x32_ps(high, lanes), picked, _mm256_castsi256_ps(is_low));
+}
+
 GRAFT_VECTOR vector add(vector a, vector b) { return _mm256_add_ps(a, b); }
 GRAFT_VECTOR vector subtract(vector a, vector b) { return _mm256_sub_ps(a, b); }
 GRAFT_VECTOR vector multiply(vector a, vector b) { return _mm256_mul_ps(a, b); }
 GRAFT_VECTOR vector divide(vector a, vector b) { return _mm256_div_ps(a, b); }
 GRAFT_VECTOR vector multiply_add(vector a, vector b, vector c) { return _mm256_fmadd_ps(a, b, c); }
 
+GRAFT_VECTOR vector larger(vector a, vector b) { return _mm256_max_ps(a, b); }
 /// The instruction returns its second operand if one is NaN or both are zero.
 GRAFT_VECTOR vector maximum(vector a, vector b) {
   return _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
@@ -55,6 +70,9 @@ GRAFT_VECTOR vector power_of_two(vector n) {
   const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
   return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
+GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
+  return _mm256_mul_ps(x, power_of_two(n));
+}
 GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
   return _mm256_andnot_ps(_mm256_cmp_ps(test, bound, _CMP_LT_OQ), x);
 }
@@ -65,13 +83,9 @@ GRAFT_VECTOR float sum_of_elements(vector x) {
   return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
 }
 GRAFT_VECTOR float largest_element(vector x) {
-  float elements[8], largest;
-  _mm256_storeu_ps(elements, x);
-  largest = elements[0];
-  for (int i = 1; i < 8; i++) {
-    if (elements[i] > largest || elements[i] != elements[i]) largest = elements[i];
-  }
-  return largest;
+  __m128 largest = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
+  return _mm_cvtss_f32(_mm_max_ss(largest, _mm_movehdup_ps(largest)));
 }
 
 #endif

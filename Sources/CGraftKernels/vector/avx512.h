@@ -30,12 +30,23 @@ GRAFT_VECTOR vector load_even(const float *p) {
   return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
 }
 
+GRAFT_VECTOR vector pick(
+    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+  const __m512i lanes = _mm512_loadu_si512(indices);
+  if (span > 32) return _mm512_i32gather_ps(lanes, p, 4);
+  const vector low = readable < 16 ? load_first(p, readable, 0) : load(p);
+  if (span <= 16) return _mm512_permutexvar_ps(lanes, low);
+  const vector high = readable < 32 ? load_first(p + 16, readable - 16, 0) : load(p + 16);
+  return _mm512_permutex2var_ps(low, lanes, high);
+}
+
 GRAFT_VECTOR vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
 GRAFT_VECTOR vector subtract(vector a, vector b) { return _mm512_sub_ps(a, b); }
 GRAFT_VECTOR vector multiply(vector a, vector b) { return _mm512_mul_ps(a, b); }
 GRAFT_VECTOR vector divide(vector a, vector b) { return _mm512_div_ps(a, b); }
 GRAFT_VECTOR vector multiply_add(vector a, vector b, vector c) { return _mm512_fmadd_ps(a, b, c); }
 
+GRAFT_VECTOR vector larger(vector a, vector b) { return _mm512_max_ps(a, b); }
 /// The instruction returns its second operand if one is NaN or both are zero.
 GRAFT_VECTOR vector maximum(vector a, vector b) {
   return _mm512_mask_mov_ps(_mm512_max_ps(b, a), _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q), b);
@@ -44,23 +55,14 @@ GRAFT_VECTOR vector maximum(vector a, vector b) {
 GRAFT_VECTOR vector nearest_integer(vector x) {
   return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-GRAFT_VECTOR vector power_of_two(vector n) {
-  const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
+  return _mm512_scalef_ps(x, n);
 }
 GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
   return _mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(test, bound, _CMP_LT_OQ), _mm512_setzero_ps());
 }
 
 GRAFT_VECTOR float sum_of_elements(vector x) { return _mm512_reduce_add_ps(x); }
-GRAFT_VECTOR float largest_element(vector x) {
-  float elements[16], largest;
-  _mm512_storeu_ps(elements, x);
-  largest = elements[0];
-  for (int i = 1; i < 16; i++) {
-    if (elements[i] > largest || elements[i] != elements[i]) largest = elements[i];
-  }
-  return largest;
-}
+GRAFT_VECTOR float largest_element(vector x) { return _mm512_reduce_max_ps(x); }
 
 #endif

@@ -28,6 +28,16 @@ GRAFT_VECTOR void store_first(float *p, int64_t count, vector x) {
 /// Every second element, from the first; reads twice the width.
 GRAFT_VECTOR vector load_even(const float *p) { return *p; }
 
+/// In each lane `p[indices[lane]]`, bit for bit. `p` has `readable` elements; indices lie from 0 to
+/// below `span`, which is at most `readable`.
+GRAFT_VECTOR vector pick(
+    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+  (void)readable, (void)span;
+  float x;
+  memcpy(&x, p + *indices, sizeof x);
+  return x;
+}
+
 GRAFT_VECTOR vector add(vector a, vector b) { return a + b; }
 GRAFT_VECTOR vector subtract(vector a, vector b) { return a - b; }
 GRAFT_VECTOR vector multiply(vector a, vector b) { return a * b; }
@@ -35,6 +45,8 @@ GRAFT_VECTOR vector divide(vector a, vector b) { return a / b; }
 /// a * b + c
 GRAFT_VECTOR vector multiply_add(vector a, vector b, vector c) { return a * b + c; }
 
+/// The larger one; `b` if one is NaN or both are zero.
+GRAFT_VECTOR vector larger(vector a, vector b) { return a > b ? a : b; }
 /// The larger one; NaN if one is NaN.
 GRAFT_VECTOR vector maximum(vector a, vector b) { return b > a || b != b ? b : a; }
 
@@ -48,12 +60,18 @@ GRAFT_VECTOR vector power_of_two(vector n) {
   return x;
 }
 
+/// x times 2 to the power of an integer in -126...127.
+GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
+  return x * power_of_two(n);
+}
+
 /// `x`, or 0 where `test` lies below `bound`
 GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
   return test < bound ? 0 : x;
 }
 
 GRAFT_VECTOR float sum_of_elements(vector x) { return x; }
+/// Of numbers none of which is NaN.
 GRAFT_VECTOR float largest_element(vector x) { return x; }
 
 #endif

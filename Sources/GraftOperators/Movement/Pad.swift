@@ -64,7 +64,8 @@ struct Pad: Operator {
         return AxisGather(
           indices: input.shape.indices.map {
             pads.indices(input.shape[$0], axis: $0, mode: mode)
-          }, inputShape: input.shape, width: width, fill: zero
+          }, inputShape: input.shape, width: width, fill: zero,
+          instructionSet: context.instructionSet
         ).kernel()
       }
       return .copying(

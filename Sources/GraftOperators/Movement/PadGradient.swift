@@ -34,7 +34,8 @@ struct PadGradient: Operator {
       return .init(axis: axis, weights: weights.transposed())
     }
     return try SeparableResampling(
-      elementType: output.elementType, inputShape: context.input(0).shape, passes: passes
+      elementType: output.elementType, inputShape: context.input(0).shape, passes: passes,
+      instructionSet: context.instructionSet
     ).kernel()
   }
 

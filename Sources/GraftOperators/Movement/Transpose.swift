@@ -42,7 +42,9 @@ struct Transpose: Operator {
           destinationStride: destinationStrides[axis])
       }
       return .reordering(
-        ElementCopy(from: .input(0), width: input.elementType.byteWidth, axes: axes),
+        ElementCopy(
+          from: .input(0), width: input.elementType.byteWidth, axes: axes,
+          instructionSet: context.instructionSet),
         inputByteCount: input.byteCount)
     }
   }

@@ -54,7 +54,7 @@ extension PrepareContext {
         in: graft_reduce_kernels(instructionSet.rawValue).pointee)
       let loops = ReductionLoops(
         FloatingPointExtreme<Float, E>.self,
-        reduce: { functions.reduce($0, Int64($1)) },
+        reduce: { functions.reduce($0, $1, Int64($2), Int64($3), Int64($4)) },
         accumulate: { functions.accumulate($0, $1, Int64($2)) })
       return try reductionKernel(axes: axes, loops) { extreme, _ in extreme }
     case .double:

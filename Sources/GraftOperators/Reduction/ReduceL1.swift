@@ -9,7 +9,7 @@ struct ReduceL1: ReduceOperator {
 
   func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
-      axes: axes, of: .magnitude, finish: { sum, _ in sum }, finishInteger: IntegerTotal.self)
+      axes: axes, of: .magnitude, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = sign x · dy

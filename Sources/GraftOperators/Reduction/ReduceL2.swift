@@ -8,7 +8,7 @@ struct ReduceL2: ReduceOperator {
   let form: ReductionForm
 
   func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
-    try context.sumKernel(axes: axes, of: .square, finish: { sum, _ in sum.squareRoot() })
+    try context.sumKernel(axes: axes, of: .square, finish: RootOfSum.self)
   }
 
   /// dx = dy · x / y, and 0 where y is 0
@@ -53,4 +53,9 @@ struct ReduceL2: ReduceOperator {
         outputs: [.integers([5], [1])]),
     ]
   }
+}
+
+private enum RootOfSum: SumFinish {
+  @inline(__always)
+  static func finish(_ sum: Double, count: Int) -> Double { sum.squareRoot() }
 }

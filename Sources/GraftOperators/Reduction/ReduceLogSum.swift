@@ -10,7 +10,7 @@ struct ReduceLogSum: ReduceOperator {
   let form: ReductionForm
 
   func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
-    try context.sumKernel(axes: axes, of: .element, finish: { sum, _ in log(sum) })
+    try context.sumKernel(axes: axes, of: .element, finish: LogarithmOfSum.self)
   }
 
   /// dx = dy / exp y
@@ -46,4 +46,9 @@ struct ReduceLogSum: ReduceOperator {
         outputs: [.floats([-.infinity, -.infinity, -.infinity, -.infinity], [2, 1, 2])]),
     ]
   }
+}
+
+private enum LogarithmOfSum: SumFinish {
+  @inline(__always)
+  static func finish(_ sum: Double, count: Int) -> Double { log(sum) }
 }

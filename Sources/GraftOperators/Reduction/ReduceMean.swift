@@ -9,7 +9,7 @@ struct ReduceMean: ReduceOperator {
 
   func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
-      axes: axes, of: .element, finish: { sum, count in sum / Double(count) },
+      axes: axes, of: .element, finish: MeanOfSum.self,
       finishInteger: IntegerMean.self)
   }
 
@@ -58,4 +58,9 @@ private enum IntegerMean: IntegerFinish {
     // The count is that of elements in memory: it fits into the 64-bit types that sums are made in.
     return sum / Element(truncatingIfNeeded: count)
   }
+}
+
+private enum MeanOfSum: SumFinish {
+  @inline(__always)
+  static func finish(_ sum: Double, count: Int) -> Double { sum / Double(count) }
 }

@@ -10,7 +10,7 @@ struct ReduceSum: ReduceOperator {
 
   func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
-      axes: axes, of: .element, finish: { sum, _ in sum }, finishInteger: IntegerTotal.self)
+      axes: axes, of: .element, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = dy

@@ -9,7 +9,7 @@ struct ReduceSumSquare: ReduceOperator {
 
   func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
-      axes: axes, of: .square, finish: { sum, _ in sum }, finishInteger: IntegerTotal.self)
+      axes: axes, of: .square, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = 2 · x · dy

@@ -10,19 +10,20 @@ extension PrepareContext {
   /// integers wrap.
   ///
   /// - Parameters:
-  ///   - finish: makes the result of a sum and the number of terms
+  ///   - finish: makes the result of a sum
   ///   - finishInteger: the same for integers; without it they are computed in double
-  func sumKernel(
-    axes: [Int], of term: SumTerm, finish: @escaping @Sendable (Double, Int) -> Double,
+  func sumKernel<Finish: SumFinish>(
+    axes: [Int], of term: SumTerm, finish: Finish.Type,
     finishInteger: (any IntegerFinish.Type)? = nil
   ) throws -> PreparedKernel {
     let type = try input(0).elementType
     switch type {
     case .float:
       return try reductionKernel(
-        axes: axes, floatSums(of: term), finish: { Float(finish($0, $1)) })
+        axes: axes, floatSums(of: term), finish: { Float(Finish.finish($0, count: $1)) })
     case .double:
-      return try reductionKernel(axes: axes, doubleSums(of: term), finish: finish)
+      return try reductionKernel(
+        axes: axes, doubleSums(of: term), finish: { Finish.finish($0, count: $1) })
     case .float16, .bfloat16:
       return try converting(.halfPrecision, to: .float) {
         try $0.sumKernel(axes: axes, of: term, finish: finish)
@@ -72,7 +73,7 @@ extension PrepareContext {
       }
     return ReductionLoops(
       FloatingPointSum<Float, PlainTerm>.self,
-      reduce: { functions.reduce($0, Int64($1)) },
+      reduce: { functions.reduce($0, $1, Int64($2), Int64($3), Int64($4)) },
       accumulate: { functions.accumulate($0, $1, Int64($2)) })
   }
 
@@ -87,6 +88,17 @@ extension PrepareContext {
 
 // The functions that the rows point to keep no state.
 extension graft_sum_f32_rows: @unchecked @retroactive Sendable {}
+
+/// Makes the result of a sum of `count` terms.
+protocol SumFinish: Sendable {
+  static func finish(_ sum: Double, count: Int) -> Double
+}
+
+/// The sum itself.
+enum Total: SumFinish {
+  @inline(__always)
+  static func finish(_ sum: Double, count: Int) -> Double { sum }
+}
 
 /// Makes the result of a sum of integers.
 protocol IntegerFinish: Sendable {

@@ -66,19 +66,23 @@ struct Resize: Operator {
       let axes = try context.resizeGeometry(method, first: 1, rank: input.rank)
         .resizedAxes(input.shape).filter { !$0.resized.isIdentity(method) }
       guard !axes.isEmpty else { return .alias(input: 0) }
-      guard method.interpolation != .nearest else { return try nearestKernel(input, axes) }
+      guard method.interpolation != .nearest else {
+        return try nearestKernel(input, axes, context.instructionSet)
+      }
       return try SeparableResampling(
         elementType: input.elementType, inputShape: input.shape,
         passes: axes.map { axis, resized in
           let (weights, outside) = resized.weights(method)
-          return .init(axis: axis, weights: weights, filled: outside)
-        }, fill: Double(method.extrapolationValue)
+          return .init(
+            axis: axis, weights: weights, filled: outside, fill: Double(method.extrapolationValue))
+        }, instructionSet: context.instructionSet
       ).kernel()
     }
   }
 
   private func nearestKernel(
-    _ input: PrepareContext.Description, _ axes: [(axis: Int, resized: ResizedAxis)]
+    _ input: PrepareContext.Description, _ axes: [(axis: Int, resized: ResizedAxis)],
+    _ instructionSet: InstructionSet
   ) throws -> PreparedKernel {
     var indices = input.shape.map { (0..<$0).map(Int?.some) }
     for (axis, resized) in axes { indices[axis] = resized.nearest(method) }
@@ -90,7 +94,8 @@ struct Resize: Operator {
       withExtendedLifetime(value) {}
     }
     return AxisGather(
-      indices: indices, inputShape: input.shape, width: input.elementType.byteWidth, fill: fill
+      indices: indices, inputShape: input.shape, width: input.elementType.byteWidth, fill: fill,
+      instructionSet: instructionSet
     ).kernel()
   }
 

@@ -29,7 +29,7 @@ struct ResizeGradient: Operator {
       elementType: output.elementType, inputShape: context.input(0).shape,
       passes: axes.map { axis, resized in
         .init(axis: axis, weights: resized.weights(method).weights.transposed())
-      }
+      }, instructionSet: context.instructionSet
     ).kernel()
   }
 

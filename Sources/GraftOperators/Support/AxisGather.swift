@@ -13,6 +13,7 @@ struct AxisGather {
   let width: Int
   /// What stands where an axis has no input index: one element.
   let fill: Tensor
+  let instructionSet: InstructionSet
 
   func kernel(input: Int = 0) -> PreparedKernel {
     var width = width
@@ -34,16 +35,36 @@ struct AxisGather {
     let rowCount = extents.dropLast().reduce(1, *)
     let rowBytes = (extents.last ?? 0) * width
     guard rowBytes > 0 else { return PreparedKernel(phases: []) }
+    let kernels = graft_resampling_kernels(instructionSet.rawValue).pointee
+    let rowMap = axisCount == 0 ? nil : rowMap(axisCount - 1, width, kernels.lane_count)
     return .parallel(count: rowCount, grain: max(1, (1 << 16) / rowBytes)) {
       [offsets, width, fill] arguments, range in
       extents.withUnsafeBufferPointer { extents in
         offsets.withUnsafeBufferPointer { offsets in
-          graft_movement_gather_axes(
-            arguments.output(0), arguments.input(input), fill.baseAddress, width, extents.count,
-            extents.baseAddress, offsets.baseAddress, range.lowerBound, range.count)
+          func gather(_ rows: UnsafePointer<graft_movement_rows>?) {
+            graft_movement_gather_axes(
+              arguments.output(0), arguments.input(input), fill.baseAddress, width, extents.count,
+              extents.baseAddress, offsets.baseAddress, rows, range.lowerBound, range.count)
+          }
+          guard let rowMap else { return gather(nil) }
+          rowMap.withUnsafeMap { map in
+            var rows = graft_movement_rows(pick_row: kernels.pick_row, map: map)
+            gather(&rows)
+          }
         }
       }
     }
+  }
+
+  /// The last axis, for rows of elements of `width` bytes, if vectors can pick them.
+  private func rowMap(_ axis: Int, _ width: Int, _ laneCount: Int) -> LaneMap? {
+    let inner = width / 4
+    guard laneCount > 1, width % 4 == 0, inner > 0, inner < laneCount,
+      indices[axis].allSatisfy({ $0 != nil })
+    else { return nil }
+    return LaneMap(
+      AxisWeights(picking: indices[axis], from: inputShape[axis]), inner: inner,
+      laneCount: laneCount)
   }
 
   private func isWhole(_ axis: Int) -> Bool {

@@ -1,5 +1,8 @@
 import CGraftKernels
 
+// The kernels that a matrix points to are constants.
+extension graft_movement_matrix: @unchecked @retroactive Sendable {}
+
 /// A copy of elements between two strided layouts, whatever their type: the core of most operators
 /// that only move data.
 ///
@@ -32,9 +35,10 @@ struct ElementCopy: Sendable {
   /// - Parameters:
   ///   - width: bytes of an element
   ///   - axes: outermost first, in the destination's order
+  ///   - instructionSet: counts for transpositions alone
   init(
     from source: Source, to output: Int = 0, width: Int, axes: [Axis], sourceOffset: Int = 0,
-    destinationOffset: Int = 0
+    destinationOffset: Int = 0, instructionSet: InstructionSet = .current
   ) {
     self.source = source
     self.output = output
@@ -74,7 +78,8 @@ struct ElementCopy: Sendable {
     let rowBlock = max(1, min(rows.extent, (rowsPerBlock + line - 1) / line * line))
     matrix = graft_movement_matrix(
       width: width, rows: ElementCopy.inBytes(rows), columns: ElementCopy.inBytes(columns),
-      row_block: rowBlock, column_block: columnBlock)
+      row_block: rowBlock, column_block: columnBlock,
+      kernels: graft_movement_kernels(instructionSet.rawValue))
     outer = axes.map(ElementCopy.inBytes)
     blockCount =
       isEmpty

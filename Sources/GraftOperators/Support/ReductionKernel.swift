@@ -10,9 +10,15 @@ protocol Reduction<Element, Accumulator>: Sendable {
 
 /// Loops that reduce rows, or reduce many rows into one element by element.
 struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable>: Sendable {
+  /// Reduces rows of `count` contiguous elements, which begin `stride` apart, to as many results.
+  typealias Reduce =
+    @Sendable (
+      _ results: UnsafeMutablePointer<Accumulator>, _ elements: UnsafePointer<Element>,
+      _ rowCount: Int, _ stride: Int, _ count: Int
+    ) -> Void
+
   let identity: Accumulator
-  /// Reduces a contiguous run.
-  let reduce: @Sendable (_ elements: UnsafePointer<Element>, _ count: Int) -> Accumulator
+  let reduce: Reduce
   /// Takes the elements of a run into as many accumulators.
   let accumulate:
     @Sendable (
@@ -24,38 +30,48 @@ struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable
   init<Operation: Reduction<Element, Accumulator>>(_: Operation.Type) {
     self.init(
       Operation.self,
-      reduce: { elements, count in
-        // Four accumulators in turn, so that an operation need not wait for the one before.
-        var first = Operation.identity
-        var second = first
-        var third = first
-        var fourth = first
-        var index = 0
-        while index + 4 <= count {
-          Operation.accumulate(elements[index], into: &first)
-          Operation.accumulate(elements[index + 1], into: &second)
-          Operation.accumulate(elements[index + 2], into: &third)
-          Operation.accumulate(elements[index + 3], into: &fourth)
-          index += 4
+      reduce: { results, elements, rowCount, stride, count in
+        for row in 0..<rowCount {
+          results[row] = ReductionLoops.reduced(
+            elements + row * stride, count, by: Operation.self)
         }
-        while index < count {
-          Operation.accumulate(elements[index], into: &first)
-          index += 1
-        }
-        Operation.merge(second, into: &first)
-        Operation.merge(fourth, into: &third)
-        Operation.merge(third, into: &first)
-        return first
       },
       accumulate: { accumulators, elements, count in
         for index in 0..<count { Operation.accumulate(elements[index], into: &accumulators[index]) }
       })
   }
 
+  @inline(__always)
+  private static func reduced<Operation: Reduction<Element, Accumulator>>(
+    _ elements: UnsafePointer<Element>, _ count: Int, by _: Operation.Type
+  ) -> Accumulator {
+    // Four accumulators in turn, so that an operation need not wait for the one before.
+    var first = Operation.identity
+    var second = first
+    var third = first
+    var fourth = first
+    var index = 0
+    while index + 4 <= count {
+      Operation.accumulate(elements[index], into: &first)
+      Operation.accumulate(elements[index + 1], into: &second)
+      Operation.accumulate(elements[index + 2], into: &third)
+      Operation.accumulate(elements[index + 3], into: &fourth)
+      index += 4
+    }
+    while index < count {
+      Operation.accumulate(elements[index], into: &first)
+      index += 1
+    }
+    Operation.merge(second, into: &first)
+    Operation.merge(fourth, into: &third)
+    Operation.merge(third, into: &first)
+    return first
+  }
+
   /// Loops written by hand for what `Operation` says.
   init<Operation: Reduction<Element, Accumulator>>(
     _: Operation.Type,
-    reduce: @escaping @Sendable (UnsafePointer<Element>, Int) -> Accumulator,
+    reduce: @escaping Reduce,
     accumulate:
       @escaping @Sendable (
         UnsafeMutablePointer<Accumulator>, UnsafePointer<Element>, Int
@@ -73,73 +89,32 @@ extension PrepareContext {
   ///
   /// How the work is cut, and with it the order of all operations, follows from the shape alone.
   /// - Parameter finish: makes an element of an accumulator and the number of elements behind it
+  @inline(__always)
   func reductionKernel<Element, Accumulator>(
     axes: [Int], _ loops: ReductionLoops<Element, Accumulator>,
     finish: @escaping @Sendable (Accumulator, Int) -> Element
   ) throws -> PreparedKernel {
     let shape = try input(0).shape
     return ReductionKernel(
-      plan: ReductionPlan(shape: shape, axes: axes), loops: loops, finish: finish
+      plan: ReductionPlan(shape: shape, axes: axes), loops: loops,
+      finish: { accumulators, results, outputCount, reducedCount in
+        for index in 0..<outputCount {
+          results[index] = finish(accumulators[index], reducedCount)
+        }
+      }
     ).kernel()
-  }
-}
-
-/// Which elements come together in which output, and in how many parts.
-struct ReductionPlan: Sendable {
-  /// The outputs, by where their first element lies.
-  let kept: StridedRows
-  /// The elements of one output.
-  let reduced: StridedRows
-  let outputCount: Int
-  /// Elements behind one output.
-  let reducedCount: Int
-  /// Outputs that one task makes.
-  let outputsPerTask: Int
-  /// Parts that the elements of an output are cut into, if there are too few outputs for many
-  /// tasks.
-  let partCount: Int
-
-  init(shape: Shape, axes: [Int]) {
-    let strides = shape.denseStrides
-    let isReduced = shape.indices.map { axes.contains($0) }
-    func rows(_ included: (Int) -> Bool) -> StridedRows {
-      let chosen = shape.indices.filter(included)
-      return StridedRows(
-        extents: chosen.map { shape[$0] }, strides: [chosen.map { strides[$0] }])
-    }
-    kept = rows { !isReduced[$0] }
-    reduced = rows { isReduced[$0] }
-    outputCount = kept.elementCount
-    reducedCount = reduced.elementCount
-    let elementsPerTask = 16384
-    let fewest = kept.innerCount > 1 ? 256 : 1
-    outputsPerTask = max(fewest, elementsPerTask / max(1, reducedCount))
-    let taskCount = (outputCount + outputsPerTask - 1) / outputsPerTask
-    let work = outputCount * reducedCount
-    partCount =
-      taskCount < 8 && work >= 8 * elementsPerTask
-      ? min(64, reducedCount, work / (4 * elementsPerTask)) : 1
-  }
-
-  var taskCount: Int { (outputCount + outputsPerTask - 1) / outputsPerTask }
-
-  func outputs(ofTask task: Int) -> Range<Int> {
-    let start = task * outputsPerTask
-    return start..<min(outputCount, start + outputsPerTask)
-  }
-
-  func elements(ofPart part: Int) -> Range<Int> {
-    let quotient = reducedCount / partCount
-    let remainder = reducedCount % partCount
-    let start = part * quotient + min(part, remainder)
-    return start..<start + quotient + (part < remainder ? 1 : 0)
   }
 }
 
 private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable & Sendable> {
   let plan: ReductionPlan
   let loops: ReductionLoops<Element, Accumulator>
-  let finish: @Sendable (Accumulator, Int) -> Element
+  /// Makes elements of as many accumulators, each of which has `reducedCount` elements behind it.
+  let finish:
+    @Sendable (
+      _ accumulators: UnsafePointer<Accumulator>, _ results: UnsafeMutablePointer<Element>,
+      _ outputCount: Int, _ reducedCount: Int
+    ) -> Void
 
   /// Accumulators that a task keeps at hand.
   private static var blockCount: Int { 1024 }
@@ -162,9 +137,7 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
         arguments.input(0, as: Element.self), plan.outputs(ofTask: task), 0..<plan.reducedCount,
         scratch.bindMemory(to: Accumulator.self, capacity: Self.blockCount)
       ) { accumulators, position, count in
-        for index in 0..<count {
-          results[position + index] = finish(accumulators[index], plan.reducedCount)
-        }
+        finish(accumulators, results + position, count, plan.reducedCount)
       }
     }
   }
@@ -200,7 +173,7 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
         for part in 1..<plan.partCount {
           merge(partials[part * plan.outputCount + index], &accumulator)
         }
-        results[index] = finish(accumulator, plan.reducedCount)
+        finish(&accumulator, results + index, 1, plan.reducedCount)
       }
     }
     return PreparedKernel(
@@ -242,18 +215,22 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
         }
       }
     }
-    let isSingleRow = plan.reduced.outerExtents.isEmpty
+    if plan.reduced.outerExtents.isEmpty {
+      return { elements, outputs, part, block, sink in
+        plan.forEachRun(in: outputs, limit: Self.blockCount) { offset, stride, position, count in
+          loops.reduce(
+            block, elements + offset + part.lowerBound, count, stride, part.count)
+          sink(block, position, count)
+        }
+      }
+    }
     return { elements, outputs, part, block, sink in
       plan.kept.forEachRow(in: outputs) { offsets, position, _ in
         let first = elements + offsets[0]
-        if isSingleRow {
-          block.pointee = loops.reduce(first + part.lowerBound, part.count)
-          sink(block, position, 1)
-          return
-        }
         var accumulator = loops.identity
         plan.reduced.forEachRow(in: part) { offsets, _, length in
-          loops.merge(loops.reduce(first + offsets[0], length), &accumulator)
+          loops.reduce(block, first + offsets[0], 1, 0, length)
+          loops.merge(block.pointee, &accumulator)
         }
         block.pointee = accumulator
         sink(block, position, 1)

@@ -34,7 +34,7 @@ struct SumToShape: Operator {
       $0 < missing || (target[$0 - missing] == 1 && shape[$0] != 1)
     }
     return try context.sumKernel(
-      axes: axes, of: .element, finish: { sum, _ in sum }, finishInteger: IntegerTotal.self)
+      axes: axes, of: .element, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = dy, broadcast
