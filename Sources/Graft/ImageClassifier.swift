@@ -1,3 +1,4 @@
+import GraftRuntime
 import GraftVision
 
 /// Names what is in pictures, with any network that Graft reads.
