@@ -27,14 +27,14 @@ static TARGET void NAME(finish_rows)(
     const graft_gemm_problem *p, const void *untyped_partial, ptrdiff_t split_count,
     ptrdiff_t first_column, ptrdiff_t column_count) {
   const ELEMENT *partial = untyped_partial;
-  const ptrdiff_t size = p->rows * p->columns;
+  const ptrdiff_t stride = graft_partial_stride(p->columns), size = p->rows * stride;
   for (ptrdiff_t row = 0; row < p->rows; row++) {
     ELEMENT *c = (ELEMENT *)p->c + row * p->c_row_stride;
     for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
-      c[column] = partial[row * p->columns + column];
+      c[column] = partial[row * stride + column];
     for (ptrdiff_t split = 1; split < split_count; split++)
       for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
-        c[column] += partial[split * size + row * p->columns + column];
+        c[column] += partial[split * size + row * stride + column];
     for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
       c[column] = NAME(finished)(p, row, column, c[column]);
   }

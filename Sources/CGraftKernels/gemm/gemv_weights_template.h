@@ -89,7 +89,7 @@ static inline __attribute__((always_inline)) TARGET void WEIGHT_NAME(add_some_ro
       x[row][i] = a[row * p->a_row_stride + (k + i) * p->a_depth_stride];
   const ptrdiff_t stride = p->b_depth_stride;
   const WEIGHT *b = (const WEIGHT *)p->b + k * stride;
-  const ptrdiff_t columns = p->columns, end = first_column + column_count;
+  const ptrdiff_t columns = graft_partial_stride(p->columns), end = first_column + column_count;
   ptrdiff_t column = first_column;
   for (; column + LANES <= end; column += LANES) {
     NAME(vector) sums[4];
@@ -143,13 +143,13 @@ static TARGET void WEIGHT_NAME(add_many_rows)(
 #pragma unroll
       for (int i = 0; i < DEPTH; i++) sum += (NAME(vector))x[row][i] * y[i];
       *(NAME(unaligned_vector) *)place = sum;
-      place += p->columns;
+      place += graft_partial_stride(p->columns);
     }
   }
   for (; column < end; column++)
     for (ptrdiff_t row = 0; row < p->rows; row++)
       for (int i = 0; i < DEPTH; i++)
-        partial[row * p->columns + column] += x[row][i] * LOAD_WEIGHT(b + i * stride + column);
+        partial[row * graft_partial_stride(p->columns) + column] += x[row][i] * LOAD_WEIGHT(b + i * stride + column);
 }
 
 /// Some rows of the depth that `add_many_rows` leaves.
@@ -162,7 +162,7 @@ static TARGET void WEIGHT_NAME(add_last_rows)(
     for (ptrdiff_t row = 0; row < p->rows; row++) {
       const ELEMENT x = a[row * p->a_row_stride + k * p->a_depth_stride];
       for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
-        partial[row * p->columns + column] += x * LOAD_WEIGHT(b + k * p->b_depth_stride + column);
+        partial[row * graft_partial_stride(p->columns) + column] += x * LOAD_WEIGHT(b + k * p->b_depth_stride + column);
     }
 }
 
@@ -179,7 +179,7 @@ static TARGET void WEIGHT_NAME(add_rows)(
     ptrdiff_t first_column, ptrdiff_t column_count, void *untyped_partial) {
   ELEMENT *partial = untyped_partial;
   for (ptrdiff_t row = 0; row < p->rows; row++)
-    memset(partial + row * p->columns + first_column, 0, (size_t)column_count * sizeof(ELEMENT));
+    memset(partial + row * graft_partial_stride(p->columns) + first_column, 0, (size_t)column_count * sizeof(ELEMENT));
   const ptrdiff_t end = first_depth + depth_count;
   ptrdiff_t k = first_depth;
   switch (p->rows) {

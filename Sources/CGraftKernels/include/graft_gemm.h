@@ -62,12 +62,12 @@ typedef struct {
   void (*dot_columns)(
       const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
   /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it
-  /// to those columns of `partial`, which is rows x columns. B's column stride is 1, and rows is at most
+  /// to those columns of `partial`, whose rows are graft_partial_stride apart. B's column stride is 1, and rows is at most
   /// GRAFT_ROW_SUM_MAXIMUM_ROWS.
   void (*add_rows)(
       const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
-  /// Finishes what `add_rows` began: adds up `split_count` partial sums, rows x columns each, in
+  /// Finishes what `add_rows` began: adds up `split_count` partial sums, one behind the other, in
   /// order.
   void (*finish_rows)(
       const graft_gemm_problem *problem, const void *partial, ptrdiff_t split_count,
@@ -75,6 +75,10 @@ typedef struct {
   /// Scratch bytes that `product` needs for a block, aligned to 64.
   size_t (*scratch_byte_count)(ptrdiff_t row_count, ptrdiff_t column_count, ptrdiff_t depth);
 } graft_gemm_table;
+
+/// Elements from row to row of partial sums: not a power of 2, so that a column's sums do not fall into one set of the
+/// cache.
+static inline ptrdiff_t graft_partial_stride(ptrdiff_t columns) { return columns + 16; }
 
 enum { GRAFT_GEMV_MAXIMUM_ROWS = 4, GRAFT_ROW_SUM_MAXIMUM_ROWS = 32 };
 

@@ -62,7 +62,7 @@ struct MatrixVectorProduct: Sendable {
     // Partial sums of many rows are large themselves.
     let maximumSplits = product.rows <= GRAFT_GEMV_MAXIMUM_ROWS ? 64 : 16
     let splits = max(1, min(maximumSplits, groups, Int(work / Double(MatrixVectorProduct.grain))))
-    let size = product.rows * product.columns * byteWidth
+    let size = product.rows * graft_partial_stride(product.columns) * byteWidth
     let finishParts = max(1, min(64, product.columns * splits / 16384))
 
     let sums = PreparedKernel.Phase(taskCount: product.batch.count * splits * columnParts) {
