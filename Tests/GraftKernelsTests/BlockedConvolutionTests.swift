@@ -129,7 +129,7 @@ extension ConvolutionCase {
 
 extension Tensor {
   /// [N, C, H, W] as [N, C / 16, H, W, 16].
-  fileprivate func blocked(fill: Float = 0) throws -> Tensor {
+  func blocked(fill: Float = 0) throws -> Tensor {
     let (channels, size) = (shape[1], shape[2] * shape[3])
     let blocks = blockCount(channels)
     let source = try elements(as: Float.self)
@@ -145,13 +145,13 @@ extension Tensor {
 }
 
 extension Reference {
-  fileprivate mutating func addBias(_ bias: [Double]) {
+  mutating func addBias(_ bias: [Double]) {
     let size = shape[2] * shape[3]
     for index in values.indices { add(bias[index / size % bias.count], at: index) }
   }
 
   /// What the reference of [N, C, H, W] is in blocks.
-  fileprivate func blocked(fill: Float = 0) throws -> Reference {
+  func blocked(fill: Float = 0) throws -> Reference {
     let blockedValues = try Tensor(values.map(Float.init), shape: shape).blocked(fill: fill)
     var result = Reference(shape: blockedValues.shape)
     result.values = try blockedValues.reals()

@@ -68,11 +68,13 @@ struct Reference {
   }
 }
 
-/// Runs a node with every instruction set, with constant and with computed inputs, with 1, 2, 3 and
-/// 8 threads; expects the reference, and the same bits for any number of threads.
+/// Runs a node with every instruction set, with constant and with computed inputs (or some of these), with
+/// 1, 2, 3 and 8 threads; expects the reference, and the same bits for any number of threads.
 func expect(
   _ reference: Reference, from operatorType: String, domain: String = "",
   attributes: [String: Attribute] = [:], inputs: [Tensor?], _ comment: String = "",
+  instructionSets: [InstructionSet] = testedInstructionSets, precision: Precision = .float,
+  bfloat16Instructions: BFloat16Instructions = .detected, constantness: [Bool] = [false, true],
   sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
   let node = Node(
@@ -80,14 +82,16 @@ func expect(
     inputs: inputs.indices.map { inputs[$0] == nil ? nil : ValueID($0) },
     outputs: [ValueID(inputs.count)], attributes: attributes)
   let operation = try OperatorCatalog.make(node)
-  for instructionSet in testedInstructionSets {
-    for isConstant in [false, true] {
+  for instructionSet in instructionSets {
+    for isConstant in constantness {
       var first: Tensor?
       // How work is cut into tasks does not depend on the instruction set.
-      for threads in instructionSet == testedInstructionSets.last ? [1, 2, 3, 8] : [1, 2] {
+      for threads in instructionSet == instructionSets.last ? [1, 2, 3, 8] : [1, 2] {
         let outputs = try evaluate(
           operation, inputs: inputs.map { $0.map { .tensor($0) } }, wantedOutputs: [true],
-          instructionSet: instructionSet, treatInputsAsConstant: isConstant, threads: threads,
+          instructionSet: instructionSet, precision: precision,
+          bfloat16Instructions: bfloat16Instructions, treatInputsAsConstant: isConstant,
+          threads: threads,
           pool: wideThreadPool)
         let output = try #require(try outputs[0]?.tensor)
         guard let expected = first else {
