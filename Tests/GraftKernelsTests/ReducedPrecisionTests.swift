@@ -31,6 +31,20 @@ import Testing
     }
   }
 
+  /// Matrices so large that more rows stream them, too.
+  @Test(arguments: [5, 7])
+  func widensWeightsForMoreRows(_ rows: Int) throws {
+    var generator = SeededGenerator(seed: UInt64(rows))
+    let sizes = MatrixProductTests.Case(rows: rows, columns: 4099, depth: 1027)
+    let left = try generator.tensor(.float, [rows, sizes.depth])
+    let right = try generator.tensor(.float, [sizes.depth, sizes.columns])
+    let addend = try generator.tensor(.float, [sizes.columns])
+    let reference = try product(
+      left.reals(), right.rounded(), addend.reals(), sizes, isTransposed: false)
+    try expectNarrow(
+      reference, from: "Gemm", inputs: [left, right, addend], bfloat16Instructions: [.none])
+  }
+
   @Test func oneColumnIsOneRow() throws {
     var generator = SeededGenerator(seed: 4)
     let left = try generator.tensor(.float, [601, 499])
@@ -268,7 +282,7 @@ import Testing
 private enum Special {
   static let values: [Float] = [
     .nan, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
-    .leastNonzeroMagnitude, -1e-39, .leastNormalMagnitude, 1, -1,
+    .leastNonzeroMagnitude, Float(bitPattern: 0x8012_3456), .leastNormalMagnitude, 1, -1,
     // Ties to even, downwards and upwards, and what lies just beside them.
     Float(bitPattern: 0x3f80_8000), Float(bitPattern: 0x3f81_8000),
     Float(bitPattern: 0x3f80_8001), Float(bitPattern: 0x3f81_7fff),

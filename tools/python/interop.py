@@ -79,9 +79,11 @@ def onnxruntime_outputs(path, inputs):
     return dict(zip(names, session.run(names, inputs)))
 
 
-def infer(pictures, *arguments):
+def infer(pictures, *arguments, environment=None):
     """The answers of `graft infer --json`, in order."""
-    result = graft("infer", *pictures, "--json", "--top-k", 5, *arguments)
+    result = graft(
+        "infer", *pictures, "--json", "--top-k", 5, *arguments, environment=environment
+    )
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -174,6 +176,25 @@ class VGG16(unittest.TestCase):
         expected = [(728.469, 786.968, 175.858), (583.561, 410.765, 180.921)]
         for pool, values in zip(pools, expected):
             np.testing.assert_allclose(outputs[pool][0, :3, 0, 0], values, atol=0.003)
+
+    def test_reduced_precision_names_the_same_things(self):
+        photos = sorted(glob.glob(os.path.join(DATA, "photos", "*.JPEG")))
+        with tempfile.TemporaryDirectory() as home:
+            environment = {"GRAFT_HOME": home}
+            # A cold start, and one from the compiled model.
+            exact, narrow, again = (
+                infer(photos, "--model", self.weights, *options, environment=environment)
+                for options in [[], ["--precision", "bf16"], ["--precision", "bf16"]]
+            )
+        self.assertEqual(len(exact), 62)
+        self.assertNotEqual(exact, narrow)
+        self.assertEqual(narrow, again)
+        for one, other in zip(exact, narrow):
+            first, second = one["predictions"][0], other["predictions"][0]
+            self.assertEqual(first["index"], second["index"], one["file"])
+            self.assertAlmostEqual(
+                first["probability"], second["probability"], delta=0.03, msg=one["file"]
+            )
 
     def test_memory_stays_near_the_size_of_the_weights(self):
         photo = os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg")
