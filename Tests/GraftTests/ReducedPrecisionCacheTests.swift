@@ -43,10 +43,10 @@ import Testing
   private func start(
     _ precision: Precision, cache: ModelCache?, threads: Int = 2
   ) throws -> Start {
-    let loaded = try ModelLoader().load(model, cache: cache, precision: precision)
     var options = Executable.Options()
     options.precision = precision
     options.threadCount = threads
+    let loaded = try ModelLoader().load(model, cache: cache, options: options)
     let executable = try loaded.executable(options)
     let x = try Tensor(
       (0..<2400).map { Float(($0 * 31) % 97) / 48 - 1 }, shape: [1, 96, 5, 5])
