@@ -2,6 +2,7 @@
 //   TARGET          the target attribute
 //   MAXIMUM_ROWS    rows of a full register tile
 //   PANEL_BLOCKS    blocks of 16 columns of a panel
+//   PERMUTES_BLOCKS whether there is an instruction that permutes the lanes of a block
 //   TABLE(base)     the name of a table
 
 #include "blocked_tables.h"
@@ -34,6 +35,7 @@ static TARGET void pool_squares(
 #include "depthwise_template.h"
 #include "pool_template.h"
 #include "response_template.h"
+#include "shuffle_template.h"
 #include "transpose_template.h"
 
 const graft_blocked_table TABLE(graft_blocked) = {
@@ -54,5 +56,6 @@ const graft_blocked_table TABLE(graft_blocked) = {
             .convolve_depthwise = convolve_depthwise,
             .scale_positions = scale_positions,
             .divide_responses = divide_responses,
+            .gather_channels = gather_channels,
         },
 };

@@ -184,10 +184,4 @@ void graft_pad_image(
     const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t pixel_count, ptrdiff_t top,
     ptrdiff_t left, ptrdiff_t padded_height, ptrdiff_t padded_width, float *padded);
 
-/// Fills a range of the positions of a block, whose 16 channels are these ones of an image of blocks; 0 where a channel
-/// is negative.
-void graft_blocked_gather_channels(
-    const float *image, ptrdiff_t position_count, const int32_t *channels, ptrdiff_t first_position,
-    ptrdiff_t end_position, float *block);
-
 #endif

@@ -66,6 +66,10 @@ typedef struct {
   void (*divide_responses)(
       const graft_blocked_response *response, const float *x, ptrdiff_t first_position,
       ptrdiff_t count, float *scratch, float *y);
+  /// Fills a block, whose 16 channels are these ones of an image of blocks; 0 where a channel is
+  /// negative.
+  void (*gather_channels)(
+      const float *image, ptrdiff_t position_count, const int32_t *channels, float *y);
 } graft_blocked_layers;
 
 /// Floats of scratch memory that `divide_responses` needs.

@@ -34,6 +34,7 @@ struct BlockedChannelShuffle: Operator {
         ? Int32(channel % groups * (channels / groups) + channel / groups) : -1
     }
     let blockSize = positions * channelBlock
+    let layers = context.blockedLayers
     return .parallel(count: shape[0] * blocks, grain: max(1, 2048 / max(1, positions))) {
       arguments, range in
       let input = arguments.input(0, as: Float.self)
@@ -41,10 +42,9 @@ struct BlockedChannelShuffle: Operator {
       sources.withUnsafeBufferPointer { sources in
         for index in range {
           let (image, block) = index.quotientAndRemainder(dividingBy: blocks)
-          graft_blocked_gather_channels(
+          layers.gather_channels(
             input + image * blocks * blockSize, positions,
-            sources.baseAddress! + block * channelBlock,
-            0, positions, output + index * blockSize)
+            sources.baseAddress! + block * channelBlock, output + index * blockSize)
         }
       }
     }
