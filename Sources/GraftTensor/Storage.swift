@@ -75,7 +75,8 @@ package final class Storage: @unchecked Sendable {
   ///
   /// - Throws: `GraftError` if the file cannot be opened, is no regular file, or cannot be mapped.
   package static func mappedFile(path: String) throws -> Storage {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without waiting for somebody to write, should it be a pipe.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw systemError("cannot open", path) }
     defer { close(descriptor) }
     return try mappedFile(descriptor: descriptor, path: path)

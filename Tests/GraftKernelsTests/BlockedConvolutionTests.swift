@@ -106,6 +106,9 @@ extension ConvolutionCase {
       make(40, 16, [11, 10], kernel: [5, 5], pads: [2, 2, 2, 2]),
       make(16, 32, [9, 9], groups: 2), make(17, 11, [8, 9], groups: 3),
       make(34, 68, [7, 6], kernel: [1, 1], pads: [0, 0, 0, 0], images: 2, groups: 4),
+      make(34, 34, [7, 9], kernel: [1, 1], pads: [0, 0, 0, 0], groups: 4),
+      make(4, 4, [9, 8], groups: 32),
+      make(6, 28, [8, 9], kernel: [1, 1], pads: [0, 0, 0, 0], groups: 4),
     ]
   }
 
@@ -115,6 +118,11 @@ extension ConvolutionCase {
     return (0..<count).map { _ in
       var result = ConvolutionCase(
         images: pick(1...2), groups: 1, channels: pick(1...40), rows: pick(1...70))
+      if pick(0...1) == 0 {
+        // Of those that the layout takes: groups of fewer rows, or of few and odd channels, stay as they are.
+        (result.groups, result.channels, result.rows) = (pick(2...6), pick(1...24), pick(4...24))
+        if result.channels % 2 == 1 { result.channels += 7 }
+      }
       result.kernel = pick(0...1) == 0 ? [3, 3] : [pick(1...4), pick(1...4)]
       result.strides = pick(0...1) == 0 ? [1, 1] : [pick(1...3), pick(1...3)]
       result.dilations = pick(0...2) > 0 ? [1, 1] : [pick(1...2), pick(1...2)]

@@ -9,7 +9,7 @@ import GraftTensor
 /// Small files of text.
 package enum TextFile {
   /// - Throws: `GraftError` if the file cannot be read, or is longer than `limit` bytes.
-  static func read(_ path: String, limit: Int) throws -> String {
+  package static func read(_ path: String, limit: Int) throws -> String {
     let file = try Storage.mappedFile(path: path)
     guard file.byteCount <= limit else {
       throw GraftError.badData("is longer than \(limit) bytes").at(path)

@@ -17,11 +17,23 @@ static ptrdiff_t maximum_depth(const graft_direct_problem *p) {
 
 static ptrdiff_t pixel_size(const graft_direct_problem *p) { return p->is_planar ? 1 : GRAFT_BLOCK; }
 
+/// Channels of the input that are multiplied in one step: the most of which a block and a group hold a whole
+/// number, so that a panel reads no more than the groups it needs. Pairs of bfloat16 come in whole blocks.
+static ptrdiff_t part_channels(const graft_direct_problem *p) {
+  if (p->group_count == 1 || p->is_planar || p->product->weight_format == GRAFT_WEIGHTS_BF16)
+    return pixel_size(p);
+  const ptrdiff_t channels = p->input_channels / p->group_count;
+  ptrdiff_t size = GRAFT_BLOCK;
+  while (channels % size != 0) size /= 2;
+  // Steps of one channel would cost more than the channels of 0 that they avoid.
+  return size == 1 ? GRAFT_BLOCK : size;
+}
+
 static ptrdiff_t all_columns(const graft_direct_problem *p) {
   return divide_up(p->output_channels, GRAFT_BLOCK) * GRAFT_BLOCK;
 }
 
-/// The parts (channels of a planar input, or blocks) of the input that a panel reads.
+/// The parts of the input that a panel reads.
 typedef struct {
   ptrdiff_t first, end;
 } part_range;
@@ -29,22 +41,42 @@ typedef struct {
 static part_range parts_of_panel(const graft_direct_problem *p, ptrdiff_t panel) {
   const ptrdiff_t rows = p->output_channels / p->group_count;
   const ptrdiff_t channels = p->input_channels / p->group_count;
-  const ptrdiff_t first_column = panel * p->product->panel_columns;
-  const ptrdiff_t end_column = smaller(p->output_channels, first_column + p->product->panel_columns);
+  const ptrdiff_t first_column = panel * p->panel_columns;
+  const ptrdiff_t end_column = smaller(p->output_channels, first_column + p->panel_columns);
   const part_range range = {
-      first_column / rows * channels / pixel_size(p),
-      divide_up(divide_up(end_column, rows) * channels, pixel_size(p)),
+      first_column / rows * channels / part_channels(p),
+      divide_up(divide_up(end_column, rows) * channels, part_channels(p)),
   };
   return range;
 }
 
 static ptrdiff_t columns_of_panel(const graft_direct_problem *p, ptrdiff_t panel) {
-  const ptrdiff_t left = all_columns(p) - panel * p->product->panel_columns;
-  return smaller(left, p->product->panel_columns);
+  const ptrdiff_t left = all_columns(p) - panel * p->panel_columns;
+  return smaller(left, p->panel_columns);
+}
+
+/// Multiplications per pixel and tap with panels of so many columns.
+static ptrdiff_t work_with_panels(const graft_direct_problem *p, ptrdiff_t columns) {
+  graft_direct_problem split = *p;
+  split.panel_columns = columns;
+  ptrdiff_t work = 0;
+  for (ptrdiff_t panel = 0; panel < divide_up(all_columns(p), columns); panel++) {
+    const part_range parts = parts_of_panel(&split, panel);
+    work += (parts.end - parts.first) * columns_of_panel(&split, panel);
+  }
+  return work;
+}
+
+ptrdiff_t graft_direct_panel_columns(const graft_direct_problem *p) {
+  const ptrdiff_t widest = p->product->panel_columns;
+  if (p->group_count == 1 || widest == GRAFT_BLOCK) return widest;
+  // A narrow panel loads as many pixels for half of the products.
+  const ptrdiff_t narrow = work_with_panels(p, GRAFT_BLOCK), wide = work_with_panels(p, widest);
+  return narrow * 8 < wide * 7 ? GRAFT_BLOCK : widest;
 }
 
 ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *p, ptrdiff_t panel) {
-  const ptrdiff_t part_size = p->kernel_height * p->kernel_width * pixel_size(p);
+  const ptrdiff_t part_size = p->kernel_height * p->kernel_width * part_channels(p);
   ptrdiff_t offset = 0;
   for (ptrdiff_t i = 0; i < panel; i++) {
     const part_range parts = parts_of_panel(p, i);
@@ -57,20 +89,20 @@ ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *p, ptrdiff_t pa
 static void convolve_panel(
     const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count,
     ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t panel, const float *weights) {
-  const ptrdiff_t pixel = pixel_size(p);
+  const ptrdiff_t pixel = pixel_size(p), part_size = part_channels(p);
   const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
   const part_range parts = parts_of_panel(p, panel);
   const ptrdiff_t step_count = (parts.end - parts.first) * tap_count;
-  const ptrdiff_t chunk_count = divide_up(step_count, maximum_depth(p) / pixel);
+  const ptrdiff_t chunk_count = divide_up(step_count, maximum_depth(p) / part_size);
   const ptrdiff_t segment_count = divide_up(column_count, p->product->maximum_rows);
   const ptrdiff_t plane = p->output_height * p->output_width * GRAFT_BLOCK;
-  const ptrdiff_t channel = panel * p->product->panel_columns;
+  const ptrdiff_t channel = panel * p->panel_columns;
   const ptrdiff_t columns = columns_of_panel(p, panel);
   ptrdiff_t steps[MAXIMUM_DEPTH];
   graft_blocked_tile tile = {
       .a_row_stride = p->column_stride * pixel,
       .steps = steps,
-      .step_depth = pixel,
+      .step_depth = part_size,
       .c_row_stride = GRAFT_BLOCK,
       .c_block_stride = plane,
       .bias = p->bias ? p->bias + channel : NULL,
@@ -80,14 +112,17 @@ static void convolve_panel(
     const ptrdiff_t first_step = step_count * chunk / chunk_count;
     const ptrdiff_t end_step = step_count * (chunk + 1) / chunk_count;
     tile.step_count = end_step - first_step;
-    tile.panel = weights + graft_weight_floats(p->product, first_step * columns * pixel);
+    tile.panel = weights + graft_weight_floats(p->product, first_step * columns * part_size);
     tile.accumulates = chunk > 0;
     tile.finishes = chunk + 1 == chunk_count;
     for (ptrdiff_t step = first_step; step < end_step; step++) {
-      const ptrdiff_t part = parts.first + step / tap_count, tap = step % tap_count;
-      const ptrdiff_t row = part * p->input_height + tap / p->kernel_width * p->row_dilation;
+      const ptrdiff_t tap = step % tap_count;
+      const ptrdiff_t input_channel = (parts.first + step / tap_count) * part_size;
+      const ptrdiff_t row =
+          input_channel / pixel * p->input_height + tap / p->kernel_width * p->row_dilation;
       const ptrdiff_t column = tap % p->kernel_width * p->column_dilation;
-      steps[step - first_step] = (row * p->input_width + column) * pixel;
+      steps[step - first_step] =
+          (row * p->input_width + column) * pixel + input_channel % pixel;
     }
     for (ptrdiff_t row = first_row; row < first_row + row_count; row++)
       for (ptrdiff_t segment = 0; segment < segment_count; segment++) {
@@ -116,20 +151,20 @@ void graft_direct_convolve(
 
 void graft_direct_pack(
     const graft_direct_problem *p, const void *weights, ptrdiff_t panel, float *packed) {
-  const ptrdiff_t pixel = pixel_size(p);
+  const ptrdiff_t part_size = part_channels(p);
   const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
   const ptrdiff_t rows = p->output_channels / p->group_count;
   const ptrdiff_t channels = p->input_channels / p->group_count;
   const part_range parts = parts_of_panel(p, panel);
-  const ptrdiff_t first = panel * p->product->panel_columns, end = first + columns_of_panel(p, panel);
+  const ptrdiff_t first = panel * p->panel_columns, width = columns_of_panel(p, panel);
+  const ptrdiff_t end = first + width;
   const graft_unaligned_float *source = weights;
-  const ptrdiff_t width = end - first;
   float *target = packed + graft_weight_floats(p->product, graft_direct_weight_offset(p, panel));
   const int packs_pairs = p->product->weight_format == GRAFT_WEIGHTS_BF16;
   float rows_of_depth[2 * GRAFT_MAXIMUM_PANEL_COLUMNS];
   for (ptrdiff_t part = parts.first; part < parts.end; part++)
     for (ptrdiff_t tap = 0; tap < tap_count; tap++)
-      for (ptrdiff_t channel = part * pixel; channel < (part + 1) * pixel; channel++) {
+      for (ptrdiff_t channel = part * part_size; channel < (part + 1) * part_size; channel++) {
         float *row = packs_pairs ? rows_of_depth + channel % 2 * width : target;
         for (ptrdiff_t column = first; column < end; column++) {
           const int meet = column < p->output_channels && channel < p->input_channels &&

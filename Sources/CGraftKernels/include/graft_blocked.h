@@ -148,6 +148,8 @@ void graft_winograd_pack(
 /// channels take, with weights of 0 for others in these blocks.
 typedef struct {
   const graft_blocked_product *product;
+  /// Columns of a panel of weights, from `graft_direct_panel_columns`.
+  ptrdiff_t panel_columns;
   /// Whether the input is [C, H, W], for images of few channels, instead of blocked.
   int is_planar;
   ptrdiff_t input_channels, output_channels, group_count;
@@ -165,13 +167,17 @@ typedef struct {
   graft_activation activation;
 } graft_direct_problem;
 
+/// The product's columns of a panel, or 16 where wider panels would span more groups and multiply more by
+/// zeros. Reads the problem's product, channels and groups only.
+ptrdiff_t graft_direct_panel_columns(const graft_direct_problem *problem);
+
 /// Computes some rows and columns of the output in some panels of its channels.
 void graft_direct_convolve(
     const graft_direct_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
     ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t first_panel, ptrdiff_t panel_count);
 
 /// Packs the weights of one panel, [part][tap][channel of the part][column], from [output channel][channel of the
-/// group][tap]. Reads the problem's channels, groups and kernel only.
+/// group][tap]. Reads the problem's panel columns, channels, groups and kernel only.
 void graft_direct_pack(
     const graft_direct_problem *problem, const void *weights, ptrdiff_t panel, float *packed);
 

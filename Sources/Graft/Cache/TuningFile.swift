@@ -21,9 +21,10 @@ package struct TuningFile: Sendable {
 
   /// What was measured on such a machine; empty if nothing was, or the file is damaged.
   package func read() -> TuningRecord {
-    guard let data = FileManager.default.contents(atPath: path), data.count <= TuningFile.byteLimit
-    else { return TuningRecord() }
-    return (try? JSONDecoder().decode(TuningRecord.self, from: data)) ?? TuningRecord()
+    guard let text = try? TextFile.read(path, limit: TuningFile.byteLimit) else {
+      return TuningRecord()
+    }
+    return (try? JSONDecoder().decode(TuningRecord.self, from: Data(text.utf8))) ?? TuningRecord()
   }
 
   /// - Throws: `GraftError` if the file cannot be written.

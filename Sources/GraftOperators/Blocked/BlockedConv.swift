@@ -24,15 +24,17 @@ package struct BlockedConv: Operator {
   }
 
   /// Whether the kernels take a convolution of such weights, [M, C / group, kH, kW], and are the best there are:
-  /// groups of few channels would be multiplied by zeros for the most part.
+  /// groups of few output channels would be multiplied by zeros for the most part, and odd groups of few input channels,
+  /// which no step of several channels divides, too.
   package static func accepts(weights: Shape, groupCount: Int, isPlanar: Bool) -> Bool {
     guard weights.count == 4, weights.elementCount > 0, weights[0] % groupCount == 0 else {
       return false
     }
     guard groupCount > 1 else { return true }
     let rows = weights[0] / groupCount
-    let groupsOfPanel = (2 * channelBlock + rows - 1) / rows
-    return !isPlanar && groupsOfPanel <= 8 && weights[1] * groupsOfPanel >= channelBlock
+    let groupsOfPanel = (channelBlock + rows - 1) / rows
+    return !isPlanar && groupsOfPanel <= 4
+      && (weights[1] % 2 == 0 || weights[1] * groupsOfPanel >= channelBlock / 2)
   }
 
   package func infer(_ context: inout InferenceContext) throws {

@@ -9,6 +9,7 @@ struct DirectConvolution: Sendable {
   private let weights: PackedOperand
   private let bias: PackedOperand?
   private let panelCount: Int
+  private let panelColumns: Int
   private let split: Split
   /// Extents of the input as it is read, and where its padded copy lies in scratch memory.
   private let source: BlockedConvolutionProblem.Axes
@@ -52,17 +53,22 @@ struct DirectConvolution: Sendable {
     self.problem = problem
     self.product = product
     instructionSet = context.instructionSet.rawValue
-    let panelCount = problem.panelCount(panelColumns: product.panelColumns)
+    let panelColumns = withUnsafePointer(to: problem.description(product)) {
+      graft_direct_panel_columns($0)
+    }
+    let panelCount = problem.panelCount(panelColumns: panelColumns)
     self.panelCount = panelCount
-    let weightCount = withUnsafePointer(to: problem.description(product)) {
+    self.panelColumns = panelColumns
+    let weightCount = withUnsafePointer(to: problem.description(product, panelColumns)) {
       graft_direct_weight_offset($0, panelCount)
     }
     weights = try PackedOperand(
       input: 1, count: product.floatCount(ofWeights: weightCount), taskCount: panelCount,
-      format: "direct/\(problem.isPlanar)/\(problem.groupCount)/\(product.format)",
+      format:
+        "direct/\(problem.isPlanar)/\(problem.groupCount)/\(product.format)/\(panelColumns)",
       scratch: &scratch, context
     ) { source, panel, packed in
-      withUnsafePointer(to: problem.description(product)) {
+      withUnsafePointer(to: problem.description(product, panelColumns)) {
         graft_direct_pack($0, source, panel, packed)
       }
     }
@@ -135,7 +141,7 @@ struct DirectConvolution: Sendable {
 
   private func run(_ image: Int, rowPart: Int, panelPart: Int, _ arguments: KernelArguments) {
     let outputOffset = image * problem.outputBlocks * channelBlock * problem.output.product
-    var description = problem.description(product)
+    var description = problem.description(product, panelColumns)
     description.input_height = source.height
     description.input_width = source.width
     description.output_height = problem.output.height
@@ -187,9 +193,12 @@ struct DirectConvolution: Sendable {
 
 extension BlockedConvolutionProblem {
   /// What packing and computing share.
-  fileprivate func description(_ product: BlockedProduct) -> graft_direct_problem {
+  fileprivate func description(
+    _ product: BlockedProduct, _ panelColumns: Int = 0
+  ) -> graft_direct_problem {
     var description = graft_direct_problem()
     description.product = product.pointer
+    description.panel_columns = panelColumns
     description.is_planar = isPlanar ? 1 : 0
     description.input_channels = inputChannels
     description.output_channels = outputChannels
