@@ -164,27 +164,27 @@ static void transform_tile_by_tile(
   }
 }
 
-/// Takes some tiles through all layers of a task: input, products, output.
+/// Takes some tiles through all that is to be done: input, products, output.
 static void run_tiles(void *untyped, ptrdiff_t task, int thread) {
   winograd_layer *layer = untyped;
   const ptrdiff_t task_count = divide_up(layer->tile_count, layer->scheme.tiles_per_task);
   const ptrdiff_t first = part_start(layer->tile_count, task, task_count);
   const ptrdiff_t count = part_start(layer->tile_count, task + 1, task_count) - first;
   float *memory = layer->thread_memory + thread * layer->thread_stride;
-  const double start = now();
+  const double start = thread_time();
   if (layer->scheme.transforms_tile_by_tile)
     transform_tile_by_tile(&layer->problem, first, count, memory);
   else
     graft_winograd_transform(
         &layer->problem, first, count, 0, layer->problem.input_blocks, memory);
-  const double middle = now();
+  const double middle = thread_time();
   for (ptrdiff_t panel = 0; panel < layer->panel_count; panel += layer->scheme.panels_per_call)
     graft_winograd_multiply(
         &layer->problem, memory, first, count, panel,
         smaller(layer->scheme.panels_per_call, layer->panel_count - panel),
         memory + transformed_floats(layer));
   layer->seconds[thread].input += middle - start;
-  layer->seconds[thread].multiply += now() - middle;
+  layer->seconds[thread].multiply += thread_time() - middle;
 }
 
 /// A group of the tiles of a chunk.
@@ -215,10 +215,10 @@ static void transform_group(void *untyped, ptrdiff_t task, int thread) {
   winograd_layer *layer = untyped;
   const ptrdiff_t blocks = layer->problem.input_blocks;
   const tile_group group = group_at(layer, task / blocks);
-  const double start = now();
+  const double start = thread_time();
   graft_winograd_transform(
       &layer->problem, group.first_tile, group.tile_count, task % blocks, 1, group.transformed);
-  layer->seconds[thread].input += now() - start;
+  layer->seconds[thread].input += thread_time() - start;
 }
 
 static void multiply_group(void *untyped, ptrdiff_t task, int thread) {
@@ -226,12 +226,12 @@ static void multiply_group(void *untyped, ptrdiff_t task, int thread) {
   const ptrdiff_t groups = group_count(layer), panels = layer->scheme.panels_per_call;
   const tile_group group = group_at(layer, task % groups);
   const ptrdiff_t panel = task / groups * panels;
-  const double start = now();
+  const double start = thread_time();
   graft_winograd_multiply(
       &layer->problem, group.transformed, group.first_tile, group.tile_count, panel,
       smaller(panels, layer->panel_count - panel),
       layer->thread_memory + thread * layer->thread_stride);
-  layer->seconds[thread].multiply += now() - start;
+  layer->seconds[thread].multiply += thread_time() - start;
 }
 
 void run_layer(winograd_layer *layer, int thread_count) {

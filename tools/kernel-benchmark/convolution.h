@@ -30,7 +30,7 @@ typedef struct {
   /// `thread_floats` for each thread, `thread_stride` apart.
   float *thread_memory;
   ptrdiff_t thread_stride;
-  /// What threads spent in the last run, summed over them.
+  /// What each thread worked on inputs and on products and outputs in the last run.
   struct {
     _Alignas(64) double input, multiply;
   } seconds[MAXIMUM_THREADS];

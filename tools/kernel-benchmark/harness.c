@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 void fail(int status, const char *format, ...) {
   fflush(stdout);
@@ -17,11 +18,38 @@ void fail(int status, const char *format, ...) {
   exit(status);
 }
 
-double now(void) {
+static double read_clock(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
+
+double now(void) { return read_clock(CLOCK_MONOTONIC); }
+
+double thread_time(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+/// Seconds that all processors worked, and those that this process did.
+typedef struct {
+  double all, own;
+} work_time;
+
+static work_time time_of_work(void) {
+  work_time time = {0, 0};
+  FILE *file = fopen("/proc/stat", "r");
+  unsigned long long ticks[8];
+  if (file && fscanf(
+                  file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1],
+                  &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]) == 8)
+    // All but idle (3) and waiting for a disk (4); the last is what a host gave to others.
+    for (int i = 0; i < 8; i++)
+      if (i != 3 && i != 4) time.all += (double)ticks[i] / (double)sysconf(_SC_CLK_TCK);
+  if (file) fclose(file);
+  time.own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+  return time;
+}
+
+/// Of a processor, what other programs took while candidates were measured.
+static double share_of_others;
 
 static int compare_doubles(const void *left, const void *right) {
   const double x = *(const double *)left, y = *(const double *)right;
@@ -35,6 +63,8 @@ double measure_in_turns(
   const size_t row = (size_t)candidate_count * (size_t)measure_count;
   double *all = allocate((ptrdiff_t)(row * (size_t)rounds * sizeof(double)), PAGES_DEFAULT);
   double *sorted = allocate(rounds * (ptrdiff_t)sizeof(double), PAGES_DEFAULT);
+  const work_time work = time_of_work();
+  const double start = now();
   for (int round = -1; round < rounds; round++)
     for (int turn = 0; turn < candidate_count; turn++) {
       const int candidate = round % 2 ? candidate_count - 1 - turn : turn;
@@ -42,6 +72,8 @@ double measure_in_turns(
           all + (size_t)larger(round, 0) * row + (size_t)candidate * (size_t)measure_count;
       run(context, candidate, measures);
     }
+  const work_time work_at_end = time_of_work();
+  share_of_others = (work_at_end.all - work.all - (work_at_end.own - work.own)) / (now() - start);
   double spread = 0;
   for (size_t place = 0; place < row; place++) {
     for (int round = 0; round < rounds; round++) sorted[round] = all[(size_t)round * row + place];
@@ -58,8 +90,9 @@ double measure_in_turns(
 
 void print_spread(double spread) {
   printf(
-      "  Medians of %d turns; the middle half of them differs by %.0f %% at most.\n\n",
-      options.repeat_count, spread * 100);
+      "  Medians of %d turns; the middle half of them differs by %.0f %% at most. "
+      "Other programs took %.0f %% of a processor.\n\n",
+      options.repeat_count, spread * 100, share_of_others > 0 ? share_of_others * 100 : 0);
 }
 
 ptrdiff_t cache_size(int level) {

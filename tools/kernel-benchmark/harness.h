@@ -55,6 +55,8 @@ _Noreturn void fail(int status, const char *format, ...) __attribute__((format(p
 
 /// Seconds since some time in the past.
 double now(void);
+/// Seconds that this thread has worked: what other programs take is not in it.
+double thread_time(void);
 
 /// Runs `candidate_count` candidates in turns, forwards and backwards, for one round that does not
 /// count and `options.repeat_count` that do. A run returns `measure_count` figures; those of
@@ -66,7 +68,7 @@ double measure_in_turns(
     int candidate_count, int measure_count,
     void (*run)(void *context, int candidate, double *measures), void *context, double *medians);
 
-/// Prints what `measure_in_turns` returned, beneath a table.
+/// Prints what `measure_in_turns` returned, beneath a table, and what other programs took meanwhile.
 void print_spread(double spread);
 
 /// Bytes of the data cache of a level (1, 2 or 3), or a usual value where the system does not say.

@@ -141,7 +141,7 @@ static void take_memory(network_memory *memory) {
 
 static void print_layers(const network *net, const double *medians) {
   printf(
-      "  %-24s %-22s %9s %6d thr. %9s %9s %9s\n", "layer", "", "1 thread", options.thread_count,
+      "  %-28s %-22s %9s %6d thr. %9s %9s %9s\n", "layer", "", "1 thread", options.thread_count,
       "input", "products", "output");
   const double *without_output = medians + WITHOUT_OUTPUT * MEASURE_COUNT;
   for (int i = 0; i < net->layer_count; i++) {
@@ -158,7 +158,7 @@ static void print_layers(const network *net, const double *medians) {
       snprintf(tasks, sizeof tasks, "F(%td), tiles shared", scheme->tile_extent);
     const double products = without_output[MULTIPLIES + i];
     printf(
-        "  %-24s %-22s %9.2f %11.2f %9.2f %9.2f %9.2f\n", name, tasks,
+        "  %-28s %-22s %9.2f %11.2f %9.2f %9.2f %9.2f\n", name, tasks,
         medians[LAYERS_ONE_THREAD + i], medians[LAYERS + i], medians[INPUTS + i], products,
         medians[MULTIPLIES + i] - products);
   }
@@ -183,10 +183,10 @@ void measure_network(void) {
       options.is_quick ? "A small network" : "VGG16's layers of more than three channels",
       options.image_count);
   print_layers(&net, medians);
-  printf("\n  %-47s %9s %6d thr.\n", "all of them", "1 thread", options.thread_count);
+  printf("\n  %-51s %9s %6d thr.\n", "all of them", "1 thread", options.thread_count);
   for (int variant = 0; variant < VARIANT_COUNT; variant++)
     printf(
-        "  %-47s %9.2f %11.2f\n", variant_names[variant],
+        "  %-51s %9.2f %11.2f\n", variant_names[variant],
         medians[variant * MEASURE_COUNT + ONE_THREAD],
         medians[variant * MEASURE_COUNT + ALL_THREADS]);
   printf(

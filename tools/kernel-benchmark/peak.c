@@ -10,8 +10,8 @@
 /// Enough to hide the latency of a multiply-add with two of them started in a cycle.
 enum { CHAIN_COUNT = 12 };
 
-static volatile float float_sink;
-static volatile long long integer_sink;
+static _Thread_local volatile float float_sink;
+static _Thread_local volatile long long integer_sink;
 static volatile float factor = 0.5f;
 
 __attribute__((target("avx512f"))) static void multiply_and_add_avx512(ptrdiff_t rounds) {
