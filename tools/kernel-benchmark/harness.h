@@ -68,7 +68,7 @@ double measure_in_turns(
     int candidate_count, int measure_count,
     void (*run)(void *context, int candidate, double *measures), void *context, double *medians);
 
-/// Prints what `measure_in_turns` returned, beneath a table, and what other programs took meanwhile.
+/// Prints beneath a table what `measure_in_turns` returned, and what other programs took meanwhile.
 void print_spread(double spread);
 
 /// Bytes of the data cache of a level (1, 2 or 3), or a usual value where the system does not say.

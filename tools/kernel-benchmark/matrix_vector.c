@@ -1,5 +1,5 @@
-// Products of few rows with a matrix that is read from memory once, as MatrixVectorProduct.swift does
-// them.
+// Products of few rows with a matrix that is read from memory once, as MatrixVectorProduct.swift
+// does them.
 
 #include <stdio.h>
 
