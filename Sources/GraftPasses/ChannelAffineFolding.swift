@@ -139,7 +139,7 @@ extension Tensor {
     return try wide.elements()
   }
 
-  init(doubles: [Double], as elementType: ElementType, shape: Shape) throws {
+  package init(doubles: [Double], as elementType: ElementType, shape: Shape) throws {
     let wide = try Tensor(doubles, shape: shape)
     try self.init(zeros: elementType, shape: shape)
     try ElementConversion.convert(

@@ -33,11 +33,14 @@ package final class Executable: Sendable {
   /// Where the compiled form of the model is kept, if it is.
   private let compilation: Compilation?
 
-  /// - Parameter compilation: Where to find and keep the model's compiled form. If one was found, it must
-  ///   be `graph`.
+  /// - Parameters:
+  ///   - compilation: Where to find and keep the model's compiled form. If one was found, it must be `graph`.
+  ///   - parameters: The store of another executable, which has the graph's parameters under the same ids; what one
+  ///     changes, the other sees. By default the executable has a store of its own.
   /// - Throws: `GraftError` that lists all operators Graft lacks, or names the node that is wrong.
   package init(
-    _ graph: Graph, options: Options = Options(), compilation: Compilation? = nil
+    _ graph: Graph, options: Options = Options(), compilation: Compilation? = nil,
+    parameters: ParameterStore? = nil
   ) throws {
     try graph.requireSupportedOperators()
     var lowered = graph
@@ -58,7 +61,7 @@ package final class Executable: Sendable {
     self.packedConstants = PackedConstants(
       of: Array(lowered.constants.values), items: compilation?.found?.packedConstants ?? [],
       threadCount: options.threadCount)
-    self.parameters = try ParameterStore(lowered)
+    self.parameters = try parameters ?? ParameterStore(lowered)
     self.operations = try lowered.nodes.map { node in
       try withPlace(lowered.label(node)) { try OperatorCatalog.make(node) }
     }

@@ -1,73 +1,125 @@
 import GraftRuntime
 
-/// Trains a classifier: one graph holds forward pass, loss, gradients and updates, and a session runs it.
+/// Carries out training steps: one graph holds forward pass, loss, gradients and updates, and a session runs it.
 package final class Trainer {
   /// What one step reported.
   package struct StepResult: Sendable {
+    /// The mean over the batch, penalties included.
     package var loss: Float
-    /// Pictures whose largest logit was that of their class.
-    package var correctCount: Int
+    /// `[N, K]`, as the batch was seen in training.
+    package var scores: Tensor
   }
 
-  private let executable: Executable
+  /// What is to be trained, and how.
+  package struct Settings: Sendable {
+    package var loss: any Loss
+    package var optimizer: any Optimizer
+    /// Penalties on parameters.
+    package var penalties: [ValueID: WeightPenalty] = [:]
+    /// What the learning rate is multiplied by, for parameters that have one of their own.
+    package var learningRateFactors: [ValueID: Float] = [:]
+    package var options = Executable.Options()
+
+    package init(loss: any Loss, optimizer: any Optimizer) {
+      self.loss = loss
+      self.optimizer = optimizer
+    }
+  }
+
   private let session: Session
-  /// The graph as it was given, for export.
-  private let inferenceGraph: Graph
+  /// The current values of all parameters, those of the optimizer's state among them.
+  package let parameters: ParameterStore
+  private let evaluation: Session
+  /// The parameters of the graph, without the optimizer's state.
+  private let ownParameters: [ValueID]
 
   /// - Parameters:
-  ///   - graph: one input `[N, …]`, and logits `[N, classes]` as its first output; its parameters are trained
-  ///   - options: threads and memory
-  package init(
-    _ graph: Graph, optimizer: StochasticGradientDescent,
-    options: Executable.Options = Executable.Options()
-  ) throws {
-    guard let logits = graph.outputs.first else {
+  ///   - graph: inputs `[N, …]`, and scores `[N, K]` as its first output; its parameters are
+  ///     trained. It is in inference form.
+  ///   - seed: of the random numbers that training draws
+  /// - Throws: `GraftError` if something on the way to a parameter has no gradient.
+  package init(_ graph: Graph, seed: Int = 0, settings: Settings) throws {
+    let trainingForm = try TrainingForm(graph, seed: seed)
+    var training = trainingForm.graph
+    try training.inferTypes()
+    guard let scores = training.outputs.first else {
       throw GraftError.usage("the graph has no outputs to train on")
     }
-    inferenceGraph = graph
-    var training = graph
-    let labels = training.addInput(
-      name: "labels", type: TensorType(.int64, [.symbol("N")]))
+    let classCount = training[scores].type?.tensor?.shape?.last?.known
+    guard let classCount else {
+      throw GraftError.badData("the number of scores of a picture is not known")
+    }
+    let targets = training.addInput(
+      name: "targets", type: settings.loss.targetType(classCount: classCount))
     let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
-    let loss = training.addNode(
-      "SoftmaxCrossEntropyLoss", [logits, labels], attributes: ["reduction": .string("mean")],
-      outputName: "loss")
-    let predicted = training.addNode(
-      "ArgMax", [logits], attributes: ["axis": .int(1), "keepdims": .int(0)],
-      outputName: "predicted")
-    training.outputs = [loss, predicted]
-    let gradients = try GradientPass.append(
-      to: &training, loss: loss, targets: training.parameters.keys.sorted())
-    try optimizer.append(to: &training, gradients: gradients, learningRate: learningRate)
-    executable = try Executable(training, options: options)
+    let step = trainingForm.step
+    var loss = try settings.loss.append(to: &training, scores: scores, targets: targets)
+    let trained = trainingForm.trained
+    for id in trained {
+      guard let penalty = settings.penalties[id] else { continue }
+      loss = try penalty.append(to: &training, parameter: id, loss: loss)
+    }
+    training.outputs = [loss, scores]
+    let gradients = try GradientPass.append(to: &training, loss: loss, targets: trained)
+    for id in trained {
+      guard let gradient = gradients[id] else { continue }
+      var rate = learningRate
+      if let factor = settings.learningRateFactors[id], factor != 1 {
+        let constant = training.addConstant(try Tensor(scalar: factor))
+        rate = training.addNode("Mul", [learningRate, constant])
+      }
+      try settings.optimizer.appendUpdate(
+        of: id, gradient: gradient, learningRate: rate, step: step, to: &training)
+    }
+    let executable = try Executable(training, options: settings.options)
+    parameters = executable.parameters
     session = Session(executable)
+    ownParameters = trainingForm.inferenceForm.parameters.keys.sorted()
+    evaluation = Session(
+      try Executable(
+        trainingForm.inferenceForm, options: settings.options, parameters: executable.parameters))
   }
 
   /// One step: forward, backward, update.
   ///
   /// - Parameters:
-  ///   - inputs: as the graph's input has it, `[N, …]`
-  ///   - labels: class of each, int64 `[N]`
-  package func step(inputs: Tensor, labels: Tensor, learningRate: Float) throws -> StepResult {
-    let outputs = try session.run([inputs, labels, try Tensor(scalar: learningRate)])
+  ///   - inputs: as the graph's inputs have them, `[N, …]`
+  ///   - targets: as the loss wants them
+  ///   - step: the number of the step, from 1
+  /// - Throws: `GraftError` if the loss is no finite number.
+  package func step(
+    inputs: [Tensor], targets: Tensor, learningRate: Float, step: Int
+  ) throws -> StepResult {
+    let outputs = try session.run(
+      inputs + [try Tensor(scalar: Int64(step)), targets, try Tensor(scalar: learningRate)])
     let loss = try outputs[0].elements(as: Float.self)[0]
     guard loss.isFinite else {
       throw GraftError(
-        .badData, "the loss is \(loss)", hint: "Use a smaller learning rate or check the data")
+        .badData, "the loss is \(loss) at step \(step)",
+        hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
-    let correct = zip(try outputs[1].integers(), try labels.integers()).count { $0 == $1 }
-    return StepResult(loss: loss, correctCount: correct)
+    return StepResult(loss: loss, scores: outputs[1])
   }
 
-  /// The graph with the trained values in it as constants, for inference and export.
-  package func trainedGraph() throws -> Graph {
-    var graph = inferenceGraph
-    for id in graph.parameters.keys {
-      // Lowering keeps the ids of parameters.
-      guard let tensor = executable.parameters.tensor(id) else { continue }
-      graph.constants[id] = try tensor.copied()
+  /// Scores in inference form, `[N, K]`.
+  package func scores(_ inputs: [Tensor]) throws -> Tensor { try evaluation.run(inputs)[0] }
+
+  /// The trained values, by the ids that the graph gave them.
+  package func values() throws -> [ValueID: Tensor] {
+    var values: [ValueID: Tensor] = [:]
+    for id in ownParameters { values[id] = try parameters.tensor(id)?.copied() }
+    return values
+  }
+}
+
+extension Graph {
+  /// The graph with values that were trained as constants, for inference and export.
+  package func replacing(_ values: [ValueID: Tensor]) -> Graph {
+    var graph = self
+    for (id, tensor) in values {
+      graph.parameters[id] = nil
+      graph.constants[id] = tensor
     }
-    graph.parameters = [:]
     return graph
   }
 }

@@ -17,17 +17,22 @@ import Testing
     let test = try MNIST(folder: folder, prefix: "t10k")
     var generator = SeededGenerator(seed: 7)
     let graph = try LeNet.graph(using: &generator)
-    let trainer = try Trainer(graph, optimizer: StochasticGradientDescent(momentum: 0.9))
+    let trainer = try Trainer(
+      graph,
+      settings: Trainer.Settings(
+        loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9)))
+    var step = 0
     let batchSize = 64
     for _ in 0..<2 {
       let order = generator.permutation(training.count)
       for start in stride(from: 0, to: order.count - batchSize + 1, by: batchSize) {
         let (images, labels) = try training.batch(Array(order[start..<start + batchSize]))
-        _ = try trainer.step(inputs: images, labels: labels, learningRate: 0.02)
+        step += 1
+        _ = try trainer.step(inputs: [images], targets: labels, learningRate: 0.02, step: step)
       }
     }
 
-    let trained = try trainer.trainedGraph()
+    let trained = graph.replacing(try trainer.values())
     let session = Session(try Executable(trained))
     let (images, labels) = try test.batch(Array(0..<test.count))
     let logits = try session.run([images])[0]

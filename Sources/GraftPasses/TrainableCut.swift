@@ -1,0 +1,63 @@
+/// A graph in two parts: what training leaves as it is, and what depends on what it changes.
+///
+/// The first part runs as any network does in inference; what crosses the cut can be kept, as it never changes.
+package struct TrainableCut: Sendable {
+  /// From the graph's inputs to the values that cross. Has no nodes if nothing is frozen: then the inputs cross.
+  package let frozen: Graph
+  /// From the values that cross to the graph's outputs.
+  package let trainable: Graph
+
+  /// - Parameter belongsAbove: nodes that go to the second part even if they depend on no parameter
+  /// - Throws: `GraftError` if nothing is to be trained, or a value that is no tensor of floats crosses.
+  package init(_ graph: Graph, belongsAbove: (Node) -> Bool) throws {
+    var graph = graph
+    try graph.inferTypes()
+    var above = Set(graph.parameters.keys)
+    var isAbove = [Bool](repeating: false, count: graph.nodes.count)
+    for (index, node) in graph.nodes.enumerated() {
+      isAbove[index] = belongsAbove(node) || node.inputs.contains { $0.map(above.contains) ?? false }
+      if isAbove[index] { above.formUnion(node.outputs.compactMap { $0 }) }
+    }
+    guard graph.outputs.allSatisfy(above.contains) else {
+      throw GraftError.usage("the graph's outputs do not depend on anything that is trained")
+    }
+    let fixed = TrainableCut.valuesWithoutInputs(graph)
+    var crossing: [ValueID] = []
+    for (index, node) in graph.nodes.enumerated() where isAbove[index] {
+      for case let input? in node.inputs
+      where !above.contains(input) && !fixed.contains(input) && !crossing.contains(input) {
+        crossing.append(input)
+      }
+    }
+    for id in crossing {
+      guard graph[id].type?.tensor?.elementType.isFloatingPoint == true else {
+        throw GraftError.unsupported(
+          "'\(graph[id].name)' would have to be kept for each picture, and is no tensor of floats",
+          hint: "Freeze less, or cut the network elsewhere")
+      }
+    }
+    var frozen = graph
+    var trainable = graph
+    frozen.nodes = zip(graph.nodes, isAbove).filter { !$1 }.map(\.0)
+    frozen.outputs = crossing
+    frozen.parameters = [:]
+    // What depends on no input belongs to both.
+    trainable.nodes = zip(graph.nodes, isAbove).filter { node, isAbove in
+      isAbove || node.outputs.allSatisfy { $0.map(fixed.contains) ?? true }
+    }.map(\.0)
+    trainable.inputs = crossing
+    if Set(crossing).isSubset(of: graph.inputs) { frozen.nodes = [] }
+    self.frozen = frozen
+    self.trainable = trainable
+  }
+
+  /// Constants, and what nodes make of them alone.
+  private static func valuesWithoutInputs(_ graph: Graph) -> Set<ValueID> {
+    var fixed = Set(graph.constants.keys)
+    for node in graph.nodes
+    where node.bodies.isEmpty && node.inputs.allSatisfy({ $0.map(fixed.contains) ?? true }) {
+      fixed.formUnion(node.outputs.compactMap { $0 })
+    }
+    return fixed
+  }
+}

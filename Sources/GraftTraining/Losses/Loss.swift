@@ -1,0 +1,18 @@
+import GraftRuntime
+
+/// What training makes small; each in a file of its own, made of nodes.
+package protocol Loss: Sendable {
+  /// The name that recipes use.
+  static var name: String { get }
+
+  /// The type of the targets for scores of `[N, K]`.
+  func targetType(classCount: Int) -> TensorType
+
+  /// Appends nodes for the mean over a batch.
+  ///
+  /// - Parameters:
+  ///   - scores: `[N, K]`, logits unless the loss says otherwise
+  ///   - targets: of ``targetType(classCount:)``
+  /// - Returns: a scalar
+  func append(to graph: inout Graph, scores: ValueID, targets: ValueID) throws -> ValueID
+}

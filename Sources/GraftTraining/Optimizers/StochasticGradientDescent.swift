@@ -1,0 +1,33 @@
+import GraftRuntime
+
+/// Gradient descent with momentum: `v ← momentum·v − learningRate·g`, `p ← p + v`.
+///
+/// Source: <https://keras.io/api/optimizers/sgd/>
+package struct StochasticGradientDescent: Optimizer {
+  package var momentum: Float
+  package var isNesterov: Bool
+  /// Decoupled decay of the parameters: `p ← p·(1 − learningRate·weightDecay)`.
+  package var weightDecay: Float
+
+  package init(momentum: Float = 0, isNesterov: Bool = false, weightDecay: Float = 0) {
+    self.momentum = momentum
+    self.isNesterov = isNesterov
+    self.weightDecay = weightDecay
+  }
+
+  package func appendUpdate(
+    of parameter: ValueID, gradient: ValueID, learningRate: ValueID, step: ValueID,
+    to graph: inout Graph
+  ) throws {
+    let velocity = try graph.addOptimizerState("velocity", of: parameter)
+    let outputs = graph.addNode(
+      "SGDMomentumUpdate", domain: "graft", [parameter, gradient, velocity, learningRate],
+      attributes: [
+        "momentum": .float(momentum), "nesterov": .int(isNesterov ? 1 : 0),
+        "weightDecay": .float(weightDecay),
+      ],
+      outputCount: 2)
+    graph.updates.append(ParameterUpdate(parameter: parameter, newValue: outputs[0]))
+    graph.updates.append(ParameterUpdate(parameter: velocity, newValue: outputs[1]))
+  }
+}

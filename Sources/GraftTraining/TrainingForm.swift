@@ -1,0 +1,76 @@
+import GraftRuntime
+
+/// A graph in the form that training runs: Dropout drops, and BatchNormalization uses the batch's statistics, where
+/// they belong to what is trained.
+package struct TrainingForm: Sendable {
+  /// Marks a node that always belongs to what is trained, even if nothing below it is.
+  package static let headMark = "graft.head"
+
+  package private(set) var graph: Graph
+  /// The graph as it was given, with the same parameters as ``graph``: running statistics are parameters here, too.
+  package private(set) var inferenceForm: Graph
+  /// An int64 scalar among the inputs, behind those of the graph: the number of the step.
+  package let step: ValueID
+  /// The parameters that gradients change; running statistics are not among them.
+  package let trained: [ValueID]
+
+  /// - Parameters:
+  ///   - graph: in inference form; its parameters are to be trained
+  ///   - seed: of the random numbers that Dropout draws
+  package init(_ graph: Graph, seed: Int) throws {
+    var training = graph
+    trained = graph.parameters.keys.sorted()
+    step = training.addInput(name: "step", type: TensorType(.int64, []))
+    var dependent = Set(graph.parameters.keys)
+    for index in training.nodes.indices {
+      let node = training.nodes[index]
+      let isTrained = node.inputs.contains { $0.map(dependent.contains) ?? false }
+      if isTrained { dependent.formUnion(node.outputs.compactMap { $0 }) }
+      guard isTrained || node.metadata[TrainingForm.headMark] != nil else { continue }
+      switch node.qualifiedType {
+      case "Dropout": try training.makeDropoutDrop(at: index, step: step, seed: seed)
+      case "BatchNormalization": try training.makeNormalizationTrain(at: index)
+      default: break
+      }
+    }
+    inferenceForm = graph
+    for (id, tensor) in training.parameters where graph.parameters[id] == nil {
+      inferenceForm.constants[id] = nil
+      inferenceForm.parameters[id] = tensor
+    }
+    self.graph = training
+  }
+}
+
+extension Graph {
+  fileprivate mutating func makeDropoutDrop(at index: Int, step: ValueID, seed: Int) throws {
+    let node = nodes[index]
+    guard let data = node.inputs.first ?? nil else { return }
+    let ratio =
+      if node.inputs.count > 1, let ratio = node.inputs[1] {
+        ratio
+      } else {
+        addConstant(try Tensor(scalar: Float(0.5)))
+      }
+    nodes[index] = Node(
+      name: node.name, operatorType: "TrainingDropout", domain: "graft",
+      inputs: [data, ratio, step], outputs: [node.outputs.first ?? nil],
+      attributes: ["seed": .int(seed), "stream": .int(index)], metadata: node.metadata)
+  }
+
+  /// Only where its own scale is trained: frozen normalization keeps its statistics.
+  fileprivate mutating func makeNormalizationTrain(at index: Int) throws {
+    let node = nodes[index]
+    guard node.inputs.count == 5, let scale = node.inputs[1], parameters[scale] != nil,
+      let mean = node.inputs[3], let variance = node.inputs[4]
+    else { return }
+    nodes[index].attributes["training_mode"] = .int(1)
+    nodes[index].outputs = [node.outputs.first ?? nil]
+    for statistic in [mean, variance] {
+      if let tensor = constants.removeValue(forKey: statistic) { parameters[statistic] = tensor }
+      let newValue = addValue(name: "\(self[statistic].name)/new")
+      nodes[index].outputs.append(newValue)
+      updates.append(ParameterUpdate(parameter: statistic, newValue: newValue))
+    }
+  }
+}
