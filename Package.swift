@@ -100,6 +100,7 @@ let package = Package(
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
     tests("GraftONNXTests", ["GraftONNX"]),
     tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
+    tests("GraftDataTests", ["GraftData"]),
     tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "hdf5-reader-for-tests"]),
     tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
     .executableTarget(

@@ -1,0 +1,50 @@
+import GraftTensor
+
+/// A file of a data set: on disk, or unpacked from an archive.
+package struct DataFile: Sendable {
+  /// Its name within its folder.
+  package let name: String
+  /// What messages call it; the path of a file on disk.
+  package let place: String
+  /// What was unpacked; `nil` for a file on disk.
+  private let unpacked: FileBytes?
+
+  package init(name: String, path: String) {
+    self.name = name
+    place = path
+    unpacked = nil
+  }
+
+  package init(name: String, place: String, unpacked: FileBytes) {
+    self.name = name
+    self.place = place
+    self.unpacked = unpacked
+  }
+
+  /// The content; a file on disk is mapped.
+  package func bytes() throws -> FileBytes {
+    if let unpacked { return unpacked }
+    return try FileBytes(mapping: place)
+  }
+
+  /// The file as a picture, which is not opened yet.
+  var pictureSource: PictureDataset.PictureSource {
+    if let unpacked { return .encoded(unpacked, place: place) }
+    return .file(place)
+  }
+
+  /// Endings of pictures. Some cannot be read; they are named so that a check can list them.
+  private static let pictureEndings: Set<String> = [
+    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "heic", "avif",
+  ]
+
+  var isPicture: Bool {
+    guard let dot = name.lastIndex(of: ".") else { return false }
+    return Self.pictureEndings.contains(name[name.index(after: dot)...].lowercased())
+  }
+
+  /// Whether systems leave such files and folders about, which are no data.
+  static func isHidden(_ name: String) -> Bool {
+    name.hasPrefix(".") || name == "__MACOSX" || name == "Thumbs.db"
+  }
+}

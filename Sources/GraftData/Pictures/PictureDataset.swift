@@ -1,0 +1,130 @@
+import GraftTensor
+import GraftVision
+
+/// Pictures with a class each.
+package struct PictureDataset: Sendable {
+  /// A picture and its class.
+  package struct Item: Sendable {
+    package var picture: PictureSource
+    /// The class, as an index of ``PictureDataset/classNames``.
+    package var label: Int
+
+    package init(picture: PictureSource, label: Int) {
+      self.picture = picture
+      self.label = label
+    }
+  }
+
+  /// Where a picture comes from. Nothing is decoded before ``image(applyingOrientation:)``.
+  package enum PictureSource: Sendable {
+    /// A file on disk.
+    case file(String)
+    /// A picture file unpacked from an archive.
+    case encoded(FileBytes, place: String)
+    /// One of many pictures that lie in one file as they are.
+    case samples(PictureSamples, index: Int)
+  }
+
+  /// What messages call the data set: its path.
+  package var place: String
+  package var classNames: [String]
+  /// The pictures that a split divides.
+  package var items: [Item]
+  /// What the data set's makers set apart for validation.
+  package var validationItems: [Item]
+  /// What the data set's makers set apart for testing.
+  package var testItems: [Item]
+  /// What people should know of the data, one sentence each: files that were left out.
+  package var remarks: [String]
+
+  package init(
+    place: String, classNames: [String], items: [Item], validationItems: [Item] = [],
+    testItems: [Item] = [], remarks: [String] = []
+  ) {
+    self.place = place
+    self.classNames = classNames
+    self.items = items
+    self.validationItems = validationItems
+    self.testItems = testItems
+    self.remarks = remarks
+  }
+
+  /// How many of `items` each class has.
+  package func counts(of items: [Item]) -> [Int] {
+    var counts = [Int](repeating: 0, count: classNames.count)
+    for item in items { counts[item.label] += 1 }
+    return counts
+  }
+
+  /// Checks what would make training fail or mean nothing.
+  ///
+  /// - Throws: `GraftError` if there are fewer than two classes, two of one name, a class without
+  ///   pictures, or a label that is no class.
+  package func validate() throws {
+    try withPlace(place) {
+      guard !items.isEmpty else { throw GraftError.badData("has no pictures to train with") }
+      guard classNames.count > 1 else {
+        throw GraftError.badData(
+          "has pictures of one class only ('\(classNames.first ?? "")')",
+          hint: "Telling classes apart takes two at least.")
+      }
+      guard Set(classNames).count == classNames.count else {
+        throw GraftError.badData("has two classes of the same name")
+      }
+      for part in [items, validationItems, testItems] {
+        if let item = part.first(where: { !classNames.indices.contains($0.label) }) {
+          throw GraftError.badData(
+            "\(item.picture.place): has the label \(item.label), but there are "
+              + "\(classNames.count) classes (0 to \(classNames.count - 1))")
+        }
+      }
+      let empty = zip(classNames, counts(of: items)).filter { $0.1 == 0 }.map { "'\($0.0)'" }
+      guard empty.isEmpty else {
+        throw GraftError.badData(
+          empty.count == 1
+            ? "class \(empty[0]) has no pictures"
+            : "\(empty.count) classes have no pictures: \(Self.enumeration(empty))",
+          hint: "Add pictures, or remove the class.")
+      }
+    }
+  }
+
+  /// The first few of many names, in words.
+  static func enumeration(_ names: [String], limit: Int = 5) -> String {
+    let shown = names.prefix(limit).joined(separator: ", ")
+    return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown
+  }
+}
+
+extension PictureDataset.Item {
+  /// The picture, decoded.
+  package func image(applyingOrientation: Bool = false) throws -> Image {
+    try picture.image(applyingOrientation: applyingOrientation)
+  }
+}
+
+extension PictureDataset.PictureSource {
+  /// What messages call the picture.
+  package var place: String {
+    switch self {
+    case .file(let path): path
+    case .encoded(_, let place): place
+    case .samples(let samples, let index): "\(samples.place): picture \(index)"
+    }
+  }
+
+  /// The picture, decoded: red, green and blue, or grey if the samples are.
+  ///
+  /// - Parameter applyingOrientation: whether to turn the picture upright if its EXIF data say how
+  package func image(applyingOrientation: Bool = false) throws -> Image {
+    switch self {
+    case .file(let path):
+      try Image.read(path, applyingOrientation: applyingOrientation)
+    case .encoded(let bytes, let place):
+      try bytes.withUnsafeBytes {
+        try Image.decode($0, place: place, applyingOrientation: applyingOrientation)
+      }
+    case .samples(let samples, let index): try samples.image(at: index)
+    }
+  }
+}
