@@ -31,6 +31,7 @@ func tests(
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 let package = Package(
@@ -43,6 +44,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // System libraries
@@ -81,7 +83,7 @@ let package = Package(
       ["GraftOperators", "CGraftShims", "CCrypto"]),
 
     // What people use
-    library("GraftTraining", ["GraftRuntime", "GraftData"]),
+    library("GraftTraining", ["GraftRuntime", "GraftData", yams]),
     library(
       "Graft",
       ["GraftTraining", "GraftONNX", "GraftKeras", "GraftModels", "GraftVision"]),

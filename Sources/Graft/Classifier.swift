@@ -1,4 +1,6 @@
+import GraftData
 import GraftRuntime
+import GraftTraining
 import GraftVision
 
 /// A network that names what is in a picture.
@@ -23,6 +25,8 @@ package final class Classifier {
   private let preprocessor: Preprocessor
   private let session: Session
   private let inputType: ElementType
+  /// How large pictures are in the input; `nil` if each keeps its own size.
+  package let pictureSize: PictureSize?
 
   /// - Throws: `GraftError` if the graph does not take one picture, or something does not fit together.
   package init(_ model: LoadedModel, options: Options = Options()) throws {
@@ -50,9 +54,44 @@ package final class Classifier {
           + " (--preprocess NAME changes that)")
     }
     preprocessing = input.adapt(described!, options)
+    pictureSize = preprocessing.fixedSize
     preprocessor = try Preprocessor(preprocessing)
     labels = options.labels ?? Labels(metadata: graph.metadata)
     session = Session(try model.executable(options.executable))
+  }
+
+  /// Checks the classifier against pictures whose classes are known.
+  ///
+  /// - Throws: `GraftError` if its classes are not those of the data, or a picture cannot be read.
+  package func evaluate(
+    _ items: [PictureDataset.Item], classNames: [String], batchSize: Int
+  ) throws -> EvaluationResult {
+    let (names, positions) = try match(classNames)
+    let items = items.map { item in
+      var item = item
+      item.label = positions[item.label]
+      return item
+    }
+    let evaluator = try Evaluator(
+      session, classNames: names, items: items, preprocessing: preprocessing,
+      elementType: inputType, batchSize: batchSize)
+    return try evaluator.evaluate {
+      try Ranking.probabilities(ofClasses: $0, labels: Labels(names: names))
+    }
+  }
+
+  /// The model's classes, and where each class of the data stands among them.
+  private func match(_ classNames: [String]) throws -> (names: [String], positions: [Int]) {
+    guard let labels else { return (classNames, Array(classNames.indices)) }
+    let positions = classNames.map { labels.names.firstIndex(of: $0) }
+    if positions.allSatisfy({ $0 != nil }) { return (labels.names, positions.compactMap { $0 }) }
+    guard let missing = zip(classNames, positions).first(where: { $1 == nil })?.0 else {
+      return (labels.names, [])
+    }
+    throw GraftError.badData(
+      "the model does not know the class '\(missing)' of the data",
+      hint: "It knows \(labels.names.prefix(8).joined(separator: ", "))"
+        + (labels.names.count > 8 ? ", …" : ""))
   }
 
   /// Keeps the compiled form of the model for later starts; call it after a picture was classified.
@@ -86,11 +125,11 @@ package final class Classifier {
 }
 
 /// How a model's input takes a picture.
-private struct PictureInput {
+struct PictureInput {
   let layout: Preprocessing.Layout
   let channelCount: Int
   /// `nil` if the model leaves it open.
-  let size: PictureSize?
+  var size: PictureSize?
 
   init(_ shape: [Dimension]) throws {
     func isChannels(_ dimension: Dimension) -> Bool { dimension == 1 || dimension == 3 }

@@ -113,6 +113,9 @@ package struct ModelLoader {
     return graph
   }
 
+  /// Metadata that mark a network whose output are features, not classes.
+  static let featuresKey = "graft.features"
+
   private var preprocessingKey: String { Preprocessing.MetadataKey.name.rawValue }
 
   private func graph(file path: String) throws -> Graph {
@@ -136,6 +139,7 @@ package struct ModelLoader {
   ) throws -> Graph {
     var graph = try architecture.graph(weights, includeTop: includeTop)
     graph.sourceFiles = weights.source.map { [$0] } ?? []
+    if !includeTop { graph.metadata[ModelLoader.featuresKey] = "1" }
     return graph
   }
 }

@@ -20,6 +20,19 @@ package enum Ranking {
   package static func predictions(
     _ output: Tensor, count: Int, labels: Labels?
   ) throws -> [[Prediction]] {
+    try probabilities(ofClasses: output, labels: labels).map { row in
+      let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
+      return order.prefix(count).map {
+        Prediction(index: $0, label: labels?.name(of: $0), probability: row[$0])
+      }
+    }
+  }
+
+  /// The probability of each class, for each picture.
+  ///
+  /// - Parameter output: as in ``predictions(_:count:labels:)``; of two labels `[N, 1]` may be the probability of the second
+  /// - Throws: `GraftError` if the output does not look like that of a classifier.
+  package static func probabilities(ofClasses output: Tensor, labels: Labels?) throws -> [[Float]] {
     guard output.elementType.isFloatingPoint, output.rank >= 1 else {
       throw GraftError.badData(
         "the model's output is \(output.elementType)\(output.shape), not that of a classifier")
@@ -35,12 +48,12 @@ package enum Ranking {
         hint: "`graft run` writes the outputs of any model")
     }
     let scores = try output.floats()
+    // One sigmoid for two classes is the probability of the second.
+    let isBinary = classCount == 1 && labels?.names.count == 2
     return (0..<batch).map { picture in
-      let row = probabilities(Array(scores[picture * classCount..<(picture + 1) * classCount]))
-      let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
-      return order.prefix(count).map {
-        Prediction(index: $0, label: labels?.name(of: $0), probability: row[$0])
-      }
+      isBinary
+        ? [1 - scores[picture], scores[picture]]
+        : probabilities(Array(scores[picture * classCount..<(picture + 1) * classCount]))
     }
   }
 

@@ -82,6 +82,11 @@ package final class Executable: Sendable {
       memoryLimit: options.memoryLimit)
   }
 
+  /// The names of the parameters.
+  package var parameterNames: [ValueID: String] {
+    Dictionary(uniqueKeysWithValues: graph.parameters.keys.map { ($0, graph[$0].name) })
+  }
+
   /// The type that the model declares for an input.
   package func declaredType(ofInput position: Int) -> ValueType? {
     graph[graph.inputs[position]].type

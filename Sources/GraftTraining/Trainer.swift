@@ -30,6 +30,7 @@ package final class Trainer {
   /// The current values of all parameters, those of the optimizer's state among them.
   package let parameters: ParameterStore
   private let evaluation: Session
+  private let names: [ValueID: String]
   /// The parameters of the graph, without the optimizer's state.
   private let ownParameters: [ValueID]
 
@@ -75,9 +76,19 @@ package final class Trainer {
     parameters = executable.parameters
     session = Session(executable)
     ownParameters = trainingForm.inferenceForm.parameters.keys.sorted()
+    var inference = trainingForm.inferenceForm
+    let evaluationTargets = inference.addInput(
+      name: "targets", type: settings.loss.targetType(classCount: classCount))
+    var evaluationLoss = try settings.loss.append(
+      to: &inference, scores: scores, targets: evaluationTargets)
+    for id in trained {
+      guard let penalty = settings.penalties[id] else { continue }
+      evaluationLoss = try penalty.append(to: &inference, parameter: id, loss: evaluationLoss)
+    }
+    inference.outputs = [evaluationLoss, scores]
     evaluation = Session(
-      try Executable(
-        trainingForm.inferenceForm, options: settings.options, parameters: executable.parameters))
+      try Executable(inference, options: settings.options, parameters: executable.parameters))
+    names = executable.parameterNames
   }
 
   /// One step: forward, backward, update.
@@ -101,8 +112,33 @@ package final class Trainer {
     return StepResult(loss: loss, scores: outputs[1])
   }
 
-  /// Scores in inference form, `[N, K]`.
-  package func scores(_ inputs: [Tensor]) throws -> Tensor { try evaluation.run(inputs)[0] }
+  /// Loss and scores in inference form, without a change of anything.
+  package func evaluate(inputs: [Tensor], targets: Tensor) throws -> StepResult {
+    let outputs = try evaluation.run(inputs + [targets])
+    return StepResult(loss: try outputs[0].elements(as: Float.self)[0], scores: outputs[1])
+  }
+
+  /// The values of all parameters by name, those of the optimizer's state among them.
+  package func state() throws -> [(name: String, tensor: Tensor)] {
+    try names.sorted { $0.key < $1.key }.compactMap { id, name in
+      try parameters.tensor(id).map { (name, try $0.copied()) }
+    }
+  }
+
+  /// Takes over what ``state()`` gave.
+  ///
+  /// - Throws: `GraftError` that names the parameter which is missing or of another shape.
+  package func restore(_ state: [String: Tensor]) throws {
+    for (id, name) in names {
+      guard let tensor = parameters.tensor(id) else { continue }
+      guard let saved = state[name], saved.shape == tensor.shape,
+        saved.elementType == tensor.elementType
+      else {
+        throw GraftError.badData("holds no '\(name)' of type \(tensor.elementType)\(tensor.shape)")
+      }
+      tensor.baseAddress.copyMemory(from: saved.baseAddress, byteCount: tensor.byteCount)
+    }
+  }
 
   /// The trained values, by the ids that the graph gave them.
   package func values() throws -> [ValueID: Tensor] {

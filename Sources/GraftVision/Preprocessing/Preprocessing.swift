@@ -61,6 +61,13 @@ package struct Preprocessing: Sendable, Hashable {
     }
   }
 
+  /// The size that all pictures get; `nil` if it depends on theirs.
+  package var fixedSize: PictureSize? {
+    if let crop { return crop }
+    if case .exact(let size)? = resize { return size }
+    return nil
+  }
+
   /// The same, resized to `size` if nothing says how large the picture gets: for `unit` and `none`,
   /// which follow the model's input.
   package func fitted(to size: PictureSize) -> Preprocessing {

@@ -1,0 +1,98 @@
+import Foundation
+import GraftData
+import GraftModels
+import GraftRuntime
+import GraftTraining
+import GraftVision
+
+/// A run of fine-tuning in a folder: recipe, log, checkpoint, and in the end the model.
+package final class FineTuningRun {
+  package struct Options: Sendable {
+    package var fineTuner = FineTuner.Options()
+    /// Whether to go on with what the folder holds.
+    package var resumes = false
+    package var maximumBad = 0
+
+    package init() {}
+  }
+
+  package let folder: String
+  package let recipe: Recipe
+  package let fineTuner: FineTuner
+  package let preprocessing: Preprocessing
+  package let data: DatasetSplit
+  private let log: RunLog
+  private let options: Options
+
+  package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
+  package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
+  package var modelPath: String { "\(folder)/model.onnx" }
+
+  /// Reads model and data, and makes the folder.
+  ///
+  /// - Parameters:
+  ///   - recipe: what to do; a run that is resumed has it in its folder
+  ///   - remark: told what was assumed
+  /// - Throws: `GraftError` before any time is spent, if something does not go together.
+  package init(
+    _ recipe: Recipe, dataset: PictureDataset, folder: String,
+    observers: [any TrainingObserver] = [], options: Options = Options(),
+    remark: (String) -> Void = { _ in }
+  ) throws {
+    self.folder = folder
+    self.recipe = recipe
+    self.options = options
+    let checkpointPath = FineTuningRun.checkpointPath(folder)
+    let exists = FileManager.default.fileExists(atPath: FineTuningRun.recipePath(folder))
+    guard !exists || options.resumes else {
+      throw GraftError(
+        .cannotCreate, "holds a run already", places: [folder],
+        hint: "Continue it with --resume, or choose another folder with --output")
+    }
+    data = try dataset.split(try SplitShares(recipe.split), seed: recipe.seed)
+    let (model, preprocessing) = try TransferModel.make(
+      recipe, classNames: dataset.classNames, remark: remark)
+    self.preprocessing = preprocessing
+    let checkpoint =
+      options.resumes && FileManager.default.fileExists(atPath: checkpointPath)
+      ? try Checkpoint(path: checkpointPath) : nil
+    var tunerOptions = options.fineTuner
+    tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
+    try TextFile.makeFolder(folder)
+    log = try RunLog(folder: folder, lengths: checkpoint?.state.logLengths)
+    fineTuner = try FineTuner(
+      recipe, model: model, data: data, preprocessing: preprocessing,
+      observers: [log] + observers, options: tunerOptions)
+    if let checkpoint { try withPlace(checkpointPath) { try fineTuner.resume(checkpoint) } }
+    try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
+    let log = log
+    fineTuner.save = { checkpoint in
+      var checkpoint = checkpoint
+      checkpoint.state.logLengths = try log.sync()
+      try checkpoint.write(to: checkpointPath)
+    }
+  }
+
+  /// Trains to the end and writes the model.
+  ///
+  /// - Returns: whether it came to the end; false if it was interrupted.
+  package func run() throws -> Bool {
+    guard try fineTuner.run() else { return false }
+    try fineTuner.model.export(to: modelPath, preprocessing)
+    return true
+  }
+
+  /// How the trained model does on the pictures that were set apart; `nil` if there are none.
+  package func testResult() throws -> EvaluationResult? {
+    guard !data.test.isEmpty else { return nil }
+    let model = fineTuner.model
+    let labels = Labels(names: model.classNames)
+    let session = Session(
+      try Executable(
+        model.inferenceGraph(preprocessing), options: options.fineTuner.executable))
+    return try Evaluator(
+      session, classNames: model.classNames, items: data.test, preprocessing: preprocessing,
+      batchSize: min(64, recipe.batchSize)
+    ).evaluate { try Ranking.probabilities(ofClasses: $0, labels: labels) }
+  }
+}

@@ -1,0 +1,74 @@
+import GraftRuntime
+import GraftTraining
+import GraftVision
+
+extension TransferModel {
+  /// The trunk that a recipe names with its head on it, and how pictures are prepared for it.
+  ///
+  /// - Parameter remark: told what was assumed
+  /// - Throws: `GraftError` if the trunk cannot be read, or does not fit the recipe.
+  package static func make(
+    _ recipe: Recipe, classNames: [String], remark: (String) -> Void
+  ) throws -> (model: TransferModel, preprocessing: Preprocessing) {
+    let loaded = try ModelLoader(weights: recipe.weights, includeTop: false).graph(recipe.model)
+    return try withPlace(recipe.model) {
+      var trunk = loaded
+      if recipe.cut != nil || loaded.metadata[ModelLoader.featuresKey] == nil {
+        trunk = try loaded.cutTrunk(at: recipe.cut)
+        if recipe.cut == nil, let output = trunk.outputs.first {
+          remark("the head reads '\(trunk[output].name)' (--cut NAME changes that)")
+        }
+      }
+      trunk.metadata[ModelLoader.featuresKey] = nil
+      trunk.metadata[Labels.metadataKey] = nil
+      let preprocessing = try preprocessing(for: trunk, recipe, remark: remark)
+      guard let size = preprocessing.fixedSize else {
+        throw GraftError.usage(
+          "the size of pictures is open", hint: "Give one with --image-size, such as 224")
+      }
+      let model = try TransferModel(
+        trunk: trunk,
+        picture: PictureExtents(
+          channels: preprocessing.channelCount, height: size.height, width: size.width),
+        head: try HeadSpecification(recipe.head), classNames: classNames, seed: recipe.seed)
+      return (model, preprocessing)
+    }
+  }
+
+  /// What the recipe says, else the trunk's own.
+  private static func preprocessing(
+    for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
+  ) throws -> Preprocessing {
+    guard trunk.inputs.count == 1, let shape = trunk[trunk.inputs[0]].type?.tensor?.shape,
+      shape.count == 4
+    else { throw GraftError.unsupported("the network takes no single picture") }
+    var input = try PictureInput(shape)
+    guard input.layout == .channelsFirst else {
+      throw GraftError.unsupported(
+        "the network takes pictures with channels last, which cannot be trained yet")
+    }
+    var described = try Preprocessing(metadata: trunk.metadata)
+    if let name = recipe.preprocess {
+      let scheme = try Preprocessing.Scheme(named: name)
+      if scheme != described?.scheme { described = Preprocessing(scheme) }
+    }
+    if described == nil {
+      remark("the network does not say how pictures are prepared; assuming 'torch' (--preprocess)")
+      described = Preprocessing(.torch)
+    }
+    var options = Classifier.Options()
+    options.resize = try recipe.resize.map { try Preprocessing.parseResize($0) }
+    options.crop = try recipe.crop.map { try Preprocessing.parseCrop($0) }
+    options.interpolation = try recipe.interpolation.map { try Interpolation(named: $0) }
+    if let text = recipe.imageSize {
+      guard let size = PictureSize(text: text) else {
+        throw GraftError.usage("'\(text)' is no size of pictures", hint: "Write 64 or 320x240")
+      }
+      if let declared = input.size, declared != size {
+        throw GraftError.usage("the network takes pictures of \(declared), not \(size)")
+      }
+      input.size = size
+    }
+    return input.adapt(described!, options)
+  }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Foundation
+import Graft
+import GraftData
+import GraftRuntime
+import GraftTraining
+
+/// `graft evaluate`: how right a classifier is on pictures whose classes are known.
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Check a classifier against pictures whose classes are known.",
+    discussion: """
+      DATA is of any form that `graft finetune` takes; its test pictures are used if it has some, else all.
+
+      Examples:
+        graft evaluate run/model.onnx pets/
+        graft evaluate run/model.onnx cifar-10-binary.tar.gz --json
+      """)
+
+  @Argument(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
+  var model: String
+
+  @Argument(help: "Pictures and their classes.")
+  var data: String
+
+  @OptionGroup var picture: PictureOptions
+
+  @Option(help: "Pictures at once.")
+  var batchSize = 32
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @OptionGroup var compute: ComputeOptions
+
+  func validate() throws {
+    guard (1...65536).contains(batchSize) else {
+      throw ValidationError("--batch-size takes 1 to 65536.")
+    }
+  }
+
+  func run() throws {
+    let dataset = try PictureDataset.open(data)
+    let loaded = try ModelLoader().load(
+      model, batch: .free, cache: compute.cache, options: compute.executableOptions)
+    var options = try picture.classifierOptions()
+    options.executable = compute.executableOptions
+    let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
+    for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
+    let result = try classifier.evaluate(
+      dataset.testItems.isEmpty ? dataset.items : dataset.testItems,
+      classNames: dataset.classNames, batchSize: batchSize)
+    print(json ? try Terminal.json(result) : EvaluateCommand.text(result))
+  }
+
+  static func text(_ result: EvaluationResult) -> String {
+    var lines = [
+      String(
+        format: "%d pictures  accuracy %.2f %%  loss %.4f", result.count, result.accuracy * 100,
+        result.loss)
+    ]
+    let shown = result.classes.count <= 20
+    guard shown else { return lines[0] }
+    lines.append("")
+    let header = ["true \\ predicted"] + result.classes
+    let rows = zip(result.classes, result.confusionMatrix).map { name, row in
+      [name] + row.map(String.init)
+    }
+    lines.append(
+      Terminal.table([header] + rows, rightAligned: Set(1...result.classes.count)))
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,143 @@
+import ArgumentParser
+import Graft
+import GraftModels
+import GraftRuntime
+import GraftTraining
+
+/// A recipe from a file, and what options change of it.
+struct RecipeOptions: ParsableArguments {
+  @Option(help: "A recipe.yaml; options override it.")
+  var recipe: String?
+
+  @Option(help: "The trunk: a name from `graft models list`, an ONNX file, or Keras weights.")
+  var model: String?
+
+  @Option(help: "Weights to use instead of the official ones of a named model.")
+  var weights: String?
+
+  @Option(help: "The node whose output the head reads (default: what the last layer reads).")
+  var cut: String?
+
+  @Option(
+    help:
+      "The head's layers: gmp, gap, flatten, dropout(P), dense(UNITS,ACTIVATION,l2=X), dense(classes)."
+  )
+  var head: String?
+
+  @Option(help: "64 (both sides) or 320x240.")
+  var imageSize: String?
+
+  @Option(help: "keras-caffe, keras-tf, torch, unit or none (default: the trunk's own).")
+  var preprocess: String?
+
+  @Option(help: "224 (both sides), 320x240, shorter:256, or none.")
+  var resize: String?
+
+  @Option(help: "224, 320x240 or none: the middle that is cut out after resizing.")
+  var crop: String?
+
+  @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
+  var interpolation: String?
+
+  @Option(help: "Shares of training, validation and test in percent, such as 70,15,15.")
+  var split: String?
+
+  @Option(help: "Pictures per step.")
+  var batchSize: Int?
+
+  @Option(help: "The number that all random choices follow from.")
+  var seed: UInt64?
+
+  @Flag(help: "Train in the order of the data.")
+  var noShuffle = false
+
+  @Option(help: "A loss by name.")
+  var loss: String?
+
+  @Option(help: "Epochs of each phase: 20,10.")
+  var epochs: String?
+
+  @Option(help: "Learning rate of each phase: 3e-4,1e-6.")
+  var learningRate: String?
+
+  @Option(
+    help: "adam, sgd(momentum=0.9), …; one for all phases, or one for each, with ; between them.")
+  var optimizer: String?
+
+  @Option(help: "constant, cosine, …; one for all phases, or one for each, with ; between them.")
+  var schedule: String?
+
+  @Option(
+    help:
+      "What is trained besides the head: all, none, or names; one per phase, with ; between them.")
+  var unfreeze: String?
+
+  static func read(_ path: String) throws -> Recipe {
+    try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
+  }
+
+  func makeRecipe() throws -> Recipe {
+    var result = try recipe.map { try RecipeOptions.read($0) } ?? Recipe()
+    if let model { result.model = model }
+    if let weights { result.weights = weights }
+    if let cut { result.cut = cut }
+    if let head { result.head = head }
+    if let imageSize { result.imageSize = imageSize }
+    if let preprocess { result.preprocess = preprocess }
+    if let resize { result.resize = resize }
+    if let crop { result.crop = crop }
+    if let interpolation { result.interpolation = interpolation }
+    if let split { result.split = split }
+    if let batchSize { result.batchSize = batchSize }
+    if let seed { result.seed = seed }
+    if noShuffle { result.shuffle = false }
+    if let loss { result.loss = loss }
+    try setPhases(of: &result)
+    try result.validate()
+    return result
+  }
+
+  /// Lists of one value per phase; the longest says how many phases there are, shorter ones repeat their last value.
+  private func setPhases(of recipe: inout Recipe) throws {
+    let epochs = try numbers(epochs, "--epochs") { Int($0) }
+    let rates = try numbers(learningRate, "--learning-rate") { Double($0) }
+    let unfrozen = parts(unfreeze)
+    let optimizers = parts(optimizer)
+    let schedules = parts(schedule)
+    let counts = [epochs.count, rates.count, unfrozen.count, optimizers.count, schedules.count]
+    let given = counts.max() ?? 0
+    guard given > 0 else { return }
+    // One value for all phases does not change their number, but a list of epochs says it.
+    let count = epochs.isEmpty ? max(given, recipe.phases.count) : max(given, epochs.count)
+    let old = recipe.phases
+    recipe.phases = (0..<count).map { index in
+      var phase = old[min(index, old.count - 1)]
+      if let value = epochs.isEmpty ? nil : epochs[min(index, epochs.count - 1)] {
+        phase.epochs = value
+      }
+      if let value = rates.isEmpty ? nil : rates[min(index, rates.count - 1)] {
+        phase.learningRate = value
+      }
+      if !unfrozen.isEmpty { phase.unfreeze = unfrozen[min(index, unfrozen.count - 1)] }
+      if !optimizers.isEmpty { phase.optimizer = optimizers[min(index, optimizers.count - 1)] }
+      if !schedules.isEmpty { phase.schedule = schedules[min(index, schedules.count - 1)] }
+      return phase
+    }
+  }
+
+  private func parts(_ text: String?) -> [String] {
+    text?.split(separator: ";").map(String.init) ?? []
+  }
+
+  private func numbers<Number>(
+    _ text: String?, _ option: String, _ parse: (Substring) -> Number?
+  ) throws -> [Number] {
+    guard let text else { return [] }
+    return try text.split(separator: ",").map { part in
+      guard let number = parse(part) else {
+        throw GraftError.usage("'\(part)' in \(option) is no number")
+      }
+      return number
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Graft
+import GraftTraining
+
+/// Shows a run: a bar per epoch on a terminal, a line per epoch elsewhere.
+final class TrainingProgress: TrainingObserver {
+  private var lastDrawn = ContinuousClock.now
+  private var startOfEpoch = ContinuousClock.now
+
+  func phaseStarted(_ phase: PhaseSummary) {
+    let share = 100 * Double(phase.trainedWeightCount) / Double(max(1, phase.weightCount))
+    print(
+      "phase \(phase.number) of \(phase.phaseCount): \(phase.recipe.epochs) epochs, "
+        + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), training \(phase.trainedWeightCount) of "
+        + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
+    print(
+      "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each picture, "
+        + (phase.keepsFeatures ? "computed once" : "computed in every epoch"))
+    fflush(nil)
+    startOfEpoch = .now
+  }
+
+  func stepEnded(_ progress: StepProgress) {
+    guard Terminal.isOutputTerminal else { return }
+    let now = ContinuousClock.now
+    guard now - lastDrawn > .milliseconds(100) || progress.step == progress.stepCount else {
+      return
+    }
+    lastDrawn = now
+    let share = Double(progress.step) / Double(max(1, progress.stepCount))
+    let left = (now - startOfEpoch) / .seconds(1) * (1 - share) / max(share, 1e-9)
+    print(
+      "\r\u{1b}[K\(heading(progress)) \(Terminal.bar(share, width: 20)) "
+        + String(
+          format: "loss %.4f  accuracy %.2f %%  %.0f pictures/s  %.0f s left", progress.loss,
+          progress.accuracy * 100, progress.picturesPerSecond, left), terminator: "")
+    fflush(nil)
+  }
+
+  func epochEnded(_ record: EpochRecord, progress: StepProgress) {
+    startOfEpoch = .now
+    var text = heading(progress)
+    text += String(format: "  loss %.4f  accuracy %.2f %%", record.loss, record.accuracy * 100)
+    if let loss = record.validationLoss, let accuracy = record.validationAccuracy {
+      text += String(format: "  validation %.4f, %.2f %%", loss, accuracy * 100)
+    }
+    text += String(format: "  %.1f s, %.0f pictures/s", record.seconds, record.picturesPerSecond)
+    print(Terminal.isOutputTerminal ? "\r\u{1b}[K\(text)" : text)
+    fflush(nil)
+  }
+
+  private func heading(_ progress: StepProgress) -> String {
+    let width = "\(progress.epochCount)".count
+    let number = "\(progress.epoch)"
+    let padding = String(repeating: " ", count: max(0, width - number.count))
+    return "  epoch \(padding)\(number)/\(progress.epochCount)"
+  }
+}
+
+/// Ctrl-C and SIGTERM ask a run to stop after its step; a second one stops the process at once.
+final class Interruption: @unchecked Sendable {
+  private let sources: [any DispatchSourceSignal]
+  private let flag = ManagedFlag()
+
+  init() {
+    let flag = flag
+    sources = [SIGINT, SIGTERM].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler {
+        if flag.isSet { exit(130) }
+        flag.set()
+      }
+      source.resume()
+      return source
+    }
+  }
+
+  var isRequested: Bool { flag.isSet }
+}
+
+/// A flag that several threads see.
+private final class ManagedFlag: @unchecked Sendable {
+  private let lock = NSLock()
+  private var value = false
+  var isSet: Bool { lock.withLock { value } }
+  func set() { lock.withLock { value = true } }
+}

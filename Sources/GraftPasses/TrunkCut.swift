@@ -1,0 +1,72 @@
+extension Graph {
+  /// The part of the graph in front of a value, which becomes its only output.
+  ///
+  /// - Parameter name: of a value, or of the node whose first output it is; `nil` takes what the last layer with weights
+  ///   reads, which for a classifier are the features that it classifies by
+  /// - Throws: `GraftError` that names the nearest names, if there is none such.
+  package func cutTrunk(at name: String?) throws -> Graph {
+    var graph = self
+    let end = try name.map { try value(named: $0) } ?? lastFeatures()
+    graph.outputs = [end]
+    _ = try DeadNodeElimination.run(&graph)
+    guard graph.nodes.contains(where: { !$0.inputs.isEmpty }) else {
+      throw GraftError.usage("nothing of the network stands in front of '\(graph[end].name)'")
+    }
+    return graph
+  }
+
+  private func value(named name: String) throws -> ValueID {
+    if let node = nodes.last(where: { $0.name == name }), let output = node.outputs.first ?? nil {
+      return output
+    }
+    let computed = nodes.flatMap { $0.outputs.compactMap { $0 } }
+    if let found = computed.first(where: { self[$0].name == name }) { return found }
+    let names = computed.map { self[$0].name } + nodes.map(\.name).filter { !$0.isEmpty }
+    throw GraftError.usage(
+      "the network has no node or value '\(name)'", hint: nearestNamesHint(name, among: names))
+  }
+
+  /// What the last Conv, Gemm or MatMul with constant weights reads, if the output comes from it.
+  private func lastFeatures() throws -> ValueID {
+    guard let output = outputs.first else { throw GraftError.badData("the model has no outputs") }
+    let producers = producers()
+    var current = output
+    while let index = producers[current] {
+      let node = nodes[index]
+      let isWeighted =
+        ["Conv", "Gemm", "MatMul"].contains(node.qualifiedType)
+        && node.inputs.dropFirst().contains { $0.map { constants[$0] != nil } ?? false }
+      guard let data = node.inputs.first ?? nil else { break }
+      if isWeighted { return data }
+      let computed = node.inputs.compactMap { $0 }.filter { producers[$0] != nil }
+      guard computed.count == 1 || computed.first == data else { break }
+      current = data
+    }
+    throw GraftError.usage(
+      "it is not clear where the network's features end",
+      hint: "Name a node with --cut; `graft inspect` lists them")
+  }
+}
+
+/// "Near are 'a', 'b'" for a misspelt name.
+package func nearestNamesHint(_ name: String, among names: [String]) -> String? {
+  let near = Set(names).map { ($0, editDistance(name, $0)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
+    .prefix(3).map { "'\($0.0)'" }
+  return near.isEmpty ? nil : "Near are \(near.joined(separator: ", "))"
+}
+
+/// The number of characters to insert, delete or replace (Levenshtein).
+private func editDistance(_ left: String, _ right: String) -> Int {
+  let (left, right) = (Array(left.lowercased().prefix(200)), Array(right.lowercased().prefix(200)))
+  var row = Array(0...right.count)
+  for (i, character) in left.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, other) in right.enumerated() {
+      let substituted = diagonal + (character == other ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(substituted, diagonal + 1, row[j] + 1)
+    }
+  }
+  return row[right.count]
+}

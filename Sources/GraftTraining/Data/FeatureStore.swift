@@ -1,0 +1,107 @@
+import GraftData
+import GraftRuntime
+
+/// What the frozen part of a network makes of each picture, computed once.
+///
+/// The frozen part always runs on batches of one size, the last one filled up, so that a picture's features are the
+/// same bits in whatever company they are computed, and whether they are kept or computed again.
+package final class FeatureStore {
+  private let batches: PictureBatches
+  private let session: Session?
+  private let batchSize: Int
+  /// Memory for one batch of pictures, and of what comes out.
+  private let pictures: Tensor
+  private var outputs: [Tensor] = []
+  /// Elements of one picture's features, for each value that crosses the cut.
+  private var shapes: [Shape] = []
+  private let kept: KeptFeatures?
+  private var isKept: [Bool]
+
+  /// Whether features stay once they were computed.
+  package var keepsFeatures: Bool { kept != nil }
+  /// Pictures that went through the frozen part so far.
+  package private(set) var computedCount = 0
+
+  /// - Parameters:
+  ///   - cut: whose frozen part is to run
+  ///   - keepsFeatures: false computes them again each time
+  ///   - folder: where features lie that memory does not hold; `nil` for the folder of temporary files
+  ///   - memoryLimit: bytes of features to hold in memory
+  package init(
+    _ cut: TrainableCut, _ batches: PictureBatches, batchSize: Int, keepsFeatures: Bool = true,
+    folder: String? = nil, memoryLimit: Int, options: Executable.Options
+  ) throws {
+    self.batches = batches
+    self.batchSize = batchSize
+    pictures = try Tensor(zeros: .float, shape: [batchSize] + batches.pictureShape)
+    isKept = Array(repeating: false, count: batches.items.count)
+    if cut.frozen.nodes.isEmpty {
+      session = nil
+      outputs = [pictures]
+    } else {
+      let session = Session(try Executable(cut.frozen, options: options))
+      outputs = try session.run([pictures])
+      self.session = session
+    }
+    for (output, id) in zip(outputs, cut.frozen.outputs) {
+      guard output.shape.first == batchSize, output.elementType == .float else {
+        throw GraftError.unsupported(
+          "'\(cut.frozen[id].name)' has the shape \(output.shape), not one part per picture",
+          hint: "Cut the network elsewhere with --cut")
+      }
+    }
+    shapes = outputs.map { Array($0.shape.dropFirst()) }
+    kept =
+      keepsFeatures
+      ? try KeptFeatures(
+        itemCount: batches.items.count, elementCounts: shapes.map(\.elementCount), folder: folder,
+        memoryLimit: memoryLimit) : nil
+  }
+
+  /// Bytes of the features of one picture.
+  package var bytesOfPicture: Int {
+    shapes.reduce(0) { $0 + $1.elementCount * MemoryLayout<Float>.size }
+  }
+
+  /// Features of some pictures: for each value that crosses the cut `[numbers.count, …]`.
+  package func features(of numbers: [Int]) throws -> [Tensor] {
+    let results = try shapes.map { try Tensor(zeros: .float, shape: [numbers.count] + $0) }
+    let missing = numbers.indices.filter { !isKept[numbers[$0]] }
+    for start in stride(from: 0, to: missing.count, by: batchSize) {
+      let places = missing[start..<min(start + batchSize, missing.count)]
+      try compute(places.map { numbers[$0] })
+      for (row, place) in places.enumerated() {
+        for (value, output) in outputs.enumerated() {
+          let size = shapes[value].elementCount
+          let source = output.floats(at: row * size)
+          results[value].floats(at: place * size).update(from: source, count: size)
+          kept?.row(numbers[place], of: value).update(from: source, count: size)
+        }
+        if kept != nil { isKept[numbers[place]] = true }
+      }
+    }
+    guard let kept else { return results }
+    let computed = Set(missing)
+    for place in numbers.indices where !computed.contains(place) {
+      for (value, result) in results.enumerated() {
+        let size = shapes[value].elementCount
+        result.floats(at: place * size).update(
+          from: kept.row(numbers[place], of: value), count: size)
+      }
+    }
+    return results
+  }
+
+  /// Fills `outputs` for one batch at most. Rows behind the given ones hold older pictures.
+  private func compute(_ numbers: [Int]) throws {
+    try batches.write(numbers, to: pictures.floats(at: 0))
+    if let session { try session.run([pictures], into: outputs) }
+    computedCount += numbers.count
+  }
+}
+
+extension Tensor {
+  fileprivate func floats(at index: Int) -> UnsafeMutablePointer<Float> {
+    baseAddress.assumingMemoryBound(to: Float.self) + index
+  }
+}

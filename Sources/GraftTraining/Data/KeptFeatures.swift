@@ -1,0 +1,74 @@
+import Foundation
+import GraftRuntime
+
+/// Memory for the features of all pictures: the heap, or above a limit a file without a name that is mapped.
+final class KeptFeatures {
+  private let base: UnsafeMutableRawPointer
+  private let byteCount: Int
+  private let isMapped: Bool
+  private let elementCounts: [Int]
+  /// Where the rows of each value begin, in bytes.
+  private let offsets: [Int]
+
+  /// - Throws: `GraftError` if there is neither memory nor room on the disk.
+  init(itemCount: Int, elementCounts: [Int], folder: String?, memoryLimit: Int) throws {
+    self.elementCounts = elementCounts
+    var offset = 0
+    var offsets: [Int] = []
+    for count in elementCounts {
+      offsets.append(offset)
+      let (bytes, overflow) = (count * MemoryLayout<Float>.size).multipliedReportingOverflow(
+        by: itemCount)
+      let (end, isTooMuch) = offset.addingReportingOverflow(bytes)
+      guard !overflow, !isTooMuch else {
+        throw GraftError(.operatingSystem, "the features of \(itemCount) pictures are too large")
+      }
+      offset = end
+    }
+    self.offsets = offsets
+    byteCount = max(1, offset)
+    isMapped = byteCount > memoryLimit
+    if isMapped {
+      base = try KeptFeatures.mapFile(
+        byteCount: byteCount, folder: folder ?? NSTemporaryDirectory())
+    } else {
+      let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+      guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0),
+        memory != MAP_FAILED
+      else { throw GraftError(.operatingSystem, "cannot allocate \(byteCount) bytes") }
+      base = memory
+    }
+  }
+
+  deinit { munmap(base, byteCount) }
+
+  /// The blocks are reserved now: a full disk is an error here, not a signal later.
+  private static func mapFile(byteCount: Int, folder: String) throws -> UnsafeMutableRawPointer {
+    var template = Array("\(folder)/graft-features-XXXXXX".utf8CString)
+    let descriptor = mkstemp(&template)
+    guard descriptor >= 0 else {
+      throw GraftError(
+        .cannotCreate, "no file for features can be made: \(String(cString: strerror(errno)))",
+        places: [folder])
+    }
+    unlink(template)
+    defer { close(descriptor) }
+    let status = posix_fallocate(descriptor, 0, byteCount)
+    guard status == 0 else {
+      throw GraftError(
+        .inputOutput,
+        "the features take \(byteCount >> 20) MB, which are not free: "
+          + String(cString: strerror(status)), places: [folder],
+        hint: "Make room, name another folder with --output, or use --no-feature-cache")
+    }
+    guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0),
+      memory != MAP_FAILED
+    else { throw GraftError(.operatingSystem, "cannot map a file of \(byteCount) bytes") }
+    return memory
+  }
+
+  /// The features of a picture.
+  func row(_ item: Int, of value: Int) -> UnsafeMutablePointer<Float> {
+    (base + offsets[value]).assumingMemoryBound(to: Float.self) + item * elementCounts[value]
+  }
+}

@@ -1,0 +1,93 @@
+import GraftData
+import GraftRuntime
+
+extension HeadSpecification {
+  /// What a head became in a graph.
+  package struct Built: Sendable {
+    /// `[N, K]`, logits.
+    package var scores: ValueID
+    /// The weights of each dense layer, kernels and biases.
+    package var weights: [ValueID] = []
+    package var penalties: [ValueID: WeightPenalty] = [:]
+  }
+
+  /// Appends the layers. Kernels are drawn from Glorot's uniform distribution, biases are zero, as in Keras.
+  ///
+  /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010)
+  /// - Parameters:
+  ///   - features: `[N, C, H, W]` or `[N, C]`, of known extents but for N
+  ///   - scoreCount: units of the last layer
+  /// - Throws: `GraftError` if the layers do not fit the features.
+  package func append(
+    to graph: inout Graph, features: ValueID, scoreCount: Int,
+    using generator: inout SeededGenerator
+  ) throws -> Built {
+    var built = Built(scores: features)
+    var number = 0
+    for layer in layers {
+      try graph.inferTypes()
+      guard let shape = graph[built.scores].type?.tensor?.shape, shape.count >= 2 else {
+        throw GraftError.badData(
+          "the features '\(graph[built.scores].name)' are no pictures or vectors of known rank")
+      }
+      switch layer {
+      case .globalMaxPool, .globalAveragePool:
+        let isMaximum = layer == .globalMaxPool
+        guard shape.count > 2 else {
+          throw GraftError.usage(
+            "'\(isMaximum ? "gmp" : "gap")' does not fit: the features are vectors of shape \(shape)",
+            hint: "Leave it out of --head, or cut the network further in front with --cut")
+        }
+        let pooled = graph.addHeadNode(
+          isMaximum ? "GlobalMaxPool" : "GlobalAveragePool", "head/pool", [built.scores])
+        built.scores = graph.addHeadNode("Flatten", "head/pool/flatten", [pooled])
+      case .flatten: built.scores = graph.addHeadNode("Flatten", "head/flatten", [built.scores])
+      case .dropout(let ratio):
+        let ratio = graph.addConstant(
+          name: "head/dropout_\(number)/ratio", try Tensor(scalar: ratio))
+        built.scores = graph.addHeadNode(
+          "Dropout", "head/dropout_\(number)", [built.scores, ratio], isRandom: true)
+      case .dense(let dense):
+        guard shape.count == 2, let inputCount = shape[1].known else {
+          throw GraftError.usage(
+            "'dense' does not fit: its input has the shape \(shape), not [N, C]",
+            hint: shape.count == 2
+              ? "Give the size of pictures with --image-size"
+              : "Put gmp, gap or flatten in front of it")
+        }
+        number += 1
+        let unitCount = dense.units ?? scoreCount
+        let limit = (6 / Double(inputCount + unitCount)).squareRoot()
+        let kernel = try Tensor(
+          (0..<inputCount * unitCount).map { _ in
+            Float((2 * generator.nextUnit() - 1) * limit)
+          }, shape: [inputCount, unitCount])
+        let name = "head/dense_\(number)"
+        let weights = graph.addConstant(name: "\(name)/kernel", kernel)
+        let bias = graph.addConstant(
+          name: "\(name)/bias", try Tensor(zeros: .float, shape: [unitCount]))
+        built.weights += [weights, bias]
+        if dense.penalty != WeightPenalty() { built.penalties[weights] = dense.penalty }
+        built.scores = graph.addHeadNode("Gemm", name, [built.scores, weights, bias])
+        if let activation = dense.activation {
+          built.scores = graph.addHeadNode(
+            activation, "\(name)/\(activation.lowercased())", [built.scores])
+        }
+      }
+    }
+    graph[built.scores].name = "logits"
+    try graph.inferTypes()
+    return built
+  }
+}
+
+extension Graph {
+  /// - Parameter isRandom: whether training draws random numbers for the node, so that what it makes cannot be kept
+  fileprivate mutating func addHeadNode(
+    _ operatorType: String, _ name: String, _ inputs: [ValueID?], isRandom: Bool = false
+  ) -> ValueID {
+    let output = addNode(operatorType, name: name, inputs, outputName: "\(name)/output")
+    if isRandom { nodes[nodes.count - 1].metadata[TrainingForm.headMark] = "1" }
+    return output
+  }
+}

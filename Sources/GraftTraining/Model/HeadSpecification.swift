@@ -1,0 +1,114 @@
+import Foundation
+import GraftRuntime
+
+/// The layers that are put on a trunk, as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`.
+package struct HeadSpecification: Sendable, Hashable {
+  package enum Layer: Sendable, Hashable {
+    /// `gmp` and `gap`: the largest element, or the mean, of each channel: [N, C, …] to [N, C].
+    case globalMaxPool
+    case globalAveragePool
+    /// `flatten`: [N, …] to [N, elements].
+    case flatten
+    /// `dropout(0.3)`: the share of elements that training makes zero.
+    case dropout(Float)
+    /// `dense(128,relu,l2=1e-5)`: [N, inputs] to [N, units].
+    case dense(Dense)
+  }
+
+  package struct Dense: Sendable, Hashable {
+    /// `nil` for `classes`: as many as the classes need.
+    package var units: Int?
+    /// An ONNX operator of one input.
+    package var activation: String?
+    package var penalty = WeightPenalty()
+  }
+
+  package var layers: [Layer]
+
+  /// Pooling, dropout, a layer of 128 units, and the classes.
+  package static let standard = try! HeadSpecification(
+    "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)")
+
+  private static let activations = [
+    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "elu": "Elu", "selu": "Selu",
+    "gelu": "Gelu", "swish": "Swish", "leakyrelu": "LeakyRelu", "softplus": "Softplus",
+  ]
+
+  /// - Throws: `GraftError` that says which part of the text makes no sense.
+  package init(_ text: String) throws {
+    layers = try withPlace("head '\(text)'") {
+      try NamedCall.list(text).map { try HeadSpecification.layer($0) }
+    }
+    guard case .dense(let last)? = layers.last, last.units == nil, last.activation == nil else {
+      throw GraftError.usage(
+        "head '\(text)' does not end with dense(classes)",
+        hint: "The last layer gives one score per class; its activation follows from the loss")
+    }
+    let scoreLayers = layers.filter {
+      if case .dense(let layer) = $0 { layer.units == nil } else { false }
+    }
+    guard scoreLayers.count == 1 else {
+      throw GraftError.usage(
+        "head '\(text)' has several layers dense(classes); only the last can be")
+    }
+  }
+
+  private static func layer(_ call: NamedCall) throws -> Layer {
+    switch call.name {
+    case "gmp", "gap", "flatten":
+      try call.requireNoMore(known: [])
+      return call.name == "gmp"
+        ? .globalMaxPool : call.name == "gap" ? .globalAveragePool : .flatten
+    case "dropout":
+      guard call.arguments.count == 1, let ratio = Float(call.arguments[0].value),
+        (0..<1).contains(ratio)
+      else { throw GraftError.usage("'dropout' needs a share from 0 to less than 1: dropout(0.3)") }
+      return .dropout(ratio)
+    case "dense": return .dense(try dense(call))
+    default:
+      throw GraftError.usage(
+        "'\(call.name)' is no layer", hint: "Known are gmp, gap, flatten, dropout and dense")
+    }
+  }
+
+  private static func dense(_ call: NamedCall) throws -> Dense {
+    var call = call
+    var layer = Dense()
+    layer.penalty.l1 = Float(try call.take("l1", default: 0))
+    layer.penalty.l2 = Float(try call.take("l2", default: 0))
+    guard let units = call.arguments.first?.value, call.arguments[0].key == nil else {
+      throw GraftError.usage("'dense' needs a number of units, or 'classes'")
+    }
+    call.arguments.removeFirst()
+    if units != "classes" {
+      guard let count = Int(units), (1...1 << 20).contains(count) else {
+        throw GraftError.usage("'\(units)' is no number of units of 'dense'")
+      }
+      layer.units = count
+    }
+    for (name, activation) in activations where call.takeFlag(name) {
+      layer.activation = activation
+    }
+    try call.requireNoMore(known: ["l1=", "l2="] + activations.keys.sorted())
+    return layer
+  }
+}
+
+extension HeadSpecification: CustomStringConvertible {
+  package var description: String {
+    layers.map { layer in
+      switch layer {
+      case .globalMaxPool: return "gmp"
+      case .globalAveragePool: return "gap"
+      case .flatten: return "flatten"
+      case .dropout(let ratio): return "dropout(\(ratio))"
+      case .dense(let dense):
+        var arguments = [dense.units.map(String.init) ?? "classes"]
+        if let activation = dense.activation { arguments.append(activation.lowercased()) }
+        if dense.penalty.l1 != 0 { arguments.append("l1=\(dense.penalty.l1)") }
+        if dense.penalty.l2 != 0 { arguments.append("l2=\(dense.penalty.l2)") }
+        return "dense(\(arguments.joined(separator: ",")))"
+      }
+    }.joined(separator: ",")
+  }
+}

@@ -1,0 +1,119 @@
+import GraftData
+import GraftRuntime
+
+/// A trunk with a head on it, in inference form: `[N, C, H, W]` to logits `[N, K]`.
+///
+/// All weights are constants; ``graph(training:)`` makes some of them parameters.
+package struct TransferModel: Sendable {
+  package internal(set) var graph: Graph
+  package let classNames: [String]
+  /// Whether there is one score, of which the sigmoid is the probability of the second class.
+  package let isBinary: Bool
+  package let penalties: [ValueID: WeightPenalty]
+  /// Names of the head's weights.
+  package let headWeights: [ValueID]
+
+  /// How large the network's pictures are.
+  package struct PictureExtents: Sendable, Hashable {
+    package var channels: Int
+    package var height: Int
+    package var width: Int
+
+    package init(channels: Int, height: Int, width: Int) {
+      self.channels = channels
+      self.height = height
+      self.width = width
+    }
+  }
+
+  package let picture: PictureExtents
+
+  /// - Parameters:
+  ///   - trunk: takes pictures `[N, C, H, W]`, a fixed batch is made free; its first output are the features
+  ///   - seed: of the head's first weights
+  /// - Throws: `GraftError` if the trunk takes no such pictures, or the head does not fit.
+  package init(
+    trunk: Graph, picture: PictureExtents, head: HeadSpecification, classNames: [String],
+    seed: UInt64
+  ) throws {
+    var graph = try trunk.withFloatElements().withFreeBatch()
+    guard graph.inputs.count == 1, let shape = graph[graph.inputs[0]].type?.tensor?.shape,
+      shape.count == 4
+    else {
+      throw GraftError.unsupported("the trunk takes no single picture [N, C, H, W]")
+    }
+    let extents = [picture.channels, picture.height, picture.width]
+    for (declared, extent) in zip(shape.dropFirst(), extents) {
+      if let known = declared.known, known != extent {
+        throw GraftError.usage(
+          "the network takes pictures of shape \(shape.dropFirst().map(\.description)), not \(extents)",
+          hint: "Leave --image-size out, or take a network with open extents")
+      }
+    }
+    graph[graph.inputs[0]].type = .tensor(
+      TensorType(.float, [.symbol("N")] + extents.map(Dimension.known)))
+    for index in graph.values.indices where !graph.isGiven(ValueID(index)) {
+      graph.values[index].type = nil
+    }
+    try graph.inferTypes()
+    guard let features = graph.outputs.first else {
+      throw GraftError.badData("the trunk has no outputs")
+    }
+    isBinary = classNames.count == 2
+    var generator = SeededGenerator(seed: seed)
+    let built = try head.append(
+      to: &graph, features: features, scoreCount: classNames.count == 2 ? 1 : classNames.count,
+      using: &generator)
+    graph.outputs = [built.scores]
+    graph.defaultedInputs = []
+    self.graph = graph
+    self.classNames = classNames
+    self.picture = picture
+    penalties = built.penalties
+    headWeights = built.weights
+  }
+
+  /// The constants that training can change, in the order in which nodes read them.
+  package var weights: [ValueID] {
+    var found: [ValueID] = []
+    var seen: Set<ValueID> = []
+    for node in graph.nodes {
+      for position in TransferModel.weightInputs(of: node) where position < node.inputs.count {
+        guard let id = node.inputs[position], let tensor = graph.constants[id],
+          tensor.elementType == .float, seen.insert(id).inserted
+        else { continue }
+        found.append(id)
+      }
+    }
+    return found
+  }
+
+  /// Inputs of a node that hold weights.
+  private static func weightInputs(of node: Node) -> [Int] {
+    switch node.qualifiedType {
+    case "Conv", "ConvTranspose", "Gemm", "BatchNormalization", "LayerNormalization",
+      "InstanceNormalization", "GroupNormalization":
+      [1, 2]
+    case "MatMul": [0, 1]
+    case "PRelu": [1]
+    case "LSTM", "GRU", "RNN": [1, 2, 3]
+    default: []
+    }
+  }
+
+  /// The graph with some weights as parameters.
+  package func graph(training weights: Set<ValueID>) -> Graph {
+    var graph = graph
+    for id in weights { graph.parameters[id] = graph.constants.removeValue(forKey: id) }
+    return graph
+  }
+
+  /// Takes over what training made of weights.
+  package mutating func take(_ values: [ValueID: Tensor]) { graph = graph.replacing(values) }
+}
+
+extension Graph {
+  fileprivate func isGiven(_ id: ValueID) -> Bool {
+    inputs.contains(id) || constants[id] != nil || parameters[id] != nil
+  }
+}

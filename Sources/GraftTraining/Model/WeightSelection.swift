@@ -1,0 +1,75 @@
+import GraftRuntime
+
+/// Which weights are trained: `all`, `none`, `head`, or names of blocks, layers and weights.
+package struct WeightSelection: Sendable, Hashable {
+  package let text: String
+
+  /// - Parameter text: parts between commas; the head is always trained
+  package init(_ text: String) { self.text = text }
+
+  package static let head = WeightSelection("none")
+
+  /// The weights that are selected; those of the head are among them.
+  ///
+  /// A name selects the weights of its layers: `block4` has `block4_conv1/kernel`. `*` stands for any characters.
+  /// - Throws: `GraftError` with the nearest names, if a name selects nothing.
+  package func weights(of model: TransferModel) throws -> Set<ValueID> {
+    var selected = Set(model.headWeights)
+    let all = model.weights
+    for part in text.split(separator: ",").map(String.init) {
+      switch part {
+      case "none", "head": continue
+      case "all": selected.formUnion(all)
+      default:
+        let found = all.filter { WeightSelection.matches(part, model.graph[$0].name) }
+        guard !found.isEmpty else {
+          let names = all.map { model.graph[$0].name }
+          throw GraftError.usage(
+            "no layer is called '\(part)'",
+            hint: nearestNamesHint(part, among: names + WeightSelection.blocks(names)))
+        }
+        selected.formUnion(found)
+      }
+    }
+    return selected
+  }
+
+  /// What stands in front of `_`, `/` or `.` in names.
+  private static func blocks(_ names: [String]) -> [String] {
+    names.flatMap { name in
+      name.indices.filter { "_/.".contains(name[$0]) }.map { String(name[..<$0]) }
+    }
+  }
+
+  static func matches(_ pattern: String, _ name: String) -> Bool {
+    if pattern.contains("*") {
+      return matches(Array(pattern)[...], Array(name)[...])
+    }
+    guard name.hasPrefix(pattern) else { return false }
+    guard let next = name.dropFirst(pattern.count).first else { return true }
+    return !next.isLetter && !next.isNumber
+  }
+
+  /// Each `*` takes as little as the rest allows; only the last one is tried again.
+  private static func matches(_ pattern: ArraySlice<Character>, _ name: ArraySlice<Character>)
+    -> Bool
+  {
+    var (pattern, name) = (pattern, name)
+    var retry: (pattern: ArraySlice<Character>, name: ArraySlice<Character>)?
+    while true {
+      if pattern.first == "*" {
+        pattern = pattern.dropFirst()
+        retry = (pattern, name)
+      } else if let expected = pattern.first, expected == name.first {
+        (pattern, name) = (pattern.dropFirst(), name.dropFirst())
+      } else if pattern.isEmpty, name.isEmpty {
+        return true
+      } else if let saved = retry, !saved.name.isEmpty {
+        retry = (saved.pattern, saved.name.dropFirst())
+        (pattern, name) = (saved.pattern, saved.name.dropFirst())
+      } else {
+        return false
+      }
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import GraftRuntime
+
+/// A name with arguments, as recipes write layers, optimizers and schedules: `dense(128,relu,l2=1e-5)`.
+package struct NamedCall: Sendable, Hashable {
+  package var name: String
+  /// Values in order; those of the form `key=value` have a key.
+  package var arguments: [Argument] = []
+
+  package struct Argument: Sendable, Hashable {
+    package var key: String?
+    package var value: String
+  }
+
+  /// - Throws: `GraftError` if a parenthesis is missing.
+  package init(_ text: String) throws {
+    let text = text.filter { !$0.isWhitespace }
+    name = String(text.prefix { $0 != "(" }).lowercased()
+    guard text.contains("(") else { return }
+    guard text.hasSuffix(")") else { throw GraftError.usage("'\(text)' lacks a parenthesis") }
+    let inner = text.dropFirst(name.count + 1).dropLast()
+    guard !inner.isEmpty else { return }
+    arguments = inner.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+      return pair.count == 2
+        ? Argument(key: pair[0].lowercased(), value: pair[1])
+        : Argument(key: nil, value: String(part))
+    }
+  }
+
+  /// Calls between the commas that stand outside of parentheses.
+  package static func list(_ text: String) throws -> [NamedCall] {
+    var parts = [""]
+    var depth = 0
+    for character in text where !character.isWhitespace {
+      if character == "(" { depth += 1 }
+      if character == ")" { depth -= 1 }
+      if character == ",", depth == 0 {
+        parts.append("")
+      } else {
+        parts[parts.count - 1].append(character)
+      }
+    }
+    return try parts.map { try NamedCall($0) }
+  }
+
+  /// Takes the number with a key away from the arguments.
+  ///
+  /// - Throws: `GraftError` if it is no number in `range`.
+  package mutating func take(
+    _ key: String, default value: Double, in range: ClosedRange<Double> = 0...Double.infinity
+  ) throws -> Double {
+    guard let index = arguments.firstIndex(where: { $0.key == key }) else { return value }
+    let text = arguments.remove(at: index).value
+    guard let number = Double(text), number.isFinite, range.contains(number) else {
+      throw GraftError.usage("'\(key)' of '\(name)' cannot be \(text)")
+    }
+    return number
+  }
+
+  /// Takes a word without a key away from the arguments.
+  package mutating func takeFlag(_ word: String) -> Bool {
+    guard let index = arguments.firstIndex(where: { $0.key == nil && $0.value == word }) else {
+      return false
+    }
+    arguments.remove(at: index)
+    return true
+  }
+
+  /// - Throws: `GraftError` that names the first argument nobody took, and those there are.
+  package func requireNoMore(known: [String]) throws {
+    guard let argument = arguments.first else { return }
+    throw GraftError.usage(
+      "'\(argument.key ?? argument.value)' is no argument of '\(name)'",
+      hint: known.isEmpty ? "It takes none" : "It takes \(known.joined(separator: ", "))")
+  }
+}

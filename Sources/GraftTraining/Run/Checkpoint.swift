@@ -1,0 +1,60 @@
+import Foundation
+import GraftData
+import GraftRuntime
+
+/// A run's state in a file: an NPZ archive with the values of all parameters by name, and `graft.run.json`, the rest
+/// as the bytes of a JSON text. It is written beside the file first, so that there is always a whole one.
+package struct Checkpoint: Sendable {
+  package var state: RunState
+  /// The recipe of the run.
+  package var recipe: Recipe
+  package var values: [(name: String, tensor: Tensor)]
+
+  private static let textName = "graft.run.json"
+
+  private struct Text: Codable {
+    var state: RunState
+    var recipe: Recipe
+  }
+
+  package init(
+    state: RunState, recipe: Recipe, values: [(name: String, tensor: Tensor)]
+  ) {
+    self.state = state
+    self.recipe = recipe
+    self.values = values
+  }
+
+  /// - Throws: `GraftError` if the file is missing or damaged.
+  package init(path: String) throws {
+    var values = try NPZFile.read(path: path)
+    guard let index = values.firstIndex(where: { $0.name == Checkpoint.textName }) else {
+      throw GraftError.badData("is no checkpoint of a run", places: [path])
+    }
+    let bytes = try values.remove(at: index).tensor.elements(as: UInt8.self)
+    do {
+      let text = try JSONDecoder().decode(Text.self, from: Data(bytes))
+      self.init(state: text.state, recipe: text.recipe, values: values)
+    } catch {
+      throw GraftError.badData("is a checkpoint of another version, or damaged", places: [path])
+    }
+  }
+
+  package func write(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let text = Array(try encoder.encode(Text(state: state, recipe: recipe)))
+    let entry = (name: Checkpoint.textName, tensor: try Tensor(text, shape: [text.count]))
+    try NPZFile.write([entry] + values, path: path)
+  }
+
+  package var valuesByName: [String: Tensor] {
+    Dictionary(values, uniquingKeysWith: { first, _ in first })
+  }
+}
+
+extension GraftError {
+  static func badData(_ message: String, places: [String]) -> GraftError {
+    GraftError(.badData, message, places: places)
+  }
+}

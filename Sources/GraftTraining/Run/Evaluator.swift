@@ -1,0 +1,81 @@
+import Foundation
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// How right a classifier is on pictures whose classes are known.
+package struct EvaluationResult: Sendable, Codable, Hashable {
+  /// Share of the pictures whose likeliest class is the right one.
+  package var accuracy: Double
+  /// Mean of -log of the probability of the right class.
+  package var loss: Double
+  package var count: Int
+  package var classes: [String]
+  /// `[true class][predicted class]`, in pictures.
+  package var confusionMatrix: [[Int]]
+
+  private enum CodingKeys: String, CodingKey {
+    case accuracy, loss, count, classes
+    case confusionMatrix = "confusion_matrix"
+  }
+}
+
+/// Runs a classifier over pictures.
+package struct Evaluator {
+  private let session: Session
+  private let batches: PictureBatches
+  private let classNames: [String]
+  private let batchSize: Int
+  private let elementType: ElementType
+
+  /// - Parameters:
+  ///   - session: of a graph that takes `[N, C, H, W]` or `[N, H, W, C]`
+  ///   - classNames: names of the classes `[K]`, in the order of the graph's output
+  ///   - preprocessing: makes all pictures equally large
+  ///   - elementType: of the graph's input
+  /// - Throws: `GraftError` if the pictures would not be equally large.
+  package init(
+    _ session: Session, classNames: [String], items: [PictureDataset.Item],
+    preprocessing: Preprocessing, elementType: ElementType = .float, batchSize: Int
+  ) throws {
+    self.session = session
+    self.classNames = classNames
+    self.batchSize = batchSize
+    self.elementType = elementType
+    batches = try PictureBatches(
+      items, preprocessing, threadCount: session.executable.options.threadCount)
+  }
+
+  /// The probabilities of the classes of each picture, as `rank` makes them of an output.
+  package func evaluate(
+    probabilities: (_ output: Tensor) throws -> [[Float]]
+  ) throws -> EvaluationResult {
+    let count = classNames.count
+    var matrix = [[Int]](repeating: Array(repeating: 0, count: count), count: count)
+    var (loss, correct) = (0.0, 0)
+    let items = batches.items
+    for start in stride(from: 0, to: items.count, by: batchSize) {
+      let numbers = Array(start..<min(start + batchSize, items.count))
+      var input = try Tensor(zeros: .float, shape: [numbers.count] + batches.pictureShape)
+      try batches.write(numbers, to: input.baseAddress.assumingMemoryBound(to: Float.self))
+      if elementType != .float { input = try input.converted(to: elementType) }
+      guard let output = try session.run([input]).first else {
+        throw GraftError.badData("the model has no outputs")
+      }
+      for (number, row) in zip(numbers, try probabilities(output)) {
+        guard row.count == count else {
+          throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
+        }
+        let label = items[number].label
+        let predicted = row.indices.max { row[$0] < row[$1] || row[$0] == row[$1] && $0 > $1 } ?? 0
+        matrix[label][predicted] += 1
+        if predicted == label { correct += 1 }
+        loss -= log(max(Double(row[label]), 1e-12))
+      }
+    }
+    let total = Double(max(1, items.count))
+    return EvaluationResult(
+      accuracy: Double(correct) / total, loss: loss / total, count: items.count,
+      classes: classNames, confusionMatrix: matrix)
+  }
+}

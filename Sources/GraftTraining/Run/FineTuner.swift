@@ -1,0 +1,261 @@
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// Trains a network's head, and what of its trunk is unfrozen, phase by phase.
+///
+/// What happens depends on recipe, data and first weights alone: each epoch's order and each step's random numbers
+/// are functions of the seed and the position in the run, so that a run that was interrupted goes on as if it had not
+/// been.
+package final class FineTuner {
+  package struct Options: Sendable {
+    package var executable = Executable.Options()
+    /// Whether features of the frozen part are kept.
+    package var keepsFeatures = true
+    /// Where features lie that memory does not hold.
+    package var featureFolder: String?
+    package var featureMemoryLimit = 2 << 30
+
+    package init() {}
+  }
+
+  package private(set) var model: TransferModel
+  package private(set) var state = RunState()
+  package let recipe: Recipe
+  private let loss: any Loss
+  private let targets: ClassificationTargets
+  private let options: Options
+  private let batches: PictureBatches
+  private let trainingCount: Int
+  private let validationRange: Range<Int>
+  private var observers: [any TrainingObserver] = []
+  /// Saves the state at the end of an epoch, and when the run is asked to stop.
+  package var save: ((Checkpoint) throws -> Void)?
+  /// Asked after each step.
+  package var isInterrupted: () -> Bool = { false }
+  /// Weights that training changed so far.
+  private var changed: Set<ValueID> = []
+  private var phase: RunningPhase?
+
+  /// What runs in the current phase.
+  private struct RunningPhase {
+    let trainer: Trainer
+    let store: FeatureStore
+    let schedule: any LearningRateSchedule
+  }
+
+  /// - Throws: `GraftError` if recipe, model and data do not go together.
+  package init(
+    _ recipe: Recipe, model: TransferModel, data: DatasetSplit, preprocessing: Preprocessing,
+    observers: [any TrainingObserver] = [], options: Options = Options()
+  ) throws {
+    try recipe.validate()
+    self.recipe = recipe
+    self.model = model
+    self.options = options
+    self.observers = observers
+    targets = ClassificationTargets(
+      classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
+    if let name = recipe.loss {
+      loss = try Losses.named(name)
+    } else {
+      loss = model.isBinary ? BinaryCrossEntropy() : SoftmaxCrossEntropy()
+    }
+    guard !data.training.isEmpty else {
+      throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
+    }
+    trainingCount = data.training.count
+    validationRange = trainingCount..<trainingCount + data.validation.count
+    batches = try PictureBatches(
+      data.training + data.validation, preprocessing,
+      threadCount: options.executable.threadCount)
+    for phase in recipe.phases {
+      // Misspelt names are errors before time is spent.
+      _ = try WeightSelection(phase.unfreeze).weights(of: model)
+      _ = try Optimizers.named(phase.optimizer)
+      _ = try Schedules.named(phase.schedule)
+    }
+  }
+
+  /// Goes on where a checkpoint stands.
+  ///
+  /// - Throws: `GraftError` if it belongs to another recipe or other weights.
+  package func resume(_ checkpoint: Checkpoint) throws {
+    guard checkpoint.recipe == recipe else {
+      throw GraftError.usage(
+        "the checkpoint belongs to another recipe", hint: "Resume with the recipe of its folder")
+    }
+    state = checkpoint.state
+    let values = checkpoint.valuesByName
+    for phase in recipe.phases.prefix(state.phase + 1) {
+      changed.formUnion(try WeightSelection(phase.unfreeze).weights(of: model))
+    }
+    var restored: [ValueID: Tensor] = [:]
+    for (id, constant) in model.graph.constants {
+      guard let tensor = values[model.graph[id].name], tensor.shape == constant.shape,
+        tensor.elementType == constant.elementType
+      else { continue }
+      restored[id] = tensor
+    }
+    model.take(restored)
+    if state.phase < recipe.phases.count {
+      try startPhase()
+      try phase?.trainer.restore(values)
+    }
+  }
+
+  /// Trains to the end of the recipe.
+  ///
+  /// - Returns: whether it came there; false if it was interrupted.
+  @discardableResult
+  package func run() throws -> Bool {
+    while state.phase < recipe.phases.count {
+      if phase == nil { try startPhase() }
+      guard let phase else { break }
+      for observer in observers { try observer.phaseStarted(summary(of: phase)) }
+      while state.epoch < recipe.phases[state.phase].epochs {
+        guard try runEpoch(phase) else {
+          try save?(checkpoint())
+          return false
+        }
+        state.epoch += 1
+        state.startEpoch()
+        if state.epoch < recipe.phases[state.phase].epochs { try save?(checkpoint()) }
+      }
+      model.take(try phase.trainer.values())
+      self.phase = nil
+      state.phase += 1
+      state.epoch = 0
+      state.step = 0
+      try save?(checkpoint())
+    }
+    return true
+  }
+
+  private func startPhase() throws {
+    let settings = recipe.phases[state.phase]
+    let selected = try WeightSelection(settings.unfreeze).weights(of: model)
+    changed.formUnion(selected)
+    let cut = try TrainableCut(model.graph(training: selected)) {
+      $0.metadata[TrainingForm.headMark] != nil
+    }
+    let store = try FeatureStore(
+      cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
+      folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
+      options: options.executable)
+    var training = Trainer.Settings(
+      loss: loss, optimizer: try Optimizers.named(settings.optimizer))
+    training.penalties = model.penalties
+    training.options = options.executable
+    phase = RunningPhase(
+      trainer: try Trainer(
+        cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)), settings: training),
+      store: store, schedule: try Schedules.named(settings.schedule))
+  }
+
+  /// Returns false if the run was interrupted.
+  private func runEpoch(_ phase: RunningPhase) throws -> Bool {
+    let settings = recipe.phases[state.phase]
+    var order = Array(0..<trainingCount)
+    if recipe.shuffle {
+      var generator = SeededGenerator(seed: positionSeed(0))
+      order = generator.permutation(trainingCount)
+    }
+    let batchSize = recipe.batchSize
+    let stepCount = (trainingCount + batchSize - 1) / batchSize
+    var clock = ContinuousClock.now
+    var rate = settings.learningRate
+    while state.batch < stepCount {
+      let start = state.batch * batchSize
+      let numbers = Array(order[start..<min(start + batchSize, trainingCount)])
+      rate =
+        settings.learningRate
+        * phase.schedule.factor(
+          step: state.step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
+      let labels = numbers.map { batches.items[$0].label }
+      let result = try phase.trainer.step(
+        inputs: try phase.store.features(of: numbers),
+        targets: try targets.tensor(labels, for: loss), learningRate: Float(rate),
+        step: state.step + 1)
+      state.batch += 1
+      state.step += 1
+      state.lossSum += Double(result.loss) * Double(numbers.count)
+      state.correctCount += zip(try targets.predictions(result.scores), labels).count { $0 == $1 }
+      state.pictureCount += numbers.count
+      let now = ContinuousClock.now
+      state.seconds += (now - clock) / .seconds(1)
+      clock = now
+      let progress = progress(stepCount)
+      for observer in observers { try observer.stepEnded(progress) }
+      if isInterrupted() { return false }
+    }
+    var record = EpochRecord(
+      phase: state.phase + 1, epoch: state.epoch + 1,
+      loss: state.lossSum / Double(state.pictureCount),
+      accuracy: Double(state.correctCount) / Double(state.pictureCount), learningRate: rate,
+      seconds: state.seconds, picturesPerSecond: Double(state.pictureCount) / state.seconds)
+    if !validationRange.isEmpty {
+      let result = try evaluate(validationRange, phase)
+      record.validationLoss = result.loss
+      record.validationAccuracy = result.accuracy
+    }
+    state.history.append(record)
+    for observer in observers { try observer.epochEnded(record, progress: progress(stepCount)) }
+    return true
+  }
+
+  private func progress(_ stepCount: Int) -> StepProgress {
+    StepProgress(
+      phase: state.phase + 1, epoch: state.epoch + 1,
+      epochCount: recipe.phases[state.phase].epochs, step: state.batch, stepCount: stepCount,
+      loss: state.lossSum / Double(max(1, state.pictureCount)),
+      accuracy: Double(state.correctCount) / Double(max(1, state.pictureCount)),
+      picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
+  }
+
+  /// A seed for one purpose at this position of the run.
+  private func positionSeed(_ purpose: Int) -> UInt64 {
+    CounterRandom(
+      seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
+    ).bits(at: purpose == 0 ? state.epoch : 0)
+  }
+
+  private func checkpoint() throws -> Checkpoint {
+    var values = try phase?.trainer.state() ?? []
+    let names = Set(values.map(\.name))
+    for id in changed.sorted() where !names.contains(model.graph[id].name) {
+      if let tensor = model.graph.constants[id] { values.append((model.graph[id].name, tensor)) }
+    }
+    return Checkpoint(state: state, recipe: recipe, values: values)
+  }
+
+  private func summary(of phase: RunningPhase) throws -> PhaseSummary {
+    let settings = recipe.phases[state.phase]
+    let selected = try WeightSelection(settings.unfreeze).weights(of: model)
+    let weights = model.weights
+    func count(_ ids: some Sequence<ValueID>) -> Int {
+      ids.reduce(0) { $0 + (model.graph.constants[$1]?.elementCount ?? 0) }
+    }
+    return PhaseSummary(
+      number: state.phase + 1, phaseCount: recipe.phases.count, recipe: settings,
+      trainedWeightCount: count(selected), weightCount: count(weights),
+      trainedLayerNames: weights.filter(selected.contains).map { model.graph[$0].name },
+      featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures)
+  }
+
+  private func evaluate(
+    _ range: Range<Int>, _ phase: RunningPhase
+  ) throws -> (loss: Double, accuracy: Double) {
+    var (loss, correct) = (0.0, 0)
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: recipe.batchSize) {
+      let numbers = Array(start..<min(start + recipe.batchSize, range.upperBound))
+      let labels = numbers.map { batches.items[$0].label }
+      let result = try phase.trainer.evaluate(
+        inputs: try phase.store.features(of: numbers),
+        targets: try targets.tensor(labels, for: self.loss))
+      loss += Double(result.loss) * Double(numbers.count)
+      correct += zip(try targets.predictions(result.scores), labels).count { $0 == $1 }
+    }
+    return (loss / Double(range.count), Double(correct) / Double(range.count))
+  }
+}

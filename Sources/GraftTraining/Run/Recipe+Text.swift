@@ -1,0 +1,98 @@
+import GraftRuntime
+import Yams
+
+extension Recipe {
+  package init(from decoder: any Decoder) throws {
+    self.init()
+    try decoder.requireOnly(CodingKeys.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    func read<Value: Decodable>(_ key: CodingKeys, into property: inout Value) throws {
+      if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
+    }
+    try read(.model, into: &model)
+    weights = try values.decodeIfPresent(String.self, forKey: .weights)
+    cut = try values.decodeIfPresent(String.self, forKey: .cut)
+    try read(.head, into: &head)
+    imageSize = try values.decodeIfPresent(String.self, forKey: .imageSize)
+    preprocess = try values.decodeIfPresent(String.self, forKey: .preprocess)
+    resize = try values.decodeIfPresent(String.self, forKey: .resize)
+    crop = try values.decodeIfPresent(String.self, forKey: .crop)
+    interpolation = try values.decodeIfPresent(String.self, forKey: .interpolation)
+    try read(.split, into: &split)
+    try read(.batchSize, into: &batchSize)
+    try read(.seed, into: &seed)
+    try read(.shuffle, into: &shuffle)
+    loss = try values.decodeIfPresent(String.self, forKey: .loss)
+    try read(.phases, into: &phases)
+  }
+
+  /// - Throws: `GraftError` that says which property is unknown or has a value of the wrong kind.
+  package init(yaml: String) throws {
+    do {
+      self = try YAMLDecoder().decode(Recipe.self, from: yaml)
+    } catch let error as GraftError {
+      throw error
+    } catch let error as DecodingError {
+      throw GraftError.badData("is no recipe: \(error.explanation)")
+    } catch {
+      throw GraftError.badData("is no YAML: \(error)")
+    }
+    try validate()
+  }
+
+  /// The recipe as YAML, all properties that have a value.
+  package var yaml: String {
+    get throws { try YAMLEncoder().encode(self) }
+  }
+}
+
+extension Recipe.Phase {
+  package init(from decoder: any Decoder) throws {
+    self.init()
+    try decoder.requireOnly(CodingKeys.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    func read<Value: Decodable>(_ key: CodingKeys, into property: inout Value) throws {
+      if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
+    }
+    try read(.unfreeze, into: &unfreeze)
+    try read(.epochs, into: &epochs)
+    try read(.learningRate, into: &learningRate)
+    try read(.optimizer, into: &optimizer)
+    try read(.schedule, into: &schedule)
+  }
+}
+
+/// Any key of a mapping.
+private struct AnyKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { return nil }
+}
+
+extension Decoder {
+  /// - Throws: `GraftError` for a key that is none of `names`, so that a misspelt one is not ignored.
+  fileprivate func requireOnly(_ names: [String]) throws {
+    for key in try container(keyedBy: AnyKey.self).allKeys
+    where !names.contains(key.stringValue) {
+      throw GraftError.badData(
+        "'\(key.stringValue)' is no property of recipes",
+        hint: nearestNamesHint(key.stringValue, among: names))
+    }
+  }
+}
+
+extension DecodingError {
+  /// The property, and what is wrong with it.
+  fileprivate var explanation: String {
+    let context =
+      switch self {
+      case .typeMismatch(_, let context), .valueNotFound(_, let context),
+        .keyNotFound(_, let context), .dataCorrupted(let context):
+        context
+      @unknown default: DecodingError.Context(codingPath: [], debugDescription: "\(self)")
+      }
+    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return path.isEmpty ? context.debugDescription : "\(path): \(context.debugDescription)"
+  }
+}

@@ -1,0 +1,88 @@
+import GraftRuntime
+
+/// All that says how a network is trained; with the data and the trunk's weights it determines the result.
+///
+/// Recipes are YAML files; what one leaves out has the default that stands here.
+package struct Recipe: Sendable, Codable, Hashable {
+  /// The trunk: a name, an ONNX file, or weights of a known architecture.
+  package var model = "vgg16"
+  /// A weights file to use instead of the named model's own.
+  package var weights: String?
+  /// The node or value whose output the head reads.
+  package var cut: String?
+  package var head = HeadSpecification.standard.description
+  /// `64` or `320x240` (width and height).
+  package var imageSize: String?
+  package var preprocess: String?
+  package var resize: String?
+  package var crop: String?
+  package var interpolation: String?
+  /// Shares of training, validation and test in percent.
+  package var split = "80,20"
+  package var batchSize = 256
+  package var seed: UInt64 = 1
+  /// Whether each epoch has an order of its own.
+  package var shuffle = true
+  /// A loss by name; by default binary cross-entropy for two classes, softmax cross-entropy for more.
+  package var loss: String?
+  package var phases = [
+    Phase(unfreeze: "none", epochs: 20, learningRate: 3e-4),
+    Phase(unfreeze: "all", epochs: 10, learningRate: 1e-6),
+  ]
+
+  /// Some epochs with the same weights being trained.
+  package struct Phase: Sendable, Codable, Hashable {
+    /// What is trained besides the head: `all`, `none`, or names of blocks and layers.
+    package var unfreeze = "none"
+    package var epochs = 10
+    package var learningRate = 3e-4
+    package var optimizer = "adam"
+    package var schedule = "constant"
+
+    package init(
+      unfreeze: String = "none", epochs: Int = 10, learningRate: Double = 3e-4,
+      optimizer: String = "adam", schedule: String = "constant"
+    ) {
+      self.unfreeze = unfreeze
+      self.epochs = epochs
+      self.learningRate = learningRate
+      self.optimizer = optimizer
+      self.schedule = schedule
+    }
+
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case unfreeze, epochs
+      case learningRate = "learning_rate"
+      case optimizer, schedule
+    }
+  }
+
+  package init() {}
+
+  enum CodingKeys: String, CodingKey, CaseIterable {
+    case model, weights, cut, head
+    case imageSize = "image_size"
+    case preprocess, resize, crop, interpolation, split
+    case batchSize = "batch_size"
+    case seed, shuffle, loss, phases
+  }
+
+  /// - Throws: `GraftError` that names the property with an impossible value.
+  package func validate() throws {
+    guard (1...65536).contains(batchSize) else {
+      throw GraftError.usage("batch_size \(batchSize) is not between 1 and 65536")
+    }
+    guard !phases.isEmpty else { throw GraftError.usage("the recipe has no phases") }
+    for (number, phase) in phases.enumerated() {
+      try withPlace("phase \(number + 1)") {
+        guard (0...1_000_000).contains(phase.epochs) else {
+          throw GraftError.usage("epochs \(phase.epochs) is no sensible number")
+        }
+        guard phase.learningRate >= 0, phase.learningRate.isFinite else {
+          throw GraftError.usage("learning_rate \(phase.learningRate) is not positive")
+        }
+      }
+    }
+    _ = try HeadSpecification(head)
+  }
+}
