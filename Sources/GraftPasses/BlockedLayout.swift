@@ -1,6 +1,7 @@
 /// Takes convolutional networks to the layout in which their kernels are fastest: channels in blocks of 16 (see
 /// ``BlockedConv``). Convolutions with constant weights start it, and what follows them stays in it as long as it
-/// can; between the layouts stand ToBlocked and FromBlocked.
+/// can; between the layouts stand ToBlocked and FromBlocked. In graphs that train, weights are parameters, which
+/// kernels pack anew in every run; gradients follow their layers.
 ///
 /// Run last, and once: nothing else knows these operators.
 package enum BlockedLayout: GraphPass {
@@ -14,17 +15,17 @@ package enum BlockedLayout: GraphPass {
 
 /// Walks a graph in order and keeps, for values that exist in the blocked layout, both forms.
 struct BlockedLayoutRewriter {
-  private(set) var graph: Graph
+  var graph: Graph
   /// The blocked form of a value, and its channels.
   struct Blocked {
     let value: ValueID
     let channels: Int
   }
 
-  private var blocked: [ValueID: Blocked] = [:]
+  var blocked: [ValueID: Blocked] = [:]
   /// Values that exist in their own layout.
   private var planar: Set<ValueID> = []
-  private var nodes: [Node] = []
+  var nodes: [Node] = []
   var didChange: Bool { !blocked.isEmpty }
   /// Nodes whose work another one does, by place.
   private var skipped: Set<Int> = []
@@ -70,7 +71,7 @@ struct BlockedLayoutRewriter {
   }
 
   /// The blocked form of a value of so many channels, made of the other one if need be.
-  private mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
+  mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
     if let form = blocked[value] { return form.value }
     let form = makeBlocked(of: value, channels: channels)
     nodes.append(
@@ -80,7 +81,7 @@ struct BlockedLayoutRewriter {
   }
 
   /// A new value for the blocked form of `value`.
-  private mutating func makeBlocked(of value: ValueID, channels: Int) -> ValueID {
+  mutating func makeBlocked(of value: ValueID, channels: Int) -> ValueID {
     var type: ValueType?
     if let shape = graph[value].type?.tensor?.shape, shape.count == 4 {
       let spatial = [shape[2], shape[3]]
@@ -102,6 +103,10 @@ struct BlockedLayoutRewriter {
     case ("", "BatchNormalization"): return try convertNormalization(node)
     case ("", "LRN"): return convertLRN(node)
     case ("", "Concat"): return try convertConcat(node)
+    case ("", "ReduceSum"), ("graft", "ConvolutionInputGradient"),
+      ("graft", "ConvolutionWeightGradient"), ("graft", "MaxPoolGradient"),
+      ("graft", "ReluGradient"):
+      return try convertGradient(node)
     case ("", let type) where BlockedElementwise.unary.contains(type): return convertUnary(node)
     case ("", let type) where BlockedElementwise.variadic.contains(type):
       return try convertElementwise(node)
@@ -109,27 +114,34 @@ struct BlockedLayoutRewriter {
     }
   }
 
+  /// The shape [M, C, kH, kW] of weights that are constant or trained.
+  func weightShape(_ id: ValueID?) -> Shape? {
+    guard let id, let tensor = graph.constants[id] ?? graph.parameters[id],
+      tensor.elementType == .float, tensor.rank == 4, tensor.elementCount > 0
+    else { return nil }
+    return tensor.shape
+  }
+
   /// Images of so few channels are read as they are.
   private static let fewChannels = 8
 
   private mutating func convertConvolution(_ node: Node) throws -> Node? {
     guard node.inputs.count >= 2, let image = node.inputs[0], let output = node.outputs[0],
-      let weights = graph.constant(node.inputs[1]), weights.elementType == .float,
-      weights.rank == 4, weights.elementCount > 0,
+      let weights = weightShape(node.inputs[1]),
       node.inputs.count < 3 || node.inputs[2] == nil || graph.constant(node.inputs[2]) != nil
+        || node.inputs[2].flatMap({ graph.parameters[$0] }) != nil
     else { return nil }
     let groups = try AttributeReader(node.attributes).int("group", default: 1)
-    guard groups >= 1, weights.shape[0] % groups == 0 else { return nil }
-    let (channels, perGroup) = (weights.shape[0], weights.shape[1])
+    guard groups >= 1, weights[0] % groups == 0 else { return nil }
+    let (channels, perGroup) = (weights[0], weights[1])
     let isDepthwise = groups > 1 && perGroup == 1 && channels == groups
     let isPlanar =
       groups == 1 && blocked[image] == nil && perGroup <= BlockedLayoutRewriter.fewChannels
     if isDepthwise {
-      guard blocked[image] != nil else { return nil }
+      guard blocked[image] != nil, graph.constant(node.inputs[1]) != nil else { return nil }
     } else {
-      guard
-        BlockedConv.accepts(
-          weights: weights.shape, groupCount: groups, isPlanar: isPlanar)
+      guard BlockedConv.accepts(weights: weights, groupCount: groups, isPlanar: isPlanar),
+        groups == 1 || graph.constant(node.inputs[1]) != nil
       else { return nil }
     }
     var converted = node

@@ -17,6 +17,7 @@
 #include "tile_dispatch_template.h"
 #undef PRODUCT
 
+#include "outer_product_template.h"
 #include "winograd_template.h"
 
 static TARGET void pool_squares(
@@ -34,6 +35,7 @@ static TARGET void pool_squares(
 #include "affine_template.h"
 #include "depthwise_template.h"
 #include "pool_template.h"
+#include "pool_gradient_template.h"
 #include "response_template.h"
 #include "shuffle_template.h"
 #include "transpose_template.h"
@@ -41,16 +43,21 @@ static TARGET void pool_squares(
 const graft_blocked_table TABLE(graft_blocked) = {
     {MAXIMUM_ROWS, PANEL_BLOCKS * GRAFT_BLOCK, GRAFT_WEIGHTS_F32, multiply},
     {
-        {2, 4, transform_input_2, transform_output_2, transform_weights_2},
-        {4, 6, transform_input_4, transform_output_4, transform_weights_4},
-        {6, 8, transform_input_6, transform_output_6, transform_weights_6},
+        {2, 4, transform_input_2, transform_output_2, transform_weights_2,
+         transform_output_gradient_2, transform_weight_gradient_2},
+        {4, 6, transform_input_4, transform_output_4, transform_weights_4,
+         transform_output_gradient_4, transform_weight_gradient_4},
+        {6, 8, transform_input_6, transform_output_6, transform_weights_6,
+         transform_output_gradient_6, transform_weight_gradient_6},
     },
+    .outer_product = {PANEL_BLOCKS, add_outer_products},
     .pool_squares = pool_squares,
     .layers =
         {
             .to_blocks = to_blocks,
             .from_blocks = from_blocks,
             .max_pool = max_pool,
+            .max_pool_gradient = max_pool_gradient,
             .average_pool = average_pool,
             .global_average_pool = global_average_pool,
             .convolve_depthwise = convolve_depthwise,

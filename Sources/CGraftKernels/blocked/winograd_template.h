@@ -96,6 +96,57 @@ BLOCKED_INLINE void weight_row_6(const wide_block *w, wide_block *t) {
   t[7] = w[2];
 }
 
+// The transposes of output_row and weight_row.
+
+BLOCKED_INLINE void output_gradient_row_2(const block *y, block *m) {
+  m[0] = y[0];
+  store_opposite(y[0], y[1], m + 1);
+  m[3] = y[1];
+}
+
+BLOCKED_INLINE void output_gradient_row_4(const block *y, block *m) {
+  m[0] = y[0];
+  store_opposite(y[0] + 0.5f * y[2], (float)ROOT_OF_HALF * (y[1] + 0.5f * y[3]), m + 1);
+  store_opposite(y[0] + 2 * y[2], (float)ROOT_OF_TWO * (y[1] + 2 * y[3]), m + 3);
+  m[5] = y[3];
+}
+
+BLOCKED_INLINE void output_gradient_row_6(const block *y, block *m) {
+  m[0] = y[0];
+  store_opposite(
+      y[0] + 0.25f * y[2] + 0.0625f * y[4], 0.5f * (y[1] + 0.25f * y[3] + 0.0625f * y[5]), m + 1);
+  store_opposite(y[0] + y[2] + y[4], y[1] + y[3] + y[5], m + 3);
+  store_opposite(y[0] + 4 * y[2] + 16 * y[4], 2 * (y[1] + 4 * y[3] + 16 * y[5]), m + 5);
+  m[7] = y[5];
+}
+
+/// Adds what weight_pair's points p and -p give.
+BLOCKED_INLINE void weight_gradient_pair(
+    const block *t, double point, double divisor, block *w) {
+  const block even = (float)(1 / divisor) * (t[0] + t[1]);
+  w[0] += even;
+  w[1] += (float)(point / divisor) * (t[0] - t[1]);
+  w[2] += (float)(point * point) * even;
+}
+
+BLOCKED_INLINE void weight_gradient_row_2(const block *t, block *w) {
+  w[0] = -t[0], w[1] = 0, w[2] = t[3];
+  weight_gradient_pair(t + 1, 1, 2, w);
+}
+
+BLOCKED_INLINE void weight_gradient_row_4(const block *t, block *w) {
+  w[0] = t[0], w[1] = 0, w[2] = t[5];
+  weight_gradient_pair(t + 1, ROOT_OF_HALF, -1.5, w);
+  weight_gradient_pair(t + 3, ROOT_OF_TWO, 6, w);
+}
+
+BLOCKED_INLINE void weight_gradient_row_6(const block *t, block *w) {
+  w[0] = -t[0], w[1] = 0, w[2] = t[7];
+  weight_gradient_pair(t + 1, 0.5, 1.40625, w);
+  weight_gradient_pair(t + 3, 1, -4.5, w);
+  weight_gradient_pair(t + 5, 2, 90, w);
+}
+
 #define EXTENT 2
 #define NAME(base) base##_2
 #include "winograd_tile_template.h"

@@ -113,4 +113,51 @@ static TARGET void NAME(transform_weights)(
   }
 }
 
+static TARGET void NAME(transform_output_gradient)(
+    const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
+    float *target, ptrdiff_t point_stride) {
+  const float *source = image + (top * width + left) * GRAFT_BLOCK;
+  block columns[INPUT_EXTENT][EXTENT];
+  for (ptrdiff_t j = 0; j < EXTENT; j++) {
+    block y[EXTENT], m[INPUT_EXTENT];
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < EXTENT; i++) {
+      const int is_inside = top + i < height && left + j < width;
+      y[i] = is_inside ? load_block(source + (i * width + j) * GRAFT_BLOCK) : 0;
+    }
+    NAME(output_gradient_row)(y, m);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++) columns[i][j] = m[i];
+  }
+  for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++) {
+    block m[INPUT_EXTENT];
+    NAME(output_gradient_row)(columns[i], m);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+      store_block(target, m[j]);
+      target += point_stride;
+    }
+  }
+}
+
+static TARGET void NAME(transform_weight_gradient)(
+    const float *products, ptrdiff_t point_stride, float *target) {
+  block columns[3][INPUT_EXTENT];
+  for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
+    block t[INPUT_EXTENT], w[3];
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++)
+      t[i] = load_block(products + (i * INPUT_EXTENT + j) * point_stride);
+    NAME(weight_gradient_row)(t, w);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t i = 0; i < 3; i++) columns[i][j] = w[i];
+  }
+  for (ptrdiff_t i = 0; i < 3; i++) {
+    block w[3];
+    NAME(weight_gradient_row)(columns[i], w);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t j = 0; j < 3; j++) store_block(target + (i * 3 + j) * GRAFT_BLOCK, w[j]);
+  }
+}
+
 #undef INPUT_EXTENT

@@ -76,7 +76,25 @@ typedef struct {
       ptrdiff_t width, ptrdiff_t top, ptrdiff_t left);
   /// Transforms 3 x 3 kernels of 16 output channels at once: tap t lies at source[t * 16].
   void (*transform_weights)(const float *source, float *target, ptrdiff_t point_stride);
+  /// The transposes of the last two, for the gradient of the weights: from a tile of the output's gradient, whose
+  /// pixels outside of the height x width output are 0, to the points of the products, and from points to the
+  /// gradients of 3 x 3 kernels (tap t goes to target[t * 16]).
+  void (*transform_output_gradient)(
+      const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
+      float *target, ptrdiff_t point_stride);
+  void (*transform_weight_gradient)(
+      const float *products, ptrdiff_t point_stride, float *target);
 } graft_winograd;
+
+/// Sums of outer products, for gradients of weights: c[r][column] (+)= sum over k of a[k * a_step + r] *
+/// b[k * 16 + column] for the 16 channels r of one block, and the 16 columns of each of `column_blocks` blocks (1 to
+/// maximum_column_blocks) that lie b_block_stride apart. Results of block j lie at c[j * c_block_stride + r * 16].
+typedef struct {
+  ptrdiff_t maximum_column_blocks;
+  void (*add)(
+      const float *a, ptrdiff_t a_step, const float *b, ptrdiff_t b_block_stride, ptrdiff_t depth,
+      float *c, ptrdiff_t c_block_stride, ptrdiff_t column_blocks, int accumulates);
+} graft_outer_product;
 
 /// The kernels of one instruction set.
 typedef struct {
@@ -84,6 +102,7 @@ typedef struct {
   graft_blocked_product product;
   /// F(2 x 2), F(4 x 4), F(6 x 6).
   graft_winograd winograd[3];
+  graft_outer_product outer_product;
   /// Writes the largest of each 2 x 2 square of a block of height x width pixels.
   void (*pool_squares)(const float *image, ptrdiff_t height, ptrdiff_t width, float *pooled);
   /// All that is no dense convolution.
@@ -183,6 +202,49 @@ void graft_direct_pack(
 
 /// Weights in the panels in front of one.
 ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *problem, ptrdiff_t panel);
+
+/// The gradient of the weights of a convolution of one group, [output channel][input channel][tap].
+typedef struct {
+  const graft_blocked_table *table;
+  /// Winograd's method needs kernels of 3 x 3 of stride and dilation 1.
+  const graft_winograd *form;
+  ptrdiff_t image_count, input_channels, output_channels, input_blocks, output_blocks;
+  ptrdiff_t input_height, input_width, output_height, output_width, pad_top, pad_left;
+  ptrdiff_t kernel_height, kernel_width;
+  ptrdiff_t row_stride, column_stride, row_dilation, column_dilation;
+  const float *input, *output_gradient;
+} graft_weight_gradient_problem;
+
+/// By Winograd's method: transforms `count` of some tiles (from number `first` among them on) in one block, of the
+/// input's or, behind these, of the output's gradient. `transformed` holds the floats that `…_transform_count` says.
+void graft_weight_gradient_transform(
+    const graft_weight_gradient_problem *problem, ptrdiff_t first_tile, ptrdiff_t tile_count,
+    ptrdiff_t block, ptrdiff_t first, ptrdiff_t count, float *transformed);
+
+ptrdiff_t graft_weight_gradient_transform_count(
+    const graft_weight_gradient_problem *problem, ptrdiff_t tile_count);
+
+/// Multiplies the transforms of one point, for some blocks of output channels. `products` holds the floats that
+/// `…_product_count` says.
+void graft_weight_gradient_multiply(
+    const graft_weight_gradient_problem *problem, const float *transformed, ptrdiff_t tile_count,
+    ptrdiff_t point, ptrdiff_t first_block, ptrdiff_t block_count, int accumulates,
+    float *products);
+
+ptrdiff_t graft_weight_gradient_product_count(const graft_weight_gradient_problem *problem);
+
+/// Transforms the products of one block of output channels back.
+void graft_weight_gradient_finish(
+    const graft_weight_gradient_problem *problem, const float *products, ptrdiff_t output_block,
+    float *gradient);
+
+/// Directly: the gradient between one block of input channels and as many of the output as the table's outer product takes
+/// at once. `scratch` holds the floats that `…_direct_count` says.
+void graft_weight_gradient_direct(
+    const graft_weight_gradient_problem *problem, ptrdiff_t input_block, ptrdiff_t output_block,
+    float *scratch, float *gradient);
+
+ptrdiff_t graft_weight_gradient_direct_count(const graft_weight_gradient_problem *problem);
 
 /// Copies an image of height x width pixels of `pixel_count` floats each into one of padded extents, with zeros
 /// around it.

@@ -48,6 +48,10 @@ typedef struct {
   /// As graft_max_pool and graft_average_pool, on planes of blocks, and with the same bits.
   void (*max_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
+  /// The gradient of max_pool of one plane: what arrives at an output goes to the first of the largest elements of
+  /// its window.
+  void (*max_pool_gradient)(
+      const graft_pool *pool, const float *x, const float *output_gradient, float *gradient);
   void (*average_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
   /// The mean of all `count` positions of each plane.

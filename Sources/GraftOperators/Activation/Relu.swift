@@ -16,7 +16,10 @@ struct Relu: ElementwiseUnary {
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {
-    try builder.setGradient(.select(.y > 0, .dy, 0))
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "ReluGradient", domain: "graft", [try builder.outputGradient(), try builder.output(0)]))
   }
 
   static var examples: [OperatorExample] {

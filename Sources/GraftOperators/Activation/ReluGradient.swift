@@ -1,0 +1,54 @@
+/// The gradient of Relu: dx = dy where y > 0, else 0.
+///
+/// Inputs: dy, y (or x). Output: dx.
+struct ReluGradient: Operator {
+  static let schema = OperatorSchema("ReluGradient", domain: "graft", since: [1], inputs: 2...2)
+
+  init(_ attributes: AttributeReader) throws {}
+
+  func infer(_ context: inout InferenceContext) throws {
+    try context.require(0, .floatingPoint)
+    try context.requireSameElementType([0, 1])
+    let elementType = try context.elementType(0)
+    context.setOutput(0, elementType, nil)
+    let shape = try context.shape(1)
+    context.setOutput(0, elementType, shape)
+    try context.requireShapeAgrees(0, shape)
+  }
+
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let count = try context.input(1).elementCount
+    switch try context.input(0).elementType {
+    case .float: return kernel(count: count, Float.self)
+    case .double: return kernel(count: count, Double.self)
+    default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
+    }
+  }
+
+  private func kernel<Element: TensorElement & BinaryFloatingPoint>(
+    count: Int, _: Element.Type
+  ) -> PreparedKernel {
+    PreparedKernel.parallel(count: count, grain: 32768, inPlaceInputs: [0, 1]) { arguments, range in
+      let gradient = arguments.input(0, as: Element.self)
+      let y = arguments.input(1, as: Element.self)
+      let result = arguments.output(0, as: Element.self)
+      for index in range { result[index] = y[index] > 0 ? gradient[index] : 0 }
+    }
+  }
+
+  /// Linear in dy; y only says where.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "ReluGradient", domain: "graft", [try builder.outputGradient(), try builder.input(1)]))
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "signs", inputs: [.floats([1, 2, 3, 4], [2, 2]), .floats([-1, 0, 2, .nan], [2, 2])],
+        outputs: [.floats([0, 0, 3, 0], [2, 2])])
+    ]
+  }
+}

@@ -1,0 +1,62 @@
+import CGraftKernels
+
+/// The sum of each channel of an image in the blocked layout, over pictures and positions: the gradient of a bias.
+///
+/// Input: [N, C / 16, H, W, 16]. Output: [C]. Attribute: `channels` (C).
+struct BlockedChannelSum: Operator {
+  static let schema = OperatorSchema(
+    "BlockedChannelSum", domain: "graft", since: [1], inputs: 1...1)
+
+  let channels: Int
+
+  init(_ attributes: AttributeReader) throws {
+    channels = try attributes.int("channels", default: 1)
+    guard (1...1 << 24).contains(channels) else {
+      throw GraftError.badData("\(channels) channels cannot be summed")
+    }
+  }
+
+  func infer(_ context: inout InferenceContext) throws {
+    context.setOutput(0, .float, [.known(channels)])
+    let shape = try context.blockedShape(0)
+    if let blocks = shape[1].known, blocks != blockCount(channels) {
+      throw GraftError.badData("\(blocks) blocks do not hold \(channels) channels")
+    }
+  }
+
+  /// Sums of a block's positions are kept in double for each picture, and added in the pictures' order.
+  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let (pictures, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])
+    let layers = context.blockedLayers
+    let channels = channels
+    return PreparedKernel.parallel(
+      count: blocks, grain: max(1, 65536 / max(1, pictures * positions))
+    ) { arguments, range in
+      let x = arguments.input(0, as: Float.self)
+      let result = arguments.output(0, as: Float.self)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: channelBlock) { means in
+        guard let base = means.baseAddress else { return }
+        for block in range {
+          var sums = SIMD16<Double>(repeating: 0)
+          for picture in 0..<pictures {
+            layers.global_average_pool(
+              x + (picture * blocks + block) * positions * channelBlock, base, 1, positions)
+            for lane in 0..<channelBlock { sums[lane] += Double(base[lane]) }
+          }
+          for lane in 0..<min(channelBlock, channels - block * channelBlock) {
+            result[block * channelBlock + lane] = Float(sums[lane] * Double(positions))
+          }
+        }
+      }
+    }
+  }
+
+  static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        "one channel, two pictures", inputs: [.blocks([1, 2, 3, 4], [2, 1, 1, 2])],
+        outputs: [.floats([10], [1])])
+    ]
+  }
+}

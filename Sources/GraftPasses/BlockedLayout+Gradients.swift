@@ -1,0 +1,102 @@
+extension BlockedLayoutRewriter {
+  /// The node that computes a gradient in the blocked layout; `nil` if it stays as it is.
+  mutating func convertGradient(_ node: Node) throws -> Node? {
+    switch node.operatorType {
+    case "ConvolutionInputGradient": try convertInputGradient(node)
+    case "ConvolutionWeightGradient": try convertWeightGradient(node)
+    case "MaxPoolGradient": try convertMaxPoolGradient(node)
+    case "ReluGradient": convertReluGradient(node)
+    case "ReduceSum": try convertChannelSum(node)
+    default: nil
+    }
+  }
+
+  private func isBlocked(_ id: ValueID?) -> Bool { id.map { blocked[$0] != nil } ?? false }
+
+  /// The gradient of a convolution's image without strides is a convolution of the arriving gradient with the weights
+  /// turned around.
+  private mutating func convertInputGradient(_ node: Node) throws -> Node? {
+    let attributes = AttributeReader(node.attributes)
+    guard node.inputs.count >= 2, let arriving = node.inputs[0], let weights = node.inputs[1],
+      let output = node.outputs[0], let shape = weightShape(weights),
+      try attributes.int("group", default: 1) == 1,
+      try attributes.ints("strides")?.allSatisfy({ $0 == 1 }) ?? true,
+      ["NOTSET", "VALID"].contains(try attributes.string("auto_pad") ?? "NOTSET")
+    else { return nil }
+    let dilations = try attributes.ints("dilations") ?? [1, 1]
+    let pads = try attributes.ints("pads") ?? [0, 0, 0, 0]
+    let turned: [Int] = pads.enumerated().map { index, pad in
+      let axis = index % 2
+      return (shape[2 + axis] - 1) * dilations[axis] - pad
+    }
+    guard turned.allSatisfy({ $0 >= 0 }) else { return nil }
+    let transposed = [shape[1], shape[0], shape[2], shape[3]]
+    guard BlockedConv.accepts(weights: transposed, groupCount: 1, isPlanar: false) else {
+      return nil
+    }
+    let kernel = graph.addValue(
+      name: "\(graph[weights].name)/transposed",
+      type: .tensor(TensorType(.float, [Dimension](transposed))))
+    let image = requireBlocked(arriving, channels: shape[0])
+    nodes.append(
+      Node(
+        operatorType: "TransposedKernel", domain: "graft", inputs: [weights], outputs: [kernel]))
+    return Node(
+      name: node.name, operatorType: "BlockedConv", domain: "graft", inputs: [image, kernel],
+      outputs: [makeBlocked(of: output, channels: shape[1])],
+      attributes: ["pads": .ints(turned), "dilations": .ints(dilations)])
+  }
+
+  private mutating func convertWeightGradient(_ node: Node) throws -> Node? {
+    guard node.inputs.count >= 2, let image = node.inputs[0], let arriving = node.inputs[1],
+      let output = node.outputs[0],
+      let shape = graph[output].type?.tensor?.shape?.knownShape, shape.count == 4,
+      shape.elementCount > 0, graph[output].type?.tensor?.elementType == .float,
+      try AttributeReader(node.attributes).int("group", default: 1) == 1,
+      isBlocked(image) || isBlocked(arriving)
+    else { return nil }
+    var converted = node
+    converted.operatorType = "BlockedConvWeightGradient"
+    converted.inputs = [
+      requireBlocked(image, channels: shape[1]), requireBlocked(arriving, channels: shape[0]),
+    ]
+    converted.attributes["weights_shape"] = .ints(shape)
+    return converted
+  }
+
+  private mutating func convertMaxPoolGradient(_ node: Node) throws -> Node? {
+    guard let arriving = node.inputs[0], let input = node.inputs[1], let output = node.outputs[0],
+      let form = blocked[input],
+      try AttributeReader(node.attributes).ints("kernel_shape")?.count == 2
+    else { return nil }
+    var converted = node
+    converted.operatorType = "BlockedMaxPoolGradient"
+    converted.inputs = [requireBlocked(arriving, channels: form.channels), form.value]
+    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return converted
+  }
+
+  private mutating func convertReluGradient(_ node: Node) -> Node? {
+    guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
+      let form = blocked[arriving] ?? blocked[result]
+    else { return nil }
+    var converted = node
+    converted.inputs = [
+      requireBlocked(arriving, channels: form.channels),
+      requireBlocked(result, channels: form.channels),
+    ]
+    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return converted
+  }
+
+  /// The gradient of a bias.
+  private func convertChannelSum(_ node: Node) throws -> Node? {
+    guard let input = node.inputs[0], let form = blocked[input], node.inputs.count == 2,
+      let axes = try graph.constant(node.inputs[1])?.integers(), Set(axes) == [0, 2, 3],
+      try AttributeReader(node.attributes).int("keepdims", default: 1) == 0
+    else { return nil }
+    return Node(
+      name: node.name, operatorType: "BlockedChannelSum", domain: "graft", inputs: [form.value],
+      outputs: node.outputs, attributes: ["channels": .int(form.channels)])
+  }
+}
