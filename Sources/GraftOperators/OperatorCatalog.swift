@@ -190,6 +190,9 @@ package enum OperatorCatalog {
 
   /// Graft's own domain: gradients, losses and optimizer steps.
   static let training: [any Operator.Type] = [
+    AdaGradUpdate.self,
+    AdamUpdate.self,
+    RMSpropUpdate.self,
     SGDMomentumUpdate.self,
     SumToShape.self,
   ]

@@ -49,23 +49,75 @@ import Testing
     try expectSameBits("Where", inputs, [:])
   }
 
-  @Test func optimizerStepsAgree() throws {
-    let inputs =
-      try (1...3).map { try NodeTesting.numbers([1037], seed: $0) } + [
-        try Tensor(scalar: Float(0.01))
-      ]
-    for usesNesterov in [0, 1] {
-      let attributes: [String: Attribute] = [
-        "momentum": .float(0.9), "weightDecay": .float(0.001), "nesterov": .int(usesNesterov),
-      ]
-      let reference = try run(
-        "SGDMomentumUpdate", domain: "graft", inputs, attributes, .scalar, outputCount: 2)
-      for set in InstructionSet.allCases where set <= .detected {
-        let outputs = try run(
-          "SGDMomentumUpdate", domain: "graft", inputs, attributes, set, outputCount: 2)
-        for (output, expected) in zip(outputs, reference) {
-          #expect(try largestDifference(output, expected) < 1e-6, "\(set)")
-        }
+  /// An optimizer's step; the first inputs are of one shape.
+  struct OptimizerCase: CustomTestStringConvertible, Sendable {
+    let name: String
+    var attributes: [String: Attribute] = [:]
+    let inputs: [Input]
+    let outputCount: Int
+    var testDescription: String { "\(name) \(attributes.keys.sorted()) \(inputs.count)" }
+
+    enum Input {
+      case numbers
+      /// Numbers from 0 to 1: averages of squares.
+      case squares
+      case rate
+      case step
+    }
+  }
+
+  static let optimizerCases: [OptimizerCase] = {
+    let decay: [String: Attribute] = ["weightDecay": .float(0.001)]
+    let momentum: [String: Attribute] = ["momentum": .float(0.9)]
+    return [
+      OptimizerCase(
+        name: "SGDMomentumUpdate", attributes: decay.merging(momentum) { $1 },
+        inputs: [.numbers, .numbers, .numbers, .rate], outputCount: 2),
+      OptimizerCase(
+        name: "SGDMomentumUpdate", attributes: momentum.merging(["nesterov": .int(1)]) { $1 },
+        inputs: [.numbers, .numbers, .numbers, .rate], outputCount: 2),
+      OptimizerCase(
+        name: "AdaGradUpdate", attributes: decay, inputs: [.numbers, .numbers, .squares, .rate],
+        outputCount: 2),
+      OptimizerCase(
+        name: "RMSpropUpdate", attributes: decay, inputs: [.numbers, .numbers, .squares, .rate],
+        outputCount: 2),
+      OptimizerCase(
+        name: "RMSpropUpdate", attributes: momentum,
+        inputs: [.numbers, .numbers, .squares, .rate, .numbers], outputCount: 3),
+      OptimizerCase(
+        name: "AdamUpdate", attributes: decay,
+        inputs: [.numbers, .numbers, .numbers, .squares, .rate, .step], outputCount: 3),
+    ]
+  }()
+
+  /// In all instruction sets, where products may be summed without rounding in between, and of any number of threads
+  /// to the bit.
+  @Test(arguments: optimizerCases) func optimizerStepsAgree(_ step: OptimizerCase) throws {
+    let inputs = try step.inputs.enumerated().map { index, kind -> Tensor in
+      let numbers = try NodeTesting.numbers([50_021], seed: index + 1)
+      switch kind {
+      case .numbers: return numbers
+      case .squares:
+        return try Tensor(numbers.elements(as: Float.self).map { $0 * $0 }, shape: numbers.shape)
+      case .rate: return try Tensor(scalar: Float(0.01))
+      case .step: return try Tensor(scalar: Int64(3))
+      }
+    }
+    func results(_ set: InstructionSet, threads: Int = 1) throws -> [Tensor] {
+      try run(
+        step.name, domain: "graft", inputs, step.attributes, set,
+        outputCount: step.outputCount, threads: threads)
+    }
+    let reference = try results(.scalar)
+    for set in InstructionSet.allCases where set <= .detected {
+      let outputs = try results(set)
+      for (output, expected) in zip(outputs, reference) {
+        #expect(try largestDifference(output, expected) < 1e-6, "\(set)")
+      }
+      for (output, expected) in zip(try results(set, threads: 3), outputs) {
+        #expect(
+          try output.elements(as: Float.self) == expected.elements(as: Float.self), "\(set)")
       }
     }
   }

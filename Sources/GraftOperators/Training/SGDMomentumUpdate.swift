@@ -16,45 +16,23 @@ struct SGDMomentumUpdate: Operator {
   static let schema = OperatorSchema(
     "SGDMomentumUpdate", domain: "graft", since: [1], inputs: 4...4, outputs: 1...2)
 
-  let momentum: Float
-  let weightDecay: Float
-  let usesNesterov: Bool
+  private let momentum: Double
+  private let weightDecay: Double
+  private let usesNesterov: Bool
 
   init(_ attributes: AttributeReader) throws {
-    momentum = try attributes.float("momentum", default: 0)
-    weightDecay = try attributes.float("weightDecay", default: 0)
+    momentum = try attributes.decimal("momentum", default: 0)
+    weightDecay = try attributes.decimal("weightDecay", default: 0)
     usesNesterov = try attributes.flag("nesterov")
   }
 
   func infer(_ context: inout InferenceContext) throws {
-    try context.require(0, .floatingPoint)
-    try context.requireSameElementType([0, 1, 2])
-    try context.require(3, [.float])
-    let elementType = try context.elementType(0)
-    for output in 0...1 { context.setOutput(output, elementType, nil) }
-    let shape = try context.shape(0)
-    for output in 0...1 { context.setOutput(output, elementType, shape) }
-    for index in [1, 2] {
-      let other = try context.shape(index)
-      let differs =
-        other.count != shape.count
-        || zip(other, shape).contains { left, right in
-          if let left = left.known, let right = right.known { left != right } else { false }
-        }
-      guard !differs else {
-        throw GraftError.badData("input \(index) has shape \(other), the parameter \(shape)")
-      }
-    }
-    if let count = try context.shape(3).elementCount.known, count != 1 {
-      throw GraftError.badData("the learning rate has \(count) elements; expected 1")
-    }
+    try context.inferOptimizerStep(tensors: [1, 2], learningRate: 3, outputCount: 2)
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let count = try context.input(0).elementCount
-    guard context.hasOutput(0), context.hasOutput(1) else {
-      throw GraftError.unsupported("both outputs of SGDMomentumUpdate are needed")
-    }
+    try context.requireOptimizerOutputs([0, 1])
     switch try context.input(0).elementType {
     case .float: return floatKernel(count: count, context.instructionSet)
     case .double: return doubleKernel(count: count)
@@ -63,14 +41,17 @@ struct SGDMomentumUpdate: Operator {
   }
 
   private func floatKernel(count: Int, _ instructionSet: InstructionSet) -> PreparedKernel {
-    let step = StepFunction(table: graft_optimizer_kernels(instructionSet.rawValue).pointee)
+    let kernels = OptimizerStep.Kernels(instructionSet)
     let (momentum, weightDecay, usesNesterov) = (momentum, weightDecay, usesNesterov)
-    return .parallel(count: count, grain: 16384, inPlaceInputs: [0]) { arguments, range in
+    return .parallel(
+      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
+    ) { arguments, range in
       let start = range.lowerBound
+      let rate = arguments.input(3, as: Float.self).pointee
       let settings = graft_sgd_settings(
-        learning_rate: arguments.input(3, as: Float.self).pointee, momentum: momentum,
-        weight_decay: weightDecay, nesterov: usesNesterov ? 1 : 0)
-      step.table.sgd_momentum(
+        learning_rate: rate, decay: Float(Double(rate) * weightDecay), momentum: Float(momentum),
+        nesterov: usesNesterov ? 1 : 0)
+      kernels.table.sgd_momentum(
         settings, arguments.input(0, as: Float.self) + start,
         arguments.input(1, as: Float.self) + start, arguments.input(2, as: Float.self) + start,
         arguments.output(0, as: Float.self) + start, arguments.output(1, as: Float.self) + start,
@@ -78,29 +59,23 @@ struct SGDMomentumUpdate: Operator {
     }
   }
 
-  /// Functions in C, which keep no state.
-  private struct StepFunction: @unchecked Sendable {
-    let table: graft_optimizer_table
-  }
-
   private func doubleKernel(count: Int) -> PreparedKernel {
-    let momentum = Double(momentum)
-    let weightDecay = Double(weightDecay)
-    let usesNesterov = usesNesterov
-    return .parallel(count: count, grain: 16384, inPlaceInputs: [0]) { arguments, range in
+    let (momentum, weightDecay, usesNesterov) = (momentum, weightDecay, usesNesterov)
+    return .parallel(
+      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
+    ) { arguments, range in
       let parameter = arguments.input(0, as: Double.self)
       let gradient = arguments.input(1, as: Double.self)
       let velocity = arguments.input(2, as: Double.self)
       let rate = Double(arguments.input(3, as: Float.self).pointee)
       let newParameter = arguments.output(0, as: Double.self)
       let newVelocity = arguments.output(1, as: Double.self)
-      let kept = 1 - rate * weightDecay
       for index in range {
         let step = rate * gradient[index]
         let speed = momentum * velocity[index] - step
-        newVelocity[index] = speed
         let move = usesNesterov ? momentum * speed - step : speed
-        newParameter[index] = parameter[index] * kept + move
+        newVelocity[index] = speed
+        newParameter[index] = parameter[index] + (move - rate * weightDecay * parameter[index])
       }
     }
   }
