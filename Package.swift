@@ -108,6 +108,8 @@ let package = Package(
     .executableTarget(
       name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
       path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
+    tests(
+      "GraftTrainingTests", exclude: ["Fixtures"], ["GraftTraining", "GraftRuntime", "GraftData"]),
     tests("GraftTests", ["Graft"]),
     tests("GraftFuzzTests", ["Graft", "GraftData", "GraftONNX", "GraftRuntime", protobuf]),
   ],

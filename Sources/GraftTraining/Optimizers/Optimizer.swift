@@ -28,9 +28,30 @@ extension Graph {
     guard let tensor = parameters[parameter] else {
       throw GraftError.usage("'\(self[parameter].name)' is no parameter")
     }
-    let state = try Tensor(
-      doubles: Array(repeating: value, count: tensor.elementCount), as: tensor.elementType,
-      shape: tensor.shape)
+    let state =
+      value == 0
+      ? try Tensor(zeros: tensor.elementType, shape: tensor.shape)
+      : try Tensor(
+        doubles: Array(repeating: value, count: tensor.elementCount), as: tensor.elementType,
+        shape: tensor.shape)
     return addParameter(name: "\(self[parameter].name)/\(name)", state)
+  }
+
+  /// A fused node whose outputs are the new values of `changing`, a parameter and its state, in this order; what is
+  /// left out there has no output.
+  mutating func addOptimizerStep(
+    _ operatorType: String, _ inputs: [ValueID?], attributes: [String: Attribute],
+    changing: [ValueID?]
+  ) {
+    let outputs = changing.map { changed -> ValueID? in
+      guard let changed else { return nil }
+      let newValue = addValue(name: "\(self[changed].name)/new")
+      updates.append(ParameterUpdate(parameter: changed, newValue: newValue))
+      return newValue
+    }
+    nodes.append(
+      Node(
+        operatorType: operatorType, domain: "graft", inputs: inputs, outputs: outputs,
+        attributes: attributes))
   }
 }

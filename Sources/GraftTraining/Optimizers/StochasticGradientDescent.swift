@@ -20,14 +20,12 @@ package struct StochasticGradientDescent: Optimizer {
     to graph: inout Graph
   ) throws {
     let velocity = try graph.addOptimizerState("velocity", of: parameter)
-    let outputs = graph.addNode(
-      "SGDMomentumUpdate", domain: "graft", [parameter, gradient, velocity, learningRate],
+    graph.addOptimizerStep(
+      "SGDMomentumUpdate", [parameter, gradient, velocity, learningRate],
       attributes: [
         "momentum": .float(momentum), "nesterov": .int(isNesterov ? 1 : 0),
         "weightDecay": .float(weightDecay),
       ],
-      outputCount: 2)
-    graph.updates.append(ParameterUpdate(parameter: parameter, newValue: outputs[0]))
-    graph.updates.append(ParameterUpdate(parameter: velocity, newValue: outputs[1]))
+      changing: [parameter, velocity])
   }
 }
