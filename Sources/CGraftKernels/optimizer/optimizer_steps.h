@@ -48,6 +48,8 @@ TARGET static inline __attribute__((always_inline)) void NAME(rmsprop_form)(
       const float average = rho * state.average[i] + rest * g;
       state.new_average[i] = average;
       variance = square - average * average;
+      // By rounding only.
+      variance = variance < 0 ? 0 : variance;
     }
     float move = rate * g / __builtin_elementwise_sqrt(variance + epsilon);
     if (has_momentum) {

@@ -4,7 +4,7 @@ import CGraftKernels
 ///
 ///     square' = rho · square + (1 - rho) · gradient²
 ///     average' = rho · average + (1 - rho) · gradient
-///     variance = square', or square' - average'² if the step is centered
+///     variance = square', or max(0, square' - average'²) if the step is centered
 ///     velocity' = momentum · velocity + rate · gradient / √(variance + epsilon)
 ///     parameter' = parameter - rate · weightDecay · parameter - velocity'
 ///
@@ -12,6 +12,8 @@ import CGraftKernels
 /// without momentum leaves out, and average, which makes the step centered. Outputs: the new parameter and square;
 /// the new velocity and average where their old ones are given. Attributes: `rho`, `momentum`, `epsilon`,
 /// `weightDecay` (floats).
+///
+/// Keras takes the root of a variance that rounding left below 0, too, which may be NaN.
 ///
 /// Source: <https://keras.io/api/optimizers/rmsprop/>
 struct RMSpropUpdate: Operator {
@@ -102,6 +104,7 @@ struct RMSpropUpdate: Operator {
         if let average, let newAverage {
           newAverage[index] = rho * average[index] + (1 - rho) * slope
           variance -= newAverage[index] * newAverage[index]
+          if variance < 0 { variance = 0 }
         }
         var move = rate * slope / (variance + epsilon).squareRoot()
         if let velocity, let newVelocity {
