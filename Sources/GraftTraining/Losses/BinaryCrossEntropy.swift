@@ -9,17 +9,13 @@ package struct BinaryCrossEntropy: Loss {
 
   package init() {}
 
-  package func targetType(classCount: Int) -> TensorType {
-    TensorType(.float, [.symbol("N"), .known(classCount)])
-  }
+  package func targetType(classCount: Int) -> TensorType { .floats(classCount: classCount) }
 
   package func append(
     to graph: inout Graph, scores: ValueID, targets: ValueID
   ) throws -> ValueID {
     let softplus = graph.addNode("Softplus", [scores])
     let product = graph.addNode("Mul", [scores, targets])
-    let each = graph.addNode("Sub", [softplus, product])
-    return graph.addNode(
-      "ReduceMean", [each], attributes: ["keepdims": .int(0)], outputName: "data_loss")
+    return graph.addMean(graph.addNode("Sub", [softplus, product]))
   }
 }

@@ -1,0 +1,40 @@
+import GraftRuntime
+
+/// What the losses of samples are multiplied by, for each class.
+///
+/// The mean divides by the number of samples, as Keras's `class_weight` does, and not by the sum of the weights, as
+/// ONNX's losses and PyTorch's do: a weight of 2 doubles the gradient of a class whatever else is in the batch.
+///
+/// Source: `class_weight` of <https://keras.io/api/models/model_training_apis/#fit-method>
+package struct ClassWeights: Sendable, Hashable {
+  package let values: [Float]
+
+  /// - Throws: `GraftError` if a weight is negative or no number.
+  package init(_ values: [Float]) throws {
+    for (index, value) in values.enumerated() where !(value >= 0 && value.isFinite) {
+      throw GraftError.usage(
+        "the weight of class \(index) is \(value)", hint: "Use weights of 0 and above")
+    }
+    self.values = values
+  }
+
+  /// Weights at which all classes count alike: the number of samples, divided by the number of classes and that of
+  /// the samples of a class. A class without samples gets 0.
+  ///
+  /// Source: `class_weight="balanced"` of scikit-learn
+  package init(balancing counts: [Int]) {
+    let total = Float(counts.reduce(0, +))
+    values = counts.map { $0 > 0 ? total / (Float(counts.count) * Float($0)) : 0 }
+  }
+
+  /// The weights as a constant `[K]`.
+  ///
+  /// - Throws: `GraftError` if their number is not that of the scores' classes.
+  func append(to graph: inout Graph, scores: ValueID) throws -> ValueID {
+    try graph.inferTypes()
+    if let count = graph[scores].type?.tensor?.shape?.last?.known, count != values.count {
+      throw GraftError.usage("\(values.count) class weights were given for \(count) classes")
+    }
+    return graph.addConstant(try Tensor(values, shape: [values.count]))
+  }
+}

@@ -1,0 +1,131 @@
+import GraftRuntime
+import GraftTraining
+import Testing
+
+/// Each loss and its gradient against what Keras computed.
+@Suite struct LossTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let name: String
+    let loss: any Loss
+    let targets: String
+    var scores = "scores"
+    var testDescription: String { name }
+  }
+
+  static func weights() throws -> ClassWeights {
+    try ClassWeights(Fixtures.losses.numbers("class_weights").map { Float($0) })
+  }
+
+  static var cases: [Case] {
+    get throws {
+      [
+        Case(name: "softmax", loss: SoftmaxCrossEntropy(), targets: "labels"),
+        Case(
+          name: "softmax_weights",
+          loss: SoftmaxCrossEntropy(labelSmoothing: 0, classWeights: try weights()),
+          targets: "labels"),
+        Case(
+          name: "softmax_smoothed", loss: SoftmaxCrossEntropy(labelSmoothing: 0.1),
+          targets: "labels"),
+        Case(
+          name: "softmax_smoothed_weights",
+          loss: SoftmaxCrossEntropy(labelSmoothing: 0.1, classWeights: try weights()),
+          targets: "labels"),
+        Case(name: "categorical", loss: CategoricalCrossEntropy(), targets: "one_hot"),
+        Case(name: "categorical_soft", loss: CategoricalCrossEntropy(), targets: "soft"),
+        Case(
+          name: "categorical_smoothed", loss: CategoricalCrossEntropy(labelSmoothing: 0.1),
+          targets: "soft"),
+        Case(
+          name: "categorical_weights",
+          loss: CategoricalCrossEntropy(labelSmoothing: 0, classWeights: try weights()),
+          targets: "one_hot"),
+        Case(name: "binary", loss: BinaryCrossEntropy(), targets: "binary"),
+        Case(
+          name: "binary_probabilities", loss: ProbabilityCrossEntropy(), targets: "binary",
+          scores: "probabilities"),
+        Case(name: "mean_squared_error", loss: MeanSquaredError(), targets: "reals"),
+        Case(name: "mean_absolute_error", loss: MeanAbsoluteError(), targets: "reals"),
+        Case(name: "huber", loss: HuberLoss(), targets: "reals"),
+        Case(name: "huber_delta", loss: HuberLoss(delta: 0.5), targets: "reals"),
+        Case(name: "poisson", loss: PoissonLoss(), targets: "counts", scores: "rates"),
+        Case(name: "hinge", loss: HingeLoss(), targets: "binary"),
+        Case(name: "hinge_signs", loss: HingeLoss(), targets: "signs"),
+        Case(name: "squared_hinge", loss: SquaredHingeLoss(), targets: "binary"),
+        Case(name: "perceptron", loss: PerceptronLoss(), targets: "signs"),
+        Case(name: "perceptron", loss: PerceptronLoss(), targets: "binary"),
+      ]
+    }
+  }
+
+  @Test func valuesAndGradientsAreThoseOfKeras() throws {
+    for example in try Self.cases {
+      let scores = try Fixtures.losses.floats(example.scores)
+      let isLabel = example.targets == "labels"
+      let targets =
+        isLabel
+        ? try Fixtures.losses.tensor(example.targets)
+        : try Fixtures.losses.floats(example.targets)
+      let results = try Self.run(example.loss, scores, targets)
+      let loss = try Fixtures.losses.numbers("\(example.name).loss")
+      let found = try results.map { try $0.doubles }
+      #expect(largestDifference(found[0], loss) < 1e-6, "\(example.name)")
+      let gradient = try Fixtures.losses.numbers("\(example.name).gradient")
+      #expect(largestDifference(found[1], gradient) < 1e-6, "\(example.name)")
+    }
+  }
+
+  /// The loss and its gradient by the scores.
+  static func run(_ loss: any Loss, _ scores: Tensor, _ targets: Tensor) throws -> [Tensor] {
+    var graph = Graph(name: "loss")
+    let classCount = scores.shape[1]
+    let y = graph.addInput(
+      name: "scores", type: TensorType(.float, [.symbol("N"), .known(classCount)]))
+    let t = graph.addInput(name: "targets", type: loss.targetType(classCount: classCount))
+    let value = try loss.append(to: &graph, scores: y, targets: t)
+    let gradients = try GradientPass.append(to: &graph, loss: value, targets: [y])
+    graph.outputs = [value, try #require(gradients[y])]
+    return try Session(Executable(graph)).run([scores, targets])
+  }
+
+  @Test func namesAreUniqueAndFound() throws {
+    #expect(Set(Losses.all.map { $0.name }).count == Losses.all.count)
+    for type in Losses.all {
+      let found = try Losses.named(type.name)
+      #expect(Swift.type(of: found).name == type.name)
+    }
+    let error = #expect(throws: GraftError.self) { try Losses.named("hingo") }
+    #expect(error?.code == .usage)
+    #expect(error?.hint?.contains("squared_hinge") == true)
+  }
+
+  @Test func wrongSettingsAreErrors() throws {
+    let scores = try Fixtures.losses.floats("scores")
+    let labels = try Fixtures.losses.tensor("labels")
+    #expect(throws: GraftError.self) {
+      try Self.run(SoftmaxCrossEntropy(labelSmoothing: 1), scores, labels)
+    }
+    #expect(throws: GraftError.self) {
+      let weights = try ClassWeights([1, 2])
+      _ = try Self.run(
+        SoftmaxCrossEntropy(labelSmoothing: 0, classWeights: weights), scores, labels)
+    }
+    #expect(throws: GraftError.self) { try Self.run(HuberLoss(delta: 0), scores, scores) }
+    #expect(throws: GraftError.self) { try ClassWeights([1, -1]) }
+    #expect(throws: GraftError.self) { try ClassWeights([1, .nan]) }
+  }
+
+  @Test func balancedWeightsMakeClassesCountAlike() {
+    // scikit-learn: compute_class_weight("balanced") of 6, 3 and 1 samples
+    let expected: [Float] = [0.5555556, 1.1111112, 3.3333333]
+    #expect(ClassWeights(balancing: [6, 3, 1]).values == expected)
+    let halves: [Float] = [0.5, 0]
+    #expect(ClassWeights(balancing: [2, 0]).values == halves)
+  }
+
+  @Test func labelsOutOfRangeAreErrors() throws {
+    let scores = try Fixtures.losses.floats("scores")
+    let labels = try Tensor([Int64](repeating: 4, count: 6), shape: [6])
+    #expect(throws: GraftError.self) { try Self.run(SoftmaxCrossEntropy(), scores, labels) }
+  }
+}
