@@ -18,6 +18,10 @@ package final class Trainer {
     package var penalties: [ValueID: WeightPenalty] = [:]
     /// What the learning rate is multiplied by, for parameters that have one of their own.
     package var learningRateFactors: [ValueID: Float] = [:]
+    /// A bound on the gradients that the optimizer gets.
+    package var clipping: GradientClipping?
+    /// Over how many steps gradients are averaged before parameters change.
+    package var accumulationSteps = 1
     package var options = Executable.Options()
 
     package init(loss: any Loss, optimizer: any Optimizer) {
@@ -27,6 +31,9 @@ package final class Trainer {
   }
 
   private let session: Session
+  /// Changes the parameters by the accumulated gradients; `nil` if each step does that itself.
+  private let update: Session?
+  private let accumulationSteps: Int
   /// The current values of all parameters, those of the optimizer's state among them.
   package let parameters: ParameterStore
   private let evaluation: Session
@@ -52,8 +59,6 @@ package final class Trainer {
     }
     let targets = training.addInput(
       name: "targets", type: settings.loss.targetType(classCount: classCount))
-    let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
-    let step = trainingForm.step
     var loss = try settings.loss.append(to: &training, scores: scores, targets: targets)
     let trained = trainingForm.trained
     for id in trained {
@@ -62,19 +67,33 @@ package final class Trainer {
     }
     training.outputs = [loss, scores]
     let gradients = try GradientPass.append(to: &training, loss: loss, targets: trained)
-    for id in trained {
-      guard let gradient = gradients[id] else { continue }
-      var rate = learningRate
-      if let factor = settings.learningRateFactors[id], factor != 1 {
-        let constant = training.addConstant(try Tensor(scalar: factor))
-        rate = training.addNode("Mul", [learningRate, constant])
-      }
-      try settings.optimizer.appendUpdate(
-        of: id, gradient: gradient, learningRate: rate, step: step, to: &training)
+    let changed = trained.compactMap { id in
+      gradients[id].map { TrainedParameter(id: id, gradient: $0) }
     }
-    let executable = try Executable(training, options: settings.options)
-    parameters = executable.parameters
-    session = Session(executable)
+    accumulationSteps = settings.accumulationSteps
+    // The executable that has all parameters.
+    let executable: Executable
+    if accumulationSteps == 1 {
+      let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
+      try settings.appendUpdates(
+        of: changed, learningRate: learningRate, step: trainingForm.step, to: &training)
+      executable = try Executable(training, options: settings.options)
+      parameters = executable.parameters
+      session = Session(executable)
+      update = nil
+    } else {
+      let accumulation = try GradientAccumulation(
+        of: changed, over: accumulationSteps, step: trainingForm.step, in: &training)
+      var updating = accumulation.updating
+      try settings.appendUpdates(
+        of: accumulation.means, learningRate: accumulation.learningRate,
+        step: accumulation.updateNumber, to: &updating)
+      executable = try Executable(updating, options: settings.options)
+      parameters = executable.parameters
+      update = Session(executable)
+      session = Session(
+        try Executable(training, options: settings.options, parameters: parameters))
+    }
     ownParameters = trainingForm.inferenceForm.parameters.keys.sorted()
     var inference = trainingForm.inferenceForm
     let evaluationTargets = inference.addInput(
@@ -87,11 +106,11 @@ package final class Trainer {
     }
     inference.outputs = [evaluationLoss, scores]
     evaluation = Session(
-      try Executable(inference, options: settings.options, parameters: executable.parameters))
+      try Executable(inference, options: settings.options, parameters: parameters))
     names = executable.parameterNames
   }
 
-  /// One step: forward, backward, update.
+  /// One step: forward, backward, update; with accumulation, updates only where `step` is a multiple of its steps.
   ///
   /// - Parameters:
   ///   - inputs: as the graph's inputs have them, `[N, …]`
@@ -101,13 +120,17 @@ package final class Trainer {
   package func step(
     inputs: [Tensor], targets: Tensor, learningRate: Float, step: Int
   ) throws -> StepResult {
-    let outputs = try session.run(
-      inputs + [try Tensor(scalar: Int64(step)), targets, try Tensor(scalar: learningRate)])
+    let rate = try Tensor(scalar: learningRate)
+    let number = try Tensor(scalar: Int64(step))
+    let outputs = try session.run(inputs + [number, targets] + (update == nil ? [rate] : []))
     let loss = try outputs[0].elements(as: Float.self)[0]
     guard loss.isFinite else {
       throw GraftError(
         .badData, "the loss is \(loss) at step \(step)",
         hint: "Use a smaller learning rate, clip gradients, or check the data")
+    }
+    if let update, step.isMultiple(of: accumulationSteps) {
+      _ = try update.run([rate, try Tensor(scalar: Int64(step / accumulationSteps))])
     }
     return StepResult(loss: loss, scores: outputs[1])
   }
@@ -145,6 +168,31 @@ package final class Trainer {
     var values: [ValueID: Tensor] = [:]
     for id in ownParameters { values[id] = try parameters.tensor(id)?.copied() }
     return values
+  }
+}
+
+/// A parameter, and the gradient that changes it.
+struct TrainedParameter {
+  let id: ValueID
+  let gradient: ValueID
+}
+
+extension Trainer.Settings {
+  /// Appends what changes parameters: clipping, and the optimizer with each parameter's learning rate.
+  fileprivate func appendUpdates(
+    of changed: [TrainedParameter], learningRate: ValueID, step: ValueID, to graph: inout Graph
+  ) throws {
+    var gradients = changed.map(\.gradient)
+    if let clipping { gradients = try clipping.append(to: &graph, gradients: gradients) }
+    for (parameter, gradient) in zip(changed, gradients) {
+      var rate = learningRate
+      if let factor = learningRateFactors[parameter.id], factor != 1 {
+        let constant = graph.addConstant(try Tensor(scalar: factor))
+        rate = graph.addNode("Mul", [learningRate, constant])
+      }
+      try optimizer.appendUpdate(
+        of: parameter.id, gradient: gradient, learningRate: rate, step: step, to: &graph)
+    }
   }
 }
 
