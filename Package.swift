@@ -57,6 +57,8 @@ let package = Package(
     .systemLibrary(
       name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
+    .systemLibrary(
+      name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // C
@@ -75,7 +77,7 @@ let package = Package(
 
     // What comes in and goes out
     library("GraftVision", ["GraftTensor", "CGraftShims"]),
-    library("GraftData", ["GraftVision", "CZip"]),
+    library("GraftData", ["GraftVision", "CArchive", "CZip"]),
     library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
     library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
     library(
@@ -102,7 +104,8 @@ let package = Package(
     tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
     tests("GraftONNXTests", ["GraftONNX"]),
     tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
-    tests("GraftDataTests", ["GraftData"]),
+    library("DataFixtures", path: "Tests/DataFixtures", []),
+    tests("GraftDataTests", ["GraftData", "DataFixtures"]),
     tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "hdf5-reader-for-tests"]),
     tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
     .executableTarget(

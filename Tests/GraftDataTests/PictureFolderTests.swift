@@ -1,3 +1,4 @@
+import DataFixtures
 import Foundation
 import GraftData
 import GraftTensor
@@ -99,7 +100,7 @@ import Testing
 
   @Test func noPicturesIsAnError() throws {
     try folder.write("a/notes.txt", text: "x")
-    #expect(message().contains("no pictures"))
+    #expect(message().contains("has no data of a known form"))
     #expect(throws: GraftError.self) { try PictureDataset.open(folder.path + "/missing") }
   }
 
@@ -111,5 +112,14 @@ import Testing
   @Test func unknownClassInTestIsAnError() throws {
     try fill(["train/cat/1.bmp", "train/dog/2.bmp", "test/bird/3.bmp"])
     #expect(message().contains("has the class 'bird'"))
+  }
+}
+
+extension PictureDataset {
+  /// The class and the file name of each picture.
+  fileprivate func names(_ items: [Item]) -> [String] {
+    items.map { item in
+      "\(classNames[item.label]) \(item.picture.place.split(separator: "/").last ?? "")"
+    }
   }
 }

@@ -6,14 +6,22 @@ import GraftTensor
 package enum IDXFile {
   private static let unsignedByte: UInt8 = 0x08
 
-  /// - Returns: a uint8 tensor, mapped, with the file's shape (`[N, rows, columns]` or `[N]`).
+  /// Reads a file, which gzip may have compressed.
+  ///
+  /// - Returns: a uint8 tensor, mapped or unpacked, with the file's shape (`[N, rows, columns]` or
+  ///   `[N]`).
   /// - Throws: `GraftError` if the file is missing or is no IDX file of bytes.
   package static func read(path: String) throws -> Tensor {
-    let storage = try Storage.mappedFile(path: path)
-    return try withPlace(path) {
-      let bytes = UnsafeRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
+    let bytes = try FileBytes(mapping: path)
+    return try withPlace(path) { try read(bytes) }
+  }
+
+  /// As ``read(path:)``, from bytes already there.
+  package static func read(_ stored: FileBytes) throws -> Tensor {
+    let content = try ArchiveReader.unpacked(stored)
+    return try content.withUnsafeBytes { bytes in
       guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else {
-        throw GraftError.badData("is no IDX file", hint: "Unpack it first if it ends in .gz")
+        throw GraftError.badData("is no IDX file")
       }
       guard bytes[2] == unsignedByte else {
         throw GraftError.unsupported("holds elements of kind \(bytes[2]); only bytes are read")
@@ -26,8 +34,11 @@ package enum IDXFile {
       let shape = (0..<rank).map { axis in
         Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4 + 4 * axis, as: UInt32.self)))
       }
+      let byteCount = try Tensor.byteCount(.uint8, shape)
+      let data = try content.part(at: header, count: byteCount)
       return try Tensor(
-        elementType: .uint8, shape: shape, storage: storage, byteOffset: header)
+        elementType: .uint8, shape: shape, storage: data.storage,
+        byteOffset: data.range.lowerBound)
     }
   }
 }

@@ -1,0 +1,67 @@
+import GraftTensor
+
+/// The bytes of a pickle, from front to back.
+struct PickleInput {
+  private let bytes: FileBytes
+  private(set) var position = 0
+
+  init(_ bytes: FileBytes) { self.bytes = bytes }
+
+  /// All bytes, those already read too.
+  var totalCount: Int { bytes.count }
+
+  static func damaged(at position: Int) -> GraftError {
+    .badData("is no pickle, or damaged at byte \(position)")
+  }
+
+  func damaged() -> GraftError { Self.damaged(at: position) }
+
+  mutating func take(_ count: Int) throws -> FileBytes {
+    let part = try bytes.part(at: position, count: count)
+    position += count
+    return part
+  }
+
+  mutating func byte() throws -> UInt8 { try take(1).withUnsafeBytes { $0[0] } }
+
+  /// A little-endian number; one that does not fit into an `Int` is too large for anything.
+  mutating func unsigned(byteCount: Int) throws -> Int {
+    let number = try take(byteCount).withUnsafeBytes { bytes in
+      bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    }
+    guard let integer = Int(exactly: number) else { throw damaged() }
+    return integer
+  }
+
+  /// A little-endian number in two's complement, of up to 8 bytes; 0 if there are none.
+  mutating func signed(byteCount: Int) throws -> Int {
+    guard byteCount <= 8 else {
+      throw GraftError.unsupported("has an integer of \(byteCount) bytes at byte \(position)")
+    }
+    guard byteCount > 0 else { return 0 }
+    let number = try take(byteCount).withUnsafeBytes { bytes in
+      bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    }
+    let shift = UInt64(64 - 8 * byteCount)
+    return Int(Int64(bitPattern: number << shift) >> Int64(shift))
+  }
+
+  /// What comes before the next line feed, which is taken, too.
+  mutating func line() throws -> FileBytes {
+    let start = position
+    let rest = try bytes.part(at: start, count: bytes.count - start)
+    guard let length = rest.withUnsafeBytes({ $0.firstIndex(of: UInt8(ascii: "\n")) }) else {
+      throw damaged()
+    }
+    position += length + 1
+    return try rest.part(at: 0, count: length)
+  }
+
+  /// A line that is a decimal number, with an `L` behind it as Python 2 has it.
+  mutating func decimalLine() throws -> Int {
+    var text = try line().text
+    if text.hasSuffix("L") { text.removeLast() }
+    guard let number = Int(text) else { throw damaged() }
+    return number
+  }
+}

@@ -1,0 +1,31 @@
+import GraftTensor
+
+/// Reads folders of MNIST's form: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same
+/// with `t10k` for testing; compressed by gzip or not.
+///
+/// Source: <https://yann.lecun.com/exdb/mnist/>
+enum IDXPictures {
+  /// - Returns: `nil` if the folder has no such files
+  static func arrays(_ folder: DataFolder, place: String) -> ArrayPictures? {
+    guard let training = pair("train", folder) else { return nil }
+    return ArrayPictures(
+      place: place, training: training, validation: nil,
+      test: pair("t10k", folder) ?? pair("test", folder))
+  }
+
+  private static func pair(_ part: String, _ folder: DataFolder) -> ArrayPictures.Arrays? {
+    guard let pictures = file("\(part)-images", folder), let labels = file("\(part)-labels", folder)
+    else { return nil }
+    return ArrayPictures.Arrays(
+      pictures: { try withPlace(pictures.place) { try IDXFile.read(pictures.bytes()) } },
+      place: pictures.place,
+      labels: { try withPlace(labels.place) { try IDXFile.read(labels.bytes()) } },
+      labelsPlace: labels.place)
+  }
+
+  /// The file with that in its name; one already unpacked rather than its compressed form.
+  private static func file(_ name: String, _ folder: DataFolder) -> DataFile? {
+    folder.files.filter { $0.name.contains("\(name)-idx") || $0.name.contains("\(name).idx") }
+      .min { $0.name.utf8.count < $1.name.utf8.count }
+  }
+}

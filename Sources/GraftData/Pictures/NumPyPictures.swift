@@ -1,0 +1,88 @@
+import GraftTensor
+
+/// Reads NumPy arrays of pictures and labels, from an NPZ file or from a folder of NPY files: `x` and
+/// `y`, or `x_train`, `y_train`, `x_test`, `y_test`, and other common names.
+enum NumPyPictures {
+  /// What an array is by its name.
+  private struct Role: Hashable {
+    enum Part {
+      case training
+      case validation
+      case test
+    }
+
+    let part: Part
+    let isLabels: Bool
+
+    private static let pictureNames: Set = ["x", "images", "pictures", "data"]
+    private static let labelNames: Set = ["y", "labels", "targets"]
+    private static let parts: [String: Part] = [
+      "train": .training, "training": .training, "val": .validation, "valid": .validation,
+      "validation": .validation, "test": .test, "testing": .test,
+    ]
+
+    init(part: Part, isLabels: Bool) {
+      self.part = part
+      self.isLabels = isLabels
+    }
+
+    /// `x_train`, `train_images`, `Y`, …; `nil` for other names.
+    init?(_ name: String) {
+      var words = name.lowercased().split { $0 == "_" || $0 == "-" }.map(String.init)
+      let part = words.firstIndex { Self.parts[$0] != nil }.flatMap {
+        Self.parts[words.remove(at: $0)]
+      }
+      guard words.count == 1 else { return nil }
+      let isLabels = Self.labelNames.contains(words[0])
+      guard isLabels || Self.pictureNames.contains(words[0]) else { return nil }
+      self.init(part: part ?? .training, isLabels: isLabels)
+    }
+  }
+
+  private static let hint = "Name them x and y, or x_train, y_train, x_test and y_test."
+
+  static func readArchive(path: String) throws -> PictureDataset {
+    var arrays: [Role: (place: String, read: () throws -> Tensor)] = [:]
+    for (name, tensor) in try NPZFile.read(path: path) {
+      if let role = Role(name) { arrays[role] = ("\(path): \(name)", { tensor }) }
+    }
+    guard let pictures = self.pictures(arrays, place: path) else {
+      throw GraftError.badData("has no arrays of pictures and of labels", hint: hint).at(path)
+    }
+    return try pictures.dataset()
+  }
+
+  /// - Returns: `nil` if the folder has no such files
+  static func arrays(_ folder: DataFolder, place: String) -> ArrayPictures? {
+    var arrays: [Role: (place: String, read: () throws -> Tensor)] = [:]
+    for file in folder.files where file.name.hasSuffix(".npy") {
+      guard let role = Role(String(file.name.dropLast(4))) else { continue }
+      arrays[role] = (
+        file.place,
+        {
+          try withPlace(file.place) {
+            let bytes = try file.bytes()
+            return try NPYFile.read(bytes.storage, bytes.range)
+          }
+        }
+      )
+    }
+    return pictures(arrays, place: place)
+  }
+
+  private static func pictures(
+    _ arrays: [Role: (place: String, read: () throws -> Tensor)], place: String
+  ) -> ArrayPictures? {
+    func pair(_ part: Role.Part) -> ArrayPictures.Arrays? {
+      guard let pictures = arrays[Role(part: part, isLabels: false)],
+        let labels = arrays[Role(part: part, isLabels: true)]
+      else { return nil }
+      return ArrayPictures.Arrays(
+        pictures: pictures.read, place: pictures.place, labels: labels.read,
+        labelsPlace: labels.place)
+    }
+    guard let training = pair(.training) else { return nil }
+    return ArrayPictures(
+      place: place, training: training, validation: pair(.validation), test: pair(.test))
+  }
+}

@@ -1,0 +1,121 @@
+import DataFixtures
+import GraftData
+import GraftTensor
+import GraftVision
+import Testing
+
+@Suite struct ArchiveTests {
+  private func open(
+    _ members: [TarFixture.Member], limits: ArchiveReader.Limits = ArchiveReader.Limits()
+  ) throws -> DataFolder {
+    try ArchiveReader.folder(
+      FileBytes(copying: TarFixture.archive(members)), place: "x.tar", limits: limits)
+  }
+
+  private func message(
+    limits: ArchiveReader.Limits = ArchiveReader.Limits(), _ members: [TarFixture.Member]
+  ) -> String {
+    do {
+      _ = try open(members, limits: limits)
+      return "no error"
+    } catch { return "\(error)" }
+  }
+
+  private func content(_ file: DataFile?) throws -> [UInt8]? {
+    try file?.bytes().withUnsafeBytes { Array($0) }
+  }
+
+  @Test func holdsFoldersAndFiles() throws {
+    let large = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * 7) }
+    let root = try open([
+      .init("./a/b10.txt", [1, 2, 3]), .init("a/b9.txt", large), .init("c.txt"),
+      .init("a/b10.txt", [4]), .init(".hidden", [1]), .init("a/__MACOSX/x", [1]),
+      .init("empty/", type: "5"),
+    ])
+    #expect(root.files.map(\.name) == ["c.txt"] && root.folders.map(\.name) == ["a"])
+    let a = root.folders[0]
+    #expect(a.files.map(\.name) == ["b9.txt", "b10.txt"])
+    #expect(a.files.map(\.place) == ["x.tar: a/b9.txt", "x.tar: a/b10.txt"])
+    #expect(try content(a.file("b9.txt")) == large)
+    #expect(try content(a.file("b10.txt")) == [4])
+    #expect(try content(root.file("c.txt")) == [])
+  }
+
+  @Test(arguments: ["../x", "a/../../x", "/etc/passwd"]) func refusesPathsThatLeadOut(path: String)
+  {
+    #expect(message([.init(path, [1])]).contains("which leads out of it"))
+  }
+
+  @Test func leavesLinksAndDevicesOut() throws {
+    let root = try open([
+      .init("link", type: "2", link: "/etc/passwd"), .init("hard", type: "1", link: "/etc/passwd"),
+      .init("device", type: "3"), .init("pipe", type: "6"), .init("file", [1]),
+    ])
+    #expect(root.files.map(\.name) == ["file"])
+  }
+
+  @Test func keepsLimits() {
+    var limits = ArchiveReader.Limits()
+    limits.memberCount = 3
+    let members = (0..<4).map { TarFixture.Member("\($0)", [1]) }
+    #expect(message(limits: limits, members).contains("more than 3 members"))
+    limits = ArchiveReader.Limits()
+    limits.byteCount = 1 << 20
+    // What is left out counts, too: it has to be unpacked to get behind it.
+    let large = [UInt8](repeating: 0, count: 600_000)
+    #expect(
+      message(limits: limits, [.init("a", large), .init(".b", large)]).contains("more than 1 MB"))
+    let deep = [String](repeating: "d", count: 40).joined(separator: "/")
+    #expect(message([.init(deep, [1])]).contains("more than 32 folders"))
+  }
+
+  @Test func aSizeThatLiesTakesNoMemory() {
+    #expect(message([.init("a", [1], declaredSize: 8_000_000_000)]).contains("is damaged"))
+  }
+
+  @Test func bombsStopAtTheLimit() throws {
+    let zeros = [UInt8](repeating: 0, count: 4 << 20)
+    let bomb = try TarFixture.gzipped(TarFixture.archive([.init("a", zeros)]))
+    #expect(bomb.count < 10_000)
+    var limits = ArchiveReader.Limits()
+    limits.byteCount = 1 << 20
+    #expect(throws: GraftError.self) {
+      try ArchiveReader.folder(FileBytes(copying: bomb), place: "x", limits: limits)
+    }
+    #expect(throws: GraftError.self) {
+      try ArchiveReader.unpacked(FileBytes(copying: TarFixture.gzipped(zeros)), limits: limits)
+    }
+  }
+
+  @Test func cutOffArchivesAreErrors() throws {
+    let archive = try TarFixture.gzipped(
+      TarFixture.archive([.init("a", (0..<2000).map { UInt8(truncatingIfNeeded: $0 * $0) })]))
+    for count in [1, 5, 20, archive.count / 2, archive.count - 9] {
+      #expect(throws: GraftError.self) {
+        try ArchiveReader.folder(FileBytes(copying: Array(archive[..<count])), place: "x")
+      }
+    }
+    #expect(throws: GraftError.self) {
+      try ArchiveReader.folder(FileBytes(copying: Array("no archive".utf8)), place: "x")
+    }
+  }
+
+  @Test func namesAreUnicode() throws {
+    #expect(try open([.init("Zürich/猫.jpg", [1])]).folders[0].name == "Zürich")
+  }
+
+  @Test func picturesInArchivesAreADataset() throws {
+    let folder = try TemporaryFolder()
+    let members = ["cat", "dog"].flatMap { name in
+      (0..<3).map { TarFixture.Member("train/\(name).\($0).bmp", TestPicture.bmp(red: UInt8($0))) }
+    }
+    let plain = try folder.write("a.tar", TarFixture.archive(members))
+    let packed = try folder.write("b.tgz", TarFixture.gzipped(TarFixture.archive(members)))
+    for path in [plain, packed] {
+      let dataset = try PictureDataset.open(path)
+      #expect(dataset.classNames == ["cat", "dog"] && dataset.items.count == 6)
+      #expect(dataset.items[4].picture.place == "\(path): train/dog.1.bmp")
+      #expect(try dataset.items[4].image().samples.first == 1)
+    }
+  }
+}
