@@ -19,6 +19,14 @@ enum BMPDecoder {
     }
   }
 
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+    try reading("BMP") {
+      let header = try BMPHeader(ByteReader(bytes, .little))
+      try limit.check(width: header.width, height: header.height)
+      return PictureSize(width: header.width, height: header.height)
+    }
+  }
+
   private static func decodeRuns(
     _ header: BMPHeader, _ data: ByteReader, limit: PixelLimit
   ) throws -> Image {

@@ -33,6 +33,15 @@ extension Raster where Sample == UInt8 {
     }
   }
 
+  /// The size of a picture, before any turning, from its header alone: it may be cut off behind.
+  ///
+  /// - Throws: `GraftError` for an unknown format, and for a picture that is empty or too large.
+  package static func size(
+    of bytes: UnsafeRawBufferPointer, place: String, limit: PixelLimit = .standard
+  ) throws -> PictureSize {
+    try withPlace(place) { try PictureFormat(of: bytes).size(of: bytes, limit: limit) }
+  }
+
   /// Reads and decodes a file, or standard input if `path` is `-`.
   package static func read(
     _ path: String, limit: PixelLimit = .standard, applyingOrientation: Bool = false

@@ -13,27 +13,45 @@ enum JPEGDecoder {
   private static let pixelsPerByte = 32 * 32
 
   static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
+    let reader = try open(bytes, limit: limit)
+    defer { graft_jpeg_close(reader) }
+    let size = try size(reader, byteCount: bytes.count, limit: limit)
+    return try Image(width: size.width, height: size.height, channelCount: 3) { pixels in
+      try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) { message in
+        graft_jpeg_read_rgb(reader, pixels.baseAddress, message) == 0 ? nil : ()
+      }
+    }
+  }
+
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+    let reader = try open(bytes, limit: limit)
+    defer { graft_jpeg_close(reader) }
+    return try size(reader, byteCount: bytes.count, limit: limit)
+  }
+
+  private static func open(
+    _ bytes: UnsafeRawBufferPointer, limit: PixelLimit
+  ) throws -> OpaquePointer {
     // Progressive pictures need their coefficients at once: two bytes for each of four inks.
     let maximumMemory = limit.maximumPixelCount.multipliedReportingOverflow(by: 8)
     let memory = maximumMemory.overflow ? Int.max : max(maximumMemory.partialValue, 1 << 26)
-    let reader = try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {
+    return try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {
       graft_jpeg_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, memory, $0)
     }
-    defer { graft_jpeg_close(reader) }
+  }
 
+  private static func size(
+    _ reader: OpaquePointer, byteCount: Int, limit: PixelLimit
+  ) throws -> PictureSize {
     let width = Int(graft_jpeg_width(reader))
     let height = Int(graft_jpeg_height(reader))
     try reading(format) {
       try limit.check(width: width, height: height)
       if graft_jpeg_is_huffman_coded(reader) != 0 {
         try limit.checkPlausibility(
-          width: width, height: height, byteCount: bytes.count, pixelsPerByte: pixelsPerByte)
+          width: width, height: height, byteCount: byteCount, pixelsPerByte: pixelsPerByte)
       }
     }
-    return try Image(width: width, height: height, channelCount: 3) { pixels in
-      try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) { message in
-        graft_jpeg_read_rgb(reader, pixels.baseAddress, message) == 0 ? nil : ()
-      }
-    }
+    return PictureSize(width: width, height: height)
   }
 }

@@ -36,6 +36,16 @@ enum PictureFormat {
     }
   }
 
+  /// The size that the header tells; the rest is not looked at.
+  func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+    switch self {
+    case .jpeg: try JPEGDecoder.size(of: bytes, limit: limit)
+    case .png: try PNGDecoder.size(of: bytes, limit: limit)
+    case .webP: try WebPDecoder.size(of: bytes, limit: limit)
+    case .bmp: try BMPDecoder.size(of: bytes, limit: limit)
+    }
+  }
+
   /// How the picture has to be turned, if its EXIF data say so. Damaged EXIF data say nothing.
   func orientation(of bytes: UnsafeRawBufferPointer) -> Orientation? {
     let exif: ByteReader? =

@@ -29,6 +29,14 @@ enum WebPDecoder {
     }
   }
 
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+    try reading("WebP") {
+      let size = try WebPContainer(bytes).animationCanvas() ?? size(of: bytes)
+      try limit.check(width: size.width, height: size.height)
+      return size
+    }
+  }
+
   private static func size(of data: UnsafeRawBufferPointer) throws -> PictureSize {
     var features = WebPBitstreamFeatures()
     try check(

@@ -1,0 +1,76 @@
+import DataFixtures
+import Foundation
+import GraftData
+import GraftTensor
+import Testing
+
+@Suite struct CheckingTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// 40 good pictures and four bad ones, one of which only decoding finds.
+  private func dataset() throws -> PictureDataset {
+    for index in 0..<20 {
+      for name in ["cat", "dog"] {
+        try folder.write("train/\(name)/\(index).bmp", TestPicture.bmp())
+      }
+    }
+    try folder.write("train/cat/4a.bmp", [])
+    try folder.write("train/dog/7a.jpg", text: "<html>not found</html>")
+    try folder.write("train/dog/8a.bmp", TestPicture.bmp().dropLast(4))
+    try folder.write("test/dog/x.gif", text: "GIF89a")
+    return try PictureDataset.open(folder.path)
+  }
+
+  @Test(arguments: [1, 2, 7]) func leavesBadPicturesOut(threads: Int) throws {
+    let (good, bad) = try dataset().checked(.pixels, maximumBad: 4, threads: threads)
+    #expect(good.items.count == 40 && good.testItems.isEmpty)
+    #expect(
+      bad.map { $0.place.replacingOccurrences(of: folder.path, with: "") }
+        == ["/train/cat/4a.bmp", "/train/dog/7a.jpg", "/train/dog/8a.bmp", "/test/dog/x.gif"])
+    #expect(bad[0].reason == "is empty")
+    #expect(bad[1].reason == "is no picture of a known format")
+    #expect(bad[2].reason.contains("truncated"))
+  }
+
+  @Test func headersTellLess() throws {
+    let (good, bad) = try dataset().checked(.headers, maximumBad: 3, threads: 2)
+    #expect(good.items.count == 41 && bad.count == 3)
+  }
+
+  @Test func stopsAboveTheLimit() throws {
+    let error = try #require(throws: GraftError.self) {
+      try dataset().checked(.pixels, maximumBad: 3, threads: 2)
+    }
+    #expect(error.message.hasPrefix("4 of 44 pictures cannot be read: "))
+    #expect(error.message.hasSuffix(" and 1 more"))
+    #expect(error.message.contains("4a.bmp (is empty)"))
+  }
+
+  @Test func aClassThatIsLeftEmptyIsAnError() throws {
+    try folder.write("cat/1.bmp", TestPicture.bmp())
+    try folder.write("dog/1.bmp", [])
+    let dataset = try PictureDataset.open(folder.path)
+    let error = try #require(throws: GraftError.self) {
+      try dataset.checked(.headers, maximumBad: 5, threads: 1)
+    }
+    #expect(error.message == "class 'dog' has no pictures")
+  }
+
+  @Test func samplesAreNeverBad() throws {
+    try folder.write("data_batch_1.bin", CIFARFixture.binary(labels: (0..<10).map { [$0] }))
+    let dataset = try PictureDataset.open(folder.path)
+    let (good, bad) = try dataset.checked(.pixels, maximumBad: 0, threads: 2)
+    #expect(good.items.count == 10 && bad.isEmpty)
+  }
+
+  @Test func missingFilesAreBad() throws {
+    try folder.write("a.bmp", TestPicture.bmp())
+    try folder.write("b.bmp", TestPicture.bmp())
+    let table = try folder.write("t.csv", text: "a.bmp,x\nb.bmp,y\nmissing.bmp,x\n")
+    let dataset = try PictureDataset.open(table)
+    let (good, bad) = try dataset.checked(.headers, maximumBad: 1, threads: 1)
+    #expect(good.items.count == 2 && bad.count == 1)
+  }
+}
