@@ -29,6 +29,9 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: "Pictures at once.")
   var batchSize = 32
 
+  @Option(help: "Unreadable pictures to put up with.")
+  var maxBad = 100
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -41,7 +44,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let dataset = try PictureDataset.open(data)
+    let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
     let loaded = try ModelLoader().load(
       model, batch: .free, cache: compute.cache, options: compute.executableOptions)
     var options = try picture.classifierOptions()

@@ -36,6 +36,9 @@ struct FinetuneCommand: ParsableCommand {
   @Flag(help: "Go on with the run in the folder.")
   var resume = false
 
+  @Option(help: "Unreadable pictures to put up with.")
+  var maxBad = 100
+
   @Flag(help: "Compute the features of the frozen trunk in every epoch.")
   var noFeatureCache = false
 
@@ -51,7 +54,7 @@ struct FinetuneCommand: ParsableCommand {
     options.fineTuner.executable = compute.executableOptions
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
-    let dataset = try PictureDataset.open(data)
+    let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
     let progress = TrainingProgress()
     let run = try FineTuningRun(
       recipe, dataset: dataset, folder: output, observers: [progress], options: options

@@ -87,7 +87,7 @@ import Testing
 
 extension ConvolutionCase {
   /// Cases for what the kernels treat apart: each of Winograd's tiles, with many tiles and with few, pointwise, strided.
-  fileprivate static var blocked: [ConvolutionCase] {
+  static var blocked: [ConvolutionCase] {
     func make(
       _ channels: Int, _ rows: Int, _ spatial: [Int], kernel: [Int] = [3, 3],
       strides: [Int] = [1, 1], pads: [Int] = [1, 1, 1, 1], images: Int = 1, groups: Int = 1
@@ -112,7 +112,7 @@ extension ConvolutionCase {
     ]
   }
 
-  fileprivate static func randomBlocked(count: Int, seed: UInt64) -> [ConvolutionCase] {
+  static func randomBlocked(count: Int, seed: UInt64) -> [ConvolutionCase] {
     var generator = SeededGenerator(seed: seed)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     return (0..<count).map { _ in

@@ -1,3 +1,4 @@
+import GraftData
 import GraftRuntime
 import GraftTraining
 import Testing

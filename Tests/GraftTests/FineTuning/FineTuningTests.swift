@@ -1,0 +1,178 @@
+import Foundation
+import Graft
+import GraftData
+import GraftONNX
+import GraftRuntime
+import GraftTraining
+import GraftVision
+import Testing
+
+/// Fine-tuning on small pictures that are made here: what is computed once, what is resumed, what is exported.
+@Suite final class FineTuningTests {
+  let folder = NSTemporaryDirectory() + "graft-fine-tuning-\(UUID().uuidString)"
+  let trunkPath: String
+  let dataset: PictureDataset
+
+  init() throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    trunkPath = "\(folder)/trunk.onnx"
+    try ONNXExporter().write(FineTuningTests.trunk(), to: trunkPath)
+    dataset = try FineTuningTests.stripes(count: 60, classCount: 3, folder: folder)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+  /// Two convolutions with a pool between them: [N, 3, 16, 16] to [N, 12, 8, 8].
+  private static func trunk() throws -> Graph {
+    var graph = Graph(name: "trunk")
+    var generator = SeededGenerator(seed: 3)
+    func weights(_ shape: Shape) throws -> Tensor {
+      try Tensor(
+        (0..<shape.elementCount).map { _ in Float(generator.nextUnit() - 0.5) * 0.6 }, shape: shape)
+    }
+    var value = graph.addInput(name: "image", type: TensorType(.float, [.symbol("N"), 3, 16, 16]))
+    for (index, (input, output)) in [(3, 8), (8, 12)].enumerated() {
+      let name = "block\(index + 1)_conv"
+      value = graph.addNode(
+        "Conv", name: name,
+        [
+          value, graph.addConstant(name: "\(name)/kernel", try weights([output, input, 3, 3])),
+          graph.addConstant(name: "\(name)/bias", try weights([output])),
+        ], attributes: ["pads": .ints([1, 1, 1, 1])])
+      value = graph.addNode("Relu", [value])
+      if index == 0 {
+        value = graph.addNode(
+          "MaxPool", [value],
+          attributes: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])])
+      }
+    }
+    graph[value].name = "features"
+    graph.outputs = [value]
+    graph.metadata["graft.features"] = "1"
+    graph.metadata["graft.preprocessing.name"] = "unit"
+    return graph
+  }
+
+  /// Noise with stripes across, along, or none.
+  private static func stripes(count: Int, classCount: Int, folder: String) throws -> PictureDataset
+  {
+    var generator = SeededGenerator(seed: 5)
+    var bytes = [UInt8](repeating: 0, count: count * 16 * 16 * 3)
+    let labels = (0..<count).map { UInt8($0 % classCount) }
+    for index in bytes.indices {
+      let (picture, rest) = index.quotientAndRemainder(dividingBy: 16 * 16 * 3)
+      let (row, column) = (rest / 3).quotientAndRemainder(dividingBy: 16)
+      let stripe = [row % 4 < 2, column % 4 < 2, true][picture % classCount]
+      bytes[index] = UInt8(Double(stripe ? 150 : 60) + 60 * generator.nextUnit())
+    }
+    let path = "\(folder)/stripes.npz"
+    try NPZFile.write(
+      [
+        ("x", try Tensor(bytes, shape: [count, 16, 16, 3])),
+        ("y", try Tensor(labels, shape: [count])),
+      ], path: path)
+    return try PictureDataset.open(path)
+  }
+
+  private func recipe() -> Recipe {
+    var recipe = Recipe()
+    recipe.model = trunkPath
+    recipe.head = "gap,dropout(0.2),dense(8,relu,l2=1e-4),dense(classes)"
+    recipe.split = "60,20,20"
+    recipe.batchSize = 16
+    recipe.phases = [
+      Recipe.Phase(unfreeze: "none", epochs: 4, learningRate: 0.02),
+      Recipe.Phase(unfreeze: "block2", epochs: 2, learningRate: 0.005),
+    ]
+    return recipe
+  }
+
+  private func run(
+    _ name: String, _ recipe: Recipe, keepsFeatures: Bool = true, threads: Int = 2,
+    resumes: Bool = false, stopAfter: Int = .max
+  ) throws -> (run: FineTuningRun, isDone: Bool) {
+    var options = FineTuningRun.Options()
+    options.resumes = resumes
+    options.fineTuner.keepsFeatures = keepsFeatures
+    options.fineTuner.executable.threadCount = threads
+    let run = try FineTuningRun(
+      recipe, dataset: dataset, folder: "\(folder)/\(name)", options: options)
+    var steps = 0
+    run.fineTuner.isInterrupted = {
+      steps += 1
+      return steps >= stopAfter
+    }
+    return (run, try run.run())
+  }
+
+  private func bytes(_ run: FineTuningRun) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: run.modelPath))
+  }
+
+  @Test func learnsAndExports() throws {
+    var recipe = recipe()
+    recipe.phases[0].epochs = 40
+    let (run, isDone) = try run("learns", recipe)
+    #expect(isDone)
+    let history = run.fineTuner.state.history
+    #expect(history.count == 42)
+    #expect(history.last!.loss < history.first!.loss * 0.8)
+    let result = try #require(try run.testResult())
+    #expect(result.count == 12)
+    #expect(result.confusionMatrix.flatMap { $0 }.reduce(0, +) == 12)
+    // The exported file alone, as `infer` and `graft evaluate` take it.
+    let classifier = try Classifier(ModelLoader().load(run.modelPath, cache: nil))
+    #expect(classifier.remarks.isEmpty)
+    #expect(classifier.labels?.names == dataset.classNames)
+    let again = try classifier.evaluate(
+      run.data.test, classNames: dataset.classNames, batchSize: 5)
+    #expect(again.confusionMatrix == result.confusionMatrix)
+    #expect(abs(again.loss - result.loss) < 1e-5)
+  }
+
+  /// The same bits whether features are kept or not, for any number of threads, and after interruptions anywhere.
+  @Test func everyWayGivesTheSameBits() throws {
+    let expected = try bytes(run("expected", recipe()).run)
+    #expect(try bytes(run("again", recipe()).run) == expected)
+    #expect(try bytes(run("computed", recipe(), keepsFeatures: false).run) == expected)
+    #expect(try bytes(run("one-thread", recipe(), threads: 1).run) == expected)
+    for stop in [1, 4, 9, 13, 15] {
+      let name = "stopped-\(stop)"
+      #expect(try run(name, recipe(), stopAfter: stop).isDone == false)
+      let (resumed, isDone) = try run(name, recipe(), resumes: true)
+      #expect(isDone)
+      #expect(try bytes(resumed) == expected, "stopped after \(stop) steps")
+    }
+  }
+
+  @Test func frozenWeightsStay() throws {
+    let before = try ONNXImporter().graph(path: trunkPath)
+    let after = try ONNXImporter().graph(path: run("frozen", recipe()).run.modelPath)
+    func weight(_ name: String, _ graph: Graph) throws -> [Float] {
+      let id = try #require(graph.constants.keys.first { graph[$0].name == name })
+      return try graph.constants[id]!.elements(as: Float.self)
+    }
+    #expect(try weight("block1_conv/kernel", after) == weight("block1_conv/kernel", before))
+    #expect(try weight("block2_conv/kernel", after) != weight("block2_conv/kernel", before))
+  }
+
+  @Test func mistakesAreErrorsBeforeTimeIsSpent() throws {
+    func expectError(_ part: String, _ change: (inout Recipe) -> Void) {
+      var recipe = recipe()
+      change(&recipe)
+      do {
+        _ = try run("mistake", recipe)
+        Issue.record("no error that says '\(part)'")
+      } catch {
+        #expect("\(error)".contains(part), "\(error)")
+      }
+    }
+    expectError("block2") { $0.phases[1].unfreeze = "blok2" }
+    expectError("dense(classes)") { $0.head = "gap,dense(3)" }
+    expectError("gmp, gap or flatten") { $0.head = "dense(classes)" }
+    expectError("features") { $0.cut = "feature" }
+    expectError("adam") { $0.phases[0].optimizer = "adm" }
+    expectError("16") { $0.imageSize = "32" }
+    #expect(!FileManager.default.fileExists(atPath: "\(folder)/mistake/recipe.yaml"))
+  }
+}
