@@ -114,7 +114,9 @@ let package = Package(
     tests(
       "GraftTrainingTests", exclude: ["Fixtures"], ["GraftTraining", "GraftRuntime", "GraftData"]),
     tests("GraftTests", ["Graft"]),
-    tests("GraftFuzzTests", ["Graft", "GraftData", "GraftONNX", "GraftRuntime", protobuf]),
+    tests(
+      "GraftFuzzTests",
+      ["Graft", "GraftData", "GraftONNX", "GraftRuntime", "DataFixtures", protobuf]),
   ],
   cLanguageStandard: .c11
 )
