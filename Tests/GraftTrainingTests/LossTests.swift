@@ -22,7 +22,7 @@ import Testing
         Case(name: "softmax", loss: SoftmaxCrossEntropy(), targets: "labels"),
         Case(
           name: "softmax_weights",
-          loss: SoftmaxCrossEntropy(labelSmoothing: 0, classWeights: try weights()),
+          loss: SoftmaxCrossEntropy(classWeights: try weights()),
           targets: "labels"),
         Case(
           name: "softmax_smoothed", loss: SoftmaxCrossEntropy(labelSmoothing: 0.1),
@@ -38,7 +38,7 @@ import Testing
           targets: "soft"),
         Case(
           name: "categorical_weights",
-          loss: CategoricalCrossEntropy(labelSmoothing: 0, classWeights: try weights()),
+          loss: CategoricalCrossEntropy(classWeights: try weights()),
           targets: "one_hot"),
         Case(name: "binary", loss: BinaryCrossEntropy(), targets: "binary"),
         Case(
@@ -88,15 +88,22 @@ import Testing
     return try Session(Executable(graph)).run([scores, targets])
   }
 
-  @Test func namesAreUniqueAndFound() throws {
-    #expect(Set(Losses.all.map { $0.name }).count == Losses.all.count)
-    for type in Losses.all {
-      let found = try Losses.named(type.name)
-      #expect(Swift.type(of: found).name == type.name)
+  @Test func recipesNameLosses() throws {
+    for name in Losses.names {
+      let found = try Losses.named(name)
+      #expect(Swift.type(of: found).name == name)
     }
+    let smoothed = try #require(
+      try Losses.named("softmax_cross_entropy(label_smoothing=0.1)") as? SoftmaxCrossEntropy)
+    #expect(smoothed.labelSmoothing == 0.1)
+    let huber = try #require(try Losses.named("huber(delta=0.5)") as? HuberLoss)
+    #expect(huber.delta == 0.5)
     let error = #expect(throws: GraftError.self) { try Losses.named("hingo") }
     #expect(error?.code == .usage)
     #expect(error?.hint?.contains("squared_hinge") == true)
+    for text in ["hinge(delta=1)", "huber(delta=0)", "softmax_cross_entropy(label_smoothing=1)"] {
+      #expect(throws: GraftError.self, "\(text)") { try Losses.named(text) }
+    }
   }
 
   @Test func wrongSettingsAreErrors() throws {
@@ -108,7 +115,7 @@ import Testing
     #expect(throws: GraftError.self) {
       let weights = try ClassWeights([1, 2])
       _ = try Self.run(
-        SoftmaxCrossEntropy(labelSmoothing: 0, classWeights: weights), scores, labels)
+        SoftmaxCrossEntropy(classWeights: weights), scores, labels)
     }
     #expect(throws: GraftError.self) { try Self.run(HuberLoss(delta: 0), scores, scores) }
     #expect(throws: GraftError.self) { try ClassWeights([1, -1]) }

@@ -10,9 +10,7 @@ package struct HuberLoss: Loss {
   /// Where the loss goes over from a parabola to a line; above 0.
   package var delta: Float
 
-  package init() { self.init(delta: 1) }
-
-  package init(delta: Float) { self.delta = delta }
+  package init(delta: Float = 1) { self.delta = delta }
 
   package func targetType(classCount: Int) -> TensorType { .floats(classCount: classCount) }
 

@@ -13,9 +13,7 @@ package struct SoftmaxCrossEntropy: Loss {
   package var labelSmoothing: Float
   package var classWeights: ClassWeights?
 
-  package init() { self.init(labelSmoothing: 0) }
-
-  package init(labelSmoothing: Float, classWeights: ClassWeights? = nil) {
+  package init(labelSmoothing: Float = 0, classWeights: ClassWeights? = nil) {
     self.labelSmoothing = labelSmoothing
     self.classWeights = classWeights
   }
