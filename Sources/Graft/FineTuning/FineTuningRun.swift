@@ -34,8 +34,19 @@ package final class FineTuningRun {
   ///   - recipe: what to do; a run that is resumed has it in its folder
   ///   - remark: told what was assumed
   /// - Throws: `GraftError` before any time is spent, if something does not go together.
-  package init(
+  package convenience init(
     _ recipe: Recipe, dataset: PictureDataset, folder: String,
+    observers: [any TrainingObserver] = [], options: Options = Options(),
+    remark: (String) -> Void = { _ in }
+  ) throws {
+    try self.init(
+      recipe, data: dataset.split(SplitShares(recipe.split), seed: recipe.seed), folder: folder,
+      observers: observers, options: options, remark: remark)
+  }
+
+  /// As the other, for pictures that were divided already.
+  package init(
+    _ recipe: Recipe, data: DatasetSplit, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
     remark: (String) -> Void = { _ in }
   ) throws {
@@ -49,9 +60,9 @@ package final class FineTuningRun {
         .cannotCreate, "holds a run already", places: [folder],
         hint: "Continue it with --resume, or choose another folder with --output")
     }
-    data = try dataset.split(try SplitShares(recipe.split), seed: recipe.seed)
+    self.data = data
     let (model, preprocessing) = try TransferModel.make(
-      recipe, classNames: dataset.classNames, remark: remark)
+      recipe, classNames: data.classNames, remark: remark)
     self.preprocessing = preprocessing
     let checkpoint =
       options.resumes && FileManager.default.fileExists(atPath: checkpointPath)
@@ -65,12 +76,31 @@ package final class FineTuningRun {
       observers: [log] + observers, options: tunerOptions)
     if let checkpoint { try withPlace(checkpointPath) { try fineTuner.resume(checkpoint) } }
     try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
+    if checkpoint == nil { try writeBeginning(model) }
     let log = log
     fineTuner.save = { checkpoint in
       var checkpoint = checkpoint
       checkpoint.state.logLengths = try log.sync()
       try checkpoint.write(to: checkpointPath)
     }
+  }
+
+  /// What others need to do the same: which picture belongs to which part, and the head's first weights.
+  private func writeBeginning(_ model: TransferModel) throws {
+    var lines = ["part,label,picture"]
+    for (name, items) in [
+      ("training", data.training), ("validation", data.validation), ("test", data.test),
+    ] {
+      lines += items.map { item in
+        let place = item.picture.place.replacingOccurrences(of: "\"", with: "\"\"")
+        return "\(name),\(item.label),\"\(place)\""
+      }
+    }
+    try TextFile.save(lines.joined(separator: "\n") + "\n", to: "\(folder)/split.csv")
+    let weights = model.headWeights.compactMap { id in
+      model.graph.constants[id].map { (name: model.graph[id].name, tensor: $0) }
+    }
+    try NPZFile.write(weights, path: "\(folder)/initial-head.npz")
   }
 
   /// Trains to the end and writes the model.

@@ -2,20 +2,29 @@ import Foundation
 import GraftTraining
 import GraftTensor
 
-/// The log of a run: a line for each epoch, as CSV for spreadsheets and as JSON lines for programs.
+/// The log of a run: a line for each epoch, as CSV for spreadsheets and as JSON lines for programs, and a line with
+/// the loss of each step.
 package final class RunLog: TrainingObserver {
   private let csv: AppendedFile
   private let lines: AppendedFile
+  private let steps: AppendedFile
   private let encoder = JSONEncoder()
 
   /// - Parameter lengths: bytes that stay of a log which is there already; `nil` starts anew
   package init(folder: String, lengths: [String: Int]?) throws {
     csv = try AppendedFile("\(folder)/log.csv", length: lengths?["log.csv"] ?? 0)
     lines = try AppendedFile("\(folder)/log.jsonl", length: lengths?["log.jsonl"] ?? 0)
+    steps = try AppendedFile("\(folder)/steps.csv", length: lengths?["steps.csv"] ?? 0)
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if steps.length == 0 { try steps.append("phase,epoch,step,loss\n") }
     if csv.length == 0 {
       try csv.append(EpochRecord.CodingKeys.allCases.map(\.rawValue).joined(separator: ",") + "\n")
     }
+  }
+
+  package func stepEnded(_ progress: StepProgress) throws {
+    try steps.append(
+      "\(progress.phase),\(progress.epoch),\(progress.step),\(progress.stepLoss)\n")
   }
 
   package func epochEnded(_ record: EpochRecord, progress: StepProgress) throws {
@@ -33,7 +42,8 @@ package final class RunLog: TrainingObserver {
   package func sync() throws -> [String: Int] {
     try csv.sync()
     try lines.sync()
-    return ["log.csv": csv.length, "log.jsonl": lines.length]
+    try steps.sync()
+    return ["log.csv": csv.length, "log.jsonl": lines.length, "steps.csv": steps.length]
   }
 }
 

@@ -59,6 +59,8 @@ package struct StepProgress: Sendable {
   /// Steps of this epoch that were done, and all of them.
   package var step: Int
   package var stepCount: Int
+  /// The loss of this step alone.
+  package var stepLoss: Double
   /// Means over the epoch so far.
   package var loss: Double
   package var accuracy: Double

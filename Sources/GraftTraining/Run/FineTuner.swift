@@ -28,6 +28,7 @@ package final class FineTuner {
   private let batches: PictureBatches
   private let trainingCount: Int
   private let validationRange: Range<Int>
+  private let testRange: Range<Int>
   private var observers: [any TrainingObserver] = []
   /// Saves the state at the end of an epoch, and when the run is asked to stop.
   package var save: ((Checkpoint) throws -> Void)?
@@ -66,8 +67,9 @@ package final class FineTuner {
     }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
+    testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
     batches = try PictureBatches(
-      data.training + data.validation, preprocessing,
+      data.training + data.validation + data.test, preprocessing,
       threadCount: options.executable.threadCount)
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
@@ -121,6 +123,13 @@ package final class FineTuner {
         state.epoch += 1
         state.startEpoch()
         if state.epoch < recipe.phases[state.phase].epochs { try save?(checkpoint()) }
+      }
+      if !testRange.isEmpty {
+        let result = try evaluate(testRange, phase)
+        state.phaseResults.append(
+          RunState.PhaseResult(
+            phase: state.phase + 1, loss: result.loss, accuracy: result.accuracy,
+            count: testRange.count))
       }
       model.take(try phase.trainer.values())
       self.phase = nil
@@ -185,7 +194,7 @@ package final class FineTuner {
       let now = ContinuousClock.now
       state.seconds += (now - clock) / .seconds(1)
       clock = now
-      let progress = progress(stepCount)
+      let progress = progress(stepCount, stepLoss: Double(result.loss))
       for observer in observers { try observer.stepEnded(progress) }
       if isInterrupted() { return false }
     }
@@ -200,15 +209,17 @@ package final class FineTuner {
       record.validationAccuracy = result.accuracy
     }
     state.history.append(record)
-    for observer in observers { try observer.epochEnded(record, progress: progress(stepCount)) }
+    for observer in observers {
+      try observer.epochEnded(record, progress: progress(stepCount, stepLoss: record.loss))
+    }
     return true
   }
 
-  private func progress(_ stepCount: Int) -> StepProgress {
+  private func progress(_ stepCount: Int, stepLoss: Double) -> StepProgress {
     StepProgress(
       phase: state.phase + 1, epoch: state.epoch + 1,
       epochCount: recipe.phases[state.phase].epochs, step: state.batch, stepCount: stepCount,
-      loss: state.lossSum / Double(max(1, state.pictureCount)),
+      stepLoss: stepLoss, loss: state.lossSum / Double(max(1, state.pictureCount)),
       accuracy: Double(state.correctCount) / Double(max(1, state.pictureCount)),
       picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
   }

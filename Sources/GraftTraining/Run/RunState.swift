@@ -13,8 +13,19 @@ package struct RunState: Sendable, Codable, Hashable {
   package var pictureCount = 0
   package var seconds = 0.0
   package var history: [EpochRecord] = []
+  /// How each finished phase did on the test pictures, if there are any.
+  package var phaseResults: [PhaseResult] = []
   /// Bytes of the log when this was written.
   package var logLengths: [String: Int] = [:]
+
+  /// What a phase came to.
+  package struct PhaseResult: Sendable, Codable, Hashable {
+    /// From 1.
+    package var phase: Int
+    package var loss: Double
+    package var accuracy: Double
+    package var count: Int
+  }
 
   package init() {}
 
