@@ -57,6 +57,18 @@ package struct NamedCall: Sendable, Hashable {
     return number
   }
 
+  /// Takes the whole number with a key away from the arguments.
+  ///
+  /// - Throws: `GraftError` if it is none, or below `least`.
+  package mutating func takeCount(_ key: String, default value: Int, from least: Int) throws -> Int
+  {
+    let number = try take(key, default: Double(value), in: Double(least)...1e9)
+    guard let count = Int(exactly: number) else {
+      throw GraftError.usage("'\(key)' of '\(name)' cannot be \(number): it counts something")
+    }
+    return count
+  }
+
   /// Takes a word without a key away from the arguments.
   package mutating func takeFlag(_ word: String) -> Bool {
     guard let index = arguments.firstIndex(where: { $0.key == nil && $0.value == word }) else {

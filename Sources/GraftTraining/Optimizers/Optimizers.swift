@@ -2,7 +2,7 @@ import GraftRuntime
 
 /// Optimizers by the names and arguments that recipes use: `sgd(momentum=0.9,nesterov)`.
 package enum Optimizers {
-  private static let names = ["sgd", "adagrad", "rmsprop", "adam", "adamw"]
+  package static let names = ["sgd", "adagrad", "rmsprop", "adam", "adamw"]
 
   /// The defaults are those of Keras.
   ///
@@ -33,8 +33,9 @@ package enum Optimizers {
         weightDecay: try number("weight_decay", 0))
     case "adam", "adamw":
       known = ["beta1=", "beta2=", "epsilon=", "weight_decay="]
-      let beta1 = try number("beta1", 0.9, below: 1)
-      let beta2 = try number("beta2", 0.999, below: 1)
+      // At 1 the averages would stay 0, and their correction would divide by that.
+      let beta1 = try number("beta1", 0.9, below: 0.999_999)
+      let beta2 = try number("beta2", 0.999, below: 0.999_999)
       let epsilon = try number("epsilon", 1e-7)
       optimizer =
         call.name == "adam"

@@ -42,7 +42,7 @@ package final class FineTuner {
   private struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
-    let schedule: any LearningRateSchedule
+    var schedule: any LearningRateSchedule
   }
 
   /// - Throws: `GraftError` if recipe, model and data do not go together.
@@ -116,7 +116,8 @@ package final class FineTuner {
       guard let phase else { break }
       for observer in observers { try observer.phaseStarted(summary(of: phase)) }
       while state.epoch < recipe.phases[state.phase].epochs {
-        guard try runEpoch(phase) else {
+        // What came of the last epoch may have changed the schedule.
+        guard try runEpoch(self.phase ?? phase) else {
           try save?(checkpoint())
           return false
         }
@@ -136,6 +137,7 @@ package final class FineTuner {
       state.phase += 1
       state.epoch = 0
       state.step = 0
+      state.schedule = nil
       try save?(checkpoint())
     }
     return true
@@ -156,10 +158,12 @@ package final class FineTuner {
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
     training.penalties = model.penalties
     training.options = options.executable
+    var schedule = try Schedules.named(settings.schedule)
+    if let memory = state.schedule { schedule.memory = memory }
     phase = RunningPhase(
       trainer: try Trainer(
         cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)), settings: training),
-      store: store, schedule: try Schedules.named(settings.schedule))
+      store: store, schedule: schedule)
   }
 
   /// Returns false if the run was interrupted.
@@ -209,6 +213,8 @@ package final class FineTuner {
       record.validationAccuracy = result.accuracy
     }
     state.history.append(record)
+    self.phase?.schedule.epochEnded(loss: record.validationLoss ?? record.loss)
+    state.schedule = self.phase?.schedule.memory
     for observer in observers {
       try observer.epochEnded(record, progress: progress(stepCount, stepLoss: record.loss))
     }

@@ -12,6 +12,8 @@ package struct RunState: Sendable, Codable, Hashable {
   package var correctCount = 0
   package var pictureCount = 0
   package var seconds = 0.0
+  /// What the phase's schedule took note of.
+  package var schedule: ScheduleMemory?
   package var history: [EpochRecord] = []
   /// How each finished phase did on the test pictures, if there are any.
   package var phaseResults: [PhaseResult] = []

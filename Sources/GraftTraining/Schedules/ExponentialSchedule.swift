@@ -1,0 +1,18 @@
+import Foundation
+
+/// Lowers the learning rate a little with each step, by `decay` in so many epochs: `decay^(step / steps)`.
+///
+/// Source: <https://keras.io/api/optimizers/learning_rate_schedules/exponential_decay/>
+package struct ExponentialSchedule: LearningRateSchedule {
+  package var epochs: Double
+  package var decay: Double
+
+  package init(epochs: Double = 1, decay: Double = 0.96) {
+    self.epochs = epochs
+    self.decay = decay
+  }
+
+  package func factor(step: Int, stepsPerEpoch: Int, stepCount: Int) -> Double {
+    pow(decay, Double(step) / (epochs * Double(max(1, stepsPerEpoch))))
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import GraftRuntime
+import GraftTraining
+import Testing
+
+/// Each schedule against the learning rates that Keras and PyTorch gave.
+@Suite struct ScheduleTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let name: String
+    let schedule: any LearningRateSchedule
+    /// What the factor is multiplied by.
+    let rate: Double
+    var stepsPerEpoch = 1
+    let stepCount: Int
+    var testDescription: String { name }
+  }
+
+  static let cases = [
+    Case(
+      name: "exponential", schedule: ExponentialSchedule(decay: 0.5), rate: 0.1, stepsPerEpoch: 7,
+      stepCount: 40),
+    Case(
+      name: "step", schedule: StepSchedule(epochs: 1, decay: 0.5), rate: 0.1, stepsPerEpoch: 7,
+      stepCount: 40),
+    Case(
+      name: "step", schedule: StepSchedule(epochs: 7, decay: 0.5), rate: 0.1, stepCount: 40),
+    Case(name: "cosine", schedule: CosineSchedule(), rate: 0.1, stepCount: 30),
+    Case(name: "cosine_alpha", schedule: CosineSchedule(end: 0.25), rate: 0.1, stepCount: 30),
+    Case(
+      name: "cosine_warmup", schedule: CosineSchedule(warmUp: 2, start: 0.05, end: 0.1), rate: 0.2,
+      stepsPerEpoch: 3, stepCount: 31),
+    Case(name: "one_cycle", schedule: OneCycleSchedule(), rate: 0.1, stepCount: 40),
+    Case(
+      name: "one_cycle_settings",
+      schedule: OneCycleSchedule(risingShare: 0.45, startDivisor: 10, endDivisor: 100), rate: 0.5,
+      stepCount: 31),
+  ]
+
+  @Test(arguments: cases) func ratesAreThoseOfKerasAndPyTorch(_ example: Case) throws {
+    let expected = try Fixtures.schedules.numbers(example.name)
+    for (step, rate) in expected.enumerated() {
+      let factor = example.schedule.factor(
+        step: step, stepsPerEpoch: example.stepsPerEpoch, stepCount: example.stepCount)
+      #expect(abs(factor * example.rate - rate) < 1e-9 * example.rate, "step \(step)")
+    }
+  }
+
+  @Test(arguments: [
+    ("plateau", ReduceOnPlateau(decay: 0.5, patience: 2)),
+    (
+      "plateau_settings",
+      ReduceOnPlateau(decay: 0.1, patience: 3, minimumChange: 0.01, cooldown: 2, minimum: 0.005)
+    ),
+  ])
+  func plateausAreThoseOfKeras(_ name: String, _ schedule: ReduceOnPlateau) throws {
+    let losses = try Fixtures.schedules.numbers("plateau_losses")
+    let expected = try Fixtures.schedules.numbers(name)
+    var schedule = schedule
+    for (epoch, loss) in losses.enumerated() {
+      let factor = schedule.factor(step: epoch, stepsPerEpoch: 1, stepCount: losses.count)
+      #expect(abs(factor * 0.1 - expected[epoch]) < 1e-8, "epoch \(epoch)")
+      schedule.epochEnded(loss: loss)
+    }
+    #expect(Set(expected).count > 2)
+  }
+
+  /// A run that is interrupted after any epoch goes on with the same rates.
+  @Test func plateausSurviveCheckpoints() throws {
+    let losses = try Fixtures.schedules.numbers("plateau_losses")
+    var whole: any LearningRateSchedule = ReduceOnPlateau(decay: 0.5, patience: 2, cooldown: 1)
+    var interrupted = whole
+    for loss in losses {
+      whole.epochEnded(loss: loss)
+      interrupted.epochEnded(loss: loss)
+      let text = try JSONEncoder().encode(interrupted.memory)
+      interrupted = ReduceOnPlateau(decay: 0.5, patience: 2, cooldown: 1)
+      interrupted.memory = try JSONDecoder().decode(ScheduleMemory.self, from: text)
+      #expect(interrupted.memory == whole.memory)
+    }
+  }
+
+  /// What training cannot learn from is no improvement, and no trap.
+  @Test func lossesThatAreNoNumbersCountAsPlateaus() {
+    var schedule = ReduceOnPlateau(decay: 0.5, patience: 1)
+    schedule.epochEnded(loss: 1)
+    schedule.epochEnded(loss: .nan)
+    #expect(schedule.factor(step: 0, stepsPerEpoch: 1, stepCount: 1) == 0.5)
+  }
+
+  /// At every position of phases of any length, however short.
+  @Test func factorsAreFinite() throws {
+    for name in Schedules.names {
+      for text in [name, name == "cosine" ? "cosine(warmup=3)" : name] {
+        let schedule = try Schedules.named(text)
+        for stepsPerEpoch in [1, 2, 5] {
+          for epochs in [1, 2, 7] {
+            let stepCount = stepsPerEpoch * epochs
+            for step in 0..<stepCount {
+              let factor = schedule.factor(
+                step: step, stepsPerEpoch: stepsPerEpoch, stepCount: stepCount)
+              #expect(factor >= 0 && factor <= 1, "\(text), \(step) of \(stepCount)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func recipesNameSchedules() throws {
+    let cosine = try #require(
+      try Schedules.named("cosine(warmup=2, end=0.1)") as? CosineSchedule)
+    #expect(cosine.warmUp == 2 && cosine.end == 0.1)
+    let plateau = try #require(
+      try Schedules.named("reduce_on_plateau(patience=3,decay=0.5)") as? ReduceOnPlateau)
+    #expect(plateau.patience == 3 && plateau.decay == 0.5)
+    let error = #expect(throws: GraftError.self) { try Schedules.named("cosin") }
+    #expect(error?.hint?.contains("one_cycle") == true)
+    for text in ["step(epochs=0)", "step(epochs=1.5)", "cosine(warmup=-1)", "constant(1)"] {
+      #expect(throws: GraftError.self, "\(text)") { try Schedules.named(text) }
+    }
+  }
+
+  @Test func recipesNameOptimizers() throws {
+    for name in Optimizers.names { _ = try Optimizers.named(name) }
+    let adam = try #require(try Optimizers.named("adam(beta2=0.99)") as? Adam)
+    #expect(adam.beta1 == 0.9 && adam.beta2 == 0.99 && adam.weightDecay == 0)
+    let decayed = try #require(try Optimizers.named("adamw") as? AdamW)
+    #expect(decayed.adam.weightDecay == 0.004)
+    let rms = try #require(try Optimizers.named("rmsprop(momentum=0.5,centered)") as? RMSProp)
+    #expect(rms.momentum == 0.5 && rms.isCentered && rms.rho == 0.9)
+    let grad = try #require(try Optimizers.named("adagrad(epsilon=0.01)") as? AdaGrad)
+    #expect(grad.epsilon == 0.01 && grad.initialAccumulator == 0.1)
+    for text in ["adam(beta1=1)", "adam(nesterov)", "momentum", "sgd(momentum=2)"] {
+      #expect(throws: GraftError.self, "\(text)") { try Optimizers.named(text) }
+    }
+  }
+}
