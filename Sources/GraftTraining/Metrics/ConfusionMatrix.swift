@@ -1,0 +1,63 @@
+import GraftRuntime
+
+/// How often each class was taken for each other, and what follows from that.
+///
+/// Precision is the share of right ones among the samples predicted as a class, recall that among the samples of a
+/// class, F1 their harmonic mean. A share of no samples is 0. Macro means are over all classes, as in Keras, whether
+/// they have samples or not.
+///
+/// Sources: <https://keras.io/api/metrics/classification_metrics/>, <https://keras.io/api/metrics/f_score_metrics/>
+package struct ConfusionMatrix: Sendable, Hashable {
+  package let classCount: Int
+  /// `[true class][predicted class]`, in samples.
+  package private(set) var counts: [[Int]]
+
+  package init(classCount: Int) {
+    self.classCount = classCount
+    counts = Array(repeating: Array(repeating: 0, count: classCount), count: classCount)
+  }
+
+  /// - Throws: `GraftError` if the batch has another number of classes.
+  package mutating func add(_ batch: LabelledScores) throws {
+    guard batch.classCount == classCount else {
+      throw GraftError.badData(
+        "scores of \(batch.classCount) classes do not go with \(classCount) classes")
+    }
+    for sample in 0..<batch.count {
+      counts[batch.labels[sample]][batch.prediction(sample)] += 1
+    }
+  }
+
+  package var sampleCount: Int { counts.reduce(0) { $0 + $1.reduce(0, +) } }
+
+  package var accuracy: Double {
+    ratio(counts.indices.reduce(0) { $0 + counts[$1][$1] }, sampleCount)
+  }
+
+  package func precision(ofClass number: Int) -> Double {
+    ratio(counts[number][number], counts.reduce(0) { $0 + $1[number] })
+  }
+
+  package func recall(ofClass number: Int) -> Double {
+    ratio(counts[number][number], counts[number].reduce(0, +))
+  }
+
+  package func f1(ofClass number: Int) -> Double {
+    let predicted = counts.reduce(0) { $0 + $1[number] }
+    let actual = counts[number].reduce(0, +)
+    return ratio(2 * counts[number][number], predicted + actual)
+  }
+
+  /// Means over the classes.
+  package var macroPrecision: Double { mean(precision) }
+  package var macroRecall: Double { mean(recall) }
+  package var macroF1: Double { mean(f1) }
+
+  private func mean(_ measure: (Int) -> Double) -> Double {
+    classCount > 0 ? (0..<classCount).reduce(0) { $0 + measure($1) } / Double(classCount) : 0
+  }
+
+  private func ratio(_ part: Int, _ whole: Int) -> Double {
+    whole > 0 ? Double(part) / Double(whole) : 0
+  }
+}
