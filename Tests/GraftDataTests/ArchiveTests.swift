@@ -102,6 +102,12 @@ import Testing
 
   @Test func namesAreUnicode() throws {
     #expect(try open([.init("Zürich/猫.jpg", [1])]).folders[0].name == "Zürich")
+    // ZIP says what its names are written in, and libarchive converts them.
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.zip"
+    try NPZFile.write([("Zürich/猫", try Tensor([1] as [UInt8], shape: [1]))], path: path)
+    let root = try ArchiveReader.folder(path: path)
+    #expect(root.folders[0].files[0].place == "\(path): Zürich/猫.npy")
   }
 
   @Test func picturesInArchivesAreADataset() throws {

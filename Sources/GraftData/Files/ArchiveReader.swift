@@ -1,6 +1,12 @@
 import CArchive
 import GraftTensor
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Unpacks archives into memory by libarchive: tar, plain or compressed by gzip, bzip2 or xz, and
 /// ZIP.
 ///
@@ -31,20 +37,38 @@ package enum ArchiveReader {
     _ bytes: FileBytes, place: String, limits: Limits = Limits()
   ) throws -> DataFolder {
     try withPlace(place) {
-      let stream = try ArchiveStream(bytes, limits: limits)
-      stream.supportArchives()
-      try stream.open()
-      let root = ArchiveTree()
-      while try stream.nextMember() {
-        guard let member = try stream.memberPath(), !member.contains(where: DataFile.isHidden)
-        else {
-          try stream.skip()
-          continue
-        }
-        root.insert(try withPlace(member.joined(separator: "/")) { try stream.content() }, member)
-      }
-      return root.folder(name: place, place: place)
+      try withUnicodeLocale { try tree(bytes, limits: limits) }.folder(name: place, place: place)
     }
+  }
+
+  private static func tree(
+    _ bytes: FileBytes, limits: ArchiveReader.Limits
+  ) throws -> ArchiveTree {
+    let stream = try ArchiveStream(bytes, limits: limits)
+    stream.supportArchives()
+    try stream.open()
+    let root = ArchiveTree()
+    while try stream.nextMember() {
+      guard let member = try stream.memberPath(), !member.contains(where: DataFile.isHidden)
+      else {
+        try stream.skip()
+        continue
+      }
+      root.insert(try withPlace(member.joined(separator: "/")) { try stream.content() }, member)
+    }
+    return root
+  }
+
+  /// Runs `body` with this thread's characters being UTF-8: libarchive converts names to those of
+  /// the locale, and programs start with that of C, which has ASCII only.
+  private static func withUnicodeLocale<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard let unicode = newlocale(1 << LC_CTYPE, "C.UTF-8", nil) else { return try body() }
+    let previous = uselocale(unicode)
+    defer {
+      uselocale(previous)
+      freelocale(unicode)
+    }
+    return try body()
   }
 
   /// Whether the bytes are those of a compressed file or of an archive.

@@ -70,9 +70,11 @@ final class ArchiveStream {
   ///
   /// - Throws: `GraftError` if the path leads out of the archive or is too deep.
   func memberPath() throws -> [String]? {
-    guard archive_entry_filetype(entry) == Self.regularFile, archive_entry_hardlink(entry) == nil,
-      let text = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry)
+    guard archive_entry_filetype(entry) == Self.regularFile, archive_entry_hardlink(entry) == nil
     else { return nil }
+    guard let text = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
+      throw GraftError.badData("has a member whose name is in unknown characters")
+    }
     let path = String(cString: text)
     let names = path.split(separator: "/").map(String.init).filter { $0 != "." }
     guard !path.hasPrefix("/"), !names.contains("..") else {
