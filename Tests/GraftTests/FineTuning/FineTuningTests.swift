@@ -145,6 +145,26 @@ import Testing
     }
   }
 
+  /// A schedule that watches the loss goes on with what it took note of before an interruption.
+  @Test func schedulesSurviveInterruptions() throws {
+    var recipe = recipe()
+    recipe.phases[0].optimizer = "rmsprop(momentum=0.5)"
+    // No loss is smaller by 10: the rate is halved after each epoch but the first.
+    recipe.phases[0].schedule = "reduce_on_plateau(patience=1,decay=0.5,change=10)"
+    recipe.phases[1].schedule = "cosine(warmup=1)"
+    let whole = try run("plateau", recipe).run
+    let rates = whole.fineTuner.state.history.map(\.learningRate)
+    #expect(rates.prefix(4).map { ($0 * 1e6).rounded() } == [20000, 20000, 10000, 5000])
+    let expected = try bytes(whole)
+    for stop in [7, 8, 10, 14] {
+      let name = "plateau-\(stop)"
+      #expect(try run(name, recipe, stopAfter: stop).isDone == false)
+      #expect(
+        try bytes(run(name, recipe, resumes: true).run) == expected,
+        "stopped after \(stop) steps")
+    }
+  }
+
   @Test func frozenWeightsStay() throws {
     let before = try ONNXImporter().graph(path: trunkPath)
     let after = try ONNXImporter().graph(path: run("frozen", recipe()).run.modelPath)
@@ -172,6 +192,8 @@ import Testing
     expectError("gmp, gap or flatten") { $0.head = "dense(classes)" }
     expectError("features") { $0.cut = "feature" }
     expectError("adam") { $0.phases[0].optimizer = "adm" }
+    expectError("one_cycle") { $0.phases[0].schedule = "onecycle" }
+    expectError("squared_hinge") { $0.loss = "square_hinge" }
     expectError("16") { $0.imageSize = "32" }
     #expect(!FileManager.default.fileExists(atPath: "\(folder)/mistake/recipe.yaml"))
   }
