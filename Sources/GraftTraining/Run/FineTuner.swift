@@ -102,7 +102,8 @@ package final class FineTuner {
     model.take(restored)
     if state.phase < recipe.phases.count {
       try startPhase()
-      try phase?.trainer.restore(values)
+      // Between phases there is no state of an optimizer.
+      if state.step > 0 { try phase?.trainer.restore(values) }
     }
   }
 

@@ -165,6 +165,19 @@ import Testing
     }
   }
 
+  /// Between phases a checkpoint has no state of an optimizer.
+  @Test func goesOnBetweenPhases() throws {
+    let expected = try bytes(run("undisturbed", recipe()).run)
+    let first = try FineTuningRun(recipe(), dataset: dataset, folder: "\(folder)/between")
+    let save = first.fineTuner.save
+    first.fineTuner.save = { checkpoint in
+      try save?(checkpoint)
+      if checkpoint.state.phase == 1 { throw GraftError.usage("stopped here") }
+    }
+    #expect(throws: GraftError.self) { try first.run() }
+    #expect(try bytes(run("between", recipe(), resumes: true).run) == expected)
+  }
+
   @Test func frozenWeightsStay() throws {
     let before = try ONNXImporter().graph(path: trunkPath)
     let after = try ONNXImporter().graph(path: run("frozen", recipe()).run.modelPath)
