@@ -53,6 +53,20 @@ struct FinetuneCommand: ParsableCommand {
 
   @OptionGroup var compute: ComputeOptions
 
+  func validate() throws {
+    if let crossValidate {
+      guard (2...1000).contains(crossValidate) else {
+        throw ValidationError("--cross-validate takes 2 folds or more.")
+      }
+      guard !resume else {
+        throw ValidationError("--resume goes on with one run; --cross-validate makes several.")
+      }
+    }
+    guard featureMemory >= 0, featureMemory <= 1 << 30, maxBad >= 0 else {
+      throw ValidationError("--feature-memory and --max-bad take no negative numbers.")
+    }
+  }
+
   func run() throws {
     let recipe = try resume ? savedRecipe() : recipeOptions.makeRecipe()
     var options = FineTuningRun.Options()

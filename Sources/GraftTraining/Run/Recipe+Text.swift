@@ -33,6 +33,8 @@ extension Recipe {
     } catch let error as GraftError {
       throw error
     } catch let error as DecodingError {
+      // The decoder wraps errors that are thrown inside of it.
+      if let inner = error.context.underlyingError as? GraftError { throw inner }
       throw GraftError.badData("is no recipe: \(error.explanation)")
     } catch {
       throw GraftError.badData("is no YAML: \(error)")
@@ -83,15 +85,17 @@ extension Decoder {
 }
 
 extension DecodingError {
+  fileprivate var context: Context {
+    switch self {
+    case .typeMismatch(_, let context), .valueNotFound(_, let context),
+      .keyNotFound(_, let context), .dataCorrupted(let context):
+      context
+    @unknown default: Context(codingPath: [], debugDescription: "\(self)")
+    }
+  }
+
   /// The property, and what is wrong with it.
   fileprivate var explanation: String {
-    let context =
-      switch self {
-      case .typeMismatch(_, let context), .valueNotFound(_, let context),
-        .keyNotFound(_, let context), .dataCorrupted(let context):
-        context
-      @unknown default: DecodingError.Context(codingPath: [], debugDescription: "\(self)")
-      }
     let path = context.codingPath.map(\.stringValue).joined(separator: ".")
     return path.isEmpty ? context.debugDescription : "\(path): \(context.debugDescription)"
   }

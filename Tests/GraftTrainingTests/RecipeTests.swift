@@ -1,0 +1,56 @@
+import Foundation
+import GraftRuntime
+import GraftTraining
+import Testing
+
+@Suite struct RecipeTests {
+  static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("recipes")
+
+  /// Those that come with the project say what they seem to.
+  @Test func committedRecipesAreRead() throws {
+    let files = try FileManager.default.contentsOfDirectory(
+      at: RecipeTests.folder, includingPropertiesForKeys: nil
+    ).filter { $0.pathExtension == "yaml" }
+    #expect(files.count >= 4)
+    for file in files {
+      let recipe = try Recipe(yaml: String(contentsOf: file, encoding: .utf8))
+      #expect(recipe.phases.count == 2, "\(file.lastPathComponent)")
+      for phase in recipe.phases {
+        _ = try Optimizers.named(phase.optimizer)
+        _ = try Schedules.named(phase.schedule)
+      }
+    }
+  }
+
+  @Test func whatIsWrittenIsReadAgain() throws {
+    var recipe = Recipe()
+    recipe.imageSize = "64"
+    recipe.weights = "weights: odd #name.h5"
+    recipe.phases = [Recipe.Phase(unfreeze: "block4,block5", epochs: 3, learningRate: 1.5e-7)]
+    #expect(try Recipe(yaml: recipe.yaml) == recipe)
+    #expect(try Recipe(yaml: "model: vgg19") != recipe)
+  }
+
+  /// Numbers may stand where text is meant.
+  @Test func plainNumbersAreText() throws {
+    let recipe = try Recipe(yaml: "image_size: 64\ncrop: 224\nweights: 1e3\n")
+    #expect(recipe.imageSize == "64" && recipe.crop == "224" && recipe.weights == "1e3")
+  }
+
+  @Test(
+    arguments: [
+      ("bach_size: 3", "batch_size"), ("batch_size: many", "batch_size"),
+      ("phases: []", "no phases"), ("phases: [{epoch: 3}]", "epochs"),
+      ("batch_size: 0", "batch_size 0"), ("head: dense(4)", "dense(classes)"),
+      ("head: 'gap,dens(4),dense(classes)'", "dens"), ("model: [1", "YAML"),
+      ("phases: [{learning_rate: -1}]", "learning_rate"), ("[1, 2]", "recipe"),
+    ])
+  func mistakesAreNamed(_ yaml: String, part: String) {
+    #expect {
+      try Recipe(yaml: yaml)
+    } throws: { error in
+      "\(error)".contains(part)
+    }
+  }
+}
