@@ -15,7 +15,8 @@ package struct TrainableCut: Sendable {
     var above = Set(graph.parameters.keys)
     var isAbove = [Bool](repeating: false, count: graph.nodes.count)
     for (index, node) in graph.nodes.enumerated() {
-      isAbove[index] = belongsAbove(node) || node.inputs.contains { $0.map(above.contains) ?? false }
+      isAbove[index] =
+        belongsAbove(node) || node.inputs.contains { $0.map(above.contains) ?? false }
       if isAbove[index] { above.formUnion(node.outputs.compactMap { $0 }) }
     }
     guard graph.outputs.allSatisfy(above.contains) else {
