@@ -17,7 +17,8 @@ package enum LeNet {
       (name: "conv1", input: 1, output: 8), (name: "conv2", input: 8, output: 16),
     ]
     for layer in convolutions {
-      let weights = try normal([layer.output, layer.input, 5, 5], using: &generator)
+      let weights = try RandomWeights.heNormal(
+        [layer.output, layer.input, 5, 5], fanIn: layer.input * 25, using: &generator)
       value = graph.addNode(
         "Conv", name: layer.name,
         [
@@ -37,7 +38,8 @@ package enum LeNet {
       (name: "fc3", input: 84, output: classCount),
     ]
     for (index, layer) in dense.enumerated() {
-      let weights = try normal([layer.output, layer.input], using: &generator)
+      let weights = try RandomWeights.heNormal(
+        [layer.output, layer.input], fanIn: layer.input, using: &generator)
       value = graph.addNode(
         "Gemm", name: layer.name,
         [
@@ -51,19 +53,5 @@ package enum LeNet {
     }
     graph.outputs = [value]
     return graph
-  }
-
-  /// He-normal weights: deviation √(2 / inputs of one output).
-  private static func normal(
-    _ shape: Shape, using generator: inout some RandomNumberGenerator
-  ) throws -> Tensor {
-    let fanIn = shape.dropFirst().reduce(1, *)
-    let deviation = (2 / Double(fanIn)).squareRoot()
-    let values = (0..<shape.elementCount).map { _ in
-      // Irwin and Hall: the sum of twelve uniform numbers is nearly normal and needs no logarithm.
-      let sum = (0..<12).reduce(0.0) { sum, _ in sum + Double(generator.next() >> 11) * 0x1p-53 }
-      return Float((sum - 6) * deviation)
-    }
-    return try Tensor(values, shape: shape)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import GraftData
 import GraftKeras
 import GraftModels
 import GraftONNX
@@ -22,6 +23,21 @@ package struct ModelLoader {
   ///
   /// - Throws: `GraftError` that says what is missing and where it comes from.
   package func graph(_ reference: String) throws -> Graph { try source(reference).read() }
+
+  /// A known architecture without top, with random weights, for training from scratch.
+  ///
+  /// - Throws: `GraftError` that lists the names, if there is none such.
+  package static func randomTrunk(_ name: String, seed: UInt64) throws -> Graph {
+    guard let architecture = KnownArchitecture.named(name) else {
+      throw GraftError.usage(
+        "no architecture is called '\(name)'",
+        hint: "From scratch Graft can train \(KnownArchitecture.names.joined(separator: ", "))")
+    }
+    var generator = SeededGenerator(seed: seed)
+    var graph = try architecture.buildRandom(&generator)
+    graph.metadata[featuresKey] = "1"
+    return graph
+  }
 
   /// A model as ``graph(_:)`` reads it, or in the compiled form that `cache` has of it.
   ///

@@ -18,7 +18,8 @@ package struct GraftCommand: ParsableCommand {
       """,
     version: GraftVersion.current,
     subcommands: [
-      InferCommand.self, FinetuneCommand.self, EvaluateCommand.self, RunCommand.self,
+      InferCommand.self, FinetuneCommand.self, TrainCommand.self, EvaluateCommand.self,
+      RunCommand.self,
       InspectCommand.self, ConvertCommand.self,
       BenchmarkCommand.self, ModelsCommand.self, CacheCommand.self,
     ])

@@ -23,4 +23,10 @@ package enum VGG16 {
   ) throws -> Graph {
     try architecture.graph(weights: weights, includeTop: includeTop, labels: labels)
   }
+
+  /// The network without top, with first weights for training from scratch.
+  package static func randomGraph(using generator: inout some RandomNumberGenerator) throws -> Graph
+  {
+    try architecture.randomGraph(using: &generator)
+  }
 }

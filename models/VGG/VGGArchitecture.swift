@@ -72,6 +72,20 @@ struct VGGArchitecture {
     return graph
   }
 
+  /// The convolutions with first weights for training: He-normal kernels, no biases. `[N, 3, H, W]` to
+  /// `[N, 512, H/32, W/32]`.
+  func randomGraph(using generator: inout some RandomNumberGenerator) throws -> Graph {
+    var weights: [String: [Tensor]] = [:]
+    for layer in layers(includeTop: false) {
+      weights[layer.name] = [
+        try RandomWeights.heNormal(
+          layer.kernelShape, fanIn: layer.kernelShape.dropLast().reduce(1, *), using: &generator),
+        try Tensor(zeros: .float, shape: layer.biasShape),
+      ]
+    }
+    return try graph(weights: weights, includeTop: false, labels: nil)
+  }
+
   private func addConvolution(
     _ layer: Layer, of input: ValueID, _ weights: LayerWeights, to graph: inout Graph
   ) throws -> ValueID {

@@ -76,7 +76,11 @@ package final class FineTuningRun {
       observers: [log] + observers, options: tunerOptions)
     if let checkpoint { try withPlace(checkpointPath) { try fineTuner.resume(checkpoint) } }
     try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-    if checkpoint == nil { try writeBeginning(model) }
+    if checkpoint == nil {
+      try writeBeginning(model)
+    } else {
+      try requireSamePictures()
+    }
     let log = log
     fineTuner.save = { checkpoint in
       var checkpoint = checkpoint
@@ -87,20 +91,41 @@ package final class FineTuningRun {
 
   /// What others need to do the same: which picture belongs to which part, and the head's first weights.
   private func writeBeginning(_ model: TransferModel) throws {
-    var lines = ["part,label,picture"]
-    for (name, items) in [
-      ("training", data.training), ("validation", data.validation), ("test", data.test),
-    ] {
-      lines += items.map { item in
-        let place = item.picture.place.replacingOccurrences(of: "\"", with: "\"\"")
-        return "\(name),\(item.label),\"\(place)\""
-      }
-    }
-    try TextFile.save(lines.joined(separator: "\n") + "\n", to: "\(folder)/split.csv")
+    let lines = ["part,label,picture"] + splitLines
+    try TextFile.save(lines.joined(separator: "\n") + "\n", to: splitPath)
     let weights = model.headWeights.compactMap { id in
       model.graph.constants[id].map { (name: model.graph[id].name, tensor: $0) }
     }
     try NPZFile.write(weights, path: "\(folder)/initial-head.npz")
+  }
+
+  private var splitPath: String { "\(folder)/split.csv" }
+
+  private var splitLines: [String] {
+    [("training", data.training), ("validation", data.validation), ("test", data.test)].flatMap {
+      name, items in
+      items.map { item in
+        let place = item.picture.place.replacingOccurrences(of: "\"", with: "\"\"")
+        return "\(name),\(item.label),\"\(place)\""
+      }
+    }
+  }
+
+  /// - Throws: `GraftError` if the pictures are not those that the run began with; their folder may have moved.
+  private func requireSamePictures() throws {
+    func withoutFolders(_ line: some StringProtocol) -> String {
+      let fields = line.split(separator: ",", maxSplits: 2)
+      let name = fields.last?.split(separator: "/").last ?? ""
+      return fields.dropLast().joined(separator: ",") + name
+    }
+    let text = try TextFile.read(splitPath, limit: 1 << 30)
+    let before = text.split(separator: "\n").dropFirst()
+    let now = splitLines.joined(separator: "\n").split(separator: "\n")
+    guard before.map(withoutFolders) == now.map(withoutFolders) else {
+      throw GraftError.usage(
+        "the pictures are not those that the run in \(folder) began with",
+        hint: "Give it the same data, or start another run with --output")
+    }
   }
 
   /// Trains to the end and writes the model.

@@ -10,7 +10,10 @@ extension TransferModel {
   package static func make(
     _ recipe: Recipe, classNames: [String], remark: (String) -> Void
   ) throws -> (model: TransferModel, preprocessing: Preprocessing) {
-    let loaded = try ModelLoader(weights: recipe.weights, includeTop: false).graph(recipe.model)
+    let loaded =
+      try recipe.fromScratch
+      ? ModelLoader.randomTrunk(recipe.model, seed: recipe.seed &+ 1)
+      : ModelLoader(weights: recipe.weights, includeTop: false).graph(recipe.model)
     return try withPlace(recipe.model) {
       var trunk = loaded
       if recipe.cut != nil || loaded.metadata[ModelLoader.featuresKey] == nil {

@@ -10,6 +10,7 @@ extension Recipe {
       if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
     }
     try read(.model, into: &model)
+    try read(.fromScratch, into: &fromScratch)
     weights = try values.decodeIfPresent(String.self, forKey: .weights)
     cut = try values.decodeIfPresent(String.self, forKey: .cut)
     try read(.head, into: &head)

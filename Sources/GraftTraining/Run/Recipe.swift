@@ -6,6 +6,8 @@ import GraftRuntime
 package struct Recipe: Sendable, Codable, Hashable {
   /// The trunk: a name, an ONNX file, or weights of a known architecture.
   package var model = "vgg16"
+  /// Whether the trunk, a known architecture, begins with random weights.
+  package var fromScratch = false
   /// A weights file to use instead of the named model's own.
   package var weights: String?
   /// The node or value whose output the head reads.
@@ -59,8 +61,19 @@ package struct Recipe: Sendable, Codable, Hashable {
 
   package init() {}
 
+  /// What `graft train` does where nothing else is said.
+  package static var scratch: Recipe {
+    var recipe = Recipe()
+    recipe.fromScratch = true
+    recipe.batchSize = 128
+    recipe.phases = [Phase(unfreeze: "all", epochs: 30, learningRate: 1e-3, schedule: "cosine")]
+    return recipe
+  }
+
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case model, weights, cut, head
+    case model
+    case fromScratch = "from_scratch"
+    case weights, cut, head
     case imageSize = "image_size"
     case preprocess, resize, crop, interpolation, split
     case batchSize = "batch_size"
@@ -84,5 +97,8 @@ package struct Recipe: Sendable, Codable, Hashable {
       }
     }
     _ = try HeadSpecification(head)
+    guard !fromScratch || weights == nil else {
+      throw GraftError.usage("a network that is trained from scratch takes no weights")
+    }
   }
 }

@@ -178,6 +178,21 @@ import Testing
     #expect(try bytes(run("between", recipe(), resumes: true).run) == expected)
   }
 
+  @Test func aRunKeepsItsPictures() throws {
+    #expect(try run("pictures", recipe(), stopAfter: 6).isDone == false)
+    let others = try FineTuningTests.stripes(count: 63, classCount: 3, folder: folder)
+    var options = FineTuningRun.Options()
+    options.resumes = true
+    #expect {
+      try FineTuningRun(recipe(), dataset: others, folder: "\(folder)/pictures", options: options)
+    } throws: { error in
+      "\(error)".contains("not those")
+    }
+    var other = recipe()
+    other.seed = 9
+    #expect(throws: GraftError.self) { try run("pictures", other, resumes: true) }
+  }
+
   @Test func frozenWeightsStay() throws {
     let before = try ONNXImporter().graph(path: trunkPath)
     let after = try ONNXImporter().graph(path: run("frozen", recipe()).run.modelPath)

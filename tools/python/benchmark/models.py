@@ -124,6 +124,37 @@ def vgg16(folder):
     return path
 
 
+def vgg16_trunk(folder):
+    """The path of VGG16 without its dense layers, of random weights and open extents, made on first use.
+
+    A last layer of one unit says where the features end.
+    """
+    path = os.path.join(folder, "vgg16-trunk.onnx")
+    if os.path.exists(path):
+        return path
+    model = _vgg16_model(_random_weights())
+    graph = model.graph
+    last = [node.op_type for node in graph.node].index("Transpose")
+    del graph.node[last:]
+    kernel = np.zeros((512, 1), np.float32)
+    graph.initializer.append(numpy_helper.from_array(kernel, "top"))
+    graph.node.extend([
+        helper.make_node("GlobalAveragePool", ["block5_pool"], ["means"]),
+        helper.make_node("Flatten", ["means"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "top"], ["predictions"]),
+    ])
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    kind = onnx.TensorProto.FLOAT
+    graph.input[0].CopyFrom(helper.make_tensor_value_info("input_1", kind, ["N", 3, "H", "W"]))
+    graph.output[0].CopyFrom(helper.make_tensor_value_info("predictions", kind, ["N", 1]))
+    onnx.save(model, path + ".new")
+    os.rename(path + ".new", path)
+    return path
+
+
 def vgg16_weights(path):
     """Kernels and biases by layer: kernels as [out, in, height, width] and [in, out]."""
     arrays = {i.name: numpy_helper.to_array(i) for i in onnx.load(path).graph.initializer}

@@ -1,0 +1,21 @@
+import ArgumentParser
+import GraftTraining
+
+/// `graft train`: a network from random weights.
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train a network from scratch on your pictures.",
+    discussion: """
+      Takes the options of `graft finetune`; --model names an architecture (vgg16, vgg19), whose weights are drawn at random. The
+      trained trunk can be put under another head: `graft finetune pets/ --model run/model.onnx --cut block5_pool`.
+
+      Examples:
+        graft train cifar-10-binary.tar.gz --model vgg16 --image-size 32 --preprocess unit
+        graft train digits/ --recipe digits.yaml
+      """)
+
+  @OptionGroup var training: TrainingOptions
+
+  func run() throws { try training.train("train", defaults: .scratch) }
+}

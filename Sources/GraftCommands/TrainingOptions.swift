@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import Graft
+import GraftData
+import GraftRuntime
+import GraftTraining
+
+/// What `graft finetune` and `graft train` share: all but the defaults.
+struct TrainingOptions: ParsableArguments {
+  @Argument(help: "The pictures and their classes.")
+  var data: String
+
+  @OptionGroup var recipeOptions: RecipeOptions
+
+  @Option(name: .shortAndLong, help: "The folder of the run.")
+  var output = "run"
+
+  @Flag(help: "Go on with the run in the folder.")
+  var resume = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Train once for each of so many folds, each tested on pictures that the others train on.",
+      valueName: "folds"))
+  var crossValidate: Int?
+
+  @Option(help: "Unreadable pictures to put up with.")
+  var maxBad = 100
+
+  @Flag(help: "Compute the features of the frozen trunk in every epoch.")
+  var noFeatureCache = false
+
+  @Option(help: "Megabytes of features to hold in memory; more go to a file.")
+  var featureMemory = 2048
+
+  @OptionGroup var compute: ComputeOptions
+
+  func validate() throws {
+    if let crossValidate {
+      guard (2...1000).contains(crossValidate) else {
+        throw ValidationError("--cross-validate takes 2 folds or more.")
+      }
+      guard !resume else {
+        throw ValidationError("--resume goes on with one run; --cross-validate makes several.")
+      }
+    }
+    guard featureMemory >= 0, featureMemory <= 1 << 30, maxBad >= 0 else {
+      throw ValidationError("--feature-memory and --max-bad take no negative numbers.")
+    }
+  }
+
+  /// Trains as the options say, or from where the folder's run stands.
+  ///
+  /// - Parameter defaults: the recipe where neither a file nor options say anything
+  func train(_ command: String, defaults: Recipe) throws {
+    let recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
+    if resume, try recipe != savedRecipe() {
+      throw GraftError.usage(
+        "a run that goes on keeps its recipe, and the options change it",
+        hint: "Leave them out, or start another run with --output")
+    }
+    var options = FineTuningRun.Options()
+    options.resumes = resume
+    options.fineTuner.executable = compute.executableOptions
+    options.fineTuner.keepsFeatures = !noFeatureCache
+    options.fineTuner.featureMemoryLimit = featureMemory << 20
+    let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    let interruption = Interruption()
+    guard let crossValidate else {
+      let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
+      _ = try train(command, recipe, split, folder: output, options, interruption)
+      return
+    }
+    var accuracies: [[Double]] = []
+    for (index, split) in try dataset.folds(count: crossValidate, seed: recipe.seed).enumerated() {
+      print("fold \(index + 1) of \(crossValidate)")
+      let results = try train(
+        command, recipe, split, folder: "\(output)/fold\(index + 1)", options, interruption)
+      accuracies.append(results.map(\.accuracy))
+    }
+    for phase in accuracies[0].indices {
+      let values = accuracies.map { $0[phase] * 100 }
+      let mean = values.reduce(0, +) / Double(values.count)
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
+      print(
+        String(
+          format: "phase %d: accuracy %.2f %% (deviation of %d folds %.2f)", phase + 1, mean,
+          values.count, variance.squareRoot()))
+    }
+  }
+
+  /// - Returns: how each phase did on the test pictures
+  private func train(
+    _ command: String, _ recipe: Recipe, _ data: DatasetSplit, folder: String,
+    _ options: FineTuningRun.Options,
+    _ interruption: Interruption
+  ) throws -> [RunState.PhaseResult] {
+    let progress = TrainingProgress()
+    let run = try FineTuningRun(
+      recipe, data: data, folder: folder, observers: [progress], options: options
+    ) { Terminal.printError("note: \($0)") }
+    print(
+      "\(run.data.training.count) pictures to train on, \(run.data.validation.count) to validate, "
+        + "\(run.data.test.count) to test; \(data.classNames.count) classes: "
+        + data.classNames.prefix(10).joined(separator: ", "))
+    run.fineTuner.isInterrupted = { interruption.isRequested }
+    guard try run.run() else {
+      print("Interrupted; everything up to this step is saved.")
+      print("Continue: graft \(command) \(self.data) --output \(output) --resume")
+      throw ExitStatus(code: 130)
+    }
+    for result in run.fineTuner.state.phaseResults {
+      print(
+        String(
+          format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
+          result.accuracy * 100))
+    }
+    print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
+    return run.fineTuner.state.phaseResults
+  }
+
+  private func savedRecipe() throws -> Recipe {
+    let path = FineTuningRun.recipePath(output)
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw GraftError(
+        .noInput, "holds no run to go on with", places: [output], hint: "Leave --resume out")
+    }
+    return try RecipeOptions.read(path)
+  }
+}

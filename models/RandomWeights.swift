@@ -1,0 +1,19 @@
+import GraftGraph
+
+/// First weights of networks that are trained from scratch.
+enum RandomWeights {
+  /// He-normal weights: deviation √(2 / inputs of one output).
+  ///
+  /// Source: He et al., "Delving Deep into Rectifiers" (2015)
+  static func heNormal(
+    _ shape: Shape, fanIn: Int, using generator: inout some RandomNumberGenerator
+  ) throws -> Tensor {
+    let deviation = (2 / Double(fanIn)).squareRoot()
+    let values = (0..<shape.elementCount).map { _ in
+      // Irwin and Hall: the sum of twelve uniform numbers is nearly normal and needs no logarithm.
+      let sum = (0..<12).reduce(0.0) { sum, _ in sum + Double(generator.next() >> 11) * 0x1p-53 }
+      return Float((sum - 6) * deviation)
+    }
+    return try Tensor(values, shape: shape)
+  }
+}
