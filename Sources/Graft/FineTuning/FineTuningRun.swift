@@ -134,19 +134,34 @@ package final class FineTuningRun {
   package func run() throws -> Bool {
     guard try fineTuner.run() else { return false }
     try fineTuner.model.export(to: modelPath, preprocessing)
+    try writeReport()
     return true
   }
 
+  /// `report.html` and `curves.svg`.
+  private func writeReport() throws {
+    let part = data.test.isEmpty ? "validation" : "test"
+    let items = data.test.isEmpty ? data.validation : data.test
+    let result = try evaluate(items)
+    let report = RunReport(
+      recipe: recipe, history: fineTuner.state.history, model: fineTuner.model, data: data,
+      evaluated: result.map { (part, items, $0) })
+    try TextFile.save(try report.html(), to: "\(folder)/report.html")
+    try TextFile.save(CurveDrawing.svg(fineTuner.state.history), to: "\(folder)/curves.svg")
+  }
+
   /// How the trained model does on the pictures that were set apart; `nil` if there are none.
-  package func testResult() throws -> EvaluationResult? {
-    guard !data.test.isEmpty else { return nil }
+  package func testResult() throws -> EvaluationResult? { try evaluate(data.test) }
+
+  private func evaluate(_ items: [PictureDataset.Item]) throws -> EvaluationResult? {
+    guard !items.isEmpty else { return nil }
     let model = fineTuner.model
     let labels = Labels(names: model.classNames)
     let session = Session(
       try Executable(
         model.inferenceGraph(preprocessing), options: options.fineTuner.executable))
     return try Evaluator(
-      session, classNames: model.classNames, items: data.test, preprocessing: preprocessing,
+      session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: min(64, recipe.batchSize)
     ).evaluate { try Ranking.probabilities(ofClasses: $0, labels: labels) }
   }

@@ -13,6 +13,13 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   package var classes: [String]
   /// `[true class][predicted class]`, in pictures.
   package var confusionMatrix: [[Int]]
+  /// The likeliest class of each picture; not part of the JSON form.
+  package var predictions: [Prediction] = []
+
+  package struct Prediction: Sendable, Codable, Hashable {
+    package var label: Int
+    package var probability: Float
+  }
 
   private enum CodingKeys: String, CodingKey {
     case accuracy, loss, count, classes
@@ -53,6 +60,7 @@ package struct Evaluator {
     let count = classNames.count
     var matrix = [[Int]](repeating: Array(repeating: 0, count: count), count: count)
     var (loss, correct) = (0.0, 0)
+    var predictions: [EvaluationResult.Prediction] = []
     let items = batches.items
     for start in stride(from: 0, to: items.count, by: batchSize) {
       let numbers = Array(start..<min(start + batchSize, items.count))
@@ -69,6 +77,8 @@ package struct Evaluator {
         let label = items[number].label
         let predicted = row.indices.max { row[$0] < row[$1] || row[$0] == row[$1] && $0 > $1 } ?? 0
         matrix[label][predicted] += 1
+        predictions.append(
+          EvaluationResult.Prediction(label: predicted, probability: row[predicted]))
         if predicted == label { correct += 1 }
         loss -= log(max(Double(row[label]), 1e-12))
       }
@@ -76,6 +86,6 @@ package struct Evaluator {
     let total = Double(max(1, items.count))
     return EvaluationResult(
       accuracy: Double(correct) / total, loss: loss / total, count: items.count,
-      classes: classNames, confusionMatrix: matrix)
+      classes: classNames, confusionMatrix: matrix, predictions: predictions)
   }
 }

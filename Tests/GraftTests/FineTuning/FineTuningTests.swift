@@ -128,6 +128,12 @@ import Testing
       run.data.test, classNames: dataset.classNames, batchSize: 5)
     #expect(again.confusionMatrix == result.confusionMatrix)
     #expect(abs(again.loss - result.loss) < 1e-5)
+    let report = try String(contentsOfFile: "\(run.folder)/report.html", encoding: .utf8)
+    for part in ["<polyline", "Confusion matrix (test)", "block2_conv/kernel", "batch_size: 16"] {
+      #expect(report.contains(part))
+    }
+    // Nothing is loaded from elsewhere.
+    #expect(!report.contains("src=\"http") && !report.contains("<script"))
   }
 
   /// The same bits whether features are kept or not, for any number of threads, and after interruptions anywhere.

@@ -1,0 +1,205 @@
+import Foundation
+import GraftData
+import GraftRuntime
+import GraftTraining
+import GraftVision
+
+/// A page about a run that needs nothing else: curves, results, the surest mistakes, what was trained, the recipe.
+struct RunReport {
+  let recipe: Recipe
+  let history: [EpochRecord]
+  let model: TransferModel
+  let data: DatasetSplit
+  /// What the result is of: "test" or "validation"; `nil` if there are no such pictures.
+  let evaluated: (part: String, items: [PictureDataset.Item], result: EvaluationResult)?
+
+  private static let mistakeCount = 12
+  /// Larger files are not put into the page.
+  private static let pictureLimit = 400 << 10
+
+  func html() throws -> String {
+    var sections = [
+      "<h2>Learning curves</h2>\n\(CurveDrawing.svg(history))", epochs,
+    ]
+    if let evaluated {
+      sections.append(results(evaluated.part, evaluated.result))
+      sections.append(mistakes(evaluated.items, evaluated.result))
+    }
+    sections.append(try layers())
+    sections.append("<h2>Recipe</h2>\n<pre>\(escape(try recipe.yaml))</pre>")
+    return """
+      <!DOCTYPE html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <title>Graft: \(escape(name))</title>
+      <style>
+      body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+      table { border-collapse: collapse; margin: 1rem 0 }
+      td, th { border: 1px solid #ddd; padding: .2rem .6rem; text-align: right }
+      th:first-child, td:first-child { text-align: left }
+      td.right { background: #e3f2e3 } td.wrong { background: #f8e3dc }
+      .mistakes { display: flex; flex-wrap: wrap; gap: 1rem }
+      figure { margin: 0; width: 9rem; font-size: 13px }
+      figure img { width: 9rem; height: 9rem; object-fit: contain; background: #f3f3f3 }
+      pre { background: #f6f6f6; padding: 1rem; overflow-x: auto }
+      svg { width: 100% }
+      </style>
+      </head>
+      <body>
+      <h1>\(escape(name)), \(data.classNames.count) classes</h1>
+      <p>\(data.training.count) pictures to train on, \(data.validation.count) to validate, \
+      \(data.test.count) to test. \(summary)</p>
+      \(sections.joined(separator: "\n"))
+      </body>
+      </html>
+
+      """
+  }
+
+  private var name: String {
+    recipe.model.split(separator: "/").last.map(String.init) ?? recipe.model
+  }
+
+  private var summary: String {
+    guard let evaluated else { return "" }
+    return String(
+      format: "On the %@ pictures: accuracy %.2f %%, loss %.4f.", evaluated.part,
+      evaluated.result.accuracy * 100, evaluated.result.loss)
+  }
+
+  private var epochs: String {
+    let rows = history.map { record -> [String] in
+      func number(_ value: Double?, _ format: String) -> String {
+        value.map { String(format: format, $0) } ?? "–"
+      }
+      return [
+        "\(record.phase).\(record.epoch)", number(record.loss, "%.4f"),
+        number(record.accuracy * 100, "%.2f %%"), number(record.validationLoss, "%.4f"),
+        number(record.validationAccuracy.map { $0 * 100 }, "%.2f %%"),
+        String(format: "%.3g", record.learningRate), number(record.seconds, "%.2f s"),
+        number(record.picturesPerSecond, "%.0f"),
+      ]
+    }
+    let table = table(
+      [
+        "phase.epoch", "loss", "accuracy", "validation loss", "validation accuracy",
+        "learning rate", "time", "pictures/s",
+      ], rows)
+    return "<details><summary>All epochs</summary>\(table)</details>"
+  }
+
+  private func results(_ part: String, _ result: EvaluationResult) -> String {
+    guard result.classes.count <= 50 else { return "" }
+    let header = ["true \\ predicted"] + result.classes
+    var rows = "<tr>" + header.map { "<th>\(escape($0))</th>" }.joined() + "</tr>"
+    for (label, row) in result.confusionMatrix.enumerated() {
+      rows += "<tr><th>\(escape(result.classes[label]))</th>"
+      for (predicted, count) in row.enumerated() {
+        let kind = count == 0 ? "" : predicted == label ? " class=\"right\"" : " class=\"wrong\""
+        rows += "<td\(kind)>\(count)</td>"
+      }
+      rows += "</tr>"
+    }
+    return "<h2>Confusion matrix (\(part))</h2>\n<table>\(rows)</table>"
+  }
+
+  private func mistakes(_ items: [PictureDataset.Item], _ result: EvaluationResult) -> String {
+    let wrong = result.predictions.enumerated().filter {
+      items[$0.offset].label != $0.element.label
+    }
+    .sorted { ($1.element.probability, $0.offset) < ($0.element.probability, $1.offset) }
+    guard !wrong.isEmpty else { return "" }
+    let figures = wrong.prefix(RunReport.mistakeCount).map { index, prediction in
+      let item = items[index]
+      let name = item.picture.place.split(separator: "/").last.map(String.init) ?? ""
+      let source = pictureSource(item)
+      let image =
+        source.map { "<img src=\"\($0)\" alt=\"\(escape(name))\">" } ?? "<i>no preview</i>"
+      return """
+        <figure>\(image)<figcaption>\(escape(data.classNames[item.label])), taken for \
+        \(escape(data.classNames[prediction.label])) \
+        (\(String(format: "%.1f %%", prediction.probability * 100)))<br>\(escape(name))</figcaption></figure>
+        """
+    }
+    return """
+      <h2>The surest mistakes</h2>
+      <div class="mistakes">
+      \(figures.joined(separator: "\n"))
+      </div>
+      """
+  }
+
+  /// The picture as a data URL: a file as it is, others as BMP.
+  private func pictureSource(_ item: PictureDataset.Item) -> String? {
+    if case .file(let path) = item.picture,
+      let bytes = try? InputFile.read(path, byteLimit: RunReport.pictureLimit),
+      let type = RunReport.mediaType(bytes)
+    {
+      return "data:\(type);base64,\(Data(bytes).base64EncodedString())"
+    }
+    guard let image = try? item.image(), image.width * image.height <= 1 << 16 else { return nil }
+    return "data:image/bmp;base64,\(Data(image.bitmapFile).base64EncodedString())"
+  }
+
+  private static func mediaType(_ bytes: [UInt8]) -> String? {
+    if bytes.starts(with: [0xff, 0xd8]) { return "image/jpeg" }
+    if bytes.starts(with: [0x89, 0x50, 0x4e, 0x47]) { return "image/png" }
+    if bytes.starts(with: Array("RIFF".utf8)) { return "image/webp" }
+    return nil
+  }
+
+  private func layers() throws -> String {
+    var trainedIn: [String: [String]] = [:]
+    for (index, phase) in recipe.phases.enumerated() {
+      for id in try WeightSelection(phase.unfreeze).weights(of: model) {
+        trainedIn[model.graph[id].name, default: []].append("\(index + 1)")
+      }
+    }
+    let rows = model.weights.compactMap { id -> [String]? in
+      guard let tensor = model.graph.constants[id] else { return nil }
+      let name = model.graph[id].name
+      return [
+        name, "\(tensor.shape)", "\(tensor.elementCount)",
+        trainedIn[name]?.joined(separator: ", ") ?? "frozen",
+      ]
+    }
+    return "<h2>Weights</h2>\n" + table(["name", "shape", "elements", "trained in phase"], rows)
+  }
+
+  private func table(_ header: [String], _ rows: [[String]]) -> String {
+    let head = "<tr>" + header.map { "<th>\(escape($0))</th>" }.joined() + "</tr>"
+    let body = rows.map { "<tr>" + $0.map { "<td>\(escape($0))</td>" }.joined() + "</tr>" }
+    return "<table>\n\(([head] + body).joined(separator: "\n"))\n</table>"
+  }
+
+  private func escape(_ text: String) -> String {
+    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
+      .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
+  }
+}
+
+extension Image {
+  /// The picture as an uncompressed BMP file of 24 bits a pixel.
+  fileprivate var bitmapFile: [UInt8] {
+    let rowSize = (width * 3 + 3) & ~3
+    func bytes(_ value: Int, _ count: Int) -> [UInt8] {
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+    var file = Array("BM".utf8) + bytes(54 + rowSize * height, 4) + bytes(0, 4) + bytes(54, 4)
+    file += bytes(40, 4) + bytes(width, 4) + bytes(height, 4) + bytes(1, 2) + bytes(24, 2)
+    file += bytes(0, 4) + bytes(rowSize * height, 4) + bytes(2835, 4) + bytes(2835, 4)
+    file += bytes(0, 8)
+    let samples = samples
+    for row in (0..<height).reversed() {
+      for column in 0..<width {
+        let place = (row * width + column) * channelCount
+        for channel in (0..<3).reversed() {
+          file.append(samples[place + min(channel, channelCount - 1)])
+        }
+      }
+      file += [UInt8](repeating: 0, count: rowSize - width * 3)
+    }
+    return file
+  }
+}
