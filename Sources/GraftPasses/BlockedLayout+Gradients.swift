@@ -47,11 +47,20 @@ extension BlockedLayoutRewriter {
       attributes: ["pads": .ints(turned), "dilations": .ints(dilations)])
   }
 
+  /// The third input says which shape the weights have: a constant, or the Shape of a parameter.
+  private func weightShape(ofGradient node: Node) throws -> Shape? {
+    guard node.inputs.count > 2, let id = node.inputs[2] else { return nil }
+    if let constant = graph.constant(id) { return try constant.integers() }
+    guard let producer = nodes.last(where: { $0.outputs.contains(id) }),
+      producer.qualifiedType == "Shape", let weights = producer.inputs[0]
+    else { return nil }
+    return graph[weights].type?.tensor?.shape?.knownShape
+  }
+
   private mutating func convertWeightGradient(_ node: Node) throws -> Node? {
     guard node.inputs.count >= 2, let image = node.inputs[0], let arriving = node.inputs[1],
-      let output = node.outputs[0],
-      let shape = graph[output].type?.tensor?.shape?.knownShape, shape.count == 4,
-      shape.elementCount > 0, graph[output].type?.tensor?.elementType == .float,
+      let shape = try weightShape(ofGradient: node), shape.count == 4, shape.elementCount > 0,
+      graph[image].type?.tensor?.elementType == .float,
       try AttributeReader(node.attributes).int("group", default: 1) == 1,
       isBlocked(image) || isBlocked(arriving)
     else { return nil }
