@@ -1,0 +1,1 @@
+"""Repeats runs of `graft finetune` in Keras; see keras_finetune.py."""
