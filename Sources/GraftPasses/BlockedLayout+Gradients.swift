@@ -7,6 +7,7 @@ extension BlockedLayoutRewriter {
     case "MaxPoolGradient": try convertMaxPoolGradient(node)
     case "ReluGradient": convertReluGradient(node)
     case "ReduceSum": try convertChannelSum(node)
+    case "BatchNormalizationGradient": convertNormalizationGradient(node)
     default: nil
     }
   }
@@ -107,5 +108,19 @@ extension BlockedLayoutRewriter {
     return Node(
       name: node.name, operatorType: "BlockedChannelSum", domain: "graft", inputs: [form.value],
       outputs: node.outputs, attributes: ["channels": .int(form.channels)])
+  }
+
+  private mutating func convertNormalizationGradient(_ node: Node) -> Node? {
+    guard node.inputs.count == 3, let arriving = node.inputs[0], let image = node.inputs[1],
+      let form = blocked[image] ?? blocked[arriving]
+    else { return nil }
+    var converted = node
+    converted.operatorType = "BlockedBatchNormalizationGradient"
+    converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
+    converted.inputs[1] = requireBlocked(image, channels: form.channels)
+    if let output = node.outputs[0] {
+      converted.outputs[0] = makeBlocked(of: output, channels: form.channels)
+    }
+    return converted
   }
 }

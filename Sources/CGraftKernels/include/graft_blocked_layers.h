@@ -74,6 +74,16 @@ typedef struct {
   /// negative.
   void (*gather_channels)(
       const float *image, ptrdiff_t position_count, const int32_t *channels, float *y);
+  /// Adds, for each of the 16 channels of `count` positions, the sum of x - origin and that of its squares to sums[0] to
+  /// sums[15] and sums[16] to sums[31].
+  void (*add_deviations)(const float *x, const float *origin, ptrdiff_t count, double *sums);
+  /// The same with the sum of a gradient, and that of its products with x - origin.
+  void (*add_gradient_deviations)(
+      const float *x, const float *origin, const float *gradient, ptrdiff_t count, double *sums);
+  /// y = gradient * gradient_factor + (x - origin) * deviation_factor + shift. `y` may be `gradient` or `x`.
+  void (*combine_deviations)(
+      const float *x, const float *origin, const float *gradient, const float *gradient_factor,
+      const float *deviation_factor, const float *shift, ptrdiff_t count, float *y);
 } graft_blocked_layers;
 
 /// Floats of scratch memory that `divide_responses` needs.
