@@ -90,6 +90,7 @@ extension BlockedLayoutRewriter {
     guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
       let form = blocked[arriving] ?? blocked[result]
     else { return nil }
+    if let fused = fuseReluGradient(of: arriving, result: result, output: output) { return fused }
     var converted = node
     converted.inputs = [
       requireBlocked(arriving, channels: form.channels),
@@ -97,6 +98,21 @@ extension BlockedLayoutRewriter {
     ]
     converted.outputs = [makeBlocked(of: output, channels: form.channels)]
     return converted
+  }
+
+  /// Lets the gradient of the pool behind a Relu apply that one's, if nothing else reads its result.
+  private mutating func fuseReluGradient(
+    of arriving: ValueID, result: ValueID, output: ValueID
+  ) -> Node? {
+    guard let form = unsharedForm(of: arriving), let input = blocked[result],
+      let index = nodes.lastIndex(where: { $0.outputs == [form.value] }),
+      nodes[index].operatorType == "BlockedMaxPoolGradient", nodes[index].inputs[1] == input.value
+    else { return nil }
+    var fused = nodes.remove(at: index)
+    blocked[arriving] = nil
+    fused.attributes["follows_relu"] = .int(1)
+    fused.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return fused
   }
 
   /// The gradient of a bias.

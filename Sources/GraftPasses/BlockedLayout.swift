@@ -193,11 +193,10 @@ struct BlockedLayoutRewriter {
 
   /// Lets the convolution in front of a pool write pooled results, if nothing else reads its own.
   private mutating func fuse(_ pool: Node, into input: ValueID) -> Node? {
-    guard useCounts[input] == 1, let form = blocked[input], let output = pool.outputs[0],
+    guard let form = unsharedForm(of: input), let output = pool.outputs[0],
       let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
       nodes[index].operatorType == "BlockedConv", nodes[index].attributes["pools"] == nil,
-      graph.constant(nodes[index].inputs[1])?.shape.suffix(2) == [3, 3],
-      !planar.contains(input)
+      graph.constant(nodes[index].inputs[1])?.shape.suffix(2) == [3, 3]
     else { return nil }
     var fused = nodes.remove(at: index)
     blocked[input] = nil
@@ -276,12 +275,18 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
+  /// The blocked form of a value that a single node reads, and nothing in its own layout.
+  func unsharedForm(of value: ValueID) -> Blocked? {
+    guard useCounts[value] == 1, !planar.contains(value) else { return nil }
+    return blocked[value]
+  }
+
   private static let activated: Set = ["BlockedAffine", "BlockedBatchNormalization"]
 
   /// Lets the normalization in front of a Relu apply it, if nothing else reads its result.
   private mutating func fuseActivation(_ node: Node) -> Node? {
     guard node.operatorType == "Relu", let input = node.inputs[0], let output = node.outputs[0],
-      useCounts[input] == 1, let form = blocked[input], !planar.contains(input),
+      let form = unsharedForm(of: input),
       let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
       BlockedLayoutRewriter.activated.contains(nodes[index].operatorType),
       nodes[index].attributes["activation"] == nil

@@ -49,9 +49,10 @@ typedef struct {
   void (*max_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
   /// The gradient of max_pool of one plane: what arrives at an output goes to the first of the largest elements of
-  /// its window.
+  /// its window; if x `follows_relu`, only where that is positive.
   void (*max_pool_gradient)(
-      const graft_pool *pool, const float *x, const float *output_gradient, float *gradient);
+      const graft_pool *pool, const float *x, const float *output_gradient, int follows_relu,
+      float *gradient);
   void (*average_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
   /// The mean of all `count` positions of each plane.
