@@ -26,6 +26,7 @@ package final class FineTuner {
   private let targets: ClassificationTargets
   private let options: Options
   private let batches: PictureBatches
+  private let augmentation: AugmentationPipeline?
   private let trainingCount: Int
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
@@ -68,9 +69,10 @@ package final class FineTuner {
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
     testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
+    augmentation = try recipe.augmentation
     batches = try PictureBatches(
       data.training + data.validation + data.test, preprocessing,
-      threadCount: options.executable.threadCount)
+      threadCount: options.executable.threadCount, augmentation: augmentation)
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
       _ = try WeightSelection(phase.unfreeze).weights(of: model)
@@ -153,7 +155,8 @@ package final class FineTuner {
     }
     let store = try FeatureStore(
       cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
-      folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
+      changingCount: augmentation == nil ? 0 : trainingCount, folder: options.featureFolder,
+      memoryLimit: options.featureMemoryLimit,
       options: options.executable)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
@@ -188,7 +191,7 @@ package final class FineTuner {
           step: state.step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
       let labels = numbers.map { batches.items[$0].label }
       let result = try phase.trainer.step(
-        inputs: try phase.store.features(of: numbers),
+        inputs: try phase.store.features(of: numbers, augmentedIn: augmentationRound),
         targets: try targets.tensor(labels, for: loss), learningRate: Float(rate),
         step: state.step + 1)
       state.batch += 1
@@ -236,6 +239,14 @@ package final class FineTuner {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
     ).bits(at: purpose == 0 ? state.epoch : 0)
+  }
+
+  /// What this epoch's random changes of pictures follow from.
+  private var augmentationRound: AugmentationRound? {
+    guard augmentation != nil else { return nil }
+    let numbers = CounterRandom(
+      seed: Int(truncatingIfNeeded: recipe.seed), stream: 2, step: state.phase)
+    return AugmentationRound(seed: numbers.bits(at: state.epoch))
   }
 
   private func checkpoint() throws -> Checkpoint {

@@ -19,6 +19,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var resize: String?
   package var crop: String?
   package var interpolation: String?
+  /// Random changes of training pictures, as ``AugmentationPipeline`` reads them.
+  package var augment: String?
   /// Shares of training, validation and test in percent.
   package var split = "80,20"
   package var batchSize = 256
@@ -75,9 +77,18 @@ package struct Recipe: Sendable, Codable, Hashable {
     case fromScratch = "from_scratch"
     case weights, cut, head
     case imageSize = "image_size"
-    case preprocess, resize, crop, interpolation, split
+    case preprocess, resize, crop, interpolation, augment, split
     case batchSize = "batch_size"
     case seed, shuffle, loss, phases
+  }
+
+  /// What ``augment`` says; `nil` for no change.
+  package var augmentation: AugmentationPipeline? {
+    get throws {
+      guard let pipeline = try augment.map({ try AugmentationPipeline($0) }), !pipeline.isEmpty
+      else { return nil }
+      return pipeline
+    }
   }
 
   /// - Throws: `GraftError` that names the property with an impossible value.
@@ -97,6 +108,7 @@ package struct Recipe: Sendable, Codable, Hashable {
       }
     }
     _ = try HeadSpecification(head)
+    _ = try augmentation
     guard !fromScratch || weights == nil else {
       throw GraftError.usage("a network that is trained from scratch takes no weights")
     }
