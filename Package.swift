@@ -113,6 +113,7 @@ let package = Package(
       path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
     tests(
       "GraftTrainingTests", exclude: ["Fixtures"], ["GraftTraining", "GraftRuntime", "GraftData"]),
+    tests("GraftGradientTests", ["GraftRuntime", "GraftONNX", "GraftData"]),
     tests("GraftTests", ["Graft"]),
     tests(
       "GraftFuzzTests",

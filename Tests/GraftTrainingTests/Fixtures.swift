@@ -4,12 +4,14 @@ import GraftRuntime
 import GraftTraining
 import Testing
 
-/// What Keras and PyTorch answered; `tools/python/optimizer_trajectories.py` says what the arrays are.
+/// What Keras and PyTorch answered; `tools/python/optimizer_trajectories.py` and, for `blocks`,
+/// `tools/python/block_gradients.py` say what the arrays are.
 struct Fixtures {
   static let optimizers = Fixtures("optimizers")
   static let losses = Fixtures("losses")
   static let schedules = Fixtures("schedules")
   static let metrics = Fixtures("metrics")
+  static let blocks = Fixtures("blocks")
 
   private let tensors: [String: Tensor]
 
@@ -19,6 +21,8 @@ struct Fixtures {
     let arrays = (try? NPZFile.read(path: path)) ?? []
     tensors = Dictionary(arrays.map { ($0.name, $0.tensor) }) { $1 }
   }
+
+  var names: [String] { tensors.keys.sorted() }
 
   func tensor(_ name: String) throws -> Tensor { try #require(tensors[name], "no \(name)") }
 

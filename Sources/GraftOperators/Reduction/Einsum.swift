@@ -62,27 +62,56 @@ struct Einsum: Operator {
     _ builder: inout GradientBuilder
   ) throws {
     let labels = resolved.operands[index]
-    guard Set(labels).count == labels.count else {
-      throw GraftError.unsupported("Einsum has no gradient for an operand that repeats a letter")
-    }
+    let places = labels.indices.filter { labels.firstIndex(of: labels[$0]) == $0 }
+    let unique = places.map { labels[$0] }
     let others = inputs.indices.filter { $0 != index }
     let terms = [resolved.output] + others.map { resolved.operands[$0] }
-    let letters = try EinsumLetters(terms + [labels])
+    var letters = try EinsumLetters(terms + [labels])
     let known = Set(terms.joined())
-    let found = labels.filter(known.contains)
+    let found = unique.filter(known.contains)
     let equation =
       terms.map(letters.text).joined(separator: ",") + "->" + letters.text(found)
     var gradient = builder.add(
       "Einsum", [try builder.outputGradient()] + others.map { inputs[$0] },
       attributes: ["equation": .string(equation)])
+    let shape = builder.add("Shape", [inputs[index]])
     // Axes that only this operand had were summed over: all their elements have the same gradient.
-    if found.count < labels.count {
-      let missing = labels.indices.filter { !known.contains(labels[$0]) }.map(Int64.init)
+    if found.count < unique.count {
+      let missing = unique.indices.filter { !known.contains(unique[$0]) }.map(Int64.init)
       let axes = builder.addConstant(try Tensor(missing, shape: [missing.count]))
       gradient = builder.add("Unsqueeze", [gradient, axes])
       let ones = try builder.addScalar(1, like: inputs[index])
-      let shape = builder.add("Shape", [inputs[index]])
-      gradient = builder.add("Mul", [gradient, builder.add("Expand", [ones, shape])])
+      let extents = builder.add(
+        "Gather",
+        [shape, builder.addConstant(try Tensor(places.map(Int64.init), shape: [places.count]))])
+      gradient = builder.add("Mul", [gradient, builder.add("Expand", [ones, extents])])
+    }
+    // Axes that share a letter were read along their diagonal: the gradient is 0 beside it.
+    var operands = [gradient]
+    var parts = [letters.text(unique)]
+    var result = ""
+    for (place, label) in labels.enumerated() {
+      guard !places.contains(place) else {
+        result += letters.text([label])
+        continue
+      }
+      let letter = try letters.takeFree()
+      let extent = builder.add(
+        "Gather", [shape, builder.addConstant(try Tensor([Int64(place)], shape: [1]))])
+      let square = builder.add(
+        "Expand",
+        [
+          try builder.addScalar(0, like: inputs[index]),
+          builder.add("Concat", [extent, extent], attributes: ["axis": .int(0)]),
+        ])
+      operands.append(builder.add("EyeLike", [square]))
+      parts.append(letters.text([label]) + String(letter))
+      result.append(letter)
+    }
+    if operands.count > 1 {
+      gradient = builder.add(
+        "Einsum", operands,
+        attributes: ["equation": .string(parts.joined(separator: ",") + "->" + result)])
     }
     // Extents of 1 that were broadcast are summed, too.
     try builder.setBroadcastInputGradient(index, gradient)
@@ -104,7 +133,11 @@ struct Einsum: Operator {
       OperatorExample(
         "batches of diagonals", attributes: ["equation": .string("...ii ->...i")],
         inputs: [.floats([1, 2, 3, 4, 5, 6, 7, 8], [2, 2, 2])],
-        outputs: [.floats([1, 4, 5, 8], [2, 2])]),
+        outputs: [.floats([1, 4, 5, 8], [2, 2])], differentiableInputs: [0]),
+      OperatorExample(
+        "a trace and a product", attributes: ["equation": .string("ii,j->j")],
+        inputs: [.floats([1, 2, 3, 4], [2, 2]), .floats([1, -1, 2], [3])],
+        outputs: [.floats([5, -5, 10], [3])], differentiableInputs: [0, 1]),
       OperatorExample(
         "three operands", attributes: ["equation": .string("a,ab,b->")],
         inputs: [.floats([1, -2], [2]), matrix, .floats([1, 0.5, 2], [3])],
@@ -124,15 +157,18 @@ struct Einsum: Operator {
 /// Letters to write labels with, those of an ellipsis included.
 private struct EinsumLetters {
   private var letters: [EinsumLabel: Character] = [:]
+  private var free = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".makeIterator()
 
   init(_ terms: [[EinsumLabel]]) throws {
-    var free = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".makeIterator()
-    for label in terms.joined() where letters[label] == nil {
-      guard let letter = free.next() else {
-        throw GraftError.unsupported("Einsum has no gradient with more than 52 axes")
-      }
-      letters[label] = letter
+    for label in terms.joined() where letters[label] == nil { letters[label] = try takeFree() }
+  }
+
+  /// - Throws: `GraftError` if there is no letter left.
+  mutating func takeFree() throws -> Character {
+    guard let letter = free.next() else {
+      throw GraftError.unsupported("Einsum has no gradient with more than 52 axes")
     }
+    return letter
   }
 
   func text(_ labels: [EinsumLabel]) -> String { String(labels.compactMap { letters[$0] }) }
