@@ -20,6 +20,10 @@ package struct SoftmaxCrossEntropy: Loss {
 
   package func targetType(classCount: Int) -> TensorType { TensorType(.int64, [.symbol("N")]) }
 
+  package func forMixedTargets() -> any Loss {
+    CategoricalCrossEntropy(labelSmoothing: labelSmoothing, classWeights: classWeights)
+  }
+
   package func append(
     to graph: inout Graph, scores: ValueID, targets: ValueID
   ) throws -> ValueID {
