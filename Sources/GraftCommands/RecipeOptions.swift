@@ -41,9 +41,15 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Random changes of training pictures: flip, crop(4), crop(4,reflect), cutout(8), …; or none.",
+      "Random changes of training pictures, or none: \(AugmentationPipeline.usages.joined(separator: "; ")).",
       valueName: "changes"))
   var augment: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Let so many variants of each picture take turns, and keep what the frozen trunk makes of them.",
+      valueName: "variants"))
+  var cachedAugmentations: Int?
 
   @Option(help: "Shares of training, validation and test in percent, such as 70,15,15.")
   var split: String?
@@ -95,6 +101,7 @@ struct RecipeOptions: ParsableArguments {
     if let crop { result.crop = crop }
     if let interpolation { result.interpolation = interpolation }
     if let augment { result.augment = augment }
+    if let cachedAugmentations { result.cachedAugmentations = cachedAugmentations }
     if let split { result.split = split }
     if let batchSize { result.batchSize = batchSize }
     if let seed { result.seed = seed }

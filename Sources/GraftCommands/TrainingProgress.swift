@@ -15,7 +15,8 @@ final class TrainingProgress: TrainingObserver {
         + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
     print(
       "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each picture, "
-        + (phase.keepsFeatures ? "computed once" : "computed in every epoch"))
+        + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
+        + (phase.variantCount.map { " for each of \($0) variants" } ?? ""))
     fflush(nil)
     startOfEpoch = .now
   }

@@ -49,6 +49,8 @@ package struct PhaseSummary: Sendable {
   /// Bytes of one picture's features where the cut is, and whether they are kept.
   package var featureBytes: Int
   package var keepsFeatures: Bool
+  /// How many variants of each training picture take turns; `nil` if there is no fixed number.
+  package var variantCount: Int?
 }
 
 /// Where a run stands after a step.

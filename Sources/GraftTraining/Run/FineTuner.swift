@@ -43,6 +43,8 @@ package final class FineTuner {
   private struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
+    /// How many variants of each training picture take turns; `nil` if pictures change in every epoch, or never.
+    let variantCount: Int?
     var schedule: any LearningRateSchedule
   }
 
@@ -58,21 +60,20 @@ package final class FineTuner {
     self.observers = observers
     targets = ClassificationTargets(
       classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
-    if let name = recipe.loss {
-      loss = try Losses.named(name)
-    } else {
-      loss = model.isBinary ? BinaryCrossEntropy() : SoftmaxCrossEntropy()
-    }
+    augmentation = try recipe.augmentation
+    var loss: any Loss = model.isBinary ? BinaryCrossEntropy() : SoftmaxCrossEntropy()
+    if let name = recipe.loss { loss = try Losses.named(name) }
+    self.loss = augmentation?.mixesTargets == true ? try loss.forMixedTargets() : loss
     guard !data.training.isEmpty else {
       throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
     }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
     testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
-    augmentation = try recipe.augmentation
     batches = try PictureBatches(
       data.training + data.validation + data.test, preprocessing,
-      threadCount: options.executable.threadCount, augmentation: augmentation)
+      threadCount: options.executable.threadCount, trainingCount: trainingCount,
+      augmentation: augmentation)
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
       _ = try WeightSelection(phase.unfreeze).weights(of: model)
@@ -153,10 +154,12 @@ package final class FineTuner {
     let cut = try TrainableCut(model.graph(training: selected)) {
       $0.metadata[TrainingForm.headMark] != nil
     }
+    // Where nothing is frozen, there is nothing to be spared by seeing the same again.
+    let variantCount = cut.frozen.nodes.isEmpty ? nil : recipe.cachedAugmentations
     let store = try FeatureStore(
       cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
-      changingCount: augmentation == nil ? 0 : trainingCount, folder: options.featureFolder,
-      memoryLimit: options.featureMemoryLimit,
+      changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
+      folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
       options: options.executable)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
@@ -167,7 +170,7 @@ package final class FineTuner {
     phase = RunningPhase(
       trainer: try Trainer(
         cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)), settings: training),
-      store: store, schedule: schedule)
+      store: store, variantCount: variantCount, schedule: schedule)
   }
 
   /// Returns false if the run was interrupted.
@@ -189,11 +192,10 @@ package final class FineTuner {
         settings.learningRate
         * phase.schedule.factor(
           step: state.step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
-      let labels = numbers.map { batches.items[$0].label }
+      let (labels, tensor) = try trainingTargets(numbers)
       let result = try phase.trainer.step(
         inputs: try phase.store.features(of: numbers, augmentedIn: augmentationRound),
-        targets: try targets.tensor(labels, for: loss), learningRate: Float(rate),
-        step: state.step + 1)
+        targets: tensor, learningRate: Float(rate), step: state.step + 1)
       state.batch += 1
       state.step += 1
       state.lossSum += Double(result.loss) * Double(numbers.count)
@@ -241,12 +243,26 @@ package final class FineTuner {
     ).bits(at: purpose == 0 ? state.epoch : 0)
   }
 
+  /// The classes that training pictures count for, and what the loss compares scores with.
+  private func trainingTargets(_ numbers: [Int]) throws -> (labels: [Int], tensor: Tensor) {
+    guard let round = augmentationRound, augmentation?.mixesTargets == true else {
+      let labels = numbers.map { batches.items[$0].label }
+      return (labels, try targets.tensor(labels, for: loss))
+    }
+    let labels = numbers.map { number in
+      let mixture = batches.mixture(of: number, in: round)
+      return MixedLabel(
+        own: batches.items[number].label,
+        partner: batches.items[mixture?.partner ?? number].label, share: mixture?.share ?? 1)
+    }
+    return (labels.map(\.larger), try targets.tensor(mixed: labels))
+  }
+
   /// What this epoch's random changes of pictures follow from.
   private var augmentationRound: AugmentationRound? {
     guard augmentation != nil else { return nil }
-    let numbers = CounterRandom(
-      seed: Int(truncatingIfNeeded: recipe.seed), stream: 2, step: state.phase)
-    return AugmentationRound(seed: numbers.bits(at: state.epoch))
+    return AugmentationRound(
+      seed: recipe.seed, phase: state.phase, epoch: state.epoch, variantCount: phase?.variantCount)
   }
 
   private func checkpoint() throws -> Checkpoint {
@@ -269,7 +285,8 @@ package final class FineTuner {
       number: state.phase + 1, phaseCount: recipe.phases.count, recipe: settings,
       trainedWeightCount: count(selected), weightCount: count(weights),
       trainedLayerNames: weights.filter(selected.contains).map { model.graph[$0].name },
-      featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures)
+      featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures,
+      variantCount: phase.variantCount)
   }
 
   private func evaluate(

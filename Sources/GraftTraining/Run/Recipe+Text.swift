@@ -20,6 +20,7 @@ extension Recipe {
     crop = try values.decodeIfPresent(String.self, forKey: .crop)
     interpolation = try values.decodeIfPresent(String.self, forKey: .interpolation)
     augment = try values.decodeIfPresent(String.self, forKey: .augment)
+    cachedAugmentations = try values.decodeIfPresent(Int.self, forKey: .cachedAugmentations)
     try read(.split, into: &split)
     try read(.batchSize, into: &batchSize)
     try read(.seed, into: &seed)

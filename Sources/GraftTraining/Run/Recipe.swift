@@ -21,6 +21,9 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var interpolation: String?
   /// Random changes of training pictures, as ``AugmentationPipeline`` reads them.
   package var augment: String?
+  /// How many variants of each training picture take turns while part of the network is frozen, so that features can
+  /// be kept: an epoch's is its number modulo this. By default, each epoch has its own.
+  package var cachedAugmentations: Int?
   /// Shares of training, validation and test in percent.
   package var split = "80,20"
   package var batchSize = 256
@@ -77,7 +80,9 @@ package struct Recipe: Sendable, Codable, Hashable {
     case fromScratch = "from_scratch"
     case weights, cut, head
     case imageSize = "image_size"
-    case preprocess, resize, crop, interpolation, augment, split
+    case preprocess, resize, crop, interpolation, augment
+    case cachedAugmentations = "cached_augmentations"
+    case split
     case batchSize = "batch_size"
     case seed, shuffle, loss, phases
   }
@@ -88,6 +93,24 @@ package struct Recipe: Sendable, Codable, Hashable {
       guard let pipeline = try augment.map({ try AugmentationPipeline($0) }), !pipeline.isEmpty
       else { return nil }
       return pipeline
+    }
+  }
+
+  private func validateAugmentation() throws {
+    let augmentation = try augmentation
+    guard let count = cachedAugmentations else { return }
+    guard (1...1000).contains(count) else {
+      throw GraftError.usage("cached_augmentations \(count) is not between 1 and 1000")
+    }
+    guard let augmentation else {
+      throw GraftError.usage(
+        "cached_augmentations \(count) are variants of pictures that do not change",
+        hint: "Say how they change with --augment")
+    }
+    guard !augmentation.mixesTargets else {
+      throw GraftError.usage(
+        "cached_augmentations keep what the frozen part makes of one picture, not of two that are mixed",
+        hint: "Leave mixup and cutmix out, or do without --cached-augmentations")
     }
   }
 
@@ -108,7 +131,7 @@ package struct Recipe: Sendable, Codable, Hashable {
       }
     }
     _ = try HeadSpecification(head)
-    _ = try augmentation
+    try validateAugmentation()
     guard !fromScratch || weights == nil else {
       throw GraftError.usage("a network that is trained from scratch takes no weights")
     }
