@@ -4,6 +4,7 @@ import Graft
 import GraftData
 import GraftRuntime
 import GraftTraining
+import GraftVision
 
 /// What `graft finetune` and `graft train` share: all but the defaults.
 struct TrainingOptions: ParsableArguments {
@@ -23,6 +24,12 @@ struct TrainingOptions: ParsableArguments {
       "Train once for each of so many folds, each tested on pictures that the others train on.",
       valueName: "folds"))
   var crossValidate: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a sheet of pictures with the changes of --augment, and train nothing.",
+      valueName: "file.png"))
+  var preview: String?
 
   @Option(help: "Unreadable pictures to put up with.")
   var maxBad = 100
@@ -65,6 +72,7 @@ struct TrainingOptions: ParsableArguments {
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
     let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    if let preview { return try writePreview(to: preview, recipe, dataset) }
     let interruption = Interruption()
     guard let crossValidate else {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
@@ -117,6 +125,17 @@ struct TrainingOptions: ParsableArguments {
     }
     print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
+  }
+
+  private func writePreview(
+    to path: String, _ recipe: Recipe, _ dataset: PictureDataset
+  ) throws {
+    let data = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
+    let (_, preprocessing) = try TransferModel.make(recipe, classNames: data.classNames) { _ in }
+    let sheet = try AugmentationSheet(
+      recipe, training: data.training, preprocessing: preprocessing)
+    try sheet.image().writePNG(to: path)
+    print("\(path): pictures as they are, then as training sees them in its first epochs")
   }
 
   private func savedRecipe() throws -> Recipe {
