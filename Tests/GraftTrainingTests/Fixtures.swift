@@ -10,6 +10,8 @@ struct Fixtures {
   static let losses = Fixtures("losses")
   static let schedules = Fixtures("schedules")
   static let metrics = Fixtures("metrics")
+  /// From `tools/python/augmentation_fixtures.py`.
+  static let augmentations = Fixtures("augmentations")
 
   private let tensors: [String: Tensor]
 
@@ -19,6 +21,8 @@ struct Fixtures {
     let arrays = (try? NPZFile.read(path: path)) ?? []
     tensors = Dictionary(arrays.map { ($0.name, $0.tensor) }) { $1 }
   }
+
+  var names: [String] { tensors.keys.sorted() }
 
   func tensor(_ name: String) throws -> Tensor { try #require(tensors[name], "no \(name)") }
 
