@@ -72,7 +72,7 @@ package struct AugmentationPipeline: Sendable {
   package func mixture(
     ofPicture number: Int, among count: Int, size: PictureSize, in round: AugmentationRound
   ) -> Mixture? {
-    guard !mixing.isEmpty else { return nil }
+    guard !mixing.isEmpty, count > 0 else { return nil }
     var generator = SeededGenerator(seed: round.seed(ofPicture: number, stream: 1))
     let partner = generator.nextIndex(in: 0...count - 1)
     let chosen = mixing[generator.nextIndex(in: 0...mixing.count - 1)]

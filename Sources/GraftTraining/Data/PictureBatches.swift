@@ -16,10 +16,12 @@ package struct PictureBatches: Sendable {
   /// - Parameters:
   ///   - trainingCount: how many pictures, the first ones, are trained on
   ///   - augmentation: changes the pictures that are written with a round
+  ///   - decodedMemoryLimit: bytes of decoded pictures to hold in memory for further rounds
   /// - Throws: `GraftError` if the preprocessing does not make all pictures equally large.
   package init(
     _ items: [PictureDataset.Item], _ preprocessing: Preprocessing, threadCount: Int,
-    trainingCount: Int = 0, augmentation: AugmentationPipeline? = nil
+    trainingCount: Int = 0, augmentation: AugmentationPipeline? = nil,
+    decodedMemoryLimit: Int = DecodedPictures.memoryLimit
   ) throws {
     guard let size = preprocessing.fixedSize else {
       throw GraftError.usage(
@@ -34,7 +36,8 @@ package struct PictureBatches: Sendable {
     self.threadCount = threadCount
     self.augmentation = augmentation
     self.trainingCount = trainingCount
-    decoded = DecodedPictures(count: augmentation == nil ? 0 : items.count)
+    decoded = DecodedPictures(
+      count: augmentation == nil ? 0 : items.count, memoryLimit: decodedMemoryLimit)
   }
 
   /// Writes pictures one after the other, `[numbers.count, C, H, W]`.

@@ -106,9 +106,8 @@ extension Raster where Sample == UInt8 {
         guard sourceX >= 0, sourceX < Double(width), sourceY >= 0, sourceY < Double(height) else {
           continue
         }
-        let (left, top) = ((sourceX - 0.5).rounded(.down), (sourceY - 0.5).rounded(.down))
-        let (shareX, shareY) = (sourceX - 0.5 - left, sourceY - 0.5 - top)
-        let (column, row) = (Int(left), Int(top))
+        let (column, shareX) = split(sourceX - 0.5)
+        let (row, shareY) = split(sourceY - 0.5)
         let columns = (max(column, 0) * channelCount, min(column + 1, width - 1) * channelCount)
         let rows = (
           max(row, 0) * width * channelCount, min(row + 1, height - 1) * width * channelCount
@@ -127,4 +126,12 @@ extension Raster where Sample == UInt8 {
       }
     }
   }
+}
+
+/// A number as the whole number below it and the rest. (`rounded(.down)` is a call where SSE4.1 cannot be assumed.)
+@inline(__always)
+private func split(_ number: Double) -> (whole: Int, rest: Double) {
+  var whole = Int(number)
+  if Double(whole) > number { whole -= 1 }
+  return (whole, number - Double(whole))
 }
