@@ -1,3 +1,4 @@
+import Foundation
 import GraftRuntime
 
 /// A name with arguments, as recipes write layers, optimizers and schedules: `dense(128,relu,l2=1e-5)`.
@@ -84,9 +85,9 @@ package struct NamedCall: Sendable, Hashable {
     }
     let text = arguments.remove(at: index).value
     guard let number = Double(text), number.isFinite, range.contains(number) else {
+      let limits = String(format: "%g to %g", range.lowerBound, range.upperBound)
       throw GraftError.usage(
-        "'\(name)' cannot have \(text)",
-        hint: "Write \(usage), with a number from \(range.lowerBound) to \(range.upperBound)")
+        "'\(name)' cannot have \(text)", hint: "Write \(usage), with a number from \(limits)")
     }
     return number
   }
