@@ -129,10 +129,11 @@ void graft_png_close(graft_png_reader *reader) {
   free(reader);
 }
 
-uint8_t *graft_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int channel_count,
-                          size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]) {
-  png_image image = {.version = PNG_IMAGE_VERSION, .width = width, .height = height};
-  image.format = channel_count == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t height,
+                              size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]) {
+  png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
+  image.width = width;
+  image.height = height;
   png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
   uint8_t *const bytes = malloc(size);
   if (bytes == NULL) {

@@ -4,7 +4,6 @@ import Graft
 import GraftData
 import GraftRuntime
 import GraftTraining
-import GraftVision
 
 /// What `graft finetune` and `graft train` share: all but the defaults.
 struct TrainingOptions: ParsableArguments {
@@ -25,12 +24,6 @@ struct TrainingOptions: ParsableArguments {
       valueName: "folds"))
   var crossValidate: Int?
 
-  @Option(
-    help: ArgumentHelp(
-      "Write a sheet of pictures with the changes of --augment, and train nothing.",
-      valueName: "file.png"))
-  var preview: String?
-
   @Option(help: "Unreadable pictures to put up with.")
   var maxBad = 100
 
@@ -39,6 +32,12 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(help: "Megabytes of features to hold in memory; more go to a file.")
   var featureMemory = 2048
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a sheet of pictures with the changes of --augment, and train nothing.",
+      valueName: "file.png"))
+  var preview: String?
 
   @OptionGroup var compute: ComputeOptions
 
@@ -125,17 +124,6 @@ struct TrainingOptions: ParsableArguments {
     }
     print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
-  }
-
-  private func writePreview(
-    to path: String, _ recipe: Recipe, _ dataset: PictureDataset
-  ) throws {
-    let data = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
-    let (_, preprocessing) = try TransferModel.make(recipe, classNames: data.classNames) { _ in }
-    let sheet = try AugmentationSheet(
-      recipe, training: data.training, preprocessing: preprocessing)
-    try sheet.image().writePNG(to: path)
-    print("\(path): pictures as they are, then as training sees them in its first epochs")
   }
 
   private func savedRecipe() throws -> Recipe {

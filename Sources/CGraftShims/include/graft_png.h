@@ -34,9 +34,9 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
 
 void graft_png_close(graft_png_reader *reader);
 
-/// Encodes height x width x channel_count samples of 8 bits, 1 channel (grey) or 3 (RGB). Returns memory that `free`
-/// gives back, and its size in `byte_count`; NULL on failure, with the reason in `message`.
-uint8_t *graft_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int channel_count,
-                          size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]);
+/// Encodes height x width x 3 bytes as a PNG file in memory, which the caller frees. Returns NULL on
+/// failure, with the reason in `message`.
+uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t height,
+                              size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]);
 
 #endif

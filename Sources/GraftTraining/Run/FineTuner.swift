@@ -26,8 +26,8 @@ package final class FineTuner {
   private let targets: ClassificationTargets
   private let options: Options
   private let batches: PictureBatches
-  private let augmentation: AugmentationPipeline?
   private let trainingCount: Int
+  private let augmentation: AugmentationPipeline?
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
   private var observers: [any TrainingObserver] = []
