@@ -11,7 +11,6 @@ package final class FineTuningRun {
     package var fineTuner = FineTuner.Options()
     /// Whether to go on with what the folder holds.
     package var resumes = false
-    package var maximumBad = 0
 
     package init() {}
   }
@@ -21,7 +20,6 @@ package final class FineTuningRun {
   package let fineTuner: FineTuner
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
-  private let log: RunLog
   private let options: Options
 
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
@@ -64,29 +62,41 @@ package final class FineTuningRun {
     let (model, preprocessing) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
     self.preprocessing = preprocessing
-    let checkpoint =
-      options.resumes && FileManager.default.fileExists(atPath: checkpointPath)
-      ? try Checkpoint(path: checkpointPath) : nil
     var tunerOptions = options.fineTuner
     tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
-    try TextFile.makeFolder(folder)
-    log = try RunLog(folder: folder, lengths: checkpoint?.state.logLengths)
     fineTuner = try FineTuner(
-      recipe, model: model, data: data, preprocessing: preprocessing,
-      observers: [log] + observers, options: tunerOptions)
-    if let checkpoint { try withPlace(checkpointPath) { try fineTuner.resume(checkpoint) } }
-    try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-    if checkpoint == nil {
-      try writeBeginning(model)
-    } else {
+      recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
+      options: tunerOptions)
+    let resumed = try options.resumes ? FineTuningRun.checkpoint(folder, remark) : nil
+    if let resumed {
       try requireSamePictures()
+      try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
     }
-    let log = log
+    // Nothing was written up to here.
+    try TextFile.makeFolder(folder)
+    let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
+    fineTuner.observers.insert(log, at: 0)
+    if resumed == nil {
+      try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
+      try writeBeginning(model)
+    }
     fineTuner.save = { checkpoint in
       var checkpoint = checkpoint
       checkpoint.state.logLengths = try log.sync()
       try checkpoint.write(to: checkpointPath)
     }
+  }
+
+  /// Where the folder's run stands; `nil` if nothing of it was saved.
+  private static func checkpoint(
+    _ folder: String, _ remark: (String) -> Void
+  ) throws -> Checkpoint? {
+    let path = checkpointPath(folder)
+    guard FileManager.default.fileExists(atPath: path) else {
+      remark("\(folder) holds no checkpoint yet; starting from the beginning")
+      return nil
+    }
+    return try Checkpoint(path: path)
   }
 
   /// What others need to do the same: which picture belongs to which part, and the head's first weights.

@@ -1,6 +1,5 @@
 import Foundation
 import GraftTraining
-import GraftTensor
 
 /// The log of a run: a line for each epoch, as CSV for spreadsheets and as JSON lines for programs, and a line with
 /// the loss of each step.
@@ -11,6 +10,7 @@ package final class RunLog: TrainingObserver {
   private let encoder = JSONEncoder()
 
   /// - Parameter lengths: bytes that stay of a log which is there already; `nil` starts anew
+  /// - Throws: `GraftError` if the files cannot be written, another process writes them, or they are shorter than that.
   package init(folder: String, lengths: [String: Int]?) throws {
     csv = try AppendedFile("\(folder)/log.csv", length: lengths?["log.csv"] ?? 0)
     lines = try AppendedFile("\(folder)/log.jsonl", length: lengths?["log.jsonl"] ?? 0)
@@ -44,49 +44,5 @@ package final class RunLog: TrainingObserver {
     try lines.sync()
     try steps.sync()
     return ["log.csv": csv.length, "log.jsonl": lines.length, "steps.csv": steps.length]
-  }
-}
-
-/// A file that only grows.
-private final class AppendedFile {
-  private let path: String
-  private let descriptor: Int32
-  private(set) var length: Int
-
-  /// - Parameter length: what lies behind it is cut off
-  init(_ path: String, length: Int) throws {
-    self.path = path
-    self.length = length
-    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw GraftError(
-        .cannotCreate, String(cString: strerror(errno)), places: [path])
-    }
-    guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
-      throw failure
-    }
-  }
-
-  deinit { close(descriptor) }
-
-  func append(_ text: String) throws {
-    let bytes = Array(text.utf8)
-    var start = 0
-    while start < bytes.count {
-      let count = bytes[start...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-      guard count > 0 else {
-        if count < 0, errno == EINTR { continue }
-        throw failure
-      }
-      start += count
-    }
-    length += bytes.count
-  }
-
-  func sync() throws { guard fsync(descriptor) == 0 else { throw failure } }
-
-  private var failure: GraftError {
-    GraftError(
-      .inputOutput, "cannot be written: \(String(cString: strerror(errno)))", places: [path])
   }
 }

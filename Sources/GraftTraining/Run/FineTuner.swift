@@ -19,8 +19,8 @@ package final class FineTuner {
     package init() {}
   }
 
-  package private(set) var model: TransferModel
-  package private(set) var state = RunState()
+  package internal(set) var model: TransferModel
+  package internal(set) var state = RunState()
   package let recipe: Recipe
   private let loss: any Loss
   private let targets: ClassificationTargets
@@ -29,17 +29,17 @@ package final class FineTuner {
   private let trainingCount: Int
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
-  private var observers: [any TrainingObserver] = []
+  package var observers: [any TrainingObserver]
   /// Saves the state at the end of an epoch, and when the run is asked to stop.
   package var save: ((Checkpoint) throws -> Void)?
   /// Asked after each step.
   package var isInterrupted: () -> Bool = { false }
   /// Weights that training changed so far.
-  private var changed: Set<ValueID> = []
-  private var phase: RunningPhase?
+  var changed: Set<ValueID> = []
+  var phase: RunningPhase?
 
   /// What runs in the current phase.
-  private struct RunningPhase {
+  struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
     var schedule: any LearningRateSchedule
@@ -65,6 +65,11 @@ package final class FineTuner {
     guard !data.training.isEmpty else {
       throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
     }
+    guard recipe.batchSize <= data.training.count else {
+      throw GraftError.usage(
+        "batch_size \(recipe.batchSize) is more than the \(data.training.count) pictures to train on",
+        hint: "Take --batch-size \(data.training.count) or less")
+    }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
     testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
@@ -76,34 +81,6 @@ package final class FineTuner {
       _ = try WeightSelection(phase.unfreeze).weights(of: model)
       _ = try Optimizers.named(phase.optimizer)
       _ = try Schedules.named(phase.schedule)
-    }
-  }
-
-  /// Goes on where a checkpoint stands.
-  ///
-  /// - Throws: `GraftError` if it belongs to another recipe or other weights.
-  package func resume(_ checkpoint: Checkpoint) throws {
-    guard checkpoint.recipe == recipe else {
-      throw GraftError.usage(
-        "the checkpoint belongs to another recipe", hint: "Resume with the recipe of its folder")
-    }
-    state = checkpoint.state
-    let values = checkpoint.valuesByName
-    for phase in recipe.phases.prefix(state.phase + 1) {
-      changed.formUnion(try WeightSelection(phase.unfreeze).weights(of: model))
-    }
-    var restored: [ValueID: Tensor] = [:]
-    for (id, constant) in model.graph.constants {
-      guard let tensor = values[model.graph[id].name], tensor.shape == constant.shape,
-        tensor.elementType == constant.elementType
-      else { continue }
-      restored[id] = tensor
-    }
-    model.take(restored)
-    if state.phase < recipe.phases.count {
-      try startPhase()
-      // Between phases there is no state of an optimizer.
-      if state.step > 0 { try phase?.trainer.restore(values) }
     }
   }
 
@@ -144,10 +121,10 @@ package final class FineTuner {
     return true
   }
 
-  private func startPhase() throws {
+  func startPhase() throws {
     let settings = recipe.phases[state.phase]
     let selected = try WeightSelection(settings.unfreeze).weights(of: model)
-    changed.formUnion(selected)
+    changed.formUnion(model.changing(training: selected))
     let cut = try TrainableCut(model.graph(training: selected)) {
       $0.metadata[TrainingForm.headMark] != nil
     }
@@ -177,19 +154,19 @@ package final class FineTuner {
     }
     let batchSize = recipe.batchSize
     let stepCount = (trainingCount + batchSize - 1) / batchSize
+    func rate(_ step: Int) -> Double {
+      settings.learningRate
+        * phase.schedule.factor(
+          step: step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
+    }
     var clock = ContinuousClock.now
-    var rate = settings.learningRate
     while state.batch < stepCount {
       let start = state.batch * batchSize
       let numbers = Array(order[start..<min(start + batchSize, trainingCount)])
-      rate =
-        settings.learningRate
-        * phase.schedule.factor(
-          step: state.step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
       let labels = numbers.map { batches.items[$0].label }
       let result = try phase.trainer.step(
         inputs: try phase.store.features(of: numbers),
-        targets: try targets.tensor(labels, for: loss), learningRate: Float(rate),
+        targets: try targets.tensor(labels, for: loss), learningRate: Float(rate(state.step)),
         step: state.step + 1)
       state.batch += 1
       state.step += 1
@@ -206,8 +183,9 @@ package final class FineTuner {
     var record = EpochRecord(
       phase: state.phase + 1, epoch: state.epoch + 1,
       loss: state.lossSum / Double(state.pictureCount),
-      accuracy: Double(state.correctCount) / Double(state.pictureCount), learningRate: rate,
-      seconds: state.seconds, picturesPerSecond: Double(state.pictureCount) / state.seconds)
+      accuracy: Double(state.correctCount) / Double(state.pictureCount),
+      learningRate: rate(state.step - 1), seconds: state.seconds,
+      picturesPerSecond: Double(state.pictureCount) / state.seconds)
     if !validationRange.isEmpty {
       let result = try evaluate(validationRange, phase)
       record.validationLoss = result.loss
@@ -220,6 +198,11 @@ package final class FineTuner {
       try observer.epochEnded(record, progress: progress(stepCount, stepLoss: record.loss))
     }
     return true
+  }
+
+  var pictureCounts: RunState.PictureCounts {
+    RunState.PictureCounts(
+      training: trainingCount, validation: validationRange.count, test: testRange.count)
   }
 
   private func progress(_ stepCount: Int, stepLoss: Double) -> StepProgress {
@@ -236,15 +219,6 @@ package final class FineTuner {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
     ).bits(at: purpose == 0 ? state.epoch : 0)
-  }
-
-  private func checkpoint() throws -> Checkpoint {
-    var values = try phase?.trainer.state() ?? []
-    let names = Set(values.map(\.name))
-    for id in changed.sorted() where !names.contains(model.graph[id].name) {
-      if let tensor = model.graph.constants[id] { values.append((model.graph[id].name, tensor)) }
-    }
-    return Checkpoint(state: state, recipe: recipe, values: values)
   }
 
   private func summary(of phase: RunningPhase) throws -> PhaseSummary {
