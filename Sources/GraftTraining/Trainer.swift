@@ -13,6 +13,8 @@ package final class Trainer {
   /// What is to be trained, and how.
   package struct Settings: Sendable {
     package var loss: any Loss
+    /// What ``evaluate(inputs:targets:)`` reports; `nil` for ``loss``.
+    package var evaluationLoss: (any Loss)?
     package var optimizer: any Optimizer
     /// Penalties on parameters.
     package var penalties: [ValueID: WeightPenalty] = [:]
@@ -98,7 +100,7 @@ package final class Trainer {
     var inference = trainingForm.inferenceForm
     let evaluationTargets = inference.addInput(
       name: "targets", type: settings.loss.targetType(classCount: classCount))
-    var evaluationLoss = try settings.loss.append(
+    var evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
       to: &inference, scores: scores, targets: evaluationTargets)
     for id in trained {
       guard let penalty = settings.penalties[id] else { continue }

@@ -20,3 +20,8 @@ package protocol Loss: Sendable {
   /// - Throws: `GraftError` if the loss's settings are wrong.
   func append(to graph: inout Graph, scores: ValueID, targets: ValueID) throws -> ValueID
 }
+
+/// A loss that can weigh classes.
+package protocol WeightedLoss: Loss {
+  var classWeights: ClassWeights? { get set }
+}

@@ -36,6 +36,11 @@ extension FineTuner {
       state[id] = try values.tensor(keys[id], like: parameter)
     }
     trainer.restore(state)
+    guard recipe.earlyStopping != nil, self.state.epoch > 0 else { return }
+    bestOfPhase = try trainer.values().reduce(into: [:]) { best, entry in
+      let key = CheckpointKeys.bestPrefix + keys[entry.key]
+      best[entry.key] = try values.tensor(key, like: entry.value)
+    }
   }
 
   /// All that continuing the run takes.
@@ -47,7 +52,10 @@ extension FineTuner {
       keys.add(trainer.parameterNames)
       tensors.merge(try trainer.state()) { _, trained in trained }
     }
-    let values = tensors.sorted { $0.key < $1.key }.map { (name: keys[$0.key], tensor: $0.value) }
+    var values = tensors.sorted { $0.key < $1.key }.map { (name: keys[$0.key], tensor: $0.value) }
+    values += (bestOfPhase ?? [:]).sorted { $0.key < $1.key }.map {
+      (name: CheckpointKeys.bestPrefix + keys[$0.key], tensor: $0.value)
+    }
     return Checkpoint(state: state, recipe: recipe, values: values)
   }
 }

@@ -23,6 +23,8 @@ package final class FineTuner {
   package internal(set) var state = RunState()
   package let recipe: Recipe
   private let loss: any Loss
+  /// Without class weights, so that results can be compared.
+  private let evaluationLoss: any Loss
   private let targets: ClassificationTargets
   private let options: Options
   private let batches: PictureBatches
@@ -32,11 +34,15 @@ package final class FineTuner {
   package var observers: [any TrainingObserver]
   /// Saves the state at the end of an epoch, and when the run is asked to stop.
   package var save: ((Checkpoint) throws -> Void)?
+  /// Saves the state at the end of an epoch that no earlier one was better than.
+  package var saveBest: ((Checkpoint) throws -> Void)?
   /// Asked after each step.
   package var isInterrupted: () -> Bool = { false }
   /// Weights that training changed so far.
   var changed: Set<ValueID> = []
   var phase: RunningPhase?
+  /// With early stopping, the weights after the best epoch of the current phase.
+  var bestOfPhase: [ValueID: Tensor]?
 
   /// What runs in the current phase.
   struct RunningPhase {
@@ -57,11 +63,8 @@ package final class FineTuner {
     self.observers = observers
     targets = ClassificationTargets(
       classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
-    if let name = recipe.loss {
-      loss = try Losses.named(name)
-    } else {
-      loss = model.isBinary ? BinaryCrossEntropy() : SoftmaxCrossEntropy()
-    }
+    (loss, evaluationLoss) = try recipe.losses(
+      classNames: model.classNames, labels: data.training.map(\.label))
     guard !data.training.isEmpty else {
       throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
     }
@@ -82,6 +85,11 @@ package final class FineTuner {
       _ = try Optimizers.named(phase.optimizer)
       _ = try Schedules.named(phase.schedule)
     }
+    _ = try learningRateFactors()
+  }
+
+  private func learningRateFactors() throws -> [ValueID: Float] {
+    try recipe.learningRateFactors.map { try LearningRateFactors($0).factors(of: model) } ?? [:]
   }
 
   /// Trains to the end of the recipe.
@@ -93,7 +101,7 @@ package final class FineTuner {
       if phase == nil { try startPhase() }
       guard let phase else { break }
       for observer in observers { try observer.phaseStarted(summary(of: phase)) }
-      while state.epoch < recipe.phases[state.phase].epochs {
+      while !isPhaseDone {
         // What came of the last epoch may have changed the schedule.
         guard try runEpoch(self.phase ?? phase) else {
           try save?(checkpoint())
@@ -101,8 +109,10 @@ package final class FineTuner {
         }
         state.epoch += 1
         state.startEpoch()
-        if state.epoch < recipe.phases[state.phase].epochs { try save?(checkpoint()) }
+        try keepBest()
+        if !isPhaseDone { try save?(checkpoint()) }
       }
+      try takeBest()
       if !testRange.isEmpty {
         let result = try evaluate(testRange, phase)
         state.phaseResults.append(
@@ -134,6 +144,10 @@ package final class FineTuner {
       options: options.executable)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
+    training.evaluationLoss = evaluationLoss
+    training.clipping = try recipe.gradientClipping.map { try GradientClipping.named($0) }
+    training.accumulationSteps = recipe.accumulationSteps
+    training.learningRateFactors = try learningRateFactors()
     training.penalties = model.penalties
     training.options = options.executable
     var schedule = try Schedules.named(settings.schedule)
@@ -191,12 +205,16 @@ package final class FineTuner {
       record.validationLoss = result.loss
       record.validationAccuracy = result.accuracy
     }
-    state.history.append(record)
-    self.phase?.schedule.epochEnded(loss: record.validationLoss ?? record.loss)
-    state.schedule = self.phase?.schedule.memory
-    for observer in observers {
-      try observer.epochEnded(record, progress: progress(stepCount, stepLoss: record.loss))
+    guard record.watchedLoss.isFinite else {
+      throw GraftError(
+        .badData, "the validation loss is \(record.watchedLoss) after epoch \(record.epoch)",
+        hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
+    let progress = progress(stepCount, stepLoss: record.loss)
+    state.history.append(record)
+    self.phase?.schedule.epochEnded(loss: record.watchedLoss)
+    state.schedule = self.phase?.schedule.memory
+    for observer in observers { try observer.epochEnded(record, progress: progress) }
     return true
   }
 
@@ -209,7 +227,8 @@ package final class FineTuner {
     StepProgress(
       phase: state.phase + 1, epoch: state.epoch + 1,
       epochCount: recipe.phases[state.phase].epochs, step: state.batch, stepCount: stepCount,
-      stepLoss: stepLoss, loss: state.lossSum / Double(max(1, state.pictureCount)),
+      totalStep: state.history.count * stepCount + state.batch, stepLoss: stepLoss,
+      loss: state.lossSum / Double(max(1, state.pictureCount)),
       accuracy: Double(state.correctCount) / Double(max(1, state.pictureCount)),
       picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
   }

@@ -61,7 +61,10 @@ extension RunState {
       if number == phase {
         guard count == epoch else { return false }
       } else {
-        guard count == settings.epochs else { return false }
+        guard
+          count == settings.epochs
+            || recipe.earlyStopping != nil && (1..<max(1, settings.epochs)).contains(count)
+        else { return false }
       }
     }
     return records.isEmpty
