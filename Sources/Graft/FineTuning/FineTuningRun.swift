@@ -21,6 +21,8 @@ package final class FineTuningRun {
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
   private let options: Options
+  /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
+  package private(set) var evaluated: (part: String, result: EvaluationResult)?
 
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
   package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
@@ -80,11 +82,15 @@ package final class FineTuningRun {
       try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
       try writeBeginning(model)
     }
-    fineTuner.save = { checkpoint in
-      var checkpoint = checkpoint
-      checkpoint.state.logLengths = try log.sync()
-      try checkpoint.write(to: checkpointPath)
+    func writing(to path: String) -> (Checkpoint) throws -> Void {
+      { checkpoint in
+        var checkpoint = checkpoint
+        checkpoint.state.logLengths = try log.sync()
+        try checkpoint.write(to: path)
+      }
     }
+    fineTuner.save = writing(to: checkpointPath)
+    fineTuner.saveBest = writing(to: "\(folder)/best.npz")
   }
 
   /// Where the folder's run stands; `nil` if nothing of it was saved.
@@ -142,22 +148,42 @@ package final class FineTuningRun {
   ///
   /// - Returns: whether it came to the end; false if it was interrupted.
   package func run() throws -> Bool {
+    guard !isDone else { return true }
     guard try fineTuner.run() else { return false }
     try fineTuner.model.export(to: modelPath, preprocessing)
     try writeReport()
     return true
   }
 
-  /// `report.html` and `curves.svg`.
+  /// Whether the folder's run came to its end before; the report is written last.
+  private var isDone: Bool {
+    fineTuner.state.phase == recipe.phases.count
+      && [modelPath, reportPath].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+  }
+
+  private var reportPath: String { "\(folder)/report.html" }
+
+  /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
   private func writeReport() throws {
     let part = data.test.isEmpty ? "validation" : "test"
     let items = data.test.isEmpty ? data.validation : data.test
     let result = try evaluate(items)
+    let history = fineTuner.state.history
+    if let result {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+      let text = String(decoding: try encoder.encode(result), as: UTF8.self)
+      try TextFile.save(text + "\n", to: "\(folder)/evaluation.json")
+    }
+    try TextFile.save(CurveDrawing.svg(history), to: "\(folder)/curves.svg")
+    try CurveDrawing.image(history).pngFile().withUnsafeBytes {
+      try AtomicFile.write($0, to: "\(folder)/curves.png")
+    }
     let report = RunReport(
-      recipe: recipe, history: fineTuner.state.history, model: fineTuner.model, data: data,
+      recipe: recipe, history: history, model: fineTuner.model, data: data,
       evaluated: result.map { (part, items, $0) })
-    try TextFile.save(try report.html(), to: "\(folder)/report.html")
-    try TextFile.save(CurveDrawing.svg(fineTuner.state.history), to: "\(folder)/curves.svg")
+    try TextFile.save(try report.html(), to: reportPath)
+    evaluated = result.map { (part, $0) }
   }
 
   /// How the trained model does on the pictures that were set apart; `nil` if there are none.
