@@ -40,9 +40,6 @@ struct TrainingOptions: ParsableArguments {
       guard (2...1000).contains(crossValidate) else {
         throw ValidationError("--cross-validate takes 2 folds or more.")
       }
-      guard !resume else {
-        throw ValidationError("--resume goes on with one run; --cross-validate makes several.")
-      }
     }
     guard featureMemory >= 0, featureMemory <= 1 << 30, maxBad >= 0 else {
       throw ValidationError("--feature-memory and --max-bad take no negative numbers.")
@@ -75,7 +72,7 @@ struct TrainingOptions: ParsableArguments {
     for (index, split) in try dataset.folds(count: crossValidate, seed: recipe.seed).enumerated() {
       print("fold \(index + 1) of \(crossValidate)")
       let results = try train(
-        command, recipe, split, folder: "\(output)/fold\(index + 1)", options, interruption)
+        command, recipe, split, folder: foldFolder(index + 1), options, interruption)
       accuracies.append(results.map(\.accuracy))
     }
     for phase in accuracies[0].indices {
@@ -95,6 +92,10 @@ struct TrainingOptions: ParsableArguments {
     _ options: FineTuningRun.Options,
     _ interruption: Interruption
   ) throws -> [RunState.PhaseResult] {
+    var options = options
+    // Of several folds, those behind the one that was interrupted have not begun.
+    options.resumes =
+      resume && FileManager.default.fileExists(atPath: FineTuningRun.recipePath(folder))
     let progress = TrainingProgress()
     let run = try FineTuningRun(
       recipe, data: data, folder: folder, observers: [progress], options: options
@@ -106,7 +107,7 @@ struct TrainingOptions: ParsableArguments {
     run.fineTuner.isInterrupted = { interruption.isRequested }
     guard try run.run() else {
       print("Interrupted; everything up to this step is saved.")
-      print("Continue: graft \(command) \(self.data) --output \(output) --resume")
+      print("Continue: graft \(continuation(command))")
       throw ExitStatus(code: 130)
     }
     for result in run.fineTuner.state.phaseResults {
@@ -115,15 +116,32 @@ struct TrainingOptions: ParsableArguments {
           format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
           result.accuracy * 100))
     }
+    if let (part, result) = run.evaluated {
+      print("on the \(part) pictures: " + EvaluateCommand.summary(result))
+    }
     print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
   }
 
+  private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }
+
+  /// What goes on with an interrupted run.
+  private func continuation(_ command: String) -> String {
+    var words = [command, data, "--output", output]
+    if let crossValidate { words += ["--cross-validate", "\(crossValidate)"] }
+    if maxBad != 100 { words += ["--max-bad", "\(maxBad)"] }
+    return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
+  }
+
   private func savedRecipe() throws -> Recipe {
-    let path = FineTuningRun.recipePath(output)
+    let path = FineTuningRun.recipePath(crossValidate == nil ? output : foldFolder(1))
     guard FileManager.default.fileExists(atPath: path) else {
+      let isOfFolds = FileManager.default.fileExists(
+        atPath: FineTuningRun.recipePath(foldFolder(1)))
       throw GraftError(
-        .noInput, "holds no run to go on with", places: [output], hint: "Leave --resume out")
+        .noInput, "holds no run to go on with", places: [output],
+        hint: crossValidate == nil && isOfFolds
+          ? "It holds those of --cross-validate; say that again" : "Leave --resume out")
     }
     return try RecipeOptions.read(path)
   }
