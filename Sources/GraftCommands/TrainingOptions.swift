@@ -24,6 +24,10 @@ struct TrainingOptions: ParsableArguments {
       valueName: "folds"))
   var crossValidate: Int?
 
+  @Flag(
+    help: "Try learning rates that grow from step to step in the first phase, and suggest one.")
+  var findLearningRate = false
+
   @Option(help: "Unreadable pictures to put up with.")
   var maxBad = 100
 
@@ -40,6 +44,9 @@ struct TrainingOptions: ParsableArguments {
       guard (2...1000).contains(crossValidate) else {
         throw ValidationError("--cross-validate takes 2 folds or more.")
       }
+    }
+    guard !findLearningRate || crossValidate == nil && !resume else {
+      throw ValidationError("--find-learning-rate trains no run that could go on or have folds.")
     }
     guard featureMemory >= 0, featureMemory <= 1 << 30, maxBad >= 0 else {
       throw ValidationError("--feature-memory and --max-bad take no negative numbers.")
@@ -65,6 +72,9 @@ struct TrainingOptions: ParsableArguments {
     let interruption = Interruption()
     guard let crossValidate else {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
+      guard !findLearningRate else {
+        return try search(recipe, split, options.fineTuner, interruption)
+      }
       _ = try train(command, recipe, split, folder: output, options, interruption)
       return
     }
@@ -121,6 +131,25 @@ struct TrainingOptions: ParsableArguments {
     }
     print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
+  }
+
+  private func search(
+    _ recipe: Recipe, _ data: DatasetSplit, _ options: FineTuner.Options,
+    _ interruption: Interruption
+  ) throws {
+    let search = try LearningRateSearch(
+      recipe, data: data, folder: output, observers: [TrainingProgress()], options: options
+    ) { Terminal.printError("note: \($0)") }
+    guard let range = try search.run(isInterrupted: { interruption.isRequested }) else {
+      throw ExitStatus(code: 130)
+    }
+    print("\(range.points.count) learning rates: \(search.csvPath), \(search.chartPath)")
+    guard let suggestion = range.suggestion else {
+      print("The loss falls at none of them; look at the data, or at what is trained.")
+      return
+    }
+    let rate = String(format: "%.1e", suggestion)
+    print("suggestion: --learning-rate \(rate), where the loss falls fastest")
   }
 
   private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }

@@ -103,14 +103,14 @@ private struct ProtocolBuffer {
 ///
 /// Source: RFC 3720, appendix B.4; the mask is that of
 /// <https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/lib/hash/crc32c.h>
-enum CRC32C {
+package enum CRC32C {
   private static let table: [UInt32] = (0..<256).map { index in
     (0..<8).reduce(UInt32(index)) { value, _ in
       value & 1 == 1 ? value >> 1 ^ 0x82f6_3b78 : value >> 1
     }
   }
 
-  static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  package static func checksum(_ bytes: [UInt8]) -> UInt32 {
     ~bytes.reduce(~0) { table[Int(($0 ^ UInt32($1)) & 0xff)] ^ $0 >> 8 }
   }
 

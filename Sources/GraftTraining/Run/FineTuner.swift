@@ -22,12 +22,12 @@ package final class FineTuner {
   package internal(set) var model: TransferModel
   package internal(set) var state = RunState()
   package let recipe: Recipe
-  private let loss: any Loss
+  let loss: any Loss
   /// Without class weights, so that results can be compared.
   private let evaluationLoss: any Loss
-  private let targets: ClassificationTargets
+  let targets: ClassificationTargets
   private let options: Options
-  private let batches: PictureBatches
+  let batches: PictureBatches
   private let trainingCount: Int
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
@@ -234,13 +234,13 @@ package final class FineTuner {
   }
 
   /// A seed for one purpose at this position of the run.
-  private func positionSeed(_ purpose: Int) -> UInt64 {
+  func positionSeed(_ purpose: Int) -> UInt64 {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
     ).bits(at: purpose == 0 ? state.epoch : 0)
   }
 
-  private func summary(of phase: RunningPhase) throws -> PhaseSummary {
+  func summary(of phase: RunningPhase) throws -> PhaseSummary {
     let settings = recipe.phases[state.phase]
     let selected = try WeightSelection(settings.unfreeze).weights(of: model)
     let weights = model.weights
