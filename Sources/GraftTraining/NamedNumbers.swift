@@ -25,8 +25,8 @@ enum NamedNumbers {
       result.append((name, value))
       rest = ""
     }
-    guard rest.isEmpty, !result.isEmpty else {
-      throw GraftError.usage("\(property): '\(rest)' has no number", hint: "Write NAME=0.5")
+    guard rest.isEmpty, !text.hasSuffix(","), !result.isEmpty else {
+      throw GraftError.usage("\(property): '\(text)' lacks a number", hint: "Write NAME=0.5")
     }
     return result
   }

@@ -29,7 +29,10 @@ final class AppendedFile {
         "the log is damaged: it has \(status.st_size) bytes, and the checkpoint knows of \(length)",
         places: [path], hint: "Restore it, or start another run with --output")
     }
-    guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
+    let isLonger = Int(status.st_size) > length
+    guard !isLonger || ftruncate(descriptor, off_t(length)) == 0,
+      lseek(descriptor, 0, SEEK_END) >= 0
+    else {
       throw failure
     }
   }

@@ -78,6 +78,7 @@ package final class FineTuningRun {
     try TextFile.makeFolder(folder)
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
     fineTuner.observers.insert(log, at: 0)
+    if options.resumes { removeLeftovers() }
     if resumed == nil {
       try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
       try writeBeginning(model)
@@ -91,6 +92,21 @@ package final class FineTuningRun {
     }
     fineTuner.save = writing(to: checkpointPath)
     fineTuner.saveBest = writing(to: "\(folder)/best.npz")
+  }
+
+  /// Files that a run which was killed had not finished; their names begin with that of the file.
+  private func removeLeftovers() {
+    let files = [
+      "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
+      "evaluation.json", "curves.svg", "curves.png", "report.html",
+    ]
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names {
+      let isUnfinished = files.contains { file in
+        name.hasPrefix("\(file).part") || name.hasPrefix("\(file).") && name.hasSuffix(".tmp")
+      }
+      if isUnfinished { unlink("\(folder)/\(name)") }
+    }
   }
 
   /// Where the folder's run stands; `nil` if nothing of it was saved.
