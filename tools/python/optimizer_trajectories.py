@@ -118,13 +118,16 @@ def losses():
     binary[0, 0] = binary[1, 1] = 1
     signs = binary * 2 - 1
     rates = floats(random.uniform(0.1, 3, size=(count, classes)))
+    column, binary_labels = scores[:, :1], (labels % 2).astype(np.float64)[:, None]
+    binary_class_weights = floats([0.5, 3])
     class_weights = floats([1, 0.5, 2, 0.25])
     # As Model.fit makes them of class_weight.
     weights = class_weights[labels]
     arrays = {
         "scores": scores, "labels": labels, "one_hot": one_hot, "soft": soft, "binary": binary,
         "signs": signs, "reals": reals, "counts": counts, "probabilities": probabilities,
-        "rates": rates, "class_weights": class_weights,
+        "rates": rates, "class_weights": class_weights, "column": column,
+        "binary_labels": binary_labels, "binary_class_weights": binary_class_weights,
     }  # fmt: skip
     l = keras.losses
     sparse = l.SparseCategoricalCrossentropy(from_logits=True)
@@ -140,6 +143,10 @@ def losses():
         "categorical_smoothed": (hot_smooth, soft, scores, None),
         "categorical_weights": (hot, one_hot, scores, weights),
         "binary": (l.BinaryCrossentropy(from_logits=True), binary, scores, None),
+        "binary_weights": (
+            l.BinaryCrossentropy(from_logits=True), binary_labels, column,
+            binary_class_weights[labels % 2],
+        ),
         "binary_probabilities": (l.BinaryCrossentropy(), binary, probabilities, None),
         "mean_squared_error": (l.MeanSquaredError(), reals, scores, None),
         "mean_absolute_error": (l.MeanAbsoluteError(), reals, scores, None),
