@@ -149,7 +149,7 @@ struct TrainingOptions: ParsableArguments {
       return
     }
     let rate = String(format: "%.1e", suggestion)
-    print("suggestion: --learning-rate \(rate), where the loss falls fastest")
+    print("suggestion: --learning-rate \(rate), a tenth of that with the least loss")
   }
 
   private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }

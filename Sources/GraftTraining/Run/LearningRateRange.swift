@@ -17,7 +17,7 @@ package struct LearningRateRange: Sendable {
   package static let stepCount = 300
   private static let smoothing = 0.98
   /// Steps at the beginning that say too little to suggest one of them.
-  private static let settlingCount = 10
+  private static let settlingCount = 30
 
   package private(set) var points: [Point] = []
   private var average = 0.0
@@ -47,17 +47,14 @@ package struct LearningRateRange: Sendable {
     return last.smoothedLoss > 4 * least
   }
 
-  /// The rate at which the smoothed loss falls fastest, in front of its least; `nil` if it does not fall.
+  /// A tenth of the rate with the least smoothed loss, behind which it begins to diverge; `nil` if it did not fall
+  /// noticeably. (Where it falls fastest is another usual choice, but hangs on noise when batches are small.)
   package var suggestion: Double? {
-    guard let least = points.indices.min(by: { points[$0].smoothedLoss < points[$1].smoothedLoss })
+    let settled = points.dropFirst(LearningRateRange.settlingCount)
+    guard let first = settled.first,
+      let least = settled.min(by: { $0.smoothedLoss < $1.smoothedLoss }),
+      least.smoothedLoss < 0.98 * first.smoothedLoss
     else { return nil }
-    let candidates = (LearningRateRange.settlingCount..<max(least, LearningRateRange.settlingCount))
-    func slope(_ index: Int) -> Double {
-      points[index + 1].smoothedLoss - points[index - 1].smoothedLoss
-    }
-    guard let steepest = candidates.min(by: { slope($0) < slope($1) }), slope(steepest) < 0 else {
-      return nil
-    }
-    return points[steepest].learningRate
+    return least.learningRate / 10
   }
 }
