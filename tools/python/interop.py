@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -588,6 +589,56 @@ class FineTuning(unittest.TestCase):
         with np.load(self.path / "run" / "last.npz") as arrays:
             for name in arrays.files:
                 self.assertTrue(np.isfinite(arrays[name]).all(), name)
+
+    def test_full_disks_leave_the_last_checkpoint(self):
+        options = [*self.TRUNK, "--batch-size", 8, "--epochs", 150, "--unfreeze", "none"]
+        whole = self.finetune(*options, output="whole")
+        self.assertEqual(whole.returncode, 0, whole.stderr)
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, 16 << 10))
+
+        result = subprocess.run(
+            [GRAFT, "finetune", "pictures.npz", "--output", "run", *map(str, options)],
+            capture_output=True, text=True, cwd=self.path, preexec_fn=limit,
+        )  # fmt: skip
+        self.assertEqual(result.returncode, 74, result.stderr)
+        self.assertIn("File too large", result.stderr)
+        resumed = self.finetune("--resume")
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertNotIn("from the beginning", resumed.stderr)
+        for name in ["model.onnx", "steps.csv"]:
+            self.assertEqual(
+                (self.path / "run" / name).read_bytes(), (self.path / "whole" / name).read_bytes())
+
+    def test_pictures_that_vanish_leave_the_last_checkpoint(self):
+        with np.load(self.path / "pictures.npz") as arrays:
+            for index, (picture, label) in enumerate(zip(arrays["x"], arrays["y"])):
+                folder = self.path / "pictures" / f"class{label}"
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture).save(folder / f"{index}.png")
+        options = [
+            *self.TRUNK, "--batch-size", 8, "--epochs", 1_000_000, "--unfreeze", "none",
+            "--no-feature-cache",
+        ]  # fmt: skip
+        process = subprocess.Popen(
+            [GRAFT, "finetune", "pictures", "--output", "run", *map(str, options)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=self.path,
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not (self.path / "run" / "last.npz").exists():
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+            (self.path / "pictures").rename(self.path / "elsewhere")
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        self.assertEqual(process.returncode, 66, errors)
+        self.assertIn(".png", errors)
+        with np.load(self.path / "run" / "last.npz") as arrays:
+            self.assertGreater(len([arrays[name] for name in arrays.files]), 4)
 
     def test_learning_rates_are_found(self):
         result = self.finetune(*self.TRUNK, "--batch-size", 8, "--find-learning-rate")

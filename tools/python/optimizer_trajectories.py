@@ -12,6 +12,8 @@ seeded: the files are the same for every run.
                     parameters, [2, 2] and [3].
     losses.npz      scores and targets; NAME.loss [] and NAME.gradient [N, K] for each loss
     schedules.npz   NAME [STEPS] for each schedule: the learning rate of each step
+    early_stopping.npz  losses [20, 30], patience [20]; best and stopped [20]: the epoch, from 0, with
+                    the least loss, and the one after which training stops
     metrics.npz     scores, labels, and what is measured of them
 """
 
@@ -237,6 +239,42 @@ def schedules():
     )
 
 
+# Early stopping
+
+
+def early_stopping():
+    random = np.random.default_rng(4)
+    # Few different values, so that some are equal; falling at first.
+    losses = floats(np.round(random.normal(size=(20, 30)) + 4 * np.exp(-np.arange(30) / 5), 1))
+    patience = np.arange(20) % 6 + 1
+
+    class Model:
+        stop_training = False
+
+        def get_weights(self):
+            return []
+
+        def set_weights(self, weights):
+            pass
+
+    best, stopped = [], []
+    for row, count in zip(losses, patience):
+        callback = keras.callbacks.EarlyStopping(
+            monitor="val_loss", mode="min", patience=int(count), restore_best_weights=True)
+        model = Model()
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch, loss in enumerate(row):
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+            if model.stop_training:
+                break
+        best.append(callback.best_epoch)
+        stopped.append(epoch)
+    write(
+        "early_stopping.npz",
+        {"losses": losses, "patience": patience, "best": best, "stopped": stopped})
+
+
 # Metrics
 
 
@@ -294,4 +332,5 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 optimizers()
 losses()
 schedules()
+early_stopping()
 metrics()

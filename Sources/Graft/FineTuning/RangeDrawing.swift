@@ -25,7 +25,8 @@ package enum RangeDrawing {
         LineChart.Curve(name: "smoothed", color: 0x1668a7, points: points(\.smoothedLoss)),
       ],
       range: low...high, axisTitle: "learning rate",
-      axisLabels: [low.rounded(.up), high.rounded(.down)].filter { (low...high).contains($0) }
+      // Two powers of ten, with room for the title between them and at the edges.
+      axisLabels: [-6, min(0, high.rounded(.down))].filter { (low...high).contains($0) }
         .map { ($0, String(format: "%.0e", pow(10, $0))) },
       separators: range.suggestion.map { [log10($0)] } ?? [], format: "%.3g")
     var canvas = SVGCanvas(width: Int(LineChart.width), height: Int(LineChart.height))

@@ -1,6 +1,10 @@
 import GraftRuntime
 
+/// The records of a phase.
 extension [EpochRecord] {
+  /// Epochs since the loss became smaller.
+  package var epochsWithoutBetter: Int { bestIndex.map { count - 1 - $0 } ?? 0 }
+
   /// The index of the epoch with the smallest ``EpochRecord/watchedLoss``, the first one among equals.
   package var bestIndex: Int? { indices.min { self[$0].watchedLoss < self[$1].watchedLoss } }
 }
@@ -17,23 +21,17 @@ extension FineTuner {
     state.history.suffix(state.epoch).filter { $0.phase == state.phase + 1 }
   }
 
-  /// Epochs of the current phase since its loss became smaller.
-  private var epochsWithoutBetter: Int {
-    let records = recordsOfPhase
-    return records.bestIndex.map { records.count - 1 - $0 } ?? 0
-  }
-
   /// Whether the current phase has come to its end, be it an early one.
   ///
   /// Source: <https://keras.io/api/callbacks/early_stopping/>
   var isPhaseDone: Bool {
     state.epoch >= recipe.phases[state.phase].epochs
-      || recipe.earlyStopping.map { epochsWithoutBetter >= $0 } ?? false
+      || recipe.earlyStopping.map { recordsOfPhase.epochsWithoutBetter >= $0 } ?? false
   }
 
   /// Takes note of the weights if no epoch before was better.
   func keepBest() throws {
-    if recipe.earlyStopping != nil, epochsWithoutBetter == 0 {
+    if recipe.earlyStopping != nil, recordsOfPhase.epochsWithoutBetter == 0 {
       bestOfPhase = try phase?.trainer.values()
     }
     if state.history.bestIndex == state.history.count - 1 { try saveBest?(checkpoint()) }
