@@ -39,6 +39,12 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
   var interpolation: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Random changes of training pictures: flip, crop(4), crop(4,reflect), cutout(8), …; or none.",
+      valueName: "changes"))
+  var augment: String?
+
   @Option(help: "Shares of training, validation and test in percent, such as 70,15,15.")
   var split: String?
 
@@ -107,6 +113,7 @@ struct RecipeOptions: ParsableArguments {
     if let resize { result.resize = resize }
     if let crop { result.crop = crop }
     if let interpolation { result.interpolation = interpolation }
+    if let augment { result.augment = augment }
     if let split { result.split = split }
     if let batchSize { result.batchSize = batchSize }
     if let seed { result.seed = seed }

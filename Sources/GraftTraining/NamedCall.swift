@@ -69,6 +69,39 @@ package struct NamedCall: Sendable, Hashable {
     return count
   }
 
+  /// Takes the first argument without a key away, which must be a number.
+  ///
+  /// - Parameters:
+  ///   - value: where there is none; `nil` makes that an error
+  ///   - usage: how the call is written, for messages
+  /// - Throws: `GraftError` if it is no number in `range`.
+  package mutating func takeNumber(
+    default value: Double? = nil, in range: ClosedRange<Double>, usage: String
+  ) throws -> Double {
+    guard let index = arguments.firstIndex(where: { $0.key == nil }) else {
+      if let value { return value }
+      throw GraftError.usage("'\(name)' lacks its number", hint: "Write \(usage)")
+    }
+    let text = arguments.remove(at: index).value
+    guard let number = Double(text), number.isFinite, range.contains(number) else {
+      throw GraftError.usage(
+        "'\(name)' cannot have \(text)", hint: "Write \(usage), with a number of \(range)")
+    }
+    return number
+  }
+
+  /// Takes the first argument without a key away, which must be a whole number of pixels from 1.
+  ///
+  /// - Throws: `GraftError` if it is none.
+  package mutating func takePixels(_ usage: String) throws -> Int {
+    let number = try takeNumber(in: 1...4096, usage: usage)
+    guard let count = Int(exactly: number) else {
+      throw GraftError.usage(
+        "'\(name)' cannot have \(number): pixels are whole", hint: "Write \(usage)")
+    }
+    return count
+  }
+
   /// Takes a word without a key away from the arguments.
   package mutating func takeFlag(_ word: String) -> Bool {
     guard let index = arguments.firstIndex(where: { $0.key == nil && $0.value == word }) else {

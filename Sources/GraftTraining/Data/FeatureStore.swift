@@ -16,25 +16,30 @@ package final class FeatureStore {
   private var shapes: [Shape] = []
   private let kept: KeptFeatures?
   private var isKept: [Bool]
+  /// The first pictures are trained on. If they are changed at random, their features do not stay.
+  private let changingCount: Int
 
-  /// Whether features stay once they were computed.
-  package var keepsFeatures: Bool { kept != nil }
+  /// Whether features of training pictures stay once they were computed.
+  package var keepsFeatures: Bool { kept != nil && changingCount == 0 }
   /// Pictures that went through the frozen part so far.
   package private(set) var computedCount = 0
 
   /// - Parameters:
   ///   - cut: whose frozen part is to run
   ///   - keepsFeatures: false computes them again each time
+  ///   - changingCount: how many pictures, the first ones, come in another form each time, so that nothing is kept of them
   ///   - folder: where features lie that memory does not hold; `nil` for the folder of temporary files
   ///   - memoryLimit: bytes of features to hold in memory
   package init(
     _ cut: TrainableCut, _ batches: PictureBatches, batchSize: Int, keepsFeatures: Bool = true,
-    folder: String? = nil, memoryLimit: Int, options: Executable.Options
+    changingCount: Int = 0, folder: String? = nil, memoryLimit: Int, options: Executable.Options
   ) throws {
     self.batches = batches
     self.batchSize = batchSize
     pictures = try Tensor(zeros: .float, shape: [batchSize] + batches.pictureShape)
-    isKept = Array(repeating: false, count: batches.items.count)
+    self.changingCount = changingCount
+    let keptCount = batches.items.count - changingCount
+    isKept = Array(repeating: false, count: keptCount)
     if cut.frozen.nodes.isEmpty {
       session = nil
       outputs = [pictures]
@@ -52,9 +57,9 @@ package final class FeatureStore {
     }
     shapes = outputs.map { Array($0.shape.dropFirst()) }
     kept =
-      keepsFeatures
+      keepsFeatures && keptCount > 0
       ? try KeptFeatures(
-        itemCount: batches.items.count, elementCounts: shapes.map(\.elementCount), folder: folder,
+        itemCount: keptCount, elementCounts: shapes.map(\.elementCount), folder: folder,
         memoryLimit: memoryLimit) : nil
   }
 
@@ -64,37 +69,49 @@ package final class FeatureStore {
   }
 
   /// Features of some pictures: for each value that crosses the cut `[numbers.count, …]`.
-  package func features(of numbers: [Int]) throws -> [Tensor] {
+  ///
+  /// - Parameter round: of random changes; `nil` for the pictures as they are
+  package func features(
+    of numbers: [Int], augmentedIn round: AugmentationRound? = nil
+  ) throws -> [Tensor] {
     let results = try shapes.map { try Tensor(zeros: .float, shape: [numbers.count] + $0) }
-    let missing = numbers.indices.filter { !isKept[numbers[$0]] }
+    let slots = numbers.map(slot)
+    let missing = numbers.indices.filter { place in slots[place].map { !isKept[$0] } ?? true }
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let places = missing[start..<min(start + batchSize, missing.count)]
-      try compute(places.map { numbers[$0] })
+      try compute(places.map { numbers[$0] }, augmentedIn: round)
       for (row, place) in places.enumerated() {
         for (value, output) in outputs.enumerated() {
           let size = shapes[value].elementCount
           let source = output.floats(at: row * size)
           results[value].floats(at: place * size).update(from: source, count: size)
-          kept?.row(numbers[place], of: value).update(from: source, count: size)
+          if let slot = slots[place] {
+            kept?.row(slot, of: value).update(from: source, count: size)
+          }
         }
-        if kept != nil { isKept[numbers[place]] = true }
+        if let slot = slots[place] { isKept[slot] = true }
       }
     }
     guard let kept else { return results }
     let computed = Set(missing)
     for place in numbers.indices where !computed.contains(place) {
+      guard let slot = slots[place] else { continue }
       for (value, result) in results.enumerated() {
         let size = shapes[value].elementCount
-        result.floats(at: place * size).update(
-          from: kept.row(numbers[place], of: value), count: size)
+        result.floats(at: place * size).update(from: kept.row(slot, of: value), count: size)
       }
     }
     return results
   }
 
+  /// Where a picture's features are kept; `nil` if they are not.
+  private func slot(_ number: Int) -> Int? {
+    kept == nil || number < changingCount ? nil : number - changingCount
+  }
+
   /// Fills `outputs` for one batch at most. Rows behind the given ones hold older pictures.
-  private func compute(_ numbers: [Int]) throws {
-    try batches.write(numbers, to: pictures.floats(at: 0))
+  private func compute(_ numbers: [Int], augmentedIn round: AugmentationRound?) throws {
+    try batches.write(numbers, augmentedIn: round, to: pictures.floats(at: 0))
     if let session { try session.run([pictures], into: outputs) }
     computedCount += numbers.count
   }

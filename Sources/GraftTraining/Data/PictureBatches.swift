@@ -9,10 +9,14 @@ package struct PictureBatches: Sendable {
   /// `[C, H, W]` or `[H, W, C]`.
   package let pictureShape: Shape
   private let threadCount: Int
+  private let augmentation: AugmentationPipeline?
+  private let decoded: DecodedPictures
 
+  /// - Parameter augmentation: changes the pictures that are written with a round
   /// - Throws: `GraftError` if the preprocessing does not make all pictures equally large.
   package init(
-    _ items: [PictureDataset.Item], _ preprocessing: Preprocessing, threadCount: Int
+    _ items: [PictureDataset.Item], _ preprocessing: Preprocessing, threadCount: Int,
+    augmentation: AugmentationPipeline? = nil
   ) throws {
     guard let size = preprocessing.fixedSize else {
       throw GraftError.usage(
@@ -25,22 +29,45 @@ package struct PictureBatches: Sendable {
       preprocessing.layout == .channelsFirst
       ? [channels, size.height, size.width] : [size.height, size.width, channels]
     self.threadCount = threadCount
+    self.augmentation = augmentation
+    decoded = DecodedPictures(count: augmentation == nil ? 0 : items.count)
   }
 
   /// Writes pictures one after the other, `[numbers.count, C, H, W]`.
   ///
+  /// - Parameter round: of random changes; `nil` for the pictures as they are
   /// - Throws: `GraftError` that names the first picture which cannot be read.
-  func write(_ numbers: [Int], to target: UnsafeMutablePointer<Float>) throws {
+  func write(
+    _ numbers: [Int], augmentedIn round: AugmentationRound? = nil,
+    to target: UnsafeMutablePointer<Float>
+  ) throws {
     nonisolated(unsafe) let target = target
     let size = pictureShape.elementCount
     _ = try ThreadPool.shared.map(numbers.count, threads: threadCount) { place in
-      let item = items[numbers[place]]
-      try withPlace(item.picture.place) {
-        try preprocessor.write(
-          item.image(),
-          to: UnsafeMutableBufferPointer(start: target + place * size, count: size))
+      let number = numbers[place]
+      let part = UnsafeMutableBufferPointer(start: target + place * size, count: size)
+      try withPlace(items[number].picture.place) {
+        if let round, let augmentation {
+          let image = try augmentation.apply(
+            to: prepared(number), seed: round.seed(ofPicture: number))
+          try preprocessor.write(prepared: image, to: part)
+        } else {
+          try preprocessor.write(items[number].image(), to: part)
+        }
       }
       return true
     }
+  }
+
+  /// A picture as the network sees it, before any random change.
+  private func prepared(_ number: Int) throws -> Image {
+    let item = items[number]
+    // Samples that lie there already need no second place.
+    if case .samples(let samples, _) = item.picture,
+      samples.size == preprocessor.preprocessing.fixedSize
+    {
+      return try preprocessor.prepared(item.image())
+    }
+    return try decoded.image(number) { try preprocessor.prepared(item.image()) }
   }
 }

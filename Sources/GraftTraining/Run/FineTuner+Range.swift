@@ -27,24 +27,12 @@ extension FineTuner {
     return range
   }
 
-  /// The pictures of each step of the current epoch.
-  private func batchesOfEpoch() -> [[Int]] {
-    var order = Array(0..<pictureCounts.training)
-    if recipe.shuffle {
-      var generator = SeededGenerator(seed: positionSeed(0))
-      order = generator.permutation(order.count)
-    }
-    return stride(from: 0, to: order.count, by: recipe.batchSize).map {
-      Array(order[$0..<min($0 + recipe.batchSize, order.count)])
-    }
-  }
-
   /// The loss of one step; `nil` if it is no finite number, with which the test ends.
   private func loss(
     of numbers: [Int], _ phase: RunningPhase, rate: Double, step: Int
   ) throws -> Double? {
     let labels = numbers.map { batches.items[$0].label }
-    let inputs = try phase.store.features(of: numbers)
+    let inputs = try phase.store.features(of: numbers, augmentedIn: augmentationRound)
     let targets = try targets.tensor(labels, for: loss)
     do {
       return Double(

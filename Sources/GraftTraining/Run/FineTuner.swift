@@ -28,6 +28,7 @@ package final class FineTuner {
   let targets: ClassificationTargets
   private let options: Options
   let batches: PictureBatches
+  private let augmentation: AugmentationPipeline?
   private let trainingCount: Int
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
@@ -76,9 +77,10 @@ package final class FineTuner {
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
     testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
+    augmentation = try recipe.augmentation
     batches = try PictureBatches(
       data.training + data.validation + data.test, preprocessing,
-      threadCount: options.executable.threadCount)
+      threadCount: options.executable.threadCount, augmentation: augmentation)
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
       _ = try WeightSelection(phase.unfreeze).weights(of: model)
@@ -140,7 +142,8 @@ package final class FineTuner {
     }
     let store = try FeatureStore(
       cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
-      folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
+      changingCount: augmentation == nil ? 0 : trainingCount, folder: options.featureFolder,
+      memoryLimit: options.featureMemoryLimit,
       options: options.executable)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
@@ -161,13 +164,8 @@ package final class FineTuner {
   /// Returns false if the run was interrupted.
   private func runEpoch(_ phase: RunningPhase) throws -> Bool {
     let settings = recipe.phases[state.phase]
-    var order = Array(0..<trainingCount)
-    if recipe.shuffle {
-      var generator = SeededGenerator(seed: positionSeed(0))
-      order = generator.permutation(trainingCount)
-    }
-    let batchSize = recipe.batchSize
-    let stepCount = (trainingCount + batchSize - 1) / batchSize
+    let batchesOfEpoch = batchesOfEpoch()
+    let stepCount = batchesOfEpoch.count
     func rate(_ step: Int) -> Double {
       settings.learningRate
         * phase.schedule.factor(
@@ -175,11 +173,10 @@ package final class FineTuner {
     }
     var clock = ContinuousClock.now
     while state.batch < stepCount {
-      let start = state.batch * batchSize
-      let numbers = Array(order[start..<min(start + batchSize, trainingCount)])
+      let numbers = batchesOfEpoch[state.batch]
       let labels = numbers.map { batches.items[$0].label }
       let result = try phase.trainer.step(
-        inputs: try phase.store.features(of: numbers),
+        inputs: try phase.store.features(of: numbers, augmentedIn: augmentationRound),
         targets: try targets.tensor(labels, for: loss), learningRate: Float(rate(state.step)),
         step: state.step + 1)
       state.batch += 1
@@ -218,6 +215,18 @@ package final class FineTuner {
     return true
   }
 
+  /// The pictures of each step of the current epoch.
+  func batchesOfEpoch() -> [[Int]] {
+    var order = Array(0..<trainingCount)
+    if recipe.shuffle {
+      var generator = SeededGenerator(seed: positionSeed(0))
+      order = generator.permutation(order.count)
+    }
+    return stride(from: 0, to: order.count, by: recipe.batchSize).map {
+      Array(order[$0..<min($0 + recipe.batchSize, order.count)])
+    }
+  }
+
   var pictureCounts: RunState.PictureCounts {
     RunState.PictureCounts(
       training: trainingCount, validation: validationRange.count, test: testRange.count)
@@ -238,6 +247,14 @@ package final class FineTuner {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
     ).bits(at: purpose == 0 ? state.epoch : 0)
+  }
+
+  /// What this epoch's random changes of pictures follow from.
+  var augmentationRound: AugmentationRound? {
+    guard augmentation != nil else { return nil }
+    let numbers = CounterRandom(
+      seed: Int(truncatingIfNeeded: recipe.seed), stream: 2, step: state.phase)
+    return AugmentationRound(seed: numbers.bits(at: state.epoch))
   }
 
   func summary(of phase: RunningPhase) throws -> PhaseSummary {

@@ -19,6 +19,7 @@ extension Recipe {
     resize = try values.decodeIfPresent(String.self, forKey: .resize)
     crop = try values.decodeIfPresent(String.self, forKey: .crop)
     interpolation = try values.decodeIfPresent(String.self, forKey: .interpolation)
+    augment = try values.decodeIfPresent(String.self, forKey: .augment)
     try read(.split, into: &split)
     try read(.batchSize, into: &batchSize)
     try read(.seed, into: &seed)

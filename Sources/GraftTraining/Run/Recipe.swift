@@ -19,6 +19,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var resize: String?
   package var crop: String?
   package var interpolation: String?
+  /// Random changes of training pictures, as ``AugmentationPipeline`` reads them.
+  package var augment: String?
   /// Shares of training, validation and test in percent.
   package var split = "80,20"
   package var batchSize = 256
@@ -86,7 +88,7 @@ package struct Recipe: Sendable, Codable, Hashable {
     case fromScratch = "from_scratch"
     case weights, cut, head
     case imageSize = "image_size"
-    case preprocess, resize, crop, interpolation, split
+    case preprocess, resize, crop, interpolation, augment, split
     case batchSize = "batch_size"
     case seed, shuffle, loss
     case classWeights = "class_weights"
@@ -95,6 +97,15 @@ package struct Recipe: Sendable, Codable, Hashable {
     case learningRateFactors = "learning_rate_factors"
     case earlyStopping = "early_stopping"
     case phases
+  }
+
+  /// What ``augment`` says; `nil` for no change.
+  package var augmentation: AugmentationPipeline? {
+    get throws {
+      guard let pipeline = try augment.map({ try AugmentationPipeline($0) }), !pipeline.isEmpty
+      else { return nil }
+      return pipeline
+    }
   }
 
   /// - Throws: `GraftError` that names the property with an impossible value.
@@ -122,6 +133,7 @@ package struct Recipe: Sendable, Codable, Hashable {
       }
     }
     _ = try HeadSpecification(head)
+    _ = try augmentation
     guard !fromScratch || weights == nil else {
       throw GraftError.usage("a network that is trained from scratch takes no weights")
     }

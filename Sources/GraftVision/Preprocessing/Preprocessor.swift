@@ -70,6 +70,43 @@ package struct Preprocessor: Sendable {
     }
   }
 
+  /// The picture as the network sees it, before its samples become numbers: channels, size and part are those of the
+  /// input. Samples that ``Interpolation/tensorFlowBilinear`` makes are rounded to 8 bits.
+  ///
+  /// - Throws: `GraftError` if the picture would be empty or too large.
+  package func prepared(_ image: Image) throws -> Image {
+    let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
+    let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size
+    guard preprocessing.interpolation == .tensorFlowBilinear else {
+      return try cropped(source.resized(to: resized, preprocessing.interpolation))
+    }
+    guard resized != source.size else { return try cropped(source) }
+    let raster = try cropped(source.resizedLikeTensorFlow(to: resized))
+    return try Image(width: raster.width, height: raster.height, channelCount: raster.channelCount)
+    {
+      target in
+      raster.withUnsafeSamples { samples in
+        for index in target.indices { target[index] = UInt8(samples[index].rounded()) }
+      }
+    }
+  }
+
+  /// Writes the numbers of what ``prepared(_:)`` made.
+  ///
+  /// - Throws: `GraftError` if it does not fill `target`.
+  package func write(
+    prepared image: Image, to target: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    guard image.channelCount == preprocessing.channelCount, image.sampleCount == target.count else {
+      throw GraftError.badData(
+        "a picture of \(image.size) pixels in \(image.channelCount) channels does not fit the input"
+      )
+    }
+    table.withUnsafeBufferPointer { table in
+      write(image, to: target) { table[$1 * 256 + Int($0)] }
+    }
+  }
+
   private func cropped<Sample>(_ raster: Raster<Sample>) throws -> Raster<Sample> {
     guard let crop = preprocessing.crop else { return raster }
     return try raster.centerCropped(to: crop)

@@ -150,6 +150,24 @@ import Testing
     }
   }
 
+  /// What random changes do follows from seed, phase, epoch and picture: not from threads, what is kept, or interruptions.
+  @Test func augmentedRunsGiveTheSameBits() throws {
+    var recipe = recipe()
+    recipe.augment = "flip,crop(2,reflect),cutout(4)"
+    let whole = try run("augmented", recipe).run
+    let expected = try bytes(whole)
+    #expect(try bytes(run("plain", self.recipe()).run) != expected)
+    #expect(try bytes(run("augmented-kept", recipe, keepsFeatures: false).run) == expected)
+    #expect(try bytes(run("augmented-thread", recipe, threads: 1).run) == expected)
+    for stop in [2, 4, 9, 13, 15] {
+      let name = "augmented-\(stop)"
+      #expect(try run(name, recipe, stopAfter: stop).isDone == false)
+      let (resumed, isDone) = try run(name, recipe, resumes: true)
+      #expect(isDone)
+      #expect(try bytes(resumed) == expected, "stopped after \(stop) steps")
+    }
+  }
+
   /// A schedule that watches the loss goes on with what it took note of before an interruption.
   @Test func schedulesSurviveInterruptions() throws {
     var recipe = recipe()
@@ -232,6 +250,8 @@ import Testing
     expectError("adam") { $0.phases[0].optimizer = "adm" }
     expectError("one_cycle") { $0.phases[0].schedule = "onecycle" }
     expectError("squared_hinge") { $0.loss = "square_hinge" }
+    expectError("cutout") { $0.augment = "flip,cutuot(8)" }
+    expectError("crop(PIXELS)") { $0.augment = "crop(-1)" }
     expectError("16") { $0.imageSize = "32" }
     #expect(!FileManager.default.fileExists(atPath: "\(folder)/mistake/recipe.yaml"))
   }

@@ -1,0 +1,28 @@
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// A square around any pixel turns grey, as far as it lies in the picture. Grey (128) is about the mean of pictures, as
+/// the paper's zeros are, which it puts into pictures that were normalized.
+///
+/// Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout",
+/// <https://arxiv.org/abs/1708.04552>
+package struct CutoutAugmentation: Augmentation {
+  package static let name = "cutout"
+  package static let usage = "cutout(PIXELS)"
+
+  /// Of the square.
+  private let side: Int
+
+  package init(_ call: NamedCall) throws {
+    var call = call
+    side = try call.takePixels(CutoutAugmentation.usage)
+    try call.requireNoMore(known: ["the side of the square in pixels"])
+  }
+
+  package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {
+    let left = generator.nextIndex(in: 0...image.width - 1) - side / 2
+    let top = generator.nextIndex(in: 0...image.height - 1) - side / 2
+    return try image.filled(columns: left..<left + side, rows: top..<top + side, value: 128)
+  }
+}

@@ -1,0 +1,36 @@
+import GraftVision
+import Synchronization
+
+/// Pictures as the network sees them, decoded, resized and cropped, in memory up to a limit: those that come behind it
+/// are decoded each time.
+final class DecodedPictures: Sendable {
+  /// 1 GiB: all of CIFAR-10 (154 MB), or 7,000 pictures of 224x224.
+  static let memoryLimit = 1 << 30
+
+  private struct State {
+    var images: [Image?]
+    var byteCount = 0
+  }
+
+  private let state: Mutex<State>
+  private let memoryLimit: Int
+
+  init(count: Int, memoryLimit: Int = DecodedPictures.memoryLimit) {
+    state = Mutex(State(images: Array(repeating: nil, count: count)))
+    self.memoryLimit = memoryLimit
+  }
+
+  /// The picture with a number, which is made if it is not there. Any number of threads may ask at once.
+  func image(_ number: Int, make: () throws -> Image) throws -> Image {
+    if let image = state.withLock({ $0.images[number] }) { return image }
+    let image = try make()
+    state.withLock { state in
+      guard state.images[number] == nil, state.byteCount + image.sampleCount <= memoryLimit else {
+        return
+      }
+      state.byteCount += image.sampleCount
+      state.images[number] = image
+    }
+    return image
+  }
+}
