@@ -1,4 +1,3 @@
-import GraftData
 import GraftKeras
 import GraftModels
 import GraftRuntime
@@ -11,20 +10,16 @@ struct KnownArchitecture: Sendable {
   let absentLayers: Set<String>
   let topLayer: String
   let build: @Sendable (_ weights: [String: [Tensor]], _ includeTop: Bool) throws -> Graph
-  /// Without top, with first weights for training.
-  let buildRandom: @Sendable (_ generator: inout SeededGenerator) throws -> Graph
 
   private static let all = [
     KnownArchitecture(
       name: "vgg16", tellingLayers: ["block5_conv3"], absentLayers: ["block5_conv4"],
       topLayer: "predictions",
-      build: { try VGG16.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) },
-      buildRandom: { try VGG16.randomGraph(using: &$0) }),
+      build: { try VGG16.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) }),
     KnownArchitecture(
       name: "vgg19", tellingLayers: ["block5_conv4"], absentLayers: [],
       topLayer: "predictions",
-      build: { try VGG19.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) },
-      buildRandom: { try VGG19.randomGraph(using: &$0) }),
+      build: { try VGG19.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) }),
   ]
 
   private static func imageNetLabels() throws -> [String] {

@@ -28,13 +28,8 @@ package struct ModelLoader {
   ///
   /// - Throws: `GraftError` that lists the names, if there is none such.
   package static func randomTrunk(_ name: String, seed: UInt64) throws -> Graph {
-    guard let architecture = KnownArchitecture.named(name) else {
-      throw GraftError.usage(
-        "no architecture is called '\(name)'",
-        hint: "From scratch Graft can train \(KnownArchitecture.names.joined(separator: ", "))")
-    }
     var generator = SeededGenerator(seed: seed)
-    var graph = try architecture.buildRandom(&generator)
+    var graph = try ScratchArchitecture.named(name).build(&generator)
     graph.metadata[featuresKey] = "1"
     return graph
   }

@@ -7,7 +7,7 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train a network from scratch on your pictures.",
     discussion: """
-      Takes the options of `graft finetune`; --model names an architecture (vgg16, vgg19), whose weights are drawn at random. The
+      Takes the options of `graft finetune`; --model names an architecture (vgg16, vgg19, resnet9), whose weights are drawn at random. The
       trained trunk can be put under another head: `graft finetune pets/ --model run/model.onnx --cut block5_pool`.
 
       Examples:

@@ -50,6 +50,12 @@ final class TrainingProgress: TrainingObserver {
     fflush(nil)
   }
 
+  func tookBest(_ record: EpochRecord, isEarly: Bool) {
+    let end = isEarly ? "stopped early, as the loss became no smaller" : "at the end"
+    print("  \(end): taking the weights of epoch \(record.epoch)")
+    fflush(nil)
+  }
+
   private func heading(_ progress: StepProgress) -> String {
     let width = "\(progress.epochCount)".count
     let number = "\(progress.epoch)"

@@ -89,6 +89,7 @@ package enum OperatorCatalog {
     AveragePool.self,
     AveragePoolGradient.self,
     BatchNormalization.self,
+    BatchNormalizationGradient.self,
     Conv.self,
     ConvTranspose.self,
     ConvolutionInputGradient.self,
@@ -200,6 +201,8 @@ package enum OperatorCatalog {
   /// Graft's own domain: images whose channels lie in blocks.
   static let blocked: [any Operator.Type] = [
     BlockedAffine.self,
+    BlockedBatchNormalization.self,
+    BlockedBatchNormalizationGradient.self,
     BlockedChannelShuffle.self,
     BlockedChannelSum.self,
     BlockedAveragePool.self,

@@ -7,6 +7,7 @@ extension BlockedLayoutRewriter {
     case "MaxPoolGradient": try convertMaxPoolGradient(node)
     case "ReluGradient": convertReluGradient(node)
     case "ReduceSum": try convertChannelSum(node)
+    case "BatchNormalizationGradient": convertNormalizationGradient(node)
     default: nil
     }
   }
@@ -89,6 +90,7 @@ extension BlockedLayoutRewriter {
     guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
       let form = blocked[arriving] ?? blocked[result]
     else { return nil }
+    if let fused = fuseReluGradient(of: arriving, result: result, output: output) { return fused }
     var converted = node
     converted.inputs = [
       requireBlocked(arriving, channels: form.channels),
@@ -96,6 +98,21 @@ extension BlockedLayoutRewriter {
     ]
     converted.outputs = [makeBlocked(of: output, channels: form.channels)]
     return converted
+  }
+
+  /// Lets the gradient of the pool behind a Relu apply that one's, if nothing else reads its result.
+  private mutating func fuseReluGradient(
+    of arriving: ValueID, result: ValueID, output: ValueID
+  ) -> Node? {
+    guard let form = unsharedForm(of: arriving), let input = blocked[result],
+      let index = nodes.lastIndex(where: { $0.outputs == [form.value] }),
+      nodes[index].operatorType == "BlockedMaxPoolGradient", nodes[index].inputs[1] == input.value
+    else { return nil }
+    var fused = nodes.remove(at: index)
+    blocked[arriving] = nil
+    fused.attributes["follows_relu"] = .int(1)
+    fused.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return fused
   }
 
   /// The gradient of a bias.
@@ -107,5 +124,19 @@ extension BlockedLayoutRewriter {
     return Node(
       name: node.name, operatorType: "BlockedChannelSum", domain: "graft", inputs: [form.value],
       outputs: node.outputs, attributes: ["channels": .int(form.channels)])
+  }
+
+  private mutating func convertNormalizationGradient(_ node: Node) -> Node? {
+    guard node.inputs.count == 3, let arriving = node.inputs[0], let image = node.inputs[1],
+      let form = blocked[image] ?? blocked[arriving]
+    else { return nil }
+    var converted = node
+    converted.operatorType = "BlockedBatchNormalizationGradient"
+    converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
+    converted.inputs[1] = requireBlocked(image, channels: form.channels)
+    if let output = node.outputs[0] {
+      converted.outputs[0] = makeBlocked(of: output, channels: form.channels)
+    }
+    return converted
   }
 }

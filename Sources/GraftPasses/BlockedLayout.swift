@@ -105,7 +105,7 @@ struct BlockedLayoutRewriter {
     case ("", "Concat"): return try convertConcat(node)
     case ("", "ReduceSum"), ("graft", "ConvolutionInputGradient"),
       ("graft", "ConvolutionWeightGradient"), ("graft", "MaxPoolGradient"),
-      ("graft", "ReluGradient"):
+      ("graft", "ReluGradient"), ("graft", "BatchNormalizationGradient"):
       return try convertGradient(node)
     case ("", let type) where BlockedElementwise.unary.contains(type): return convertUnary(node)
     case ("", let type) where BlockedElementwise.variadic.contains(type):
@@ -193,11 +193,10 @@ struct BlockedLayoutRewriter {
 
   /// Lets the convolution in front of a pool write pooled results, if nothing else reads its own.
   private mutating func fuse(_ pool: Node, into input: ValueID) -> Node? {
-    guard useCounts[input] == 1, let form = blocked[input], let output = pool.outputs[0],
+    guard let form = unsharedForm(of: input), let output = pool.outputs[0],
       let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
       nodes[index].operatorType == "BlockedConv", nodes[index].attributes["pools"] == nil,
-      graph.constant(nodes[index].inputs[1])?.shape.suffix(2) == [3, 3],
-      !planar.contains(input)
+      graph.constant(nodes[index].inputs[1])?.shape.suffix(2) == [3, 3]
     else { return nil }
     var fused = nodes.remove(at: index)
     blocked[input] = nil
@@ -207,9 +206,21 @@ struct BlockedLayoutRewriter {
   }
 
   private mutating func convertNormalization(_ node: Node) throws -> Node? {
-    guard node.inputs.count == 5, let input = node.inputs[0], blocked[input] != nil,
-      node.outputs.count == 1,
-      try !AttributeReader(node.attributes).flag("training_mode"),
+    guard node.inputs.count == 5, let input = node.inputs[0], let form = blocked[input] else {
+      return nil
+    }
+    if try AttributeReader(node.attributes).flag("training_mode") {
+      var converted = node
+      converted.domain = "graft"
+      converted.operatorType = "BlockedBatchNormalization"
+      converted.attributes["training_mode"] = nil
+      converted.inputs[0] = form.value
+      if let output = node.outputs[0] {
+        converted.outputs[0] = makeBlocked(of: output, channels: form.channels)
+      }
+      return converted
+    }
+    guard node.outputs.count == 1,
       let affine = try ChannelAffine(batchNormalization: node, in: graph),
       var converted = follow(node, as: "BlockedAffine")
     else { return nil }
@@ -264,17 +275,26 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
-  /// Lets the BlockedAffine in front of a Relu apply it, if nothing else reads its result.
+  /// The blocked form of a value that a single node reads, and nothing in its own layout.
+  func unsharedForm(of value: ValueID) -> Blocked? {
+    guard useCounts[value] == 1, !planar.contains(value) else { return nil }
+    return blocked[value]
+  }
+
+  private static let activated: Set = ["BlockedAffine", "BlockedBatchNormalization"]
+
+  /// Lets the normalization in front of a Relu apply it, if nothing else reads its result.
   private mutating func fuseActivation(_ node: Node) -> Node? {
     guard node.operatorType == "Relu", let input = node.inputs[0], let output = node.outputs[0],
-      useCounts[input] == 1, let form = blocked[input], !planar.contains(input),
+      let form = unsharedForm(of: input),
       let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
-      nodes[index].operatorType == "BlockedAffine", nodes[index].attributes["activation"] == nil
+      BlockedLayoutRewriter.activated.contains(nodes[index].operatorType),
+      nodes[index].attributes["activation"] == nil
     else { return nil }
     var fused = nodes.remove(at: index)
     blocked[input] = nil
     fused.attributes["activation"] = .string("Relu")
-    fused.outputs = [makeBlocked(of: output, channels: form.channels)]
+    fused.outputs[0] = makeBlocked(of: output, channels: form.channels)
     return fused
   }
 

@@ -9,6 +9,7 @@ struct Fixtures {
   static let optimizers = Fixtures("optimizers")
   static let losses = Fixtures("losses")
   static let schedules = Fixtures("schedules")
+  static let earlyStopping = Fixtures("early_stopping")
   static let metrics = Fixtures("metrics")
   /// From `tools/python/augmentation_fixtures.py`.
   static let augmentations = Fixtures("augmentations")

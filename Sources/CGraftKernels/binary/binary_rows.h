@@ -51,6 +51,10 @@ TARGET static void NAME(select_32)(const uint8_t *condition, const uint32_t *lef
   }
 }
 
+TARGET static void NAME(relu_gradient)(const float *left, const float *right, float *result,
+                                       int64_t count)
+    ROW_LOOP(float, left[i], right[i], r > 0 ? l : 0)
+
 #define ENTRY(name) \
   .name = {NAME(name##_vector_vector), NAME(name##_vector_scalar), NAME(name##_scalar_vector)}
 
@@ -69,6 +73,7 @@ static const graft_binary_table NAME(table) = {
     ENTRY(less_or_equal),
     .add_scaled = NAME(add_scaled),
     .select_32 = NAME(select_32),
+    .relu_gradient = NAME(relu_gradient),
 };
 
 #undef ENTRY

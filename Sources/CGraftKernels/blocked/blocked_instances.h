@@ -34,6 +34,7 @@ static TARGET void pool_squares(
 }
 #include "affine_template.h"
 #include "depthwise_template.h"
+#include "normalization_template.h"
 #include "pool_template.h"
 #include "pool_gradient_template.h"
 #include "response_template.h"
@@ -64,5 +65,8 @@ const graft_blocked_table TABLE(graft_blocked) = {
             .scale_positions = scale_positions,
             .divide_responses = divide_responses,
             .gather_channels = gather_channels,
+            .add_deviations = add_deviations,
+            .add_gradient_deviations = add_gradient_deviations,
+            .combine_deviations = combine_deviations,
         },
 };

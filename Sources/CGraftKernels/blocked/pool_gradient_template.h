@@ -5,7 +5,8 @@
 typedef int32_t block_mask __attribute__((ext_vector_type(16)));
 
 static TARGET void max_pool_gradient(
-    const graft_pool *pool, const float *x, const float *output_gradient, float *gradient) {
+    const graft_pool *pool, const float *x, const float *output_gradient, int follows_relu,
+    float *gradient) {
   const ptrdiff_t row_size = pool->input_width * GRAFT_BLOCK;
   memset(gradient, 0, (size_t)(pool->input_height * row_size) * sizeof(float));
   for (ptrdiff_t row = 0; row < pool->output_height; row++) {
@@ -29,8 +30,9 @@ static TARGET void max_pool_gradient(
           largest = wins ? element : largest;
           best = wins ? (block_mask)(int32_t)(i * pool->kernel_width + j) : best;
         }
-      const block arriving =
+      block arriving =
           load_block(output_gradient + (row * pool->output_width + column) * GRAFT_BLOCK);
+      if (follows_relu) arriving = largest > 0 ? arriving : (block)0;
       for (ptrdiff_t i = rows.first; i < rows.past; i++)
         for (ptrdiff_t j = columns.first; j < columns.past; j++) {
           float *place = gradient + (top + i * pool->dilation_height) * row_size +

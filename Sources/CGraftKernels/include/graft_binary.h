@@ -33,6 +33,8 @@ typedef struct {
   /// result[i] = condition[i] ? left[i] : right[i], for elements of four bytes
   void (*select_32)(const uint8_t *condition, const uint32_t *left, const uint32_t *right,
                     uint32_t *result, int64_t count);
+  /// right > 0 ? left : 0
+  graft_binary_f32 relu_gradient;
 } graft_binary_table;
 
 /// The kernels for an instruction set, one of `GRAFT_ISA_…`.

@@ -1,3 +1,5 @@
+import CGraftKernels
+
 /// The gradient of Relu: dx = dy where y > 0, else 0.
 ///
 /// Inputs: dy, y (or x). Output: dx.
@@ -19,20 +21,24 @@ struct ReluGradient: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let count = try context.input(1).elementCount
     switch try context.input(0).elementType {
-    case .float: return kernel(count: count, Float.self)
-    case .double: return kernel(count: count, Double.self)
+    case .float:
+      let kernel = graft_binary_kernels(context.instructionSet.rawValue).pointee.relu_gradient
+      return PreparedKernel.parallel(count: count, grain: 32768, inPlaceInputs: [0, 1]) {
+        arguments, range in
+        kernel?(
+          arguments.input(0, as: Float.self) + range.lowerBound,
+          arguments.input(1, as: Float.self) + range.lowerBound,
+          arguments.output(0, as: Float.self) + range.lowerBound, Int64(range.count))
+      }
+    case .double:
+      return PreparedKernel.parallel(count: count, grain: 32768, inPlaceInputs: [0, 1]) {
+        arguments, range in
+        let gradient = arguments.input(0, as: Double.self)
+        let y = arguments.input(1, as: Double.self)
+        let result = arguments.output(0, as: Double.self)
+        for index in range { result[index] = y[index] > 0 ? gradient[index] : 0 }
+      }
     default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
-    }
-  }
-
-  private func kernel<Element: TensorElement & BinaryFloatingPoint>(
-    count: Int, _: Element.Type
-  ) -> PreparedKernel {
-    PreparedKernel.parallel(count: count, grain: 32768, inPlaceInputs: [0, 1]) { arguments, range in
-      let gradient = arguments.input(0, as: Element.self)
-      let y = arguments.input(1, as: Element.self)
-      let result = arguments.output(0, as: Element.self)
-      for index in range { result[index] = y[index] > 0 ? gradient[index] : 0 }
     }
   }
 

@@ -1,13 +1,19 @@
 import CGraftKernels
 
 /// ``MaxPoolGradient`` of images in the blocked layout, over two axes.
+///
+/// With the attribute `follows_relu` the input is a Relu's output, and the result is the gradient of that one's input.
 struct BlockedMaxPoolGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedMaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
 
   let window: PoolingWindow
+  let followsRelu: Bool
 
-  init(_ attributes: AttributeReader) throws { window = try PoolingWindow(blocked: attributes) }
+  init(_ attributes: AttributeReader) throws {
+    window = try PoolingWindow(blocked: attributes)
+    followsRelu = try attributes.flag("follows_relu")
+  }
 
   func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
@@ -22,6 +28,7 @@ struct BlockedMaxPoolGradient: Operator {
     let pool = geometry.kernelParameters(countsPadding: false)
     let inputSize = geometry.inputCount * channelBlock
     let outputSize = geometry.outputCount * channelBlock
+    let followsRelu: Int32 = followsRelu ? 1 : 0
     return PreparedKernel.parallel(
       count: geometry.planeCount, grain: max(1, 65536 / max(1, inputSize))
     ) { arguments, planes in
@@ -29,7 +36,7 @@ struct BlockedMaxPoolGradient: Operator {
         for plane in planes {
           layers.max_pool_gradient(
             pool, arguments.input(1, as: Float.self) + plane * inputSize,
-            arguments.input(0, as: Float.self) + plane * outputSize,
+            arguments.input(0, as: Float.self) + plane * outputSize, followsRelu,
             arguments.output(0, as: Float.self) + plane * inputSize)
         }
       }
@@ -46,6 +53,15 @@ struct BlockedMaxPoolGradient: Operator {
           .blocks([2.5, 0.5, -0.5, -1.5, 2, -3, -1, 1.5, -2.5, 0, 1, -2], [1, 1, 4, 3]),
         ],
         outputs: [.blocks([0.125, 0, 0, 0, 2.125, 0, 0, 0, 0, 0, 0, 0], [1, 1, 4, 3])]),
+      OperatorExample(
+        "behind a Relu",
+        attributes: [
+          "kernel_shape": .ints([2, 2]), "strides": .ints([2, 2]), "follows_relu": .int(1),
+        ],
+        inputs: [
+          .blocks([1, 2], [1, 1, 1, 2]), .blocks([0, 0, 1, 2, 0, 0, 3, 0], [1, 1, 2, 4]),
+        ],
+        outputs: [.blocks([0, 0, 0, 0, 0, 0, 2, 0], [1, 1, 2, 4])]),
       OperatorExample(
         "equal elements and padding",
         attributes: [

@@ -76,25 +76,13 @@ struct BatchNormalization: RealOperator {
   func prepare<Element: RealElement>(
     _ context: PrepareContext, computingIn: Element.Type
   ) throws -> PreparedKernel {
-    let shape = try context.input(0).shape
-    let layout = Layout(
-      batch: shape[0], channels: shape.count > 1 ? shape[1] : 1,
-      count: shape.dropFirst(2).reduce(1, *))
+    let layout = ChannelPlanes(try context.input(0).shape)
     guard isTraining else { return inferenceKernel(context, layout, Element.self) }
     return trainingKernel(context, layout, Element.self)
   }
 
-  private struct Layout {
-    let batch: Int
-    let channels: Int
-    /// Elements of one channel of one item of the batch.
-    let count: Int
-
-    var grain: Int { max(1, 32768 / max(1, count)) }
-  }
-
   private func inferenceKernel<Element: RealElement>(
-    _ context: PrepareContext, _ layout: Layout, _: Element.Type
+    _ context: PrepareContext, _ layout: ChannelPlanes, _: Element.Type
   ) -> PreparedKernel {
     let instructionSet = context.instructionSet
     let epsilon = Element(epsilon)
@@ -120,7 +108,7 @@ struct BatchNormalization: RealOperator {
   /// First the statistics of each channel, then the planes. Scratch: means, then inverse
   /// deviations.
   private func trainingKernel<Element: RealElement>(
-    _ context: PrepareContext, _ layout: Layout, _: Element.Type
+    _ context: PrepareContext, _ layout: ChannelPlanes, _: Element.Type
   ) -> PreparedKernel {
     let instructionSet = context.instructionSet
     let (epsilon, momentum) = (epsilon, momentum)
@@ -133,21 +121,8 @@ struct BatchNormalization: RealOperator {
       let x = arguments.input(0, as: Element.self)
       let oldMean = arguments.input(3, as: Element.self)
       let oldVariance = arguments.input(4, as: Element.self)
-      let total = Double(layout.batch * layout.count)
       for channel in channels {
-        var sum = 0.0
-        for item in 0..<layout.batch {
-          let plane = x + (item * layout.channels + channel) * layout.count
-          sum += Element.sum(plane, count: layout.count, instructionSet)
-        }
-        let mean = sum / total
-        var squares = 0.0
-        for item in 0..<layout.batch {
-          let plane = x + (item * layout.channels + channel) * layout.count
-          squares += Element.sumOfSquaredDeviations(
-            plane, count: layout.count, mean: Element(mean), instructionSet)
-        }
-        let variance = squares / total
+        let (mean, variance) = layout.moments(of: x, channel: channel, instructionSet)
         scratch[channel] = Element(mean)
         scratch[layout.channels + channel] = Element(1 / (variance + epsilon).squareRoot())
         func running(_ old: Element, _ new: Double) -> Element {
@@ -188,23 +163,17 @@ struct BatchNormalization: RealOperator {
     let gradient = try builder.outputGradient()
     let x = try builder.input(0)
     let rank = try builder.rank(of: x)
-    let scale = try builder.alongChannels(try builder.input(1), rank: rank)
-    if builder.needs(2) {
-      builder.setInputGradient(2, try builder.sumPerChannel(gradient, rank: rank))
-    }
     if isTraining {
-      let axes = try builder.addAxes((0..<rank).filter { $0 != 1 })
-      let normalization = try builder.normalization(of: x, over: axes, epsilon: epsilon)
-      if builder.needs(1) {
-        let product = builder.add("Mul", [gradient, normalization.normal])
-        builder.setInputGradient(1, try builder.sumPerChannel(product, rank: rank))
-      }
-      if builder.needs(0) {
-        let scaled = builder.add("Mul", [gradient, scale])
-        builder.setInputGradient(
-          0, builder.gradient(through: normalization, of: scaled, over: axes))
+      let gradients = builder.add(
+        "BatchNormalizationGradient", domain: "graft", [gradient, x, try builder.input(1)],
+        attributes: ["epsilon": .float(Float(epsilon))], outputCount: 3)
+      for (input, gradient) in gradients.enumerated() where builder.needs(input) {
+        builder.setInputGradient(input, gradient)
       }
       return
+    }
+    if builder.needs(2) {
+      builder.setInputGradient(2, try builder.sumPerChannel(gradient, rank: rank))
     }
     try inferenceGradient(&builder, gradient, rank: rank)
   }

@@ -36,3 +36,8 @@ extension Loss {
       hint: "Leave them out of --augment, or take a cross-entropy as --loss")
   }
 }
+
+/// A loss that can weigh classes.
+package protocol WeightedLoss: Loss {
+  var classWeights: ClassWeights? { get set }
+}

@@ -6,7 +6,7 @@ import GraftRuntime
 ///
 /// Sources: <https://keras.io/api/losses/probabilistic_losses/#sparsecategoricalcrossentropy-class>,
 /// `from_logits=True`; <https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html>
-package struct SoftmaxCrossEntropy: Loss {
+package struct SoftmaxCrossEntropy: WeightedLoss {
   package static let name = "softmax_cross_entropy"
 
   /// From 0 to below 1.

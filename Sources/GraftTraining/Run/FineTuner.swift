@@ -19,28 +19,34 @@ package final class FineTuner {
     package init() {}
   }
 
-  package private(set) var model: TransferModel
-  package private(set) var state = RunState()
+  package internal(set) var model: TransferModel
+  package internal(set) var state = RunState()
   package let recipe: Recipe
-  private let loss: any Loss
-  private let targets: ClassificationTargets
+  let loss: any Loss
+  /// Without class weights, so that results can be compared.
+  private let evaluationLoss: any Loss
+  let targets: ClassificationTargets
   private let options: Options
-  private let batches: PictureBatches
+  let batches: PictureBatches
   private let trainingCount: Int
-  private let augmentation: AugmentationPipeline?
+  let augmentation: AugmentationPipeline?
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
-  private var observers: [any TrainingObserver] = []
+  package var observers: [any TrainingObserver]
   /// Saves the state at the end of an epoch, and when the run is asked to stop.
   package var save: ((Checkpoint) throws -> Void)?
+  /// Saves the state at the end of an epoch that no earlier one was better than.
+  package var saveBest: ((Checkpoint) throws -> Void)?
   /// Asked after each step.
   package var isInterrupted: () -> Bool = { false }
   /// Weights that training changed so far.
-  private var changed: Set<ValueID> = []
-  private var phase: RunningPhase?
+  var changed: Set<ValueID> = []
+  var phase: RunningPhase?
+  /// With early stopping, the weights after the best epoch of the current phase.
+  var bestOfPhase: [ValueID: Tensor]?
 
   /// What runs in the current phase.
-  private struct RunningPhase {
+  struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
     /// How many variants of each training picture take turns; `nil` if pictures change in every epoch, or never.
@@ -61,11 +67,20 @@ package final class FineTuner {
     targets = ClassificationTargets(
       classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
     augmentation = try recipe.augmentation
-    var loss: any Loss = model.isBinary ? BinaryCrossEntropy() : SoftmaxCrossEntropy()
-    if let name = recipe.loss { loss = try Losses.named(name) }
-    self.loss = augmentation?.mixesTargets == true ? try loss.forMixedTargets() : loss
+    var losses = try recipe.losses(
+      classNames: model.classNames, labels: data.training.map(\.label))
+    if augmentation?.mixesTargets == true {
+      losses.training = try losses.training.forMixedTargets()
+      losses.evaluation = try losses.evaluation.forMixedTargets()
+    }
+    (loss, evaluationLoss) = (losses.training, losses.evaluation)
     guard !data.training.isEmpty else {
       throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
+    }
+    guard recipe.batchSize <= data.training.count else {
+      throw GraftError.usage(
+        "batch_size \(recipe.batchSize) is more than the \(data.training.count) pictures to train on",
+        hint: "Take --batch-size \(data.training.count) or less")
     }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
@@ -80,34 +95,11 @@ package final class FineTuner {
       _ = try Optimizers.named(phase.optimizer)
       _ = try Schedules.named(phase.schedule)
     }
+    _ = try learningRateFactors()
   }
 
-  /// Goes on where a checkpoint stands.
-  ///
-  /// - Throws: `GraftError` if it belongs to another recipe or other weights.
-  package func resume(_ checkpoint: Checkpoint) throws {
-    guard checkpoint.recipe == recipe else {
-      throw GraftError.usage(
-        "the checkpoint belongs to another recipe", hint: "Resume with the recipe of its folder")
-    }
-    state = checkpoint.state
-    let values = checkpoint.valuesByName
-    for phase in recipe.phases.prefix(state.phase + 1) {
-      changed.formUnion(try WeightSelection(phase.unfreeze).weights(of: model))
-    }
-    var restored: [ValueID: Tensor] = [:]
-    for (id, constant) in model.graph.constants {
-      guard let tensor = values[model.graph[id].name], tensor.shape == constant.shape,
-        tensor.elementType == constant.elementType
-      else { continue }
-      restored[id] = tensor
-    }
-    model.take(restored)
-    if state.phase < recipe.phases.count {
-      try startPhase()
-      // Between phases there is no state of an optimizer.
-      if state.step > 0 { try phase?.trainer.restore(values) }
-    }
+  private func learningRateFactors() throws -> [ValueID: Float] {
+    try recipe.learningRateFactors.map { try LearningRateFactors($0).factors(of: model) } ?? [:]
   }
 
   /// Trains to the end of the recipe.
@@ -119,7 +111,7 @@ package final class FineTuner {
       if phase == nil { try startPhase() }
       guard let phase else { break }
       for observer in observers { try observer.phaseStarted(summary(of: phase)) }
-      while state.epoch < recipe.phases[state.phase].epochs {
+      while !isPhaseDone {
         // What came of the last epoch may have changed the schedule.
         guard try runEpoch(self.phase ?? phase) else {
           try save?(checkpoint())
@@ -127,8 +119,10 @@ package final class FineTuner {
         }
         state.epoch += 1
         state.startEpoch()
-        if state.epoch < recipe.phases[state.phase].epochs { try save?(checkpoint()) }
+        try keepBest()
+        if !isPhaseDone { try save?(checkpoint()) }
       }
+      try takeBest()
       if !testRange.isEmpty {
         let result = try evaluate(testRange, phase)
         state.phaseResults.append(
@@ -147,10 +141,10 @@ package final class FineTuner {
     return true
   }
 
-  private func startPhase() throws {
+  func startPhase() throws {
     let settings = recipe.phases[state.phase]
     let selected = try WeightSelection(settings.unfreeze).weights(of: model)
-    changed.formUnion(selected)
+    changed.formUnion(model.changing(training: selected))
     let cut = try TrainableCut(model.graph(training: selected)) {
       $0.metadata[TrainingForm.headMark] != nil
     }
@@ -163,6 +157,10 @@ package final class FineTuner {
       options: options.executable)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
+    training.evaluationLoss = evaluationLoss
+    training.clipping = try recipe.gradientClipping.map { try GradientClipping.named($0) }
+    training.accumulationSteps = recipe.accumulationSteps
+    training.learningRateFactors = try learningRateFactors()
     training.penalties = model.penalties
     training.options = options.executable
     var schedule = try Schedules.named(settings.schedule)
@@ -176,26 +174,20 @@ package final class FineTuner {
   /// Returns false if the run was interrupted.
   private func runEpoch(_ phase: RunningPhase) throws -> Bool {
     let settings = recipe.phases[state.phase]
-    var order = Array(0..<trainingCount)
-    if recipe.shuffle {
-      var generator = SeededGenerator(seed: positionSeed(0))
-      order = generator.permutation(trainingCount)
-    }
-    let batchSize = recipe.batchSize
-    let stepCount = (trainingCount + batchSize - 1) / batchSize
-    var clock = ContinuousClock.now
-    var rate = settings.learningRate
-    while state.batch < stepCount {
-      let start = state.batch * batchSize
-      let numbers = Array(order[start..<min(start + batchSize, trainingCount)])
-      rate =
-        settings.learningRate
+    let batchesOfEpoch = batchesOfEpoch()
+    let stepCount = batchesOfEpoch.count
+    func rate(_ step: Int) -> Double {
+      settings.learningRate
         * phase.schedule.factor(
-          step: state.step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
+          step: step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
+    }
+    var clock = ContinuousClock.now
+    while state.batch < stepCount {
+      let numbers = batchesOfEpoch[state.batch]
       let (labels, tensor) = try trainingTargets(numbers)
       let result = try phase.trainer.step(
         inputs: try phase.store.features(of: numbers, augmentedIn: augmentationRound),
-        targets: tensor, learningRate: Float(rate), step: state.step + 1)
+        targets: tensor, learningRate: Float(rate(state.step)), step: state.step + 1)
       state.batch += 1
       state.step += 1
       state.lossSum += Double(result.loss) * Double(numbers.count)
@@ -211,70 +203,62 @@ package final class FineTuner {
     var record = EpochRecord(
       phase: state.phase + 1, epoch: state.epoch + 1,
       loss: state.lossSum / Double(state.pictureCount),
-      accuracy: Double(state.correctCount) / Double(state.pictureCount), learningRate: rate,
-      seconds: state.seconds, picturesPerSecond: Double(state.pictureCount) / state.seconds)
+      accuracy: Double(state.correctCount) / Double(state.pictureCount),
+      learningRate: rate(state.step - 1), seconds: state.seconds,
+      picturesPerSecond: Double(state.pictureCount) / state.seconds)
     if !validationRange.isEmpty {
       let result = try evaluate(validationRange, phase)
       record.validationLoss = result.loss
       record.validationAccuracy = result.accuracy
     }
-    state.history.append(record)
-    self.phase?.schedule.epochEnded(loss: record.validationLoss ?? record.loss)
-    state.schedule = self.phase?.schedule.memory
-    for observer in observers {
-      try observer.epochEnded(record, progress: progress(stepCount, stepLoss: record.loss))
+    guard record.watchedLoss.isFinite else {
+      throw GraftError(
+        .badData, "the validation loss is \(record.watchedLoss) after epoch \(record.epoch)",
+        hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
+    let progress = progress(stepCount, stepLoss: record.loss)
+    state.history.append(record)
+    self.phase?.schedule.epochEnded(loss: record.watchedLoss)
+    state.schedule = self.phase?.schedule.memory
+    for observer in observers { try observer.epochEnded(record, progress: progress) }
     return true
+  }
+
+  /// The pictures of each step of the current epoch.
+  func batchesOfEpoch() -> [[Int]] {
+    var order = Array(0..<trainingCount)
+    if recipe.shuffle {
+      var generator = SeededGenerator(seed: positionSeed(0))
+      order = generator.permutation(order.count)
+    }
+    return stride(from: 0, to: order.count, by: recipe.batchSize).map {
+      Array(order[$0..<min($0 + recipe.batchSize, order.count)])
+    }
+  }
+
+  var pictureCounts: RunState.PictureCounts {
+    RunState.PictureCounts(
+      training: trainingCount, validation: validationRange.count, test: testRange.count)
   }
 
   private func progress(_ stepCount: Int, stepLoss: Double) -> StepProgress {
     StepProgress(
       phase: state.phase + 1, epoch: state.epoch + 1,
       epochCount: recipe.phases[state.phase].epochs, step: state.batch, stepCount: stepCount,
-      stepLoss: stepLoss, loss: state.lossSum / Double(max(1, state.pictureCount)),
+      totalStep: state.history.count * stepCount + state.batch, stepLoss: stepLoss,
+      loss: state.lossSum / Double(max(1, state.pictureCount)),
       accuracy: Double(state.correctCount) / Double(max(1, state.pictureCount)),
       picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
   }
 
   /// A seed for one purpose at this position of the run.
-  private func positionSeed(_ purpose: Int) -> UInt64 {
+  func positionSeed(_ purpose: Int) -> UInt64 {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
     ).bits(at: purpose == 0 ? state.epoch : 0)
   }
 
-  /// The classes that training pictures count for, and what the loss compares scores with.
-  private func trainingTargets(_ numbers: [Int]) throws -> (labels: [Int], tensor: Tensor) {
-    guard let round = augmentationRound, augmentation?.mixesTargets == true else {
-      let labels = numbers.map { batches.items[$0].label }
-      return (labels, try targets.tensor(labels, for: loss))
-    }
-    let labels = numbers.map { number in
-      let mixture = batches.mixture(of: number, in: round)
-      return MixedLabel(
-        own: batches.items[number].label,
-        partner: batches.items[mixture?.partner ?? number].label, share: mixture?.share ?? 1)
-    }
-    return (labels.map(\.larger), try targets.tensor(mixed: labels))
-  }
-
-  /// What this epoch's random changes of pictures follow from.
-  private var augmentationRound: AugmentationRound? {
-    guard augmentation != nil else { return nil }
-    return AugmentationRound(
-      seed: recipe.seed, phase: state.phase, epoch: state.epoch, variantCount: phase?.variantCount)
-  }
-
-  private func checkpoint() throws -> Checkpoint {
-    var values = try phase?.trainer.state() ?? []
-    let names = Set(values.map(\.name))
-    for id in changed.sorted() where !names.contains(model.graph[id].name) {
-      if let tensor = model.graph.constants[id] { values.append((model.graph[id].name, tensor)) }
-    }
-    return Checkpoint(state: state, recipe: recipe, values: values)
-  }
-
-  private func summary(of phase: RunningPhase) throws -> PhaseSummary {
+  func summary(of phase: RunningPhase) throws -> PhaseSummary {
     let settings = recipe.phases[state.phase]
     let selected = try WeightSelection(settings.unfreeze).weights(of: model)
     let weights = model.weights

@@ -26,6 +26,11 @@ extension Recipe {
     try read(.seed, into: &seed)
     try read(.shuffle, into: &shuffle)
     loss = try values.decodeIfPresent(String.self, forKey: .loss)
+    classWeights = try values.decodeIfPresent(String.self, forKey: .classWeights)
+    gradientClipping = try values.decodeIfPresent(String.self, forKey: .gradientClipping)
+    try read(.accumulationSteps, into: &accumulationSteps)
+    learningRateFactors = try values.decodeIfPresent(String.self, forKey: .learningRateFactors)
+    earlyStopping = try values.decodeIfPresent(Int.self, forKey: .earlyStopping)
     try read(.phases, into: &phases)
   }
 

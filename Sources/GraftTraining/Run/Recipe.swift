@@ -32,6 +32,17 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var shuffle = true
   /// A loss by name; by default binary cross-entropy for two classes, softmax cross-entropy for more.
   package var loss: String?
+  /// What the losses of classes are multiplied by: `balanced`, or `cat=1,dog=2.5`; 1 for the others.
+  package var classWeights: String?
+  /// A bound on gradients: `value(0.5)`, `norm(1)` (of each weight's), `global_norm(1)`.
+  package var gradientClipping: String?
+  /// Steps whose gradients are averaged before weights change.
+  package var accumulationSteps = 1
+  /// What the learning rate is multiplied by for blocks and layers: `block4=0.1,block5=0.3`; 1 for the others.
+  package var learningRateFactors: String?
+  /// Epochs without a smaller loss (on validation data if there are any) after which a phase ends; it then goes back
+  /// to its best epoch.
+  package var earlyStopping: Int?
   package var phases = [
     Phase(unfreeze: "none", epochs: 20, learningRate: 3e-4),
     Phase(unfreeze: "all", epochs: 10, learningRate: 1e-6),
@@ -84,7 +95,13 @@ package struct Recipe: Sendable, Codable, Hashable {
     case cachedAugmentations = "cached_augmentations"
     case split
     case batchSize = "batch_size"
-    case seed, shuffle, loss, phases
+    case seed, shuffle, loss
+    case classWeights = "class_weights"
+    case gradientClipping = "gradient_clipping"
+    case accumulationSteps = "accumulation_steps"
+    case learningRateFactors = "learning_rate_factors"
+    case earlyStopping = "early_stopping"
+    case phases
   }
 
   /// What ``augment`` says; `nil` for no change.
@@ -119,6 +136,14 @@ package struct Recipe: Sendable, Codable, Hashable {
     guard (1...65536).contains(batchSize) else {
       throw GraftError.usage("batch_size \(batchSize) is not between 1 and 65536")
     }
+    guard (1...65536).contains(accumulationSteps) else {
+      throw GraftError.usage("accumulation_steps \(accumulationSteps) is not between 1 and 65536")
+    }
+    guard (1...1_000_000).contains(earlyStopping ?? 1) else {
+      throw GraftError.usage("early_stopping takes 1 epoch or more")
+    }
+    if let gradientClipping { _ = try GradientClipping.named(gradientClipping) }
+    if let learningRateFactors { _ = try LearningRateFactors(learningRateFactors) }
     guard !phases.isEmpty else { throw GraftError.usage("the recipe has no phases") }
     for (number, phase) in phases.enumerated() {
       try withPlace("phase \(number + 1)") {

@@ -23,7 +23,7 @@ import Testing
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   /// Two convolutions with a pool between them: [N, 3, 16, 16] to [N, 12, 8, 8].
-  private static func trunk() throws -> Graph {
+  static func trunk() throws -> Graph {
     var graph = Graph(name: "trunk")
     var generator = SeededGenerator(seed: 3)
     func weights(_ shape: Shape) throws -> Tensor {
@@ -175,13 +175,18 @@ import Testing
   /// Between phases a checkpoint has no state of an optimizer.
   @Test func goesOnBetweenPhases() throws {
     let expected = try bytes(run("undisturbed", recipe()).run)
-    let first = try FineTuningRun(recipe(), dataset: dataset, folder: "\(folder)/between")
-    let save = first.fineTuner.save
-    first.fineTuner.save = { checkpoint in
-      try save?(checkpoint)
-      if checkpoint.state.phase == 1 { throw GraftError.usage("stopped here") }
+    // Only one run at a time has the folder.
+    do {
+      let first = try FineTuningRun(recipe(), dataset: dataset, folder: "\(folder)/between")
+      let save = first.fineTuner.save
+      first.fineTuner.save = { checkpoint in
+        try save?(checkpoint)
+        if checkpoint.state.phase == 1 { throw GraftError.usage("stopped here") }
+      }
+      #expect(throws: GraftError.self) { try first.run() }
+      #expect(throws: GraftError.self) { try run("between", recipe(), resumes: true) }
+      withExtendedLifetime(first) {}
     }
-    #expect(throws: GraftError.self) { try first.run() }
     #expect(try bytes(run("between", recipe(), resumes: true).run) == expected)
   }
 
