@@ -128,3 +128,23 @@ void graft_png_close(graft_png_reader *reader) {
   png_destroy_read_struct(&reader->decoder, &reader->info, NULL);
   free(reader);
 }
+
+uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t height,
+                              size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]) {
+  png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
+  image.width = width;
+  image.height = height;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  uint8_t *const bytes = malloc(size);
+  if (bytes == NULL) {
+    copy_message("out of memory", message);
+    return NULL;
+  }
+  if (!png_image_write_to_memory(&image, bytes, &size, 0, pixels, 0, NULL)) {
+    copy_message(image.message, message);
+    free(bytes);
+    return NULL;
+  }
+  *byte_count = size;
+  return bytes;
+}

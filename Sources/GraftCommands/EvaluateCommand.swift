@@ -57,12 +57,16 @@ struct EvaluateCommand: ParsableCommand {
     print(json ? try Terminal.json(result) : EvaluateCommand.text(result))
   }
 
+  /// The measures over all pictures, in a line.
+  static func summary(_ result: EvaluationResult) -> String {
+    String(
+      format: "accuracy %.2f %%  loss %.4f  precision %.4f  recall %.4f  F1 %.4f  AUC %.4f",
+      result.accuracy * 100, result.loss, result.precision, result.recall, result.f1, result.auc)
+      + (result.top5Accuracy.map { String(format: "  top 5 %.2f %%", $0 * 100) } ?? "")
+  }
+
   static func text(_ result: EvaluationResult) -> String {
-    var lines = [
-      String(
-        format: "%d pictures  accuracy %.2f %%  loss %.4f", result.count, result.accuracy * 100,
-        result.loss)
-    ]
+    var lines = ["\(result.count) pictures  " + summary(result)]
     let shown = result.classes.count <= 20
     guard shown else { return lines[0] }
     lines.append("")

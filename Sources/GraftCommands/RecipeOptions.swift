@@ -41,9 +41,15 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Random changes of training pictures: flip, crop(4), crop(4,reflect), cutout(8), …; or none.",
+      "Random changes of training pictures, or none: \(AugmentationPipeline.usages.joined(separator: "; ")).",
       valueName: "changes"))
   var augment: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Let so many variants of each picture take turns, and keep what the frozen trunk makes of them.",
+      valueName: "variants"))
+  var cachedAugmentations: Int?
 
   @Option(help: "Shares of training, validation and test in percent, such as 70,15,15.")
   var split: String?
@@ -59,6 +65,25 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(help: "A loss by name.")
   var loss: String?
+
+  @Option(help: "What the losses of classes are multiplied by: balanced, or cat=1,dog=2.5.")
+  var classWeights: String?
+
+  @Option(help: "A bound on gradients: value(0.5), norm(1) or global_norm(1).")
+  var gradientClipping: String?
+
+  @Option(help: "Steps whose gradients are averaged before weights change.")
+  var accumulationSteps: Int?
+
+  @Option(
+    help: "What the learning rate is multiplied by in blocks and layers: block4=0.1,block5=0.3.")
+  var learningRateFactors: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "End a phase after so many epochs without a smaller (validation) loss, and take its best epoch.",
+      valueName: "patience"))
+  var earlyStopping: Int?
 
   @Option(help: "Epochs of each phase: 20,10.")
   var epochs: String?
@@ -95,11 +120,17 @@ struct RecipeOptions: ParsableArguments {
     if let crop { result.crop = crop }
     if let interpolation { result.interpolation = interpolation }
     if let augment { result.augment = augment }
+    if let cachedAugmentations { result.cachedAugmentations = cachedAugmentations }
     if let split { result.split = split }
     if let batchSize { result.batchSize = batchSize }
     if let seed { result.seed = seed }
     if noShuffle { result.shuffle = false }
     if let loss { result.loss = loss }
+    if let classWeights { result.classWeights = classWeights }
+    if let gradientClipping { result.gradientClipping = gradientClipping }
+    if let accumulationSteps { result.accumulationSteps = accumulationSteps }
+    if let learningRateFactors { result.learningRateFactors = learningRateFactors }
+    if let earlyStopping { result.earlyStopping = earlyStopping }
     try setPhases(of: &result)
     try result.validate()
     return result

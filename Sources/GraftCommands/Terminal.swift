@@ -25,6 +25,16 @@ enum Terminal {
     FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 
+  /// A word as shells take it.
+  static func quoted(_ word: String) -> String {
+    let isPlain = word.unicodeScalars.allSatisfy {
+      $0.properties.isAlphabetic || ("0"..."9").contains($0)
+        || "-_./=,:+@%".unicodeScalars.contains($0)
+    }
+    return isPlain && !word.isEmpty
+      ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+  }
+
   /// A number of bytes as people read it.
   static func bytes(_ count: Int) -> String {
     let units = ["B", "KB", "MB", "GB", "TB"]

@@ -24,6 +24,10 @@ struct TrainingOptions: ParsableArguments {
       valueName: "folds"))
   var crossValidate: Int?
 
+  @Flag(
+    help: "Try learning rates that grow from step to step in the first phase, and suggest one.")
+  var findLearningRate = false
+
   @Option(help: "Unreadable pictures to put up with.")
   var maxBad = 100
 
@@ -33,6 +37,12 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Megabytes of features to hold in memory; more go to a file.")
   var featureMemory = 2048
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a sheet of pictures with the changes of --augment, and train nothing.",
+      valueName: "file.png"))
+  var preview: String?
+
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
@@ -40,9 +50,9 @@ struct TrainingOptions: ParsableArguments {
       guard (2...1000).contains(crossValidate) else {
         throw ValidationError("--cross-validate takes 2 folds or more.")
       }
-      guard !resume else {
-        throw ValidationError("--resume goes on with one run; --cross-validate makes several.")
-      }
+    }
+    guard !findLearningRate || crossValidate == nil && !resume else {
+      throw ValidationError("--find-learning-rate trains no run that could go on or have folds.")
     }
     guard featureMemory >= 0, featureMemory <= 1 << 30, maxBad >= 0 else {
       throw ValidationError("--feature-memory and --max-bad take no negative numbers.")
@@ -65,9 +75,13 @@ struct TrainingOptions: ParsableArguments {
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
     let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    if let preview { return try writePreview(to: preview, recipe, dataset) }
     let interruption = Interruption()
     guard let crossValidate else {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
+      guard !findLearningRate else {
+        return try search(recipe, split, options.fineTuner, interruption)
+      }
       _ = try train(command, recipe, split, folder: output, options, interruption)
       return
     }
@@ -75,7 +89,7 @@ struct TrainingOptions: ParsableArguments {
     for (index, split) in try dataset.folds(count: crossValidate, seed: recipe.seed).enumerated() {
       print("fold \(index + 1) of \(crossValidate)")
       let results = try train(
-        command, recipe, split, folder: "\(output)/fold\(index + 1)", options, interruption)
+        command, recipe, split, folder: foldFolder(index + 1), options, interruption)
       accuracies.append(results.map(\.accuracy))
     }
     for phase in accuracies[0].indices {
@@ -95,6 +109,10 @@ struct TrainingOptions: ParsableArguments {
     _ options: FineTuningRun.Options,
     _ interruption: Interruption
   ) throws -> [RunState.PhaseResult] {
+    var options = options
+    // Of several folds, those behind the one that was interrupted have not begun.
+    options.resumes =
+      resume && FileManager.default.fileExists(atPath: FineTuningRun.recipePath(folder))
     let progress = TrainingProgress()
     let run = try FineTuningRun(
       recipe, data: data, folder: folder, observers: [progress], options: options
@@ -106,7 +124,7 @@ struct TrainingOptions: ParsableArguments {
     run.fineTuner.isInterrupted = { interruption.isRequested }
     guard try run.run() else {
       print("Interrupted; everything up to this step is saved.")
-      print("Continue: graft \(command) \(self.data) --output \(output) --resume")
+      print("Continue: graft \(continuation(command))")
       throw ExitStatus(code: 130)
     }
     for result in run.fineTuner.state.phaseResults {
@@ -115,15 +133,51 @@ struct TrainingOptions: ParsableArguments {
           format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
           result.accuracy * 100))
     }
+    if let (part, result) = run.evaluated {
+      print("on the \(part) pictures: " + EvaluateCommand.summary(result))
+    }
     print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
   }
 
+  private func search(
+    _ recipe: Recipe, _ data: DatasetSplit, _ options: FineTuner.Options,
+    _ interruption: Interruption
+  ) throws {
+    let search = try LearningRateSearch(
+      recipe, data: data, folder: output, observers: [TrainingProgress()], options: options
+    ) { Terminal.printError("note: \($0)") }
+    guard let range = try search.run(isInterrupted: { interruption.isRequested }) else {
+      throw ExitStatus(code: 130)
+    }
+    print("\(range.points.count) learning rates: \(search.csvPath), \(search.chartPath)")
+    guard let suggestion = range.suggestion else {
+      print("The loss falls at none of them; look at the data, or at what is trained.")
+      return
+    }
+    let rate = String(format: "%.1e", suggestion)
+    print("suggestion: --learning-rate \(rate), a tenth of that with the least loss")
+  }
+
+  private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }
+
+  /// What goes on with an interrupted run.
+  private func continuation(_ command: String) -> String {
+    var words = [command, data, "--output", output]
+    if let crossValidate { words += ["--cross-validate", "\(crossValidate)"] }
+    if maxBad != 100 { words += ["--max-bad", "\(maxBad)"] }
+    return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
+  }
+
   private func savedRecipe() throws -> Recipe {
-    let path = FineTuningRun.recipePath(output)
+    let path = FineTuningRun.recipePath(crossValidate == nil ? output : foldFolder(1))
     guard FileManager.default.fileExists(atPath: path) else {
+      let isOfFolds = FileManager.default.fileExists(
+        atPath: FineTuningRun.recipePath(foldFolder(1)))
       throw GraftError(
-        .noInput, "holds no run to go on with", places: [output], hint: "Leave --resume out")
+        .noInput, "holds no run to go on with", places: [output],
+        hint: crossValidate == nil && isOfFolds
+          ? "It holds those of --cross-validate; say that again" : "Leave --resume out")
     }
     return try RecipeOptions.read(path)
   }

@@ -15,7 +15,8 @@ final class TrainingProgress: TrainingObserver {
         + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
     print(
       "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each picture, "
-        + (phase.keepsFeatures ? "computed once" : "computed in every epoch"))
+        + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
+        + (phase.variantCount.map { " for each of \($0) variants" } ?? ""))
     fflush(nil)
     startOfEpoch = .now
   }
@@ -46,6 +47,12 @@ final class TrainingProgress: TrainingObserver {
     }
     text += String(format: "  %.1f s, %.0f pictures/s", record.seconds, record.picturesPerSecond)
     print(Terminal.isOutputTerminal ? "\r\u{1b}[K\(text)" : text)
+    fflush(nil)
+  }
+
+  func tookBest(_ record: EpochRecord, isEarly: Bool) {
+    let end = isEarly ? "stopped early, as the loss became no smaller" : "at the end"
+    print("  \(end): taking the weights of epoch \(record.epoch)")
     fflush(nil)
   }
 

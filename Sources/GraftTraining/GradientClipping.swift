@@ -18,6 +18,29 @@ package enum GradientClipping: Sendable, Hashable {
     }
   }
 
+  /// As recipes write it: `value(0.5)`, `norm(1)`, `global_norm(1)`.
+  ///
+  /// - Throws: `GraftError` for another name, or a limit that is not above 0.
+  package static func named(_ text: String) throws -> GradientClipping {
+    let call = try NamedCall(text)
+    guard ["value", "norm", "global_norm"].contains(call.name) else {
+      throw GraftError.usage(
+        "'\(call.name)' is no way to clip gradients",
+        hint: "Known are value(LIMIT), norm(LIMIT) and global_norm(LIMIT)")
+    }
+    guard call.arguments.count == 1, call.arguments[0].key == nil,
+      let limit = Float(call.arguments[0].value), limit > 0, limit.isFinite
+    else {
+      throw GraftError.usage(
+        "'\(text)' needs one limit above 0", hint: "Write \(call.name)(1)")
+    }
+    return switch call.name {
+    case "value": .value(limit)
+    case "norm": .norm(limit)
+    default: .globalNorm(limit)
+    }
+  }
+
   /// Appends the nodes.
   ///
   /// - Parameter gradients: of all parameters; their types must be inferred

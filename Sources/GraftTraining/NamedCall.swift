@@ -1,3 +1,4 @@
+import Foundation
 import GraftRuntime
 
 /// A name with arguments, as recipes write layers, optimizers and schedules: `dense(128,relu,l2=1e-5)`.
@@ -84,20 +85,25 @@ package struct NamedCall: Sendable, Hashable {
     }
     let text = arguments.remove(at: index).value
     guard let number = Double(text), number.isFinite, range.contains(number) else {
+      let limits = String(format: "%g to %g", range.lowerBound, range.upperBound)
       throw GraftError.usage(
-        "'\(name)' cannot have \(text)", hint: "Write \(usage), with a number of \(range)")
+        "'\(name)' cannot have \(text)", hint: "Write \(usage), with a number from \(limits)")
     }
     return number
   }
 
-  /// Takes the first argument without a key away, which must be a whole number of pixels from 1.
+  /// Takes the first argument without a key away, which must be a whole number.
   ///
-  /// - Throws: `GraftError` if it is none.
-  package mutating func takePixels(_ usage: String) throws -> Int {
-    let number = try takeNumber(in: 1...4096, usage: usage)
+  /// - Throws: `GraftError` if it is none, or not in `range`.
+  package mutating func takeWhole(
+    default value: Int? = nil, in range: ClosedRange<Int>, usage: String
+  ) throws -> Int {
+    let number = try takeNumber(
+      default: value.map(Double.init), in: Double(range.lowerBound)...Double(range.upperBound),
+      usage: usage)
     guard let count = Int(exactly: number) else {
       throw GraftError.usage(
-        "'\(name)' cannot have \(number): pixels are whole", hint: "Write \(usage)")
+        "'\(name)' cannot have \(number), which is not whole", hint: "Write \(usage)")
     }
     return count
   }

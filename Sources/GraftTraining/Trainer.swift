@@ -13,6 +13,8 @@ package final class Trainer {
   /// What is to be trained, and how.
   package struct Settings: Sendable {
     package var loss: any Loss
+    /// What ``evaluate(inputs:targets:)`` reports; `nil` for ``loss``.
+    package var evaluationLoss: (any Loss)?
     package var optimizer: any Optimizer
     /// Penalties on parameters.
     package var penalties: [ValueID: WeightPenalty] = [:]
@@ -98,7 +100,7 @@ package final class Trainer {
     var inference = trainingForm.inferenceForm
     let evaluationTargets = inference.addInput(
       name: "targets", type: settings.loss.targetType(classCount: classCount))
-    var evaluationLoss = try settings.loss.append(
+    var evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
       to: &inference, scores: scores, targets: evaluationTargets)
     for id in trained {
       guard let penalty = settings.penalties[id] else { continue }
@@ -141,25 +143,24 @@ package final class Trainer {
     return StepResult(loss: try outputs[0].elements(as: Float.self)[0], scores: outputs[1])
   }
 
-  /// The values of all parameters by name, those of the optimizer's state among them.
-  package func state() throws -> [(name: String, tensor: Tensor)] {
-    try names.sorted { $0.key < $1.key }.compactMap { id, name in
-      try parameters.tensor(id).map { (name, try $0.copied()) }
-    }
+  /// All parameters, those of the optimizer's state among them; names may be empty or equal.
+  var parameterNames: [(id: ValueID, name: String)] {
+    names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// Takes over what ``state()`` gave.
-  ///
-  /// - Throws: `GraftError` that names the parameter which is missing or of another shape.
-  package func restore(_ state: [String: Tensor]) throws {
-    for (id, name) in names {
+  /// Copies of the values of all parameters, those of the optimizer's state among them.
+  func state() throws -> [ValueID: Tensor] {
+    var values: [ValueID: Tensor] = [:]
+    for id in names.keys { values[id] = try parameters.tensor(id)?.copied() }
+    return values
+  }
+
+  /// Takes over values that ``state()`` or ``values()`` gave; their types and shapes are those of the parameters.
+  func restore(_ values: [ValueID: Tensor]) {
+    for (id, value) in values {
       guard let tensor = parameters.tensor(id) else { continue }
-      guard let saved = state[name], saved.shape == tensor.shape,
-        saved.elementType == tensor.elementType
-      else {
-        throw GraftError.badData("holds no '\(name)' of type \(tensor.elementType)\(tensor.shape)")
-      }
-      tensor.baseAddress.copyMemory(from: saved.baseAddress, byteCount: tensor.byteCount)
+      precondition(tensor.shape == value.shape && tensor.elementType == value.elementType)
+      tensor.baseAddress.copyMemory(from: value.baseAddress, byteCount: tensor.byteCount)
     }
   }
 

@@ -10,8 +10,11 @@ struct Fixtures {
   static let optimizers = Fixtures("optimizers")
   static let losses = Fixtures("losses")
   static let schedules = Fixtures("schedules")
+  static let earlyStopping = Fixtures("early_stopping")
   static let metrics = Fixtures("metrics")
   static let blocks = Fixtures("blocks")
+  /// From `tools/python/augmentation_fixtures.py`.
+  static let augmentations = Fixtures("augmentations")
 
   private let tensors: [String: Tensor]
 

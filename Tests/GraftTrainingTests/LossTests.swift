@@ -42,6 +42,12 @@ import Testing
           targets: "one_hot"),
         Case(name: "binary", loss: BinaryCrossEntropy(), targets: "binary"),
         Case(
+          name: "binary_weights",
+          loss: BinaryCrossEntropy(
+            classWeights: try ClassWeights(
+              Fixtures.losses.numbers("binary_class_weights").map { Float($0) })),
+          targets: "binary_labels", scores: "column"),
+        Case(
           name: "binary_probabilities", loss: ProbabilityCrossEntropy(), targets: "binary",
           scores: "probabilities"),
         Case(name: "mean_squared_error", loss: MeanSquaredError(), targets: "reals"),
@@ -120,6 +126,27 @@ import Testing
     #expect(throws: GraftError.self) { try Self.run(HuberLoss(delta: 0), scores, scores) }
     #expect(throws: GraftError.self) { try ClassWeights([1, -1]) }
     #expect(throws: GraftError.self) { try ClassWeights([1, .nan]) }
+  }
+
+  @Test func recipesNameClassWeights() throws {
+    let names = ["cat", "a, b", "x=y"]
+    func weights(_ text: String) throws -> [Float] {
+      try ClassWeights(text, classNames: names, labels: [0, 0, 1, 2]).values
+    }
+    #expect(try weights("cat=2") == [2, 1, 1])
+    #expect(try weights("a, b=0.5, x=y=3") == [1, 0.5, 3])
+    #expect(try weights("balanced") == ClassWeights(balancing: [2, 1, 1]).values)
+    let error = #expect(throws: GraftError.self) { try weights("cats=2") }
+    #expect(error?.hint?.contains("cat") == true)
+    for text in ["cat", "cat=", "=1", "cat=-1", "cat=nan", "cat=1,cat=2", "", "cat=1,"] {
+      #expect(throws: GraftError.self, "\(text)") { try weights(text) }
+    }
+    // A single score takes two weights, and several scores take none.
+    let scores = try Fixtures.losses.floats("scores")
+    #expect(throws: GraftError.self) {
+      let loss = BinaryCrossEntropy(classWeights: try ClassWeights([1, 2]))
+      _ = try Self.run(loss, scores, Fixtures.losses.floats("binary"))
+    }
   }
 
   @Test func balancedWeightsMakeClassesCountAlike() {

@@ -27,9 +27,20 @@ import Testing
     var recipe = Recipe()
     recipe.imageSize = "64"
     recipe.weights = "weights: odd #name.h5"
+    recipe.classWeights = "cat=2,dog=0.5"
+    recipe.gradientClipping = "global_norm(1)"
+    recipe.accumulationSteps = 4
+    recipe.learningRateFactors = "block4=0.1"
+    recipe.earlyStopping = 3
     recipe.phases = [Recipe.Phase(unfreeze: "block4,block5", epochs: 3, learningRate: 1.5e-7)]
     #expect(try Recipe(yaml: recipe.yaml) == recipe)
     #expect(try Recipe(yaml: "model: vgg19") != recipe)
+  }
+
+  @Test func clippingIsNamed() throws {
+    #expect(try GradientClipping.named("value(0.5)") == .value(0.5))
+    #expect(try GradientClipping.named("norm(2)") == .norm(2))
+    #expect(try GradientClipping.named("global_norm(1e-3)") == .globalNorm(1e-3))
   }
 
   /// Numbers may stand where text is meant.
@@ -45,6 +56,10 @@ import Testing
       ("batch_size: 0", "batch_size 0"), ("head: dense(4)", "dense(classes)"),
       ("head: 'gap,dens(4),dense(classes)'", "dens"), ("model: [1", "YAML"),
       ("phases: [{learning_rate: -1}]", "learning_rate"), ("[1, 2]", "recipe"),
+      ("early_stopping: 0", "early_stopping"), ("accumulation_steps: 0", "accumulation_steps"),
+      ("gradient_clipping: norms(1)", "global_norm"), ("gradient_clipping: norm(0)", "norm(0)"),
+      ("gradient_clipping: norm", "norm(1)"), ("learning_rate_factors: block4", "block4"),
+      ("learning_rate_factors: block4=x", "block4=x"),
     ])
   func mistakesAreNamed(_ yaml: String, part: String) {
     #expect {

@@ -12,6 +12,8 @@ seeded: the files are the same for every run.
                     parameters, [2, 2] and [3].
     losses.npz      scores and targets; NAME.loss [] and NAME.gradient [N, K] for each loss
     schedules.npz   NAME [STEPS] for each schedule: the learning rate of each step
+    early_stopping.npz  losses [20, 30], patience [20]; best and stopped [20]: the epoch, from 0, with
+                    the least loss, and the one after which training stops
     metrics.npz     scores, labels, and what is measured of them
 """
 
@@ -118,13 +120,16 @@ def losses():
     binary[0, 0] = binary[1, 1] = 1
     signs = binary * 2 - 1
     rates = floats(random.uniform(0.1, 3, size=(count, classes)))
+    column, binary_labels = scores[:, :1], (labels % 2).astype(np.float64)[:, None]
+    binary_class_weights = floats([0.5, 3])
     class_weights = floats([1, 0.5, 2, 0.25])
     # As Model.fit makes them of class_weight.
     weights = class_weights[labels]
     arrays = {
         "scores": scores, "labels": labels, "one_hot": one_hot, "soft": soft, "binary": binary,
         "signs": signs, "reals": reals, "counts": counts, "probabilities": probabilities,
-        "rates": rates, "class_weights": class_weights,
+        "rates": rates, "class_weights": class_weights, "column": column,
+        "binary_labels": binary_labels, "binary_class_weights": binary_class_weights,
     }  # fmt: skip
     l = keras.losses
     sparse = l.SparseCategoricalCrossentropy(from_logits=True)
@@ -140,6 +145,10 @@ def losses():
         "categorical_smoothed": (hot_smooth, soft, scores, None),
         "categorical_weights": (hot, one_hot, scores, weights),
         "binary": (l.BinaryCrossentropy(from_logits=True), binary, scores, None),
+        "binary_weights": (
+            l.BinaryCrossentropy(from_logits=True), binary_labels, column,
+            binary_class_weights[labels % 2],
+        ),
         "binary_probabilities": (l.BinaryCrossentropy(), binary, probabilities, None),
         "mean_squared_error": (l.MeanSquaredError(), reals, scores, None),
         "mean_absolute_error": (l.MeanAbsoluteError(), reals, scores, None),
@@ -230,6 +239,42 @@ def schedules():
     )
 
 
+# Early stopping
+
+
+def early_stopping():
+    random = np.random.default_rng(4)
+    # Few different values, so that some are equal; falling at first.
+    losses = floats(np.round(random.normal(size=(20, 30)) + 4 * np.exp(-np.arange(30) / 5), 1))
+    patience = np.arange(20) % 6 + 1
+
+    class Model:
+        stop_training = False
+
+        def get_weights(self):
+            return []
+
+        def set_weights(self, weights):
+            pass
+
+    best, stopped = [], []
+    for row, count in zip(losses, patience):
+        callback = keras.callbacks.EarlyStopping(
+            monitor="val_loss", mode="min", patience=int(count), restore_best_weights=True)
+        model = Model()
+        callback.set_model(model)
+        callback.on_train_begin()
+        for epoch, loss in enumerate(row):
+            callback.on_epoch_end(epoch, {"val_loss": loss})
+            if model.stop_training:
+                break
+        best.append(callback.best_epoch)
+        stopped.append(epoch)
+    write(
+        "early_stopping.npz",
+        {"losses": losses, "patience": patience, "best": best, "stopped": stopped})
+
+
 # Metrics
 
 
@@ -287,4 +332,5 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 optimizers()
 losses()
 schedules()
+early_stopping()
 metrics()

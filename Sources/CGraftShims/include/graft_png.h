@@ -34,4 +34,9 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
 
 void graft_png_close(graft_png_reader *reader);
 
+/// Encodes height x width x 3 bytes as a PNG file in memory, which the caller frees. Returns NULL on
+/// failure, with the reason in `message`.
+uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t height,
+                              size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]);
+
 #endif

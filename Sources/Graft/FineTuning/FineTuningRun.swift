@@ -11,7 +11,6 @@ package final class FineTuningRun {
     package var fineTuner = FineTuner.Options()
     /// Whether to go on with what the folder holds.
     package var resumes = false
-    package var maximumBad = 0
 
     package init() {}
   }
@@ -21,8 +20,9 @@ package final class FineTuningRun {
   package let fineTuner: FineTuner
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
-  private let log: RunLog
   private let options: Options
+  /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
+  package private(set) var evaluated: (part: String, result: EvaluationResult)?
 
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
   package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
@@ -64,29 +64,61 @@ package final class FineTuningRun {
     let (model, preprocessing) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
     self.preprocessing = preprocessing
-    let checkpoint =
-      options.resumes && FileManager.default.fileExists(atPath: checkpointPath)
-      ? try Checkpoint(path: checkpointPath) : nil
     var tunerOptions = options.fineTuner
     tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
-    try TextFile.makeFolder(folder)
-    log = try RunLog(folder: folder, lengths: checkpoint?.state.logLengths)
     fineTuner = try FineTuner(
-      recipe, model: model, data: data, preprocessing: preprocessing,
-      observers: [log] + observers, options: tunerOptions)
-    if let checkpoint { try withPlace(checkpointPath) { try fineTuner.resume(checkpoint) } }
-    try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-    if checkpoint == nil {
-      try writeBeginning(model)
-    } else {
+      recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
+      options: tunerOptions)
+    let resumed = try options.resumes ? FineTuningRun.checkpoint(folder, remark) : nil
+    if let resumed {
       try requireSamePictures()
+      try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
     }
-    let log = log
-    fineTuner.save = { checkpoint in
-      var checkpoint = checkpoint
-      checkpoint.state.logLengths = try log.sync()
-      try checkpoint.write(to: checkpointPath)
+    // Nothing was written up to here.
+    try TextFile.makeFolder(folder)
+    let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
+    fineTuner.observers.insert(log, at: 0)
+    if options.resumes { removeLeftovers() }
+    if resumed == nil {
+      try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
+      try writeBeginning(model)
     }
+    func writing(to path: String) -> (Checkpoint) throws -> Void {
+      { checkpoint in
+        var checkpoint = checkpoint
+        checkpoint.state.logLengths = try log.sync()
+        try checkpoint.write(to: path)
+      }
+    }
+    fineTuner.save = writing(to: checkpointPath)
+    fineTuner.saveBest = writing(to: "\(folder)/best.npz")
+  }
+
+  /// Files that a run which was killed had not finished; their names begin with that of the file.
+  private func removeLeftovers() {
+    let files = [
+      "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
+      "evaluation.json", "curves.svg", "curves.png", "report.html",
+    ]
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    for name in names {
+      let isUnfinished = files.contains { file in
+        name.hasPrefix("\(file).part") || name.hasPrefix("\(file).") && name.hasSuffix(".tmp")
+      }
+      if isUnfinished { unlink("\(folder)/\(name)") }
+    }
+  }
+
+  /// Where the folder's run stands; `nil` if nothing of it was saved.
+  private static func checkpoint(
+    _ folder: String, _ remark: (String) -> Void
+  ) throws -> Checkpoint? {
+    let path = checkpointPath(folder)
+    guard FileManager.default.fileExists(atPath: path) else {
+      remark("\(folder) holds no checkpoint yet; starting from the beginning")
+      return nil
+    }
+    return try Checkpoint(path: path)
   }
 
   /// What others need to do the same: which picture belongs to which part, and the head's first weights.
@@ -132,22 +164,42 @@ package final class FineTuningRun {
   ///
   /// - Returns: whether it came to the end; false if it was interrupted.
   package func run() throws -> Bool {
+    guard !isDone else { return true }
     guard try fineTuner.run() else { return false }
     try fineTuner.model.export(to: modelPath, preprocessing)
     try writeReport()
     return true
   }
 
-  /// `report.html` and `curves.svg`.
+  /// Whether the folder's run came to its end before; the report is written last.
+  private var isDone: Bool {
+    fineTuner.state.phase == recipe.phases.count
+      && [modelPath, reportPath].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+  }
+
+  private var reportPath: String { "\(folder)/report.html" }
+
+  /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
   private func writeReport() throws {
     let part = data.test.isEmpty ? "validation" : "test"
     let items = data.test.isEmpty ? data.validation : data.test
     let result = try evaluate(items)
+    let history = fineTuner.state.history
+    if let result {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+      let text = String(decoding: try encoder.encode(result), as: UTF8.self)
+      try TextFile.save(text + "\n", to: "\(folder)/evaluation.json")
+    }
+    try TextFile.save(CurveDrawing.svg(history), to: "\(folder)/curves.svg")
+    try CurveDrawing.image(history).pngFile().withUnsafeBytes {
+      try AtomicFile.write($0, to: "\(folder)/curves.png")
+    }
     let report = RunReport(
-      recipe: recipe, history: fineTuner.state.history, model: fineTuner.model, data: data,
+      recipe: recipe, history: history, model: fineTuner.model, data: data,
       evaluated: result.map { (part, items, $0) })
-    try TextFile.save(try report.html(), to: "\(folder)/report.html")
-    try TextFile.save(CurveDrawing.svg(fineTuner.state.history), to: "\(folder)/curves.svg")
+    try TextFile.save(try report.html(), to: reportPath)
+    evaluated = result.map { (part, $0) }
   }
 
   /// How the trained model does on the pictures that were set apart; `nil` if there are none.

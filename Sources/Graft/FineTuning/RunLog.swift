@@ -1,20 +1,22 @@
 import Foundation
 import GraftTraining
-import GraftTensor
 
-/// The log of a run: a line for each epoch, as CSV for spreadsheets and as JSON lines for programs, and a line with
-/// the loss of each step.
+/// The log of a run: a line for each epoch, as CSV for spreadsheets and as JSON lines for programs, a line with the
+/// loss of each step, and both as events for TensorBoard.
 package final class RunLog: TrainingObserver {
   private let csv: AppendedFile
   private let lines: AppendedFile
   private let steps: AppendedFile
+  private let events: EventFile
   private let encoder = JSONEncoder()
 
   /// - Parameter lengths: bytes that stay of a log which is there already; `nil` starts anew
+  /// - Throws: `GraftError` if the files cannot be written, another process writes them, or they are shorter than that.
   package init(folder: String, lengths: [String: Int]?) throws {
     csv = try AppendedFile("\(folder)/log.csv", length: lengths?["log.csv"] ?? 0)
     lines = try AppendedFile("\(folder)/log.jsonl", length: lengths?["log.jsonl"] ?? 0)
     steps = try AppendedFile("\(folder)/steps.csv", length: lengths?["steps.csv"] ?? 0)
+    events = try EventFile(folder: folder, length: lengths?[EventFile.name] ?? 0)
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     if steps.length == 0 { try steps.append("phase,epoch,step,loss\n") }
     if csv.length == 0 {
@@ -25,6 +27,7 @@ package final class RunLog: TrainingObserver {
   package func stepEnded(_ progress: StepProgress) throws {
     try steps.append(
       "\(progress.phase),\(progress.epoch),\(progress.step),\(progress.stepLoss)\n")
+    try events.append([("loss/step", progress.stepLoss)], step: progress.totalStep)
   }
 
   package func epochEnded(_ record: EpochRecord, progress: StepProgress) throws {
@@ -36,6 +39,13 @@ package final class RunLog: TrainingObserver {
     ]
     try csv.append(fields.joined(separator: ",") + "\n")
     try lines.append(String(decoding: try encoder.encode(record), as: UTF8.self) + "\n")
+    let scalars = [
+      ("loss/training", record.loss), ("loss/validation", record.validationLoss),
+      ("accuracy/training", record.accuracy), ("accuracy/validation", record.validationAccuracy),
+      ("learning_rate", record.learningRate), ("pictures_per_second", record.picturesPerSecond),
+    ]
+    try events.append(
+      scalars.compactMap { tag, value in value.map { (tag, $0) } }, step: progress.totalStep)
   }
 
   /// Bytes of each file that are safely on the disk.
@@ -43,50 +53,10 @@ package final class RunLog: TrainingObserver {
     try csv.sync()
     try lines.sync()
     try steps.sync()
-    return ["log.csv": csv.length, "log.jsonl": lines.length, "steps.csv": steps.length]
-  }
-}
-
-/// A file that only grows.
-private final class AppendedFile {
-  private let path: String
-  private let descriptor: Int32
-  private(set) var length: Int
-
-  /// - Parameter length: what lies behind it is cut off
-  init(_ path: String, length: Int) throws {
-    self.path = path
-    self.length = length
-    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw GraftError(
-        .cannotCreate, String(cString: strerror(errno)), places: [path])
-    }
-    guard ftruncate(descriptor, off_t(length)) == 0, lseek(descriptor, 0, SEEK_END) >= 0 else {
-      throw failure
-    }
-  }
-
-  deinit { close(descriptor) }
-
-  func append(_ text: String) throws {
-    let bytes = Array(text.utf8)
-    var start = 0
-    while start < bytes.count {
-      let count = bytes[start...].withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-      guard count > 0 else {
-        if count < 0, errno == EINTR { continue }
-        throw failure
-      }
-      start += count
-    }
-    length += bytes.count
-  }
-
-  func sync() throws { guard fsync(descriptor) == 0 else { throw failure } }
-
-  private var failure: GraftError {
-    GraftError(
-      .inputOutput, "cannot be written: \(String(cString: strerror(errno)))", places: [path])
+    try events.sync()
+    return [
+      "log.csv": csv.length, "log.jsonl": lines.length, "steps.csv": steps.length,
+      EventFile.name: events.length,
+    ]
   }
 }

@@ -90,7 +90,8 @@ struct RunReport {
   }
 
   private func results(_ part: String, _ result: EvaluationResult) -> String {
-    guard result.classes.count <= 50 else { return "" }
+    let measures = measures(part, result)
+    guard result.classes.count <= 50 else { return measures }
     let header = ["true \\ predicted"] + result.classes
     var rows = "<tr>" + header.map { "<th>\(escape($0))</th>" }.joined() + "</tr>"
     for (label, row) in result.confusionMatrix.enumerated() {
@@ -101,7 +102,26 @@ struct RunReport {
       }
       rows += "</tr>"
     }
-    return "<h2>Confusion matrix (\(part))</h2>\n<table>\(rows)</table>"
+    return "\(measures)\n<h2>Confusion matrix (\(part))</h2>\n<table>\(rows)</table>"
+  }
+
+  /// Precision, recall and F1 of each class and of all.
+  private func measures(_ part: String, _ result: EvaluationResult) -> String {
+    func number(_ value: Double) -> String { String(format: "%.4f", value) }
+    var rows = zip(result.classes, result.classMetrics).map { name, metrics in
+      [name, number(metrics.precision), number(metrics.recall), number(metrics.f1)]
+        + ["\(metrics.count)"]
+    }
+    rows.append([
+      "mean", number(result.precision), number(result.recall), number(result.f1),
+      "\(result.count)",
+    ])
+    var text = "Area under the ROC curve: \(number(result.auc))."
+    if let accuracy = result.top5Accuracy {
+      text += String(format: " Right class among the five likeliest: %.2f %%.", accuracy * 100)
+    }
+    return "<h2>Classes (\(part))</h2>\n<p>\(text)</p>\n"
+      + table(["class", "precision", "recall", "F1", "pictures"], rows)
   }
 
   private func mistakes(_ items: [PictureDataset.Item], _ result: EvaluationResult) -> String {

@@ -51,7 +51,11 @@ package enum NPZFile {
     defer { zip_fclose(file) }
     let storage = try Storage.heap(byteCount: Int(status.size))
     let count = zip_fread(file, storage.baseAddress, status.size)
-    guard count == Int64(status.size) else { throw GraftError.badData("is cut off or damaged") }
+    // The checksum is compared when the end is read.
+    var beyond: UInt8 = 0
+    guard count == Int64(status.size), zip_fread(file, &beyond, 1) == 0 else {
+      throw GraftError.badData("is cut off or damaged")
+    }
     return storage
   }
 

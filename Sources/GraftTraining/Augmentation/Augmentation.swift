@@ -1,4 +1,5 @@
 import GraftData
+import GraftRuntime
 import GraftVision
 
 /// A random change of a picture that leaves its class and its size as they are; each in a file of its own.
@@ -16,6 +17,20 @@ package protocol Augmentation: Sendable {
 
   /// - Parameter generator: where all random choices come from
   func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image
+}
+
+extension NamedCall {
+  /// Takes the only argument away: a number of pixels.
+  mutating func takePixels(_ usage: String) throws -> Int {
+    try takeWhole(in: 1...4096, usage: usage)
+  }
+
+  /// Takes the only argument away: by how much a factor may differ from 1.
+  mutating func takeFactors(_ usage: String) throws -> ClosedRange<Double> {
+    let share = try takeNumber(in: 0...10, usage: usage)
+    try requireNoMore(known: ["by how much the factor differs from 1, such as 0.2"])
+    return max(0, 1 - share)...1 + share
+  }
 }
 
 extension SeededGenerator {

@@ -3,46 +3,105 @@ import GraftRuntime
 import GraftVision
 
 /// Random changes of training pictures, one after another: `flip,crop(4),cutout(8)`.
+///
+/// `mixup` and `cutmix` come last wherever they stand, as the other picture is changed, too. If there are several, each
+/// picture gets one of them, each as likely.
 package struct AugmentationPipeline: Sendable {
-  package let augmentations: [any Augmentation]
+  private let augmentations: [any Augmentation]
+  private let mixing: [any MixingAugmentation]
 
-  package static let known: [any Augmentation.Type] = [
-    FlipAugmentation.self, CropAugmentation.self, CutoutAugmentation.self,
+  private static let known: [any Augmentation.Type] = [
+    FlipAugmentation.self, CropAugmentation.self, ShiftAugmentation.self, RotateAugmentation.self,
+    ZoomAugmentation.self, BrightnessAugmentation.self, ContrastAugmentation.self,
+    SaturationAugmentation.self, CutoutAugmentation.self, AutoAugmentation.self,
+    RandAugmentation.self,
   ]
+
+  private static let knownMixing: [any MixingAugmentation.Type] = [
+    MixupAugmentation.self, CutMixAugmentation.self,
+  ]
+
+  package static var names: [String] { known.map { $0.name } + knownMixing.map { $0.name } }
+
+  /// How each augmentation is written.
+  package static var usages: [String] { known.map { $0.usage } + knownMixing.map { $0.usage } }
 
   /// - Parameter text: calls between commas; `none` for no change at all
   /// - Throws: `GraftError` that says which part of the text makes no sense.
   package init(_ text: String) throws {
-    augmentations = try withPlace("augment '\(text)'") {
-      try NamedCall.list(text).filter { $0 != (try? NamedCall("none")) }.map { call in
-        guard let kind = AugmentationPipeline.known.first(where: { $0.name == call.name }) else {
+    var augmentations: [any Augmentation] = []
+    var mixing: [any MixingAugmentation] = []
+    try withPlace("augment '\(text)'") {
+      let calls = try NamedCall.list(text)
+      if calls == [try NamedCall("none")] { return }
+      guard calls.count <= 64 else { throw GraftError.usage("has more than 64 changes") }
+      for call in calls {
+        if let kind = AugmentationPipeline.known.first(where: { $0.name == call.name }) {
+          augmentations.append(try kind.init(call))
+        } else if let kind = AugmentationPipeline.knownMixing.first(where: { $0.name == call.name })
+        {
+          mixing.append(try kind.init(call))
+        } else {
           throw GraftError.usage(
             "'\(call.name)' is no augmentation",
-            hint: nearestNamesHint(call.name, among: AugmentationPipeline.known.map { $0.name }))
+            hint: nearestNamesHint(call.name, among: AugmentationPipeline.names))
         }
-        return try kind.init(call)
       }
     }
+    self.augmentations = augmentations
+    self.mixing = mixing
   }
 
-  package var isEmpty: Bool { augmentations.isEmpty }
+  package var isEmpty: Bool { augmentations.isEmpty && mixing.isEmpty }
 
-  /// The picture with all changes, which follow from the seed alone.
+  /// Whether targets have parts of several classes.
+  package var mixesTargets: Bool { !mixing.isEmpty }
+
+  /// The picture with all changes but mixing, which follow from the seed alone.
   package func apply(to image: Image, seed: UInt64) throws -> Image {
     var generator = SeededGenerator(seed: seed)
     return try augmentations.reduce(image) { try $1.apply(to: $0, using: &generator) }
+  }
+
+  /// How a picture is mixed in a round; `nil` if it is not.
+  ///
+  /// - Parameters:
+  ///   - number: of the picture
+  ///   - count: of the pictures, any of which may be the other one
+  ///   - size: of the pictures
+  package func mixture(
+    ofPicture number: Int, among count: Int, size: PictureSize, in round: AugmentationRound
+  ) -> Mixture? {
+    guard !mixing.isEmpty, count > 0 else { return nil }
+    var generator = SeededGenerator(seed: round.seed(ofPicture: number, stream: 1))
+    let partner = generator.nextIndex(in: 0...count - 1)
+    let chosen = mixing[generator.nextIndex(in: 0...mixing.count - 1)]
+    var mixture = chosen.draw(size: size, using: &generator)
+    mixture.partner = partner
+    return mixture
   }
 }
 
 /// What an epoch's random changes follow from.
 package struct AugmentationRound: Sendable, Hashable {
-  /// Of the phase and of what is drawn anew in it.
+  /// Of the phase, and of the epoch or the variant.
   package var seed: UInt64
+  /// Which of the variants it is whose features are kept; `nil` if none are.
+  package var variant: Int?
 
-  package init(seed: UInt64) { self.seed = seed }
+  /// - Parameters:
+  ///   - seed: the recipe's
+  ///   - phase: from 0
+  ///   - epoch: from 0
+  ///   - variantCount: after how many epochs the same changes come again; `nil` for never
+  package init(seed: UInt64, phase: Int, epoch: Int, variantCount: Int? = nil) {
+    variant = variantCount.map { epoch % $0 }
+    let numbers = CounterRandom(seed: Int(truncatingIfNeeded: seed), stream: 2, step: phase)
+    self.seed = numbers.bits(at: variant ?? epoch)
+  }
 
-  /// The seed of one picture.
-  func seed(ofPicture number: Int) -> UInt64 {
-    CounterRandom(seed: Int(truncatingIfNeeded: seed)).bits(at: number)
+  /// The seed of one picture for one purpose.
+  func seed(ofPicture number: Int, stream: Int = 0) -> UInt64 {
+    CounterRandom(seed: Int(truncatingIfNeeded: seed), stream: stream).bits(at: number)
   }
 }

@@ -3,9 +3,9 @@ import Synchronization
 
 /// Pictures as the network sees them, decoded, resized and cropped, in memory up to a limit: those that come behind it
 /// are decoded each time.
-final class DecodedPictures: Sendable {
+package final class DecodedPictures: Sendable {
   /// 1 GiB: all of CIFAR-10 (154 MB), or 7,000 pictures of 224x224.
-  static let memoryLimit = 1 << 30
+  package static let memoryLimit = 1 << 30
 
   private struct State {
     var images: [Image?]
@@ -15,7 +15,7 @@ final class DecodedPictures: Sendable {
   private let state: Mutex<State>
   private let memoryLimit: Int
 
-  init(count: Int, memoryLimit: Int = DecodedPictures.memoryLimit) {
+  init(count: Int, memoryLimit: Int) {
     state = Mutex(State(images: Array(repeating: nil, count: count)))
     self.memoryLimit = memoryLimit
   }

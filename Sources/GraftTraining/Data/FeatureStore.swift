@@ -16,29 +16,33 @@ package final class FeatureStore {
   private var shapes: [Shape] = []
   private let kept: KeptFeatures?
   private var isKept: [Bool]
-  /// The first pictures are trained on. If they are changed at random, their features do not stay.
+  /// How many pictures, the first ones, are changed at random, and how many variants of each are kept.
   private let changingCount: Int
+  private let variantCount: Int
 
   /// Whether features of training pictures stay once they were computed.
-  package var keepsFeatures: Bool { kept != nil && changingCount == 0 }
+  package var keepsFeatures: Bool { kept != nil && (changingCount == 0 || variantCount > 0) }
   /// Pictures that went through the frozen part so far.
   package private(set) var computedCount = 0
 
   /// - Parameters:
   ///   - cut: whose frozen part is to run
   ///   - keepsFeatures: false computes them again each time
-  ///   - changingCount: how many pictures, the first ones, come in another form each time, so that nothing is kept of them
+  ///   - changingCount: how many pictures, the first ones, come in rounds of random changes
+  ///   - variantCount: of how many rounds features of these pictures are kept
   ///   - folder: where features lie that memory does not hold; `nil` for the folder of temporary files
   ///   - memoryLimit: bytes of features to hold in memory
   package init(
     _ cut: TrainableCut, _ batches: PictureBatches, batchSize: Int, keepsFeatures: Bool = true,
-    changingCount: Int = 0, folder: String? = nil, memoryLimit: Int, options: Executable.Options
+    changingCount: Int = 0, variantCount: Int = 0, folder: String? = nil, memoryLimit: Int,
+    options: Executable.Options
   ) throws {
     self.batches = batches
     self.batchSize = batchSize
     pictures = try Tensor(zeros: .float, shape: [batchSize] + batches.pictureShape)
     self.changingCount = changingCount
-    let keptCount = batches.items.count - changingCount
+    self.variantCount = variantCount
+    let keptCount = batches.items.count - changingCount + changingCount * variantCount
     isKept = Array(repeating: false, count: keptCount)
     if cut.frozen.nodes.isEmpty {
       session = nil
@@ -75,7 +79,7 @@ package final class FeatureStore {
     of numbers: [Int], augmentedIn round: AugmentationRound? = nil
   ) throws -> [Tensor] {
     let results = try shapes.map { try Tensor(zeros: .float, shape: [numbers.count] + $0) }
-    let slots = numbers.map(slot)
+    let slots = numbers.map { slot($0, round) }
     let missing = numbers.indices.filter { place in slots[place].map { !isKept[$0] } ?? true }
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let places = missing[start..<min(start + batchSize, missing.count)]
@@ -105,8 +109,11 @@ package final class FeatureStore {
   }
 
   /// Where a picture's features are kept; `nil` if they are not.
-  private func slot(_ number: Int) -> Int? {
-    kept == nil || number < changingCount ? nil : number - changingCount
+  private func slot(_ number: Int, _ round: AugmentationRound?) -> Int? {
+    guard kept != nil else { return nil }
+    if number >= changingCount { return number + changingCount * (variantCount - 1) }
+    guard let variant = round?.variant else { return nil }
+    return number * variantCount + variant
   }
 
   /// Fills `outputs` for one batch at most. Rows behind the given ones hold older pictures.

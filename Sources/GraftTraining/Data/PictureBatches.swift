@@ -10,13 +10,18 @@ package struct PictureBatches: Sendable {
   package let pictureShape: Shape
   private let threadCount: Int
   private let augmentation: AugmentationPipeline?
+  private let trainingCount: Int
   private let decoded: DecodedPictures
 
-  /// - Parameter augmentation: changes the pictures that are written with a round
+  /// - Parameters:
+  ///   - trainingCount: how many pictures, the first ones, are trained on
+  ///   - augmentation: changes the pictures that are written with a round
+  ///   - decodedMemoryLimit: bytes of decoded pictures to hold in memory for further rounds
   /// - Throws: `GraftError` if the preprocessing does not make all pictures equally large.
   package init(
     _ items: [PictureDataset.Item], _ preprocessing: Preprocessing, threadCount: Int,
-    augmentation: AugmentationPipeline? = nil
+    trainingCount: Int = 0, augmentation: AugmentationPipeline? = nil,
+    decodedMemoryLimit: Int = DecodedPictures.memoryLimit
   ) throws {
     guard let size = preprocessing.fixedSize else {
       throw GraftError.usage(
@@ -30,7 +35,9 @@ package struct PictureBatches: Sendable {
       ? [channels, size.height, size.width] : [size.height, size.width, channels]
     self.threadCount = threadCount
     self.augmentation = augmentation
-    decoded = DecodedPictures(count: augmentation == nil ? 0 : items.count)
+    self.trainingCount = trainingCount
+    decoded = DecodedPictures(
+      count: augmentation == nil ? 0 : items.count, memoryLimit: decodedMemoryLimit)
   }
 
   /// Writes pictures one after the other, `[numbers.count, C, H, W]`.
@@ -47,10 +54,8 @@ package struct PictureBatches: Sendable {
       let number = numbers[place]
       let part = UnsafeMutableBufferPointer(start: target + place * size, count: size)
       try withPlace(items[number].picture.place) {
-        if let round, let augmentation {
-          let image = try augmentation.apply(
-            to: prepared(number), seed: round.seed(ofPicture: number))
-          try preprocessor.write(prepared: image, to: part)
+        if let round {
+          try preprocessor.write(prepared: image(number, in: round), to: part)
         } else {
           try preprocessor.write(items[number].image(), to: part)
         }
@@ -59,8 +64,28 @@ package struct PictureBatches: Sendable {
     }
   }
 
-  /// A picture as the network sees it, before any random change.
-  private func prepared(_ number: Int) throws -> Image {
+  /// A training picture with a round's random changes, as the network sees it, before its samples become numbers.
+  package func image(_ number: Int, in round: AugmentationRound) throws -> Image {
+    let picture = try prepared(number)
+    guard let augmentation else { return picture }
+    let image = try augmentation.apply(to: picture, seed: round.seed(ofPicture: number))
+    guard let mixture = mixture(of: number, in: round) else { return image }
+    let partner = try withPlace(items[mixture.partner].picture.place) {
+      try augmentation.apply(
+        to: prepared(mixture.partner), seed: round.seed(ofPicture: mixture.partner))
+    }
+    return try mixture.apply(to: image, partner: partner)
+  }
+
+  /// How a training picture is mixed in a round; `nil` if it is not.
+  package func mixture(of number: Int, in round: AugmentationRound) -> Mixture? {
+    guard let size = preprocessor.preprocessing.fixedSize else { return nil }
+    return augmentation?.mixture(
+      ofPicture: number, among: trainingCount, size: size, in: round)
+  }
+
+  /// A picture as the network sees it, before any random change and before its samples become numbers.
+  package func prepared(_ number: Int) throws -> Image {
     let item = items[number]
     // Samples that lie there already need no second place.
     if case .samples(let samples, _) = item.picture,

@@ -4,10 +4,13 @@ import GraftRuntime
 /// softplus(logit) - target · logit, which is -log of the probability of the target without its cancellation.
 ///
 /// Source: <https://keras.io/api/losses/probabilistic_losses/#binarycrossentropy-class>, `from_logits=True`
-package struct BinaryCrossEntropy: Loss {
+package struct BinaryCrossEntropy: WeightedLoss {
   package static let name = "binary_cross_entropy"
 
-  package init() {}
+  /// Two: where targets are 0, and where they are 1. They go with a single score, `[N, 1]`.
+  package var classWeights: ClassWeights?
+
+  package init(classWeights: ClassWeights? = nil) { self.classWeights = classWeights }
 
   package func targetType(classCount: Int) -> TensorType { .floats(classCount: classCount) }
 
@@ -16,6 +19,16 @@ package struct BinaryCrossEntropy: Loss {
   ) throws -> ValueID {
     let softplus = graph.addNode("Softplus", [scores])
     let product = graph.addNode("Mul", [scores, targets])
-    return graph.addMean(graph.addNode("Sub", [softplus, product]))
+    let each = graph.addNode("Sub", [softplus, product])
+    guard let weights = classWeights?.values else { return graph.addMean(each) }
+    try graph.inferTypes()
+    guard weights.count == 2, graph[scores].type?.tensor?.shape?.last?.known == 1 else {
+      throw GraftError.usage(
+        "\(weights.count) class weights do not go with \(BinaryCrossEntropy.name)",
+        hint: "It takes two weights, for one score; with more classes use softmax_cross_entropy")
+    }
+    let difference = graph.addNode("Mul", [targets, try graph.addScalar(weights[1] - weights[0])])
+    let weight = graph.addNode("Add", [difference, try graph.addScalar(weights[0])])
+    return graph.addMean(graph.addNode("Mul", [each, weight]))
   }
 }

@@ -7,7 +7,7 @@ import GraftRuntime
 /// largest target.
 ///
 /// Source: <https://keras.io/api/losses/probabilistic_losses/#categoricalcrossentropy-class>, `from_logits=True`
-package struct CategoricalCrossEntropy: Loss {
+package struct CategoricalCrossEntropy: WeightedLoss {
   package static let name = "categorical_cross_entropy"
 
   /// From 0 to below 1.

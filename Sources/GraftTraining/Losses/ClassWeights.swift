@@ -27,6 +27,31 @@ package struct ClassWeights: Sendable, Hashable {
     values = counts.map { $0 > 0 ? total / (Float(counts.count) * Float($0)) : 0 }
   }
 
+  /// As recipes write them: `balanced`, or `cat=1,dog=2.5`, where classes that are not named have 1.
+  ///
+  /// - Parameters:
+  ///   - classNames: may contain commas and equals signs
+  ///   - labels: of all samples to train on
+  /// - Throws: `GraftError` for a class that there is not, with the nearest names, or an impossible weight.
+  package init(_ text: String, classNames: [String], labels: [Int]) throws {
+    guard text != "balanced" else {
+      var counts = [Int](repeating: 0, count: classNames.count)
+      for label in labels { counts[label] += 1 }
+      self.init(balancing: counts)
+      return
+    }
+    var weights = [Float](repeating: 1, count: classNames.count)
+    for (name, value) in try NamedNumbers.parse(text, "class_weights") {
+      guard let index = classNames.firstIndex(of: name) else {
+        throw GraftError.usage(
+          "class_weights: there is no class '\(name)'",
+          hint: nearestNamesHint(name, among: classNames))
+      }
+      weights[index] = Float(value)
+    }
+    try self.init(weights)
+  }
+
   /// The weights as a constant `[K]`.
   ///
   /// - Throws: `GraftError` if their number is not that of the scores' classes.

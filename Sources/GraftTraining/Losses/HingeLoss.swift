@@ -17,4 +17,6 @@ package struct HingeLoss: Loss {
     let margin = graph.addNode("Sub", [try graph.addScalar(1), product])
     return graph.addMean(graph.addNode("Relu", [margin]))
   }
+
+  package func forMixedTargets() throws -> any Loss { try refuseMixedTargets() }
 }

@@ -19,4 +19,25 @@ package protocol Loss: Sendable {
   /// - Returns: a scalar
   /// - Throws: `GraftError` if the loss's settings are wrong.
   func append(to graph: inout Graph, scores: ValueID, targets: ValueID) throws -> ValueID
+
+  /// The same loss for targets `[N, K]` with parts of several classes.
+  ///
+  /// - Throws: `GraftError` if there is none.
+  func forMixedTargets() throws -> any Loss
+}
+
+extension Loss {
+  package func forMixedTargets() throws -> any Loss { self }
+
+  /// For losses that know two kinds of targets only, those above 0 and all others.
+  func refuseMixedTargets() throws -> any Loss {
+    throw GraftError.usage(
+      "the loss '\(Self.name)' knows no targets with parts of several classes, as mixup and cutmix make",
+      hint: "Leave them out of --augment, or take a cross-entropy as --loss")
+  }
+}
+
+/// A loss that can weigh classes.
+package protocol WeightedLoss: Loss {
+  var classWeights: ClassWeights? { get set }
 }

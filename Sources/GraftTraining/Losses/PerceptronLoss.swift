@@ -17,4 +17,6 @@ package struct PerceptronLoss: Loss {
     let product = graph.addNode("Mul", [try graph.addSigns(targets), scores])
     return graph.addMean(graph.addNode("Relu", [graph.addNode("Neg", [product])]))
   }
+
+  package func forMixedTargets() throws -> any Loss { try refuseMixedTargets() }
 }

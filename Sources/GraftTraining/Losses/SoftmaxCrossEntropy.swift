@@ -6,7 +6,7 @@ import GraftRuntime
 ///
 /// Sources: <https://keras.io/api/losses/probabilistic_losses/#sparsecategoricalcrossentropy-class>,
 /// `from_logits=True`; <https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html>
-package struct SoftmaxCrossEntropy: Loss {
+package struct SoftmaxCrossEntropy: WeightedLoss {
   package static let name = "softmax_cross_entropy"
 
   /// From 0 to below 1.
@@ -19,6 +19,10 @@ package struct SoftmaxCrossEntropy: Loss {
   }
 
   package func targetType(classCount: Int) -> TensorType { TensorType(.int64, [.symbol("N")]) }
+
+  package func forMixedTargets() -> any Loss {
+    CategoricalCrossEntropy(labelSmoothing: labelSmoothing, classWeights: classWeights)
+  }
 
   package func append(
     to graph: inout Graph, scores: ValueID, targets: ValueID

@@ -18,4 +18,6 @@ package struct SquaredHingeLoss: Loss {
     let positive = graph.addNode("Relu", [margin])
     return graph.addMean(graph.addNode("Mul", [positive, positive]))
   }
+
+  package func forMixedTargets() throws -> any Loss { try refuseMixedTargets() }
 }

@@ -101,6 +101,19 @@ package struct TransferModel: Sendable {
     }
   }
 
+  /// What training some weights changes: these, and the running statistics of normalizations whose scale is among
+  /// them.
+  func changing(training weights: Set<ValueID>) -> Set<ValueID> {
+    var changed = weights
+    for node in graph.nodes where node.qualifiedType == "BatchNormalization" {
+      guard node.inputs.count == 5, let scale = node.inputs[1], weights.contains(scale) else {
+        continue
+      }
+      changed.formUnion(node.inputs[3...].compactMap { $0 })
+    }
+    return changed
+  }
+
   /// The graph with some weights as parameters.
   package func graph(training weights: Set<ValueID>) -> Graph {
     var graph = graph

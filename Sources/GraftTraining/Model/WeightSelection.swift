@@ -15,23 +15,29 @@ package struct WeightSelection: Sendable, Hashable {
   /// - Throws: `GraftError` with the nearest names, if a name selects nothing.
   package func weights(of model: TransferModel) throws -> Set<ValueID> {
     var selected = Set(model.headWeights)
-    let all = model.weights
     for part in text.split(separator: ",").map(String.init) {
       switch part {
       case "none", "head": continue
-      case "all": selected.formUnion(all)
-      default:
-        let found = all.filter { WeightSelection.matches(part, model.graph[$0].name) }
-        guard !found.isEmpty else {
-          let names = all.map { model.graph[$0].name }
-          throw GraftError.usage(
-            "no layer is called '\(part)'",
-            hint: nearestNamesHint(part, among: names + WeightSelection.blocks(names)))
-        }
-        selected.formUnion(found)
+      case "all": selected.formUnion(model.weights)
+      default: selected.formUnion(try WeightSelection.weights(called: part, of: model))
       }
     }
     return selected
+  }
+
+  /// The weights that a name or pattern selects.
+  ///
+  /// - Throws: `GraftError` with the nearest names, if these are none.
+  static func weights(called name: String, of model: TransferModel) throws -> [ValueID] {
+    let all = model.weights
+    let found = all.filter { matches(name, model.graph[$0].name) }
+    guard !found.isEmpty else {
+      let names = all.map { model.graph[$0].name }
+      throw GraftError.usage(
+        "no layer is called '\(name)'",
+        hint: nearestNamesHint(name, among: names + blocks(names)))
+    }
+    return found
   }
 
   /// What stands in front of `_`, `/` or `.` in names.

@@ -10,7 +10,7 @@ package struct Checkpoint: Sendable {
   package var recipe: Recipe
   package var values: [(name: String, tensor: Tensor)]
 
-  private static let textName = "graft.run.json"
+  static let textName = "graft.run.json"
 
   private struct Text: Codable {
     var state: RunState

@@ -1,10 +1,15 @@
 import GraftRuntime
 
 /// What losses compare scores with, and what scores mean.
-struct ClassificationTargets: Sendable {
+package struct ClassificationTargets: Sendable {
   let classCount: Int
   /// Whether one score stands for two classes.
   let isBinary: Bool
+
+  package init(classCount: Int, isBinary: Bool) {
+    self.classCount = classCount
+    self.isBinary = isBinary
+  }
 
   /// Targets of the type that the loss wants: class numbers `[N]`, or a number for each score `[N, K]`.
   func tensor(_ labels: [Int], for loss: any Loss) throws -> Tensor {
@@ -17,6 +22,24 @@ struct ClassificationTargets: Sendable {
     return try Tensor(values, shape: [labels.count, classCount])
   }
 
+  /// Targets with parts of two classes, a number for each score `[N, K]`.
+  ///
+  /// - Precondition: the loss takes such.
+  package func tensor(mixed labels: [MixedLabel]) throws -> Tensor {
+    let width = isBinary ? 1 : classCount
+    var values = [Float](repeating: 0, count: labels.count * width)
+    for (row, label) in labels.enumerated() {
+      if isBinary {
+        values[row] = Float(
+          Double(label.own) * label.share + Double(label.partner) * (1 - label.share))
+      } else {
+        values[row * width + label.own] += Float(label.share)
+        values[row * width + label.partner] += Float(1 - label.share)
+      }
+    }
+    return try Tensor(values, shape: [labels.count, width])
+  }
+
   /// The likeliest class of each row of scores `[N, K]`; the first one among equals.
   func predictions(_ scores: Tensor) throws -> [Int] {
     let values = try scores.elements(as: Float.self)
@@ -27,4 +50,21 @@ struct ClassificationTargets: Sendable {
         - row * classCount
     }
   }
+}
+
+/// The classes of two pictures that are mixed.
+package struct MixedLabel: Sendable {
+  let own: Int
+  let partner: Int
+  /// How much counts for the first of them, from 0 to 1.
+  let share: Double
+
+  package init(own: Int, partner: Int, share: Double) {
+    self.own = own
+    self.partner = partner
+    self.share = share
+  }
+
+  /// The class with the larger part.
+  package var larger: Int { share >= 0.5 ? own : partner }
 }

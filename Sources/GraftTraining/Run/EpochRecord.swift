@@ -28,12 +28,15 @@ package protocol TrainingObserver: AnyObject {
   func phaseStarted(_ phase: PhaseSummary) throws
   func stepEnded(_ progress: StepProgress) throws
   func epochEnded(_ record: EpochRecord, progress: StepProgress) throws
+  /// A phase with early stopping goes back to the weights of an epoch; `isEarly` says whether it ends before its time.
+  func tookBest(_ record: EpochRecord, isEarly: Bool) throws
 }
 
 extension TrainingObserver {
   package func phaseStarted(_ phase: PhaseSummary) throws {}
   package func stepEnded(_ progress: StepProgress) throws {}
   package func epochEnded(_ record: EpochRecord, progress: StepProgress) throws {}
+  package func tookBest(_ record: EpochRecord, isEarly: Bool) throws {}
 }
 
 /// What a phase is about to do.
@@ -49,6 +52,8 @@ package struct PhaseSummary: Sendable {
   /// Bytes of one picture's features where the cut is, and whether they are kept.
   package var featureBytes: Int
   package var keepsFeatures: Bool
+  /// How many variants of each training picture take turns; `nil` if there is no fixed number.
+  package var variantCount: Int?
 }
 
 /// Where a run stands after a step.
@@ -59,6 +64,8 @@ package struct StepProgress: Sendable {
   /// Steps of this epoch that were done, and all of them.
   package var step: Int
   package var stepCount: Int
+  /// Steps since the run began.
+  package var totalStep: Int
   /// The loss of this step alone.
   package var stepLoss: Double
   /// Means over the epoch so far.

@@ -13,6 +13,16 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   package var classes: [String]
   /// `[true class][predicted class]`, in pictures.
   package var confusionMatrix: [[Int]]
+  /// Means over the classes.
+  package var precision: Double
+  package var recall: Double
+  package var f1: Double
+  /// The area under the ROC curve, for two classes that of the second, for more the mean over the classes.
+  package var auc: Double
+  /// Share of the pictures whose class is among the five likeliest; `nil` for five classes or fewer.
+  package var top5Accuracy: Double?
+  /// Of each class.
+  package var classMetrics: [ClassMetrics]
   /// The likeliest class of each picture; not part of the JSON form.
   package var predictions: [Prediction] = []
 
@@ -21,9 +31,19 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
     package var probability: Float
   }
 
+  package struct ClassMetrics: Sendable, Codable, Hashable {
+    package var precision: Double
+    package var recall: Double
+    package var f1: Double
+    package var count: Int
+  }
+
   private enum CodingKeys: String, CodingKey {
     case accuracy, loss, count, classes
     case confusionMatrix = "confusion_matrix"
+    case precision, recall, f1, auc
+    case top5Accuracy = "top_5_accuracy"
+    case classMetrics = "class_metrics"
   }
 }
 
@@ -58,8 +78,10 @@ package struct Evaluator {
     probabilities: (_ output: Tensor) throws -> [[Float]]
   ) throws -> EvaluationResult {
     let count = classNames.count
-    var matrix = [[Int]](repeating: Array(repeating: 0, count: count), count: count)
-    var (loss, correct) = (0.0, 0)
+    var matrix = ConfusionMatrix(classCount: count)
+    var area = AreaUnderCurve(classCount: count)
+    var top5 = try TopKAccuracy(k: 5)
+    var loss = 0.0
     var predictions: [EvaluationResult.Prediction] = []
     let items = batches.items
     for start in stride(from: 0, to: items.count, by: batchSize) {
@@ -70,22 +92,33 @@ package struct Evaluator {
       guard let output = try session.run([input]).first else {
         throw GraftError.badData("the model has no outputs")
       }
-      for (number, row) in zip(numbers, try probabilities(output)) {
-        guard row.count == count else {
-          throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
-        }
+      let rows = try probabilities(output)
+      for row in rows where row.count != count {
+        throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
+      }
+      let scores = try LabelledScores(
+        scores: Tensor(rows.flatMap { $0 }, shape: [rows.count, count]),
+        labels: numbers.map { items[$0].label }, kind: .probabilities)
+      try matrix.add(scores)
+      try area.add(scores)
+      top5.add(scores)
+      for (number, row) in zip(numbers, rows) {
         let label = items[number].label
         let predicted = row.indices.max { row[$0] < row[$1] || row[$0] == row[$1] && $0 > $1 } ?? 0
-        matrix[label][predicted] += 1
         predictions.append(
           EvaluationResult.Prediction(label: predicted, probability: row[predicted]))
-        if predicted == label { correct += 1 }
         loss -= log(max(Double(row[label]), 1e-12))
       }
     }
     let total = Double(max(1, items.count))
     return EvaluationResult(
-      accuracy: Double(correct) / total, loss: loss / total, count: items.count,
-      classes: classNames, confusionMatrix: matrix, predictions: predictions)
+      accuracy: matrix.accuracy, loss: loss / total, count: items.count, classes: classNames,
+      confusionMatrix: matrix.counts, precision: matrix.macroPrecision, recall: matrix.macroRecall,
+      f1: matrix.macroF1, auc: area.value, top5Accuracy: count > 5 ? top5.value : nil,
+      classMetrics: classNames.indices.map { number in
+        EvaluationResult.ClassMetrics(
+          precision: matrix.precision(ofClass: number), recall: matrix.recall(ofClass: number),
+          f1: matrix.f1(ofClass: number), count: matrix.counts[number].reduce(0, +))
+      }, predictions: predictions)
   }
 }

@@ -19,30 +19,38 @@ package final class FineTuner {
     package init() {}
   }
 
-  package private(set) var model: TransferModel
-  package private(set) var state = RunState()
+  package internal(set) var model: TransferModel
+  package internal(set) var state = RunState()
   package let recipe: Recipe
-  private let loss: any Loss
-  private let targets: ClassificationTargets
+  let loss: any Loss
+  /// Without class weights, so that results can be compared.
+  private let evaluationLoss: any Loss
+  let targets: ClassificationTargets
   private let options: Options
-  private let batches: PictureBatches
-  private let augmentation: AugmentationPipeline?
+  let batches: PictureBatches
   private let trainingCount: Int
+  let augmentation: AugmentationPipeline?
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
-  private var observers: [any TrainingObserver] = []
+  package var observers: [any TrainingObserver]
   /// Saves the state at the end of an epoch, and when the run is asked to stop.
   package var save: ((Checkpoint) throws -> Void)?
+  /// Saves the state at the end of an epoch that no earlier one was better than.
+  package var saveBest: ((Checkpoint) throws -> Void)?
   /// Asked after each step.
   package var isInterrupted: () -> Bool = { false }
   /// Weights that training changed so far.
-  private var changed: Set<ValueID> = []
-  private var phase: RunningPhase?
+  var changed: Set<ValueID> = []
+  var phase: RunningPhase?
+  /// With early stopping, the weights after the best epoch of the current phase.
+  var bestOfPhase: [ValueID: Tensor]?
 
   /// What runs in the current phase.
-  private struct RunningPhase {
+  struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
+    /// How many variants of each training picture take turns; `nil` if pictures change in every epoch, or never.
+    let variantCount: Int?
     var schedule: any LearningRateSchedule
   }
 
@@ -58,55 +66,40 @@ package final class FineTuner {
     self.observers = observers
     targets = ClassificationTargets(
       classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
-    if let name = recipe.loss {
-      loss = try Losses.named(name)
-    } else {
-      loss = model.isBinary ? BinaryCrossEntropy() : SoftmaxCrossEntropy()
+    augmentation = try recipe.augmentation
+    var losses = try recipe.losses(
+      classNames: model.classNames, labels: data.training.map(\.label))
+    if augmentation?.mixesTargets == true {
+      losses.training = try losses.training.forMixedTargets()
+      losses.evaluation = try losses.evaluation.forMixedTargets()
     }
+    (loss, evaluationLoss) = (losses.training, losses.evaluation)
     guard !data.training.isEmpty else {
       throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
+    }
+    guard recipe.batchSize <= data.training.count else {
+      throw GraftError.usage(
+        "batch_size \(recipe.batchSize) is more than the \(data.training.count) pictures to train on",
+        hint: "Take --batch-size \(data.training.count) or less")
     }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
     testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
-    augmentation = try recipe.augmentation
     batches = try PictureBatches(
       data.training + data.validation + data.test, preprocessing,
-      threadCount: options.executable.threadCount, augmentation: augmentation)
+      threadCount: options.executable.threadCount, trainingCount: trainingCount,
+      augmentation: augmentation)
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
       _ = try WeightSelection(phase.unfreeze).weights(of: model)
       _ = try Optimizers.named(phase.optimizer)
       _ = try Schedules.named(phase.schedule)
     }
+    _ = try learningRateFactors()
   }
 
-  /// Goes on where a checkpoint stands.
-  ///
-  /// - Throws: `GraftError` if it belongs to another recipe or other weights.
-  package func resume(_ checkpoint: Checkpoint) throws {
-    guard checkpoint.recipe == recipe else {
-      throw GraftError.usage(
-        "the checkpoint belongs to another recipe", hint: "Resume with the recipe of its folder")
-    }
-    state = checkpoint.state
-    let values = checkpoint.valuesByName
-    for phase in recipe.phases.prefix(state.phase + 1) {
-      changed.formUnion(try WeightSelection(phase.unfreeze).weights(of: model))
-    }
-    var restored: [ValueID: Tensor] = [:]
-    for (id, constant) in model.graph.constants {
-      guard let tensor = values[model.graph[id].name], tensor.shape == constant.shape,
-        tensor.elementType == constant.elementType
-      else { continue }
-      restored[id] = tensor
-    }
-    model.take(restored)
-    if state.phase < recipe.phases.count {
-      try startPhase()
-      // Between phases there is no state of an optimizer.
-      if state.step > 0 { try phase?.trainer.restore(values) }
-    }
+  private func learningRateFactors() throws -> [ValueID: Float] {
+    try recipe.learningRateFactors.map { try LearningRateFactors($0).factors(of: model) } ?? [:]
   }
 
   /// Trains to the end of the recipe.
@@ -118,7 +111,7 @@ package final class FineTuner {
       if phase == nil { try startPhase() }
       guard let phase else { break }
       for observer in observers { try observer.phaseStarted(summary(of: phase)) }
-      while state.epoch < recipe.phases[state.phase].epochs {
+      while !isPhaseDone {
         // What came of the last epoch may have changed the schedule.
         guard try runEpoch(self.phase ?? phase) else {
           try save?(checkpoint())
@@ -126,8 +119,10 @@ package final class FineTuner {
         }
         state.epoch += 1
         state.startEpoch()
-        if state.epoch < recipe.phases[state.phase].epochs { try save?(checkpoint()) }
+        try keepBest()
+        if !isPhaseDone { try save?(checkpoint()) }
       }
+      try takeBest()
       if !testRange.isEmpty {
         let result = try evaluate(testRange, phase)
         state.phaseResults.append(
@@ -146,20 +141,26 @@ package final class FineTuner {
     return true
   }
 
-  private func startPhase() throws {
+  func startPhase() throws {
     let settings = recipe.phases[state.phase]
     let selected = try WeightSelection(settings.unfreeze).weights(of: model)
-    changed.formUnion(selected)
+    changed.formUnion(model.changing(training: selected))
     let cut = try TrainableCut(model.graph(training: selected)) {
       $0.metadata[TrainingForm.headMark] != nil
     }
+    // Where nothing is frozen, there is nothing to be spared by seeing the same again.
+    let variantCount = cut.frozen.nodes.isEmpty ? nil : recipe.cachedAugmentations
     let store = try FeatureStore(
       cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
-      changingCount: augmentation == nil ? 0 : trainingCount, folder: options.featureFolder,
-      memoryLimit: options.featureMemoryLimit,
+      changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
+      folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
       options: options.executable)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
+    training.evaluationLoss = evaluationLoss
+    training.clipping = try recipe.gradientClipping.map { try GradientClipping.named($0) }
+    training.accumulationSteps = recipe.accumulationSteps
+    training.learningRateFactors = try learningRateFactors()
     training.penalties = model.penalties
     training.options = options.executable
     var schedule = try Schedules.named(settings.schedule)
@@ -167,33 +168,26 @@ package final class FineTuner {
     phase = RunningPhase(
       trainer: try Trainer(
         cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)), settings: training),
-      store: store, schedule: schedule)
+      store: store, variantCount: variantCount, schedule: schedule)
   }
 
   /// Returns false if the run was interrupted.
   private func runEpoch(_ phase: RunningPhase) throws -> Bool {
     let settings = recipe.phases[state.phase]
-    var order = Array(0..<trainingCount)
-    if recipe.shuffle {
-      var generator = SeededGenerator(seed: positionSeed(0))
-      order = generator.permutation(trainingCount)
-    }
-    let batchSize = recipe.batchSize
-    let stepCount = (trainingCount + batchSize - 1) / batchSize
-    var clock = ContinuousClock.now
-    var rate = settings.learningRate
-    while state.batch < stepCount {
-      let start = state.batch * batchSize
-      let numbers = Array(order[start..<min(start + batchSize, trainingCount)])
-      rate =
-        settings.learningRate
+    let batchesOfEpoch = batchesOfEpoch()
+    let stepCount = batchesOfEpoch.count
+    func rate(_ step: Int) -> Double {
+      settings.learningRate
         * phase.schedule.factor(
-          step: state.step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
-      let labels = numbers.map { batches.items[$0].label }
+          step: step, stepsPerEpoch: stepCount, stepCount: stepCount * settings.epochs)
+    }
+    var clock = ContinuousClock.now
+    while state.batch < stepCount {
+      let numbers = batchesOfEpoch[state.batch]
+      let (labels, tensor) = try trainingTargets(numbers)
       let result = try phase.trainer.step(
         inputs: try phase.store.features(of: numbers, augmentedIn: augmentationRound),
-        targets: try targets.tensor(labels, for: loss), learningRate: Float(rate),
-        step: state.step + 1)
+        targets: tensor, learningRate: Float(rate(state.step)), step: state.step + 1)
       state.batch += 1
       state.step += 1
       state.lossSum += Double(result.loss) * Double(numbers.count)
@@ -209,56 +203,62 @@ package final class FineTuner {
     var record = EpochRecord(
       phase: state.phase + 1, epoch: state.epoch + 1,
       loss: state.lossSum / Double(state.pictureCount),
-      accuracy: Double(state.correctCount) / Double(state.pictureCount), learningRate: rate,
-      seconds: state.seconds, picturesPerSecond: Double(state.pictureCount) / state.seconds)
+      accuracy: Double(state.correctCount) / Double(state.pictureCount),
+      learningRate: rate(state.step - 1), seconds: state.seconds,
+      picturesPerSecond: Double(state.pictureCount) / state.seconds)
     if !validationRange.isEmpty {
       let result = try evaluate(validationRange, phase)
       record.validationLoss = result.loss
       record.validationAccuracy = result.accuracy
     }
-    state.history.append(record)
-    self.phase?.schedule.epochEnded(loss: record.validationLoss ?? record.loss)
-    state.schedule = self.phase?.schedule.memory
-    for observer in observers {
-      try observer.epochEnded(record, progress: progress(stepCount, stepLoss: record.loss))
+    guard record.watchedLoss.isFinite else {
+      throw GraftError(
+        .badData, "the validation loss is \(record.watchedLoss) after epoch \(record.epoch)",
+        hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
+    let progress = progress(stepCount, stepLoss: record.loss)
+    state.history.append(record)
+    self.phase?.schedule.epochEnded(loss: record.watchedLoss)
+    state.schedule = self.phase?.schedule.memory
+    for observer in observers { try observer.epochEnded(record, progress: progress) }
     return true
+  }
+
+  /// The pictures of each step of the current epoch.
+  func batchesOfEpoch() -> [[Int]] {
+    var order = Array(0..<trainingCount)
+    if recipe.shuffle {
+      var generator = SeededGenerator(seed: positionSeed(0))
+      order = generator.permutation(order.count)
+    }
+    return stride(from: 0, to: order.count, by: recipe.batchSize).map {
+      Array(order[$0..<min($0 + recipe.batchSize, order.count)])
+    }
+  }
+
+  var pictureCounts: RunState.PictureCounts {
+    RunState.PictureCounts(
+      training: trainingCount, validation: validationRange.count, test: testRange.count)
   }
 
   private func progress(_ stepCount: Int, stepLoss: Double) -> StepProgress {
     StepProgress(
       phase: state.phase + 1, epoch: state.epoch + 1,
       epochCount: recipe.phases[state.phase].epochs, step: state.batch, stepCount: stepCount,
-      stepLoss: stepLoss, loss: state.lossSum / Double(max(1, state.pictureCount)),
+      totalStep: state.history.count * stepCount + state.batch, stepLoss: stepLoss,
+      loss: state.lossSum / Double(max(1, state.pictureCount)),
       accuracy: Double(state.correctCount) / Double(max(1, state.pictureCount)),
       picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
   }
 
   /// A seed for one purpose at this position of the run.
-  private func positionSeed(_ purpose: Int) -> UInt64 {
+  func positionSeed(_ purpose: Int) -> UInt64 {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
     ).bits(at: purpose == 0 ? state.epoch : 0)
   }
 
-  /// What this epoch's random changes of pictures follow from.
-  private var augmentationRound: AugmentationRound? {
-    guard augmentation != nil else { return nil }
-    let numbers = CounterRandom(
-      seed: Int(truncatingIfNeeded: recipe.seed), stream: 2, step: state.phase)
-    return AugmentationRound(seed: numbers.bits(at: state.epoch))
-  }
-
-  private func checkpoint() throws -> Checkpoint {
-    var values = try phase?.trainer.state() ?? []
-    let names = Set(values.map(\.name))
-    for id in changed.sorted() where !names.contains(model.graph[id].name) {
-      if let tensor = model.graph.constants[id] { values.append((model.graph[id].name, tensor)) }
-    }
-    return Checkpoint(state: state, recipe: recipe, values: values)
-  }
-
-  private func summary(of phase: RunningPhase) throws -> PhaseSummary {
+  func summary(of phase: RunningPhase) throws -> PhaseSummary {
     let settings = recipe.phases[state.phase]
     let selected = try WeightSelection(settings.unfreeze).weights(of: model)
     let weights = model.weights
@@ -269,7 +269,8 @@ package final class FineTuner {
       number: state.phase + 1, phaseCount: recipe.phases.count, recipe: settings,
       trainedWeightCount: count(selected), weightCount: count(weights),
       trainedLayerNames: weights.filter(selected.contains).map { model.graph[$0].name },
-      featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures)
+      featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures,
+      variantCount: phase.variantCount)
   }
 
   private func evaluate(

@@ -20,11 +20,17 @@ extension Recipe {
     crop = try values.decodeIfPresent(String.self, forKey: .crop)
     interpolation = try values.decodeIfPresent(String.self, forKey: .interpolation)
     augment = try values.decodeIfPresent(String.self, forKey: .augment)
+    cachedAugmentations = try values.decodeIfPresent(Int.self, forKey: .cachedAugmentations)
     try read(.split, into: &split)
     try read(.batchSize, into: &batchSize)
     try read(.seed, into: &seed)
     try read(.shuffle, into: &shuffle)
     loss = try values.decodeIfPresent(String.self, forKey: .loss)
+    classWeights = try values.decodeIfPresent(String.self, forKey: .classWeights)
+    gradientClipping = try values.decodeIfPresent(String.self, forKey: .gradientClipping)
+    try read(.accumulationSteps, into: &accumulationSteps)
+    learningRateFactors = try values.decodeIfPresent(String.self, forKey: .learningRateFactors)
+    earlyStopping = try values.decodeIfPresent(Int.self, forKey: .earlyStopping)
     try read(.phases, into: &phases)
   }
 

@@ -21,6 +21,9 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var interpolation: String?
   /// Random changes of training pictures, as ``AugmentationPipeline`` reads them.
   package var augment: String?
+  /// How many variants of each training picture take turns while part of the network is frozen, so that features can
+  /// be kept: an epoch's is its number modulo this. By default, each epoch has its own.
+  package var cachedAugmentations: Int?
   /// Shares of training, validation and test in percent.
   package var split = "80,20"
   package var batchSize = 256
@@ -29,6 +32,17 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var shuffle = true
   /// A loss by name; by default binary cross-entropy for two classes, softmax cross-entropy for more.
   package var loss: String?
+  /// What the losses of classes are multiplied by: `balanced`, or `cat=1,dog=2.5`; 1 for the others.
+  package var classWeights: String?
+  /// A bound on gradients: `value(0.5)`, `norm(1)` (of each weight's), `global_norm(1)`.
+  package var gradientClipping: String?
+  /// Steps whose gradients are averaged before weights change.
+  package var accumulationSteps = 1
+  /// What the learning rate is multiplied by for blocks and layers: `block4=0.1,block5=0.3`; 1 for the others.
+  package var learningRateFactors: String?
+  /// Epochs without a smaller loss (on validation data if there are any) after which a phase ends; it then goes back
+  /// to its best epoch.
+  package var earlyStopping: Int?
   package var phases = [
     Phase(unfreeze: "none", epochs: 20, learningRate: 3e-4),
     Phase(unfreeze: "all", epochs: 10, learningRate: 1e-6),
@@ -77,9 +91,17 @@ package struct Recipe: Sendable, Codable, Hashable {
     case fromScratch = "from_scratch"
     case weights, cut, head
     case imageSize = "image_size"
-    case preprocess, resize, crop, interpolation, augment, split
+    case preprocess, resize, crop, interpolation, augment
+    case cachedAugmentations = "cached_augmentations"
+    case split
     case batchSize = "batch_size"
-    case seed, shuffle, loss, phases
+    case seed, shuffle, loss
+    case classWeights = "class_weights"
+    case gradientClipping = "gradient_clipping"
+    case accumulationSteps = "accumulation_steps"
+    case learningRateFactors = "learning_rate_factors"
+    case earlyStopping = "early_stopping"
+    case phases
   }
 
   /// What ``augment`` says; `nil` for no change.
@@ -91,11 +113,37 @@ package struct Recipe: Sendable, Codable, Hashable {
     }
   }
 
+  private func validateAugmentation() throws {
+    let augmentation = try augmentation
+    guard let count = cachedAugmentations else { return }
+    guard (1...1000).contains(count) else {
+      throw GraftError.usage("cached_augmentations \(count) is not between 1 and 1000")
+    }
+    guard let augmentation else {
+      throw GraftError.usage(
+        "cached_augmentations \(count) are variants of pictures that do not change",
+        hint: "Say how they change with --augment")
+    }
+    guard !augmentation.mixesTargets else {
+      throw GraftError.usage(
+        "cached_augmentations keep what the frozen part makes of one picture, not of two that are mixed",
+        hint: "Leave mixup and cutmix out, or do without --cached-augmentations")
+    }
+  }
+
   /// - Throws: `GraftError` that names the property with an impossible value.
   package func validate() throws {
     guard (1...65536).contains(batchSize) else {
       throw GraftError.usage("batch_size \(batchSize) is not between 1 and 65536")
     }
+    guard (1...65536).contains(accumulationSteps) else {
+      throw GraftError.usage("accumulation_steps \(accumulationSteps) is not between 1 and 65536")
+    }
+    guard (1...1_000_000).contains(earlyStopping ?? 1) else {
+      throw GraftError.usage("early_stopping takes 1 epoch or more")
+    }
+    if let gradientClipping { _ = try GradientClipping.named(gradientClipping) }
+    if let learningRateFactors { _ = try LearningRateFactors(learningRateFactors) }
     guard !phases.isEmpty else { throw GraftError.usage("the recipe has no phases") }
     for (number, phase) in phases.enumerated() {
       try withPlace("phase \(number + 1)") {
@@ -108,7 +156,7 @@ package struct Recipe: Sendable, Codable, Hashable {
       }
     }
     _ = try HeadSpecification(head)
-    _ = try augmentation
+    try validateAugmentation()
     guard !fromScratch || weights == nil else {
       throw GraftError.usage("a network that is trained from scratch takes no weights")
     }

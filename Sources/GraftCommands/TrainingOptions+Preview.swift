@@ -1,0 +1,18 @@
+import Graft
+import GraftData
+import GraftTraining
+import GraftVision
+
+extension TrainingOptions {
+  /// Writes a sheet of pictures as training would see them.
+  func writePreview(
+    to path: String, _ recipe: Recipe, _ dataset: PictureDataset
+  ) throws {
+    let data = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
+    let (_, preprocessing) = try TransferModel.make(recipe, classNames: data.classNames) { _ in }
+    let sheet = try AugmentationSheet(
+      recipe, training: data.training, preprocessing: preprocessing)
+    try sheet.image().writePNG(to: path)
+    print("\(path): pictures as they are, then as training sees them in its first epochs")
+  }
+}

@@ -1,0 +1,100 @@
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// Pictures beside what augmentation makes of them, as training will see them: a row for each picture, first as it is,
+/// then in the first epochs.
+package struct AugmentationSheet {
+  private static let rowCount = 8
+  private static let variantCount = 7
+  /// Pixels between pictures, white.
+  private static let gap = 4
+  /// Sides of the pictures on the sheet; smaller ones are enlarged by a whole factor.
+  private static let sides = 96...256
+
+  private let batches: PictureBatches
+  private let recipe: Recipe
+
+  /// - Parameters:
+  ///   - training: pictures that are trained on
+  ///   - preprocessing: makes all pictures equally large
+  /// - Throws: `GraftError` if the recipe changes no pictures.
+  package init(
+    _ recipe: Recipe, training: [PictureDataset.Item], preprocessing: Preprocessing
+  ) throws {
+    guard let augmentation = try recipe.augmentation else {
+      throw GraftError.usage(
+        "there is nothing to preview: pictures are not changed",
+        hint: "Say how with --augment, such as flip,crop(4)")
+    }
+    self.recipe = recipe
+    batches = try PictureBatches(
+      training, preprocessing, threadCount: 1, trainingCount: training.count,
+      augmentation: augmentation)
+  }
+
+  /// The sheet: eight rows at most, with pictures of all classes in turn.
+  ///
+  /// - Throws: `GraftError` that names the first picture which cannot be read.
+  package func image() throws -> Image {
+    let rows = try numbers().map { number in
+      try withPlace(batches.items[number].picture.place) {
+        try [batches.prepared(number)]
+          + (0..<AugmentationSheet.variantCount).map { epoch in
+            try batches.image(
+              number,
+              in: AugmentationRound(
+                seed: recipe.seed, phase: 0, epoch: epoch,
+                variantCount: recipe.cachedAugmentations))
+          }
+      }.map(fitted)
+    }
+    guard let first = rows.first?.first else { throw GraftError.badData("there are no pictures") }
+    let gap = AugmentationSheet.gap
+    let (stepX, stepY) = (first.width + gap, first.height + gap)
+    let width = rows[0].count * stepX + gap
+    return try Image(
+      width: width, height: rows.count * stepY + gap, channelCount: first.channelCount
+    ) { target in
+      target.update(repeating: 255)
+      for (row, pictures) in rows.enumerated() {
+        for (column, picture) in pictures.enumerated() {
+          picture.withUnsafeSamples { source in
+            let length = picture.width * picture.channelCount
+            for y in 0..<picture.height {
+              let start = ((row * stepY + gap + y) * width + column * stepX + gap)
+              for index in 0..<length {
+                target[start * picture.channelCount + index] = source[y * length + index]
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Pictures of all classes in turn.
+  private func numbers() -> [Int] {
+    let classes = Dictionary(grouping: batches.items.indices) { batches.items[$0].label }
+    let columns = classes.sorted { $0.key < $1.key }.map(\.value)
+    let turns = (0..<AugmentationSheet.rowCount).lazy.flatMap { turn in
+      columns.compactMap { $0.indices.contains(turn) ? $0[turn] : nil }
+    }
+    return Array(turns.prefix(AugmentationSheet.rowCount))
+  }
+
+  private func fitted(_ image: Image) throws -> Image {
+    let sides = AugmentationSheet.sides
+    let longer = max(image.width, image.height)
+    if longer > sides.upperBound {
+      let scale = Double(sides.upperBound) / Double(longer)
+      return try image.resized(
+        to: PictureSize(
+          width: max(1, Int(Double(image.width) * scale)),
+          height: max(1, Int(Double(image.height) * scale))), .bilinear)
+    }
+    let factor = max(1, sides.lowerBound / longer)
+    return try image.resized(
+      to: PictureSize(width: image.width * factor, height: image.height * factor), .nearest)
+  }
+}

@@ -1,0 +1,76 @@
+import Foundation
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// How a training picture is mixed with another one.
+package struct Mixture: Sendable, Hashable {
+  package enum Kind: Sendable, Hashable {
+    /// The weighted mean of both.
+    case blend
+    /// A rectangle of the other picture.
+    case patch(columns: Range<Int>, rows: Range<Int>)
+  }
+
+  package var kind: Kind
+  /// How much of the result is the picture itself, from 0 to 1; the target has as much of its class.
+  package var share: Double
+  /// The number of the other picture.
+  package var partner = 0
+
+  /// - Precondition: both pictures have the size that the mixture was drawn for.
+  func apply(to image: Image, partner: Image) throws -> Image {
+    switch kind {
+    case .blend: try image.mixed(with: partner, share: share)
+    case .patch(let columns, let rows):
+      try image.replacing(columns: columns, rows: rows, from: partner)
+    }
+  }
+}
+
+/// An augmentation that mixes two pictures and their targets.
+package protocol MixingAugmentation: Sendable {
+  static var name: String { get }
+  static var usage: String { get }
+
+  /// - Throws: `GraftError` if arguments are missing, unknown or impossible.
+  init(_ call: NamedCall) throws
+
+  /// A mixture whose partner is still open.
+  func draw(size: PictureSize, using generator: inout SeededGenerator) -> Mixture
+}
+
+extension NamedCall {
+  /// Takes the only argument away: the parameter of a beta distribution, 1 if there is none.
+  mutating func takeAlpha(_ usage: String) throws -> Double {
+    let alpha = try takeNumber(default: 1, in: 0.01...100, usage: usage)
+    try requireNoMore(known: ["the parameter of the beta distribution, such as 0.2"])
+    return alpha
+  }
+}
+
+extension SeededGenerator {
+  /// A number from 0 to 1 of the distribution Beta(alpha, alpha).
+  mutating func nextBeta(_ alpha: Double) -> Double {
+    // In logarithms: with a small alpha, both numbers may be too small for a double.
+    let (first, second) = (nextLogarithmOfGamma(alpha), nextLogarithmOfGamma(alpha))
+    return 1 / (1 + exp(second - first))
+  }
+
+  /// The logarithm of a number of the distribution Gamma(shape, 1).
+  ///
+  /// Source: Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables" (2000)
+  private mutating func nextLogarithmOfGamma(_ shape: Double) -> Double {
+    guard shape >= 1 else {
+      return nextLogarithmOfGamma(shape + 1) + log(1 - nextUnit()) / shape
+    }
+    let d = shape - 1.0 / 3
+    let c = 1 / (9 * d).squareRoot()
+    while true {
+      let x = (-2 * log(1 - nextUnit())).squareRoot() * cos(2 * .pi * nextUnit())
+      let v = (1 + c * x) * (1 + c * x) * (1 + c * x)
+      guard v > 0 else { continue }
+      if log(1 - nextUnit()) < 0.5 * x * x + d - d * v + d * log(v) { return log(d * v) }
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import GraftData
+import GraftVision
+
+/// Each picture becomes the weighted mean of itself and another training picture, drawn at random; so do the targets. The weight
+/// is drawn for each picture from Beta(alpha, alpha). Samples are rounded to 8 bits.
+///
+/// Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", <https://arxiv.org/abs/1710.09412>
+package struct MixupAugmentation: MixingAugmentation {
+  package static let name = "mixup"
+  package static let usage = "mixup or mixup(ALPHA)"
+
+  private let alpha: Double
+
+  package init(_ call: NamedCall) throws {
+    var call = call
+    alpha = try call.takeAlpha(MixupAugmentation.usage)
+  }
+
+  package func draw(size: PictureSize, using generator: inout SeededGenerator) -> Mixture {
+    Mixture(kind: .blend, share: generator.nextBeta(alpha))
+  }
+}

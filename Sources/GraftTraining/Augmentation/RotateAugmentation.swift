@@ -1,0 +1,25 @@
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// The picture turns around its middle by up to some degrees in either direction; what comes in is black.
+///
+/// Source: torchvision's `RandomRotation(degrees, BILINEAR)`,
+/// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomRotation.html>
+package struct RotateAugmentation: Augmentation {
+  package static let name = "rotate"
+  package static let usage = "rotate(DEGREES)"
+
+  private let degrees: Double
+
+  package init(_ call: NamedCall) throws {
+    var call = call
+    degrees = try call.takeNumber(in: 0...180, usage: RotateAugmentation.usage)
+    try call.requireNoMore(known: ["degrees"])
+  }
+
+  package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {
+    let angle = generator.nextNumber(in: -degrees...degrees)
+    return try image.transformed(by: .rotation(degrees: angle, size: image.size), .bilinear)
+  }
+}

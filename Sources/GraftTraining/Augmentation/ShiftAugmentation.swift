@@ -1,0 +1,29 @@
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// The picture moves by whole pixels, in each direction by up to a share of its side; what comes in is black.
+///
+/// Source: torchvision's `RandomAffine(0, translate=(share, share))`,
+/// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html>
+package struct ShiftAugmentation: Augmentation {
+  package static let name = "shift"
+  package static let usage = "shift(SHARE)"
+
+  private let share: Double
+
+  package init(_ call: NamedCall) throws {
+    var call = call
+    share = try call.takeNumber(in: 0...1, usage: ShiftAugmentation.usage)
+    try call.requireNoMore(known: ["a share of the sides, such as 0.1"])
+  }
+
+  package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {
+    func offset(_ side: Int) -> Int {
+      let most = share * Double(side)
+      return Int(generator.nextNumber(in: -most...most).rounded(.toNearestOrEven))
+    }
+    let (left, top) = (offset(image.width), offset(image.height))
+    return try image.cropped(left: -left, top: -top, size: image.size, border: .zero)
+  }
+}

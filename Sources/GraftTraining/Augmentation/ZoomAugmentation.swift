@@ -1,0 +1,26 @@
+import GraftData
+import GraftRuntime
+import GraftVision
+
+/// The picture is enlarged or made smaller around its middle, both sides alike, by a factor from 1 - share to 1 + share;
+/// what comes in is black.
+///
+/// Source: torchvision's `RandomAffine(0, scale=(1 - share, 1 + share), interpolation=BILINEAR)`,
+/// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html>
+package struct ZoomAugmentation: Augmentation {
+  package static let name = "zoom"
+  package static let usage = "zoom(SHARE)"
+
+  private let share: Double
+
+  package init(_ call: NamedCall) throws {
+    var call = call
+    share = try call.takeNumber(in: 0...0.95, usage: ZoomAugmentation.usage)
+    try call.requireNoMore(known: ["a share of the sides, such as 0.2"])
+  }
+
+  package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {
+    let scale = generator.nextNumber(in: 1 - share...1 + share)
+    return try image.transformed(by: .scaling(by: scale, size: image.size), .bilinear)
+  }
+}

@@ -1,0 +1,34 @@
+import GraftRuntime
+
+/// What the learning rate is multiplied by for some blocks and layers: `block4=0.1,block5=0.3`, the head being `head`.
+///
+/// Source: discriminative fine-tuning, Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification"
+/// (ACL 2018), section 3.2
+package struct LearningRateFactors: Sendable, Hashable {
+  private let names: [String]
+  private let values: [Float]
+
+  /// - Throws: `GraftError` if the text is none.
+  package init(_ text: String) throws {
+    let factors = try NamedNumbers.parse(text, "learning_rate_factors")
+    names = factors.map(\.name)
+    values = factors.map { Float($0.value) }
+  }
+
+  /// The factors of weights; those that no name selects have none. Of several names that select a weight the last counts.
+  ///
+  /// - Throws: `GraftError` with the nearest names, if one selects nothing.
+  func factors(of model: TransferModel) throws -> [ValueID: Float] {
+    var factors: [ValueID: Float] = [:]
+    for (name, value) in zip(names, values) {
+      let selected =
+        switch name {
+        case "head": model.headWeights
+        case "all": model.weights
+        default: try WeightSelection.weights(called: name, of: model)
+        }
+      for id in selected { factors[id] = value }
+    }
+    return factors
+  }
+}

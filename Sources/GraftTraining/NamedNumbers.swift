@@ -1,0 +1,37 @@
+import GraftRuntime
+
+/// Numbers with names, as recipes write class weights and learning rate factors: `block4=0.1,block5=0.3`.
+enum NamedNumbers {
+  /// Names may contain commas and equals signs: a part without `=` belongs to the next one.
+  ///
+  /// - Parameter property: what messages call the text
+  /// - Throws: `GraftError` if a name or number is missing, a number is negative, or a name stands twice.
+  static func parse(_ text: String, _ property: String) throws -> [(name: String, value: Double)] {
+    var result: [(name: String, value: Double)] = []
+    var rest = ""
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      rest += rest.isEmpty ? part : ",\(part)"
+      guard let equals = rest.lastIndex(of: "=") else { continue }
+      let name = trimmed(rest[..<equals])
+      guard !name.isEmpty, let value = Double(trimmed(rest[rest.index(after: equals)...])),
+        value >= 0, value.isFinite
+      else {
+        throw GraftError.usage(
+          "\(property): '\(rest)' is no name with a number of 0 or more", hint: "Write NAME=0.5")
+      }
+      guard !result.contains(where: { $0.name == name }) else {
+        throw GraftError.usage("\(property): '\(name)' stands there twice")
+      }
+      result.append((name, value))
+      rest = ""
+    }
+    guard rest.isEmpty, !text.hasSuffix(","), !result.isEmpty else {
+      throw GraftError.usage("\(property): '\(text)' lacks a number", hint: "Write NAME=0.5")
+    }
+    return result
+  }
+
+  private static func trimmed(_ text: Substring) -> String {
+    String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+  }
+}

@@ -1,0 +1,38 @@
+import GraftRuntime
+
+/// What the values of a graph are called in checkpoints.
+///
+/// A key is the value's name where that is short, plain, and no other value's; else `#` and the value's number, which is
+/// the same whenever the same network is read. Names of imported networks may be empty, equal, or anything at all.
+struct CheckpointKeys {
+  /// In front of the keys of weights that are kept from a phase's best epoch.
+  static let bestPrefix = "best/"
+  private static let lengthLimit = 200
+
+  private var keys: [ValueID: String] = [:]
+  private var taken: Set<String> = [Checkpoint.textName]
+
+  /// - Parameter graph: whose constants get keys
+  init(_ graph: Graph) { add(graph.constants.keys.map { ($0, graph[$0].name) }) }
+
+  /// Gives keys to values that have none yet; those that were given before stay.
+  mutating func add(_ values: [(id: ValueID, name: String)]) {
+    let new = values.filter { keys[$0.id] == nil }
+    let counts = Dictionary(new.map { ($0.name, 1) }, uniquingKeysWith: +)
+    for (id, name) in new.sorted(by: { $0.id < $1.id }) {
+      let isUsable = counts[name] == 1 && !taken.contains(name) && CheckpointKeys.isPlain(name)
+      let key = isUsable ? name : "#\(id.index)"
+      keys[id] = key
+      taken.insert(key)
+    }
+  }
+
+  subscript(_ id: ValueID) -> String { keys[id] ?? "#\(id.index)" }
+
+  /// Whether an archive keeps the name as it is, and it is none that has a meaning here.
+  private static func isPlain(_ name: String) -> Bool {
+    (1...lengthLimit).contains(name.utf8.count)
+      && name.unicodeScalars.allSatisfy { $0.value > 0x1f && $0.value != 0x7f }
+      && !name.hasPrefix("#") && !name.hasPrefix(bestPrefix) && !name.hasSuffix(".npy")
+  }
+}

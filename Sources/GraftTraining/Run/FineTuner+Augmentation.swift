@@ -1,0 +1,26 @@
+import GraftData
+import GraftRuntime
+
+extension FineTuner {
+  /// The classes that training pictures count for, and what the loss compares scores with.
+  func trainingTargets(_ numbers: [Int]) throws -> (labels: [Int], tensor: Tensor) {
+    guard let round = augmentationRound, augmentation?.mixesTargets == true else {
+      let labels = numbers.map { batches.items[$0].label }
+      return (labels, try targets.tensor(labels, for: loss))
+    }
+    let labels = numbers.map { number in
+      let mixture = batches.mixture(of: number, in: round)
+      return MixedLabel(
+        own: batches.items[number].label,
+        partner: batches.items[mixture?.partner ?? number].label, share: mixture?.share ?? 1)
+    }
+    return (labels.map(\.larger), try targets.tensor(mixed: labels))
+  }
+
+  /// What this epoch's random changes of pictures follow from.
+  var augmentationRound: AugmentationRound? {
+    guard augmentation != nil else { return nil }
+    return AugmentationRound(
+      seed: recipe.seed, phase: state.phase, epoch: state.epoch, variantCount: phase?.variantCount)
+  }
+}

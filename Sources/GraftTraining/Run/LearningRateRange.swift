@@ -1,0 +1,60 @@
+import Foundation
+
+/// What a range test of learning rates found: the loss of each step while the rate grew.
+///
+/// Sources: Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), section 3.3; the smoothing, the
+/// early end, and the point that is suggested are those of <https://docs.fast.ai/callback.schedule.html#lrfinder>
+package struct LearningRateRange: Sendable {
+  package struct Point: Sendable, Hashable {
+    package var learningRate: Double
+    package var loss: Double
+    /// An average that forgets, with its beginning corrected.
+    package var smoothedLoss: Double
+  }
+
+  /// Where rates begin and end.
+  package static let rates = 1e-7...10.0
+  package static let stepCount = 300
+  private static let smoothing = 0.98
+  /// Steps at the beginning that say too little to suggest one of them.
+  private static let settlingCount = 30
+
+  package private(set) var points: [Point] = []
+  private var average = 0.0
+
+  package init() {}
+
+  /// The rate of a step, from 0: each is larger than the one before by the same factor.
+  package static func rate(ofStep step: Int) -> Double {
+    rates.lowerBound
+      * pow(rates.upperBound / rates.lowerBound, Double(step) / Double(stepCount - 1))
+  }
+
+  mutating func add(loss: Double) {
+    average = LearningRateRange.smoothing * average + (1 - LearningRateRange.smoothing) * loss
+    let correction = 1 - pow(LearningRateRange.smoothing, Double(points.count + 1))
+    points.append(
+      Point(
+        learningRate: LearningRateRange.rate(ofStep: points.count), loss: loss,
+        smoothedLoss: average / correction))
+  }
+
+  /// Whether the loss has become so large that larger rates need not be tried.
+  var hasDiverged: Bool {
+    guard points.count > LearningRateRange.settlingCount, let last = points.last,
+      let least = points.map(\.smoothedLoss).min()
+    else { return false }
+    return last.smoothedLoss > 4 * least
+  }
+
+  /// A tenth of the rate with the least smoothed loss, behind which it begins to diverge; `nil` if it did not fall
+  /// noticeably. (Where it falls fastest is another usual choice, but hangs on noise when batches are small.)
+  package var suggestion: Double? {
+    let settled = points.dropFirst(LearningRateRange.settlingCount)
+    guard let first = settled.first,
+      let least = settled.min(by: { $0.smoothedLoss < $1.smoothedLoss }),
+      least.smoothedLoss < 0.98 * first.smoothedLoss
+    else { return nil }
+    return least.learningRate / 10
+  }
+}

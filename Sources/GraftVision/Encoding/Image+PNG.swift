@@ -1,0 +1,32 @@
+import CGraftShims
+import GraftTensor
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+extension Raster<UInt8> {
+  /// The picture as a PNG file of three channels; a grey one has each sample thrice.
+  ///
+  /// - Throws: `GraftError` if the picture is too large for a PNG file, or for the memory.
+  package func pngFile() throws -> [UInt8] {
+    guard [1, 3].contains(channelCount), width <= 1 << 20, height <= 1 << 20 else {
+      throw GraftError.badData("a picture of \(width)x\(height)x\(channelCount) is no PNG picture")
+    }
+    let pixels = channelCount == 3 ? samples : samples.flatMap { [$0, $0, $0] }
+    var message = [CChar](repeating: 0, count: Int(GRAFT_PNG_MESSAGE_SIZE))
+    var count = 0
+    let bytes = pixels.withUnsafeBufferPointer {
+      graft_png_encode_rgb($0.baseAddress, UInt32(width), UInt32(height), &count, &message)
+    }
+    guard let bytes else {
+      let reason = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+      throw GraftError(
+        .operatingSystem, "cannot be encoded: \(String(decoding: reason, as: UTF8.self))")
+    }
+    defer { free(bytes) }
+    return Array(UnsafeBufferPointer(start: bytes, count: count))
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+
+/// Where each pixel of a new picture comes from: at (x, y), from (a x + b y + c, d x + e y + f) of the old one. Pixels are
+/// squares of side 1; the upper left corner of the picture is (0, 0).
+///
+/// As Pillow's `Image.transform(size, AFFINE, (a, b, c, d, e, f))` has it.
+package struct AffineTransform: Sendable, Hashable {
+  package var a = 1.0
+  package var b = 0.0
+  package var c = 0.0
+  package var d = 0.0
+  package var e = 1.0
+  package var f = 0.0
+
+  /// A turn around the middle of a picture, counterclockwise, as `Image.rotate(degrees)`.
+  package static func rotation(degrees: Double, size: PictureSize) -> AffineTransform {
+    let radians = -degrees * .pi / 180
+    let (cosine, sine) = (rounded(cos(radians)), rounded(sin(radians)))
+    return AffineTransform(a: cosine, b: sine, d: -sine, e: cosine).around(size)
+  }
+
+  /// A picture enlarged by `scale` around its middle, as torchvision's `affine(scale:)`.
+  package static func scaling(by scale: Double, size: PictureSize) -> AffineTransform {
+    AffineTransform(a: 1 / scale, e: 1 / scale).around(size)
+  }
+
+  /// Rows that move sideways by `factor` for each row.
+  package static func shearX(_ factor: Double) -> AffineTransform { AffineTransform(b: factor) }
+
+  /// Columns that move up and down by `factor` for each column.
+  package static func shearY(_ factor: Double) -> AffineTransform { AffineTransform(d: factor) }
+
+  /// The same with the picture's middle staying where it is.
+  private func around(_ size: PictureSize) -> AffineTransform {
+    let (x, y) = (Double(size.width) / 2, Double(size.height) / 2)
+    var result = self
+    result.c = a * -x + b * -y + x
+    result.f = d * -x + e * -y + y
+    return result
+  }
+
+  /// To 15 digits behind the point, which Pillow does so that right angles are exact.
+  private static func rounded(_ number: Double) -> Double { (number * 1e15).rounded() / 1e15 }
+}
+
+extension Raster where Sample == UInt8 {
+  /// The picture that a transform makes of this one, of the same size; what comes from outside is black. The same bits
+  /// as Pillow's `Image.transform`.
+  ///
+  /// - Parameter interpolation: ``Interpolation/nearest`` or ``Interpolation/bilinear``, which here takes four
+  ///   neighbours whatever the scale
+  package func transformed(
+    by transform: AffineTransform, _ interpolation: Interpolation = .nearest
+  ) throws -> Image {
+    try Image(width: width, height: height, channelCount: channelCount) { target in
+      withUnsafeSamples { source in
+        if interpolation == .nearest {
+          transformToNearest(transform, source, target)
+        } else {
+          transformBilinearly(transform, source, target)
+        }
+      }
+    }
+  }
+
+  /// Positions are in fixed point with 16 bits behind the point, and added up.
+  private func transformToNearest(
+    _ transform: AffineTransform, _ source: UnsafeBufferPointer<UInt8>,
+    _ target: UnsafeMutableBufferPointer<UInt8>
+  ) {
+    func fixed(_ number: Double) -> Int { Int((number * 65536 + 0.5).rounded(.down)) }
+    let (a, b, d, e) = (
+      fixed(transform.a), fixed(transform.b), fixed(transform.d), fixed(transform.e)
+    )
+    var rowX = fixed(transform.c + transform.a * 0.5 + transform.b * 0.5)
+    var rowY = fixed(transform.f + transform.d * 0.5 + transform.e * 0.5)
+    var position = 0
+    for _ in 0..<height {
+      var (x, y) = (rowX, rowY)
+      for _ in 0..<width {
+        let (column, row) = (x >> 16, y >> 16)
+        if column >= 0, column < width, row >= 0, row < height {
+          let pixel = (row * width + column) * channelCount
+          for channel in 0..<channelCount { target[position + channel] = source[pixel + channel] }
+        }
+        position += channelCount
+        x += a
+        y += d
+      }
+      rowX += b
+      rowY += e
+    }
+  }
+
+  private func transformBilinearly(
+    _ transform: AffineTransform, _ source: UnsafeBufferPointer<UInt8>,
+    _ target: UnsafeMutableBufferPointer<UInt8>
+  ) {
+    var position = 0
+    for y in 0..<height {
+      for x in 0..<width {
+        defer { position += channelCount }
+        let (centerX, centerY) = (Double(x) + 0.5, Double(y) + 0.5)
+        let sourceX = transform.a * centerX + transform.b * centerY + transform.c
+        let sourceY = transform.d * centerX + transform.e * centerY + transform.f
+        guard sourceX >= 0, sourceX < Double(width), sourceY >= 0, sourceY < Double(height) else {
+          continue
+        }
+        let (column, shareX) = split(sourceX - 0.5)
+        let (row, shareY) = split(sourceY - 0.5)
+        let columns = (max(column, 0) * channelCount, min(column + 1, width - 1) * channelCount)
+        let rows = (
+          max(row, 0) * width * channelCount, min(row + 1, height - 1) * width * channelCount
+        )
+        for channel in 0..<channelCount {
+          func sample(_ row: Int, _ column: Int) -> Double {
+            Double(source[row + column + channel])
+          }
+          func blend(_ row: Int) -> Double {
+            let first = sample(row, columns.0)
+            return first + (sample(row, columns.1) - first) * shareX
+          }
+          let upper = blend(rows.0)
+          target[position + channel] = UInt8(upper + (blend(rows.1) - upper) * shareY)
+        }
+      }
+    }
+  }
+}
+
+/// A number as the whole number below it and the rest. (`rounded(.down)` is a call where SSE4.1 cannot be assumed.)
+@inline(__always)
+private func split(_ number: Double) -> (whole: Int, rest: Double) {
+  var whole = Int(number)
+  if Double(whole) > number { whole -= 1 }
+  return (whole, number - Double(whole))
+}
