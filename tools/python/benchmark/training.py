@@ -103,9 +103,10 @@ def median(turns, key):
 
 
 def table(turns, description, rounds):
+    rounds_text = "one round" if rounds == 1 else f"medians of {rounds} rounds"
     lines = [
         f"{description['processors']} processors of {description['processor']} (family, model, stepping "
-        f"{description['family_model_stepping']}), {THREADS} threads, medians of {rounds} rounds, measured on "
+        f"{description['family_model_stepping']}), {THREADS} threads, {rounds_text}, measured on "
         f"{description['date']}.",
         "",
         "| VGG16's trunk and the default head | Graft | Keras | PyTorch | to the better peer | to reach |",
