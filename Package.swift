@@ -81,7 +81,10 @@ let package = Package(
     library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
     library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
     library(
-      "GraftModels", path: "models", exclude: ["imagenet-labels.txt", "manifest.json"],
+      "GraftModels", path: "models",
+      exclude: [
+        "cifar10-resnet9.md", "cifar10-resnet9.onnx", "imagenet-labels.txt", "manifest.json",
+      ],
       ["GraftOperators", "CGraftShims", "CCrypto"]),
 
     // What people use
@@ -94,6 +97,10 @@ let package = Package(
       name: "graft-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
     .executableTarget(
       name: "infer-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
+
+    .executableTarget(
+      name: "fine-tuning-example", dependencies: ["Graft"], path: "examples/FineTuning",
+      swiftSettings: swiftSettings),
 
     // Tests
     tests("GraftTensorTests", ["GraftTensor"]),

@@ -18,3 +18,11 @@ static const char imagenet_labels[] = {
 graft_embedded_file graft_embedded_imagenet_labels(void) {
   return (graft_embedded_file){imagenet_labels, sizeof imagenet_labels};
 }
+
+static const char cifar10_model[] __attribute__((aligned(64))) = {
+#embed "../../models/cifar10-resnet9.onnx"
+};
+
+graft_embedded_file graft_embedded_cifar10_model(void) {
+  return (graft_embedded_file){cifar10_model, sizeof cifar10_model};
+}

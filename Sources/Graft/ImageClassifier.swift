@@ -1,3 +1,4 @@
+import GraftData
 import GraftRuntime
 import GraftVision
 
@@ -38,5 +39,22 @@ public final class ImageClassifier {
     let predictions = try classifier.predictions(for: Image.read(path), count: count)
     classifier.storeCompiledFormBeside()
     return predictions
+  }
+
+  /// How right the classifier is on pictures whose classes are known: on the data's test pictures if it has some, else
+  /// on all.
+  ///
+  /// - Parameters:
+  ///   - data: a folder with a folder of pictures for each class, or any other form that `graft finetune` takes
+  ///   - maximumBad: unreadable pictures to put up with
+  /// - Throws: an error that says why pictures cannot be read, or how their classes differ from the model's
+  public func evaluate(data: String, maximumBad: Int = 100) throws -> Evaluation {
+    let threads = Executable.Options().threadCount
+    let (dataset, _) = try PictureDataset.open(data).checked(
+      .headers, maximumBad: maximumBad, threads: threads)
+    return Evaluation(
+      try classifier.evaluate(
+        dataset.testItems.isEmpty ? dataset.items : dataset.testItems,
+        classNames: dataset.classNames, batchSize: 32))
   }
 }

@@ -19,7 +19,7 @@ package struct ModelLoader {
   }
 
   /// The graph of a model: an ONNX file, an HDF5 file with weights of a known architecture, or a name of the
-  /// manifest or of the user's own files.
+  /// manifest, of the user's own files or of the embedded model.
   ///
   /// - Throws: `GraftError` that says what is missing and where it comes from.
   package func graph(_ reference: String) throws -> Graph { try source(reference).read() }
@@ -49,7 +49,8 @@ package struct ModelLoader {
     let variant = """
       \(source.variant), batch \(batch), precision \(options.precision.rawValue), tuning \(tuning)
       """
-    if let compilation = cache?.find(path: source.path, variant: variant, threads: threads),
+    if let path = source.path,
+      let compilation = cache?.find(path: path, variant: variant, threads: threads),
       let found = compilation.found
     {
       return LoadedModel(found.graph, compilation: compilation)
@@ -58,13 +59,15 @@ package struct ModelLoader {
     let graph = try withPlace(reference) { try batch.apply(to: declared) }
     return LoadedModel(
       graph,
-      compilation: cache?.compilation(
-        sourceFiles: graph.sourceFiles, variant: variant, threads: threads))
+      compilation: source.path == nil
+        ? nil
+        : cache?.compilation(sourceFiles: graph.sourceFiles, variant: variant, threads: threads))
   }
 
   /// A file, and how it becomes a graph.
   private struct Source {
-    let path: String
+    /// `nil` for the embedded model, of which no compiled form is kept.
+    let path: String?
     /// Everything that the graph depends on besides the file.
     let variant: String
     let read: () throws -> Graph
@@ -81,6 +84,11 @@ package struct ModelLoader {
     let store = try ModelStore()
     let names = store.list().flatMap { [$0.name] + $0.aliases }
     guard names.contains(reference) else {
+      if reference == EmbeddedModel.name {
+        return Source(path: nil, variant: "embedded") {
+          try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
+        }
+      }
       if reference.contains("/") || reference.contains(".") {
         throw GraftError(.noInput, "no such file", places: [reference])
       }

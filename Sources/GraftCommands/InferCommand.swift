@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Graft
+import GraftModels
 import GraftRuntime
 import GraftVision
 
@@ -13,7 +14,11 @@ package struct InferCommand: ParsableCommand {
       Pictures are JPEG, PNG, WebP or BMP files, folders of them, or - for standard input. How
       pictures are prepared is part of the model; options override it.
 
+      Without --model a small network that is part of Graft answers. It knows the ten classes of
+      CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, horse, ship and truck.
+
       Examples:
+        infer cat.jpg
         infer cat.jpg --model vgg16
         infer photos/ --model model.onnx --json
         infer cat.jpg --model squeezenet.onnx --preprocess keras-caffe --resize shorter:256 \\
@@ -24,7 +29,7 @@ package struct InferCommand: ParsableCommand {
   var images: [String]
 
   @Option(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
-  var model = "vgg16"
+  var model = EmbeddedModel.name
 
   @Option(help: "Weights to use instead of the official ones of a named model.")
   var weights: String?

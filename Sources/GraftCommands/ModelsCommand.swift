@@ -24,7 +24,13 @@ struct ModelsCommand: ParsableCommand {
 
     func run() throws {
       let store = try ModelStore()
-      var rows = [["name", "size", "here", "what it is"]]
+      var rows = [
+        ["name", "size", "here", "what it is"],
+        [
+          EmbeddedModel.name, Terminal.bytes(EmbeddedModel.byteCount), "built in",
+          EmbeddedModel.summary,
+        ],
+      ]
       for entry in store.list() {
         let size = entry.byteCount ?? entry.model?.size
         rows.append([

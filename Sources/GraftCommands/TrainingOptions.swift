@@ -63,7 +63,7 @@ struct TrainingOptions: ParsableArguments {
   ///
   /// - Parameter defaults: the recipe where neither a file nor options say anything
   func train(_ command: String, defaults: Recipe) throws {
-    let recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
+    var recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
     if resume, try recipe != savedRecipe() {
       throw GraftError.usage(
         "a run that goes on keeps its recipe, and the options change it",
@@ -79,6 +79,7 @@ struct TrainingOptions: ParsableArguments {
     let interruption = Interruption()
     guard let crossValidate else {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
+      fitBatch(of: &recipe, to: [split], defaults)
       guard !findLearningRate else {
         return try search(recipe, split, options.fineTuner, interruption)
       }
@@ -86,7 +87,9 @@ struct TrainingOptions: ParsableArguments {
       return
     }
     var accuracies: [[Double]] = []
-    for (index, split) in try dataset.folds(count: crossValidate, seed: recipe.seed).enumerated() {
+    let folds = try dataset.folds(count: crossValidate, seed: recipe.seed)
+    fitBatch(of: &recipe, to: folds, defaults)
+    for (index, split) in folds.enumerated() {
       print("fold \(index + 1) of \(crossValidate)")
       let results = try train(
         command, recipe, split, folder: foldFolder(index + 1), options, interruption)
@@ -101,6 +104,16 @@ struct TrainingOptions: ParsableArguments {
           format: "phase %d: accuracy %.2f %% (deviation of %d folds %.2f)", phase + 1, mean,
           values.count, variance.squareRoot()))
     }
+  }
+
+  /// A batch that nobody asked for is not larger than the data.
+  private func fitBatch(of recipe: inout Recipe, to data: [DatasetSplit], _ defaults: Recipe) {
+    let count = data.map(\.training.count).min() ?? 0
+    guard recipeOptions.batchSize == nil, !resume, recipe.batchSize == defaults.batchSize,
+      1..<recipe.batchSize ~= count
+    else { return }
+    recipe.batchSize = count
+    Terminal.printError("note: a batch is all \(count) pictures to train on (--batch-size)")
   }
 
   /// - Returns: how each phase did on the test pictures

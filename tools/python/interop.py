@@ -7,9 +7,6 @@ import argparse
 import glob
 import json
 import os
-import pathlib
-import resource
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,10 +17,6 @@ import numpy as np
 import onnx
 import onnxruntime
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-
-import resume_after_kill
 
 DATA = os.environ.get("GRAFT_TEST_DATA", "")
 OUTPUT = os.environ.get("GRAFT_TEST_OUTPUT", "")
@@ -413,281 +406,15 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(graft("inspect", self.model, "--dot").stdout.startswith("digraph"))
 
 
-class FineTuning(unittest.TestCase):
-    """Runs of fine-tuning on a small network and small pictures, which are made here."""
-
-    TRUNK = [
-        "--model", "trunk.onnx", "--cut", "block2", "--preprocess", "unit", "--head",
-        "gap,dropout(0.2),dense(8,relu),dense(classes)",
-    ]  # fmt: skip
-    SHORT = ["--batch-size", 8, "--epochs", "3,2", "--unfreeze", "none;block2"]
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.path = pathlib.Path(self.folder.name)
-        resume_after_kill.write_trunk(self.path / "trunk.onnx")
-        resume_after_kill.write_pictures(self.path / "pictures.npz")
-
-    def finetune(self, *arguments, data="pictures.npz", output="run"):
-        return subprocess.run(
-            [GRAFT, "finetune", data, "--output", output, *map(str, arguments)],
-            capture_output=True, text=True, cwd=self.path,
-        )  # fmt: skip
-
-    def expect_error(self, part, *arguments, code=64, data="pictures.npz", output="none"):
-        """An error that says `part`, and a folder that is as it was."""
-
-        def content():
-            files = (self.path / output).rglob("*")
-            return {path: path.read_bytes() for path in files if path.is_file()}
-
-        before = content()
-        result = self.finetune(*arguments, data=data, output=output)
-        self.assertEqual(result.returncode, code, result.stderr)
-        self.assertIn(part, result.stderr)
-        self.assertEqual(before, content())
-        self.assertEqual((self.path / output).exists(), bool(before))
-
-    def test_tensorboard_reads_the_events(self):
-        result = self.finetune(*self.TRUNK, *self.SHORT)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        events = EventAccumulator(str(self.path / "run"), size_guidance={"scalars": 0}).Reload()
-        with open(self.path / "run" / "log.jsonl") as file:
-            records = [json.loads(line) for line in file]
-        self.assertEqual(len(records), 5)
-        tags = {
-            "loss/training": "loss", "loss/validation": "val_loss", "accuracy/training": "accuracy",
-            "accuracy/validation": "val_accuracy", "learning_rate": "learning_rate",
-            "pictures_per_second": "pictures_per_second",
-        }  # fmt: skip
-        self.assertEqual(set(events.Tags()["scalars"]), {*tags, "loss/step"})
-        for tag, key in tags.items():
-            scalars = events.Scalars(tag)
-            self.assertEqual([s.step for s in scalars], [5, 10, 15, 20, 25])
-            np.testing.assert_array_equal(
-                np.float32([s.value for s in scalars]), np.float32([r[key] for r in records]))
-            self.assertLess(abs(scalars[-1].wall_time - time.time()), 600)
-        steps = np.loadtxt(self.path / "run" / "steps.csv", delimiter=",", skiprows=1)
-        scalars = events.Scalars("loss/step")
-        self.assertEqual([s.step for s in scalars], list(range(1, 26)))
-        np.testing.assert_array_equal(
-            np.float32([s.value for s in scalars]), np.float32(steps[:, 3]))
-        # Every record and both of its checksums.
-        path = str(self.path / "run" / "events.out.tfevents.graft")
-        self.assertEqual(sum(1 for _ in EventFileLoader(path).Load()), 1 + 25 + 5)
-
-    def test_cross_validation_goes_on(self):
-        options = [*self.TRUNK, "--batch-size", 8, "--epochs", "60,5", "--unfreeze", "none;block2"]
-        whole = self.finetune("--cross-validate", 3, *options, output="whole")
-        self.assertEqual(whole.returncode, 0, whole.stderr)
-        resume, stops = [], 0
-        while True:
-            process = subprocess.Popen(
-                [GRAFT, "finetune", "pictures.npz", "--output", "parts", "--cross-validate", "3",
-                 *([str(o) for o in options] if not resume else resume)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.path,
-            )  # fmt: skip
-            try:
-                process.wait(timeout=0.4 + 0.2 * stops)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGINT)
-            output, errors = process.communicate()
-            if process.returncode == 0:
-                break
-            self.assertEqual(process.returncode, 130, errors)
-            self.assertIn(
-                "graft finetune pictures.npz --output parts --cross-validate 3 --resume", output)
-            resume, stops = ["--resume"], stops + 1
-            self.assertLess(stops, 50)
-        self.assertGreater(stops, 0)
-        self.assertEqual(output.splitlines()[-2:], whole.stdout.splitlines()[-2:])
-        for fold in ["fold1", "fold2", "fold3"]:
-            self.assertEqual(
-                (self.path / "parts" / fold / "model.onnx").read_bytes(),
-                (self.path / "whole" / fold / "model.onnx").read_bytes())
-        self.expect_error("say that again", "--resume", code=66, output="parts")
-        result = self.finetune("--resume", "--cross-validate", 4, output="parts")
-        self.assertEqual(result.returncode, 64)
-        self.assertIn("not those", result.stderr)
-
-    def test_data_that_cannot_be_trained_on(self):
-        with np.load(self.path / "pictures.npz") as arrays:
-            x, y = arrays["x"], arrays["y"]
-        options = [*self.TRUNK, *self.SHORT]
-
-        def folder(name, classes):
-            for label, pictures in classes.items():
-                (self.path / name / label).mkdir(parents=True)
-                for index, picture in enumerate(pictures):
-                    Image.fromarray(picture).save(self.path / name / label / f"{index}.png")
-
-        folder("empty", {"a": x[:8], "b": []})
-        self.expect_error("class 'b' has no pictures", *options, code=65, data="empty")
-        folder("one", {"a": x[:8]})
-        self.expect_error("one class only", *options, code=65, data="one")
-        for name, labels, part in [
-            ("count", y[:-3], "48 pictures, but 45 labels"), ("real", y + 0.5, "integers"),
-            ("negative", y.astype(int) - 1, "label -1"), ("gap", y * 2, "class '1' has no"),
-        ]:  # fmt: skip
-            np.savez(self.path / f"{name}.npz", x=x, y=labels)
-            self.expect_error(part, *options, code=65, data=f"{name}.npz")
-        np.savez(self.path / "size.npz", x=x[:, :0], y=y)
-        self.expect_error("empty", *options, code=65, data="size.npz")
-        folder("zero", {"a": x[::2], "b": x[1::2]})
-        (self.path / "zero" / "a" / "0.png").write_bytes(b"")
-        self.expect_error(
-            "zero/a/0.png (is empty)", *options, "--max-bad", 0, code=65, data="zero")
-        self.expect_error("No such file", *options, code=66, data="nothing")
-
-    def test_options_that_do_not_go_together(self):
-        def expect(part, *arguments, code=64):
-            self.expect_error(part, *self.TRUNK, *self.SHORT, *arguments, code=code)
-
-        expect("38 pictures to train on", "--batch-size", 39)
-        expect("does not fit", "--head", "dense(classes)")
-        expect("does not fit", "--head", "gap,gmp,dense(classes)")
-        expect("dense(classes)", "--head", "gap")
-        expect("Near are 'block2'", "--unfreeze", "blok2")
-        expect("Near are 'block2'", "--cut", "blok2")
-        expect("Near are 'block2'", "--learning-rate-factors", "blok2=0.5")
-        expect("no class '2'", "--class-weights", "2=3")
-        expect("hinge", "--class-weights", "balanced", "--loss", "hinge")
-        expect("binary_cross_entropy", "--loss", "softmax_cross_entropy")
-        expect("global_norm", "--gradient-clipping", "3")
-        expect("accumulation_steps", "--accumulation-steps", 0)
-        expect("early_stopping", "--early-stopping", 0)
-        expect("16x16", "--image-size", 20)
-        expect("adds up to 150", "--split", "50,50,50")
-        expect("no such file", "--model", "nothing.onnx", code=66)
-
-    def test_runs_that_cannot_go_on(self):
-        self.expect_error("holds no run", "--resume", code=66)
-        self.assertEqual(self.finetune(*self.TRUNK, *self.SHORT).returncode, 0)
-        # As if the last phase had still to come to its end.
-        (self.path / "run" / "report.html").unlink()
-        self.expect_error(
-            "holds a run already", *self.TRUNK, *self.SHORT, code=73, output="run")
-        self.expect_error("keeps its recipe", "--resume", "--seed", 9, output="run")
-        with np.load(self.path / "pictures.npz") as arrays:
-            np.savez(self.path / "fewer.npz", x=arrays["x"][2:], y=arrays["y"][2:])
-        self.expect_error("not those", "--resume", data="fewer.npz", output="run")
-        checkpoint = self.path / "run" / "last.npz"
-        whole = checkpoint.read_bytes()
-        checkpoint.write_bytes(whole[: len(whole) // 2])
-        self.expect_error("last.npz", "--resume", code=65, output="run")
-        checkpoint.write_bytes(whole)
-        self.assertEqual(self.finetune("--resume").returncode, 0)
-
-    def test_losses_that_overflow_leave_the_last_checkpoint(self):
-        result = self.finetune(
-            *self.TRUNK, "--batch-size", 8, "--epochs", 30, "--unfreeze", "all", "--optimizer",
-            "sgd", "--schedule", "step(epochs=3,decay=1e30)", "--learning-rate", 1e-3,
-        )  # fmt: skip
-        self.assertEqual(result.returncode, 65, result.stdout)
-        self.assertIn("smaller learning rate", result.stderr)
-        with np.load(self.path / "run" / "last.npz") as arrays:
-            for name in arrays.files:
-                self.assertTrue(np.isfinite(arrays[name]).all(), name)
-
-    def test_full_disks_leave_the_last_checkpoint(self):
-        options = [*self.TRUNK, "--batch-size", 8, "--epochs", 150, "--unfreeze", "none"]
-        whole = self.finetune(*options, output="whole")
-        self.assertEqual(whole.returncode, 0, whole.stderr)
-
-        def limit():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, 16 << 10))
-
-        result = subprocess.run(
-            [GRAFT, "finetune", "pictures.npz", "--output", "run", *map(str, options)],
-            capture_output=True, text=True, cwd=self.path, preexec_fn=limit,
-        )  # fmt: skip
-        self.assertEqual(result.returncode, 74, result.stderr)
-        self.assertIn("File too large", result.stderr)
-        resumed = self.finetune("--resume")
-        self.assertEqual(resumed.returncode, 0, resumed.stderr)
-        self.assertNotIn("from the beginning", resumed.stderr)
-        for name in ["model.onnx", "steps.csv"]:
-            self.assertEqual(
-                (self.path / "run" / name).read_bytes(), (self.path / "whole" / name).read_bytes())
-
-    def test_pictures_that_vanish_leave_the_last_checkpoint(self):
-        with np.load(self.path / "pictures.npz") as arrays:
-            for index, (picture, label) in enumerate(zip(arrays["x"], arrays["y"])):
-                folder = self.path / "pictures" / f"class{label}"
-                folder.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture).save(folder / f"{index}.png")
-        options = [
-            *self.TRUNK, "--batch-size", 8, "--epochs", 1_000_000, "--unfreeze", "none",
-            "--no-feature-cache",
-        ]  # fmt: skip
-        process = subprocess.Popen(
-            [GRAFT, "finetune", "pictures", "--output", "run", *map(str, options)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=self.path,
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + 60
-            while not (self.path / "run" / "last.npz").exists():
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.01)
-            (self.path / "pictures").rename(self.path / "elsewhere")
-            _, errors = process.communicate(timeout=60)
-        finally:
-            process.kill()
-        self.assertEqual(process.returncode, 66, errors)
-        self.assertIn(".png", errors)
-        with np.load(self.path / "run" / "last.npz") as arrays:
-            self.assertGreater(len([arrays[name] for name in arrays.files]), 4)
-
-    def test_learning_rates_are_found(self):
-        result = self.finetune(*self.TRUNK, "--batch-size", 8, "--find-learning-rate")
-        self.assertEqual(result.returncode, 0, result.stderr)
-        suggestion = float(result.stdout.split("--learning-rate ")[1].split(",")[0])
-        self.assertTrue(1e-4 < suggestion < 1, suggestion)
-        table = np.loadtxt(self.path / "run" / "learning-rates.csv", delimiter=",", skiprows=1)
-        np.testing.assert_allclose(np.diff(np.log10(table[:, 0])), 8 / 299, rtol=1e-6)
-        # The average that forgets, corrected as in Adam.
-        average = 0
-        for step, (_, loss, smoothed) in enumerate(table, 1):
-            average = 0.98 * average + 0.02 * loss
-            self.assertAlmostEqual(smoothed, average / (1 - 0.98**step), places=6)
-        self.assertEqual(self.finetune(*self.TRUNK, *self.SHORT).returncode, 0)
-
-    def test_evaluation_has_the_measures(self):
-        self.finetune(*self.TRUNK, *self.SHORT, "--epochs", 40, "--unfreeze", "none")
-        result = json.loads(
-            graft(
-                "evaluate", self.path / "run" / "model.onnx", self.path / "pictures.npz", "--json"
-            ).stdout
-        )
-        self.assertLessEqual(
-            {"accuracy", "loss", "count", "classes", "confusion_matrix"}, set(result))
-        matrix = np.array(result["confusion_matrix"])
-        self.assertEqual(matrix.sum(), result["count"])
-        self.assertAlmostEqual(result["accuracy"], matrix.trace() / matrix.sum())
-        recall = matrix.diagonal() / matrix.sum(axis=1)
-        self.assertAlmostEqual(result["recall"], recall.mean())
-        self.assertEqual([c["count"] for c in result["class_metrics"]], [24, 24])
-        # The area, from the probabilities that onnxruntime gives.
-        with np.load(self.path / "pictures.npz") as arrays:
-            pictures = np.float32(arrays["x"].transpose(0, 3, 1, 2)) / 255
-            labels = arrays["y"]
-        outputs = onnxruntime_outputs(self.path / "run" / "model.onnx", {"image": pictures})
-        scores = next(iter(outputs.values()))[:, 0]
-        pairs = scores[labels == 1][:, None] - scores[labels == 0][None]
-        self.assertAlmostEqual(result["auc"], ((pairs > 0) + (pairs == 0) / 2).mean(), places=4)
-
-
-def main():
+def main(module):
+    """Runs a module's tests, on the program that the command line names."""
     global GRAFT
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=module.__doc__)
     parser.add_argument("--graft", required=True)
     parser.add_argument("names", nargs="*", help="tests to run, as unittest names them")
     options = parser.parse_args()
     GRAFT = os.path.abspath(options.graft)
     loader = unittest.defaultTestLoader
-    module = sys.modules["__main__"]
     suite = (
         loader.loadTestsFromNames(options.names, module)
         if options.names
@@ -705,4 +432,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.modules["__main__"])

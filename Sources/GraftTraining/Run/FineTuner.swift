@@ -120,7 +120,9 @@ package final class FineTuner {
         state.epoch += 1
         state.startEpoch()
         try keepBest()
-        if !isPhaseDone { try save?(checkpoint()) }
+        guard !isPhaseDone else { break }
+        try save?(checkpoint())
+        if isInterrupted() { return false }
       }
       try takeBest()
       if !testRange.isEmpty {

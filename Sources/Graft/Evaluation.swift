@@ -1,0 +1,24 @@
+import GraftData
+import GraftTraining
+
+/// How right a classifier is on pictures whose classes are known.
+public struct Evaluation: Sendable, Hashable {
+  /// The share of the pictures whose likeliest class is the right one.
+  public var accuracy: Double
+  /// The mean of -log of the probability of the right class.
+  public var loss: Double
+  /// Pictures.
+  public var count: Int
+  /// The model's classes, in its order.
+  public var classNames: [String]
+  /// `[true class][predicted class]`, in pictures.
+  public var confusionMatrix: [[Int]]
+
+  init(_ result: EvaluationResult) {
+    accuracy = result.accuracy
+    loss = result.loss
+    count = result.count
+    classNames = result.classes
+    confusionMatrix = result.confusionMatrix
+  }
+}
