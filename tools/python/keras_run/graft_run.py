@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +73,13 @@ class Result:
     accuracy: float
 
 
+# What a recipe may say that Keras does not do here.
+UNREPEATED = [
+    "accumulation_steps", "augment", "cached_augmentations", "class_weights", "early_stopping", "gradient_clipping",
+    "learning_rate_factors", "loss",
+]  # fmt: skip
+
+
 class GraftRun:
     """A run of `graft finetune`.
 
@@ -84,6 +92,9 @@ class GraftRun:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.recipe = self._mapping("recipe.yaml")
+        for key in UNREPEATED:
+            if self.recipe.get(key, 1) not in (None, 1):
+                raise Unusable(f"{self.folder}: its recipe says '{key}', which is not repeated here")
         # YAML 1.1 takes 3e-4 for a text, as it has no point.
         self.phases = [
             Phase(
@@ -97,7 +108,9 @@ class GraftRun:
         ]
         self.head_layers = Call.parse_list(self.recipe["head"])
         self.batch_size = int(self.recipe["batch_size"])
-        self.seed = int(self.recipe["seed"])
+        # The folds of a cross-validation share the recipe's seed: chance must not be the same in all of them.
+        name = self.folder.resolve().name.encode()
+        self.seed = int(self.recipe["seed"]) + zlib.crc32(name)
         self.shuffles = bool(self.recipe["shuffle"])
         self.head = dict(np.load(self._path("initial-head.npz")))
         self.parts = self._read_split()
