@@ -75,8 +75,8 @@ def command(arguments, folder, output, resume):
             "--model", str(folder / "trunk.onnx"), "--cut", "block2", "--preprocess", "unit",
             "--augment", "flip,crop(2)", "--cached-augmentations", "3",
             "--head", "gap,dropout(0.2),dense(8,relu,l2=1e-4),dense(classes)", "--batch-size", "8",
-            "--epochs", "40,6", "--early-stopping", "3", "--unfreeze", "none;block2", "--learning-rate", "0.01,0.001",
-            "--schedule", "cosine", "--split", "60,20,20", "--seed", "7",
+            "--epochs", "40,6", "--early-stopping", "3", "--unfreeze", "none;block2", "--learning-rate", "0.03,0.001",
+            "--schedule", "cosine", "--split", "60,20,20", "--seed", "9",
         ]
     )
 
