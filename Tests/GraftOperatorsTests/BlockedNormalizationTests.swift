@@ -77,6 +77,20 @@ import Testing
     }
   }
 
+  /// Without positions there is nothing to read, not even an origin.
+  @Test(arguments: BlockedLayoutTests.sets)
+  func emptyImagesAreNotRead(_ set: InstructionSet) throws {
+    let empty = try Tensor(zeros: .float, shape: [2, 1, 0, 3, 16])
+    let channels = try Tensor([Float](repeating: 1, count: 5), shape: [5])
+    let normalized = try outputs(
+      set, "BlockedBatchNormalization", domain: "graft", [:],
+      [empty, channels, channels, channels, channels])
+    let gradients = try outputs(
+      set, "BlockedBatchNormalizationGradient", domain: "graft", [:], [empty, empty, channels])
+    #expect(normalized[0].shape == empty.shape && gradients[0].shape == empty.shape)
+    #expect(try gradients[2].elements(as: Float.self).allSatisfy { $0 == 0 })
+  }
+
   private func expectClose(_ found: Tensor, _ expected: Tensor) throws {
     let pairs = zip(try found.elements(as: Float.self), try expected.elements(as: Double.self))
     for (found, expected) in pairs {

@@ -50,6 +50,8 @@ struct BlockedStatistics: Sendable {
       let (block, part) = task.quotientAndRemainder(dividingBy: partCount)
       let target = sums + task * BlockedStatistics.partSize
       target.update(repeating: 0, count: BlockedStatistics.partSize)
+      // Where there are no positions, there is no origin either.
+      guard positions > 0 else { return }
       let x = arguments.input(image, as: Float.self)
       let origin = x + block * positions * channelBlock
       for picture in evenRange(of: pictures, part: part, partCount: partCount) {

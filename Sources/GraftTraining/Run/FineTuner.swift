@@ -207,7 +207,7 @@ package final class FineTuner {
       loss: state.lossSum / Double(state.pictureCount),
       accuracy: Double(state.correctCount) / Double(state.pictureCount),
       learningRate: rate(state.step - 1), seconds: state.seconds,
-      picturesPerSecond: Double(state.pictureCount) / state.seconds)
+      picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
     if !validationRange.isEmpty {
       let result = try evaluate(validationRange, phase)
       record.validationLoss = result.loss
