@@ -85,6 +85,11 @@ package struct ModelLoader {
     let names = store.list().flatMap { [$0.name] + $0.aliases }
     guard names.contains(reference) else {
       if reference == EmbeddedModel.name {
+        guard weights == nil else {
+          throw GraftError.usage(
+            "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
+            hint: "Say which with --model, such as vgg16")
+        }
         return Source(path: nil, variant: "embedded") {
           try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
         }

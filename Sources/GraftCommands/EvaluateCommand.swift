@@ -11,7 +11,8 @@ struct EvaluateCommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Check a classifier against pictures whose classes are known.",
     discussion: """
-      DATA is of any form that `graft finetune` takes; its test pictures are used if it has some, else all.
+      DATA is of any form that `graft finetune` takes; its test pictures are used if
+      it has some, else all.
 
       Examples:
         graft evaluate run/model.onnx pets/

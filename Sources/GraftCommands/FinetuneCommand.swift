@@ -7,13 +7,15 @@ struct FinetuneCommand: ParsableCommand {
     commandName: "finetune",
     abstract: "Put a new head on a trained network and train it on your pictures.",
     discussion: """
-      DATA is a folder with one folder of pictures per class, a folder of pictures called CLASS.NUMBER.jpg,
-      CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV of paths and labels, or NPZ arrays.
+      DATA is a folder with one folder of pictures per class, a folder of pictures
+      called CLASS.NUMBER.jpg, CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV
+      of paths and labels, or NPZ arrays.
 
-      First the head is trained on what the frozen trunk makes of each picture, which is computed once; then what
-      --unfreeze names is trained, too. The run is a folder: recipe.yaml, logs (CSV, JSON lines, TensorBoard's
-      events), the checkpoints last.npz and best.npz, report.html, and model.onnx, which `infer` and any other ONNX
-      runtime take as it is.
+      First the head is trained on what the frozen trunk makes of each picture,
+      which is computed once; then what --unfreeze names is trained, too. The run is
+      a folder: recipe.yaml, logs (CSV, JSON lines, TensorBoard's events), the
+      checkpoints last.npz and best.npz, report.html, and model.onnx, which `infer`
+      and any other ONNX runtime take as it is.
 
       Examples:
         graft finetune pets/ --model vgg16 --image-size 64

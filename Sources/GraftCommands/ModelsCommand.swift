@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftModels
+import GraftRuntime
 
 /// `graft models`: models by name.
 struct ModelsCommand: ParsableCommand {
@@ -18,6 +19,16 @@ struct ModelsCommand: ParsableCommand {
         graft models add vgg16 Downloads/vgg16_weights_tf_dim_ordering_tf_kernels.h5
       """,
     subcommands: [List.self, Path.self, Pull.self, Add.self], defaultSubcommand: List.self)
+
+  /// - Throws: `GraftError` for the embedded model, unless the user gave its name to a file.
+  private static func requireFile(_ name: String) throws {
+    guard name == EmbeddedModel.name,
+      try !ModelStore().list().contains(where: { $0.name == name })
+    else { return }
+    throw GraftError.usage(
+      "'\(name)' is part of the program and has no file",
+      hint: "'graft convert \(name) FILE.onnx' writes one")
+  }
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show the models there are.")
@@ -49,7 +60,10 @@ struct ModelsCommand: ParsableCommand {
     @Argument(help: "A name from `graft models list`.")
     var name: String
 
-    func run() throws { print(try ModelStore().path(for: name)) }
+    func run() throws {
+      try ModelsCommand.requireFile(name)
+      print(try ModelStore().path(for: name))
+    }
   }
 
   struct Pull: ParsableCommand {
@@ -60,6 +74,7 @@ struct ModelsCommand: ParsableCommand {
     var name: String
 
     func run() throws {
+      try ModelsCommand.requireFile(name)
       let bar = DownloadBar(name: name)
       let path = try ModelStore().pull(name) { bar.show($0) }
       bar.finish()

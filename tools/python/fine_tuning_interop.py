@@ -149,6 +149,15 @@ class CIFAR10(unittest.TestCase):
         onnx.checker.check_model(onnx.load(EMBEDDED), full_check=True)
         self.assertLess(largest_difference(EMBEDDED, self.pictures, CLASSES), 1e-5)
 
+    def test_embedded_model_has_no_file_and_no_other_weights(self):
+        result = interop.graft("infer", self.pictures[0], "--weights", EMBEDDED, check=False)
+        self.assertEqual((result.returncode, "--weights" in result.stderr), (64, True))
+        result = interop.graft("models", "path", "cifar10", check=False)
+        self.assertEqual((result.returncode, "graft convert" in result.stderr), (64, True))
+        copy = os.path.join(self.folder.name, "copy.onnx")
+        interop.graft("convert", "cifar10", copy)
+        self.assertLess(largest_difference(copy, self.pictures[:3]), 1e-5)
+
     def test_embedded_model_knows_the_first_test_pictures(self):
         folder = os.path.join(self.folder.name, "all")
         script = os.path.join(HERE, "make_cifar.py")
