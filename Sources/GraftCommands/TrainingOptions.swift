@@ -37,6 +37,12 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Megabytes of features to hold in memory; more go to a file.")
   var featureMemory = 2048
 
+  @Flag(
+    help:
+      "Take less memory and more time: compute activations again when gradients need them. The results are the same."
+  )
+  var recompute = false
+
   @Option(
     help: ArgumentHelp(
       "Write a sheet of pictures with the changes of --augment, and train nothing.",
@@ -74,6 +80,7 @@ struct TrainingOptions: ParsableArguments {
     options.fineTuner.executable = compute.executableOptions
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
+    options.fineTuner.recomputes = recompute
     let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
     let interruption = Interruption()
@@ -179,6 +186,7 @@ struct TrainingOptions: ParsableArguments {
     var words = [command, data, "--output", output]
     if let crossValidate { words += ["--cross-validate", "\(crossValidate)"] }
     if maxBad != 100 { words += ["--max-bad", "\(maxBad)"] }
+    if recompute { words.append("--recompute") }
     return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
   }
 

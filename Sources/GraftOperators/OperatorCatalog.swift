@@ -194,6 +194,7 @@ package enum OperatorCatalog {
     AdaGradUpdate.self,
     AdamUpdate.self,
     RMSpropUpdate.self,
+    Recomputed.self,
     SGDMomentumUpdate.self,
     SumToShape.self,
   ]

@@ -102,6 +102,7 @@ struct BlockedLayoutRewriter {
       return try convertPool(node)
     case ("", "BatchNormalization"): return try convertNormalization(node)
     case ("", "LRN"): return convertLRN(node)
+    case ("graft", "Recomputed"): return follow(node, as: "Recomputed")
     case ("", "Concat"): return try convertConcat(node)
     case ("", "ReduceSum"), ("graft", "ConvolutionInputGradient"),
       ("graft", "ConvolutionWeightGradient"), ("graft", "MaxPoolGradient"),

@@ -57,6 +57,11 @@ package final class Session {
       profile: profile)
   }
 
+  /// Bytes of intermediate values in the plan that has most, of those that are kept.
+  package var arenaByteCount: Int {
+    plans.lazy.flatMap { $0 }.map(\.plan.arenaByteCount).max() ?? 0
+  }
+
   private var graph: Graph { executable.graph }
 
   private func runChain(

@@ -24,6 +24,8 @@ package final class Trainer {
     package var clipping: GradientClipping?
     /// Over how many steps gradients are averaged before parameters change.
     package var accumulationSteps = 1
+    /// Whether the backward pass computes activations again instead of finding them in memory.
+    package var recomputes = false
     package var options = Executable.Options()
 
     package init(loss: any Loss, optimizer: any Optimizer) {
@@ -68,7 +70,11 @@ package final class Trainer {
       loss = try penalty.append(to: &training, parameter: id, loss: loss)
     }
     training.outputs = [loss, scores]
+    let forwardCount = training.nodes.count
     let gradients = try GradientPass.append(to: &training, loss: loss, targets: trained)
+    if settings.recomputes {
+      try Recomputation.apply(to: &training, forwardCount: forwardCount)
+    }
     let changed = trained.compactMap { id in
       gradients[id].map { TrainedParameter(id: id, gradient: $0) }
     }
@@ -142,6 +148,9 @@ package final class Trainer {
     let outputs = try evaluation.run(inputs + [targets])
     return StepResult(loss: try outputs[0].elements(as: Float.self)[0], scores: outputs[1])
   }
+
+  /// Bytes of what steps that were run kept between the parameters: activations, gradients, scratch memory.
+  package var arenaByteCount: Int { session.arenaByteCount }
 
   /// All parameters, those of the optimizer's state among them; names may be empty or equal.
   var parameterNames: [(id: ValueID, name: String)] {

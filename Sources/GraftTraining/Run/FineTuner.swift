@@ -15,6 +15,8 @@ package final class FineTuner {
     /// Where features lie that memory does not hold.
     package var featureFolder: String?
     package var featureMemoryLimit = 2 << 30
+    /// Whether steps take less memory and more time: activations are computed again for the backward pass.
+    package var recomputes = false
 
     package init() {}
   }
@@ -164,6 +166,7 @@ package final class FineTuner {
     training.accumulationSteps = recipe.accumulationSteps
     training.learningRateFactors = try learningRateFactors()
     training.penalties = model.penalties
+    training.recomputes = options.recomputes
     training.options = options.executable
     var schedule = try Schedules.named(settings.schedule)
     if let memory = state.schedule { schedule.memory = memory }

@@ -1,0 +1,227 @@
+/// Trades time for memory: what the backward pass reads of the forward pass is computed again shortly before, from few
+/// values that are kept. The values are the same, to the bit.
+///
+/// The forward pass is cut where a single activation crosses. Of these places some are chosen so that the activations
+/// kept there, and those within the largest stretch between two of them, take the least memory together.
+///
+/// Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016), <https://arxiv.org/abs/1604.06174>
+package enum Recomputation {
+  /// - Parameters:
+  ///   - graph: with known types; nodes in front of `forwardCount` are the forward pass, those behind read it
+  ///   - forwardCount: how many nodes the graph had before ``GradientPass`` appended to it
+  /// - Throws: `GraftError` if a node's attributes are wrong.
+  package static func apply(to graph: inout Graph, forwardCount: Int) throws {
+    let activations = try Activations(graph, forwardCount: forwardCount)
+    // What lies behind the last place is read at once, and kept.
+    let stretches = activations.stretches().dropLast()
+    guard !stretches.isEmpty else { return }
+    var copies: [Int: [Node]] = [:]
+    var copied: [ValueID: ValueID] = [:]
+    for stretch in stretches {
+      guard let copy = activations.copy(of: stretch, in: &graph) else { continue }
+      copies[copy.firstReader, default: []] += copy.nodes
+      copied.merge(copy.values) { $1 }
+    }
+    var nodes = Array(graph.nodes[..<forwardCount])
+    for index in forwardCount..<graph.nodes.count {
+      nodes += copies[index] ?? []
+      var node = graph.nodes[index]
+      node.inputs = node.inputs.map { $0.map { copied[$0] ?? $0 } }
+      nodes.append(node)
+    }
+    graph.nodes = nodes
+  }
+}
+
+/// What a forward pass computes, and what of it the backward pass reads.
+private struct Activations {
+  let nodes: [Node]
+  let forwardCount: Int
+  /// Bytes of the floating-point values that the forward pass computes, for one picture.
+  let byteCounts: [ValueID: Int]
+  /// For values of the forward pass, the first node of the backward pass that reads it.
+  let firstReaders: [ValueID: Int]
+  /// Nodes that may run twice.
+  let isRepeatable: [Bool]
+  /// Where a single activation crosses: the node in front, and that activation.
+  let places: [(node: Int, value: ValueID)]
+
+  init(_ graph: Graph, forwardCount: Int) throws {
+    nodes = graph.nodes
+    self.forwardCount = forwardCount
+    isRepeatable = try nodes[..<forwardCount].map {
+      try $0.bodies.isEmpty && OperatorCatalog.make($0).isDeterministic
+    }
+    var byteCounts: [ValueID: Int] = [:]
+    var computed = Set(graph.inputs)
+    var lastReaders: [ValueID: Int] = [:]
+    for (index, node) in nodes[..<forwardCount].enumerated() {
+      var isComputed = false
+      for input in node.reads where computed.contains(input) {
+        lastReaders[input] = index
+        isComputed = true
+      }
+      guard isComputed else { continue }
+      for case let output? in node.outputs {
+        computed.insert(output)
+        byteCounts[output] = graph.bytesOfPicture(output)
+      }
+    }
+    for output in graph.outputs { lastReaders[output] = forwardCount }
+    var firstReaders: [ValueID: Int] = [:]
+    for index in forwardCount..<nodes.count {
+      for input in nodes[index].reads where firstReaders[input] == nil {
+        firstReaders[input] = index
+      }
+    }
+    var living: Set<ValueID> = []
+    var places: [(node: Int, value: ValueID)] = []
+    for (index, node) in nodes[..<forwardCount].enumerated() {
+      for case let output? in node.outputs
+      where byteCounts[output] != nil && lastReaders[output] != nil {
+        living.insert(output)
+      }
+      for input in node.reads where lastReaders[input] == index { living.remove(input) }
+      if living.count == 1, let value = living.first { places.append((index, value)) }
+    }
+    self.byteCounts = byteCounts
+    self.firstReaders = firstReaders
+    self.places = places
+  }
+
+  /// The nodes between two places; the value at the upper one, which is kept, is not among what they compute.
+  struct Stretch {
+    let nodes: Range<Int>
+    let kept: ValueID?
+  }
+
+  /// In how many steps the largest stretch is tried.
+  private static let limitCount = 64
+
+  /// The whole forward pass, cut so that what is kept and the largest stretch take the least memory.
+  func stretches() -> [Stretch] {
+    var best: (byteCount: Int, chosen: [Int]) = (readBytes(0..<forwardCount, except: nil), [])
+    let total = best.byteCount
+    for step in 1..<Activations.limitCount {
+      let chosen = placesLimiting(stretch: total / Activations.limitCount * step)
+      let cut = cut(at: chosen)
+      let byteCount =
+        cut.reduce(0) { $0 + ($1.kept.flatMap { byteCounts[$0] } ?? 0) }
+        + (cut.map { readBytes($0.nodes, except: $0.kept) }.max() ?? 0)
+      if byteCount < best.byteCount { best = (byteCount, chosen) }
+    }
+    return cut(at: best.chosen)
+  }
+
+  /// Places, by their positions, so that no stretch has more than so many bytes if that can be had.
+  private func placesLimiting(stretch limit: Int) -> [Int] {
+    var chosen: [Int] = []
+    var start = 0
+    var (byteCount, counted) = (0, 0)
+    for (position, place) in places.enumerated() {
+      byteCount += readBytes(counted..<place.node + 1, except: nil)
+      counted = place.node + 1
+      guard byteCount > limit, position > 0, places[position - 1].node >= start else { continue }
+      chosen.append(position - 1)
+      start = places[position - 1].node + 1
+      byteCount = readBytes(start..<counted, except: nil)
+    }
+    return chosen
+  }
+
+  private func cut(at chosen: [Int]) -> [Stretch] {
+    var stretches: [Stretch] = []
+    var start = 0
+    for place in chosen.map({ places[$0] }) {
+      stretches.append(Stretch(nodes: start..<place.node + 1, kept: place.value))
+      start = place.node + 1
+    }
+    return stretches + [Stretch(nodes: start..<forwardCount, kept: nil)]
+  }
+
+  /// Bytes of what the backward pass reads of these nodes.
+  private func readBytes(_ range: Range<Int>, except kept: ValueID?) -> Int {
+    nodes[range].reduce(0) { sum, node in
+      node.outputs.reduce(sum) { sum, output in
+        guard let output, output != kept, firstReaders[output] != nil else { return sum }
+        return sum + (byteCounts[output] ?? 0)
+      }
+    }
+  }
+
+  struct Copy {
+    /// The node of the backward pass in front of which they belong.
+    let firstReader: Int
+    let nodes: [Node]
+    /// The copies of values that the backward pass reads.
+    let values: [ValueID: ValueID]
+  }
+
+  /// Nodes that compute again what the backward pass reads of a stretch; `nil` if it reads nothing.
+  func copy(of stretch: Stretch, in graph: inout Graph) -> Copy? {
+    var wanted: Set<ValueID> = []
+    var firstReader = nodes.count
+    for index in stretch.nodes where isRepeatable[index] {
+      for case let output? in nodes[index].outputs where output != stretch.kept {
+        guard byteCounts[output] != nil, let reader = firstReaders[output] else { continue }
+        wanted.insert(output)
+        firstReader = min(firstReader, reader)
+      }
+    }
+    guard !wanted.isEmpty else { return nil }
+    var repeated: [Int] = []
+    var needed = wanted
+    for index in stretch.nodes.reversed() where isRepeatable[index] {
+      let outputs = nodes[index].outputs.compactMap { $0 }
+      guard outputs.contains(where: { needed.contains($0) && byteCounts[$0] != nil }) else {
+        continue
+      }
+      repeated.append(index)
+      for input in nodes[index].reads where input != stretch.kept { needed.insert(input) }
+    }
+    var values: [ValueID: ValueID] = [:]
+    var copies: [Node] = []
+    let within = Set(repeated.flatMap { nodes[$0].outputs.compactMap { $0 } })
+    for index in repeated.reversed() {
+      var node = nodes[index]
+      for input in node.reads where values[input] == nil && !within.contains(input) {
+        guard byteCounts[input] != nil || graph.inputs.contains(input) else { continue }
+        let entry = graph.addValue(
+          name: "\(graph[input].name)/kept", type: graph[input].type)
+        copies.append(
+          Node(operatorType: "Recomputed", domain: "graft", inputs: [input], outputs: [entry]))
+        values[input] = entry
+      }
+      node.inputs = node.inputs.map { $0.map { values[$0] ?? $0 } }
+      node.outputs = node.outputs.map { output in
+        guard let output, needed.contains(output), output != stretch.kept else { return nil }
+        let copy = graph.addValue(name: "\(graph[output].name)/again", type: graph[output].type)
+        values[output] = copy
+        return copy
+      }
+      copies.append(node)
+    }
+    return Copy(
+      firstReader: firstReader, nodes: copies, values: values.filter { wanted.contains($0.key) })
+  }
+}
+
+extension Node {
+  /// All that it reads, for its bodies too.
+  fileprivate var reads: [ValueID] {
+    inputs.compactMap { $0 } + bodies.flatMap { $0.captures.values }
+  }
+}
+
+extension Graph {
+  /// Bytes of a floating-point value, with 1 for extents that are not known; `nil` for others.
+  fileprivate func bytesOfPicture(_ id: ValueID) -> Int? {
+    guard let type = self[id].type?.tensor, type.elementType.isFloatingPoint,
+      let shape = type.shape
+    else { return nil }
+    return shape.reduce(type.elementType.byteWidth) { product, extent in
+      let (result, overflow) = product.multipliedReportingOverflow(by: max(1, extent.known ?? 1))
+      return overflow ? Int.max / (1 << 20) : result
+    }
+  }
+}
