@@ -20,7 +20,7 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help:
-      "The head's layers: gmp, gap, flatten, dropout(P), dense(UNITS,ACTIVATION,l2=X), dense(classes)."
+      "The head's layers: gmp, gap, flatten, dropout(P), dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own."
   )
   var head: String?
 

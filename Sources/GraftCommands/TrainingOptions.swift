@@ -44,6 +44,19 @@ struct TrainingOptions: ParsableArguments {
   var recompute = false
 
   @Option(
+    help:
+      "float32 or float16: the type of weights and computation in model.onnx. Inputs and outputs stay float32."
+  )
+  var exportType = ExportOptions.Precision.float32
+
+  @Flag(help: "Move BatchNormalization into the layers in front of it in model.onnx.")
+  var foldNormalization = false
+
+  @Flag(
+    help: "Write training.onnx, too, with dropout and logits, to train on with --head keep.")
+  var exportTrainingCheckpoint = false
+
+  @Option(
     help: ArgumentHelp(
       "Write a sheet of pictures with the changes of --augment, and train nothing.",
       valueName: "file.png"))
@@ -81,6 +94,9 @@ struct TrainingOptions: ParsableArguments {
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
     options.fineTuner.recomputes = recompute
+    options.export.precision = exportType
+    options.export.foldsNormalization = foldNormalization
+    options.export.writesTrainingForm = exportTrainingCheckpoint
     let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
     let interruption = Interruption()
@@ -187,6 +203,9 @@ struct TrainingOptions: ParsableArguments {
     if let crossValidate { words += ["--cross-validate", "\(crossValidate)"] }
     if maxBad != 100 { words += ["--max-bad", "\(maxBad)"] }
     if recompute { words.append("--recompute") }
+    if exportType != .float32 { words += ["--export-type", exportType.rawValue] }
+    if foldNormalization { words.append("--fold-normalization") }
+    if exportTrainingCheckpoint { words.append("--export-training-checkpoint") }
     return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
   }
 
@@ -203,3 +222,5 @@ struct TrainingOptions: ParsableArguments {
     return try RecipeOptions.read(path)
   }
 }
+
+extension ExportOptions.Precision: ExpressibleByArgument {}

@@ -3,31 +3,73 @@ extension Graph {
   ///
   /// - Throws: `GraftError` if a tensor cannot be converted, or the types do not fit together then.
   package func withFloatElements() throws -> Graph {
-    var graph = self
     let uses =
-      graph.constants.values.contains { $0.elementType.isHalfPrecision }
-      || graph.inputs.contains { graph[$0].type?.tensor?.elementType.isHalfPrecision ?? false }
+      constants.values.contains { $0.elementType.isHalfPrecision }
+      || inputs.contains { self[$0].type?.tensor?.elementType.isHalfPrecision ?? false }
     guard uses else { return self }
-    for (id, tensor) in graph.constants where tensor.elementType.isHalfPrecision {
-      graph.constants[id] = try tensor.converted(to: .float)
+    var graph = self
+    try graph.replaceElements(by: .float) { $0.isHalfPrecision }
+    try graph.inferTypes()
+    return graph
+  }
+
+  /// The same graph computed in float16, weights included; float inputs and outputs stay float.
+  ///
+  /// - Throws: `GraftError` if a weight is too large for float16, or an operator does not take the type.
+  package func withHalfPrecision() throws -> Graph {
+    var graph = self
+    try graph.inferTypes()
+    let floatInputs = inputs.filter { graph.elementType($0) == .float }
+    let floatOutputs = outputs.filter { graph.elementType($0) == .float }
+    // Where samples lie is said in float, by the operator's definition.
+    let scales = graph.nodes.lazy.filter { $0.qualifiedType == "Resize" }
+      .flatMap { $0.inputs.dropFirst(2).compactMap { $0 } }
+    try graph.replaceElements(by: .float16, except: Set(scales)) { $0 == .float }
+    for value in floatInputs {
+      let outer = graph.addOuterValue(for: value)
+      graph.inputs = graph.inputs.map { $0 == value ? outer : $0 }
+      graph.nodes.insert(.cast(outer, to: value, .float16), at: 0)
     }
-    for index in graph.nodes.indices {
-      try graph.nodes[index].replaceHalfPrecision()
-    }
-    let declared = Set(graph.inputs)
-    for index in graph.values.indices {
-      guard var type = graph.values[index].type?.tensor, type.elementType.isHalfPrecision else {
-        continue
-      }
-      if declared.contains(ValueID(index)) || graph.constants[ValueID(index)] != nil {
-        type.elementType = .float
-        graph.values[index].type = .tensor(type)
-      } else {
-        graph.values[index].type = nil
-      }
+    for value in floatOutputs where !floatInputs.contains(value) {
+      let outer = graph.addOuterValue(for: value)
+      graph.outputs = graph.outputs.map { $0 == value ? outer : $0 }
+      graph.nodes.append(.cast(value, to: outer, .float))
     }
     try graph.inferTypes()
     return graph
+  }
+
+  /// A float value with the name and shape of one that becomes float16, which gets another name.
+  private mutating func addOuterValue(for value: ValueID) -> ValueID {
+    var type = self[value].type?.tensor
+    type?.elementType = .float
+    let outer = addValue(name: self[value].name, type: type.map { .tensor($0) })
+    self[value].name += "/float16"
+    return outer
+  }
+
+  /// Makes constants, declared inputs, and what nodes are told in attributes of another type. Types of other values are
+  /// to be inferred anew.
+  private mutating func replaceElements(
+    by type: ElementType, except kept: Set<ValueID> = [], where matches: (ElementType) -> Bool
+  ) throws {
+    for (id, tensor) in constants where matches(tensor.elementType) && !kept.contains(id) {
+      constants[id] = try withPlace(self[id].name) { try tensor.replaced(by: type) }
+    }
+    for index in nodes.indices {
+      try withPlace(label(nodes[index])) {
+        try nodes[index].replaceElements(by: type, where: matches)
+      }
+    }
+    let declared = Set(inputs)
+    for index in values.indices {
+      let id = ValueID(index)
+      guard var old = self[id].type?.tensor, matches(old.elementType), !kept.contains(id) else {
+        continue
+      }
+      old.elementType = type
+      self[id].type = declared.contains(id) || constants[id] != nil ? .tensor(old) : nil
+    }
   }
 }
 
@@ -44,18 +86,40 @@ extension Tensor {
       source.baseAddress, elementType, to: result.baseAddress, type, count: elementCount)
     return result
   }
+
+  /// As the other, but finite numbers stay finite.
+  fileprivate func replaced(by type: ElementType) throws -> Tensor {
+    let result = try converted(to: type)
+    guard type == .float16 else { return result }
+    for (old, new) in zip(try doubles(), try result.doubles()) where old.isFinite && !new.isFinite {
+      throw GraftError.unsupported(
+        "\(old) is too large for float16, which ends at 65504", hint: "Keep float32")
+    }
+    return result
+  }
 }
 
 extension Node {
-  /// Casts to half precision, and constants among the attributes.
-  fileprivate mutating func replaceHalfPrecision() throws {
+  /// A node that makes `output` of `input`.
+  fileprivate static func cast(
+    _ input: ValueID, to output: ValueID, _ type: ElementType
+  ) -> Node {
+    Node(
+      operatorType: "Cast", inputs: [input], outputs: [output],
+      attributes: ["to": .int(Int(type.rawValue))])
+  }
+
+  /// What casts and the like make, and constants among the attributes.
+  fileprivate mutating func replaceElements(
+    by type: ElementType, where matches: (ElementType) -> Bool
+  ) throws {
     for (name, attribute) in attributes {
       switch attribute {
-      case .tensor(let tensor) where tensor.elementType.isHalfPrecision:
-        attributes[name] = .tensor(try tensor.converted(to: .float))
+      case .tensor(let tensor) where matches(tensor.elementType):
+        attributes[name] = .tensor(try tensor.replaced(by: type))
       case .int(let code) where name == "to" || name == "dtype":
-        if let type = ElementType(rawValue: Int32(clamping: code)), type.isHalfPrecision {
-          attributes[name] = .int(Int(ElementType.float.rawValue))
+        if let old = ElementType(rawValue: Int32(clamping: code)), matches(old) {
+          attributes[name] = .int(Int(type.rawValue))
         }
       default: break
       }

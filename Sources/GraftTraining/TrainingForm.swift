@@ -74,3 +74,11 @@ extension Graph {
     }
   }
 }
+
+extension Node {
+  /// Makes it a node like any other.
+  package mutating func removeTrainingMarks() {
+    metadata[TrainingForm.headMark] = nil
+    metadata[WeightPenalty.mark] = nil
+  }
+}

@@ -12,6 +12,19 @@ package struct WeightPenalty: Sendable, Hashable {
     self.l2 = l2
   }
 
+  /// Marks a node whose second input has a penalty, which is the text.
+  package static let mark = "graft.penalty"
+
+  var text: String { "l1=\(l1),l2=\(l2)" }
+
+  /// - Throws: `GraftError` if it is not of the form of ``text``.
+  init(text: String) throws {
+    var call = try NamedCall("penalty(\(text))")
+    self.init(
+      l1: Float(try call.take("l1", default: 0)), l2: Float(try call.take("l2", default: 0)))
+    try call.requireNoMore(known: ["l1=", "l2="])
+  }
+
   /// The loss with the penalty on one parameter in it.
   func append(to graph: inout Graph, parameter: ValueID, loss: ValueID) throws -> ValueID {
     var terms = [loss]

@@ -1,6 +1,7 @@
 import Foundation
 import GraftData
 import GraftModels
+import GraftONNX
 import GraftRuntime
 import GraftTraining
 import GraftVision
@@ -11,6 +12,8 @@ package final class FineTuningRun {
     package var fineTuner = FineTuner.Options()
     /// Whether to go on with what the folder holds.
     package var resumes = false
+    /// How the model is written. A run that came to its end is exported again if this is not the default.
+    package var export = ExportOptions()
 
     package init() {}
   }
@@ -98,6 +101,7 @@ package final class FineTuningRun {
   private func removeLeftovers() {
     let files = [
       "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
+      "training.onnx",
       "evaluation.json", "curves.svg", "curves.png", "report.html",
     ]
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -164,11 +168,22 @@ package final class FineTuningRun {
   ///
   /// - Returns: whether it came to the end; false if it was interrupted.
   package func run() throws -> Bool {
-    guard !isDone else { return true }
+    guard !isDone || options.export != ExportOptions() else { return true }
     guard try fineTuner.run() else { return false }
-    try fineTuner.model.export(to: modelPath, preprocessing)
+    try export()
     try writeReport()
     return true
+  }
+
+  /// Writes `model.onnx` and what else was asked for, each beside the file first.
+  private func export() throws {
+    let model = fineTuner.model
+    if options.export.writesTrainingForm {
+      try ONNXExporter().write(
+        model.trainingGraph(preprocessing), to: "\(folder)/training.onnx")
+    }
+    try ONNXExporter().write(
+      model.inferenceGraph(preprocessing, options.export), to: modelPath)
   }
 
   /// Whether the folder's run came to its end before; the report is written last.
@@ -211,7 +226,7 @@ package final class FineTuningRun {
     let labels = Labels(names: model.classNames)
     let session = Session(
       try Executable(
-        model.inferenceGraph(preprocessing), options: options.fineTuner.executable))
+        model.inferenceGraph(preprocessing, options.export), options: options.fineTuner.executable))
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: min(64, recipe.batchSize)

@@ -7,7 +7,10 @@ extension TransferModel {
   /// The network as others use it: probabilities instead of logits, preprocessing and class names in its metadata.
   ///
   /// For two classes the output is `[N, 1]`, the probability of the second class; for more, `[N, K]`.
-  package func inferenceGraph(_ preprocessing: Preprocessing) throws -> Graph {
+  /// - Throws: `GraftError` if weights are too large for the type they are to have.
+  package func inferenceGraph(
+    _ preprocessing: Preprocessing, _ options: ExportOptions = ExportOptions()
+  ) throws -> Graph {
     var graph = graph
     guard let logits = graph.outputs.first else {
       throw GraftError(.software, "the model has no outputs")
@@ -19,17 +22,29 @@ extension TransferModel {
         "Softmax", name: "head/softmax", [logits], attributes: ["axis": .int(1)],
         outputName: "probabilities")
     graph.outputs = [probabilities]
-    for index in graph.nodes.indices { graph.nodes[index].metadata[TrainingForm.headMark] = nil }
+    for index in graph.nodes.indices { graph.nodes[index].removeTrainingMarks() }
     graph.removeDropouts()
-    for (key, value) in preprocessing.metadata { graph.metadata[key] = value }
-    graph.metadata[Labels.metadataKey] = Labels(names: classNames).metadataValue
+    if options.foldsNormalization {
+      while try ChannelAffineFolding.run(&graph) {}
+      graph.removeUnreadConstants()
+    }
+    if options.precision == .float16 { graph = try graph.withHalfPrecision() }
+    describe(&graph, preprocessing)
     try graph.inferTypes()
     return graph
   }
 
-  /// Writes ``inferenceGraph(_:)`` as ONNX, beside the file first.
-  package func export(to path: String, _ preprocessing: Preprocessing) throws {
-    try ONNXExporter().write(inferenceGraph(preprocessing), to: path)
+  /// The network as `--head keep` takes it: dropout and logits as they were in training.
+  package func trainingGraph(_ preprocessing: Preprocessing) throws -> Graph {
+    var graph = graph
+    describe(&graph, preprocessing)
+    try graph.inferTypes()
+    return graph
+  }
+
+  private func describe(_ graph: inout Graph, _ preprocessing: Preprocessing) {
+    for (key, value) in preprocessing.metadata { graph.metadata[key] = value }
+    graph.metadata[Labels.metadataKey] = Labels(names: classNames).metadataValue
   }
 }
 
@@ -47,7 +62,11 @@ extension Graph {
       nodes[index].inputs = nodes[index].inputs.map { $0.map { replaced[$0] ?? $0 } }
     }
     outputs = outputs.map { replaced[$0] ?? $0 }
-    let read = Set(nodes.flatMap(\.inputs).compactMap { $0 } + outputs)
-    for id in constants.keys where !read.contains(id) { constants[id] = nil }
+    removeUnreadConstants()
+  }
+
+  fileprivate mutating func removeUnreadConstants() {
+    let read = useCounts()
+    for id in constants.keys where read[id] == nil { constants[id] = nil }
   }
 }

@@ -10,13 +10,20 @@ extension TransferModel {
   package static func make(
     _ recipe: Recipe, classNames: [String], remark: (String) -> Void
   ) throws -> (model: TransferModel, preprocessing: Preprocessing) {
+    let head = try HeadSpecification(recipe.head)
     let loaded =
       try recipe.fromScratch
       ? ModelLoader.randomTrunk(recipe.model, seed: recipe.seed &+ 1)
-      : ModelLoader(weights: recipe.weights, includeTop: false).graph(recipe.model)
+      : ModelLoader(weights: recipe.weights, includeTop: head.keepsOwn).graph(recipe.model)
     return try withPlace(recipe.model) {
       var trunk = loaded
-      if recipe.cut != nil || loaded.metadata[ModelLoader.featuresKey] == nil {
+      if head.keepsOwn {
+        guard recipe.cut == nil else {
+          throw GraftError.usage("a network whose head is kept is not cut", hint: "Leave --cut out")
+        }
+        try trunk.requireClasses(classNames)
+        try trunk.removeProbabilities()
+      } else if recipe.cut != nil || loaded.metadata[ModelLoader.featuresKey] == nil {
         trunk = try loaded.cutTrunk(at: recipe.cut)
         if recipe.cut == nil, let output = trunk.outputs.first {
           remark("the head reads '\(trunk[output].name)' (--cut NAME changes that)")
@@ -33,7 +40,7 @@ extension TransferModel {
         trunk: trunk,
         picture: PictureExtents(
           channels: preprocessing.channelCount, height: size.height, width: size.width),
-        head: try HeadSpecification(recipe.head), classNames: classNames, seed: recipe.seed)
+        head: head, classNames: classNames, seed: recipe.seed)
       return (model, preprocessing)
     }
   }
@@ -73,5 +80,28 @@ extension TransferModel {
       input.size = size
     }
     return input.adapt(described!, options)
+  }
+}
+
+extension Graph {
+  /// - Throws: `GraftError` if the network has names for its classes, and they are others.
+  fileprivate func requireClasses(_ names: [String]) throws {
+    guard let text = metadata[Labels.metadataKey] else { return }
+    let own = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard own == names else {
+      throw GraftError.usage(
+        "the network's classes are \(own.prefix(10).joined(separator: ", ")), and those of the pictures "
+          + names.prefix(10).joined(separator: ", "), hint: "Put a new head on it with --head")
+    }
+  }
+
+  /// Makes the scores the output where probabilities are, as losses are taken from scores.
+  fileprivate mutating func removeProbabilities() throws {
+    guard let output = outputs.first, let producer = producers()[output] else { return }
+    let node = nodes[producer]
+    guard ["Softmax", "Sigmoid"].contains(node.qualifiedType), let scores = node.inputs.first ?? nil
+    else { return }
+    outputs = [scores]
+    _ = try DeadNodeElimination.run(&self)
   }
 }

@@ -22,6 +22,7 @@ extension HeadSpecification {
     to graph: inout Graph, features: ValueID, scoreCount: Int,
     using generator: inout SeededGenerator
   ) throws -> Built {
+    guard !keepsOwn else { return try HeadSpecification.own(of: graph, scoreCount: scoreCount) }
     var built = Built(scores: features)
     var number = 0
     for layer in layers {
@@ -67,8 +68,11 @@ extension HeadSpecification {
         let bias = graph.addConstant(
           name: "\(name)/bias", try Tensor(zeros: .float, shape: [unitCount]))
         built.weights += [weights, bias]
-        if dense.penalty != WeightPenalty() { built.penalties[weights] = dense.penalty }
         built.scores = graph.addHeadNode("Gemm", name, [built.scores, weights, bias])
+        if dense.penalty != WeightPenalty() {
+          built.penalties[weights] = dense.penalty
+          graph.nodes[graph.nodes.count - 1].metadata[WeightPenalty.mark] = dense.penalty.text
+        }
         if let activation = dense.activation {
           built.scores = graph.addHeadNode(
             activation, "\(name)/\(activation.lowercased())", [built.scores])
@@ -77,6 +81,34 @@ extension HeadSpecification {
     }
     graph[built.scores].name = "logits"
     try graph.inferTypes()
+    return built
+  }
+}
+
+extension HeadSpecification {
+  /// The last layer of a network that scores the classes, and penalties that its nodes are marked with.
+  private static func own(of graph: Graph, scoreCount: Int) throws -> Built {
+    guard let scores = graph.outputs.first,
+      graph[scores].type?.tensor?.shape?.dropFirst().map(\.known) == [scoreCount]
+    else {
+      let shape = graph.outputs.first.flatMap { graph[$0].type?.tensor?.shape }
+      throw GraftError.usage(
+        "the network gives scores of shape \(shape.map { "\($0)" } ?? "that is open"), and the classes need [N, \(scoreCount)]",
+        hint: "Put a new head on it: --head gmp,dense(classes)")
+    }
+    var built = Built(scores: scores)
+    let features = try graph.cutTrunk(at: nil).outputs.first
+    for node in graph.nodes {
+      let weights = node.inputs.dropFirst().compactMap { $0 }.filter {
+        graph.constants[$0]?.elementType == .float
+      }
+      if node.inputs.first == .some(features), node.qualifiedType != "Dropout" {
+        built.weights += weights
+      }
+      if let text = node.metadata[WeightPenalty.mark], let first = weights.first {
+        built.penalties[first] = try WeightPenalty(text: text)
+      }
+    }
     return built
   }
 }

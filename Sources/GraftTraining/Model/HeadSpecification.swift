@@ -1,7 +1,8 @@
 import Foundation
 import GraftRuntime
 
-/// The layers that are put on a trunk, as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`.
+/// The layers that are put on a trunk, as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`; or `keep` for
+/// none, as the network has layers that score the classes already.
 package struct HeadSpecification: Sendable, Hashable {
   package enum Layer: Sendable, Hashable {
     /// `gmp` and `gap`: the largest element, or the mean, of each channel: [N, C, …] to [N, C].
@@ -23,7 +24,12 @@ package struct HeadSpecification: Sendable, Hashable {
     package var penalty = WeightPenalty()
   }
 
+  /// Empty if the network's own last layers are kept.
   package var layers: [Layer]
+
+  /// The text that stands for no layers.
+  private static let keep = "keep"
+  package var keepsOwn: Bool { layers.isEmpty }
 
   /// Pooling, dropout, a layer of 128 units, and the classes.
   package static let standard = try! HeadSpecification(
@@ -36,6 +42,10 @@ package struct HeadSpecification: Sendable, Hashable {
 
   /// - Throws: `GraftError` that says which part of the text makes no sense.
   package init(_ text: String) throws {
+    guard text.trimmingCharacters(in: .whitespaces) != HeadSpecification.keep else {
+      layers = []
+      return
+    }
     layers = try withPlace("head '\(text)'") {
       try NamedCall.list(text).map { try HeadSpecification.layer($0) }
     }
@@ -67,7 +77,9 @@ package struct HeadSpecification: Sendable, Hashable {
     case "dense": return .dense(try dense(call))
     default:
       throw GraftError.usage(
-        "'\(call.name)' is no layer", hint: "Known are gmp, gap, flatten, dropout and dense")
+        "'\(call.name)' is no layer",
+        hint: "Known are gmp, gap, flatten, dropout and dense; or keep the network's own head: keep"
+      )
     }
   }
 
@@ -96,7 +108,8 @@ package struct HeadSpecification: Sendable, Hashable {
 
 extension HeadSpecification: CustomStringConvertible {
   package var description: String {
-    layers.map { layer in
+    if keepsOwn { return HeadSpecification.keep }
+    return layers.map { layer in
       switch layer {
       case .globalMaxPool: return "gmp"
       case .globalAveragePool: return "gap"

@@ -1,0 +1,17 @@
+import GraftRuntime
+
+/// The form in which a trained network is written.
+package struct ExportOptions: Sendable, Hashable {
+  /// The type of weights and of what is computed in between; inputs and outputs stay float.
+  package enum Precision: String, Sendable, CaseIterable {
+    case float32, float16
+  }
+
+  package var precision = Precision.float32
+  /// Whether BatchNormalization moves into the weights of the layer in front of it, where there is one.
+  package var foldsNormalization = false
+  /// Whether `training.onnx` is written, too: with Dropout, BatchNormalization and logits as training had them.
+  package var writesTrainingForm = false
+
+  package init() {}
+}
