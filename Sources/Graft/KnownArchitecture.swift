@@ -10,16 +10,23 @@ struct KnownArchitecture: Sendable {
   let absentLayers: Set<String>
   let topLayer: String
   let build: @Sendable (_ weights: [String: [Tensor]], _ includeTop: Bool) throws -> Graph
+  /// The opposite: the weights of each layer as Keras has them.
+  let take:
+    @Sendable (_ graph: Graph, _ includeTop: Bool) throws -> [(
+      layer: String, kernel: Tensor, bias: Tensor
+    )]
 
   private static let all = [
     KnownArchitecture(
       name: "vgg16", tellingLayers: ["block5_conv3"], absentLayers: ["block5_conv4"],
       topLayer: "predictions",
-      build: { try VGG16.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) }),
+      build: { try VGG16.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) },
+      take: { try VGG16.weights(of: $0, includeTop: $1) }),
     KnownArchitecture(
       name: "vgg19", tellingLayers: ["block5_conv4"], absentLayers: [],
       topLayer: "predictions",
-      build: { try VGG19.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) }),
+      build: { try VGG19.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) },
+      take: { try VGG19.weights(of: $0, includeTop: $1) }),
   ]
 
   private static func imageNetLabels() throws -> [String] {
@@ -32,8 +39,12 @@ struct KnownArchitecture: Sendable {
 
   /// The architecture whose layers a weights file has.
   static func matching(_ weights: KerasWeights) -> KnownArchitecture? {
-    let layers = Set(weights.tensorsByLayer.keys)
-    return all.first {
+    matching(layers: Set(weights.tensorsByLayer.keys))
+  }
+
+  /// The architecture that has layers of these names.
+  static func matching(layers: Set<String>) -> KnownArchitecture? {
+    all.first {
       $0.tellingLayers.isSubset(of: layers) && $0.absentLayers.isDisjoint(with: layers)
     }
   }

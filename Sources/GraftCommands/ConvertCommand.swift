@@ -5,26 +5,31 @@ import GraftONNX
 import GraftRuntime
 import GraftVision
 
-/// `graft convert`: HDF5 or ONNX to ONNX.
+/// `graft convert`: HDF5 or ONNX to ONNX, or to HDF5 where Keras knows the architecture.
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
-    abstract: "Write a model as ONNX, with its preprocessing and labels in it.",
+    abstract:
+      "Write a model as ONNX, with its preprocessing and labels in it, or weights for Keras.",
     discussion: """
       The lowest opset that expresses the model is used, so that as many runtimes as possible take
       it; --opset overrides that.
+
+      A destination that ends with .h5 gets the weights of VGG16 or VGG19, and of the dense layers
+      on it, as Keras's load_weights() reads them.
 
       Examples:
         graft convert vgg16_weights_tf_dim_ordering_tf_kernels.h5 vgg16.onnx
         graft convert vgg16 features.onnx --no-top
         graft convert squeezenet.onnx ready.onnx --preprocess keras-caffe \\
           --resize shorter:256 --crop 224 --interpolation bilinear --labels imagenet.txt
+        graft convert run/model.onnx trunk.h5 --no-top
       """)
 
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
   var source: String
 
-  @Argument(help: "The ONNX file to write.")
+  @Argument(help: "The ONNX file to write, or NAME.h5 for Keras.")
   var destination: String
 
   @Option(help: "Weights to use instead of the official ones of a named model.")
@@ -41,8 +46,25 @@ struct ConvertCommand: ParsableCommand {
   @Flag(help: "Write the weights to a file of their own, beside the model.")
   var externalData = false
 
+  private var isForKeras: Bool {
+    [".h5", ".hdf5"].contains { destination.lowercased().hasSuffix($0) }
+  }
+
+  func validate() throws {
+    guard !isForKeras || opset == nil && !externalData && picture.isEmpty else {
+      throw ValidationError(
+        "A file for Keras holds weights only: it takes no --opset, --external-data or options of pictures."
+      )
+    }
+  }
+
   func run() throws {
     var graph = try ModelLoader(weights: weights, includeTop: !noTop).graph(source)
+    guard !isForKeras else {
+      return try withPlace(source) {
+        try KerasExport.write(graph, includesTop: !noTop, to: destination)
+      }
+    }
     try describe(&graph)
     try withPlace(source) { try graph.inferTypes() }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)

@@ -114,6 +114,11 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
   var interpolation: String?
 
+  /// Whether none of them was given.
+  var isEmpty: Bool {
+    [labels, preprocess, resize, crop, interpolation].allSatisfy { $0 == nil }
+  }
+
   func classifierOptions() throws -> Classifier.Options {
     var options = Classifier.Options()
     options.scheme = try preprocess.map { try Preprocessing.Scheme(named: $0) }

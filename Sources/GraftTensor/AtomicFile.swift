@@ -58,6 +58,11 @@ package final class AtomicFile {
     if rest > 0 { try write([UInt8](repeating: 0, count: alignment - rest)) }
   }
 
+  /// Lets others write the file, by the name that it has for now, instead of `write`.
+  package func fill(_ body: (_ temporaryPath: String) throws -> Void) throws {
+    try body(temporaryPath)
+  }
+
   /// What was written so far, mapped; stays valid when the file gets its name or goes.
   package func mapped() throws -> Storage {
     try flush()

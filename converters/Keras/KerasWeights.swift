@@ -22,11 +22,22 @@ package struct KerasWeights: Sendable {
     package let path: String
     /// In the order of Keras's `layer.weights`: the kernel before the bias.
     package let weights: [Weight]
+
+    package init(name: String, path: String, weights: [Weight]) {
+      self.name = name
+      self.path = path
+      self.weights = weights
+    }
   }
 
   package struct Weight: Sendable {
     package let name: String
     package let tensor: Tensor
+
+    package init(name: String, tensor: Tensor) {
+      self.name = name
+      self.tensor = tensor
+    }
   }
 
   /// In the order of the model (legacy layout) or of their groups' names (Keras 3).

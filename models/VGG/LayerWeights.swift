@@ -109,3 +109,29 @@ func convolutionKernel(fromKeras kernel: Tensor) throws -> Tensor {
   }
   return result
 }
+
+/// The other way round: `[M, C, kH, kW]` to height, width, input channels, output channels.
+func kerasKernel(ofConvolution kernel: Tensor) throws -> Tensor {
+  let shape = kernel.shape
+  guard shape.count == 4 else {
+    throw GraftError.badData("a convolution's kernel has the shape \(shape); expected rank 4")
+  }
+  let (outputCount, inputCount, tapCount) = (shape[0], shape[1], shape[2] * shape[3])
+  let result = try Tensor(zeros: .float, shape: [shape[2], shape[3], inputCount, outputCount])
+  kernel.withUnsafeBytes { source in
+    result.withUnsafeMutableBytes { bytes in
+      let destination = bytes.bindMemory(to: Float.self)
+      var offset = 0
+      for output in 0..<outputCount {
+        for input in 0..<inputCount {
+          for tap in 0..<tapCount {
+            destination[(tap * inputCount + input) * outputCount + output] = source.loadUnaligned(
+              fromByteOffset: offset, as: Float.self)
+            offset += MemoryLayout<Float>.stride
+          }
+        }
+      }
+    }
+  }
+  return result
+}

@@ -29,4 +29,13 @@ package enum VGG16 {
   {
     try architecture.randomGraph(using: &generator)
   }
+
+  /// The weights of such a network in the forms of Keras, layer by layer.
+  ///
+  /// - Throws: `GraftError` naming the first layer that is missing or has another shape.
+  package static func weights(
+    of graph: Graph, includeTop: Bool
+  ) throws -> [(layer: String, kernel: Tensor, bias: Tensor)] {
+    try architecture.weights(of: graph, includeTop: includeTop)
+  }
 }

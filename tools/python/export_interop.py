@@ -1,4 +1,4 @@
-"""Checks the forms in which fine-tuning exports a network with ONNX's checker and onnxruntime."""
+"""Checks the forms in which fine-tuning exports a network with ONNX's checker, onnxruntime and h5py."""
 
 import collections
 import json
@@ -8,6 +8,7 @@ import sys
 import tempfile
 import unittest
 
+import h5py
 import numpy as np
 import onnx
 import onnxruntime
@@ -156,6 +157,78 @@ class Exports(unittest.TestCase):
             self.assertEqual(result.returncode, 64, result.stderr)
             self.assertIn(part, result.stderr)
             self.assertFalse((self.path / "none").exists())
+
+
+class KerasWeights(unittest.TestCase):
+    """VGG16 with random weights and a head that flattens, as HDF5: h5py finds what ONNX has, where Keras looks for it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.path = pathlib.Path(cls.folder.name)
+        pixels = np.random.default_rng(5).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
+        np.savez(cls.path / "pictures.npz", x=pixels, y=np.arange(12) % 3)
+        cls.run_graft(
+            "train", "pictures.npz", "--model", "vgg16", "--image-size", 64, "--preprocess", "unit", "--head",
+            "flatten,dense(5,relu),dense(classes)", "--batch-size", 12, "--epochs", 1, "--split", "100,0,0",
+            "--learning-rate", "1e-4")  # fmt: skip
+        model = onnx.load(cls.path / "run" / "model.onnx")
+        cls.tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def run_graft(cls, *arguments, code=0):
+        result = subprocess.run(
+            [interop.GRAFT, *map(str, arguments)], capture_output=True, text=True, cwd=cls.path)
+        if result.returncode != code:
+            raise AssertionError(result.stderr)
+        return result
+
+    def layers(self, name):
+        """As Keras reads the legacy layout: layers and their arrays in the order of the attributes."""
+        with h5py.File(self.path / name) as file:
+            self.assertEqual(file.attrs["backend"], b"tensorflow")
+            self.assertGreaterEqual(file.attrs["keras_version"].decode(), "2")
+            return {
+                layer.decode(): [file[layer][weight][()] for weight in file[layer].attrs["weight_names"]]
+                for layer in file.attrs["layer_names"]
+            }  # fmt: skip
+
+    def test_weights_are_where_keras_looks(self):
+        self.run_graft("convert", "run/model.onnx", "all.h5")
+        self.run_graft("convert", "run/model.onnx", "trunk.h5", "--no-top")
+        layers, trunk = self.layers("all.h5"), self.layers("trunk.h5")
+        self.assertEqual(list(trunk), list(layers)[:13])
+        self.assertEqual(list(layers)[13:], ["head_dense_1", "head_dense_2"])
+        for name, (kernel, bias) in trunk.items():
+            np.testing.assert_array_equal(kernel.transpose(3, 2, 0, 1), self.tensors[f"{name}/kernel"])
+            np.testing.assert_array_equal(bias, self.tensors[f"{name}/bias"])
+            np.testing.assert_array_equal(kernel, layers[name][0])
+        # Keras flattens rows, columns, channels.
+        kernel, bias = layers["head_dense_1"]
+        maps = self.tensors["head/dense_1/kernel"].reshape(512, 2, 2, 5)
+        np.testing.assert_array_equal(kernel, maps.transpose(1, 2, 0, 3).reshape(2048, 5))
+        np.testing.assert_array_equal(bias, self.tensors["head/dense_1/bias"])
+        np.testing.assert_array_equal(layers["head_dense_2"][0], self.tensors["head/dense_2/kernel"])
+
+    def test_what_was_written_is_read_again(self):
+        self.run_graft("convert", "run/model.onnx", "trunk.h5", "--no-top")
+        self.run_graft("convert", "trunk.h5", "trunk.onnx")
+        model = onnx.load(self.path / "trunk.onnx")
+        for tensor in model.graph.initializer:
+            np.testing.assert_array_equal(numpy_helper.to_array(tensor), self.tensors[tensor.name])
+
+    def test_what_keras_does_not_know(self):
+        result = self.run_graft("convert", "cifar10", "cifar10.h5", code=69)
+        self.assertIn("vgg16", result.stderr)
+        result = self.run_graft("convert", "run/model.onnx", "all.h5", "--opset", 17, code=64)
+        self.assertIn("--opset", result.stderr)
+        result = self.run_graft("convert", "run/model.onnx", "nowhere/all.h5", code=73)
+        self.assertIn("nowhere", result.stderr)
+        self.assertEqual(list(self.path.glob("*.tmp")), [])
 
 
 if __name__ == "__main__":

@@ -95,4 +95,19 @@ int32_t graft_hdf5_describe(int64_t dataset, graft_hdf5_dataset *description);
 /// all.
 int32_t graft_hdf5_read(int64_t dataset, void *destination);
 
+/// Makes a file, or empties the one that is there.
+int64_t graft_hdf5_create_file(const char *path);
+/// Says whether everything has come to the file.
+int32_t graft_hdf5_finish_file(int64_t file);
+int64_t graft_hdf5_create_group(int64_t parent, const char *name);
+
+/// Writes an attribute that is a list of texts, or a single one if `count` is negative; all have the length of the
+/// longest and end with zero bytes.
+int32_t graft_hdf5_write_strings(
+    int64_t object, const char *name, const char *const *texts, ptrdiff_t count);
+
+/// Writes a contiguous data set; groups in `name` that do not exist are made.
+int32_t graft_hdf5_write_floats(
+    int64_t group, const char *name, int32_t rank, const uint64_t *extents, const float *values);
+
 #endif

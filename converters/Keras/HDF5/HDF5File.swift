@@ -21,12 +21,19 @@ struct HDF5File: ~Copyable {
   static func withFile<Result>(
     path: String, _ body: (borrowing HDF5File) throws -> Result
   ) throws -> Result {
+    try withLibrary {
+      let file = try HDF5File(path: path)
+      return try body(file)
+    }
+  }
+
+  /// Runs `body` while nobody else calls libhdf5.
+  static func withLibrary<Result>(_ body: () throws -> Result) throws -> Result {
     try library.withLock { _ throws in
       guard graft_hdf5_prepare() >= 0 else {
         throw GraftError(.unavailable, "libhdf5 cannot be set up\(reason())")
       }
-      let file = try HDF5File(path: path)
-      return try body(file)
+      return try body()
     }
   }
 

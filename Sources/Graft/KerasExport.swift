@@ -1,0 +1,87 @@
+import GraftKeras
+import GraftRuntime
+
+/// Writes the weights of a network of a known architecture, and of dense layers on top of it, as Keras HDF5.
+package enum KerasExport {
+  /// - Parameter includesTop: whether dense layers are written, those of another head too
+  /// - Throws: `GraftError` if the network is of no known architecture, or the file cannot be written.
+  package static func write(_ graph: Graph, includesTop: Bool, to path: String) throws {
+    try KerasWeights.write(layers(of: graph, includesTop: includesTop), to: path)
+  }
+
+  private static func layers(of graph: Graph, includesTop: Bool) throws -> [KerasWeights.Layer] {
+    let graph = try graph.withFloatElements()
+    let suffix = "/kernel"
+    let names = graph.constants.keys.map { graph[$0].name }.filter { $0.hasSuffix(suffix) }
+      .map { String($0.dropLast(suffix.count)) }
+    guard let architecture = KnownArchitecture.matching(layers: Set(names)) else {
+      throw GraftError.unsupported(
+        "the network's layers are those of no known architecture, so that Keras would not know them",
+        hint: "Known are \(KnownArchitecture.names.joined(separator: ", ")); write ONNX instead")
+    }
+    let isComplete = names.contains(architecture.topLayer)
+    let own = try architecture.take(graph, includesTop && isComplete).map {
+      layer($0.layer, kernel: $0.kernel, bias: $0.bias)
+    }
+    return includesTop && !isComplete ? try own + head(of: graph) : own
+  }
+
+  private static func layer(_ name: String, kernel: Tensor, bias: Tensor) -> KerasWeights.Layer {
+    KerasWeights.Layer(
+      name: name, path: name,
+      weights: [
+        KerasWeights.Weight(name: "kernel", tensor: kernel),
+        KerasWeights.Weight(name: "bias", tensor: bias),
+      ])
+  }
+
+  /// The dense layers, from below.
+  private static func head(of graph: Graph) throws -> [KerasWeights.Layer] {
+    var graph = graph
+    try graph.inferTypes()
+    let producers = graph.producers()
+    return try graph.nodes.filter { $0.qualifiedType == "Gemm" }.map { node in
+      try withPlace(graph.label(node)) {
+        let attributes = AttributeReader(node.attributes)
+        guard node.inputs.count == 3, let kernel = graph.constant(node.inputs[1]),
+          let bias = graph.constant(node.inputs[2]), kernel.elementType == .float,
+          try attributes.float("alpha", default: 1) == 1,
+          try attributes.float("beta", default: 1) == 1,
+          try !attributes.flag("transA"), try !attributes.flag("transB")
+        else { throw GraftError.unsupported("is no dense layer of Keras") }
+        let name = node.name.isEmpty ? graph[node.outputs[0]!].name : node.name
+        return layer(
+          name.replacing("/", with: "_"),
+          kernel: try channelsLast(kernel, behind: node.inputs[0], in: graph, producers),
+          bias: bias)
+      }
+    }
+  }
+
+  /// The kernel with its rows in the order in which Keras flattens maps, `[H, W, C]`, where it reads one.
+  private static func channelsLast(
+    _ kernel: Tensor, behind input: ValueID?, in graph: Graph, _ producers: [ValueID: Int]
+  ) throws -> Tensor {
+    guard let flatten = input.flatMap({ producers[$0] }).map({ graph.nodes[$0] }),
+      flatten.qualifiedType == "Flatten",
+      let shape = flatten.inputs[0].flatMap({ graph[$0].type?.tensor?.shape }), shape.count == 4
+    else { return kernel }
+    guard let channels = shape[1].known, let height = shape[2].known, let width = shape[3].known,
+      channels * height * width == kernel.shape[0]
+    else {
+      throw GraftError.unsupported("reads maps of open extents, which Keras has in another order")
+    }
+    guard height * width > 1 else { return kernel }
+    let units = kernel.shape[1]
+    let values = try kernel.elements(as: Float.self)
+    var rows: [Float] = []
+    rows.reserveCapacity(values.count)
+    for position in 0..<height * width {
+      for channel in 0..<channels {
+        let row = channel * height * width + position
+        rows += values[row * units..<(row + 1) * units]
+      }
+    }
+    return try Tensor(rows, shape: kernel.shape)
+  }
+}
