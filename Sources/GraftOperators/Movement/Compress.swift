@@ -36,18 +36,42 @@ struct Compress: Operator {
     }
   }
 
+  /// The places of what was taken; where each of them was, its gradient goes back.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(0) else { return }
+    let input = try builder.input(0)
+    let places = builder.add(
+      "Reshape", [builder.add("NonZero", [try builder.input(1)]), try builder.addIntegers([-1])])
+    guard axis == nil else {
+      builder.setInputGradient(
+        0,
+        builder.add(
+          "GatherGradient", domain: "graft", [try builder.outputGradient(), input, places],
+          attributes: ["axis": .int(axis ?? 0)]))
+      return
+    }
+    let flat = builder.add("Reshape", [input, try builder.addIntegers([-1])])
+    let gradient = builder.add(
+      "GatherGradient", domain: "graft", [try builder.outputGradient(), flat, places])
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "Reshape", [gradient, builder.add("Shape", [input])], attributes: ["allowzero": .int(1)]))
+  }
+
   static var examples: [OperatorExample] {
     let matrix = Tensor.floats([1, 2, 3, 4, 5, 6], [3, 2])
     return [
       OperatorExample(
         "rows", attributes: ["axis": .int(0)], inputs: [matrix, .bools([false, true, true], [3])],
-        outputs: [.floats([3, 4, 5, 6], [2, 2])]),
+        outputs: [.floats([3, 4, 5, 6], [2, 2])], differentiableInputs: [0]),
       OperatorExample(
         "columns, a short condition", attributes: ["axis": .int(-1)],
-        inputs: [matrix, .bools([true], [1])], outputs: [.floats([1, 3, 5], [3, 1])]),
+        inputs: [matrix, .bools([true], [1])], outputs: [.floats([1, 3, 5], [3, 1])],
+        differentiableInputs: [0]),
       OperatorExample(
         "elements", inputs: [matrix, .bools([false, true, false, false, true], [5])],
-        outputs: [.floats([2, 5], [2])]),
+        outputs: [.floats([2, 5], [2])], differentiableInputs: [0]),
     ]
   }
 }

@@ -72,12 +72,35 @@ struct OneHot: Operator {
     }
   }
 
+  /// Of the two values: what arrives where the index says, and what arrives elsewhere.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(2) else { return }
+    let gradient = try builder.outputGradient()
+    let zero = try builder.addScalar(0, like: builder.input(2))
+    let one = try builder.addScalar(1, like: builder.input(2))
+    let row = try builder.addIntegers([1])
+    let values = builder.add(
+      "Concat", [builder.add("Reshape", [zero, row]), builder.add("Reshape", [one, row])],
+      attributes: ["axis": .int(0)])
+    let isOn = builder.add(
+      "OneHot", [try builder.input(0), try builder.input(1), values],
+      attributes: builder.node.attributes)
+    func sum(_ value: ValueID, _ builder: inout GradientBuilder) -> ValueID {
+      let sum = builder.add("ReduceSum", [value], attributes: ["keepdims": .int(0)])
+      return builder.add("Reshape", [sum, row])
+    }
+    let on = sum(builder.add("Mul", [gradient, isOn]), &builder)
+    let off = sum(
+      builder.add("Mul", [gradient, builder.add("Sub", [one, isOn])]), &builder)
+    builder.setInputGradient(2, builder.add("Concat", [off, on], attributes: ["axis": .int(0)]))
+  }
+
   static var examples: [OperatorExample] {
     [
       OperatorExample(
         "last axis, one index outside",
         inputs: [.integers([0, -1, 3], [3]), .integers([3], []), .floats([2, 5], [2])],
-        outputs: [.floats([5, 2, 2, 2, 2, 5, 2, 2, 2], [3, 3])]),
+        outputs: [.floats([5, 2, 2, 2, 2, 5, 2, 2, 2], [3, 3])], differentiableInputs: [2]),
       OperatorExample(
         "first axis, indices and depth as floats", attributes: ["axis": .int(0)],
         inputs: [.floats([1, 0], [2]), .floats([2], [1]), .integers([0, 1], [2])],

@@ -38,27 +38,10 @@ struct ScatterElements: Operator {
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {
-    guard builder.needs(0) || builder.needs(2) else { return }
-    guard reduction == .none || reduction == .add else {
-      throw GraftError.unsupported("ScatterElements with reduction '\(reduction)' has no gradient")
-    }
-    let gradient = try builder.outputGradient()
-    let indices = try builder.input(1)
-    if builder.needs(0) {
-      if reduction == .add {
-        builder.setInputGradient(0, gradient)
-      } else {
-        let zeros = try builder.addZeros(like: builder.input(2))
-        builder.setInputGradient(
-          0,
-          builder.add(
-            "ScatterElements", [gradient, indices, zeros], attributes: ["axis": .int(axis)]))
-      }
-    }
-    if builder.needs(2) {
-      builder.setInputGradient(
-        2, builder.add("GatherElements", [gradient, indices], attributes: ["axis": .int(axis)]))
-    }
+    try ScatterGradient(
+      reduction: reduction, scatterType: "ScatterElements", gatherType: "GatherElements",
+      attributes: ["axis": .int(axis)]
+    ).append(to: &builder)
   }
 
   static var examples: [OperatorExample] {
@@ -78,7 +61,13 @@ struct ScatterElements: Operator {
       OperatorExample(
         "keeps the larger", attributes: ["axis": .int(1), "reduction": .string("max")],
         inputs: [row, .integers([1, 1], [1, 2]), .floats([1.5, 2.5], [1, 2])],
-        outputs: [.floats([1, 2.5, 3, 4, 5], [1, 5])]),
+        outputs: [.floats([1, 2.5, 3, 4, 5], [1, 5])], differentiableInputs: [0, 2]),
+      OperatorExample(
+        "multiplies, with zeros", attributes: ["axis": .int(1), "reduction": .string("mul")],
+        inputs: [
+          .floats([2, 0, 0, 4, 5], [1, 5]), .integers([1, 1, 2, 3, 4, 4], [1, 6]),
+          .floats([3, 2, 0, 0, 2, 3], [1, 6]),
+        ], outputs: [.floats([2, 0, 0, 0, 30], [1, 5])], differentiableInputs: [0, 2]),
     ]
   }
 }

@@ -33,23 +33,9 @@ struct ScatterND: Operator {
   }
 
   func gradient(_ builder: inout GradientBuilder) throws {
-    guard builder.needs(0) || builder.needs(2) else { return }
-    guard reduction == .none || reduction == .add else {
-      throw GraftError.unsupported("ScatterND with reduction '\(reduction)' has no gradient")
-    }
-    let gradient = try builder.outputGradient()
-    let indices = try builder.input(1)
-    if builder.needs(0) {
-      if reduction == .add {
-        builder.setInputGradient(0, gradient)
-      } else {
-        let zeros = try builder.addZeros(like: builder.input(2))
-        builder.setInputGradient(0, builder.add("ScatterND", [gradient, indices, zeros]))
-      }
-    }
-    if builder.needs(2) {
-      builder.setInputGradient(2, builder.add("GatherND", [gradient, indices]))
-    }
+    try ScatterGradient(
+      reduction: reduction, scatterType: "ScatterND", gatherType: "GatherND", attributes: [:]
+    ).append(to: &builder)
   }
 
   static var examples: [OperatorExample] {
@@ -69,6 +55,11 @@ struct ScatterND: Operator {
         "multiplies", attributes: ["reduction": .string("mul")],
         inputs: [.integers([1, 2, 3], [3]), .integers([-1], [1, 1]), .integers([5], [1])],
         outputs: [.integers([1, 2, 15], [3])]),
+      OperatorExample(
+        "keeps the smaller rows", attributes: ["reduction": .string("min")],
+        inputs: [
+          .floats([1, 5, 3, 4], [2, 2]), .integers([0, 0], [2, 1]), .floats([2, 3, 0, 7], [2, 2]),
+        ], outputs: [.floats([0, 3, 3, 4], [2, 2])], differentiableInputs: [0, 2]),
     ]
   }
 }

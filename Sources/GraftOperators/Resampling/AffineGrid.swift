@@ -73,16 +73,48 @@ struct AffineGrid: Operator {
     }
   }
 
+  /// theta's gradient: for each coordinate what arrives at it, times the position (x, y, 1), summed over pixels.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(0) else { return }
+    let theta = try builder.input(0)
+    guard let axes = builder.type(of: theta)?.shape?.dropFirst().first?.known else {
+      throw GraftError(.software, "a gradient needs the shape of every value")
+    }
+    // The grid of the identity are the positions themselves.
+    let identity = (0..<axes * (axes + 1)).map { $0 / (axes + 1) == $0 % (axes + 1) ? 1.0 : 0 }
+    let matrix = builder.addConstant(try Tensor(identity, shape: [1, axes, axes + 1]))
+    let matrices = builder.add(
+      "Expand", [builder.add("CastLike", [matrix, theta]), builder.add("Shape", [theta])])
+    let grid = builder.add(
+      "AffineGrid", [matrices, try builder.input(1)], attributes: builder.node.attributes)
+    let pixels = try builder.addIntegers([0, -1, axes])
+    let positions = builder.add("Reshape", [grid, pixels])
+    let arriving = builder.add("Reshape", [try builder.outputGradient(), pixels])
+    let byPosition = builder.add(
+      "MatMul",
+      [builder.add("Transpose", [arriving], attributes: ["perm": .ints([0, 2, 1])]), positions])
+    let sums = builder.add(
+      "Unsqueeze",
+      [
+        builder.add(
+          "ReduceSum", [arriving, try builder.addIntegers([1])], attributes: ["keepdims": .int(0)]),
+        try builder.addIntegers([2]),
+      ])
+    builder.setInputGradient(
+      0, builder.add("Concat", [byPosition, sums], attributes: ["axis": .int(2)]))
+  }
+
   static var examples: [OperatorExample] {
     let theta = Tensor.floats([1, 0, 0.5, 0, 2, 0], [1, 2, 3])
     return [
       OperatorExample(
         "centres", inputs: [theta, .integers([1, 1, 1, 2], [4])],
-        outputs: [.floats([0, 0, 1, 0], [1, 1, 2, 2])]),
+        outputs: [.floats([0, 0, 1, 0], [1, 1, 2, 2])], differentiableInputs: [0]),
       OperatorExample(
         "corners", attributes: ["align_corners": .int(1)],
         inputs: [theta, .integers([1, 1, 2, 2], [4])],
-        outputs: [.floats([-0.5, -2, 1.5, -2, -0.5, 2, 1.5, 2], [1, 2, 2, 2])]),
+        outputs: [.floats([-0.5, -2, 1.5, -2, -0.5, 2, 1.5, 2], [1, 2, 2, 2])],
+        differentiableInputs: [0]),
     ]
   }
 }

@@ -106,21 +106,49 @@ struct GridSample: Operator {
     }
   }
 
+  func gradient(_ builder: inout GradientBuilder) throws {
+    guard builder.needs(0) || builder.needs(1) else { return }
+    let gradients = builder.add(
+      "GridSampleGradient", domain: "graft",
+      [try builder.outputGradient(), try builder.input(0), try builder.input(1)],
+      attributes: builder.node.attributes, outputCount: 2)
+    for index in 0...1 where builder.needs(index) {
+      builder.setInputGradient(index, gradients[index])
+    }
+  }
+
   static var examples: [OperatorExample] {
     let image = Tensor.floats([1, 2, 3, 4], [1, 1, 2, 2])
     let grid = Tensor.floats([0, 0, -1, -1, 0.5, -0.5], [1, 1, 3, 2])
+    let squares = Tensor.floats(
+      [1, 3, 5, 8, 11, 15, 19, 23, 27, 32, 36, 42, 47, 52, 58, 64], [1, 1, 4, 4])
+    // To the left of the image, within it, below it.
+    let places = Tensor.floats([-1.3, 0.2, 0.35, -0.6, 0.7, 1.45], [1, 1, 3, 2])
+    func smooth(_ mode: String, _ padding: String, _ values: [Float]) -> OperatorExample {
+      OperatorExample(
+        "\(mode), \(padding) outside",
+        attributes: ["mode": .string(mode), "padding_mode": .string(padding)],
+        inputs: [squares, places], outputs: [.floats(values, [1, 1, 1, 3])],
+        tolerance: 1e-5, differentiableInputs: [0, 1])
+    }
     return [
       OperatorExample(
         "linear, zeros outside", inputs: [image, grid],
-        outputs: [.floats([2.5, 0.25, 2], [1, 1, 1, 3])]),
+        outputs: [.floats([2.5, 0.25, 2], [1, 1, 1, 3])], differentiableInputs: [0]),
       OperatorExample(
         "aligned corners", attributes: ["align_corners": .int(1)], inputs: [image, grid],
-        outputs: [.floats([2.5, 1, 2.25], [1, 1, 1, 3])]),
+        outputs: [.floats([2.5, 1, 2.25], [1, 1, 1, 3])], differentiableInputs: [0]),
       OperatorExample(
         "nearest, from the border",
         attributes: ["mode": .string("nearest"), "padding_mode": .string("border")],
         inputs: [image, .floats([-3, 3, 0.9, -0.9], [1, 1, 2, 2])],
-        outputs: [.floats([3, 2], [1, 1, 1, 2])]),
+        outputs: [.floats([3, 2], [1, 1, 1, 2])], differentiableInputs: [0, 1]),
+      smooth("linear", "zeros", [0, 9.86, 0]),
+      smooth("linear", "border", [25.4, 9.86, 63.4]),
+      smooth("linear", "reflection", [25.89, 9.86, 54.6]),
+      smooth("cubic", "zeros", [-1.4908303, 9.831481, -7.2831602]),
+      smooth("cubic", "border", [24.54051, 8.908793, 63.548492]),
+      smooth("cubic", "reflection", [24.918623, 8.908793, 56.36344]),
     ]
   }
 }

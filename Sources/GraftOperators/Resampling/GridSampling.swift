@@ -12,6 +12,8 @@ struct GridSampling: Sendable {
   struct Tap {
     var index: Int
     var weight: Double
+    /// How the weight changes with the normalized coordinate.
+    var slope: Double
   }
 
   /// The most elements along an axis that a sample needs.
@@ -40,12 +42,19 @@ struct GridSampling: Sendable {
     var coordinate =
       alignsCorners ? (normalized + 1) / 2 * (length - 1) : ((normalized + 1) * length - 1) / 2
     if interpolation == .nearest { coordinate = coordinate.rounded(.toNearestOrEven) }
+    // What the coordinate changes by with the normalized one.
+    var slope = (alignsCorners ? length - 1 : length) / 2
     switch padding {
     case .zeros: break
     // For cubic interpolation it is the elements that are clamped, as in PyTorch and onnxruntime.
     case .border where interpolation == .cubic: break
-    case .border: coordinate = max(0, min(coordinate, length - 1))
-    case .reflection: coordinate = reflected(coordinate, extent)
+    case .border:
+      if coordinate <= 0 || coordinate >= length - 1 { slope = 0 }
+      coordinate = max(0, min(coordinate, length - 1))
+    case .reflection:
+      let inside = reflected(coordinate, extent)
+      slope *= inside.sign
+      coordinate = inside.coordinate
     }
     // Two elements away from the input, all coordinates are alike; NaN is taken for one of those.
     coordinate = coordinate.isNaN ? -3 : max(-3, min(coordinate, length + 2))
@@ -53,42 +62,51 @@ struct GridSampling: Sendable {
     let part = coordinate - Double(base)
     switch interpolation {
     case .nearest:
-      taps[0] = tap(base, 1, extent)
+      taps[0] = tap(base, 1, 0, extent)
       return 1
     case .linear:
-      taps[0] = tap(base, 1 - part, extent)
-      taps[1] = tap(base + 1, part, extent)
+      taps[0] = tap(base, 1 - part, -slope, extent)
+      taps[1] = tap(base + 1, part, slope, extent)
       return 2
     case .cubic:
       for number in 0..<4 {
-        taps[number] = tap(base - 1 + number, cubicWeight(Double(number - 1) - part), extent)
+        let distance = Double(number - 1) - part
+        taps[number] = tap(
+          base - 1 + number, cubicWeight(distance), -slope * cubicSlope(distance), extent)
       }
       return 4
     }
   }
 
-  private func tap(_ index: Int, _ weight: Double, _ extent: Int) -> Tap {
-    if index >= 0, index < extent { return Tap(index: index, weight: weight) }
-    switch padding {
-    case .zeros: return Tap(index: 0, weight: 0)
-    case .border: return Tap(index: max(0, min(index, extent - 1)), weight: weight)
-    case .reflection:
-      let inside = Int(reflected(Double(index), extent))
-      return Tap(index: max(0, min(inside, extent - 1)), weight: weight)
+  private func tap(_ index: Int, _ weight: Double, _ slope: Double, _ extent: Int) -> Tap {
+    var inside = index
+    if index < 0 || index >= extent {
+      switch padding {
+      case .zeros: return Tap(index: 0, weight: 0, slope: 0)
+      case .border: break
+      case .reflection: inside = Int(reflected(Double(index), extent).coordinate)
+      }
+      inside = max(0, min(inside, extent - 1))
     }
+    return Tap(index: inside, weight: weight, slope: slope)
   }
 
-  /// Reflected at the outer elements' centres, or edges, until it lies between them.
-  private func reflected(_ coordinate: Double, _ extent: Int) -> Double {
+  /// Reflected at the outer elements' centres, or edges, until it lies between them; with the sign of its direction.
+  private func reflected(
+    _ coordinate: Double, _ extent: Int
+  ) -> (coordinate: Double, sign: Double) {
     let low = alignsCorners ? 0 : -0.5
     let high = alignsCorners ? Double(extent) - 1 : Double(extent) - 0.5
     let span = high - low
-    guard span > 0 else { return low }
-    guard coordinate < low || coordinate > high else { return coordinate }
+    guard span > 0 else { return (low, 0) }
+    guard coordinate < low || coordinate > high else { return (coordinate, 1) }
     let distance = coordinate < low ? low - coordinate : coordinate - high
     let rest = distance.truncatingRemainder(dividingBy: span)
     let isEven = (distance / span).rounded(.towardZero).truncatingRemainder(dividingBy: 2) == 0
-    return isEven == (coordinate < low) ? low + rest : high - rest
+    // The distance grows to the left on the left side.
+    let outwards = coordinate < low ? -1.0 : 1
+    return isEven == (coordinate < low)
+      ? (low + rest, outwards) : (high - rest, -outwards)
   }
 
   /// Cubic convolution with coefficient -0.75.
@@ -96,5 +114,13 @@ struct GridSampling: Sendable {
     let x = abs(distance)
     if x <= 1 { return (1.25 * x - 2.25) * x * x + 1 }
     return x < 2 ? -0.75 * (((x - 5) * x + 8) * x - 4) : 0
+  }
+
+  /// Its derivative.
+  private func cubicSlope(_ distance: Double) -> Double {
+    let x = abs(distance)
+    let sign = distance < 0 ? -1.0 : 1
+    if x <= 1 { return sign * (3.75 * x - 4.5) * x }
+    return x < 2 ? sign * -0.75 * ((3 * x - 10) * x + 8) : 0
   }
 }
