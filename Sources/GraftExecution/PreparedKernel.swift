@@ -31,6 +31,9 @@ package struct PreparedKernel: Sendable {
   /// Inputs whose memory output 0 may take over, when the input dies here: the kernel reads each element
   /// before it writes the one at the same place.
   package var inPlaceInputs: [Int]
+  /// For outputs, the input of the same shape that they are the new value of: where that is a parameter which nobody
+  /// reads later, the output is written over it. Each element is read before the one at the same place is written.
+  package private(set) var overwrittenInputs: [Int: Int] = [:]
   /// Which way of computing this is, where there are several.
   package var choice: KernelChoice?
 
@@ -82,6 +85,13 @@ package struct PreparedKernel: Sendable {
     PreparedKernel(
       phases: [.parallel(count: count, grain: grain, body: body)],
       workerScratchByteCount: workerScratchByteCount, inPlaceInputs: inPlaceInputs)
+  }
+
+  /// The kernel with ``overwrittenInputs``.
+  package func overwriting(_ inputsOfOutputs: [Int: Int]) -> PreparedKernel {
+    var kernel = self
+    kernel.overwrittenInputs = inputsOfOutputs
+    return kernel
   }
 
   package static func alias(input: Int) -> PreparedKernel {

@@ -37,6 +37,7 @@ struct PlanLayout {
     try prepareSteps(wanted: Set(continuation?.values ?? []))
     placeFixedValues()
     let outputValues = placeOutputs()
+    placeUpdates()
     let (buffers, owners) = try arenaBuffers(outliving: Set(continuation?.values ?? []))
     let layout = try MemoryPlanner.layOut(buffers)
     try withPlace("the model's intermediate values and outputs") {
@@ -212,6 +213,29 @@ struct PlanLayout {
     return result
   }
 
+  /// Lets steps write new values of parameters where the old ones lie, if these are the last to read them.
+  private mutating func placeUpdates() {
+    var lastReads: [ValueID: Int] = [:]
+    var writers: [ValueID: (step: Int, position: Int)] = [:]
+    for step in steps.indices {
+      for case let id? in stepReads[step] { lastReads[root(id)] = step }
+      for (position, id) in stepWrites[step].enumerated() {
+        if let id { writers[id] = (step, position) }
+      }
+    }
+    for id in graph.outputs { lastReads[root(id)] = steps.count }
+    for (parameter, newValue) in graph.updates.map({ ($0.parameter, $0.newValue) }) {
+      guard let writer = writers[newValue], places[newValue] == nil,
+        !heapValues.contains(newValue), lastReads[parameter] == writer.step,
+        let input = steps[writer.step].kernel.overwrittenInputs[writer.position],
+        stepReads[writer.step].enumerated().allSatisfy({ position, id in
+          (id.map(root) == parameter) == (position == input)
+        })
+      else { continue }
+      places[newValue] = .parameter(parameter)
+    }
+  }
+
   /// The buffers of the arena, and for each the value it holds or the step whose scratch it is.
   private enum Owner {
     case value(ValueID)
@@ -305,8 +329,7 @@ struct PlanLayout {
     for (id, buffer) in inPlaceOwners { places[id] = .arena(offsets[buffer]) }
   }
 
-  /// Outputs that share memory with something else get a copy of it; so do the parameters' new
-  /// values.
+  /// Outputs that share memory with something else get a copy of it; so do parameters whose new values lie elsewhere.
   private mutating func appendCopies(to outputs: [(Int, ValueID)]) throws {
     for (position, id) in outputs {
       let root = root(id)
@@ -314,7 +337,8 @@ struct PlanLayout {
       placeIfFolded(root)
       try appendCopy(of: id, to: .output(position), label: "output '\(graph[id].name)'")
     }
-    for update in graph.updates {
+    for update in graph.updates
+    where places[root(update.newValue)] != .parameter(update.parameter) {
       try appendCopy(
         of: update.newValue, to: .parameter(update.parameter),
         label: "parameter '\(graph[update.parameter].name)'")

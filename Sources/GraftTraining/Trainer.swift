@@ -83,8 +83,10 @@ package final class Trainer {
     let executable: Executable
     if accumulationSteps == 1 {
       let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
+      let gradientsEnd = training.nodes.count
       try settings.appendUpdates(
         of: changed, learningRate: learningRate, step: trainingForm.step, to: &training)
+      EarlyUpdates.run(&training, from: gradientsEnd)
       executable = try Executable(training, options: settings.options)
       parameters = executable.parameters
       session = Session(executable)

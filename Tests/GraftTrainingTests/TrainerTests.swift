@@ -69,6 +69,31 @@ import Testing
     }
   }
 
+  /// Parameters and their state change where they lie, and one gradient waits at a time.
+  @Test(
+    arguments: [Adam(), StochasticGradientDescent(momentum: 0.9), RMSProp()] as [any Optimizer])
+  func stepsTakeTheMemoryOfOneGradient(_ optimizer: any Optimizer) throws {
+    var random = SeededGenerator(seed: 7)
+    var graph = Graph(name: "network")
+    var value = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 512]))
+    for index in 0..<4 {
+      let numbers = (0..<512 * 512).map { _ in Float(random.nextUnit() - 0.5) / 16 }
+      let weights = graph.addParameter(
+        name: "weights_\(index)", try Tensor(numbers, shape: [512, 512]))
+      value = graph.addNode("Relu", [graph.addNode("MatMul", [value, weights])])
+    }
+    graph.outputs = [value]
+    let trainer = try Trainer(
+      graph, settings: Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: optimizer))
+    _ = try trainer.step(
+      inputs: [try Tensor([Float](repeating: 1, count: 1024), shape: [2, 512])],
+      targets: try Tensor([Int64(3), 5], shape: [2]), learningRate: 0.01, step: 1)
+    let gradient = 512 * 512 * MemoryLayout<Float>.size
+    #expect(trainer.arenaByteCount >= gradient)
+    // With what little there is besides: activations, and kernels' own memory.
+    #expect(trainer.arenaByteCount < gradient * 7 / 4, "\(trainer.arenaByteCount)")
+  }
+
   /// Two halves of a batch, accumulated, train as the whole does.
   @Test func accumulationIsTrainingOnLargerBatches() throws {
     let graph = try Network.graph()

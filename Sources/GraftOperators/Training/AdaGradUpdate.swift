@@ -29,8 +29,8 @@ struct AdaGradUpdate: Operator {
     let count = try context.input(0).elementCount
     try context.requireOptimizerOutputs([0, 1])
     switch try context.input(0).elementType {
-    case .float: return floatKernel(count: count, context.instructionSet)
-    case .double: return doubleKernel(count: count)
+    case .float: return floatKernel(count: count, context.instructionSet).overwriting([0: 0, 1: 2])
+    case .double: return doubleKernel(count: count).overwriting([0: 0, 1: 2])
     default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
     }
   }

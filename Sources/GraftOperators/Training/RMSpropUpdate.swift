@@ -51,8 +51,9 @@ struct RMSpropUpdate: Operator {
     try context.requireOptimizerOutputs(
       [0, 1] + (hasVelocity ? [2] : []) + (isCentered ? [3] : []))
     switch try context.input(0).elementType {
-    case .float: return floatKernel(count: count, context.instructionSet)
-    case .double: return doubleKernel(count: count)
+    case .float:
+      return floatKernel(count: count, context.instructionSet).overwriting([0: 0, 1: 2, 2: 4, 3: 5])
+    case .double: return doubleKernel(count: count).overwriting([0: 0, 1: 2, 2: 4, 3: 5])
     default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
     }
   }

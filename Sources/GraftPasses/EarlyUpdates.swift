@@ -1,0 +1,35 @@
+/// Moves the nodes that change parameters to where the last reader of the old values has run, so that memory need not hold
+/// all gradients until the end.
+package enum EarlyUpdates {
+  /// - Parameter start: where these nodes, the last of the graph, begin
+  package static func run(_ graph: inout Graph, from start: Int) {
+    guard start > 0 else { return }
+    let parameters = Dictionary(
+      graph.updates.map { ($0.newValue, $0.parameter) }, uniquingKeysWith: { first, _ in first })
+    // Behind which of the other nodes a value is there, and a parameter was read for the last time.
+    var made: [ValueID: Int] = [:]
+    var lastReads: [ValueID: Int] = [:]
+    for (index, node) in graph.nodes[..<start].enumerated() {
+      for case let output? in node.outputs { made[output] = index }
+      for input in node.inputs.compactMap({ $0 }) + node.bodies.flatMap({ $0.captures.values }) {
+        lastReads[input] = index
+      }
+    }
+    var moved: [Int: [Node]] = [:]
+    for node in graph.nodes[start...] {
+      let changed = node.outputs.compactMap { $0.flatMap { parameters[$0] } }
+      let place =
+        (node.inputs.compactMap { $0.flatMap { made[$0] } } + changed.compactMap { lastReads[$0] })
+        .max() ?? start - 1
+      moved[place, default: []].append(node)
+      for case let output? in node.outputs { made[output] = place }
+    }
+    var nodes: [Node] = []
+    nodes.reserveCapacity(graph.nodes.count)
+    for (index, node) in graph.nodes[..<start].enumerated() {
+      nodes.append(node)
+      nodes += moved[index] ?? []
+    }
+    graph.nodes = nodes
+  }
+}
