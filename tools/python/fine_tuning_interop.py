@@ -321,7 +321,6 @@ class FineTuning(unittest.TestCase):
         expect("global_norm", "--gradient-clipping", "3")
         expect("accumulation_steps", "--accumulation-steps", 0)
         expect("early_stopping", "--early-stopping", 0)
-        expect("16x16", "--image-size", 20)
         expect("adds up to 150", "--split", "50,50,50")
         expect("no such file", "--model", "nothing.onnx", code=66)
 

@@ -74,9 +74,7 @@ extension TransferModel {
       guard let size = PictureSize(text: text) else {
         throw GraftError.usage("'\(text)' is no size of pictures", hint: "Write 64 or 320x240")
       }
-      if let declared = input.size, declared != size {
-        throw GraftError.usage("the network takes pictures of \(declared), not \(size)")
-      }
+      // Where the trunk is of convolutions, the size that its file names need not be kept.
       input.size = size
     }
     return input.adapt(described!, options)

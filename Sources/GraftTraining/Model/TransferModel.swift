@@ -42,20 +42,25 @@ package struct TransferModel: Sendable {
     else {
       throw GraftError.unsupported("the trunk takes no single picture [N, C, H, W]")
     }
-    let extents = [picture.channels, picture.height, picture.width]
-    for (declared, extent) in zip(shape.dropFirst(), extents) {
-      if let known = declared.known, known != extent {
-        throw GraftError.usage(
-          "the network takes pictures of shape \(shape.dropFirst().map(\.description)), not \(extents)",
-          hint: "Leave --image-size out, or take a network with open extents")
-      }
+    if let channels = shape[1].known, channels != picture.channels {
+      throw GraftError.usage(
+        "the network takes pictures of \(channels) channels, not \(picture.channels)")
     }
+    let extents = [picture.channels, picture.height, picture.width]
     graph[graph.inputs[0]].type = .tensor(
       TensorType(.float, [.symbol("N")] + extents.map(Dimension.known)))
     for index in graph.values.indices where !graph.isGiven(ValueID(index)) {
       graph.values[index].type = nil
     }
-    try graph.inferTypes()
+    do {
+      try graph.inferTypes()
+    } catch let error as GraftError {
+      let declared = Array(shape.dropFirst())
+      guard declared != extents.map(Dimension.known) else { throw error }
+      throw GraftError.usage(
+        "the network takes pictures of shape \(declared.map(\.description)), not \(extents): \(error.message)",
+        hint: "Leave --image-size out, or cut the network further in front with --cut")
+    }
     guard let features = graph.outputs.first else {
       throw GraftError.badData("the trunk has no outputs")
     }

@@ -110,6 +110,29 @@ import Testing
     try Data(contentsOf: URL(fileURLWithPath: run.modelPath))
   }
 
+  /// Convolutions take pictures of any size, whatever the file says; dense layers do not.
+  @Test func trunksTakeOtherSizesWhereTheyCan() throws {
+    var recipe = recipe()
+    recipe.head = "flatten,dense(4,relu),dense(classes)"
+    recipe.phases = [Recipe.Phase(unfreeze: "none", epochs: 1, learningRate: 0.01)]
+    let (first, _) = try run("first", recipe)
+    recipe.model = first.modelPath
+    recipe.imageSize = "24"
+    recipe.cut = "head/dense_1"
+    let error = #expect(throws: GraftError.self) { try run("dense", recipe) }
+    #expect(error?.message.contains("takes pictures of shape [\"3\", \"16\", \"16\"]") == true)
+    #expect(error?.hint?.contains("--image-size") == true)
+    recipe.cut = "block2_conv"
+    let (larger, isDone) = try run("larger", recipe)
+    #expect(isDone)
+    let graph = try ONNXImporter().graph(path: larger.modelPath)
+    let shape = graph[graph.inputs[0]].type?.tensor?.shape
+    #expect(shape?.suffix(3).map(\.known) == [3, 24, 24])
+    let again = try Classifier(ModelLoader().load(larger.modelPath, cache: nil)).evaluate(
+      larger.data.test, classNames: dataset.classNames, batchSize: 5)
+    #expect(try again.confusionMatrix == larger.testResult()?.confusionMatrix)
+  }
+
   @Test func learnsAndExports() throws {
     var recipe = recipe()
     recipe.phases[0].epochs = 40
@@ -236,7 +259,6 @@ import Testing
     expectError("squared_hinge") { $0.loss = "square_hinge" }
     expectError("cutout") { $0.augment = "flip,cutuot(8)" }
     expectError("crop(PIXELS)") { $0.augment = "crop(-1)" }
-    expectError("16") { $0.imageSize = "32" }
     #expect(!FileManager.default.fileExists(atPath: "\(folder)/mistake/recipe.yaml"))
   }
 }
