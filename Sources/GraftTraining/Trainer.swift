@@ -159,14 +159,14 @@ package final class Trainer {
     names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// Copies of the values of all parameters, those of the optimizer's state among them.
-  func state() throws -> [ValueID: Tensor] {
+  /// The values of all parameters, those of the optimizer's state among them, where they lie: the next step changes them.
+  var state: [ValueID: Tensor] {
     var values: [ValueID: Tensor] = [:]
-    for id in names.keys { values[id] = try parameters.tensor(id)?.copied() }
+    for id in names.keys { values[id] = parameters.tensor(id) }
     return values
   }
 
-  /// Takes over values that ``state()`` or ``values()`` gave; their types and shapes are those of the parameters.
+  /// Takes over values that ``state`` or ``values()`` gave; their types and shapes are those of the parameters.
   func restore(_ values: [ValueID: Tensor]) {
     for (id, value) in values {
       guard let tensor = parameters.tensor(id) else { continue }

@@ -44,6 +44,13 @@ package enum NPYFile {
 
   /// The bytes of an NPY file.
   package static func encode(_ tensor: Tensor) throws -> Data {
+    var data = try header(of: tensor)
+    tensor.withUnsafeBytes { data.append(contentsOf: $0) }
+    return data
+  }
+
+  /// What stands in front of the elements.
+  static func header(of tensor: Tensor) throws -> Data {
     guard let code = NPYHeader.code(of: tensor.elementType) else {
       throw GraftError.unsupported("NPY has no elements of type \(tensor.elementType)")
     }
@@ -58,7 +65,6 @@ package enum NPYFile {
     let length = UInt16(header.utf8.count)
     data.append(contentsOf: [UInt8(length & 0xff), UInt8(length >> 8)])
     data.append(contentsOf: header.utf8)
-    tensor.withUnsafeBytes { data.append(contentsOf: $0) }
     return data
   }
 }

@@ -67,11 +67,21 @@ package enum NPZFile {
       throw GraftError(.cannotCreate, "cannot be written", places: [path])
     }
     do {
-      // libzip reads the buffers when it closes the archive; they live until then.
-      let buffers = try arrays.map { NSData(data: try NPYFile.encode($0.tensor)) }
-      for (array, buffer) in zip(arrays, buffers) {
+      // libzip reads headers and elements where they lie when it closes the archive.
+      let headers = try arrays.map { NSData(data: try NPYFile.header(of: $0.tensor)) }
+      for (array, header) in zip(arrays, headers) {
+        let fragments = [
+          zip_buffer_fragment_t(
+            data: UnsafeMutablePointer(
+              mutating: header.bytes.assumingMemoryBound(to: UInt8.self)),
+            length: zip_uint64_t(header.length)),
+          zip_buffer_fragment_t(
+            data: array.tensor.baseAddress.assumingMemoryBound(to: UInt8.self),
+            length: zip_uint64_t(array.tensor.byteCount)),
+        ]
         guard
-          let source = zip_source_buffer(archive, buffer.bytes, zip_uint64_t(buffer.length), 0)
+          let source = zip_source_buffer_fragment(
+            archive, fragments, zip_uint64_t(array.tensor.byteCount > 0 ? 2 : 1), 0)
         else { throw failure(archive, path) }
         let index = zip_file_add(
           archive, "\(array.name).npy", source, zip_flags_t(ZIP_FL_ENC_UTF_8))
@@ -81,7 +91,7 @@ package enum NPZFile {
         }
         zip_set_file_compression(archive, zip_uint64_t(index), ZIP_CM_STORE, 0)
       }
-      try withExtendedLifetime(buffers) {
+      try withExtendedLifetime((headers, arrays)) {
         guard zip_close(archive) == 0 else { throw failure(archive, path) }
       }
     } catch {

@@ -43,14 +43,14 @@ extension FineTuner {
     }
   }
 
-  /// All that continuing the run takes.
+  /// All that continuing the run takes; valid until the next step, which changes the weights where they lie.
   func checkpoint() throws -> Checkpoint {
     var keys = CheckpointKeys(model.graph)
     var tensors: [ValueID: Tensor] = [:]
     for id in changed { tensors[id] = model.graph.constants[id] }
     if let trainer = phase?.trainer {
       keys.add(trainer.parameterNames)
-      tensors.merge(try trainer.state()) { _, trained in trained }
+      tensors.merge(trainer.state) { _, trained in trained }
     }
     var values = tensors.sorted { $0.key < $1.key }.map { (name: keys[$0.key], tensor: $0.value) }
     values += (bestOfPhase ?? [:]).sorted { $0.key < $1.key }.map {
