@@ -9,7 +9,7 @@ final class BoundPlan {
   private let inputShapes: [Shape?]
   private let nodes: [Int]?
   private let contents: [(position: Int, tensor: Tensor)]
-  private let arena: Storage
+  let arena: Storage
   private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let tableCount: Int
   private var arguments: [KernelArguments] = []
@@ -20,9 +20,10 @@ final class BoundPlan {
   private var heapSlots: [Int: [(slot: Int, id: ValueID, byteCount: Int)]] = [:]
   private var heap: [ValueID: RuntimeValue] = [:]
 
+  /// - Parameter memory: of another plan, which never runs while this one does; taken if it is large enough
   init(
     _ plan: Plan, nodes: [Int]?, values: [RuntimeValue], contents: [(Int, Tensor)],
-    parameters: ParameterStore
+    parameters: ParameterStore, memory: Storage?
   ) throws {
     self.plan = plan
     self.nodes = nodes
@@ -31,7 +32,11 @@ final class BoundPlan {
       if case .tensor(let tensor) = value { tensor.shape } else { nil }
     }
     self.contents = contents.map { (position: $0.0, tensor: $0.1) }
-    self.arena = try Storage.heap(byteCount: plan.arenaByteCount)
+    if let memory, memory.byteCount >= plan.arenaByteCount {
+      self.arena = memory
+    } else {
+      self.arena = try Storage.heap(byteCount: plan.arenaByteCount)
+    }
     tableCount = plan.steps.reduce(0) { $0 + $1.inputs.count + $1.outputs.count } + 1
     table = .allocate(capacity: tableCount)
     table.initialize(repeating: nil, count: tableCount)

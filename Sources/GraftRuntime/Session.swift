@@ -142,8 +142,11 @@ package final class Session {
     }
     let plan = try executable.planner.plan(
       nodes: nodes ?? Array(graph.nodes.indices), given: given, inputs: ids, isFirst: depth == 0)
+    // Of the plans for one place in the chain, one runs at a time.
+    let memory = plans[depth].map(\.arena).max { $0.byteCount < $1.byteCount }
     let bound = try BoundPlan(
-      plan, nodes: nodes, values: values, contents: known, parameters: executable.parameters)
+      plan, nodes: nodes, values: values, contents: known, parameters: executable.parameters,
+      memory: memory)
     plans[depth].insert(bound, at: 0)
     return bound
   }
