@@ -4,14 +4,10 @@
 struct Col2Im: Operator {
   static let schema = OperatorSchema("Col2Im", since: [18], inputs: 3...3)
 
-  let strides: [Int]?
-  let pads: [Int]?
-  let dilations: [Int]?
+  private let attributes: SlidingBlocks.Attributes
 
   init(_ attributes: AttributeReader) throws {
-    strides = try attributes.ints("strides")
-    pads = try attributes.ints("pads")
-    dilations = try attributes.ints("dilations")
+    self.attributes = try SlidingBlocks.Attributes(attributes)
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -22,7 +18,8 @@ struct Col2Im: Operator {
     guard shape.count == 3 else {
       throw GraftError.badData("input 0 has rank \(shape.count); expected 3")
     }
-    let blocks = try blocks(image: context.extents(1), block: context.extents(2))
+    let blocks = try SlidingBlocks(
+      attributes, image: context.extents(1), block: context.extents(2))
     let blockSize = blocks.blockSize
     try context.requireShape(0, [.unknown, .unknown, .known(blocks.blockCount)])
     let channels = try shape[1].map { channels in
@@ -36,14 +33,10 @@ struct Col2Im: Operator {
     context.setOutput(0, elementType, result)
   }
 
-  private func blocks(image: Shape, block: Shape) throws -> SlidingBlocks {
-    try SlidingBlocks(
-      image: image, block: block, strides: strides, pads: pads, dilations: dilations)
-  }
-
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let type = try context.input(0).elementType
-    let blocks = try blocks(image: context.integers(1) ?? [], block: context.integers(2) ?? [])
+    let blocks = try SlidingBlocks(
+      attributes, image: context.integers(1) ?? [], block: context.integers(2) ?? [])
     switch type {
     case .float: return try kernel(Float.self, context, blocks)
     case .double: return try kernel(Double.self, context, blocks)

@@ -5,14 +5,10 @@
 struct Col2ImGradient: Operator {
   static let schema = OperatorSchema("Col2ImGradient", domain: "graft", since: [1], inputs: 3...3)
 
-  let strides: [Int]?
-  let pads: [Int]?
-  let dilations: [Int]?
+  private let attributes: SlidingBlocks.Attributes
 
   init(_ attributes: AttributeReader) throws {
-    strides = try attributes.ints("strides")
-    pads = try attributes.ints("pads")
-    dilations = try attributes.ints("dilations")
+    self.attributes = try SlidingBlocks.Attributes(attributes)
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -20,8 +16,7 @@ struct Col2ImGradient: Operator {
     context.setOutput(0, elementType, nil)
     try context.require(0, .floatingPoint)
     let image = try context.extents(1)
-    let blocks = try SlidingBlocks(
-      image: image, block: context.extents(2), strides: strides, pads: pads, dilations: dilations)
+    let blocks = try SlidingBlocks(attributes, image: image, block: context.extents(2))
     try context.requireShape(0, [.unknown, .unknown] + image.map { .known($0) })
     let shape = try context.shape(0)
     let rows = shape[1].map { $0 * blocks.blockSize }
@@ -40,8 +35,7 @@ struct Col2ImGradient: Operator {
     _: Element.Type, _ context: PrepareContext
   ) throws -> PreparedKernel {
     let blocks = try SlidingBlocks(
-      image: context.integers(1) ?? [], block: context.integers(2) ?? [], strides: strides,
-      pads: pads, dilations: dilations)
+      attributes, image: context.integers(1) ?? [], block: context.integers(2) ?? [])
     let planes = try context.input(0).shape[..<2].reduce(1, *)
     let (imageCount, size, count) = (blocks.imageCount, blocks.blockSize, blocks.blockCount)
     return .tasks(planes) { arguments, plane in

@@ -10,15 +10,28 @@ struct SlidingBlocks: Sendable {
     let padding: Int
   }
 
+  /// The attributes that say how.
+  struct Attributes: Sendable {
+    let strides: [Int]?
+    let pads: [Int]?
+    let dilations: [Int]?
+
+    init(_ attributes: AttributeReader) throws {
+      strides = try attributes.ints("strides")
+      pads = try attributes.ints("pads")
+      dilations = try attributes.ints("dilations")
+    }
+  }
+
   let axes: [Axis]
   private let imageStrides: [Int]
 
   /// - Throws: `GraftError` if the attributes do not fit the shapes.
-  init(image: Shape, block: Shape, strides: [Int]?, pads: [Int]?, dilations: [Int]?) throws {
+  init(_ attributes: Attributes, image: Shape, block: Shape) throws {
     let count = image.count
-    let strides = strides ?? Array(repeating: 1, count: count)
-    let dilations = dilations ?? Array(repeating: 1, count: count)
-    let pads = pads ?? Array(repeating: 0, count: 2 * count)
+    let strides = attributes.strides ?? Array(repeating: 1, count: count)
+    let dilations = attributes.dilations ?? Array(repeating: 1, count: count)
+    let pads = attributes.pads ?? Array(repeating: 0, count: 2 * count)
     guard block.count == count, strides.count == count, dilations.count == count,
       pads.count == 2 * count, (strides + dilations + block).allSatisfy({ 1...1 << 31 ~= $0 }),
       (pads + image).allSatisfy({ 0...1 << 31 ~= $0 })

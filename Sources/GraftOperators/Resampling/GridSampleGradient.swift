@@ -26,14 +26,9 @@ struct GridSampleGradient: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let types = Set([try context.input(0).elementType, try context.input(2).elementType])
-    if types == [.float] { return try kernel(Float.self, context) }
-    if types == [.double] { return try kernel(Double.self, context) }
-    let wide: ElementType =
-      types.isSubset(of: Set<ElementType>.halfPrecision.union([.float])) ? .float : .double
-    return try context.converting(types.subtracting([wide]), to: wide) {
-      wide == .float ? try kernel(Float.self, $0) : try kernel(Double.self, $0)
-    }
+    try GridSampling.kernel(
+      context, inputs: [0, 2], float: { try kernel(Float.self, $0) },
+      double: { try kernel(Double.self, $0) })
   }
 
   private func kernel<Element: BinaryFloatingPoint & Sendable>(

@@ -33,6 +33,20 @@ struct GridSampling: Sendable {
     alignsCorners = try attributes.flag("align_corners")
   }
 
+  /// Makes a kernel in the type of these inputs, or in the narrower of float and double that holds all of them.
+  static func kernel(
+    _ context: PrepareContext, inputs: [Int],
+    float: (PrepareContext) throws -> PreparedKernel,
+    double: (PrepareContext) throws -> PreparedKernel
+  ) throws -> PreparedKernel {
+    let types = Set(try inputs.map { try context.input($0).elementType })
+    let isNarrow = types.isSubset(of: Set<ElementType>.halfPrecision.union([.float]))
+    let (wide, make) = isNarrow ? (ElementType.float, float) : (.double, double)
+    let narrower = types.subtracting([wide])
+    return narrower.isEmpty
+      ? try make(context) : try context.converting(narrower, to: wide, make)
+  }
+
   /// Writes the taps of a sample at a normalized coordinate of one axis; returns how many there
   /// are.
   func fill(
