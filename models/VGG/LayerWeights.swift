@@ -86,46 +86,41 @@ struct LayerWeights {
 /// A convolution's kernel as ONNX has it (`[output, input, height, width]`), of one as Keras has it
 /// (`[height, width, input, output]`); both float.
 func convolutionKernel(fromKeras kernel: Tensor) throws -> Tensor {
-  let shape = kernel.shape
-  guard shape.count == 4 else {
-    throw GraftError.badData("a convolution's kernel has the shape \(shape); expected rank 4")
-  }
-  let (tapCount, inputCount, outputCount) = (shape[0] * shape[1], shape[2], shape[3])
-  let result = try Tensor(zeros: .float, shape: [outputCount, inputCount, shape[0], shape[1]])
-  kernel.withUnsafeBytes { source in
-    result.withUnsafeMutableBytes { bytes in
-      let destination = bytes.bindMemory(to: Float.self)
-      var offset = 0
-      for tap in 0..<tapCount {
-        for input in 0..<inputCount {
-          for output in 0..<outputCount {
-            destination[(output * inputCount + input) * tapCount + tap] = source.loadUnaligned(
-              fromByteOffset: offset, as: Float.self)
-            offset += MemoryLayout<Float>.stride
-          }
-        }
-      }
-    }
-  }
-  return result
+  let shape = try kernelShape(kernel)
+  return try reversingAxes(
+    of: kernel, (shape[0] * shape[1], shape[2], shape[3]),
+    to: [shape[3], shape[2], shape[0], shape[1]])
 }
 
-/// The other way round: `[M, C, kH, kW]` to height, width, input channels, output channels.
+/// The other way round.
 func kerasKernel(ofConvolution kernel: Tensor) throws -> Tensor {
-  let shape = kernel.shape
-  guard shape.count == 4 else {
-    throw GraftError.badData("a convolution's kernel has the shape \(shape); expected rank 4")
+  let shape = try kernelShape(kernel)
+  return try reversingAxes(
+    of: kernel, (shape[0], shape[1], shape[2] * shape[3]),
+    to: [shape[2], shape[3], shape[1], shape[0]])
+}
+
+private func kernelShape(_ kernel: Tensor) throws -> Shape {
+  guard kernel.shape.count == 4 else {
+    throw GraftError.badData(
+      "a convolution's kernel has the shape \(kernel.shape); expected rank 4")
   }
-  let (outputCount, inputCount, tapCount) = (shape[0], shape[1], shape[2] * shape[3])
-  let result = try Tensor(zeros: .float, shape: [shape[2], shape[3], inputCount, outputCount])
-  kernel.withUnsafeBytes { source in
+  return kernel.shape
+}
+
+/// `[A, B, C]` as `[C, B, A]`: height and width are one axis, first in Keras and last in ONNX.
+private func reversingAxes(
+  of tensor: Tensor, _ extents: (Int, Int, Int), to shape: Shape
+) throws -> Tensor {
+  let result = try Tensor(zeros: .float, shape: shape)
+  tensor.withUnsafeBytes { source in
     result.withUnsafeMutableBytes { bytes in
       let destination = bytes.bindMemory(to: Float.self)
       var offset = 0
-      for output in 0..<outputCount {
-        for input in 0..<inputCount {
-          for tap in 0..<tapCount {
-            destination[(tap * inputCount + input) * outputCount + output] = source.loadUnaligned(
+      for a in 0..<extents.0 {
+        for b in 0..<extents.1 {
+          for c in 0..<extents.2 {
+            destination[(c * extents.1 + b) * extents.0 + a] = source.loadUnaligned(
               fromByteOffset: offset, as: Float.self)
             offset += MemoryLayout<Float>.stride
           }
