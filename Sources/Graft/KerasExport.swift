@@ -63,7 +63,7 @@ package enum KerasExport {
     _ kernel: Tensor, behind input: ValueID?, in graph: Graph, _ producers: [ValueID: Int]
   ) throws -> Tensor {
     guard let flatten = input.flatMap({ producers[$0] }).map({ graph.nodes[$0] }),
-      flatten.qualifiedType == "Flatten",
+      ["Flatten", "Reshape"].contains(flatten.qualifiedType),
       let shape = flatten.inputs[0].flatMap({ graph[$0].type?.tensor?.shape }), shape.count == 4
     else { return kernel }
     guard let channels = shape[1].known, let height = shape[2].known, let width = shape[3].known,

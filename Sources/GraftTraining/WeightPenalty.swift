@@ -19,10 +19,17 @@ package struct WeightPenalty: Sendable, Hashable {
 
   /// - Throws: `GraftError` if it is not of the form of ``text``.
   init(text: String) throws {
-    var call = try NamedCall("penalty(\(text))")
-    self.init(
-      l1: Float(try call.take("l1", default: 0)), l2: Float(try call.take("l2", default: 0)))
-    try call.requireNoMore(known: ["l1=", "l2="])
+    do {
+      var call = try NamedCall("penalty(\(text))")
+      let range = 0...Double(Float.greatestFiniteMagnitude)
+      self.init(
+        l1: Float(try call.take("l1", default: 0, in: range)),
+        l2: Float(try call.take("l2", default: 0, in: range)))
+      try call.requireNoMore(known: ["l1=", "l2="])
+    } catch let error as GraftError {
+      throw GraftError.badData(
+        "the metadata '\(WeightPenalty.mark)' states no penalty: \(error.message)")
+    }
   }
 
   /// The loss with the penalty on one parameter in it.

@@ -3,6 +3,8 @@
 import collections
 import json
 import pathlib
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -146,6 +148,20 @@ class Exports(unittest.TestCase):
         kernel = next(t for t in model.graph.initializer if t.name == "head/dense_1/kernel")
         self.assertGreater(1e-2 * (numpy_helper.to_array(kernel) ** 2).sum(), 1e-3)
 
+    def test_penalties_that_make_no_sense(self):
+        for text in ["l2=-1", "l2=nan", "l2=1e300", "l2=", "l3=1", "(((", "1,2"]:
+            model = onnx.load(self.path / "float32" / "training.onnx")
+            (entry,) = [
+                entry for node in model.graph.node for entry in node.metadata_props if entry.key == "graft.penalty"
+            ]  # fmt: skip
+            entry.value = text
+            onnx.save(model, self.path / "lies.onnx")
+            result = self.graft(
+                "finetune", "pictures.npz", "--model", "lies.onnx", "--head", "keep", "--batch-size", 16, "--output", "none")
+            self.assertEqual(result.returncode, 65, f"{text}: {result.stderr}")
+            self.assertIn("graft.penalty", result.stderr)
+            self.assertFalse((self.path / "none").exists())
+
     def test_heads_that_do_not_fit(self):
         np.savez(self.path / "two.npz", x=self.pictures, y=np.arange(60, dtype=np.uint8) % 2)
         for data, arguments, part in [
@@ -220,6 +236,20 @@ class KerasWeights(unittest.TestCase):
         model = onnx.load(self.path / "trunk.onnx")
         for tensor in model.graph.initializer:
             np.testing.assert_array_equal(numpy_helper.to_array(tensor), self.tensors[tensor.name])
+
+    def test_full_disks_leave_the_old_file(self):
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        (self.path / "old.h5").write_bytes(b"what was there")
+        result = subprocess.run(
+            [interop.GRAFT, "convert", "run/model.onnx", "old.h5"], capture_output=True, text=True, cwd=self.path,
+            preexec_fn=limit)  # fmt: skip
+        self.assertEqual(result.returncode, 74, result.stderr)
+        self.assertIn("old.h5", result.stderr)
+        self.assertEqual((self.path / "old.h5").read_bytes(), b"what was there")
+        self.assertEqual(list(self.path.glob("*.tmp")), [])
 
     def test_what_keras_does_not_know(self):
         result = self.run_graft("convert", "cifar10", "cifar10.h5", code=69)

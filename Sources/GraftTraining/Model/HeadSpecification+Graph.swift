@@ -106,7 +106,9 @@ extension HeadSpecification {
         built.weights += weights
       }
       if let text = node.metadata[WeightPenalty.mark], let first = weights.first {
-        built.penalties[first] = try WeightPenalty(text: text)
+        built.penalties[first] = try withPlace(graph.label(node)) {
+          try WeightPenalty(text: text)
+        }
       }
     }
     return built
