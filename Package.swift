@@ -121,7 +121,7 @@ let package = Package(
     tests(
       "GraftTrainingTests", exclude: ["Fixtures"], ["GraftTraining", "GraftRuntime", "GraftData"]),
     tests("GraftGradientTests", ["GraftRuntime", "GraftONNX", "GraftData"]),
-    tests("GraftTests", ["Graft"]),
+    tests("GraftTests", exclude: ["Fixtures"], ["Graft"]),
     tests(
       "GraftFuzzTests",
       ["Graft", "GraftData", "GraftONNX", "GraftRuntime", "DataFixtures", protobuf]),

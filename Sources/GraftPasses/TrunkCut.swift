@@ -6,7 +6,9 @@ extension Graph {
   /// - Throws: `GraftError` that names the nearest names, if there is none such.
   package func cutTrunk(at name: String?) throws -> Graph {
     var graph = self
-    let end = try name.map { try value(named: $0) } ?? lastFeatures()
+    // Weights behind Identity are weights.
+    _ = try ConstantFolding.run(&graph)
+    let end = try name.map { try graph.value(named: $0) } ?? graph.lastFeatures()
     graph.outputs = [end]
     _ = try DeadNodeElimination.run(&graph)
     guard graph.nodes.contains(where: { !$0.inputs.isEmpty }) else {

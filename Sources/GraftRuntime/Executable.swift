@@ -43,6 +43,10 @@ package final class Executable: Sendable {
     parameters: ParameterStore? = nil
   ) throws {
     try graph.requireSupportedOperators()
+    let updated = Set(graph.updates.map(\.parameter))
+    guard updated.count == graph.updates.count, updated.isSubset(of: graph.parameters.keys) else {
+      throw GraftError(.software, "an update of no parameter, or a second one of the same")
+    }
     var lowered = graph
     let compilation = options.optimizes ? compilation : nil
     if let found = compilation?.found {

@@ -67,7 +67,12 @@ extension Graph {
     nodes[index].attributes["training_mode"] = .int(1)
     nodes[index].outputs = [node.outputs.first ?? nil]
     for statistic in [mean, variance] {
-      if let tensor = constants.removeValue(forKey: statistic) { parameters[statistic] = tensor }
+      guard let tensor = constants.removeValue(forKey: statistic) else {
+        throw GraftError(
+          .unavailable, "the running statistics of a normalization are no weights of its own",
+          places: [label(node)], hint: "Leave its scale out of what is trained (--unfreeze)")
+      }
+      parameters[statistic] = tensor
       let newValue = addValue(name: "\(self[statistic].name)/new")
       nodes[index].outputs.append(newValue)
       updates.append(ParameterUpdate(parameter: statistic, newValue: newValue))
