@@ -7,6 +7,7 @@ extension BlockedLayoutRewriter {
     case "MaxPoolGradient": try convertMaxPoolGradient(node)
     case "ReluGradient": convertReluGradient(node)
     case "ReduceSum": try convertChannelSum(node)
+    case "ClipGradient": convertClipGradient(node)
     case "BatchNormalizationGradient": convertNormalizationGradient(node)
     default: nil
     }
@@ -19,8 +20,17 @@ extension BlockedLayoutRewriter {
   private mutating func convertInputGradient(_ node: Node) throws -> Node? {
     let attributes = AttributeReader(node.attributes)
     guard node.inputs.count >= 2, let arriving = node.inputs[0], let weights = node.inputs[1],
-      let output = node.outputs[0], let shape = weightShape(weights),
-      try attributes.int("group", default: 1) == 1,
+      let output = node.outputs[0], let shape = weightShape(weights)
+    else { return nil }
+    let groupCount = try attributes.int("group", default: 1)
+    if groupCount > 1, shape[0] == groupCount, shape[1] == 1, isBlocked(arriving) {
+      var converted = node
+      converted.operatorType = "BlockedDepthwiseInputGradient"
+      converted.inputs[0] = requireBlocked(arriving, channels: groupCount)
+      converted.outputs = [makeBlocked(of: output, channels: groupCount)]
+      return converted
+    }
+    guard groupCount == 1,
       try attributes.ints("strides")?.allSatisfy({ $0 == 1 }) ?? true,
       ["NOTSET", "VALID"].contains(try attributes.string("auto_pad") ?? "NOTSET")
     else { return nil }
@@ -62,13 +72,17 @@ extension BlockedLayoutRewriter {
     guard node.inputs.count >= 2, let image = node.inputs[0], let arriving = node.inputs[1],
       let shape = try weightShape(ofGradient: node), shape.count == 4, shape.elementCount > 0,
       graph[image].type?.tensor?.elementType == .float,
-      try AttributeReader(node.attributes).int("group", default: 1) == 1,
       isBlocked(image) || isBlocked(arriving)
     else { return nil }
+    let groupCount = try AttributeReader(node.attributes).int("group", default: 1)
+    let isDepthwise = groupCount > 1 && shape[0] == groupCount && shape[1] == 1
+    guard groupCount == 1 || isDepthwise else { return nil }
     var converted = node
-    converted.operatorType = "BlockedConvWeightGradient"
+    converted.operatorType =
+      isDepthwise ? "BlockedDepthwiseWeightGradient" : "BlockedConvWeightGradient"
     converted.inputs = [
-      requireBlocked(image, channels: shape[1]), requireBlocked(arriving, channels: shape[0]),
+      requireBlocked(image, channels: shape[1] * groupCount),
+      requireBlocked(arriving, channels: shape[0]),
     ]
     converted.attributes["weights_shape"] = .ints(shape)
     return converted
@@ -96,6 +110,17 @@ extension BlockedLayoutRewriter {
       requireBlocked(arriving, channels: form.channels),
       requireBlocked(result, channels: form.channels),
     ]
+    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    return converted
+  }
+
+  private mutating func convertClipGradient(_ node: Node) -> Node? {
+    guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
+      let form = blocked[arriving] ?? blocked[result]
+    else { return nil }
+    var converted = node
+    converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
+    converted.inputs[1] = requireBlocked(result, channels: form.channels)
     converted.outputs = [makeBlocked(of: output, channels: form.channels)]
     return converted
   }

@@ -106,7 +106,7 @@ struct BlockedLayoutRewriter {
     case ("", "Concat"): return try convertConcat(node)
     case ("", "ReduceSum"), ("graft", "ConvolutionInputGradient"),
       ("graft", "ConvolutionWeightGradient"), ("graft", "MaxPoolGradient"),
-      ("graft", "ReluGradient"), ("graft", "BatchNormalizationGradient"):
+      ("graft", "ReluGradient"), ("graft", "ClipGradient"), ("graft", "BatchNormalizationGradient"):
       return try convertGradient(node)
     case ("", let type) where BlockedElementwise.unary.contains(type): return convertUnary(node)
     case ("", let type) where BlockedElementwise.variadic.contains(type):
@@ -139,7 +139,7 @@ struct BlockedLayoutRewriter {
     let isPlanar =
       groups == 1 && blocked[image] == nil && perGroup <= BlockedLayoutRewriter.fewChannels
     if isDepthwise {
-      guard blocked[image] != nil, graph.constant(node.inputs[1]) != nil else { return nil }
+      guard blocked[image] != nil else { return nil }
     } else {
       guard BlockedConv.accepts(weights: weights, groupCount: groups, isPlanar: isPlanar),
         groups == 1 || graph.constant(node.inputs[1]) != nil

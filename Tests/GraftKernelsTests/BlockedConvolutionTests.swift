@@ -112,6 +112,22 @@ extension ConvolutionCase {
     ]
   }
 
+  static func depthwise(count: Int, seed: UInt64) -> [ConvolutionCase] {
+    var generator = SeededGenerator(seed: seed)
+    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    return (0..<count).map { _ in
+      var result = ConvolutionCase(images: pick(1...3), groups: pick(2...40), channels: 1, rows: 1)
+      result.kernel = pick(0...1) == 0 ? [3, 3] : [pick(1...5), pick(1...5)]
+      result.strides = pick(0...1) == 0 ? [1, 1] : [pick(1...3), pick(1...3)]
+      result.dilations = pick(0...2) > 0 ? [1, 1] : [pick(1...2), pick(1...2)]
+      result.pads = (0..<4).map { _ in pick(0...3) }
+      result.spatial = (0..<2).map { axis in
+        pick((result.kernel[axis] - 1) * result.dilations[axis] + 1...20)
+      }
+      return result
+    }
+  }
+
   static func randomBlocked(count: Int, seed: UInt64) -> [ConvolutionCase] {
     var generator = SeededGenerator(seed: seed)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }

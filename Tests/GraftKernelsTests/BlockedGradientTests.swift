@@ -53,6 +53,27 @@ import Testing
       ])
   }
 
+  /// Each channel has a kernel of its own. What the lanes hold that fill up the last block reaches no other.
+  @Test(arguments: ConvolutionCase.depthwise(count: 40, seed: 27))
+  func depthwise(_ example: ConvolutionCase) throws {
+    var generator = SeededGenerator(seed: 28)
+    let image = try generator.tensor(.float, example.imageShape)
+    let gradient = try generator.tensor(.float, example.outputShape)
+    let weights = try generator.tensor(.float, example.weightShape)
+    var attributes = example.attributes
+    let shape = try Tensor(
+      example.imageShape.map(Int64.init), shape: [example.imageShape.count])
+    try expect(
+      try example.imageGradient(gradient, weights).blocked(), from: "BlockedDepthwiseInputGradient",
+      domain: "graft", attributes: attributes,
+      inputs: [try gradient.blocked(), weights, shape])
+    attributes["weights_shape"] = .ints(example.weightShape)
+    try expect(
+      try example.weightGradient(gradient, image), from: "BlockedDepthwiseWeightGradient",
+      domain: "graft", attributes: attributes,
+      inputs: [try image.blocked(fill: .infinity), try gradient.blocked(fill: .nan)])
+  }
+
   /// Against the pool of ordinary images, bit by bit.
   @Test func maximumPools() throws {
     var generator = SeededGenerator(seed: 25)

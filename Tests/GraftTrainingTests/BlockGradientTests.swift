@@ -4,12 +4,13 @@ import Testing
 /// Gradients of whole blocks against what PyTorch found.
 @Suite struct BlockGradientTests {
   /// In float the blocks run in the blocked layout, by Winograd's method; in double as they stand.
-  @Test(arguments: [ElementType.float, .double], ["vgg", "residual", "encoder"])
+  @Test(arguments: [ElementType.float, .double], ["vgg", "residual", "inverted", "encoder"])
   func gradientsAreThoseOfPyTorch(_ type: ElementType, _ name: String) throws {
     var block = try Block(name, type)
     switch name {
     case "vgg": try block.appendVGG()
     case "residual": try block.appendResidual()
+    case "inverted": try block.appendInverted()
     default: try block.appendEncoder()
     }
     let tolerance = type == .float ? 2e-5 : 1e-6
@@ -77,29 +78,42 @@ private struct Block {
       "MaxPool", [y], attributes: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])])
   }
 
+  /// A convolution and the normalization of the same number.
+  private mutating func normalized(
+    _ input: ValueID, _ convolution: String, _ norm: String, stride: Int = 1, pad: Int = 0,
+    groupCount: Int = 1
+  ) throws -> ValueID {
+    let sum = graph.addNode(
+      "Conv", [input, try value("\(convolution).weight")],
+      attributes: [
+        "strides": .ints([stride, stride]), "pads": .ints([pad, pad, pad, pad]),
+        "group": .int(groupCount),
+      ])
+    let channels = try Fixtures.blocks.tensor("\(name)/in/\(norm).bias").shape
+    let inputs = [
+      sum, try value("\(norm).weight"), try value("\(norm).bias"),
+      try constant(0, shape: channels), try constant(1, shape: channels),
+    ]
+    return graph.addNode(
+      "BatchNormalization", inputs, attributes: ["training_mode": .int(1)], outputCount: 3)[0]
+  }
+
   mutating func appendResidual() throws {
-    func normalized(_ input: ValueID, _ convolution: String, _ norm: String, stride: Int, pad: Int)
-      throws -> ValueID
-    {
-      let weights = try value("\(convolution).weight")
-      let sum = graph.addNode(
-        "Conv", [input, weights],
-        attributes: [
-          "strides": .ints([stride, stride]), "pads": .ints([pad, pad, pad, pad]),
-        ])
-      let channels = try Fixtures.blocks.tensor("residual/in/\(norm).bias").shape
-      let inputs = [
-        sum, try value("\(norm).weight"), try value("\(norm).bias"),
-        try constant(0, shape: channels), try constant(1, shape: channels),
-      ]
-      return graph.addNode(
-        "BatchNormalization", inputs, attributes: ["training_mode": .int(1)], outputCount: 3)[0]
-    }
     let first = try normalized(y, "conv1", "norm1", stride: 2, pad: 1)
     let relu = graph.addNode("Relu", [first])
-    let second = try normalized(relu, "conv2", "norm2", stride: 1, pad: 1)
-    let shortcut = try normalized(y, "shortcut", "norm3", stride: 2, pad: 0)
+    let second = try normalized(relu, "conv2", "norm2", pad: 1)
+    let shortcut = try normalized(y, "shortcut", "norm3", stride: 2)
     y = graph.addNode("Relu", [graph.addNode("Add", [second, shortcut])])
+  }
+
+  /// Each channel has a kernel of its own in the second and fourth convolution.
+  mutating func appendInverted() throws {
+    let (low, high) = (try constant(0), try constant(1))
+    func clipped(_ input: ValueID) -> ValueID { graph.addNode("Clip", [input, low, high]) }
+    let first = clipped(try normalized(y, "conv1", "norm1"))
+    let second = clipped(try normalized(first, "conv2", "norm2", pad: 1, groupCount: 34))
+    let sum = graph.addNode("Add", [y, try normalized(second, "conv3", "norm3")])
+    y = clipped(try normalized(sum, "conv4", "norm4", stride: 2, pad: 1, groupCount: 16))
   }
 
   /// Normalization behind each half, two heads of four numbers.

@@ -4,7 +4,7 @@
 
 Needs torch. Computed in double from values that are floats; everything is seeded, and the file is the same for every run.
 
-    blocks.npz  for each BLOCK (vgg, residual, encoder): BLOCK/in/NAME, the input `x`, the weights of the sum that is the
+    blocks.npz  for each BLOCK (vgg, residual, encoder, inverted): BLOCK/in/NAME, the input `x`, the weights of the sum that is the
                 loss, `loss_weight`, and all parameters; BLOCK/out/y, and BLOCK/gradient/NAME
 """
 
@@ -48,6 +48,25 @@ class ResidualBlock(nn.Module):
         return functional.relu(y + self.norm3(self.shortcut(x)))
 
 
+class InvertedResidualBlock(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(16, 34, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(34)
+        self.conv2 = nn.Conv2d(34, 34, 3, padding=1, groups=34, bias=False)
+        self.norm2 = nn.BatchNorm2d(34)
+        self.conv3 = nn.Conv2d(34, 16, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(16)
+        self.conv4 = nn.Conv2d(16, 16, 3, stride=2, padding=1, groups=16, bias=False)
+        self.norm4 = nn.BatchNorm2d(16)
+
+    def forward(self, x):
+        y = functional.hardtanh(self.norm1(self.conv1(x)), 0, 1)
+        y = functional.hardtanh(self.norm2(self.conv2(y)), 0, 1)
+        y = x + self.norm3(self.conv3(y))
+        return functional.hardtanh(self.norm4(self.conv4(y)), 0, 1)
+
+
 BLOCKS = {
     "vgg": (VGGBlock(), (2, 3, 10, 8)),
     "residual": (ResidualBlock(), (3, 16, 8, 6)),
@@ -55,6 +74,7 @@ BLOCKS = {
         nn.TransformerEncoderLayer(8, 2, 16, dropout=0, activation="gelu", batch_first=True),
         (2, 5, 8),
     ),
+    "inverted": (InvertedResidualBlock(), (3, 16, 9, 6)),
 }
 
 

@@ -55,6 +55,10 @@ TARGET static void NAME(relu_gradient)(const float *left, const float *right, fl
                                        int64_t count)
     ROW_LOOP(float, left[i], right[i], r > 0 ? l : 0)
 
+TARGET static void NAME(clip_gradient)(const float *left, const float *right, float low, float high,
+                                       float *result, int64_t count)
+    ROW_LOOP(float, left[i], right[i], ((r > low) & (r < high)) ? l : 0)
+
 #define ENTRY(name) \
   .name = {NAME(name##_vector_vector), NAME(name##_vector_scalar), NAME(name##_scalar_vector)}
 
@@ -74,6 +78,7 @@ static const graft_binary_table NAME(table) = {
     .add_scaled = NAME(add_scaled),
     .select_32 = NAME(select_32),
     .relu_gradient = NAME(relu_gradient),
+    .clip_gradient = NAME(clip_gradient),
 };
 
 #undef ENTRY

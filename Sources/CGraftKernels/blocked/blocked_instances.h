@@ -34,6 +34,7 @@ static TARGET void pool_squares(
 }
 #include "affine_template.h"
 #include "depthwise_template.h"
+#include "depthwise_gradient_template.h"
 #include "normalization_template.h"
 #include "pool_template.h"
 #include "pool_gradient_template.h"
@@ -62,6 +63,8 @@ const graft_blocked_table TABLE(graft_blocked) = {
             .average_pool = average_pool,
             .global_average_pool = global_average_pool,
             .convolve_depthwise = convolve_depthwise,
+            .add_depthwise_weight_gradient = add_depthwise_weight_gradient,
+            .depthwise_input_gradient = depthwise_input_gradient,
             .scale_positions = scale_positions,
             .divide_responses = divide_responses,
             .gather_channels = gather_channels,

@@ -35,6 +35,9 @@ typedef struct {
                     uint32_t *result, int64_t count);
   /// right > 0 ? left : 0
   graft_binary_f32 relu_gradient;
+  /// low < right < high ? left : 0
+  void (*clip_gradient)(const float *left, const float *right, float low, float high,
+                        float *result, int64_t count);
 } graft_binary_table;
 
 /// The kernels for an instruction set, one of `GRAFT_ISA_…`.

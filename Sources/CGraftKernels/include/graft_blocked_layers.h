@@ -26,6 +26,13 @@ typedef struct {
   graft_activation activation;
 } graft_blocked_depthwise;
 
+/// One plane of such a convolution, for its gradients. The axes are those of the convolution.
+typedef struct {
+  graft_conv_axis height, width;
+  const float *input;
+  const float *output_gradient;
+} graft_blocked_depthwise_gradient;
+
 /// Division by (bias + factor * sum of squares)^beta, the sum over the channels from `before` in
 /// front of one to `after` behind it.
 typedef struct {
@@ -61,6 +68,13 @@ typedef struct {
   /// Computes some rows of a depthwise convolution's output.
   void (*convolve_depthwise)(
       const graft_blocked_depthwise *problem, ptrdiff_t first_row, ptrdiff_t row_count);
+  /// Adds a plane's part of the weights' gradient to `gradient`, 16 for each tap.
+  void (*add_depthwise_weight_gradient)(
+      const graft_blocked_depthwise_gradient *problem, float *gradient);
+  /// Computes some rows of the input's gradient; the input itself is not read. `weights` are 16 for each tap.
+  void (*depthwise_input_gradient)(
+      const graft_blocked_depthwise_gradient *problem, const float *weights, ptrdiff_t first_row,
+      ptrdiff_t row_count, float *gradient);
   /// y = activation(x * scale + shift) for `count` positions of one plane, with 16 scales and
   /// shifts. `y` may be `x`.
   void (*scale_positions)(

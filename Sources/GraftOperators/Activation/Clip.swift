@@ -77,7 +77,10 @@ struct Clip: Operator {
 
   /// The gradient passes where nothing was cut off.
   func gradient(_ builder: inout GradientBuilder) throws {
-    try builder.setGradient(.select(.isEqual(.x, .y), .dy, 0))
+    guard builder.needs(0) else { return }
+    let inputs = [try builder.outputGradient(), try builder.output(0)]
+    builder.setInputGradient(
+      0, builder.add("ClipGradient", domain: "graft", inputs + builder.node.inputs.dropFirst()))
   }
 
   static var examples: [OperatorExample] {

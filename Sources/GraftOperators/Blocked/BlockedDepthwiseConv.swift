@@ -42,15 +42,7 @@ struct BlockedDepthwiseConv: Operator {
     let kernel = try context.input(1).shape
     let output = try context.output(0)
     guard output.elementCount > 0 else { return .tasks(0) { _, _ in } }
-    func axis(_ index: Int) -> graft_conv_axis {
-      let (input, taps) = (shape[index + 2], kernel[index + 2])
-      return graft_conv_axis(
-        input: input, output: output.shape[index + 2], taps: taps,
-        stride: attributes.stride(index),
-        first: -attributes.padding(index, rank: 2, input: input, kernel: taps).begin,
-        tap_step: attributes.dilation(index))
-    }
-    let (height, width) = (axis(0), axis(1))
+    let (height, width) = attributes.axes(image: shape, weights: kernel, output: output.shape)
     let activation = activation.parameters
     let layers = context.blockedLayers
     let blocks = shape[1]
@@ -108,5 +100,21 @@ struct BlockedDepthwiseConv: Operator {
         inputs: [image, .floats((1...18).map(Float.init), [2, 1, 3, 3])],
         outputs: [.blocks([17, 23, 131, 149], [1, 2, 1, 2])]),
     ]
+  }
+}
+
+extension ConvolutionAttributes {
+  /// The two axes of a convolution, as depthwise kernels take them.
+  func axes(
+    image: Shape, weights: Shape, output: Shape
+  ) -> (height: graft_conv_axis, width: graft_conv_axis) {
+    func axis(_ index: Int) -> graft_conv_axis {
+      let (input, taps) = (image[index + 2], weights[index + 2])
+      return graft_conv_axis(
+        input: input, output: output[index + 2], taps: taps, stride: stride(index),
+        first: -padding(index, rank: 2, input: input, kernel: taps).begin,
+        tap_step: dilation(index))
+    }
+    return (axis(0), axis(1))
   }
 }
