@@ -104,6 +104,7 @@ struct BlockedLayoutRewriter {
     case ("", "LRN"): return convertLRN(node)
     case ("graft", "Recomputed"): return follow(node, as: "Recomputed")
     case ("", "Concat"): return try convertConcat(node)
+    case ("", "Split"): return try convertSplit(node)
     case ("", "ReduceSum"), ("graft", "ConvolutionInputGradient"),
       ("graft", "ConvolutionWeightGradient"), ("graft", "MaxPoolGradient"),
       ("graft", "ReluGradient"), ("graft", "ClipGradient"), ("graft", "BatchNormalizationGradient"):
@@ -202,6 +203,44 @@ struct BlockedLayoutRewriter {
       makeBlocked(of: output, channels: forms.reduce(0) { $0 + $1.channels })
     ]
     return converted
+  }
+
+  /// Parts of whole blocks of channels, such as the gradients of what was concatenated.
+  private mutating func convertSplit(_ node: Node) throws -> Node? {
+    guard let form = node.inputs[0].flatMap({ blocked[$0] }),
+      try AttributeReader(node.attributes).int("axis", default: 0) == 1
+    else { return nil }
+    guard let channels = try channelCounts(ofParts: node), channels.count == node.outputs.count,
+      channels.reduce(0, +) == form.channels,
+      channels.dropLast().allSatisfy({ $0 % channelBlock == 0 })
+    else { return nil }
+    var converted = node
+    let counts = channels.map { Int64(blockCount($0)) }
+    converted.inputs = [form.value, graph.addConstant(try Tensor(counts, shape: [counts.count]))]
+    converted.outputs = zip(node.outputs, channels).map { output, channels in
+      output.map { makeBlocked(of: $0, channels: channels) }
+    }
+    converted.attributes["num_outputs"] = nil
+    return converted
+  }
+
+  /// How many channels the outputs of a Split have: a constant says so, or they are those of other values.
+  private func channelCounts(ofParts node: Node) throws -> [Int]? {
+    guard node.inputs.count > 1, let id = node.inputs[1] else { return nil }
+    if let constant = graph.constant(id) { return try constant.integers() }
+    func producer(_ id: ValueID?) -> Node? {
+      nodes.last { node in id.map { node.outputs.contains($0) } ?? false }
+    }
+    guard let concat = producer(id), concat.qualifiedType == "Concat" else { return nil }
+    let counts = try concat.inputs.compactMap { input -> Int? in
+      guard let shape = producer(input), shape.qualifiedType == "Shape",
+        try AttributeReader(shape.attributes).int("start") == 1,
+        try AttributeReader(shape.attributes).int("end") == 2,
+        let value = shape.inputs[0]
+      else { return nil }
+      return graph[value].type?.tensor?.shape?[1].known
+    }
+    return counts.count == concat.inputs.count ? counts : nil
   }
 
   /// An operator of one computed input that treats all elements alike: its settings stay.

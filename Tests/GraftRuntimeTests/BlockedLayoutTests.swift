@@ -134,6 +134,22 @@ import Testing
       ])
   }
 
+  @Test func partsOfWholeBlocksAreSplit() throws {
+    func operators(_ sizes: [Int64]) throws -> [String] {
+      var fixture = Fixture()
+      let value = try fixture.convolution(fixture.x, 20, 52)
+      let split = fixture.graph.addConstant(try Tensor(sizes, shape: [sizes.count]))
+      let parts = fixture.graph.addNode(
+        "Split", [value, split], attributes: ["axis": .int(1)], outputCount: sizes.count)
+      return try fixture.operatorsAfterComparing(parts)
+    }
+    #expect(
+      try operators([32, 20]) == [
+        "ToBlocked", "BlockedConv", "Split", "FromBlocked", "FromBlocked",
+      ])
+    #expect(try operators([20, 32]) == ["ToBlocked", "BlockedConv", "FromBlocked", "Split"])
+  }
+
   @Test func channelsThatFillNoBlocksAreNotConcatenated() throws {
     var fixture = Fixture()
     let left = try fixture.convolution(fixture.x, 20, 24)
