@@ -217,6 +217,7 @@ package enum OperatorCatalog {
     BlockedLRN.self,
     BlockedMaxPool.self,
     BlockedMaxPoolGradient.self,
+    BlockedZeroInsertion.self,
     FromBlocked.self,
     ToBlocked.self,
   ]

@@ -13,50 +13,7 @@ extension BlockedLayoutRewriter {
     }
   }
 
-  private func isBlocked(_ id: ValueID?) -> Bool { id.map { blocked[$0] != nil } ?? false }
-
-  /// The gradient of a convolution's image without strides is a convolution of the arriving gradient with the weights
-  /// turned around.
-  private mutating func convertInputGradient(_ node: Node) throws -> Node? {
-    let attributes = AttributeReader(node.attributes)
-    guard node.inputs.count >= 2, let arriving = node.inputs[0], let weights = node.inputs[1],
-      let output = node.outputs[0], let shape = weightShape(weights)
-    else { return nil }
-    let groupCount = try attributes.int("group", default: 1)
-    if groupCount > 1, shape[0] == groupCount, shape[1] == 1, isBlocked(arriving) {
-      var converted = node
-      converted.operatorType = "BlockedDepthwiseInputGradient"
-      converted.inputs[0] = requireBlocked(arriving, channels: groupCount)
-      converted.outputs = [makeBlocked(of: output, channels: groupCount)]
-      return converted
-    }
-    guard groupCount == 1,
-      try attributes.ints("strides")?.allSatisfy({ $0 == 1 }) ?? true,
-      ["NOTSET", "VALID"].contains(try attributes.string("auto_pad") ?? "NOTSET")
-    else { return nil }
-    let dilations = try attributes.ints("dilations") ?? [1, 1]
-    let pads = try attributes.ints("pads") ?? [0, 0, 0, 0]
-    let turned: [Int] = pads.enumerated().map { index, pad in
-      let axis = index % 2
-      return (shape[2 + axis] - 1) * dilations[axis] - pad
-    }
-    guard turned.allSatisfy({ $0 >= 0 }) else { return nil }
-    let transposed = [shape[1], shape[0], shape[2], shape[3]]
-    guard BlockedConv.accepts(weights: transposed, groupCount: 1, isPlanar: false) else {
-      return nil
-    }
-    let kernel = graph.addValue(
-      name: "\(graph[weights].name)/transposed",
-      type: .tensor(TensorType(.float, [Dimension](transposed))))
-    let image = requireBlocked(arriving, channels: shape[0])
-    nodes.append(
-      Node(
-        operatorType: "TransposedKernel", domain: "graft", inputs: [weights], outputs: [kernel]))
-    return Node(
-      name: node.name, operatorType: "BlockedConv", domain: "graft", inputs: [image, kernel],
-      outputs: [makeBlocked(of: output, channels: shape[1])],
-      attributes: ["pads": .ints(turned), "dilations": .ints(dilations)])
-  }
+  func isBlocked(_ id: ValueID?) -> Bool { id.map { blocked[$0] != nil } ?? false }
 
   /// The third input says which shape the weights have: a constant, or the Shape of a parameter.
   private func weightShape(ofGradient node: Node) throws -> Shape? {
