@@ -149,6 +149,27 @@ void graft_direct_convolve(
             graft_weight_floats(p->product, graft_direct_weight_offset(p, panel)));
 }
 
+/// Packs a panel of weights that all inputs meet: reads what lies together, and writes to few rows at a time.
+static void pack_dense(
+    const graft_direct_problem *p, const graft_unaligned_float *weights, ptrdiff_t first,
+    ptrdiff_t width, float *target) {
+  const ptrdiff_t part_size = part_channels(p);
+  const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
+  for (ptrdiff_t channel = 0; channel < p->input_channels; channel += part_size) {
+    const ptrdiff_t count = smaller(part_size, p->input_channels - channel);
+    if (count < part_size || first + width > p->output_channels)
+      memset(target, 0, (size_t)(tap_count * part_size * width) * sizeof(float));
+    for (ptrdiff_t j = 0; j < smaller(width, p->output_channels - first); j++) {
+      const graft_unaligned_float *source =
+          weights + ((first + j) * p->input_channels + channel) * tap_count;
+      for (ptrdiff_t i = 0; i < count; i++)
+        for (ptrdiff_t tap = 0; tap < tap_count; tap++)
+          target[(tap * part_size + i) * width + j] = *source++;
+    }
+    target += tap_count * part_size * width;
+  }
+}
+
 void graft_direct_pack(
     const graft_direct_problem *p, const void *weights, ptrdiff_t panel, float *packed) {
   const ptrdiff_t part_size = part_channels(p);
@@ -161,6 +182,10 @@ void graft_direct_pack(
   const graft_unaligned_float *source = weights;
   float *target = packed + graft_weight_floats(p->product, graft_direct_weight_offset(p, panel));
   const int packs_pairs = p->product->weight_format == GRAFT_WEIGHTS_BF16;
+  if (p->group_count == 1 && !packs_pairs) {
+    pack_dense(p, source, first, width, target);
+    return;
+  }
   float rows_of_depth[2 * GRAFT_MAXIMUM_PANEL_COLUMNS];
   for (ptrdiff_t part = parts.first; part < parts.end; part++)
     for (ptrdiff_t tap = 0; tap < tap_count; tap++)

@@ -21,16 +21,21 @@ struct TransposedKernel: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (rows, channels, taps) = (shape[0], shape[1], shape[2] * shape[3])
+    // Of so many channels the weights of a row lie together, and few rows are written at a time.
+    let partSize = 16
     return PreparedKernel.parallel(
-      count: channels, grain: max(1, 32768 / max(1, rows * taps))
-    ) { arguments, range in
+      count: (channels + partSize - 1) / partSize,
+      grain: max(1, 32768 / max(1, partSize * rows * taps))
+    ) { arguments, parts in
       let weights = arguments.input(0, as: Float.self)
       let result = arguments.output(0, as: Float.self)
-      for channel in range {
+      for part in parts {
         for row in 0..<rows {
-          let source = weights + (row * channels + channel) * taps
-          let target = result + (channel * rows + row) * taps
-          for tap in 0..<taps { target[tap] = source[taps - 1 - tap] }
+          for channel in part * partSize..<min(channels, (part + 1) * partSize) {
+            let source = weights + (row * channels + channel) * taps
+            let target = result + (channel * rows + row) * taps
+            for tap in 0..<taps { target[tap] = source[taps - 1 - tap] }
+          }
         }
       }
     }
