@@ -80,8 +80,9 @@ def peer_turn(peer, row):
 
 
 def measure(program, folder, rounds):
-    """For each row and contender the figures of all turns, which change places from round to round."""
-    turns = {row: {"Graft": [], "Keras": [], "PyTorch": []} for row in ROWS}
+    """The contenders, and for each row the figures of all their turns, which change places from round to round."""
+    columns = ["Graft", "Keras", "PyTorch"]
+    turns = {row: {name: [] for name in columns} for row in ROWS}
     for index in range(rounds):
         for row in ROWS if index % 2 == 0 else reversed(ROWS):
             contenders = list(turns[row])
@@ -95,21 +96,25 @@ def measure(program, folder, rounds):
                     print(f"  {name}: {reason}", file=sys.stderr)
                     if name == "Graft":
                         raise
-    return turns
+    return columns, turns
 
 
 def median(turns, key):
     return statistics.median(turn[key] for turn in turns) if turns else None
 
 
-def table(turns, description, rounds):
+def heading(description, rounds):
     rounds_text = "one round" if rounds == 1 else f"medians of {rounds} rounds"
-    lines = [
+    return (
         f"{description['processors']} processors of {description['processor']} (family, model, stepping "
-        f"{description['family_model_stepping']}), {THREADS} threads, {rounds_text}, measured on "
-        f"{description['date']}.",
+        f"{description['family_model_stepping']}), {THREADS} threads, {rounds_text}, measured on {description['date']}.")
+
+
+def table(columns, turns, description, rounds):
+    lines = [
+        heading(description, rounds),
         "",
-        "| VGG16's trunk and the default head | Graft | Keras | PyTorch | to the better peer | to reach |",
+        f"| VGG16's trunk and the default head | {' | '.join(columns)} | to the better peer | to reach |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
     ]
 
@@ -139,18 +144,19 @@ def table(turns, description, rounds):
     return "\n".join(lines) + "\n"
 
 
-def write_page(path, text):
+def write_page(path, text, begin, end):
     with open(path, encoding="utf-8") as page:
         content = page.read()
-    before, after = content.split(BEGIN)[0], content.split(END)[1]
+    before, after = content.split(begin)[0], content.split(end)[1]
     with open(path + ".new", "w", encoding="utf-8") as page:
-        page.write(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+        page.write(f"{before}{begin}\n\n{text}\n{end}{after}")
     os.rename(path + ".new", path)
 
 
-def main():
+def run(description, command, measure, table, begin, end):
+    """Measures as the command line says; the table goes into docs/performance.md, between two marks."""
     root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-    parser = argparse.ArgumentParser(prog="tools/benchmark training", description=__doc__)
+    parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--graft", default=os.path.join(root, ".build", "release", "graft"))
@@ -160,12 +166,12 @@ def main():
     build = os.path.join(root, ".build", "benchmark")
     os.makedirs(build, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as folder:
-        turns = measure(os.path.abspath(options.graft), folder, rounds)
-    text = table(turns, machine.describe(), rounds)
+        columns, turns = measure(os.path.abspath(options.graft), folder, rounds)
+    text = table(columns, turns, machine.describe(), rounds)
     print(text, end="")
     if not options.no_write:
-        write_page(os.path.join(root, "docs", "performance.md"), text)
+        write_page(os.path.join(root, "docs", "performance.md"), text, begin, end)
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, "tools/benchmark training", measure, table, BEGIN, END)
