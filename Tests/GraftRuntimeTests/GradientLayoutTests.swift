@@ -84,7 +84,9 @@ import Testing
       )
       let largest = right.map(abs).max() ?? 0
       #expect(largest > 0)
-      #expect(zip(left, right).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
+      // Transforms of Winograd's method round more than sums do.
+      let difference = zip(left, right).reduce(0) { max($0, abs($1.0 - $1.1)) }
+      #expect(difference <= 5e-5 * largest, "\(difference / largest)")
     }
     let operators = lowered.graph.nodes.map(\.operatorType)
     #expect(operators.contains(example.operatorType))
