@@ -66,6 +66,14 @@ package enum KerasExport {
       ["Flatten", "Reshape"].contains(flatten.qualifiedType),
       let shape = flatten.inputs[0].flatMap({ graph[$0].type?.tensor?.shape }), shape.count == 4
     else { return kernel }
+    if let transpose = flatten.inputs[0].flatMap({ producers[$0] }).map({ graph.nodes[$0] }),
+      transpose.qualifiedType == "Transpose"
+    {
+      guard try AttributeReader(transpose.attributes).ints("perm") == [0, 2, 3, 1] else {
+        throw GraftError.unsupported("reads maps in an order that is not Keras's")
+      }
+      return kernel
+    }
     guard let channels = shape[1].known, let height = shape[2].known, let width = shape[3].known,
       channels * height * width == kernel.shape[0]
     else {

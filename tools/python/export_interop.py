@@ -230,6 +230,30 @@ class KerasWeights(unittest.TestCase):
         np.testing.assert_array_equal(bias, self.tensors["head/dense_1/bias"])
         np.testing.assert_array_equal(layers["head_dense_2"][0], self.tensors["head/dense_2/kernel"])
 
+    def test_maps_are_flattened_in_one_order_or_the_other(self):
+        """Other exporters reshape maps, or bring them into Keras's order first."""
+        self.run_graft("convert", "run/model.onnx", "all.h5")
+        expected = self.layers("all.h5")["head_dense_1"][0]
+        own = self.tensors["head/dense_1/kernel"]
+        for name, permutation, kernel in [
+            ("reshaped", None, expected), ("rows first", [0, 2, 3, 1], own), ("columns first", [0, 3, 2, 1], None)]:  # fmt: skip
+            model = onnx.load(self.path / "run" / "model.onnx")
+            nodes = model.graph.node
+            (index,) = [index for index, node in enumerate(nodes) if node.op_type == "Flatten"]
+            maps, flat = nodes[index].input[0], nodes[index].output[0]
+            del nodes[index]
+            model.graph.initializer.append(numpy_helper.from_array(np.array([-1, 2048]), "target"))
+            source = maps if permutation is None else "maps in another order"
+            nodes.insert(index, onnx.helper.make_node("Reshape", [source, "target"], [flat]))
+            if permutation:
+                nodes.insert(index, onnx.helper.make_node("Transpose", [maps], [source], perm=permutation))
+            onnx.save(model, self.path / "other.onnx")
+            result = self.run_graft("convert", "other.onnx", "other.h5", code=0 if kernel is not None else 69)
+            if kernel is None:
+                self.assertIn("order", result.stderr)
+            else:
+                np.testing.assert_array_equal(self.layers("other.h5")["head_dense_1"][0], kernel, name)
+
     def test_what_was_written_is_read_again(self):
         self.run_graft("convert", "run/model.onnx", "trunk.h5", "--no-top")
         self.run_graft("convert", "trunk.h5", "trunk.onnx")
