@@ -57,7 +57,7 @@ TARGET static void NAME(relu_gradient)(const float *left, const float *right, fl
 
 TARGET static void NAME(clip_gradient)(const float *left, const float *right, float low, float high,
                                        float *result, int64_t count)
-    ROW_LOOP(float, left[i], right[i], ((r > low) & (r < high)) ? l : 0)
+    ROW_LOOP(float, left[i], right[i], ((r <= low) | (r >= high)) ? 0 : l)
 
 #define ENTRY(name) \
   .name = {NAME(name##_vector_vector), NAME(name##_vector_scalar), NAME(name##_scalar_vector)}

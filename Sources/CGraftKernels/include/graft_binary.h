@@ -35,7 +35,7 @@ typedef struct {
                     uint32_t *result, int64_t count);
   /// right > 0 ? left : 0
   graft_binary_f32 relu_gradient;
-  /// low < right < high ? left : 0
+  /// right <= low or right >= high ? 0 : left
   void (*clip_gradient)(const float *left, const float *right, float low, float high,
                         float *result, int64_t count);
 } graft_binary_table;

@@ -1,6 +1,6 @@
 import CGraftKernels
 
-/// The gradient of Clip: dx = dy where min < y < max, else 0, as PyTorch has it for ReLU6.
+/// The gradient of Clip: dx = 0 where y <= min or y >= max, else dy, as PyTorch has it for ReLU6.
 ///
 /// Inputs: dy, y, min, max (scalars, optional). Output: dx.
 struct ClipGradient: Operator {
@@ -9,14 +9,8 @@ struct ClipGradient: Operator {
   init(_ attributes: AttributeReader) throws {}
 
   func infer(_ context: inout InferenceContext) throws {
-    try context.require(0, .floatingPoint)
-    try context.requireSameElementType([0, 1, 2, 3])
+    try context.inferActivationGradient()
     for index in 2...3 where context.hasInput(index) { try context.requireOneElement(index) }
-    let elementType = try context.elementType(0)
-    context.setOutput(0, elementType, nil)
-    let shape = try context.shape(1)
-    context.setOutput(0, elementType, shape)
-    try context.requireShapeAgrees(0, shape)
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
@@ -30,7 +24,7 @@ struct ClipGradient: Operator {
       return try kernel(context) {
         (gradient: UnsafePointer<Double>, y, low, high, result, count) in
         for index in 0..<count {
-          result[index] = y[index] > low && y[index] < high ? gradient[index] : 0
+          result[index] = y[index] <= low || y[index] >= high ? 0 : gradient[index]
         }
       }
     default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
@@ -45,6 +39,7 @@ struct ClipGradient: Operator {
         UnsafeMutablePointer<Element>, Int
       ) -> Void
   ) throws -> PreparedKernel {
+    // Nothing is below or above a bound that is no number.
     let (hasMinimum, hasMaximum) = (context.hasInput(2), context.hasInput(3))
     return PreparedKernel.parallel(
       count: try context.input(1).elementCount, grain: 32768, inPlaceInputs: [0, 1]
@@ -52,8 +47,8 @@ struct ClipGradient: Operator {
       select(
         arguments.input(0, as: Element.self) + range.lowerBound,
         arguments.input(1, as: Element.self) + range.lowerBound,
-        hasMinimum ? arguments.input(2, as: Element.self).pointee : -.infinity,
-        hasMaximum ? arguments.input(3, as: Element.self).pointee : .infinity,
+        hasMinimum ? arguments.input(2, as: Element.self).pointee : .nan,
+        hasMaximum ? arguments.input(3, as: Element.self).pointee : .nan,
         arguments.output(0, as: Element.self) + range.lowerBound, range.count)
     }
   }
@@ -72,11 +67,13 @@ struct ClipGradient: Operator {
           .floats([1, 2, 3, 4], [2, 2]), .floats([0, 0.5, 6, .nan], [2, 2]), .floats([0], []),
           .floats([6], []),
         ],
-        outputs: [.floats([0, 2, 0, 0], [2, 2])]),
+        outputs: [.floats([0, 2, 0, 4], [2, 2])]),
       OperatorExample(
         "no lower bound",
-        inputs: [.floats([1, 2], [2]), .floats([-7, 6], [2]), nil, .floats([6], [])],
-        outputs: [.floats([1, 0], [2])]),
+        inputs: [
+          .floats([1, 2, 3], [3]), .floats([-7, 6, -.infinity], [3]), nil, .floats([6], []),
+        ],
+        outputs: [.floats([1, 0, 3], [3])]),
     ]
   }
 }

@@ -9,13 +9,7 @@ struct ReluGradient: Operator {
   init(_ attributes: AttributeReader) throws {}
 
   func infer(_ context: inout InferenceContext) throws {
-    try context.require(0, .floatingPoint)
-    try context.requireSameElementType([0, 1])
-    let elementType = try context.elementType(0)
-    context.setOutput(0, elementType, nil)
-    let shape = try context.shape(1)
-    context.setOutput(0, elementType, shape)
-    try context.requireShapeAgrees(0, shape)
+    try context.inferActivationGradient()
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {

@@ -5,6 +5,17 @@ extension InferenceContext {
     setOutput(0, type.elementType, type.shape)
   }
 
+  /// Output 0 is the gradient of an activation whose result is input 1; input 0 is what arrives. All inputs are of one type.
+  mutating func inferActivationGradient() throws {
+    try require(0, .floatingPoint)
+    try requireSameElementType(Array(0..<inputCount))
+    let elementType = try elementType(0)
+    setOutput(0, elementType, nil)
+    let shape = try shape(1)
+    setOutput(0, elementType, shape)
+    try requireShapeAgrees(0, shape)
+  }
+
   /// Output 0 has the broadcast shape of these inputs.
   mutating func setBroadcastOutput(_ elementType: ElementType, inputs: [Int]) throws {
     setOutput(0, elementType, nil)
