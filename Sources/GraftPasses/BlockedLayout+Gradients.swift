@@ -5,9 +5,8 @@ extension BlockedLayoutRewriter {
     case "ConvolutionInputGradient": try convertInputGradient(node)
     case "ConvolutionWeightGradient": try convertWeightGradient(node)
     case "MaxPoolGradient": try convertMaxPoolGradient(node)
-    case "ReluGradient": convertReluGradient(node)
+    case "ReluGradient", "ClipGradient": convertActivationGradient(node)
     case "ReduceSum": try convertChannelSum(node)
-    case "ClipGradient": convertClipGradient(node)
     case "BatchNormalizationGradient": convertNormalizationGradient(node)
     default: nil
     }
@@ -19,9 +18,7 @@ extension BlockedLayoutRewriter {
   private func weightShape(ofGradient node: Node) throws -> Shape? {
     guard node.inputs.count > 2, let id = node.inputs[2] else { return nil }
     if let constant = graph.constant(id) { return try constant.integers() }
-    guard let producer = nodes.last(where: { $0.outputs.contains(id) }),
-      producer.qualifiedType == "Shape", let weights = producer.inputs[0]
-    else { return nil }
+    guard let weights = try sourceOfShape(id) else { return nil }
     return graph[weights].type?.tensor?.shape?.knownShape
   }
 
@@ -57,24 +54,16 @@ extension BlockedLayoutRewriter {
     return converted
   }
 
-  private mutating func convertReluGradient(_ node: Node) -> Node? {
+  /// A gradient that passes or not, as the activation's result says.
+  private mutating func convertActivationGradient(_ node: Node) -> Node? {
     guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
       let form = blocked[arriving] ?? blocked[result]
     else { return nil }
-    if let fused = fuseReluGradient(of: arriving, result: result, output: output) { return fused }
-    var converted = node
-    converted.inputs = [
-      requireBlocked(arriving, channels: form.channels),
-      requireBlocked(result, channels: form.channels),
-    ]
-    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
-    return converted
-  }
-
-  private mutating func convertClipGradient(_ node: Node) -> Node? {
-    guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
-      let form = blocked[arriving] ?? blocked[result]
-    else { return nil }
+    if node.operatorType == "ReluGradient",
+      let fused = fuseReluGradient(of: arriving, result: result, output: output)
+    {
+      return fused
+    }
     var converted = node
     converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
     converted.inputs[1] = requireBlocked(result, channels: form.channels)

@@ -45,9 +45,8 @@ extension BlockedLayoutRewriter {
   private func imageExtents(ofGradient node: Node) throws -> [Int]? {
     guard node.inputs.count > 2, let id = node.inputs[2] else { return nil }
     if let constant = graph.constant(id) { return try Array(constant.integers().dropFirst(2)) }
-    let producer = nodes.last { $0.outputs.contains(id) }
-    guard producer?.qualifiedType == "Shape", let image = producer?.inputs[0],
-      let shape = graph[image].type?.tensor?.shape, shape.count == 4,
+    guard let image = try sourceOfShape(id), let shape = graph[image].type?.tensor?.shape,
+      shape.count == 4,
       let height = shape[2].known, let width = shape[3].known
     else { return nil }
     return [height, width]

@@ -30,10 +30,24 @@ struct BlockedLayoutRewriter {
   /// Nodes whose work another one does, by place.
   private var skipped: Set<Int> = []
   let useCounts: [ValueID: Int]
+  private let producers: [ValueID: Int]
 
   init(_ graph: Graph) {
     self.graph = graph
     useCounts = graph.useCounts()
+    producers = graph.producers()
+  }
+
+  /// The node that computes a value, as it was before this pass.
+  func producer(_ id: ValueID?) -> Node? { id.flatMap { producers[$0] }.map { graph.nodes[$0] } }
+
+  /// The value of whose extents, from `start` on, a Shape makes this value.
+  func sourceOfShape(_ id: ValueID?, start: Int = 0, end: Int? = nil) throws -> ValueID? {
+    guard let node = producer(id), node.qualifiedType == "Shape",
+      try AttributeReader(node.attributes).int("start", default: 0) == start,
+      try AttributeReader(node.attributes).int("end") == end
+    else { return nil }
+    return node.inputs[0]
   }
 
   mutating func rewrite() throws {
@@ -228,17 +242,12 @@ struct BlockedLayoutRewriter {
   private func channelCounts(ofParts node: Node) throws -> [Int]? {
     guard node.inputs.count > 1, let id = node.inputs[1] else { return nil }
     if let constant = graph.constant(id) { return try constant.integers() }
-    func producer(_ id: ValueID?) -> Node? {
-      nodes.last { node in id.map { node.outputs.contains($0) } ?? false }
-    }
     guard let concat = producer(id), concat.qualifiedType == "Concat" else { return nil }
     let counts = try concat.inputs.compactMap { input -> Int? in
-      guard let shape = producer(input), shape.qualifiedType == "Shape",
-        try AttributeReader(shape.attributes).int("start") == 1,
-        try AttributeReader(shape.attributes).int("end") == 2,
-        let value = shape.inputs[0]
+      guard let value = try sourceOfShape(input, start: 1, end: 2),
+        let shape = graph[value].type?.tensor?.shape, shape.count > 1
       else { return nil }
-      return graph[value].type?.tensor?.shape?[1].known
+      return shape[1].known
     }
     return counts.count == concat.inputs.count ? counts : nil
   }
