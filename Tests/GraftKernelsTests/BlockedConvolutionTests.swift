@@ -114,16 +114,11 @@ extension ConvolutionCase {
 
   static func depthwise(count: Int, seed: UInt64) -> [ConvolutionCase] {
     var generator = SeededGenerator(seed: seed)
-    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     return (0..<count).map { _ in
-      var result = ConvolutionCase(images: pick(1...3), groups: pick(2...40), channels: 1, rows: 1)
-      result.kernel = pick(0...1) == 0 ? [3, 3] : [pick(1...5), pick(1...5)]
-      result.strides = pick(0...1) == 0 ? [1, 1] : [pick(1...3), pick(1...3)]
-      result.dilations = pick(0...2) > 0 ? [1, 1] : [pick(1...2), pick(1...2)]
-      result.pads = (0..<4).map { _ in pick(0...3) }
-      result.spatial = (0..<2).map { axis in
-        pick((result.kernel[axis] - 1) * result.dilations[axis] + 1...20)
-      }
+      var result = ConvolutionCase(
+        images: Int.random(in: 1...3, using: &generator),
+        groups: Int.random(in: 2...40, using: &generator), channels: 1, rows: 1)
+      result.pickGeometry(largestKernel: 5, largestPad: 3, using: &generator)
       return result
     }
   }
@@ -139,15 +134,21 @@ extension ConvolutionCase {
         (result.groups, result.channels, result.rows) = (pick(2...6), pick(1...24), pick(4...24))
         if result.channels % 2 == 1 { result.channels += 7 }
       }
-      result.kernel = pick(0...1) == 0 ? [3, 3] : [pick(1...4), pick(1...4)]
-      result.strides = pick(0...1) == 0 ? [1, 1] : [pick(1...3), pick(1...3)]
-      result.dilations = pick(0...2) > 0 ? [1, 1] : [pick(1...2), pick(1...2)]
-      result.pads = (0..<4).map { _ in pick(0...2) }
-      result.spatial = (0..<2).map { axis in
-        pick((result.kernel[axis] - 1) * result.dilations[axis] + 1...20)
-      }
+      result.pickGeometry(largestKernel: 4, largestPad: 2, using: &generator)
       return result
     }
+  }
+
+  private mutating func pickGeometry(
+    largestKernel: Int, largestPad: Int, using generator: inout SeededGenerator
+  ) {
+    func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    kernel = pick(0...1) == 0 ? [3, 3] : [pick(1...largestKernel), pick(1...largestKernel)]
+    strides = pick(0...1) == 0 ? [1, 1] : [pick(1...3), pick(1...3)]
+    dilations = pick(0...2) > 0 ? [1, 1] : [pick(1...2), pick(1...2)]
+    pads = (0..<4).map { _ in pick(0...largestPad) }
+    let reach = zip(kernel, dilations).map { ($0 - 1) * $1 }
+    spatial = reach.map { pick($0 + 1...20) }
   }
 }
 

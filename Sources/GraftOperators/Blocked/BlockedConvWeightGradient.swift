@@ -26,18 +26,7 @@ struct BlockedConvWeightGradient: Operator {
   }
 
   func infer(_ context: inout InferenceContext) throws {
-    let weights = [Dimension](weights)
-    context.setOutput(0, .float, weights)
-    let image = try context.blockedShape(0)
-    let gradient = try context.blockedShape(1)
-    try context.requireBlocks(image[1], holding: weights[1])
-    _ = try attributes.checkedKernel(weights: weights, imageRank: 4)
-    try attributes.checkGradient(
-      [gradient[0], weights[0], gradient[2], gradient[3]],
-      image: [image[0], weights[1], image[2], image[3]], weights: weights)
-    if let blocks = gradient[1].known, blocks != blockCount(self.weights[0]) {
-      throw GraftError.badData("the gradient has \(blocks) blocks for \(weights[0]) channels")
-    }
+    try attributes.inferBlockedWeightGradient(&context, weights: weights)
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
@@ -67,6 +56,24 @@ struct BlockedConvWeightGradient: Operator {
         ],
         outputs: [.floats([0, 0, 0, 0, 2, 4, 0, 6, 8], [1, 1, 3, 3])]),
     ]
+  }
+}
+
+extension ConvolutionAttributes {
+  /// Infers the gradient of weights [M, C / group, kH, kW] of an image (input 0) and an output gradient (input 1) in the
+  /// blocked layout.
+  func inferBlockedWeightGradient(_ context: inout InferenceContext, weights: Shape) throws {
+    let channels = Dimension.known(weights[1] * groupCount)
+    let weights = [Dimension](weights)
+    context.setOutput(0, .float, weights)
+    let image = try context.blockedShape(0)
+    let gradient = try context.blockedShape(1)
+    try context.requireBlocks(image[1], of: 0, holding: channels)
+    try context.requireBlocks(gradient[1], of: 1, holding: weights[0])
+    _ = try checkedKernel(weights: weights, imageRank: 4)
+    try checkGradient(
+      [gradient[0], weights[0], gradient[2], gradient[3]],
+      image: [image[0], channels, image[2], image[3]], weights: weights)
   }
 }
 

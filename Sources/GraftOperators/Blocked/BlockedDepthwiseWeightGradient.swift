@@ -26,16 +26,7 @@ struct BlockedDepthwiseWeightGradient: Operator {
   }
 
   func infer(_ context: inout InferenceContext) throws {
-    let weights = [Dimension](weights)
-    context.setOutput(0, .float, weights)
-    let image = try context.blockedShape(0)
-    let gradient = try context.blockedShape(1)
-    try context.requireBlocks(image[1], holding: weights[0])
-    try context.requireBlocks(gradient[1], holding: weights[0])
-    _ = try attributes.checkedKernel(weights: weights, imageRank: 4)
-    try attributes.checkGradient(
-      [gradient[0], weights[0], gradient[2], gradient[3]],
-      image: [image[0], weights[0], image[2], image[3]], weights: weights)
+    try attributes.inferBlockedWeightGradient(&context, weights: weights)
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {

@@ -32,12 +32,14 @@ extension InferenceContext {
   }
 
   /// - Throws: `GraftError` if so many blocks do not hold `channels` channels.
-  func requireBlocks(_ blocks: Dimension, holding channels: Dimension) throws {
+  func requireBlocks(
+    _ blocks: Dimension, of input: Int = 0, holding channels: Dimension
+  ) throws {
     guard let blocks = blocks.known, let channels = channels.known,
       blocks != blockCount(channels)
     else { return }
     throw GraftError.badData(
-      "input 0 has \(blocks) blocks; \(channels) channels make \(blockCount(channels))")
+      "input \(input) has \(blocks) blocks; \(channels) channels make \(blockCount(channels))")
   }
 }
 

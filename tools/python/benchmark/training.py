@@ -79,23 +79,31 @@ def peer_turn(peer, row):
     return {"later": figures["pictures_per_second"], "peak_mb": figures["peak_mb"]}
 
 
-def measure(program, folder, rounds):
-    """The contenders, and for each row the figures of all their turns, which change places from round to round."""
-    columns = ["Graft", "Keras", "PyTorch"]
-    turns = {row: {name: [] for name in columns} for row in ROWS}
+def take_turns(rounds, turns, describe, take):
+    """Fills `turns`, for each row a list for each contender, who change places from round to round. What a peer cannot do
+    is told and left out."""
     for index in range(rounds):
-        for row in ROWS if index % 2 == 0 else reversed(ROWS):
+        for row in turns if index % 2 == 0 else reversed(turns):
             contenders = list(turns[row])
             for name in contenders if index % 2 == 0 else reversed(contenders):
-                print(f"round {index + 1}, {row[0]}, {row[1]}x{row[1]}: {name} …", file=sys.stderr, flush=True)
+                print(f"round {index + 1}, {describe(row)}: {name} …", file=sys.stderr, flush=True)
                 try:
-                    turns[row][name].append(
-                        graft_turn(program, folder, row, index)
-                        if name == "Graft" else peer_turn(name.lower(), row))  # fmt: skip
+                    turns[row][name].append(take(name, row, index))
                 except RuntimeError as reason:
                     print(f"  {name}: {reason}", file=sys.stderr)
                     if name == "Graft":
                         raise
+
+
+def measure(program, folder, rounds):
+    """The contenders, and for each row the figures of all their turns."""
+    columns = ["Graft", "Keras", "PyTorch"]
+    turns = {row: {name: [] for name in columns} for row in ROWS}
+
+    def take(name, row, index):
+        return graft_turn(program, folder, row, index) if name == "Graft" else peer_turn(name.lower(), row)
+
+    take_turns(rounds, turns, lambda row: f"{row[0]}, {row[1]}x{row[1]}", take)
     return columns, turns
 
 

@@ -193,18 +193,11 @@ def graft_turn(program, folder, row, number):
 def measure(program, folder, rounds):
     columns = ["Graft", "Keras", "PyTorch", "PyTorch, channels last"]
     turns = {row: {name: [] for name in columns if name != "Keras" or row[0] != "SqueezeNet"} for row in ROWS}
-    for index in range(rounds):
-        for row in ROWS if index % 2 == 0 else reversed(ROWS):
-            contenders = list(turns[row])
-            for name in contenders if index % 2 == 0 else reversed(contenders):
-                print(f"round {index + 1}, {row[0]}, {row[1]}x{row[1]}: {name} …", file=sys.stderr, flush=True)
-                try:
-                    speed = graft_turn(program, folder, row, index) if name == "Graft" else peer_turn(name, row)
-                    turns[row][name].append({"speed": speed})
-                except RuntimeError as reason:
-                    print(f"  {name}: {reason}", file=sys.stderr)
-                    if name == "Graft":
-                        raise
+
+    def take(name, row, index):
+        return {"speed": graft_turn(program, folder, row, index) if name == "Graft" else peer_turn(name, row)}
+
+    training.take_turns(rounds, turns, lambda row: f"{row[0]}, {row[1]}x{row[1]}", take)
     return columns, turns
 
 
