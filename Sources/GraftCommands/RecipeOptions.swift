@@ -103,6 +103,12 @@ struct RecipeOptions: ParsableArguments {
       "What is trained besides the head: all, none, or names; one per phase, with ; between them.")
   var unfreeze: String?
 
+  @Option(
+    help:
+      "What stays as it is of what --unfreeze names, or else of the whole network: block1,block2, all, or none; one per phase, with ; between them."
+  )
+  var freeze: String?
+
   static func read(_ path: String) throws -> Recipe {
     try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
   }
@@ -141,9 +147,12 @@ struct RecipeOptions: ParsableArguments {
     let epochs = try numbers(epochs, "--epochs") { Int($0) }
     let rates = try numbers(learningRate, "--learning-rate") { Double($0) }
     let unfrozen = parts(unfreeze)
+    let frozen = parts(freeze)
     let optimizers = parts(optimizer)
     let schedules = parts(schedule)
-    let counts = [epochs.count, rates.count, unfrozen.count, optimizers.count, schedules.count]
+    let counts = [
+      epochs.count, rates.count, unfrozen.count, frozen.count, optimizers.count, schedules.count,
+    ]
     let given = counts.max() ?? 0
     guard given > 0 else { return }
     // One value for all phases does not change their number, but a list of epochs says it.
@@ -156,6 +165,10 @@ struct RecipeOptions: ParsableArguments {
       }
       if let value = rates.isEmpty ? nil : rates[min(index, rates.count - 1)] {
         phase.learningRate = value
+      }
+      if !frozen.isEmpty {
+        phase.unfreeze = "all"
+        phase.freeze = frozen[min(index, frozen.count - 1)]
       }
       if !unfrozen.isEmpty { phase.unfreeze = unfrozen[min(index, unfrozen.count - 1)] }
       if !optimizers.isEmpty { phase.optimizer = optimizers[min(index, optimizers.count - 1)] }

@@ -37,6 +37,17 @@ import Testing
     #expect(try Recipe(yaml: "model: vgg19") != recipe)
   }
 
+  /// Who names what is frozen trains the rest.
+  @Test func freezingMeansTrainingTheRest() throws {
+    let phase = try Recipe(yaml: "phases: [{freeze: block1}]").phases[0]
+    #expect(phase == Recipe.Phase(unfreeze: "all", freeze: "block1"))
+    let both = try Recipe(yaml: "phases: [{freeze: block1, unfreeze: 'block1,block2'}]").phases[0]
+    #expect(both == Recipe.Phase(unfreeze: "block1,block2", freeze: "block1"))
+    var recipe = Recipe()
+    recipe.phases = [both]
+    #expect(try Recipe(yaml: recipe.yaml) == recipe)
+  }
+
   @Test func clippingIsNamed() throws {
     #expect(try GradientClipping.named("value(0.5)") == .value(0.5))
     #expect(try GradientClipping.named("norm(2)") == .norm(2))

@@ -12,6 +12,8 @@ public struct FineTuningRecipe: Sendable, Hashable {
   public struct Phase: Sendable, Hashable {
     /// What is trained besides the head: `all`, `none`, or names of blocks and layers with commas between them.
     public var unfreeze: String
+    /// What of that stays as it is, written alike.
+    public var freeze: String?
     /// How often each picture is trained on.
     public var epochs: Int
     /// The largest one where a schedule changes it.
@@ -23,10 +25,11 @@ public struct FineTuningRecipe: Sendable, Hashable {
 
     /// A phase of so many epochs.
     public init(
-      unfreeze: String = "none", epochs: Int, learningRate: Double, optimizer: String = "adam",
-      schedule: String = "constant"
+      unfreeze: String = "none", freeze: String? = nil, epochs: Int, learningRate: Double,
+      optimizer: String = "adam", schedule: String = "constant"
     ) {
       self.unfreeze = unfreeze
+      self.freeze = freeze
       self.epochs = epochs
       self.learningRate = learningRate
       self.optimizer = optimizer
@@ -121,15 +124,15 @@ public struct FineTuningRecipe: Sendable, Hashable {
     get {
       recipe.phases.map {
         Phase(
-          unfreeze: $0.unfreeze, epochs: $0.epochs, learningRate: $0.learningRate,
-          optimizer: $0.optimizer, schedule: $0.schedule)
+          unfreeze: $0.unfreeze, freeze: $0.freeze, epochs: $0.epochs,
+          learningRate: $0.learningRate, optimizer: $0.optimizer, schedule: $0.schedule)
       }
     }
     set {
       recipe.phases = newValue.map {
         Recipe.Phase(
-          unfreeze: $0.unfreeze, epochs: $0.epochs, learningRate: $0.learningRate,
-          optimizer: $0.optimizer, schedule: $0.schedule)
+          unfreeze: $0.unfreeze, freeze: $0.freeze, epochs: $0.epochs,
+          learningRate: $0.learningRate, optimizer: $0.optimizer, schedule: $0.schedule)
       }
     }
   }

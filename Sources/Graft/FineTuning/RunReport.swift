@@ -172,7 +172,7 @@ struct RunReport {
   private func layers() throws -> String {
     var trainedIn: [String: [String]] = [:]
     for (index, phase) in recipe.phases.enumerated() {
-      for id in try WeightSelection(phase.unfreeze).weights(of: model) {
+      for id in try phase.selection.weights(of: model) {
         trainedIn[model.graph[id].name, default: []].append("\(index + 1)")
       }
     }

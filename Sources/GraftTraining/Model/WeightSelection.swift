@@ -1,25 +1,40 @@
+import Foundation
 import GraftRuntime
 
 /// Which weights are trained: `all`, `none`, `head`, or names of blocks, layers and weights.
 package struct WeightSelection: Sendable, Hashable {
-  package let text: String
+  private let text: String
+  private let exceptions: String
 
-  /// - Parameter text: parts between commas; the head is always trained
-  package init(_ text: String) { self.text = text }
-
-  package static let head = WeightSelection("none")
+  /// The head is always trained.
+  ///
+  /// - Parameters:
+  ///   - text: parts between commas
+  ///   - exceptions: what `text` selects and is not trained all the same
+  package init(_ text: String, except exceptions: String? = nil) {
+    self.text = text
+    self.exceptions = exceptions ?? "none"
+  }
 
   /// The weights that are selected; those of the head are among them.
   ///
   /// A name selects the weights of its layers: `block4` has `block4_conv1/kernel`. `*` stands for any characters.
   /// - Throws: `GraftError` with the nearest names, if a name selects nothing.
   package func weights(of model: TransferModel) throws -> Set<ValueID> {
-    var selected = Set(model.headWeights)
+    let selected = try WeightSelection.weights(text, of: model)
+    return try selected.subtracting(WeightSelection.weights(exceptions, of: model))
+      .union(model.headWeights)
+  }
+
+  private static func weights(
+    _ text: String, of model: TransferModel
+  ) throws -> Set<ValueID> {
+    var selected: Set<ValueID> = []
     for part in text.split(separator: ",").map(String.init) {
-      switch part {
+      switch part.trimmingCharacters(in: .whitespaces) {
       case "none", "head": continue
       case "all": selected.formUnion(model.weights)
-      default: selected.formUnion(try WeightSelection.weights(called: part, of: model))
+      case let name: selected.formUnion(try weights(called: name, of: model))
       }
     }
     return selected

@@ -16,7 +16,7 @@ extension FineTuner {
     // In front of its first step a phase has changed nothing.
     for phase in recipe.phases.prefix(state.phase + (state.step > 0 ? 1 : 0)) {
       changed.formUnion(
-        model.changing(training: try WeightSelection(phase.unfreeze).weights(of: model)))
+        model.changing(training: try phase.selection.weights(of: model)))
     }
     var restored: [ValueID: Tensor] = [:]
     for id in changed {

@@ -93,7 +93,7 @@ package final class FineTuner {
       augmentation: augmentation)
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
-      _ = try WeightSelection(phase.unfreeze).weights(of: model)
+      _ = try phase.selection.weights(of: model)
       _ = try Optimizers.named(phase.optimizer)
       _ = try Schedules.named(phase.schedule)
     }
@@ -147,7 +147,7 @@ package final class FineTuner {
 
   func startPhase() throws {
     let settings = recipe.phases[state.phase]
-    let selected = try WeightSelection(settings.unfreeze).weights(of: model)
+    let selected = try settings.selection.weights(of: model)
     changed.formUnion(model.changing(training: selected))
     let cut = try TrainableCut(model.graph(training: selected)) {
       $0.metadata[TrainingForm.headMark] != nil
@@ -265,7 +265,7 @@ package final class FineTuner {
 
   func summary(of phase: RunningPhase) throws -> PhaseSummary {
     let settings = recipe.phases[state.phase]
-    let selected = try WeightSelection(settings.unfreeze).weights(of: model)
+    let selected = try settings.selection.weights(of: model)
     let weights = model.weights
     func count(_ ids: some Sequence<ValueID>) -> Int {
       ids.reduce(0) { $0 + (model.graph.constants[$1]?.elementCount ?? 0) }

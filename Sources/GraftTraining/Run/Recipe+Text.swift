@@ -64,6 +64,9 @@ extension Recipe.Phase {
     func read<Value: Decodable>(_ key: CodingKeys, into property: inout Value) throws {
       if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
     }
+    freeze = try values.decodeIfPresent(String.self, forKey: .freeze)
+    // Who names what is frozen means to train the rest.
+    if freeze != nil { unfreeze = "all" }
     try read(.unfreeze, into: &unfreeze)
     try read(.epochs, into: &epochs)
     try read(.learningRate, into: &learningRate)

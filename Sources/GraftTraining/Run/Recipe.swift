@@ -52,24 +52,30 @@ package struct Recipe: Sendable, Codable, Hashable {
   package struct Phase: Sendable, Codable, Hashable {
     /// What is trained besides the head: `all`, `none`, or names of blocks and layers.
     package var unfreeze = "none"
+    /// What of that stays as it is, written alike.
+    package var freeze: String?
     package var epochs = 10
     package var learningRate = 3e-4
     package var optimizer = "adam"
     package var schedule = "constant"
 
     package init(
-      unfreeze: String = "none", epochs: Int = 10, learningRate: Double = 3e-4,
-      optimizer: String = "adam", schedule: String = "constant"
+      unfreeze: String = "none", freeze: String? = nil, epochs: Int = 10,
+      learningRate: Double = 3e-4, optimizer: String = "adam", schedule: String = "constant"
     ) {
       self.unfreeze = unfreeze
+      self.freeze = freeze
       self.epochs = epochs
       self.learningRate = learningRate
       self.optimizer = optimizer
       self.schedule = schedule
     }
 
+    /// What is trained.
+    package var selection: WeightSelection { WeightSelection(unfreeze, except: freeze) }
+
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case unfreeze, epochs
+      case unfreeze, freeze, epochs
       case learningRate = "learning_rate"
       case optimizer, schedule
     }

@@ -59,6 +59,7 @@ class Call:
 @dataclass
 class Phase:
     unfreeze: str
+    freeze: str
     epochs: int
     learning_rate: float
     optimizer: str
@@ -98,7 +99,8 @@ class GraftRun:
         # YAML 1.1 takes 3e-4 for a text, as it has no point.
         self.phases = [
             Phase(
-                unfreeze=str(phase.get("unfreeze", "none")),
+                unfreeze=str(phase.get("unfreeze", "all" if "freeze" in phase else "none")),
+                freeze=str(phase.get("freeze", "none")),
                 epochs=int(phase.get("epochs", 10)),
                 learning_rate=float(phase.get("learning_rate", 3e-4)),
                 optimizer=phase.get("optimizer", "adam"),

@@ -125,15 +125,19 @@ class Network:
             name=name,
         )
 
-    def select(self, unfreeze):
-        """Makes trainable what a phase trains: the head, and what of the trunk its text names."""
+    def select(self, unfreeze, freeze):
+        """Makes trainable what a phase trains: the head, and what of the trunk its texts name."""
         for layer in self.trunk_layers:
             for variable in layer.weights:
                 variable.trainable = False
-        for part in unfreeze.split(","):
-            if part not in ("none", "head"):
-                for variable in self._selected(part):
-                    variable.trainable = True
+        for text, trainable in ((unfreeze, True), (freeze, False)):
+            for part in text.split(","):
+                if part not in ("none", "head"):
+                    for variable in self._selected(part):
+                        variable.trainable = trainable
+        for layer in self.head_layers:
+            for variable in layer.weights:
+                variable.trainable = True
 
     def _selected(self, part):
         """Weights that a part of the text names; the head's stay trainable anyway."""

@@ -142,7 +142,7 @@ def repeat(run, pictures, weights, report=lambda text: None):
     }
     result = KerasRun()
     for number, phase in enumerate(run.phases, 1):
-        network.select(phase.unfreeze)
+        network.select(phase.unfreeze, phase.freeze)
         frozen, rest = network.halves()
         features = Features(pictures, frozen, run.batch_size)
         step_count = -(-len(parts["training"][0]) // run.batch_size)
