@@ -52,11 +52,11 @@ graft_build() {
   rm -f "$log"
 }
 
-# Makes a Python environment with the packages of tools/python/requirements.txt; prints its python.
+# Makes a Python environment with the packages of a file, by default those of the tests; prints its python.
 graft_python() {
-  local environment="$graft_root/.venv" wanted="$graft_root/tools/python/requirements.txt"
+  local wanted="${1:-$graft_root/tools/python/requirements.txt}" environment="${2:-$graft_root/.venv}"
   if ! cmp -s "$wanted" "$environment/requirements.txt"; then
-    echo "Making a Python environment for the tests …" >&2
+    echo "Making a Python environment in $environment …" >&2
     rm -rf "$environment"
     python3 -m venv "$environment" >&2 &&
       "$environment/bin/pip" install -q --disable-pip-version-check -r "$wanted" >&2 || return 69

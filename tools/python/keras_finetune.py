@@ -1,7 +1,6 @@
 """Repeats runs of `graft finetune` with VGG16 in Keras, and compares what came of them.
 
-    python -m venv keras && keras/bin/pip install -r tools/python/keras_run/requirements.txt
-    keras/bin/python tools/python/keras_finetune.py RUN… --weights WEIGHTS [--steps N] [--json FILE]
+    tools/keras-finetune RUN… --weights WEIGHTS [--steps N] [--json FILE]
 
 RUN is the folder of a run that ended, or of a cross-validation (`graft finetune --cross-validate 5`),
 which stands for its folds. WEIGHTS are those that the run began with: a Keras HDF5 file, or an ONNX
