@@ -29,6 +29,11 @@ extension TransferModel {
           remark("the head reads '\(trunk[output].name)' (--cut NAME changes that)")
         }
       }
+      if let shape = trunk.inputs.first.flatMap({ trunk[$0].type?.tensor?.shape }),
+        shape.count == 4, try PictureInput(shape).layout == .channelsLast
+      {
+        trunk = try trunk.withSeparateWeights().withChannelsFirst(shape)
+      }
       trunk.metadata[ModelLoader.featuresKey] = nil
       trunk.metadata[Labels.metadataKey] = nil
       let preprocessing = try preprocessing(for: trunk, recipe, remark: remark)
@@ -53,10 +58,6 @@ extension TransferModel {
       shape.count == 4
     else { throw GraftError.unsupported("the network takes no single picture") }
     var input = try PictureInput(shape)
-    guard input.layout == .channelsFirst else {
-      throw GraftError.unsupported(
-        "the network takes pictures with channels last, which cannot be trained yet")
-    }
     var described = try Preprocessing(metadata: trunk.metadata)
     if let name = recipe.preprocess {
       let scheme = try Preprocessing.Scheme(named: name)

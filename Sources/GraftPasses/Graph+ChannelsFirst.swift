@@ -1,0 +1,62 @@
+extension Graph {
+  /// The permutations from `[N, C, H, W]` to `[N, H, W, C]` and back.
+  private static let toChannelsLast = [0, 2, 3, 1]
+
+  /// A graph of pictures `[N, H, W, C]` as one that takes them as `[N, C, H, W]`, and gives its first output likewise
+  /// where it computes it in that layout.
+  ///
+  /// - Parameter shape: of the input, the graph's only one
+  package func withChannelsFirst(_ shape: [Dimension]) throws -> Graph {
+    var graph = self
+    guard let input = graph.inputs.first, graph.inputs.count == 1, shape.count == 4,
+      let type = graph[input].type?.tensor
+    else { throw GraftError.unsupported("the network takes no single picture") }
+    let picture = graph.addInput(
+      name: graph[input].name,
+      type: TensorType(type.elementType, [shape[0], shape[3], shape[1], shape[2]]))
+    graph.inputs = [picture]
+    graph[input].name += "_channels_last"
+    graph.nodes.insert(
+      Node(
+        operatorType: "Transpose", inputs: [picture], outputs: [input],
+        attributes: ["perm": .ints(Graph.toChannelsLast)]), at: 0)
+    try graph.cancelTransposes()
+    guard let output = graph.outputs.first, let producer = graph.producers()[output],
+      graph.nodes[producer].qualifiedType == "Transpose", graph.outputs.count == 1,
+      try AttributeReader(graph.nodes[producer].attributes).ints("perm") == Graph.toChannelsLast,
+      let source = graph.nodes[producer].inputs.first ?? nil
+    else { return graph }
+    graph.outputs = [source]
+    _ = try DeadNodeElimination.run(&graph)
+    return graph
+  }
+
+  /// Lets Transposes meet and vanish; other nodes stay what they are.
+  private mutating func cancelTransposes() throws {
+    let passes: [any GraphPass.Type] = [
+      LayoutSelection.self, TransposeCancellation.self, DeadNodeElimination.self,
+    ]
+    // A round takes each Transpose past a node at least.
+    for _ in 0..<64 {
+      var didChange = try removeIdleTransposes()
+      for pass in passes where try pass.run(&self) { didChange = true }
+      if !didChange { return }
+    }
+  }
+
+  private mutating func removeIdleTransposes() throws -> Bool {
+    var replacements: [ValueID: ValueID] = [:]
+    var removed: Set<Int> = []
+    for (index, node) in nodes.enumerated() where node.qualifiedType == "Transpose" {
+      guard let input = node.inputs.first ?? nil, let output = node.outputs.first ?? nil,
+        let permutation = try AttributeReader(node.attributes).ints("perm"),
+        permutation == Array(permutation.indices)
+      else { continue }
+      replacements[output] = input
+      removed.insert(index)
+    }
+    removeNodes(at: removed)
+    replaceUses(replacements)
+    return !removed.isEmpty
+  }
+}
