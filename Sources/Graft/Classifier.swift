@@ -47,10 +47,9 @@ package final class Classifier {
       described = Preprocessing(scheme)
     }
     if described == nil {
-      let scheme: Preprocessing.Scheme = input.channelCount == 1 ? .unit : .torch
-      described = Preprocessing(scheme)
+      described = Preprocessing(input.likelyScheme)
       remarks.append(
-        "the model does not say how pictures are prepared; assuming '\(scheme.rawValue)'"
+        "the model does not say how pictures are prepared; assuming '\(input.likelyScheme.rawValue)'"
           + " (--preprocess NAME changes that)")
     }
     preprocessing = input.adapt(described!, options)
@@ -153,6 +152,9 @@ struct PictureInput {
       size = nil
     }
   }
+
+  /// How pictures are prepared for most such networks.
+  var likelyScheme: Preprocessing.Scheme { channelCount == 1 ? .unit : .torch }
 
   /// Preprocessing for this input: what the user said, else the model, else made to fit.
   func adapt(_ described: Preprocessing, _ options: Classifier.Options) -> Preprocessing {

@@ -46,6 +46,9 @@ extension TransferModel {
         picture: PictureExtents(
           channels: preprocessing.channelCount, height: size.height, width: size.width),
         head: head, classNames: classNames, seed: recipe.seed)
+      if model.leavesPoolingOut {
+        remark("the network's features are vectors already; the head's pooling is left out")
+      }
       return (model, preprocessing)
     }
   }
@@ -64,8 +67,11 @@ extension TransferModel {
       if scheme != described?.scheme { described = Preprocessing(scheme) }
     }
     if described == nil {
-      remark("the network does not say how pictures are prepared; assuming 'torch' (--preprocess)")
-      described = Preprocessing(.torch)
+      let scheme = input.likelyScheme
+      remark(
+        "the network does not say how pictures are prepared; assuming '\(scheme.rawValue)' (--preprocess)"
+      )
+      described = Preprocessing(scheme)
     }
     var options = Classifier.Options()
     options.resize = try recipe.resize.map { try Preprocessing.parseResize($0) }

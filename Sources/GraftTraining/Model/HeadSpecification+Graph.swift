@@ -9,6 +9,8 @@ extension HeadSpecification {
     /// The weights of each dense layer, kernels and biases.
     package var weights: [ValueID] = []
     package var penalties: [ValueID: WeightPenalty] = [:]
+    /// Whether the head begins with pooling and the features are vectors, which have nothing to pool.
+    package var leavesPoolingOut = false
   }
 
   /// Appends the layers. Kernels are drawn from Glorot's uniform distribution, biases are zero, as in Keras.
@@ -25,7 +27,7 @@ extension HeadSpecification {
     guard !keepsOwn else { return try HeadSpecification.own(of: graph, scoreCount: scoreCount) }
     var built = Built(scores: features)
     var number = 0
-    for layer in layers {
+    for (index, layer) in layers.enumerated() {
       try graph.inferTypes()
       guard let shape = graph[built.scores].type?.tensor?.shape, shape.count >= 2 else {
         throw GraftError.badData(
@@ -34,6 +36,10 @@ extension HeadSpecification {
       switch layer {
       case .globalMaxPool, .globalAveragePool:
         let isMaximum = layer == .globalMaxPool
+        if index == 0, shape.count == 2 {
+          built.leavesPoolingOut = true
+          continue
+        }
         guard shape.count > 2 else {
           throw GraftError.usage(
             "'\(isMaximum ? "gmp" : "gap")' does not fit: the features are vectors of shape \(shape)",

@@ -12,6 +12,8 @@ package struct TransferModel: Sendable {
   package let penalties: [ValueID: WeightPenalty]
   /// Names of the head's weights.
   package let headWeights: [ValueID]
+  /// Whether the head begins with pooling, for which the trunk leaves nothing.
+  package let leavesPoolingOut: Bool
 
   /// How large the network's pictures are.
   package struct PictureExtents: Sendable, Hashable {
@@ -76,6 +78,7 @@ package struct TransferModel: Sendable {
     self.picture = picture
     penalties = built.penalties
     headWeights = built.weights
+    leavesPoolingOut = built.leavesPoolingOut
   }
 
   /// The constants that training can change, in the order in which nodes read them.
