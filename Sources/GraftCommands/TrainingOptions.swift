@@ -93,6 +93,9 @@ struct TrainingOptions: ParsableArguments {
     options.fineTuner.executable = compute.executableOptions
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
+    if let cache = try compute.cache {
+      options.fineTuner.archive = FeatureCache(cache).archive
+    }
     options.fineTuner.recomputes = recompute
     options.export.precision = exportType
     options.export.foldsNormalization = foldNormalization

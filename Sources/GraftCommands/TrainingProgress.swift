@@ -16,9 +16,17 @@ final class TrainingProgress: TrainingObserver {
     print(
       "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each picture, "
         + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
-        + (phase.variantCount.map { " for each of \($0) variants" } ?? ""))
+        + (phase.variantCount.map { " for each of \($0) variants" } ?? "") + Self.archived(phase))
     fflush(nil)
     startOfEpoch = .now
+  }
+
+  private static func archived(_ phase: PhaseSummary) -> String {
+    let (count, archivedCount) = phase.features
+    guard archivedCount > 0 else { return "" }
+    return archivedCount == count
+      ? "; all are there from an earlier run"
+      : "; \(archivedCount) of \(count) are there from an earlier run"
   }
 
   func stepEnded(_ progress: StepProgress) {

@@ -1,4 +1,3 @@
-import CCrypto
 import GraftExecution
 
 #if canImport(Glibc)
@@ -26,11 +25,7 @@ package struct ContentHash: Hashable, Sendable {
 
   /// The hash of a few words.
   package init(of text: String) throws {
-    let digest = try SHA256Digest { update in
-      var text = text
-      text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
-    }
-    self.text = digest.hexadecimal
+    self.text = try SHA256Digest(of: text).hexadecimal
   }
 
   /// The hash of a file.
@@ -72,35 +67,6 @@ package struct ContentHash: Hashable, Sendable {
         body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         offset += count
       }
-    }
-  }
-}
-
-private struct SHA256Digest: BitwiseCopyable, Sendable {
-  private var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-
-  /// The digest of what `feed` passes on, in that order.
-  init(
-    _ feed: (_ update: (UnsafeRawBufferPointer) -> Void) throws -> Void
-  ) throws {
-    guard let context = EVP_MD_CTX_new() else {
-      throw GraftError(.operatingSystem, "no memory for a checksum")
-    }
-    defer { EVP_MD_CTX_free(context) }
-    guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      throw GraftError(.unavailable, "SHA-256 is not available in libcrypto")
-    }
-    try feed { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
-    let isDone = withUnsafeMutableBytes(of: &words) { bytes in
-      EVP_DigestFinal_ex(context, bytes.bindMemory(to: UInt8.self).baseAddress, nil) == 1
-    }
-    guard isDone else { throw GraftError(.software, "libcrypto did not finish a checksum") }
-  }
-
-  var hexadecimal: String {
-    let digits = Array("0123456789abcdef")
-    return withUnsafeBytes(of: words) { bytes in
-      String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
   }
 }

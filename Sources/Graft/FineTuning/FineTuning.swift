@@ -36,6 +36,9 @@ public final class FineTuning {
       .headers, maximumBad: maximumBad, threads: FineTuner.Options().executable.threadCount)
     var options = FineTuningRun.Options()
     options.resumes = resumes
+    if let cache = try ModelCache.standard() {
+      options.fineTuner.archive = FeatureCache(cache).archive
+    }
     run = try FineTuningRun(recipe.recipe, dataset: dataset, folder: output, options: options)
   }
 

@@ -101,7 +101,7 @@ package struct AugmentationRound: Sendable, Hashable {
   }
 
   /// The seed of one picture for one purpose.
-  func seed(ofPicture number: Int, stream: Int = 0) -> UInt64 {
+  package func seed(ofPicture number: Int, stream: Int = 0) -> UInt64 {
     CounterRandom(seed: Int(truncatingIfNeeded: seed), stream: stream).bits(at: number)
   }
 }

@@ -16,6 +16,10 @@ package final class FeatureStore {
   private var shapes: [Shape] = []
   private let kept: KeptFeatures?
   private var isKept: [Bool]
+  /// What earlier runs computed.
+  private let archive: (any FeatureArchive)?
+  /// Whose features were computed since the archive had them last.
+  private var unarchived: [ChangedPicture] = []
   /// How many pictures, the first ones, are changed at random, and how many variants of each are kept.
   private let changingCount: Int
   private let variantCount: Int
@@ -32,10 +36,13 @@ package final class FeatureStore {
   ///   - variantCount: of how many rounds features of these pictures are kept
   ///   - folder: where features lie that memory does not hold; `nil` for the folder of temporary files
   ///   - memoryLimit: bytes of features to hold in memory
+  ///   - augmentation: what the random changes are
+  ///   - archive: opens what earlier runs kept
   package init(
     _ cut: TrainableCut, _ batches: PictureBatches, batchSize: Int, keepsFeatures: Bool = true,
     changingCount: Int = 0, variantCount: Int = 0, folder: String? = nil, memoryLimit: Int,
-    options: Executable.Options
+    options: Executable.Options, augmentation: String? = nil,
+    archive openArchive: (FrozenWork) throws -> (any FeatureArchive)? = { _ in nil }
   ) throws {
     self.batches = batches
     self.batchSize = batchSize
@@ -60,8 +67,16 @@ package final class FeatureStore {
       }
     }
     shapes = outputs.map { Array($0.shape.dropFirst()) }
+    let keepsFeatures = keepsFeatures && keptCount > 0
+    archive =
+      keepsFeatures && session != nil
+      ? try openArchive(
+        FrozenWork(
+          graph: cut.frozen, batches: batches, batchSize: batchSize,
+          augmentation: augmentation, elementCount: shapes.reduce(0) { $0 + $1.elementCount },
+          count: keptCount, options: options)) : nil
     kept =
-      keepsFeatures && keptCount > 0
+      keepsFeatures
       ? try KeptFeatures(
         itemCount: keptCount, elementCounts: shapes.map(\.elementCount), folder: folder,
         memoryLimit: memoryLimit) : nil
@@ -80,6 +95,9 @@ package final class FeatureStore {
   ) throws -> [Tensor] {
     let results = try shapes.map { try Tensor(zeros: .float, shape: [numbers.count] + $0) }
     let slots = numbers.map { slot($0, round) }
+    for (number, slot) in zip(numbers, slots) {
+      if let slot, !isKept[slot] { takeFromArchive(picture(number, round), slot) }
+    }
     let missing = numbers.indices.filter { place in slots[place].map { !isKept[$0] } ?? true }
     for start in stride(from: 0, to: missing.count, by: batchSize) {
       let places = missing[start..<min(start + batchSize, missing.count)]
@@ -93,7 +111,10 @@ package final class FeatureStore {
             kept?.row(slot, of: value).update(from: source, count: size)
           }
         }
-        if let slot = slots[place] { isKept[slot] = true }
+        if let slot = slots[place], !isKept[slot] {
+          isKept[slot] = true
+          if archive != nil { unarchived.append(picture(numbers[place], round)) }
+        }
       }
     }
     guard let kept else { return results }
@@ -106,6 +127,47 @@ package final class FeatureStore {
       }
     }
     return results
+  }
+
+  /// How many features are going to be kept, and how many of these earlier runs computed.
+  ///
+  /// - Parameter rounds: those of the variants
+  package func archived(rounds: [AugmentationRound]) -> (count: Int, archivedCount: Int) {
+    let rounds: [AugmentationRound?] = rounds
+    let archivedCount = batches.items.indices.reduce(0) { count, number in
+      let variants = number < changingCount ? rounds : [nil]
+      return count
+        + variants.count { archive?.features(of: picture(number, $0)) != nil }
+    }
+    return (isKept.count, archivedCount)
+  }
+
+  /// Lets later runs have what this one computed.
+  package func fillArchive() {
+    guard let archive, let kept, !unarchived.isEmpty else { return }
+    archive.add(unarchived) { picture, target in
+      guard let slot = slot(picture.number, picture.round) else { return }
+      var target = target
+      for (value, shape) in shapes.enumerated() {
+        target.update(from: kept.row(slot, of: value), count: shape.elementCount)
+        target += shape.elementCount
+      }
+    }
+    unarchived = []
+  }
+
+  /// Pictures that are not trained on, and all where nothing changes, have no round.
+  private func picture(_ number: Int, _ round: AugmentationRound?) -> ChangedPicture {
+    ChangedPicture(number: number, round: number < changingCount ? round : nil)
+  }
+
+  private func takeFromArchive(_ picture: ChangedPicture, _ slot: Int) {
+    guard let kept, var source = archive?.features(of: picture) else { return }
+    for (value, shape) in shapes.enumerated() {
+      kept.row(slot, of: value).update(from: source, count: shape.elementCount)
+      source += shape.elementCount
+    }
+    isKept[slot] = true
   }
 
   /// Where a picture's features are kept; `nil` if they are not.

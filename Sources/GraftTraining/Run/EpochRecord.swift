@@ -52,6 +52,8 @@ package struct PhaseSummary: Sendable {
   /// Bytes of one picture's features where the cut is, and whether they are kept.
   package var featureBytes: Int
   package var keepsFeatures: Bool
+  /// How many features are going to be kept, and how many of these an earlier run computed.
+  package var features: (count: Int, archivedCount: Int)
   /// How many variants of each training picture take turns; `nil` if there is no fixed number.
   package var variantCount: Int?
 }

@@ -12,6 +12,7 @@ extension FineTuner {
     guard let phase else { throw GraftError(.software, "the recipe has no phase") }
     for observer in observers { try observer.phaseStarted(summary(of: phase)) }
     var range = LearningRateRange()
+    defer { phase.store.fillArchive() }
     while range.points.count < LearningRateRange.stepCount, !range.hasDiverged {
       for numbers in batchesOfEpoch() {
         let rate = LearningRateRange.rate(ofStep: range.points.count)

@@ -15,6 +15,8 @@ package final class FineTuner {
     /// Where features lie that memory does not hold.
     package var featureFolder: String?
     package var featureMemoryLimit = 2 << 30
+    /// Opens what earlier runs kept of features.
+    package var archive: @Sendable (FrozenWork) throws -> (any FeatureArchive)? = { _ in nil }
     /// Whether steps take less memory and more time: activations are computed again for the backward pass.
     package var recomputes = false
 
@@ -115,7 +117,9 @@ package final class FineTuner {
       for observer in observers { try observer.phaseStarted(summary(of: phase)) }
       while !isPhaseDone {
         // What came of the last epoch may have changed the schedule.
-        guard try runEpoch(self.phase ?? phase) else {
+        let isWhole = try runEpoch(self.phase ?? phase)
+        phase.store.fillArchive()
+        guard isWhole else {
           try save?(checkpoint())
           return false
         }
@@ -129,6 +133,7 @@ package final class FineTuner {
       try takeBest()
       if !testRange.isEmpty {
         let result = try evaluate(testRange, phase)
+        phase.store.fillArchive()
         state.phaseResults.append(
           RunState.PhaseResult(
             phase: state.phase + 1, loss: result.loss, accuracy: result.accuracy,
@@ -158,7 +163,7 @@ package final class FineTuner {
       cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
       changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
       folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
-      options: options.executable)
+      options: options.executable, augmentation: recipe.augment, archive: options.archive)
     var training = Trainer.Settings(
       loss: loss, optimizer: try Optimizers.named(settings.optimizer))
     training.evaluationLoss = evaluationLoss
@@ -275,6 +280,11 @@ package final class FineTuner {
       trainedWeightCount: count(selected), weightCount: count(weights),
       trainedLayerNames: weights.filter(selected.contains).map { model.graph[$0].name },
       featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures,
+      features: phase.store.archived(
+        rounds: (0..<(phase.variantCount ?? 0)).map { variant in
+          AugmentationRound(
+            seed: recipe.seed, phase: state.phase, epoch: variant, variantCount: phase.variantCount)
+        }),
       variantCount: phase.variantCount)
   }
 

@@ -1,0 +1,83 @@
+import GraftData
+import GraftModels
+import GraftRuntime
+import GraftTraining
+
+/// Features of pictures that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each frozen part of
+/// a network, with what it made of pictures, whichever data set these belonged to.
+package struct FeatureCache: Sendable {
+  private let cache: ModelCache
+  /// The largest file, as a share of what the cache may take.
+  private static let limitShare = 4
+
+  package init(_ cache: ModelCache) { self.cache = cache }
+
+  /// What there is for some work; `nil` if nothing of it is to be kept.
+  ///
+  /// A folder that cannot be written is none.
+  package func archive(for work: FrozenWork) throws -> (any FeatureArchive)? {
+    let byteLimit = cache.byteLimit / FeatureCache.limitShare
+    guard work.byteCount <= byteLimit, let key = try work.key(),
+      (try? TextFile.makeFolder(cache.folder)) != nil
+    else { return nil }
+    let items = work.batches.items
+    // Whose picture cannot be read any more will say so when it is needed.
+    guard
+      let digests = try? ThreadPool.shared.map(
+        items.count, threads: work.options.threadCount, { try items[$0].contentDigest() })
+    else { return nil }
+    let name = try SHA256Digest(of: key).hexadecimal.prefix(32)
+    return StoredFeatures(
+      FeatureFile(
+        path: "\(cache.folder)/\(name).features", key: key, elementCount: work.elementCount,
+        threadCount: work.options.threadCount),
+      cache, pictures: digests, augmentation: work.augmentation, byteLimit: byteLimit)
+  }
+}
+
+/// A file of features, asked by the pictures of a run.
+private final class StoredFeatures: FeatureArchive {
+  private let file: FeatureFile
+  private let cache: ModelCache
+  private let pictures: [SHA256Digest]
+  private let augmentation: String?
+  private let byteLimit: Int
+
+  init(
+    _ file: FeatureFile, _ cache: ModelCache, pictures: [SHA256Digest], augmentation: String?,
+    byteLimit: Int
+  ) {
+    self.file = file
+    self.cache = cache
+    self.pictures = pictures
+    self.augmentation = augmentation
+    self.byteLimit = byteLimit
+    if !file.isEmpty { cache.markAsUsed(file.path) }
+  }
+
+  func features(of picture: ChangedPicture) -> UnsafePointer<Float>? {
+    guard !file.isEmpty, let key = try? key(picture) else { return nil }
+    return file.row(key)
+  }
+
+  func add(
+    _ pictures: [ChangedPicture], copy: (ChangedPicture, UnsafeMutablePointer<Float>) -> Void
+  ) {
+    var new: [SHA256Digest: ChangedPicture] = [:]
+    for picture in pictures {
+      if let key = try? key(picture) { new[key] = picture }
+    }
+    guard
+      (try? file.add(new.map { $0 }, byteLimit: byteLimit, copy: copy)) != nil
+    else { return }
+    cache.removeOldest(besides: file.path)
+  }
+
+  /// The picture's content, and its random changes.
+  private func key(_ picture: ChangedPicture) throws -> SHA256Digest {
+    let content = pictures[picture.number]
+    guard let round = picture.round else { return content }
+    return try SHA256Digest(
+      of: "\(content.hexadecimal) \(augmentation ?? "") \(round.seed(ofPicture: picture.number))")
+  }
+}
