@@ -119,7 +119,8 @@ let package = Package(
       name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
       path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
     tests(
-      "GraftTrainingTests", exclude: ["Fixtures"], ["GraftTraining", "GraftRuntime", "GraftData"]),
+      "GraftTrainingTests", exclude: ["Fixtures"],
+      ["GraftTraining", "GraftRuntime", "GraftData", "CAllocationCounter"]),
     tests("GraftGradientTests", ["GraftRuntime", "GraftONNX", "GraftData"]),
     tests("GraftTests", exclude: ["Fixtures"], ["Graft"]),
     tests(

@@ -6,7 +6,7 @@ package final class Trainer {
   package struct StepResult: Sendable {
     /// The mean over the batch, penalties included.
     package var loss: Float
-    /// `[N, K]`, as the batch was seen in training.
+    /// `[N, K]`, as the batch was seen in training; valid until the next step.
     package var scores: Tensor
   }
 
@@ -44,6 +44,30 @@ package final class Trainer {
   private let names: [ValueID: String]
   /// The parameters of the graph, without the optimizer's state.
   private let ownParameters: [ValueID]
+  private let classCount: Int
+  /// By the number of samples in a step: the last step of an epoch may have fewer.
+  private var memory: [Int: StepMemory] = [:]
+
+  /// What goes into a step besides its batch, and what comes out, so that steps allocate nothing.
+  private struct StepMemory {
+    let rate: Tensor
+    let number: Tensor
+    let results: [Tensor]
+    var arguments: [Tensor] = []
+    let updateArguments: [Tensor]
+    let updateNumber: Tensor
+
+    init(sampleCount: Int, classCount: Int) throws {
+      rate = try Tensor(zeros: .float, shape: [])
+      number = try Tensor(zeros: .int64, shape: [])
+      results = [
+        try Tensor(zeros: .float, shape: []),
+        try Tensor(zeros: .float, shape: [sampleCount, classCount]),
+      ]
+      updateNumber = try Tensor(zeros: .int64, shape: [])
+      updateArguments = [rate, updateNumber]
+    }
+  }
 
   /// - Parameters:
   ///   - graph: inputs `[N, …]`, and scores `[N, K]` as its first output; its parameters are
@@ -61,6 +85,7 @@ package final class Trainer {
     guard let classCount else {
       throw GraftError.badData("the number of scores of a picture is not known")
     }
+    self.classCount = classCount
     let targets = training.addInput(
       name: "targets", type: settings.loss.targetType(classCount: classCount))
     var loss = try settings.loss.append(to: &training, scores: scores, targets: targets)
@@ -130,19 +155,37 @@ package final class Trainer {
   package func step(
     inputs: [Tensor], targets: Tensor, learningRate: Float, step: Int
   ) throws -> StepResult {
-    let rate = try Tensor(scalar: learningRate)
-    let number = try Tensor(scalar: Int64(step))
-    let outputs = try session.run(inputs + [number, targets] + (update == nil ? [rate] : []))
-    let loss = try outputs[0].elements(as: Float.self)[0]
+    let sampleCount = targets.shape.first ?? 1
+    if memory[sampleCount] == nil {
+      memory[sampleCount] = try StepMemory(sampleCount: sampleCount, classCount: classCount)
+    }
+    return try run(&memory[sampleCount]!, inputs, targets, learningRate, step)
+  }
+
+  private func run(
+    _ memory: inout StepMemory, _ inputs: [Tensor], _ targets: Tensor, _ learningRate: Float,
+    _ step: Int
+  ) throws -> StepResult {
+    memory.rate.baseAddress.storeBytes(of: learningRate, as: Float.self)
+    memory.number.baseAddress.storeBytes(of: Int64(step), as: Int64.self)
+    memory.arguments.removeAll(keepingCapacity: true)
+    for input in inputs { memory.arguments.append(input) }
+    memory.arguments.append(memory.number)
+    memory.arguments.append(targets)
+    if update == nil { memory.arguments.append(memory.rate) }
+    try session.run(memory.arguments, into: memory.results)
+    let loss = memory.results[0].baseAddress.load(as: Float.self)
     guard loss.isFinite else {
       throw GraftError(
         .badData, "the loss is \(loss) at step \(step)",
         hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
     if let update, step.isMultiple(of: accumulationSteps) {
-      _ = try update.run([rate, try Tensor(scalar: Int64(step / accumulationSteps))])
+      memory.updateNumber.baseAddress.storeBytes(
+        of: Int64(step / accumulationSteps), as: Int64.self)
+      try update.run(memory.updateArguments, into: [])
     }
-    return StepResult(loss: loss, scores: outputs[1])
+    return StepResult(loss: loss, scores: memory.results[1])
   }
 
   /// Loss and scores in inference form, without a change of anything.

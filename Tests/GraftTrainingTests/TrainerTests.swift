@@ -1,3 +1,4 @@
+import CAllocationCounter
 import GraftData
 import GraftRuntime
 import GraftTraining
@@ -92,6 +93,31 @@ import Testing
     #expect(trainer.arenaByteCount >= gradient)
     // With what little there is besides: activations, and kernels' own memory.
     #expect(trainer.arenaByteCount < gradient * 7 / 4, "\(trainer.arenaByteCount)")
+  }
+
+  /// Forward pass, backward pass and update, on this thread, which does what workers do, too.
+  @Test(arguments: [(1, 1), (2, 1), (1, 2)] as [(threads: Int, accumulationSteps: Int)])
+  func stepsAllocateNothing(threads: Int, accumulationSteps: Int) throws {
+    var settings = Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: Adam())
+    settings.clipping = .globalNorm(1)
+    settings.accumulationSteps = accumulationSteps
+    settings.options.threadCount = threads
+    let trainer = try Trainer(Network.convolutions(), settings: settings)
+    var random = SeededGenerator(seed: 2)
+    let images = (0..<6 * 3 * 16 * 16).map { _ in Float(random.nextUnit()) }
+    let inputs = [try Tensor(images, shape: [6, 3, 16, 16])]
+    let labels = try Tensor([Int64(0), 1, 2, 3, 4, 0], shape: [6])
+    var step = 0
+    func run(_ count: Int) throws {
+      for _ in 0..<count {
+        step += 1
+        _ = try trainer.step(inputs: inputs, targets: labels, learningRate: 1e-3, step: step)
+      }
+    }
+    try run(6)
+    let before = allocation_counter_thread_count()
+    try run(10)
+    #expect(allocation_counter_thread_count() == before)
   }
 
   /// Two halves of a batch, accumulated, train as the whole does.
@@ -232,6 +258,41 @@ private enum Network {
     let second = graph.addParameter(name: "second", try numbers([300, 5], 0.2))
     let hidden = graph.addNode("Relu", [graph.addNode("Gemm", [x, first, bias])])
     graph.outputs = [graph.addNode("MatMul", [hidden, second])]
+    return graph
+  }
+
+  /// Two convolutions with normalization and pooling: [N, 3, 16, 16] to [N, 5].
+  static func convolutions() throws -> Graph {
+    var random = SeededGenerator(seed: 5)
+    var graph = Graph(name: "convolutions")
+    func parameter(_ name: String, _ shape: Shape) throws -> ValueID {
+      let numbers = (0..<shape.elementCount).map { _ in Float(random.nextUnit() - 0.4) / 4 }
+      return graph.addParameter(name: name, try Tensor(numbers, shape: shape))
+    }
+    var value = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 3, 16, 16]))
+    for (index, (input, output)) in [(3, 16), (16, 32)].enumerated() {
+      value = graph.addNode(
+        "Conv", [value, try parameter("kernel_\(index)", [output, input, 3, 3])],
+        attributes: ["pads": .ints([1, 1, 1, 1])])
+      let statistics = try ["mean": 0, "variance": 1].sorted { $0.key < $1.key }.map {
+        graph.addConstant(
+          name: "\($0.key)_\(index)",
+          try Tensor([Float](repeating: $0.value, count: output), shape: [output]))
+      }
+      value = graph.addNode(
+        "BatchNormalization",
+        [
+          value, try parameter("scale_\(index)", [output]),
+          try parameter("shift_\(index)", [output]),
+        ] + statistics)
+      value = graph.addNode("Relu", [value])
+      value = graph.addNode(
+        "MaxPool", [value], attributes: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])])
+    }
+    value = graph.addNode("Flatten", [graph.addNode("GlobalAveragePool", [value])])
+    graph.outputs = [
+      graph.addNode("Gemm", [value, try parameter("dense", [32, 5]), try parameter("bias", [5])])
+    ]
     return graph
   }
 
