@@ -49,7 +49,7 @@ package final class Trainer {
   private var memory: [Int: StepMemory] = [:]
 
   /// What goes into a step besides its batch, and what comes out, so that steps allocate nothing.
-  private struct StepMemory {
+  private final class StepMemory {
     let rate: Tensor
     let number: Tensor
     let results: [Tensor]
@@ -156,16 +156,10 @@ package final class Trainer {
     inputs: [Tensor], targets: Tensor, learningRate: Float, step: Int
   ) throws -> StepResult {
     let sampleCount = targets.shape.first ?? 1
-    if memory[sampleCount] == nil {
-      memory[sampleCount] = try StepMemory(sampleCount: sampleCount, classCount: classCount)
-    }
-    return try run(&memory[sampleCount]!, inputs, targets, learningRate, step)
-  }
-
-  private func run(
-    _ memory: inout StepMemory, _ inputs: [Tensor], _ targets: Tensor, _ learningRate: Float,
-    _ step: Int
-  ) throws -> StepResult {
+    let memory =
+      try self.memory[sampleCount]
+      ?? StepMemory(sampleCount: sampleCount, classCount: classCount)
+    self.memory[sampleCount] = memory
     memory.rate.baseAddress.storeBytes(of: learningRate, as: Float.self)
     memory.number.baseAddress.storeBytes(of: Int64(step), as: Int64.self)
     memory.arguments.removeAll(keepingCapacity: true)

@@ -57,6 +57,13 @@ struct BinaryRows<Left, Right, Result>: Sendable {
   }
 }
 
+/// An input behind the second. Not a tuple: a function in one is wrapped anew, in fresh memory, each time it is taken out.
+private struct FoldedOperand<Element>: Sendable {
+  let index: Int
+  let rows: StridedRows
+  let loop: BinaryRows<Element, Element, Element>.Loop
+}
+
 extension PrepareContext {
   /// Elements that make a task worth handing out, for a few operations an element.
   static var elementwiseGrain: Int { 16384 }
@@ -96,7 +103,7 @@ extension PrepareContext {
     let firstLoop = loops.loop(for: first)
     let others = try (2..<inputs.count).map { index in
       let rows = StridedRows(broadcasting: [shape, try input(index).shape], to: shape)
-      return (index: index, rows: rows, loop: loops.loop(for: rows))
+      return FoldedOperand(index: index, rows: rows, loop: loops.loop(for: rows))
     }
     // With three inputs and more, one that is given twice is read after the result was begun.
     return .parallel(
@@ -109,10 +116,10 @@ extension PrepareContext {
       try first.forEachRow(in: range) { offsets, position, count in
         try firstLoop(left + offsets[0], right + offsets[1], result + position, count)
       }
-      for (index, rows, loop) in others {
-        let operand = arguments.input(index, as: Element.self)
-        try rows.forEachRow(in: range) { offsets, position, count in
-          try loop(result + offsets[0], operand + offsets[1], result + position, count)
+      for other in others {
+        let operand = arguments.input(other.index, as: Element.self)
+        try other.rows.forEachRow(in: range) { offsets, position, count in
+          try other.loop(result + offsets[0], operand + offsets[1], result + position, count)
         }
       }
       finish?(result + range.lowerBound, range.count)
