@@ -85,8 +85,21 @@ package struct TransferModel: Sendable {
   package var weights: [ValueID] {
     var found: [ValueID] = []
     var seen: Set<ValueID> = []
+    var products: Set<ValueID> = []
     for node in graph.nodes {
-      for position in TransferModel.weightInputs(of: node) where position < node.inputs.count {
+      if ["Conv", "ConvTranspose", "Gemm", "MatMul"].contains(node.qualifiedType),
+        let output = node.outputs.first ?? nil
+      {
+        products.insert(output)
+      }
+      var positions = TransferModel.weightInputs(of: node)
+      if node.qualifiedType == "Add",
+        node.inputs.contains(where: { $0.map(products.contains) ?? false })
+      {
+        // A bias that is a node of its own.
+        positions = [0, 1]
+      }
+      for position in positions where position < node.inputs.count {
         guard let id = node.inputs[position], let tensor = graph.constants[id],
           tensor.elementType == .float, seen.insert(id).inserted
         else { continue }
