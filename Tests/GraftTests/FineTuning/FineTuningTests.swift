@@ -133,6 +133,62 @@ import Testing
     #expect(try again.confusionMatrix == larger.testResult()?.confusionMatrix)
   }
 
+  /// Classifiers end with pooling of their own, as a rule; the default head's has nothing to do there.
+  @Test func poolingOfVectorsIsLeftOut() throws {
+    var trunk = try FineTuningTests.trunk()
+    trunk.metadata = ["graft.preprocessing.name": "unit"]
+    let pooled = trunk.addNode(
+      "Flatten", [trunk.addNode("GlobalAveragePool", [trunk.outputs[0]])], outputName: "pooled")
+    let weights = trunk.addConstant(
+      name: "classes/kernel", try Tensor([Float](repeating: 0.1, count: 48), shape: [12, 4]))
+    trunk.outputs = [trunk.addNode("MatMul", name: "classes", [pooled, weights])]
+    var recipe = recipe()
+    recipe.model = "\(folder)/classifier.onnx"
+    recipe.head = Recipe().head
+    try ONNXExporter().write(trunk, to: recipe.model)
+    var remarks: [String] = []
+    let run = try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/vectors") {
+      remarks.append($0)
+    }
+    #expect(remarks.contains { $0.contains("pooling is left out") })
+    #expect(try run.run())
+    let types = try ONNXImporter().graph(path: run.modelPath).nodes.map(\.operatorType)
+    #expect(types.contains("GlobalAveragePool") && !types.contains("GlobalMaxPool"))
+    // Behind a layer it makes no sense.
+    recipe.head = "dense(4),gmp,dense(classes)"
+    let error = #expect(throws: GraftError.self) {
+      try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/nonsense")
+    }
+    #expect(error?.message.contains("'gmp' does not fit") == true)
+    // The map in front of the network's own pooling can be pooled in other ways.
+    recipe.head = Recipe().head
+    recipe.cut = "block2_conv"
+    remarks = []
+    _ = try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/map") { remarks.append($0) }
+    #expect(!remarks.contains { $0.contains("pooling") })
+  }
+
+  /// Nothing says how pictures are prepared for a network of grey ones: samples from 0 to 1, as for `infer`.
+  @Test func greyNetworksAreTrunks() throws {
+    var trunk = Graph(name: "grey")
+    let x = trunk.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 1, 16, 16]))
+    let kernel = try Tensor((0..<36).map { Float($0 % 7) / 20 - 0.1 }, shape: [4, 1, 3, 3])
+    let features = trunk.addNode("Conv", [x, trunk.addConstant(name: "kernel", kernel)])
+    let pooled = trunk.addNode("Flatten", [trunk.addNode("GlobalMaxPool", [features])])
+    let weights = trunk.addConstant(name: "dense", try Tensor(zeros: .float, shape: [4, 2]))
+    trunk.outputs = [trunk.addNode("MatMul", [pooled, weights])]
+    var recipe = recipe()
+    recipe.model = "\(folder)/grey.onnx"
+    recipe.phases = [Recipe.Phase(unfreeze: "none", epochs: 1)]
+    try ONNXExporter().write(trunk, to: recipe.model)
+    var remarks: [String] = []
+    let run = try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/grey") {
+      remarks.append($0)
+    }
+    #expect(remarks.contains { $0.contains("assuming 'unit'") })
+    #expect(try run.run())
+  }
+
   @Test func learnsAndExports() throws {
     var recipe = recipe()
     recipe.phases[0].epochs = 40
