@@ -63,7 +63,10 @@ struct RecipeOptions: ParsableArguments {
   @Flag(help: "Train in the order of the data.")
   var noShuffle = false
 
-  @Option(help: "A loss by name.")
+  @Option(
+    help:
+      "\(Losses.usages.joined(separator: "; ")) (default: \(BinaryCrossEntropy.name) for two classes, \(SoftmaxCrossEntropy.name) for more)."
+  )
   var loss: String?
 
   @Option(help: "What the losses of classes are multiplied by: balanced, or cat=1,dog=2.5.")
@@ -92,10 +95,15 @@ struct RecipeOptions: ParsableArguments {
   var learningRate: String?
 
   @Option(
-    help: "adam, sgd(momentum=0.9), …; one for all phases, or one for each, with ; between them.")
+    help:
+      "One for all phases, or one for each, with ; between them: \(Optimizers.usages.joined(separator: "; "))."
+  )
   var optimizer: String?
 
-  @Option(help: "constant, cosine, …; one for all phases, or one for each, with ; between them.")
+  @Option(
+    help:
+      "One for all phases, or one for each, with ; between them: \(Schedules.usages.joined(separator: "; "))."
+  )
   var schedule: String?
 
   @Option(

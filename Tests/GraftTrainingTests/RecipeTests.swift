@@ -37,6 +37,15 @@ import Testing
     #expect(try Recipe(yaml: "model: vgg19") != recipe)
   }
 
+  @Test(arguments: [0.001, 1e-5, 3e-4, 1.5e-7, 0.1 + 0.2, 1e-30, 0, .leastNormalMagnitude])
+  func learningRatesAreWrittenShort(_ rate: Double) throws {
+    var recipe = Recipe()
+    recipe.phases = [Recipe.Phase(learningRate: rate)]
+    let yaml = try recipe.yaml
+    #expect(try Recipe(yaml: yaml) == recipe)
+    if rate == 1e-5 { #expect(yaml.contains("learning_rate: 0.00001\n")) }
+  }
+
   /// Who names what is frozen trains the rest.
   @Test func freezingMeansTrainingTheRest() throws {
     let phase = try Recipe(yaml: "phases: [{freeze: block1}]").phases[0]

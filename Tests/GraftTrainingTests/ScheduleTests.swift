@@ -106,6 +106,26 @@ import Testing
     }
   }
 
+  /// What help texts list is taken, each argument by itself.
+  @Test func usagesAreTrue() throws {
+    func expectTaken(_ usages: [String], _ make: (String) throws -> Any) throws {
+      for usage in usages {
+        let call = try NamedCall(usage)
+        _ = try make(call.name)
+        for argument in call.arguments {
+          let texts =
+            argument.key.map { key in ["0.5", "1"].map { "\(call.name)(\(key)=\($0))" } }
+            ?? ["\(call.name)(\(argument.value))"]
+          #expect(texts.contains { (try? make($0)) != nil }, "\(usage): \(texts)")
+        }
+      }
+    }
+    try expectTaken(Losses.usages) { try Losses.named($0) }
+    try expectTaken(Optimizers.usages) { try Optimizers.named($0) }
+    try expectTaken(Schedules.usages) { try Schedules.named($0) }
+    #expect(Optimizers.usages.contains("sgd(momentum=…,nesterov,weight_decay=…)"))
+  }
+
   @Test func recipesNameSchedules() throws {
     let cosine = try #require(
       try Schedules.named("cosine(warmup=2, end=0.1)") as? CosineSchedule)

@@ -2,30 +2,32 @@ import GraftRuntime
 
 /// Losses by the names and arguments that recipes use: `softmax_cross_entropy(label_smoothing=0.1)`.
 package enum Losses {
-  package static let names = [
-    SoftmaxCrossEntropy.name, CategoricalCrossEntropy.name, BinaryCrossEntropy.name,
-    ProbabilityCrossEntropy.name, MeanSquaredError.name, MeanAbsoluteError.name, HuberLoss.name,
-    PoissonLoss.name, HingeLoss.name, SquaredHingeLoss.name, PerceptronLoss.name,
-  ]
+  private static let known = NamedCalls([
+    SoftmaxCrossEntropy.name: ["label_smoothing="],
+    CategoricalCrossEntropy.name: ["label_smoothing="], BinaryCrossEntropy.name: [],
+    ProbabilityCrossEntropy.name: [], MeanSquaredError.name: [], MeanAbsoluteError.name: [],
+    HuberLoss.name: ["delta="], PoissonLoss.name: [], HingeLoss.name: [],
+    SquaredHingeLoss.name: [], PerceptronLoss.name: [],
+  ])
+
+  package static var names: [String] { known.names }
+  /// How each loss is written.
+  package static var usages: [String] { known.usages }
 
   /// - Throws: `GraftError` for an unknown name or argument.
   package static func named(_ text: String) throws -> any Loss {
     var call = try NamedCall(text)
     let loss: any Loss
-    var known: [String] = []
     switch call.name {
     case SoftmaxCrossEntropy.name:
-      known = ["label_smoothing="]
       loss = SoftmaxCrossEntropy(labelSmoothing: try takeSmoothing(&call))
     case CategoricalCrossEntropy.name:
-      known = ["label_smoothing="]
       loss = CategoricalCrossEntropy(labelSmoothing: try takeSmoothing(&call))
     case BinaryCrossEntropy.name: loss = BinaryCrossEntropy()
     case ProbabilityCrossEntropy.name: loss = ProbabilityCrossEntropy()
     case MeanSquaredError.name: loss = MeanSquaredError()
     case MeanAbsoluteError.name: loss = MeanAbsoluteError()
     case HuberLoss.name:
-      known = ["delta="]
       loss = HuberLoss(delta: Float(try call.take("delta", default: 1, in: 1e-6...1e6)))
     case PoissonLoss.name: loss = PoissonLoss()
     case HingeLoss.name: loss = HingeLoss()
@@ -35,7 +37,7 @@ package enum Losses {
       throw GraftError.usage(
         "'\(call.name)' is no loss", hint: "Known are \(names.joined(separator: ", "))")
     }
-    try call.requireNoMore(known: known)
+    try known.requireNoMore(of: call)
     return loss
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 import GraftRuntime
 import Yams
 
@@ -72,6 +73,23 @@ extension Recipe.Phase {
     try read(.learningRate, into: &learningRate)
     try read(.optimizer, into: &optimizer)
     try read(.schedule, into: &schedule)
+  }
+}
+
+extension Recipe.Phase {
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(unfreeze, forKey: .unfreeze)
+    try values.encodeIfPresent(freeze, forKey: .freeze)
+    try values.encode(epochs, forKey: .epochs)
+    // The shortest digits that mean this number; as a binary one, 0.00001 gets seventeen.
+    if let decimal = Decimal(string: "\(learningRate)"), Double("\(decimal)") == learningRate {
+      try values.encode(decimal, forKey: .learningRate)
+    } else {
+      try values.encode(learningRate, forKey: .learningRate)
+    }
+    try values.encode(optimizer, forKey: .optimizer)
+    try values.encode(schedule, forKey: .schedule)
   }
 }
 

@@ -3,43 +3,42 @@ import GraftRuntime
 /// Schedules by the names and arguments that recipes use: `cosine(warmup=1,end=0.01)`. Epochs and factors are
 /// relative to the phase and its learning rate.
 package enum Schedules {
-  package static let names = [
-    "constant", "step", "exponential", "cosine", "one_cycle", "reduce_on_plateau",
-  ]
+  private static let known = NamedCalls([
+    "constant": [], "step": ["epochs=", "decay="], "exponential": ["epochs=", "decay="],
+    "cosine": ["warmup=", "start=", "end="],
+    "one_cycle": ["rising=", "start_divisor=", "end_divisor="],
+    "reduce_on_plateau": ["decay=", "patience=", "change=", "cooldown=", "minimum="],
+  ])
+
+  package static var names: [String] { known.names }
+  /// How each schedule is written.
+  package static var usages: [String] { known.usages }
 
   /// - Throws: `GraftError` for an unknown name or argument.
   package static func named(_ text: String) throws -> any LearningRateSchedule {
     var call = try NamedCall(text)
     let schedule: any LearningRateSchedule
-    let known: [String]
     let epochs = 0...1e6
     switch call.name {
-    case "constant":
-      known = []
-      schedule = ConstantSchedule()
+    case "constant": schedule = ConstantSchedule()
     case "step":
-      known = ["epochs=", "decay="]
       schedule = StepSchedule(
         epochs: try call.takeCount("epochs", default: 10, from: 1),
         decay: try call.take("decay", default: 0.1))
     case "exponential":
-      known = ["epochs=", "decay="]
       schedule = ExponentialSchedule(
         epochs: try call.take("epochs", default: 1, in: 1e-3...1e6),
         decay: try call.take("decay", default: 0.96))
     case "cosine":
-      known = ["warmup=", "start=", "end="]
       schedule = CosineSchedule(
         warmUp: try call.take("warmup", default: 0, in: epochs),
         start: try call.take("start", default: 0), end: try call.take("end", default: 0))
     case "one_cycle":
-      known = ["rising=", "start_divisor=", "end_divisor="]
       schedule = OneCycleSchedule(
         risingShare: try call.take("rising", default: 0.3, in: 0...1),
         startDivisor: try call.take("start_divisor", default: 25, in: 1...1e9),
         endDivisor: try call.take("end_divisor", default: 1e4, in: 1...1e9))
     case "reduce_on_plateau":
-      known = ["decay=", "patience=", "change=", "cooldown=", "minimum="]
       schedule = ReduceOnPlateau(
         decay: try call.take("decay", default: 0.1, in: 0...0.999),
         patience: try call.takeCount("patience", default: 10, from: 0),
@@ -50,7 +49,7 @@ package enum Schedules {
       throw GraftError.usage(
         "'\(call.name)' is no schedule", hint: "Known are \(names.joined(separator: ", "))")
     }
-    try call.requireNoMore(known: known)
+    try known.requireNoMore(of: call)
     return schedule
   }
 }
