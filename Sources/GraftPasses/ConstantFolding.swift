@@ -12,12 +12,15 @@ package enum ConstantFolding: GraphPass {
     private static let generatedByteCount = min(
       1 << 30, Int(clamping: ProcessInfo.processInfo.physicalMemory / 4))
 
-    /// Twice what the graph's own constants take, which repacked weights fit into.
-    package init(for graph: Graph) {
+    /// Twice what the graph's own constants take, which repacked weights fit into; or what generated weights may take.
+    ///
+    /// - Parameter memoryLimit: bytes that generated weights may take at most
+    package init(for graph: Graph, memoryLimit: Int = .max) {
       let own = graph.constants.values.reduce(0) { sum, tensor in
         sum.addingReportingOverflow(tensor.byteCount).partialValue
       }
-      byteCount = max(Budget.generatedByteCount, own > Int.max / 4 ? 0 : 2 * own)
+      byteCount = max(
+        min(Budget.generatedByteCount, memoryLimit), own > Int.max / 4 ? 0 : 2 * own)
     }
 
     mutating func spend(_ byteCount: Int) { self.byteCount -= byteCount }

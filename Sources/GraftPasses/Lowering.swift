@@ -25,14 +25,15 @@ package enum Lowering {
   /// Rounds after which passes that still find something are stopped.
   private static let roundLimit = 8
 
-  package static func run(_ graph: inout Graph) throws {
-    try fuse(&graph)
+  /// - Parameter memoryLimit: bytes that constants which nodes generate may take
+  package static func run(_ graph: inout Graph, memoryLimit: Int = .max) throws {
+    try fuse(&graph, memoryLimit: memoryLimit)
     for pass in finishingPasses { _ = try pass.run(&graph) }
   }
 
   /// The passes that stay with operators of any layout.
-  package static func fuse(_ graph: inout Graph) throws {
-    var budget = ConstantFolding.Budget(for: graph)
+  package static func fuse(_ graph: inout Graph, memoryLimit: Int = .max) throws {
+    var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
     for _ in 0..<roundLimit {
       var didChange = false
       for pass in cleaningPasses {

@@ -56,7 +56,7 @@ package final class Executable: Sendable {
       try lowered.inferTypes()
       self.inputNames = lowered.inputs.map { graph[$0].name }
       self.outputNames = lowered.outputs.map { graph[$0].name }
-      if options.optimizes { try Lowering.run(&lowered) }
+      if options.optimizes { try Lowering.run(&lowered, memoryLimit: options.memoryLimit) }
       compilation?.moveConstants(of: &lowered, threadCount: options.threadCount)
     }
     self.compilation = compilation
