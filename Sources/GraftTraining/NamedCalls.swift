@@ -8,11 +8,11 @@ struct NamedCalls: Sendable {
 
   var names: [String] { entries.map(\.name) }
 
-  /// How each is written: `sgd(momentum=…,nesterov)`.
+  /// How each is written: `sgd(momentum=…, nesterov)`.
   var usages: [String] {
     entries.map { name, arguments in
       let words = arguments.map { $0.hasSuffix("=") ? "\($0)…" : $0 }
-      return words.isEmpty ? name : "\(name)(\(words.joined(separator: ",")))"
+      return words.isEmpty ? name : "\(name)(\(words.joined(separator: ", ")))"
     }
   }
 

@@ -123,7 +123,7 @@ import Testing
     try expectTaken(Losses.usages) { try Losses.named($0) }
     try expectTaken(Optimizers.usages) { try Optimizers.named($0) }
     try expectTaken(Schedules.usages) { try Schedules.named($0) }
-    #expect(Optimizers.usages.contains("sgd(momentum=…,nesterov,weight_decay=…)"))
+    #expect(Optimizers.usages.contains("sgd(momentum=…, nesterov, weight_decay=…)"))
   }
 
   @Test func recipesNameSchedules() throws {
