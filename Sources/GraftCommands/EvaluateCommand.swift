@@ -11,8 +11,8 @@ struct EvaluateCommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Check a classifier against pictures whose classes are known.",
     discussion: """
-      DATA is of any form that `graft finetune` takes; its test pictures are used if
-      it has some, else all.
+      DATA is of any form that `graft finetune` takes. What it sets apart for testing
+      is used, or else for validation, or else all pictures; --part says otherwise.
 
       Examples:
         graft evaluate run/model.onnx pets/
@@ -24,6 +24,22 @@ struct EvaluateCommand: ParsableCommand {
 
   @Argument(help: "Pictures and their classes.")
   var data: String
+
+  @Option(help: "The pictures to use (default: the first of test and validation that there is, else all).")
+  var part: Part?
+
+  enum Part: String, CaseIterable, ExpressibleByArgument {
+    case training, validation, test, all
+
+    func items(of dataset: PictureDataset) -> [PictureDataset.Item] {
+      switch self {
+      case .training: dataset.items
+      case .validation: dataset.validationItems
+      case .test: dataset.testItems
+      case .all: dataset.items + dataset.validationItems + dataset.testItems
+      }
+    }
+  }
 
   @OptionGroup var picture: PictureOptions
 
@@ -46,6 +62,13 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    let part =
+      part ?? [.test, .validation].first { !$0.items(of: dataset).isEmpty } ?? .all
+    let items = part.items(of: dataset)
+    guard !items.isEmpty else {
+      throw GraftError.usage(
+        "\(data) sets no pictures apart for \(part.rawValue)", hint: "Leave --part out")
+    }
     let loaded = try ModelLoader().load(
       model, batch: .free, cache: compute.cache, options: compute.executableOptions)
     var options = try picture.classifierOptions()
@@ -53,9 +76,8 @@ struct EvaluateCommand: ParsableCommand {
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
     for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
     let result = try classifier.evaluate(
-      dataset.testItems.isEmpty ? dataset.items : dataset.testItems,
-      classNames: dataset.classNames, batchSize: batchSize)
-    print(json ? try Terminal.json(result) : EvaluateCommand.text(result))
+      items, classNames: dataset.classNames, batchSize: batchSize)
+    print(json ? try Terminal.json(result) : EvaluateCommand.text(result, part))
   }
 
   /// The measures over all pictures, in a line.
@@ -66,8 +88,9 @@ struct EvaluateCommand: ParsableCommand {
       + (result.top5Accuracy.map { String(format: "  top 5 %.2f %%", $0 * 100) } ?? "")
   }
 
-  static func text(_ result: EvaluationResult) -> String {
-    var lines = ["\(result.count) pictures  " + summary(result)]
+  static func text(_ result: EvaluationResult, _ part: Part) -> String {
+    let kind = part == .all ? "" : "\(part.rawValue) "
+    var lines = ["\(result.count) \(kind)pictures  " + summary(result)]
     let shown = result.classes.count <= 20
     guard shown else { return lines[0] }
     lines.append("")

@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 import numpy as np
 import onnx
@@ -323,6 +324,46 @@ class FineTuning(unittest.TestCase):
         expect("early_stopping", "--early-stopping", 0)
         expect("adds up to 150", "--split", "50,50,50")
         expect("no such file", "--model", "nothing.onnx", code=66)
+
+    def test_later_runs_find_features(self):
+        found = "all are there from an earlier run"
+
+        def run(output, *options):
+            result = self.finetune(*self.TRUNK, *self.SHORT, *options, output=output)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return result.stdout.count(found), (self.path / output / "model.onnx").read_bytes()
+
+        with unittest.mock.patch.dict(os.environ, GRAFT_HOME=str(self.path / "home")):
+            _, model = first = run("first")
+            self.assertEqual(first, (0, model))
+            self.assertEqual(run("second"), (2, model))
+            self.assertEqual(run("cold", "--no-cache"), (0, model))
+            self.assertEqual(run("frozen", "--freeze", "all;block1")[0], 2)
+            self.assertIn(".features", interop.graft("cache").stdout)
+            interop.graft("cache", "clear")
+            self.assertEqual(run("third"), (0, model))
+
+    def test_parts_are_evaluated(self):
+        random = np.random.default_rng(2)
+        for part, count in [("train", 12), ("val", 5)]:
+            for label, name in enumerate("ab"):
+                folder = self.path / "parts" / part / name
+                folder.mkdir(parents=True)
+                for number in range(count):
+                    pixels = random.integers(0, 128, (12, 12, 3)) + 100 * label
+                    Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+        self.assertEqual(self.finetune(*self.TRUNK, *self.SHORT, data="parts").returncode, 0)
+
+        def evaluate(*options, check=True):
+            return interop.graft(
+                "evaluate", self.path / "run" / "model.onnx", self.path / "parts", *options, check=check)
+
+        self.assertIn("10 validation pictures", evaluate().stdout)
+        self.assertIn("24 training pictures", evaluate("--part", "training").stdout)
+        self.assertIn("34 pictures", evaluate("--part", "all").stdout)
+        result = evaluate("--part", "test", check=False)
+        self.assertEqual(result.returncode, 64)
+        self.assertIn("no pictures apart for test", result.stderr)
 
     def test_default_batches_fit_the_data(self):
         result = self.finetune(*self.TRUNK, "--epochs", 1, "--unfreeze", "none")
