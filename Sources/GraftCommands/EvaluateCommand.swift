@@ -25,7 +25,9 @@ struct EvaluateCommand: ParsableCommand {
   @Argument(help: "Pictures and their classes.")
   var data: String
 
-  @Option(help: "The pictures to use (default: the first of test and validation that there is, else all).")
+  @Option(
+    help: "The pictures to use (default: the first of test and validation that there is, else all)."
+  )
   var part: Part?
 
   enum Part: String, CaseIterable, ExpressibleByArgument {

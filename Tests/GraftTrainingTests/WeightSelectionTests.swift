@@ -26,7 +26,8 @@ import Testing
       ("block2", nil, ["block2_conv1"]), ("all", "block1", ["block2_conv1"]),
       ("all", "block1_conv1, block2", ["block1_conv2"]), ("all", "all", []),
       ("all", "none", ["block1_conv1", "block1_conv2", "block2_conv1"]),
-      ("block1", "*conv2*", ["block1_conv1"]), ("all", "head", ["block1_conv1", "block1_conv2", "block2_conv1"]),
+      ("block1", "*conv2*", ["block1_conv1"]),
+      ("all", "head", ["block1_conv1", "block1_conv2", "block2_conv1"]),
     ] as [(String, String?, [String])])
   func namesSelectLayers(_ text: String, _ exceptions: String?, _ expected: [String]) throws {
     let model = try model()

@@ -54,7 +54,8 @@ final class FeatureFile {
     contents = try? read()
     let new = Set(items.map(\.key))
     let rowByteCount = elementCount * MemoryLayout<Float>.size
-    var old = (contents?.rows ?? [:]).filter { !new.contains($0.key) }.sorted { $0.value < $1.value }
+    var old = (contents?.rows ?? [:]).filter { !new.contains($0.key) }
+      .sorted { $0.value < $1.value }
     if (old.count + new.count) * rowByteCount > byteLimit { old = [] }
     let file = try AtomicFile(path: path)
     let numbers = [
