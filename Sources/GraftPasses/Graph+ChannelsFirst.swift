@@ -1,5 +1,5 @@
 extension Graph {
-  /// The permutations from `[N, C, H, W]` to `[N, H, W, C]` and back.
+  /// The permutation from `[N, C, H, W]` to `[N, H, W, C]`.
   private static let toChannelsLast = [0, 2, 3, 1]
 
   /// A graph of pictures `[N, H, W, C]` as one that takes them as `[N, C, H, W]`, and gives its first output likewise

@@ -15,6 +15,9 @@ import GraftTraining
 ///     try fineTuning.fit()
 ///     let classifier = try ImageClassifier(model: fineTuning.modelPath)
 ///
+/// What a frozen part of the network makes of each picture is kept for later runs, in the cache folder that `GRAFT_HOME` names and
+/// `GRAFT_CACHE_LIMIT` limits.
+///
 /// Not for several threads at once. `examples/FineTuning` is a program that does this.
 public final class FineTuning {
   private let run: FineTuningRun
