@@ -37,36 +37,58 @@ import Testing
     #expect(selected.isSuperset(of: model.headWeights))
   }
 
-  /// What is added to a product is a weight where it is a bias: not a mask, and not a single number.
-  @Test func biasesOfTheirOwnAreWeights() throws {
+  /// A trunk of one channel, and the names of its weights without the head's.
+  private func weightNames(
+    _ build: (inout Graph, ValueID, _ constant: (inout Graph, String, [Int]) throws -> ValueID)
+      throws -> ValueID
+  ) throws -> Set<String> {
     var graph = Graph(name: "trunk")
     let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 1, 4, 4]))
-    var value = graph.addNode(
-      "Conv",
-      [
-        x,
-        graph.addConstant(
-          name: "kernel", try Tensor([Float](repeating: 1, count: 2), shape: [2, 1, 1, 1])),
-      ])
-    for (name, shape) in [("mask", [4, 4]), ("row", [4]), ("number", [1]), ("bias", [2, 1, 1])] {
-      let numbers = [Float](repeating: 0.5, count: shape.reduce(1, *))
-      let sum = graph.addNode(
-        "Add", [value, graph.addConstant(name: name, try Tensor(numbers, shape: shape))])
-      value = graph.addNode(
-        "Conv",
-        [
-          sum,
-          graph.addConstant(
-            name: "after_\(name)", try Tensor([Float](repeating: 1, count: 4), shape: [2, 2, 1, 1])),
-        ])
-    }
-    graph.outputs = [value]
+    graph.outputs = [
+      try build(&graph, x) { graph, name, shape in
+        let numbers = [Float](repeating: 0.5, count: shape.reduce(1, *))
+        return graph.addConstant(name: name, try Tensor(numbers, shape: shape))
+      }
+    ]
     let model = try TransferModel(
       trunk: graph, picture: .init(channels: 1, height: 4, width: 4),
       head: HeadSpecification("gap,dense(classes)"), classNames: ["a", "b", "c"], seed: 1)
-    let names = Set(model.weights.map { model.graph[$0].name })
-    #expect(
-      names.contains("bias") && names.isDisjoint(with: ["mask", "row", "number"]), "\(names)")
+    return Set(model.weights.map { model.graph[$0].name }.filter { !$0.hasPrefix("head/") })
+  }
+
+  /// What is added to a product is a weight where it is a bias: not a mask, and not a single number.
+  @Test func biasesOfTheirOwnAreWeights() throws {
+    let names = try weightNames { graph, x, constant in
+      var value = graph.addNode("Conv", [x, try constant(&graph, "kernel", [2, 1, 1, 1])])
+      for (name, shape) in [("mask", [4, 4]), ("row", [4]), ("number", [1]), ("bias", [2, 1, 1])] {
+        value = graph.addNode("Add", [value, try constant(&graph, name, shape)])
+        value = graph.addNode("Conv", [value, try constant(&graph, "k_\(name)", [2, 2, 1, 1])])
+      }
+      return value
+    }
+    #expect(names == ["kernel", "k_mask", "k_row", "k_number", "k_bias", "bias"])
+  }
+
+  /// Scale and bias behind (x - mean) / √(variance + ε), as PyTorch wrote layer normalization before opset 17; what
+  /// prepares pictures is left alone.
+  @Test func normalizationsOfSeveralNodesHaveWeights() throws {
+    let names = try weightNames { graph, x, constant in
+      let scaled = graph.addNode("Mul", [x, try constant(&graph, "prepares", [1, 1, 1])])
+      var value = graph.addNode("Conv", [scaled, try constant(&graph, "kernel", [2, 1, 1, 1])])
+      value = graph.addNode("Transpose", [value], attributes: ["perm": .ints([0, 2, 3, 1])])
+      let last: [String: Attribute] = ["axes": .ints([-1])]
+      let mean = graph.addNode("ReduceMean", [value], attributes: last)
+      let centered = graph.addNode("Sub", [value, mean])
+      let squares = graph.addNode("Pow", [centered, try constant(&graph, "two", [])])
+      let variance = graph.addNode("ReduceMean", [squares], attributes: last)
+      let sum = graph.addNode("Add", [variance, try constant(&graph, "epsilon", [])])
+      let normalized = graph.addNode("Div", [centered, graph.addNode("Sqrt", [sum])])
+      let gained = graph.addNode("Mul", [normalized, try constant(&graph, "scale", [2])])
+      let shifted = graph.addNode("Add", [gained, try constant(&graph, "bias", [2])])
+      let halved = graph.addNode("Mul", [shifted, try constant(&graph, "half", [])])
+      return graph.addNode("Transpose", [halved], attributes: ["perm": .ints([0, 3, 1, 2])])
+    }
+    #expect(names == ["kernel", "scale", "bias"])
   }
 
   @Test func unknownNamesNameTheNearest() throws {

@@ -81,68 +81,6 @@ package struct TransferModel: Sendable {
     leavesPoolingOut = built.leavesPoolingOut
   }
 
-  /// The constants that training can change, in the order in which nodes read them.
-  package var weights: [ValueID] {
-    var found: [ValueID] = []
-    var seen: Set<ValueID> = []
-    var biases: [ValueID: [Int]] = [:]
-    for node in graph.nodes {
-      if let output = node.outputs.first ?? nil {
-        biases[output] = biasShape(of: node)
-      }
-      var positions = TransferModel.weightInputs(of: node)
-      if node.qualifiedType == "Add" {
-        // A bias that is a node of its own. Masks and single numbers are no weights.
-        let shapes = node.inputs.compactMap { $0.flatMap { biases[$0] } }
-        positions = node.inputs.indices.filter { position in
-          guard let shape = graph.constant(node.inputs[position])?.shape else { return false }
-          return shapes.contains {
-            $0 == [Int](repeating: 1, count: max(0, $0.count - shape.count)) + shape
-          }
-        }
-      }
-      for position in positions where position < node.inputs.count {
-        guard let id = node.inputs[position], let tensor = graph.constants[id],
-          tensor.elementType == .float, seen.insert(id).inserted
-        else { continue }
-        found.append(id)
-      }
-    }
-    return found
-  }
-
-  /// What is added to a node's result as its bias, `[1, C, 1, 1]` or `[1, K]`; `nil` unless the node is a product with
-  /// weights.
-  private func biasShape(of node: Node) -> [Int]? {
-    guard let output = node.outputs.first ?? nil,
-      let result = graph[output].type?.tensor?.shape, !result.isEmpty,
-      node.inputs.prefix(2).contains(where: { graph.constant($0) != nil })
-    else { return nil }
-    let axis: Int
-    switch node.qualifiedType {
-    case "Conv", "ConvTranspose": axis = 1
-    case "Gemm", "MatMul": axis = result.count - 1
-    default: return nil
-    }
-    guard axis < result.count, let channels = result[axis].known else { return nil }
-    var shape = [Int](repeating: 1, count: result.count)
-    shape[axis] = channels
-    return shape
-  }
-
-  /// Inputs of a node that hold weights.
-  private static func weightInputs(of node: Node) -> [Int] {
-    switch node.qualifiedType {
-    case "Conv", "ConvTranspose", "Gemm", "BatchNormalization", "LayerNormalization",
-      "InstanceNormalization", "GroupNormalization":
-      [1, 2]
-    case "MatMul": [0, 1]
-    case "PRelu": [1]
-    case "LSTM", "GRU", "RNN": [1, 2, 3]
-    default: []
-    }
-  }
-
   /// What training some weights changes: these, and the running statistics of normalizations whose scale is among
   /// them.
   func changing(training weights: Set<ValueID>) -> Set<ValueID> {

@@ -7,27 +7,22 @@ import GraftTraining
 import GraftVision
 import Testing
 
-/// A network of pictures with channels last, as Keras exports it, is trained as Keras trains it;
+/// Networks of pictures with channels last, as Keras exports them, are trained as Keras trains them;
 /// `tools/python/keras_exported_network.py` made the files.
 @Suite final class ChannelsLastTests {
   private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Fixtures")
-  private let path = fixtures.appendingPathComponent("keras_exported.onnx").path
-  private let arrays: [String: Tensor]
-  private let folder = NSTemporaryDirectory() + "graft-channels-last-\(UUID().uuidString)"
+  private static let names = ["keras_exported", "keras_normalized"]
 
-  init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  private func arrays(_ name: String) throws -> [String: Tensor] {
     let read = try NPZFile.read(
-      path: ChannelsLastTests.fixtures.appendingPathComponent("keras_exported.npz").path)
-    arrays = Dictionary(uniqueKeysWithValues: read.map { ($0.name, $0.tensor) })
+      path: ChannelsLastTests.fixtures.appendingPathComponent("\(name).npz").path)
+    return Dictionary(uniqueKeysWithValues: read.map { ($0.name, $0.tensor) })
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
-
-  private func model(head: String, cut: String? = nil) throws -> TransferModel {
+  private func model(_ name: String, head: String, cut: String? = nil) throws -> TransferModel {
     var recipe = Recipe()
-    recipe.model = path
+    recipe.model = ChannelsLastTests.fixtures.appendingPathComponent("\(name).onnx").path
     recipe.head = head
     recipe.cut = cut
     recipe.preprocess = "unit"
@@ -40,7 +35,7 @@ import Testing
   }
 
   /// The pictures of a batch as `[N, C, H, W]`.
-  private func pictures(_ batch: Int) throws -> Tensor {
+  private func pictures(_ batch: Int, of arrays: [String: Tensor]) throws -> Tensor {
     let numbers = try #require(arrays["x"]).elements(as: Float.self)
     var result: [Float] = []
     for picture in batch * 16..<batch * 16 + 16 {
@@ -52,9 +47,11 @@ import Testing
   }
 
   /// Scores, of which the softmax are Keras's probabilities.
-  @Test func outputsAreThoseOfKeras() throws {
-    let model = try model(head: "keep")
-    let scores = try Session(Executable(model.graph)).run([pictures(0)])[0]
+  @Test(arguments: ChannelsLastTests.names)
+  func outputsAreThoseOfKeras(_ name: String) throws {
+    let model = try model(name, head: "keep")
+    let arrays = try arrays(name)
+    let scores = try Session(Executable(model.graph)).run([pictures(0, of: arrays)])[0]
     let numbers = try scores.elements(as: Float.self)
     let expected = try #require(arrays["outputs"]).elements(as: Float.self)
     #expect(numbers.count == 48 && expected.count == 48)
@@ -66,8 +63,10 @@ import Testing
     }
   }
 
-  @Test func trainsAsKerasDoes() throws {
-    let model = try model(head: "keep")
+  @Test(arguments: ChannelsLastTests.names)
+  func trainsAsKerasDoes(_ name: String) throws {
+    let model = try model(name, head: "keep")
+    let arrays = try arrays(name)
     let trainer = try Trainer(
       model.graph(training: WeightSelection("all").weights(of: model)), seed: 1,
       settings: Trainer.Settings(
@@ -78,16 +77,27 @@ import Testing
     for (step, expected) in losses.enumerated() {
       let first = step % 2 * 16
       let result = try trainer.step(
-        inputs: [pictures(step % 2)],
+        inputs: [pictures(step % 2, of: arrays)],
         targets: Tensor(Array(labels[first..<first + 16]), shape: [16]),
         learningRate: 0.05, step: step + 1)
       #expect(abs(result.loss - expected) < 1e-5 * expected, "step \(step + 1)")
     }
   }
 
+  /// Weights of layers that are several nodes are found, and nothing else is.
+  @Test func weightsAreThoseOfKeras() throws {
+    let model = try model("keras_normalized", head: "keep")
+    // Kernels and biases of 5 layers, scales and biases of 3 normalizations, the layer's scale.
+    let counts = [96 + 8, 72 + 8, 128 + 16, 128 + 8, 24 + 3, 3 * 16, 8]
+    let found = model.weights.map { model.graph.constants[$0]?.elementCount ?? 0 }
+    #expect(found.count == 17)
+    #expect(found.reduce(0, +) == counts.reduce(0, +))
+  }
+
   /// No Transpose is left between picture and features.
   @Test func transposesVanish() throws {
-    let model = try model(head: "gmp,dense(classes)", cut: "functional_1/pool_1/MaxPool2d")
+    let model = try model(
+      "keras_exported", head: "gmp,dense(classes)", cut: "functional_1/pool_1/MaxPool2d")
     let types = model.graph.nodes.map(\.operatorType)
     #expect(types.contains("Conv") && types.contains("GlobalMaxPool"))
     #expect(!types.contains("Transpose"), "\(types)")

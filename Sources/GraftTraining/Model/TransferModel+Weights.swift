@@ -1,0 +1,124 @@
+import GraftRuntime
+
+extension TransferModel {
+  /// The constants that training can change, in the order in which nodes read them.
+  package var weights: [ValueID] {
+    var found: [ValueID] = []
+    var seen: Set<ValueID> = []
+    var layers = DecomposedLayers(graph: graph)
+    for node in graph.nodes {
+      for position in TransferModel.weightInputs(of: node) + layers.weightInputs(of: node)
+      where position < node.inputs.count {
+        guard let id = node.inputs[position], let tensor = graph.constants[id],
+          tensor.elementType == .float, seen.insert(id).inserted
+        else { continue }
+        found.append(id)
+      }
+    }
+    return found
+  }
+
+  /// Inputs of a node that hold weights.
+  private static func weightInputs(of node: Node) -> [Int] {
+    switch node.qualifiedType {
+    case "Conv", "ConvTranspose", "Gemm", "BatchNormalization", "LayerNormalization",
+      "InstanceNormalization", "GroupNormalization":
+      [1, 2]
+    case "MatMul": [0, 1]
+    case "PRelu": [1]
+    case "LSTM", "GRU", "RNN": [1, 2, 3]
+    default: []
+    }
+  }
+}
+
+/// Finds the weights of layers that exporters write as several nodes: biases behind products, and scales and biases of
+/// normalizations.
+///
+/// A file does not say which constants the network's author trained. Taken for weights are those of Mul, Add and Sub
+/// that have one number for each channel of a product with weights, or of something that was divided by a deviation;
+/// masks, single numbers and what prepares pictures in front of the first product are not.
+private struct DecomposedLayers {
+  let graph: Graph
+  /// Along which axes the channels of a value can lie, where numbers for each of them can be weights.
+  private var channelAxes: [ValueID: [Int]] = [:]
+  /// Square roots, which normalizations divide by, and their reciprocals.
+  private var deviations: Set<ValueID> = []
+
+  init(graph: Graph) { self.graph = graph }
+
+  /// The inputs of a node that hold weights, of those that are some only in this place.
+  ///
+  /// To be asked for each node of the graph, in order.
+  mutating func weightInputs(of node: Node) -> [Int] {
+    guard let output = node.outputs.first ?? nil,
+      let rank = graph[output].type?.tensor?.shape?.count, rank > 1
+    else { return [] }
+    switch node.qualifiedType {
+    case "Conv", "ConvTranspose":
+      if hasConstant(node) { channelAxes[output] = [1] }
+    case "Gemm", "MatMul":
+      if hasConstant(node) { channelAxes[output] = [rank - 1] }
+    case "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization":
+      channelAxes[output] = [1, rank - 1]
+    case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
+      if axes(of: node.inputs.first ?? nil) != nil { channelAxes[output] = [1, rank - 1] }
+    case "Transpose":
+      channelAxes[output] = transposedAxes(node, rank: rank)
+    case "Sqrt":
+      deviations.insert(output)
+    case "Reciprocal":
+      if node.inputs.contains(where: isDeviation) { deviations.insert(output) }
+    case "Div":
+      guard node.inputs.count == 2, isDeviation(node.inputs[1]) else { break }
+      if hasConstant(node) {
+        deviations.insert(output)
+      } else {
+        channelAxes[output] = [1, rank - 1]
+      }
+    case "Mul", "Add", "Sub":
+      return weightOperands(of: node, output, rank: rank)
+    default: break
+    }
+    return []
+  }
+
+  private mutating func weightOperands(of node: Node, _ output: ValueID, rank: Int) -> [Int] {
+    let isScaling = node.qualifiedType == "Mul" && node.inputs.contains(where: isDeviation)
+    let source = node.inputs.first { axes(of: $0) != nil } ?? nil
+    guard let axes = isScaling ? [1, rank - 1] : axes(of: source) else { return [] }
+    if isScaling, hasConstant(node) {
+      deviations.insert(output)
+    } else if isScaling || hasConstant(node) {
+      channelAxes[output] = axes
+    }
+    return node.inputs.indices.filter { position in
+      guard let shape = graph.constant(node.inputs[position])?.shape else { return false }
+      return axes.contains { isPerChannel(shape, along: $0, of: output) }
+    }
+  }
+
+  private func isPerChannel(_ shape: [Int], along axis: Int, of output: ValueID) -> Bool {
+    guard let result = graph[output].type?.tensor?.shape, shape.count <= result.count,
+      let channelCount = result[axis].known
+    else { return false }
+    var expected = [Int](repeating: 1, count: result.count)
+    expected[axis] = channelCount
+    return [Int](repeating: 1, count: result.count - shape.count) + shape == expected
+  }
+
+  private func transposedAxes(_ node: Node, rank: Int) -> [Int]? {
+    guard let axes = axes(of: node.inputs.first ?? nil) else { return nil }
+    let permutation =
+      (try? AttributeReader(node.attributes).ints("perm")) ?? Array((0..<rank).reversed())
+    return axes.compactMap { permutation.firstIndex(of: $0) }
+  }
+
+  private func axes(of input: ValueID?) -> [Int]? { input.flatMap { channelAxes[$0] } }
+
+  private func isDeviation(_ input: ValueID?) -> Bool { input.map(deviations.contains) ?? false }
+
+  private func hasConstant(_ node: Node) -> Bool {
+    node.inputs.prefix(2).contains { graph.constant($0) != nil }
+  }
+}
