@@ -94,7 +94,7 @@ class Network:
                     layers = [keras.layers.Permute((3, 1, 2))] if len(shape) == 4 else []
                     layers.append(keras.layers.Flatten())
                 case "dropout":
-                    layers = [keras.layers.Dropout(float(call.words[0]), seed=run.seed)]
+                    layers = [keras.layers.Dropout(float(call.words[0]), seed=run.seed % 2**31)]
                 case "dense":
                     dense_count += 1
                     layers = [self._dense(call, f"head_dense_{dense_count}", run.score_count)]
