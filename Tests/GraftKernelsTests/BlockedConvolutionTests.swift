@@ -86,7 +86,8 @@ import Testing
 }
 
 extension ConvolutionCase {
-  /// Cases for what the kernels treat apart: each of Winograd's tiles, with many tiles and with few, pointwise, strided.
+  /// Cases for what the kernels treat apart: each of Winograd's tiles, with many tiles and with few, with many tiles of
+  /// many channels, pointwise, strided.
   static var blocked: [ConvolutionCase] {
     func make(
       _ channels: Int, _ rows: Int, _ spatial: [Int], kernel: [Int] = [3, 3],
@@ -99,7 +100,8 @@ extension ConvolutionCase {
     }
     return [
       make(16, 48, [30, 31]), make(64, 64, [14, 13], images: 2), make(32, 32, [70, 66]),
-      make(128, 96, [9, 8]), make(5, 7, [40, 33], pads: [0, 2, 1, 0]),
+      make(128, 96, [9, 8]), make(256, 16, [28, 30], images: 4),
+      make(5, 7, [40, 33], pads: [0, 2, 1, 0]),
       make(33, 40, [13, 9], kernel: [1, 1], pads: [0, 0, 0, 0], images: 2),
       make(16, 32, [15, 16], kernel: [1, 1], strides: [2, 2], pads: [0, 0, 0, 0]),
       make(3, 20, [32, 37], kernel: [7, 7], strides: [2, 2], pads: [3, 3, 3, 3]),

@@ -30,8 +30,9 @@ struct WinogradConvolution: Sendable {
 
   /// Bytes of transforms and products that stay in the L2 cache.
   private static let cacheSize = 720 << 10
-  /// Those of a task of as many tiles as a full register tile has rows, from which sharing is better.
-  private static let largestTask = 1100 << 10
+  /// Those of a task of as many tiles as a full register tile has rows, from which sharing is better: with few rows
+  /// each task would read all weights for little work.
+  private static func largestTask(rows: Int) -> Int { (rows < 12 ? 220 : 1100) << 10 }
   private static let fewestTasks = 8
   private static let tilesPerGroup = 56
   private static let tilesPerChunk = 196
@@ -91,7 +92,7 @@ struct WinogradConvolution: Sendable {
     let tileCount = problem.tileCount(extent: tileExtent)
     let rows = product.maximumRows
     let perTask = min(2 * rows, max(1, cacheSize / bytesPerTile / rows) * rows)
-    guard rows * bytesPerTile <= largestTask else { return .panels }
+    guard rows * bytesPerTile <= largestTask(rows: rows) else { return .panels }
     if tileCount >= fewestTasks * perTask { return .tiles(perTask: perTask) }
     if tileCount >= fewestTasks * rows { return .tiles(perTask: rows) }
     return .panels
