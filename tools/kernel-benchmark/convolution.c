@@ -24,17 +24,18 @@ winograd_scheme shared_scheme(ptrdiff_t tile_extent, ptrdiff_t tiles_per_chunk) 
 }
 
 winograd_scheme chosen_scheme(const layer_shape *shape, ptrdiff_t tile_extent) {
-  enum { CACHE_SIZE = 720 << 10, LARGEST_TASK = 1100 << 10, FEWEST_TASKS = 8 };
+  enum { CACHE_SIZE = 720 << 10, FEWEST_TASKS = 8 };
   const graft_blocked_product *product = graft_blocked_f32_product(options.instruction_set);
   const ptrdiff_t channels =
       blocks_of(shape->input_channels) * GRAFT_BLOCK + product->panel_columns;
   const ptrdiff_t bytes_per_tile =
       (tile_extent + 2) * (tile_extent + 2) * channels * (ptrdiff_t)sizeof(float);
   const ptrdiff_t tile_count = tile_count_of(shape, tile_extent), rows = product->maximum_rows;
+  const ptrdiff_t largest_task = (rows < 12 ? 220 : 1100) << 10;
   const ptrdiff_t tiles_per_task =
       smaller(2 * rows, larger(1, CACHE_SIZE / bytes_per_tile / rows) * rows);
   winograd_scheme scheme = shared_scheme(tile_extent, TILES_PER_CHUNK);
-  if (rows * bytes_per_tile > LARGEST_TASK) return scheme;
+  if (rows * bytes_per_tile > largest_task) return scheme;
   if (tile_count >= FEWEST_TASKS * tiles_per_task)
     scheme.tiles_per_task = tiles_per_task;
   else if (tile_count >= FEWEST_TASKS * rows)
