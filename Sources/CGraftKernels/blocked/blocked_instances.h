@@ -2,7 +2,7 @@
 //   TARGET          the target attribute
 //   MAXIMUM_ROWS    rows of a full register tile
 //   PANEL_BLOCKS    blocks of 16 columns of a panel
-//   DEPTHS_TOGETHER channels that the register tile takes at once: 4, or 16 where that was measured to be faster
+//   UNROLLS_BLOCKS  whether the register tile takes the 16 channels of a block at once, where that was measured to be faster
 //   PERMUTES_BLOCKS whether there is an instruction that permutes the lanes of a block
 //   TABLE(base)     the name of a table
 
