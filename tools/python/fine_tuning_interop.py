@@ -137,9 +137,14 @@ class CIFAR10(unittest.TestCase):
         program = os.path.join(os.path.dirname(interop.GRAFT), "fine-tuning-example")
         pictures = os.path.join(self.data, "jpeg", "train")
         output = os.path.join(self.folder.name, "example")
+        home = os.path.join(self.folder.name, "example-home")
         result = subprocess.run(
-            [program, EMBEDDED, pictures, output, self.pictures[0]], capture_output=True, text=True)
+            [program, EMBEDDED, pictures, output, self.pictures[0]], capture_output=True, text=True,
+            env=os.environ | {"GRAFT_HOME": home, "GRAFT_THREADS": "2"})  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr)
+        # The end of the process waits for the compiled model that is on its way there.
+        stored = [name for name in os.listdir(os.path.join(home, "compiled")) if name.endswith(".model")]
+        self.assertEqual(len(stored), 1)
         self.assertIn("phase 1, epoch 1: loss", result.stdout)
         self.assertIn("pictures, accuracy", result.stdout)
         self.assertIn("airplane", result.stdout)
