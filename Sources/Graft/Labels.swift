@@ -19,7 +19,7 @@ package struct Labels: Sendable, Equatable {
   ///
   /// - Throws: `GraftError` if the file is missing or none of these.
   package static func read(path: String) throws -> Labels {
-    let bytes = try InputFile.read(path, byteLimit: byteLimit)
+    let bytes = try InputFile.read(path, byteLimit: byteLimit, as: "a list of labels")
     return try withPlace(path) {
       guard let text = String(validating: bytes, as: UTF8.self) else {
         throw GraftError.badData("is no UTF-8 text")

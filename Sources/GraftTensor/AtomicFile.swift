@@ -28,10 +28,7 @@ package final class AtomicFile {
     }
     temporaryPath = "\(path).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw GraftError(
-        .cannotCreate, "cannot be created: \(String(cString: strerror(errno)))", places: [path])
-    }
+    guard descriptor >= 0 else { throw GraftError.creating(path) }
   }
 
   deinit {
@@ -58,9 +55,17 @@ package final class AtomicFile {
     if rest > 0 { try write([UInt8](repeating: 0, count: alignment - rest)) }
   }
 
-  /// Lets others write the file, by the name that it has for now, instead of `write`.
+  /// Lets a library write the file, by the name that it has for now, instead of `write`. The library
+  /// may put another file in its place.
   package func fill(_ body: (_ temporaryPath: String) throws -> Void) throws {
     try body(temporaryPath)
+    close(descriptor)
+    descriptor = open(temporaryPath, O_RDWR | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      let error = GraftError.writing(path)
+      unlink(temporaryPath)
+      throw error
+    }
   }
 
   /// What was written so far, mapped; stays valid when the file gets its name or goes.
@@ -73,15 +78,16 @@ package final class AtomicFile {
   package func commit(as newPath: String? = nil) throws {
     let path = newPath ?? path
     try flush()
-    guard fsync(descriptor) == 0 else { throw failure() }
+    guard fsync(descriptor) == 0 else { throw GraftError.writing(path) }
     guard close(descriptor) == 0 else {
+      let error = GraftError.writing(path)
       descriptor = -1
       unlink(temporaryPath)
-      throw failure()
+      throw error
     }
     descriptor = -1
     guard rename(temporaryPath, path) == 0 else {
-      let error = failure()
+      let error = GraftError.creating(path)
       unlink(temporaryPath)
       throw error
     }
@@ -101,7 +107,7 @@ package final class AtomicFile {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
       let written = writeBytes(descriptor, rest.baseAddress, min(rest.count, chunk))
       if written < 0, errno == EINTR { continue }
-      guard written > 0 else { throw failure() }
+      guard written > 0 else { throw GraftError.writing(path) }
       position += written
     }
   }
@@ -113,11 +119,6 @@ package final class AtomicFile {
     guard descriptor >= 0 else { return }
     fsync(descriptor)
     close(descriptor)
-  }
-
-  private func failure() -> GraftError {
-    GraftError(
-      .inputOutput, "cannot be written: \(String(cString: strerror(errno)))", places: [path])
   }
 }
 

@@ -50,8 +50,10 @@ package struct GraftError: Error, Sendable, Equatable {
     GraftError(.unavailable, message, hint: hint)
   }
 
-  /// The same error with an outer place in front: `error.at("node 'conv1'")`.
+  /// The same error with an outer place in front: `error.at("node 'conv1'")`. A place that is there
+  /// already is not said twice.
   package func at(_ place: String) -> GraftError {
+    guard places.first != place else { return self }
     var copy = self
     copy.places.insert(place, at: 0)
     return copy

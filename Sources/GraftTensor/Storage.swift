@@ -75,17 +75,16 @@ package final class Storage: @unchecked Sendable {
   ///
   /// - Throws: `GraftError` if the file cannot be opened, is no regular file, or cannot be mapped.
   package static func mappedFile(path: String) throws -> Storage {
-    // Without waiting for somebody to write, should it be a pipe.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw systemError("cannot open", path) }
-    defer { close(descriptor) }
-    return try mappedFile(descriptor: descriptor, path: path)
+    let file = try InputDescriptor(path)
+    return try withExtendedLifetime(file) {
+      try mappedFile(descriptor: file.number, path: path)
+    }
   }
 
   /// As ``mappedFile(path:)``, for a file that is open already; `path` is for messages.
   package static func mappedFile(descriptor: Int32, path: String) throws -> Storage {
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw systemError("cannot read", path) }
+    guard fstat(descriptor, &status) == 0 else { throw GraftError.opening(path) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw GraftError(.noInput, "is not a regular file", places: [path])
     }
@@ -93,7 +92,7 @@ package final class Storage: @unchecked Sendable {
     guard byteCount > 0 else { return try heap(byteCount: 0) }
     guard let base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
       base != MAP_FAILED
-    else { throw systemError("cannot map", path) }
+    else { throw GraftError.reading(path) }
     return Storage(
       baseAddress: base, byteCount: byteCount, isWritable: false, file: FileIdentity(status)
     ) { base, count in munmap(base, count) }
@@ -107,9 +106,5 @@ package final class Storage: @unchecked Sendable {
     let start = (max(range.lowerBound, 0) + page - 1) / page * page
     let end = min(range.upperBound, byteCount) / page * page
     if start < end { madvise(baseAddress + start, end - start, MADV_DONTNEED) }
-  }
-
-  private static func systemError(_ what: String, _ path: String) -> GraftError {
-    GraftError(.noInput, "\(what): \(String(cString: strerror(errno)))", places: [path])
   }
 }

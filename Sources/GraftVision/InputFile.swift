@@ -18,29 +18,33 @@ package enum InputFile {
 
   /// All bytes of the file, or of standard input if `path` is `-`.
   ///
-  /// - Throws: `GraftError` if there is no such file, if it is a folder or cannot be read, or if it
-  ///   has more than `byteLimit` bytes.
-  package static func read(_ path: String, byteLimit: Int = 1 << 29) throws -> [UInt8] {
-    try withPlace(displayName(of: path)) {
-      if path == standardInput {
-        return try read(descriptor: STDIN_FILENO, byteLimit: byteLimit)
-      }
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw systemError(.noInput, "cannot be opened") }
-      defer { close(descriptor) }
-      return try read(descriptor: descriptor, byteLimit: byteLimit)
+  /// - Parameter kind: what the file holds, for messages: "an image"
+  /// - Throws: `GraftError` if there is no such file, if it is not a regular one or cannot be read, or
+  ///   if it has more than `byteLimit` bytes.
+  package static func read(
+    _ path: String, byteLimit: Int = 1 << 29, as kind: String = "an image"
+  ) throws -> [UInt8] {
+    let name = displayName(of: path)
+    if path == standardInput {
+      // Its size is not known before its end.
+      return try read(STDIN_FILENO, expectedCount: 0, byteLimit: byteLimit, as: kind, name: name)
+    }
+    let file = try InputDescriptor(path)
+    return try withExtendedLifetime(file) {
+      try read(
+        file.number, expectedCount: file.byteCount, byteLimit: byteLimit, as: kind, name: name)
     }
   }
 
-  private static func read(descriptor: Int32, byteLimit: Int) throws -> [UInt8] {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw systemError(.noInput, "cannot be read") }
-    guard status.st_mode & S_IFMT != S_IFDIR else { throw GraftError(.noInput, "is a folder") }
-    // Pipes and devices do not know their size; a file may grow or shrink while it is read.
-    let isRegularFile = status.st_mode & S_IFMT == S_IFREG
-    let expectedCount = isRegularFile ? Int(status.st_size) : 0
-    guard expectedCount <= byteLimit else { throw tooLarge(byteLimit) }
+  private static func read(
+    _ descriptor: Int32, expectedCount: Int, byteLimit: Int, as kind: String, name: String
+  ) throws -> [UInt8] {
+    let tooLarge = GraftError.badData(
+      "has more than \(byteLimit) bytes, which is too large for \(kind)"
+    ).at(name)
+    guard expectedCount <= byteLimit else { throw tooLarge }
 
+    // A file may grow or shrink while it is read.
     var bytes: [UInt8] = []
     bytes.reserveCapacity(expectedCount)
     let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
@@ -50,19 +54,11 @@ package enum InputFile {
       if count == 0 { return bytes }
       if count < 0 {
         if errno == EINTR { continue }
-        throw systemError(.inputOutput, "cannot be read")
+        throw GraftError.reading(name)
       }
-      guard count <= byteLimit - bytes.count else { throw tooLarge(byteLimit) }
+      guard count <= byteLimit - bytes.count else { throw tooLarge }
       bytes.append(contentsOf: chunk[..<count])
     }
-  }
-
-  private static func tooLarge(_ byteLimit: Int) -> GraftError {
-    .badData("has more than \(byteLimit) bytes, which is too large for a picture")
-  }
-
-  private static func systemError(_ code: GraftError.Code, _ what: String) -> GraftError {
-    GraftError(code, "\(what): \(String(cString: strerror(errno)))")
   }
 }
 

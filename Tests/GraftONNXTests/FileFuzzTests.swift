@@ -155,7 +155,7 @@ import Testing
     }
     #expect(
       try #require(errorMessage { _ = try ONNXImporter().graph(path: "/nonexistent.onnx") })
-        .hasPrefix("/nonexistent.onnx: cannot open"))
+        .hasPrefix("/nonexistent.onnx: cannot be opened"))
     #expect(errorMessage { _ = try ONNXImporter().graph(path: "/tmp") } != nil)
   }
 

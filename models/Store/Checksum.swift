@@ -39,9 +39,7 @@ package struct Checksum: Hashable, Sendable {
   ///
   /// - Throws: `GraftError` if the file cannot be read.
   package init(_ algorithm: Algorithm, ofFile path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw GraftError.reading(path) }
-    defer { close(descriptor) }
+    let file = try InputDescriptor(path)
     guard let context = EVP_MD_CTX_new() else {
       throw GraftError(.operatingSystem, "no memory for a checksum")
     }
@@ -52,7 +50,7 @@ package struct Checksum: Hashable, Sendable {
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     defer { piece.deallocate() }
     while true {
-      let count = read(descriptor, piece.baseAddress, piece.count)
+      let count = read(file.number, piece.baseAddress, piece.count)
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw GraftError.reading(path) }
       if count == 0 { break }
@@ -88,17 +86,5 @@ extension Checksum: Codable {
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(description)
-  }
-}
-
-extension GraftError {
-  /// The last system call could not read `path`.
-  static func reading(_ path: String) -> GraftError {
-    GraftError(.noInput, "cannot read: \(String(cString: strerror(errno)))", places: [path])
-  }
-
-  /// The last system call could not write `path`.
-  static func writing(_ path: String) -> GraftError {
-    GraftError(.cannotCreate, "cannot write: \(String(cString: strerror(errno)))", places: [path])
   }
 }

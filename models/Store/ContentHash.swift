@@ -32,9 +32,8 @@ package struct ContentHash: Hashable, Sendable {
   ///
   /// - Throws: `GraftError` if the file cannot be read, or is not in the state `identity`.
   package init(path: String, identity: FileIdentity, threads: Int) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw GraftError.reading(path) }
-    defer { close(descriptor) }
+    let file = try InputDescriptor(path)
+    let descriptor = file.number
     let byteCount = identity.byteCount
     let pieceByteCount = ContentHash.pieceByteCount
     let digests = try ThreadPool.shared.map(
@@ -47,7 +46,8 @@ package struct ContentHash: Hashable, Sendable {
       }
     }
     // Whoever changes the file while it is read changes its times.
-    guard FileIdentity(descriptor: descriptor) == identity else {
+    let isSame = withExtendedLifetime(file) { FileIdentity(descriptor: descriptor) == identity }
+    guard isSame else {
       throw GraftError(.temporary, "has changed", places: [path])
     }
     self.text = try SHA256Digest { update in digests.withUnsafeBytes { update($0) } }.hexadecimal

@@ -20,9 +20,11 @@ final class PartialFile {
   init(for destination: String) throws {
     path = "\(destination).part"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw GraftError.writing(path) }
+    guard descriptor >= 0 else { throw GraftError.creating(path) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let reason = errno
       close(descriptor)
+      guard reason == EWOULDBLOCK else { throw GraftError.writing(path, reason) }
       throw GraftError(
         .temporary, "another process is downloading it", places: [path],
         hint: "Wait until it is done")

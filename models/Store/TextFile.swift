@@ -21,17 +21,8 @@ package enum TextFile {
 
   /// Writes a file beside it first, so that there is always a whole one.
   package static func save(_ text: String, to path: String) throws {
-    let temporary = "\(path).\(getpid()).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw GraftError.writing(path) }
-    defer { close(descriptor) }
     var text = text
-    let isWritten = text.withUTF8 { write(descriptor, $0.baseAddress, $0.count) == $0.count }
-    guard isWritten, fsync(descriptor) == 0, rename(temporary, path) == 0 else {
-      let error = GraftError.writing(path)
-      unlink(temporary)
-      throw error
-    }
+    try text.withUTF8 { try AtomicFile.write(UnsafeRawBufferPointer($0), to: path) }
   }
 
   /// Makes a folder and those above it.
@@ -39,7 +30,7 @@ package enum TextFile {
     var folder = path.hasPrefix("/") ? "" : "."
     for component in path.split(separator: "/") {
       folder += "/\(component)"
-      guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw GraftError.writing(folder) }
+      guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw GraftError.creating(folder) }
     }
   }
 

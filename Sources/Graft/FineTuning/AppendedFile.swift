@@ -14,9 +14,10 @@ final class AppendedFile {
     self.length = length
     descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
-      throw GraftError(.cannotCreate, String(cString: strerror(errno)), places: [path])
+      throw GraftError.creating(path)
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      guard errno == EWOULDBLOCK else { throw failure }
       throw GraftError(
         .temporary, "another process writes this run", places: [path],
         hint: "Wait for its end, or choose another folder with --output")
@@ -56,8 +57,5 @@ final class AppendedFile {
 
   func sync() throws { guard fsync(descriptor) == 0 else { throw failure } }
 
-  private var failure: GraftError {
-    GraftError(
-      .inputOutput, "cannot be written: \(String(cString: strerror(errno)))", places: [path])
-  }
+  private var failure: GraftError { GraftError.writing(path) }
 }

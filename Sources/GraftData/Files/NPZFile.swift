@@ -13,15 +13,7 @@ package enum NPZFile {
   ///
   /// - Throws: `GraftError` if the file is missing or damaged.
   package static func read(path: String) throws -> [(name: String, tensor: Tensor)] {
-    var code: Int32 = 0
-    guard let archive = zip_open(path, ZIP_RDONLY, &code) else {
-      var error = zip_error_t()
-      zip_error_init_with_code(&error, code)
-      defer { zip_error_fini(&error) }
-      throw GraftError(
-        code == ZIP_ER_NOENT ? .noInput : .badData, String(cString: zip_error_strerror(&error)),
-        places: [path])
-    }
+    let archive = try open(InputDescriptor(path), path)
     defer { zip_discard(archive) }
     return try withPlace(path) {
       try (0..<zip_get_num_entries(archive, 0)).map { index in
@@ -37,6 +29,24 @@ package enum NPZFile {
         }
       }
     }
+  }
+
+  private static func open(_ file: InputDescriptor, _ path: String) throws -> OpaquePointer {
+    // The archive closes its descriptor itself.
+    let descriptor = dup(file.number)
+    guard descriptor >= 0 else { throw GraftError.opening(path) }
+    var code: Int32 = 0
+    guard let archive = zip_fdopen(descriptor, 0, &code) else {
+      close(descriptor)
+      var error = zip_error_t()
+      zip_error_init_with_code(&error, code)
+      defer { zip_error_fini(&error) }
+      throw GraftError(
+        code == ZIP_ER_MEMORY ? .operatingSystem : .badData,
+        "is not a sound ZIP archive: \(String(cString: zip_error_strerror(&error)))",
+        places: [path])
+    }
+    return archive
   }
 
   private static func unpack(
@@ -59,12 +69,25 @@ package enum NPZFile {
     return storage
   }
 
-  /// Writes the arrays, uncompressed as `numpy.savez` does, beside `path` first and then renames.
+  /// Writes the arrays, uncompressed as `numpy.savez` does.
+  ///
+  /// - Throws: `GraftError` if two arrays have the same name, or the file cannot be written.
   package static func write(_ arrays: [(name: String, tensor: Tensor)], path: String) throws {
-    let temporary = path + ".part"
+    var names: Set<[UInt8]> = []
+    for array in arrays where !names.insert(Array(array.name.utf8)).inserted {
+      throw GraftError.badData("cannot hold two arrays named '\(array.name)'").at(path)
+    }
+    let file = try AtomicFile(path: path)
+    try file.fill { try write(arrays, toTemporary: $0, path: path) }
+    try file.commit()
+  }
+
+  private static func write(
+    _ arrays: [(name: String, tensor: Tensor)], toTemporary temporary: String, path: String
+  ) throws {
     var code: Int32 = 0
     guard let archive = zip_open(temporary, ZIP_CREATE | ZIP_TRUNCATE, &code) else {
-      throw GraftError(.cannotCreate, "cannot be written", places: [path])
+      throw GraftError.writing(path)
     }
     do {
       // libzip reads headers and elements where they lie when it closes the archive.
@@ -98,10 +121,10 @@ package enum NPZFile {
       zip_discard(archive)
       throw error
     }
-    try AtomicFile.commit(temporary, to: path)
   }
 
   private static func failure(_ archive: OpaquePointer, _ path: String) -> GraftError {
-    GraftError(.inputOutput, String(cString: zip_strerror(archive)), places: [path])
+    GraftError(
+      .inputOutput, "cannot be written: \(String(cString: zip_strerror(archive)))", places: [path])
   }
 }

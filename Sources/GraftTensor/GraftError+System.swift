@@ -1,0 +1,40 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Errors of system calls on files. The same cause has the same exit code wherever it comes up.
+extension GraftError {
+  /// A file could not be opened for reading.
+  package static func opening(_ path: String, _ number: Int32 = errno) -> GraftError {
+    system(.noInput, "cannot be opened", path, number)
+  }
+
+  /// A file could not be read.
+  package static func reading(_ path: String, _ number: Int32 = errno) -> GraftError {
+    system(.inputOutput, "cannot be read", path, number)
+  }
+
+  /// A file or folder could not be created, or could not be given its name.
+  package static func creating(_ path: String, _ number: Int32 = errno) -> GraftError {
+    system(.cannotCreate, "cannot be created", path, number)
+  }
+
+  /// A file could not be written.
+  package static func writing(_ path: String, _ number: Int32 = errno) -> GraftError {
+    system(.inputOutput, "cannot be written", path, number)
+  }
+
+  private static func system(
+    _ code: Code, _ what: String, _ path: String, _ number: Int32
+  ) -> GraftError {
+    let code =
+      switch number {
+      case ENOSPC, EDQUOT, EFBIG, EIO: Code.inputOutput
+      case EMFILE, ENFILE, ENOMEM: Code.operatingSystem
+      default: code
+      }
+    return GraftError(code, "\(what): \(String(cString: strerror(number)))", places: [path])
+  }
+}
