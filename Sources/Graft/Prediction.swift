@@ -16,11 +16,16 @@ package enum Ranking {
   /// The `count` most probable classes of each picture, the first index first among equals.
   ///
   /// - Parameter output: probabilities or logits, `[N, classes]` with any axes of extent 1 between or behind
-  /// - Throws: `GraftError` if the output does not look like that of a classifier.
+  /// - Throws: `GraftError` if the output does not look like that of a classifier, or is not a number.
   package static func predictions(
     _ output: Tensor, count: Int, labels: Labels?
   ) throws -> [[Prediction]] {
     try probabilities(ofClasses: output, labels: labels).map { row in
+      guard row.allSatisfy(\.isFinite) else {
+        throw GraftError.badData(
+          "the model's answer is not a number (NaN), so it names no class",
+          hint: "Its weights may be damaged, or it may need another --preprocess")
+      }
       let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
       return order.prefix(count).map {
         Prediction(index: $0, label: labels?.name(of: $0), probability: row[$0])

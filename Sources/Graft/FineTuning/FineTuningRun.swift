@@ -201,9 +201,7 @@ package final class FineTuningRun {
     let result = try evaluate(items)
     let history = fineTuner.state.history
     if let result {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-      let text = String(decoding: try encoder.encode(result), as: UTF8.self)
+      let text = try JSONText.encode(result, isPretty: true)
       try TextFile.save(text + "\n", to: "\(folder)/evaluation.json")
     }
     try TextFile.save(CurveDrawing.svg(history), to: "\(folder)/curves.svg")

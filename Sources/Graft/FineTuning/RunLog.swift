@@ -8,7 +8,6 @@ package final class RunLog: TrainingObserver {
   private let lines: AppendedFile
   private let steps: AppendedFile
   private let events: EventFile
-  private let encoder = JSONEncoder()
 
   /// - Parameter lengths: bytes that stay of a log which is there already; `nil` starts anew
   /// - Throws: `GraftError` if the files cannot be written, another process writes them, or they are shorter than that.
@@ -17,7 +16,6 @@ package final class RunLog: TrainingObserver {
     lines = try AppendedFile("\(folder)/log.jsonl", length: lengths?["log.jsonl"] ?? 0)
     steps = try AppendedFile("\(folder)/steps.csv", length: lengths?["steps.csv"] ?? 0)
     events = try EventFile(folder: folder, length: lengths?[EventFile.name] ?? 0)
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     if steps.length == 0 { try steps.append("phase,epoch,step,loss\n") }
     if csv.length == 0 {
       try csv.append(EpochRecord.CodingKeys.allCases.map(\.rawValue).joined(separator: ",") + "\n")
@@ -38,7 +36,7 @@ package final class RunLog: TrainingObserver {
       text(record.seconds), text(record.picturesPerSecond),
     ]
     try csv.append(fields.joined(separator: ",") + "\n")
-    try lines.append(String(decoding: try encoder.encode(record), as: UTF8.self) + "\n")
+    try lines.append(JSONText.encode(record) + "\n")
     let scalars = [
       ("loss/training", record.loss), ("loss/validation", record.validationLoss),
       ("accuracy/training", record.accuracy), ("accuracy/validation", record.validationAccuracy),

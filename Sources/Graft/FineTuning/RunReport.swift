@@ -125,12 +125,14 @@ struct RunReport {
   }
 
   private func mistakes(_ items: [PictureDataset.Item], _ result: EvaluationResult) -> String {
-    let wrong = result.predictions.enumerated().filter {
-      items[$0.offset].label != $0.element.label
+    let wrong = result.predictions.enumerated().compactMap { index, answer in
+      answer.label.flatMap { label in
+        label == items[index].label ? nil : (index, label, answer.probability)
+      }
     }
-    .sorted { ($1.element.probability, $0.offset) < ($0.element.probability, $1.offset) }
+    .sorted { ($1.2, $0.0) < ($0.2, $1.0) }
     guard !wrong.isEmpty else { return "" }
-    let figures = wrong.prefix(RunReport.mistakeCount).map { index, prediction in
+    let figures = wrong.prefix(RunReport.mistakeCount).map { index, predicted, probability in
       let item = items[index]
       let name = item.picture.place.split(separator: "/").last.map(String.init) ?? ""
       let source = pictureSource(item)
@@ -138,8 +140,8 @@ struct RunReport {
         source.map { "<img src=\"\($0)\" alt=\"\(escape(name))\">" } ?? "<i>no preview</i>"
       return """
         <figure>\(image)<figcaption>\(escape(data.classNames[item.label])), taken for \
-        \(escape(data.classNames[prediction.label])) \
-        (\(String(format: "%.1f %%", prediction.probability * 100)))<br>\(escape(name))</figcaption></figure>
+        \(escape(data.classNames[predicted])) \
+        (\(String(format: "%.1f %%", probability * 100)))<br>\(escape(name))</figcaption></figure>
         """
     }
     return """

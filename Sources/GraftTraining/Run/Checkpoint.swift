@@ -33,7 +33,10 @@ package struct Checkpoint: Sendable {
     }
     let bytes = try values.remove(at: index).tensor.elements(as: UInt8.self)
     do {
-      let text = try JSONDecoder().decode(Text.self, from: Data(bytes))
+      let decoder = JSONDecoder()
+      decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+        positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+      let text = try decoder.decode(Text.self, from: Data(bytes))
       self.init(state: text.state, recipe: text.recipe, values: values)
     } catch {
       throw GraftError.badData("is a checkpoint of another version, or damaged", places: [path])
@@ -43,6 +46,8 @@ package struct Checkpoint: Sendable {
   package func write(to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     let text = Array(try encoder.encode(Text(state: state, recipe: recipe)))
     let entry = (name: Checkpoint.textName, tensor: try Tensor(text, shape: [text.count]))
     try NPZFile.write([entry] + values, path: path)

@@ -5,11 +5,13 @@ import GraftVision
 
 /// How right a classifier is on pictures whose classes are known.
 package struct EvaluationResult: Sendable, Codable, Hashable {
-  /// Share of the pictures whose likeliest class is the right one.
+  /// Share of the pictures whose likeliest class is the right one. Pictures without an answer are wrong.
   package var accuracy: Double
-  /// Mean of -log of the probability of the right class.
+  /// Mean of -log of the probability of the right class, over the pictures with an answer.
   package var loss: Double
   package var count: Int
+  /// Pictures for which the model gave numbers that are none (NaN). Only accuracies count them.
+  package var unanswered = 0
   package var classes: [String]
   /// `[true class][predicted class]`, in pictures.
   package var confusionMatrix: [[Int]]
@@ -27,7 +29,8 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   package var predictions: [Prediction] = []
 
   package struct Prediction: Sendable, Codable, Hashable {
-    package var label: Int
+    /// `nil` if the model gave no answer.
+    package var label: Int?
     package var probability: Float
   }
 
@@ -39,7 +42,7 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case accuracy, loss, count, classes
+    case accuracy, loss, count, unanswered, classes
     case confusionMatrix = "confusion_matrix"
     case precision, recall, f1, auc
     case top5Accuracy = "top_5_accuracy"
@@ -83,6 +86,7 @@ package struct Evaluator {
     var top5 = try TopKAccuracy(k: 5)
     var loss = 0.0
     var predictions: [EvaluationResult.Prediction] = []
+    var unanswered = 0
     let items = batches.items
     for start in stride(from: 0, to: items.count, by: batchSize) {
       let numbers = Array(start..<min(start + batchSize, items.count))
@@ -96,13 +100,21 @@ package struct Evaluator {
       for row in rows where row.count != count {
         throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
       }
-      let scores = try LabelledScores(
-        scores: Tensor(rows.flatMap { $0 }, shape: [rows.count, count]),
-        labels: numbers.map { items[$0].label }, kind: .probabilities)
-      try matrix.add(scores)
-      try area.add(scores)
-      top5.add(scores)
+      let answered = zip(numbers, rows).filter { $1.allSatisfy(\.isFinite) }
+      if !answered.isEmpty {
+        let scores = try LabelledScores(
+          scores: Tensor(answered.flatMap { $1 }, shape: [answered.count, count]),
+          labels: answered.map { items[$0.0].label }, kind: .probabilities)
+        try matrix.add(scores)
+        try area.add(scores)
+        top5.add(scores)
+      }
       for (number, row) in zip(numbers, rows) {
+        guard row.allSatisfy(\.isFinite) else {
+          unanswered += 1
+          predictions.append(EvaluationResult.Prediction(label: nil, probability: .nan))
+          continue
+        }
         let label = items[number].label
         let predicted = row.indices.max { row[$0] < row[$1] || row[$0] == row[$1] && $0 > $1 } ?? 0
         predictions.append(
@@ -110,11 +122,13 @@ package struct Evaluator {
         loss -= log(max(Double(row[label]), 1e-12))
       }
     }
-    let total = Double(max(1, items.count))
+    let answeredShare = Double(items.count - unanswered) / Double(max(1, items.count))
     return EvaluationResult(
-      accuracy: matrix.accuracy, loss: loss / total, count: items.count, classes: classNames,
+      accuracy: matrix.accuracy * answeredShare, loss: loss / Double(items.count - unanswered),
+      count: items.count, unanswered: unanswered, classes: classNames,
       confusionMatrix: matrix.counts, precision: matrix.macroPrecision, recall: matrix.macroRecall,
-      f1: matrix.macroF1, auc: area.value, top5Accuracy: count > 5 ? top5.value : nil,
+      f1: matrix.macroF1, auc: area.value,
+      top5Accuracy: count > 5 ? top5.value * answeredShare : nil,
       classMetrics: classNames.indices.map { number in
         EvaluationResult.ClassMetrics(
           precision: matrix.precision(ofClass: number), recall: matrix.recall(ofClass: number),
