@@ -37,7 +37,7 @@ package final class Classifier {
       throw GraftError.badData(
         "the model takes no single picture: its inputs are "
           + graph.inputs.map { "\(graph[$0].name): \(graph[$0].type?.description ?? "unknown")" }
-          .joined(separator: ", "),
+          .listed(),
         hint: "`graft run` runs any model on tensors")
     }
     let input = try PictureInput(shape)
@@ -89,8 +89,8 @@ package final class Classifier {
     }
     throw GraftError.badData(
       "the model does not know the class '\(missing)' of the data",
-      hint: "It knows \(labels.names.prefix(8).joined(separator: ", "))"
-        + (labels.names.count > 8 ? ", …" : ""))
+      hint: nearestNamesHint(missing, among: labels.names)
+        ?? "It knows \(labels.names.listed())")
   }
 
   /// Keeps the compiled form of the model for later starts; call it after a picture was classified.

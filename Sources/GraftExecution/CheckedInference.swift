@@ -48,7 +48,7 @@ package func requireMemory(_ byteCounts: some Sequence<Int>, limit: Int) throws 
       throw GraftError(
         .operatingSystem,
         "needs more than the \(limit >> 20) MB of memory that it may take",
-        hint: "Use a smaller batch or raise --max-memory")
+        hint: "Use smaller inputs, or raise --max-memory")
     }
     total = sum
   }

@@ -30,6 +30,16 @@ package struct Node: Sendable {
   /// The operator as ONNX writes it: `Conv`, `ai.onnx.ml.Scaler`.
   package var qualifiedType: String { domain.isEmpty ? operatorType : "\(domain).\(operatorType)" }
 
+  /// The operator as messages name it: Graft's own forms of an operator, fused or of another memory layout,
+  /// by the name that the model has for it.
+  package var displayType: String {
+    guard domain == "graft" else { return qualifiedType }
+    for prefix in ["Fused", "Blocked"] where operatorType.hasPrefix(prefix) {
+      return String(operatorType.dropFirst(prefix.count))
+    }
+    return operatorType
+  }
+
   /// The graphs among the attributes, by attribute name.
   package var bodies: [Graph] {
     attributes.sorted { $0.key < $1.key }.flatMap { _, attribute -> [Graph] in
@@ -45,10 +55,10 @@ package struct Node: Sendable {
 extension Graph {
   /// How messages name a node: its operator and its name, or that of its first output.
   package func label(_ node: Node) -> String {
-    if !node.name.isEmpty { return "\(node.qualifiedType) '\(node.name)'" }
+    if !node.name.isEmpty { return "\(node.displayType) '\(node.name)'" }
     guard let output = node.outputs.lazy.compactMap({ $0 }).first else {
-      return node.qualifiedType
+      return node.displayType
     }
-    return "\(node.qualifiedType) of '\(self[output].name)'"
+    return "\(node.displayType) of '\(self[output].name)'"
   }
 }

@@ -36,8 +36,7 @@ extension Graph {
     let missing = unsupportedOperators()
     guard !missing.isEmpty else { return }
     throw GraftError.unsupported(
-      "uses operators that are not supported: "
-        + missing.map(\.description).joined(separator: ", "))
+      "uses operators that are not supported: \(missing.map(\.description).listed())")
   }
 
   private func countUnsupported(_ counts: inout [String: Int]) {

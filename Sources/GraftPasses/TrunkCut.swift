@@ -49,26 +49,3 @@ extension Graph {
       hint: "Name a node with --cut; `graft inspect` lists them")
   }
 }
-
-/// "Near are 'a', 'b'" for a misspelt name.
-package func nearestNamesHint(_ name: String, among names: [String]) -> String? {
-  let near = Set(names).map { ($0, editDistance(name, $0)) }.sorted { ($0.1, $0.0) < ($1.1, $1.0) }
-    .prefix(3).map { "'\($0.0)'" }
-  return near.isEmpty ? nil : "Near are \(near.joined(separator: ", "))"
-}
-
-/// The number of characters to insert, delete or replace (Levenshtein).
-private func editDistance(_ left: String, _ right: String) -> Int {
-  let (left, right) = (Array(left.lowercased().prefix(200)), Array(right.lowercased().prefix(200)))
-  var row = Array(0...right.count)
-  for (i, character) in left.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, other) in right.enumerated() {
-      let substituted = diagonal + (character == other ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(substituted, diagonal + 1, row[j] + 1)
-    }
-  }
-  return row[right.count]
-}

@@ -156,7 +156,7 @@ package final class Session {
     guard inputs.count == graph.inputs.count else {
       throw GraftError.usage(
         "the model has \(graph.inputs.count) inputs "
-          + "(\(executable.inputNames.joined(separator: ", "))); \(inputs.count) were given")
+          + "(\(executable.inputNames.listed())); \(inputs.count) were given")
     }
     for (position, value) in inputs.enumerated() {
       guard case .tensor(let tensor) = value,

@@ -23,7 +23,7 @@ package struct Tuner {
 
   /// The fastest choice for each problem of the model with these inputs.
   ///
-  /// - Parameter progress: Gets each candidate's name before it is measured.
+  /// - Parameter progress: Gets each candidate in words before it is measured.
   /// - Throws: `GraftError` if the model does not run.
   package mutating func tune(progress: (String) -> Void = { _ in }) throws -> TuningRecord {
     try measure(nil)
@@ -31,9 +31,11 @@ package struct Tuner {
     for choice in choices.values.sorted(by: { $0.problem < $1.problem }) {
       for name in choice.candidates where !candidates.contains(name) { candidates.append(name) }
     }
-    for _ in 0..<Tuner.roundCount {
+    for round in 1...Tuner.roundCount {
       for candidate in candidates {
-        progress(candidate)
+        let count = choices.values.count { $0.candidates.contains(candidate) }
+        progress(
+          "\(candidate), for \(count) kinds of layers (round \(round) of \(Tuner.roundCount))")
         try measure(candidate)
       }
     }

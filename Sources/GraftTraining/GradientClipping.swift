@@ -32,7 +32,7 @@ package enum GradientClipping: Sendable, Hashable {
       let limit = Float(call.arguments[0].value), limit > 0, limit.isFinite
     else {
       throw GraftError.usage(
-        "'\(text)' needs one limit above 0", hint: "Write \(call.name)(1)")
+        "'\(text)' needs one limit above 0 and below 3.4e38", hint: "Write \(call.name)(1)")
     }
     return switch call.name {
     case "value": .value(limit)

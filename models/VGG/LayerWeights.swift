@@ -34,7 +34,7 @@ struct LayerWeights {
       biases[layer.name] = tensors[1]
     }
     guard faults.isEmpty else {
-      let found = weights.keys.sorted().joined(separator: ", ")
+      let found = weights.keys.sorted().listed()
       throw GraftError.badData(
         "the weights do not fit \(architecture): " + faults.joined(separator: "; "),
         hint: "The file has weights for: \(found.isEmpty ? "no layer" : found)")

@@ -146,7 +146,7 @@ package struct Recipe: Sendable, Codable, Hashable {
       throw GraftError.usage("accumulation_steps \(accumulationSteps) is not between 1 and 65536")
     }
     guard (1...1_000_000).contains(earlyStopping ?? 1) else {
-      throw GraftError.usage("early_stopping takes 1 epoch or more")
+      throw GraftError.usage("early_stopping \(earlyStopping ?? 0) is not between 1 and 1000000")
     }
     if let gradientClipping { _ = try GradientClipping.named(gradientClipping) }
     if let learningRateFactors { _ = try LearningRateFactors(learningRateFactors) }
@@ -154,10 +154,10 @@ package struct Recipe: Sendable, Codable, Hashable {
     for (number, phase) in phases.enumerated() {
       try withPlace("phase \(number + 1)") {
         guard (0...1_000_000).contains(phase.epochs) else {
-          throw GraftError.usage("epochs \(phase.epochs) is no sensible number")
+          throw GraftError.usage("epochs \(phase.epochs) is not between 0 and 1000000")
         }
         guard phase.learningRate >= 0, phase.learningRate.isFinite else {
-          throw GraftError.usage("learning_rate \(phase.learningRate) is not positive")
+          throw GraftError.usage("learning_rate \(phase.learningRate) is not a number from 0")
         }
       }
     }

@@ -1,0 +1,46 @@
+/// "Did you mean 'a' or 'b'?" for a misspelt name; `nil` if none of `names` is like it.
+package func nearestNamesHint(_ name: String, among names: some Sequence<String>) -> String? {
+  let limit = max(2, name.count / 3)
+  let near = Set(names).map { ($0, distance(name, $0)) }.filter { $0.1 <= limit }
+    .sorted { ($0.1, $0.0) < ($1.1, $1.0) }.prefix(3).map { "'\($0.0)'" }
+  guard let last = near.last else { return nil }
+  let others = near.dropLast().joined(separator: ", ")
+  return "Did you mean \(others.isEmpty ? last : "\(others) or \(last)")?"
+}
+
+/// How unlike `other` a name is: 0 if only upper and lower case differ, 1 if it is the beginning, else
+/// the number of characters to insert, delete or replace.
+private func distance(_ name: String, _ other: String) -> Int {
+  let (left, right) = (Array(name.lowercased().prefix(200)), Array(other.lowercased().prefix(200)))
+  let changes = editDistance(left, right)
+  return left.count >= 2 && right.starts(with: left) ? min(1, changes) : changes
+}
+
+/// The number of characters to insert, delete or replace (Levenshtein).
+private func editDistance(_ left: [Character], _ right: [Character]) -> Int {
+  var row = Array(0...right.count)
+  for (i, character) in left.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, other) in right.enumerated() {
+      let substituted = diagonal + (character == other ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(substituted, diagonal + 1, row[j] + 1)
+    }
+  }
+  return row[right.count]
+}
+
+extension Sequence<String> {
+  /// The names in a row, the first few of many: "a, b and 998 more".
+  package func listed(limit: Int = 10) -> String {
+    var shown: [String] = []
+    var count = 0
+    for name in self {
+      if count < limit { shown.append(name) }
+      count += 1
+    }
+    let text = shown.joined(separator: ", ")
+    return count > limit ? "\(text) and \(count - limit) more" : text
+  }
+}
