@@ -62,6 +62,15 @@ package struct ModelManifest: Codable, Sendable {
       self.output = output
     }
 
+    /// Whether the file at `path` is the model's official one.
+    ///
+    /// - Throws: `GraftError` if the file cannot be read.
+    func isOfficialFile(_ path: String) throws -> Bool {
+      guard size == nil || TextFile.byteCount(path) == size else { return false }
+      guard let checksum else { return size != nil }
+      return try Checksum(checksum.algorithm, ofFile: path) == checksum
+    }
+
     package func answers(to name: String) -> Bool {
       self.name == name || aliases?.contains(name) == true
     }

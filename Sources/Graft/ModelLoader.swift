@@ -94,16 +94,27 @@ package struct ModelLoader {
           try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
         }
       }
-      if reference.contains("/") || reference.contains(".") {
+      let near = nearestNamesHint(reference, among: names + [EmbeddedModel.name])
+      if reference.contains("/") || reference.contains("."), near == nil {
         throw GraftError(.noInput, "no such file", places: [reference])
       }
       throw GraftError(
-        .noInput, "there is no file and no model of the name '\(reference)'",
-        hint: "`graft models list` shows the names")
+        .noInput, "there is no file and no model named '\(reference)'",
+        hint: near ?? "`graft models list` shows the names")
     }
     let entry = try store.entry(named: reference)
     let path = try weights ?? store.path(for: reference)
-    guard let model = entry.model else { return source(file: path) }
+    guard let model = entry.model else {
+      guard weights == nil, !entry.metadata.isEmpty else { return source(file: path) }
+      let said = entry.metadata
+      let words = said.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+      let hash = try ContentHash(of: words.joined(separator: "\n")).text
+      return Source(path: path, variant: "file, top \(includeTop), said \(hash)") {
+        var graph = try graph(file: path)
+        graph.metadata.merge(said) { $1 }
+        return graph
+      }
+    }
     return Source(path: path, variant: "model \(model.name), top \(includeTop)") {
       try graph(model, path: path)
     }
@@ -176,16 +187,10 @@ enum FileKind {
   private static let hdf5Signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
 
   init(path: String) throws {
-    guard let handle = FileHandle(forReadingAtPath: path) else {
-      throw GraftError(.noInput, "cannot be opened", places: [path])
-    }
-    defer { try? handle.close() }
-    let start: Data?
-    do {
-      start = try handle.read(upToCount: FileKind.hdf5Signature.count)
-    } catch {
-      throw GraftError(.noInput, "cannot be read", places: [path])
-    }
-    self = start.map { Array($0) } == FileKind.hdf5Signature ? .hdf5 : .other
+    let file = try InputDescriptor(path)
+    var start = [UInt8](repeating: 0, count: FileKind.hdf5Signature.count)
+    let count = withExtendedLifetime(file) { pread(file.number, &start, start.count, 0) }
+    guard count >= 0 else { throw GraftError.reading(path) }
+    self = start == FileKind.hdf5Signature ? .hdf5 : .other
   }
 }

@@ -63,16 +63,68 @@ import Testing
     #expect(throws: GraftError.self) { try store.add("mine", file: folder.path) }
   }
 
-  @Test func anAddedFileStandsInForOneOfTheManifest() throws {
-    let entry = try store.add("resnet50", file: folder.write("abc", to: "any.onnx"))
-    #expect(entry.name == "resnet50-v1-12")
-    #expect(entry.model?.preprocessing == "torch")
-    #expect(try store.path(for: "resnet50-v1-12") == entry.path)
+  @Test func anotherFileUnderAKnownNameIsDescribedByItself() throws {
+    let entry = try store.add(
+      "resnet50", file: folder.write("abc", to: "any.onnx"), metadata: ["key": "value"])
+    #expect(entry.name == "resnet50" && entry.model == nil)
+    #expect(entry.metadata == ["key": "value"])
+    #expect(try store.path(for: "resnet50") == entry.path)
     #expect(try store.pull("resnet50") == entry.path)
+    // The official model keeps its own name and description.
+    #expect(try store.entry(named: "resnet50-v1-12").model?.preprocessing == "torch")
+    #expect(try store.entry(named: "resnet50-v1-12").isPresent == false)
+    let entries = store.list()
+    #expect(entries.first { $0.name == "resnet50-v1-12" }?.aliases == [])
+    #expect(entries.contains { $0.name == "resnet50" && $0.model == nil })
+  }
+
+  @Test func theOfficialFileKeepsItsDescription() throws {
+    let path = try folder.write("abc", to: "any.onnx")
+    var model = try #require(ModelManifest.builtIn.model(named: "resnet50"))
+    model.size = 3
+    model.checksum = try Checksum(.sha256, ofFile: path)
+    let store = ModelStore(
+      root: "\(folder.path)/store", manifest: ModelManifest(models: [model]))
+    let entry = try store.add("resnet50", file: path)
+    #expect(entry.name == "resnet50-v1-12" && entry.model?.preprocessing == "torch")
+    #expect(try store.path(for: "resnet50") == entry.path)
+    #expect(try store.pull("resnet50-v1-12") == entry.path)
+  }
+
+  @Test func anAddedFileThatChangedIsNotUsed() throws {
+    let entry = try store.add("mine", file: folder.write("abc", to: "mine.onnx"))
+    // Another time alone is no change.
+    utimes(entry.path, nil)
+    #expect(try store.path(for: "mine") == entry.path)
+    try Data("abd".utf8).write(to: URL(filePath: entry.path))
+    let error = #expect(throws: GraftError.self) { try store.path(for: "mine") }
+    #expect(error?.code == .badData)
+    #expect(throws: GraftError.self) { try store.pull("mine") }
+  }
+
+  @Test func removesFiles() throws {
+    let entry = try store.add("mine", file: folder.write("abc", to: "mine.onnx"))
+    #expect(try store.remove("mine") == entry.path)
+    #expect(folder.files.filter { $0.hasPrefix("store/models/") }.isEmpty)
+    #expect(throws: GraftError.self) { try store.remove("mine") }
+    #expect(throws: GraftError.self) { try store.remove("vgg16") }
+  }
+
+  @Test func refusesEmptyFiles() throws {
+    let error = #expect(throws: GraftError.self) {
+      try store.add("mine", file: folder.write("", to: "empty.onnx"))
+    }
+    #expect(error?.code == .badData)
+  }
+
+  @Test(arguments: [("VGG17", "'vgg16'"), ("VGG16", "'vgg16'"), ("mobilenet", "'mobilenetv2'")])
+  func suggestsANameForAnUnknownOne(name: String, suggestion: String) throws {
+    let error = #expect(throws: GraftError.self) { try store.path(for: name) }
+    #expect(try #require(error).description.contains(suggestion))
   }
 
   @Test func listsKnownNamesForAnUnknownOne() throws {
-    let error = #expect(throws: GraftError.self) { try store.path(for: "vgg17") }
+    let error = #expect(throws: GraftError.self) { try store.path(for: "something") }
     #expect(try #require(error).description.contains("vgg16, vgg16-notop, vgg19"))
   }
 

@@ -20,33 +20,47 @@ struct AddedModel: Codable {
   var checksum: Checksum
   /// Where the file was.
   var source: String
+  /// The model of the manifest whose official file it is; `nil` for all other files.
+  var officialName: String?
+  /// What the user said of the model, as metadata of its graph.
+  var metadata: [String: String]?
+  /// Nanoseconds since 1970 and bytes: a file that differs from this has changed.
+  var modificationTime: Int
+  var byteCount: Int
 }
 
 extension ModelStore {
   private static let recordSuffix = ".added.json"
+  private static let recordLimit = 64 << 20
 
   /// Registers the file at `path` under `name`, with a checksum of its own; takes the place of an
   /// earlier one.
   ///
-  /// The store's file is a hard link where the file system allows it, else a copy. A name of the
-  /// manifest keeps what the manifest says of the model, but for the checksum.
+  /// The store's file is a hard link where the file system allows it, else a copy. What the manifest
+  /// says of a model holds for its official file only; another file under its name is described by
+  /// itself and by `metadata`.
   ///
+  /// - Parameter metadata: what the user says of the model, as metadata of its graph
   /// - Throws: `GraftError` if the name will not do, or the file cannot be read or copied.
   @discardableResult
-  package func add(_ name: String, file path: String) throws -> Entry {
+  package func add(
+    _ name: String, file path: String, metadata: [String: String] = [:]
+  ) throws -> Entry {
     guard ModelStore.isName(name) else {
       throw GraftError.usage(
         "'\(name)' is no name for a model",
         hint: "Use letters, digits, '-', '_' and '.', beginning with a letter or digit")
     }
-    let name = manifest.model(named: name)?.name ?? name
-    guard let resolved = realpath(path, nil) else { throw GraftError.reading(path) }
+    guard let resolved = realpath(path, nil) else { throw GraftError.opening(path) }
     defer { free(resolved) }
     let source = String(cString: resolved)
-    guard TextFile.byteCount(source) != nil else {
-      throw GraftError(.noInput, "is not a regular file", places: [path])
+    guard try InputDescriptor(source).byteCount > 0 else {
+      throw GraftError.badData("is empty").at(path)
     }
     try TextFile.makeFolder(folder)
+    let model = manifest.model(named: name)
+    let isOfficial = try metadata.isEmpty && model?.isOfficialFile(source) == true
+    let name = isOfficial ? model?.name ?? name : name
     let old = addedRecord(name)
     let temporary = "\(folder)/\(name).\(getpid()).tmp"
     unlink(temporary)
@@ -55,12 +69,13 @@ extension ModelStore {
     let checksum = try Checksum(.sha256, ofFile: temporary)
     // The checksum in the name keeps an old file apart from its successor until the record has
     // changed.
+    let file = "\(name).\(checksum.digest.prefix(16))\(ModelStore.suffix(of: source))"
+    guard let identity = FileIdentity(path: temporary), rename(temporary, "\(folder)/\(file)") == 0
+    else { throw GraftError.creating("\(folder)/\(file)") }
     let record = AddedModel(
-      name: name, file: "\(name).\(checksum.digest.prefix(16))\(ModelStore.suffix(of: source))",
-      checksum: checksum, source: source)
-    guard rename(temporary, "\(folder)/\(record.file)") == 0 else {
-      throw GraftError.writing("\(folder)/\(record.file)")
-    }
+      name: name, file: file, checksum: checksum, source: source,
+      officialName: isOfficial ? name : nil, metadata: metadata.isEmpty ? nil : metadata,
+      modificationTime: identity.modificationTime, byteCount: identity.byteCount)
     let json = try JSONEncoder().encode(record)
     try TextFile.save(String(decoding: json, as: UTF8.self), to: recordPath(name))
     if let old, old.file != record.file { unlink("\(folder)/\(old.file)") }
@@ -69,11 +84,45 @@ extension ModelStore {
 
   func addedRecord(_ name: String) -> AddedModel? {
     guard ModelStore.isName(name),
-      let text = try? TextFile.read(recordPath(name), limit: 1 << 20),
+      let text = try? TextFile.read(recordPath(name), limit: ModelStore.recordLimit),
       let record = try? JSONDecoder().decode(AddedModel.self, from: Data(text.utf8)),
       record.name == name, !record.file.contains("/")
     else { return nil }
     return record
+  }
+
+  /// Removes the file of a model, pulled or added, and what the user said of it.
+  ///
+  /// - Returns: The path of the file that was removed.
+  /// - Throws: `GraftError` if there is no such model or no file of it.
+  package func remove(_ name: String) throws -> String {
+    let entry = try entry(named: name)
+    let recordPath = recordPath(entry.name)
+    let hasRecord = addedRecord(entry.name) != nil
+    guard hasRecord || entry.isPresent else {
+      throw GraftError(.noInput, "the model '\(name)' is not here, so there is nothing to remove")
+    }
+    // A record without a file is reported when it is used; a file without a record would be lost.
+    guard unlink(entry.path) == 0 || errno == ENOENT else { throw GraftError.writing(entry.path) }
+    guard !hasRecord || unlink(recordPath) == 0 else { throw GraftError.writing(recordPath) }
+    return entry.path
+  }
+
+  /// - Throws: `GraftError` if the file of `record` is no longer the one that was added.
+  func requireUnchanged(_ record: AddedModel) throws {
+    let path = "\(folder)/\(record.file)"
+    // The hash of a large file takes long; who replaces a file changes its time.
+    guard let identity = FileIdentity(path: path),
+      identity.byteCount != record.byteCount
+        || identity.modificationTime != record.modificationTime
+    else { return }
+    let found = try Checksum(record.checksum.algorithm, ofFile: path)
+    guard found == record.checksum else {
+      throw GraftError.badData(
+        "the file of the model '\(record.name)' has changed since it was added",
+        hint: "Run 'graft models add \(record.name) FILE' again"
+      ).at(path)
+    }
   }
 
   /// By name.
@@ -119,16 +168,14 @@ extension ModelStore {
 
   private func linkOrCopy(_ source: String, to destination: String) throws {
     if link(source, destination) == 0 { return }
-    let input = open(source, O_RDONLY | O_CLOEXEC)
-    guard input >= 0 else { throw GraftError.reading(source) }
-    defer { close(input) }
+    let input = try InputDescriptor(source)
     let output = open(destination, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-    guard output >= 0 else { throw GraftError.writing(destination) }
+    guard output >= 0 else { throw GraftError.creating(destination) }
     defer { close(output) }
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     defer { piece.deallocate() }
     while true {
-      let count = read(input, piece.baseAddress, piece.count)
+      let count = read(input.number, piece.baseAddress, piece.count)
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw GraftError.reading(source) }
       if count == 0 { break }

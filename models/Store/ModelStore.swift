@@ -20,10 +20,12 @@ package struct ModelStore: Sendable {
     package var path: String
     /// `nil` if the file is not there.
     package var byteCount: Int?
-    /// What the manifest says; `nil` for names that only the user gave.
+    /// What the manifest says; `nil` for files that the user added and that are not the official one.
     package var model: ModelManifest.Model?
     /// Of a file that the user added; `nil` for others.
     package var addedChecksum: Checksum?
+    /// What the user said of it when it was added, as metadata of its graph.
+    package var metadata: [String: String] = [:]
 
     package var isPresent: Bool { byteCount != nil }
   }
@@ -73,7 +75,14 @@ package struct ModelStore: Sendable {
   /// All models of the manifest, then those that the user added.
   package func list() -> [Entry] {
     let added = addedRecords()
-    let known = manifest.models.map { entry($0, added: added[$0.name]) }
+    let known = manifest.models.map { model -> Entry in
+      let record = added[model.name]
+      if let record, record.officialName == nil { return entry(record) }
+      var entry = entry(model, added: record)
+      // A file that the user gave the name comes first.
+      entry.aliases.removeAll { added[$0] != nil }
+      return entry
+    }
     let names = Set(manifest.models.map(\.name))
     let others = added.values.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }
     return known + others.map(entry)
@@ -83,13 +92,18 @@ package struct ModelStore: Sendable {
   ///
   /// - Throws: `GraftError` that lists the names there are.
   package func entry(named name: String) throws -> Entry {
-    if let model = manifest.model(named: name) {
-      return entry(model, added: addedRecord(name) ?? addedRecord(model.name))
+    let model = manifest.model(named: name)
+    if let record = addedRecord(name) ?? model.flatMap({ addedRecord($0.name) }),
+      record.officialName == nil
+    {
+      return entry(record)
     }
-    if let record = addedRecord(name) { return entry(record) }
+    if let model { return entry(model, added: addedRecord(model.name)) }
+    let entries = list()
     throw GraftError(
-      .noInput, "there is no model of the name '\(name)'",
-      hint: "Known: \(list().map(\.name).joined(separator: ", "))")
+      .noInput, "there is no model named '\(name)'",
+      hint: nearestNamesHint(name, among: entries.flatMap { [$0.name] + $0.aliases })
+        ?? "There are \(entries.map(\.name).listed(limit: 20))")
   }
 
   /// Where the file of a model is.
@@ -99,6 +113,7 @@ package struct ModelStore: Sendable {
   package func path(for name: String) throws -> String {
     let entry = try entry(named: name)
     guard entry.isPresent else { throw missing(entry) }
+    if let record = addedRecord(entry.name) { try requireUnchanged(record) }
     return entry.path
   }
 
@@ -112,7 +127,7 @@ package struct ModelStore: Sendable {
     let entry = try entry(named: name)
     if entry.isPresent {
       if entry.addedChecksum == nil { try verify(entry) }
-      return entry.path
+      return try self.path(for: name)
     }
     guard let model = entry.model, !isOffline else { throw missing(entry) }
     let destination = "\(folder)/\(model.file)"
@@ -163,13 +178,16 @@ package struct ModelStore: Sendable {
         hint: "Run 'graft models add \(entry.name) FILE' again")
     }
     let size = model.size.map { "\($0) bytes" } ?? "of unknown size"
-    let checksum = model.checksum.map { "checksum \($0)" } ?? "no checksum published"
+    let checksum = model.checksum.map { ", \($0)" } ?? ""
     return GraftError(
-      .noInput,
-      "the model '\(model.name)' is not here: its file \(model.file) (\(size), \(checksum)) "
-        + "comes from \(model.address)",
-      hint: (isOffline ? "GRAFT_OFFLINE keeps Graft off the network: unset it and run" : "Run")
-        + " 'graft models pull \(model.name)', or put the file at \(entry.path)")
+      .noInput, "the file of the model '\(model.name)' is not here",
+      hint: """
+        One of these gets it:
+          graft models pull \(model.name)
+            downloads \(model.address) (\(size)\(checksum))\(isOffline ? "; unset GRAFT_OFFLINE first" : "")
+          graft models add \(model.name) FILE
+            registers a file that you have; so does putting it at \(entry.path)
+        """)
   }
 
   private func entry(_ model: ModelManifest.Model, added: AddedModel?) -> Entry {
@@ -183,6 +201,7 @@ package struct ModelStore: Sendable {
     let path = "\(folder)/\(record.file)"
     return Entry(
       name: record.name, aliases: [], summary: "added from \(record.source)", path: path,
-      byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum)
+      byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum,
+      metadata: record.metadata ?? [:])
   }
 }
