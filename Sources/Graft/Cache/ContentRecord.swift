@@ -124,7 +124,7 @@ extension ModelCache {
     "\(folder)/\(identity.byteCount)-\(identity.device)-\(identity.inode)\(ModelCache.recordSuffix)"
   }
 
-  private func record(_ path: String) -> ContentRecord? {
+  func record(_ path: String) -> ContentRecord? {
     guard let json = FileManager.default.contents(atPath: path) else { return nil }
     return try? JSONDecoder().decode(ContentRecord.self, from: json)
   }

@@ -34,6 +34,19 @@ final class FeatureFile {
 
   var isEmpty: Bool { contents == nil }
 
+  /// Rows in the file at `path`, by its header; `nil` if it is of another kind.
+  static func rowCount(path: String) -> Int? {
+    guard let storage = try? Storage.mappedFile(path: path), storage.byteCount >= headerCount * 8
+    else { return nil }
+    func number(_ index: Int) -> UInt64 {
+      UInt64(
+        littleEndian: storage.baseAddress.loadUnaligned(
+          fromByteOffset: 8 * index, as: UInt64.self))
+    }
+    guard number(0) == magic, number(1) == version else { return nil }
+    return Int(exactly: number(headerCount - 1))
+  }
+
   /// `[elementCount]`
   func row(_ digest: SHA256Digest) -> UnsafePointer<Float>? {
     guard let contents, let row = contents.rows[digest] else { return nil }

@@ -43,11 +43,9 @@ package struct CompiledModel: Sendable {
   package init(
     path: String, key: String, modelFiles: [Storage], threadCount: Int = 1
   ) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw GraftError(.noInput, "there is no compiled model", places: [path])
-    }
-    defer { close(descriptor) }
+    let input = try InputDescriptor(path)
+    defer { withExtendedLifetime(input) {} }
+    let descriptor = input.number
     let file = try Storage.mappedFile(descriptor: descriptor, path: path)
     let index = try CompiledModel.index(of: file)
     var reader = ByteReader(index)
@@ -95,6 +93,19 @@ package struct CompiledModel: Sendable {
     let index = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + byteCount])
     guard Fingerprint(index) == fingerprint else { throw ByteReader.damage }
     return index
+  }
+}
+
+extension CompiledModel {
+  /// What the compiled model at `path` was made for.
+  ///
+  /// - Throws: `GraftError` if there is none, or it is damaged.
+  package static func key(path: String) throws -> String {
+    let file = try Storage.mappedFile(path: path)
+    return try withExtendedLifetime(file) {
+      var reader = ByteReader(try index(of: file))
+      return try reader.string()
+    }
   }
 }
 
