@@ -50,9 +50,10 @@ struct BenchmarkCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
-    guard runs > 0, warmup >= 0, batch ?? 1 > 0 else {
-      throw ValidationError("--runs and --batch take positive numbers.")
+    guard runs > 0, batch ?? 1 > 0 else {
+      throw ValidationError("--runs and --batch take a number from 1.")
     }
+    guard warmup >= 0 else { throw ValidationError("--warmup takes a number from 0.") }
     guard !tune || !compute.noCache else {
       throw ValidationError(
         "--tune keeps its record in the cache folder, which --no-cache leaves alone.")
@@ -86,9 +87,9 @@ struct BenchmarkCommand: ParsableCommand {
       loadMilliseconds: Double(loaded - start) / 1e6,
       firstMilliseconds: Double(first - loaded) / 1e6, times: times,
       batch: inputs.first.flatMap { try? $0.tensor.shape.first } ?? 1)
-    print(json ? try Terminal.json(report) : report.text)
+    try print(json ? try JSONText.encode(report) : report.text)
     if let profile, let recorded = session.profile {
-      if !json { print(ProfileReport.text(recorded, runs: runs)) }
+      if !json { try print(ProfileReport.text(recorded, runs: runs)) }
       try ProfileReport.writeTrace(recorded, path: profile)
     }
   }
@@ -110,9 +111,9 @@ struct BenchmarkCommand: ParsableCommand {
     let graph = try ModelLoader().load(model, batch: batchRule, cache: nil, options: options).graph
     let executable = try withPlace(model) { try Executable(graph, options: options) }
     var tuner = Tuner(executable, inputs: try inputs(of: graph))
-    let record = try tuner.tune { Terminal.printError("measuring: \($0)") }
+    let record = try tuner.tune { Output.writeError("measuring: \(Output.oneLine($0))\n") }
     try file.write(record)
-    Terminal.printError("The tuning record is \(file.path)")
+    Output.writeError("The tuning record is \(file.path)\n")
     return record
   }
 }

@@ -8,9 +8,9 @@ struct CacheCommand: ParsableCommand {
     commandName: "cache",
     abstract: "List or remove compiled models and features of pictures.",
     discussion: """
-      The first run of a model keeps its weights in the form that kernels want, and
-      `graft finetune` what a frozen trunk makes of each picture, in the folder `compiled`
-      of $GRAFT_HOME, else of the XDG cache folder, so that later runs start faster.
+      The first run of a model keeps its weights in the form that kernels want, and \
+      `graft finetune` what a frozen trunk makes of each picture, in the folder `compiled` \
+      of $GRAFT_HOME, else of the XDG cache folder, so that later runs start faster. \
       GRAFT_CACHE_LIMIT (default 4G) is how much that may take; 0 keeps nothing.
       """,
     subcommands: [List.self, Clear.self], defaultSubcommand: List.self)
@@ -19,21 +19,35 @@ struct CacheCommand: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show what is kept.")
 
     func run() throws {
-      guard let cache = try ModelCache.standard() else { return }
-      let files = cache.files().reversed()
-      var rows = [["file", "size", "last used"]]
-      rows += files.map { file in
-        let date = Date(timeIntervalSince1970: Double(file.lastUse) / 1e9)
-        return [file.path, Terminal.bytes(file.byteCount), date.formatted(.iso8601)]
+      guard let cache = try ModelCache.standard() else {
+        return try print("Nothing is kept: GRAFT_CACHE_LIMIT is 0, or there is no cache folder.")
       }
-      print(Terminal.table(rows, rightAligned: [1]))
-      print("\(Terminal.bytes(files.reduce(0) { $0 + $1.byteCount })) in all")
+      let files = Array(cache.files().reversed())
+      var rows = [["what it is", "size", "last used", "file"]]
+      rows += zip(files, cache.contents(of: files)).map { file, content in
+        let date = Date(timeIntervalSince1970: Double(file.lastUse) / 1e9)
+        return [
+          content.isEmpty ? "?" : content, Terminal.bytes(file.byteCount),
+          date.formatted(.iso8601), String(file.path.dropFirst(cache.folder.count + 1)),
+        ]
+      }
+      if !files.isEmpty { try print(Terminal.table(rows, rightAligned: [1])) }
+      let total = Terminal.bytes(files.reduce(0) { $0 + $1.byteCount })
+      try print("\(files.count) files, \(total), in \(cache.folder)")
     }
   }
 
   struct Clear: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Remove all that is kept.")
 
-    func run() throws { try ModelCache.standard()?.clear() }
+    func run() throws {
+      guard let cache = try ModelCache.standard() else { return }
+      let before = cache.files()
+      cache.clear()
+      let left = cache.files()
+      let removed = before.count - left.count
+      let bytes = before.reduce(0) { $0 + $1.byteCount } - left.reduce(0) { $0 + $1.byteCount }
+      try print("removed \(removed) files (\(Terminal.bytes(max(0, bytes))))")
+    }
   }
 }

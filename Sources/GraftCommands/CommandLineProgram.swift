@@ -7,27 +7,85 @@ import GraftTensor
 /// Runs a command the way both executables do: errors on standard error, exit codes after sysexits.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type) -> Never {
+    Output.prepare()
     // A reader of HDF5 structure is this same program, started again with narrow limits.
     HDF5ReaderProcess.runIfRequested()
-    // A closed pipe is an error of one write, not the end of the process without a word.
-    signal(SIGPIPE, SIG_IGN)
+    exit(status(of: root, ProgramArguments.words))
+  }
+
+  private static func status(of root: any ParsableCommand.Type, _ words: [String]) -> Int32 {
     do {
-      var command = try root.parseAsRoot()
-      try command.run()
-      exit(0)
+      try perform(root, words)
+      try Output.finish()
+      return 0
     } catch let error as GraftError {
       report(error)
-      exit(error.code.rawValue)
+      return error.code.rawValue
     } catch let error as ExitStatus {
-      exit(error.code)
+      return error.code
+    } catch is BrokenPipe {
+      signal(SIGPIPE, SIG_DFL)
+      raise(SIGPIPE)
+      return 128 + SIGPIPE
     } catch {
-      root.exit(withError: error)
+      Output.writeError("\(errorPrefix)\(error)\n")
+      return GraftError.Code.software.rawValue
     }
   }
 
+  /// Parses the words and runs the command that they name, or prints the help that they ask for.
+  private static func perform(_ root: any ParsableCommand.Type, _ words: [String]) throws {
+    do {
+      try CommandNames.check(words, of: root)
+      var command = try root.parseAsRoot(CommandNames.joiningNegativeNumbers(words))
+      // Help does not depend on them.
+      if type(of: command)._commandName != "help" { try Surroundings.check() }
+      try command.run()
+    } catch  where isFromParser(error, root) {
+      let status = root.exitCode(for: error)
+      let text = root.fullMessage(for: error)
+      guard status == .success else {
+        if !text.isEmpty { Output.writeError(text + "\n") }
+        throw ExitStatus(code: status.rawValue)
+      }
+      if !text.isEmpty { try print(text) }
+    }
+  }
+
+  /// Whether an error is about the words of the command line, or a request for help: the parser's own
+  /// errors are none of Graft's types.
+  private static func isFromParser(
+    _ error: any Error, _ root: any ParsableCommand.Type
+  ) -> Bool {
+    guard !(error is GraftError || error is ExitStatus || error is BrokenPipe) else { return false }
+    return [.success, .validationFailure].contains(root.exitCode(for: error))
+  }
+
+  /// What stands in front of every error.
+  static let errorPrefix = "error: "
+
   /// Prints an error on standard error.
-  static func report(_ error: GraftError) {
-    FileHandle.standardError.write(Data("error: \(error)\n".utf8))
+  static func report(_ error: GraftError) { Output.writeError("\(errorPrefix)\(error.line)\n") }
+
+  /// Says something that is worth knowing on standard error.
+  static func note(_ text: String) { Output.writeError("note: \(Output.oneLine(text))\n") }
+
+  /// Says something that is probably not as the user wants it on standard error.
+  static func warn(_ text: String) { Output.writeError("warning: \(Output.oneLine(text))\n") }
+}
+
+extension GraftError {
+  /// The error as people read it: names from files cannot break the line or flood the screen.
+  fileprivate var line: String {
+    func shortened(_ text: String) -> String {
+      let limit = 2000
+      guard text.unicodeScalars.count > limit else { return text }
+      let scalars = text.unicodeScalars
+      return String(scalars.prefix(limit / 2)) + " … " + String(scalars.suffix(limit / 4))
+    }
+    let text = (places + [message]).map { shortened(Output.oneLine($0)) }.joined(separator: ": ")
+    guard let hint else { return text }
+    return "\(text). \(shortened(hint))"
   }
 }
 

@@ -65,30 +65,8 @@ struct ConvertCommand: ParsableCommand {
         try KerasExport.write(graph, includesTop: !noTop, to: destination)
       }
     }
-    try describe(&graph)
+    try picture.describe(&graph)
     try withPlace(source) { try graph.inferTypes() }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
-  }
-
-  /// Writes what the user said about pictures and labels into the graph's metadata.
-  private func describe(_ graph: inout Graph) throws {
-    let options = try picture.classifierOptions()
-    if let labels = options.labels { graph.metadata[Labels.metadataKey] = labels.metadataValue }
-    let isSaid =
-      options.scheme != nil || options.resize != nil || options.crop != nil
-      || options.interpolation != nil
-    guard isSaid else { return }
-    var preprocessing = try Preprocessing(metadata: graph.metadata)
-    if let scheme = options.scheme, preprocessing?.scheme != scheme {
-      preprocessing = Preprocessing(scheme)
-    }
-    guard var preprocessing else {
-      throw GraftError.usage(
-        "the model does not say how pictures are prepared", hint: "Say it with --preprocess NAME")
-    }
-    if let resize = options.resize { preprocessing.resize = resize }
-    if let crop = options.crop { preprocessing.crop = crop }
-    if let interpolation = options.interpolation { preprocessing.interpolation = interpolation }
-    graph.metadata.merge(preprocessing.metadata) { $1 }
   }
 }

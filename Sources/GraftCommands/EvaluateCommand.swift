@@ -60,6 +60,7 @@ struct EvaluateCommand: ParsableCommand {
     guard (1...65536).contains(batchSize) else {
       throw ValidationError("--batch-size takes 1 to 65536.")
     }
+    guard maxBad >= 0 else { throw ValidationError("--max-bad takes a number from 0.") }
   }
 
   func run() throws {
@@ -76,10 +77,15 @@ struct EvaluateCommand: ParsableCommand {
     var options = try picture.classifierOptions()
     options.executable = compute.executableOptions
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
-    for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
+    for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
     let result = try classifier.evaluate(
       items, classNames: dataset.classNames, batchSize: batchSize)
-    print(json ? try Terminal.json(result) : EvaluateCommand.text(result, part))
+    if result.unanswered > 0 {
+      CommandLineProgram.warn(
+        "for \(result.unanswered) of \(result.count) pictures the model's answer is not a number (NaN)"
+      )
+    }
+    try print(json ? try JSONText.encode(result) : EvaluateCommand.text(result, part))
   }
 
   /// The measures over all pictures, in a line.

@@ -24,5 +24,7 @@ package struct GraftCommand: ParsableCommand {
       BenchmarkCommand.self, ModelsCommand.self, CacheCommand.self,
     ])
 
+  package static var _errorPrefix: String { CommandLineProgram.errorPrefix }
+
   package init() {}
 }

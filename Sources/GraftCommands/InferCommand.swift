@@ -24,7 +24,10 @@ package struct InferCommand: ParsableCommand {
         infer photos/ --model model.onnx --json
         infer cat.jpg --model squeezenet.onnx --preprocess keras-caffe --resize shorter:256 \\
           --crop 224 --interpolation bilinear
-      """)
+      """,
+    version: GraftVersion.current)
+
+  package static var _errorPrefix: String { CommandLineProgram.errorPrefix }
 
   @Argument(help: "Pictures and folders of pictures; - is standard input.")
   var images: [String]
@@ -51,33 +54,38 @@ package struct InferCommand: ParsableCommand {
   package init() {}
 
   package func validate() throws {
-    guard topK > 0 else { throw ValidationError("--top-k takes a positive number.") }
+    guard topK > 0 else { throw ValidationError("--top-k takes a number from 1.") }
   }
 
   package func run() throws {
     let files = try PictureFiles.expand(images)
     let classifier = try makeClassifier(forOnePicture: files.count == 1)
-    for remark in classifier.remarks { Terminal.printError("note: \(remark)") }
+    for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
 
     var firstFailure: GraftError?
     for file in files {
+      let answer: String
       do {
-        let image = try Image.read(file, applyingOrientation: applyOrientation)
-        let predictions = try classifier.predictions(for: image, count: topK)
-        let name = InputFile.displayName(of: file)
-        print(
-          json
-            ? try Terminal.json(Answer(file: file, predictions: predictions))
-            : PredictionText.text(name, predictions))
+        answer = try self.answer(file, classifier)
       } catch let error as GraftError {
         CommandLineProgram.report(error)
         firstFailure = firstFailure ?? error
+        continue
       }
+      try print(answer)
     }
     // The answer does not wait for that, and a cache that cannot be written is no fault of it.
-    fflush(nil)
     try? classifier.storeCompiledForm()
     if let firstFailure { throw ExitStatus(code: firstFailure.code.rawValue) }
+  }
+
+  private func answer(_ file: String, _ classifier: Classifier) throws -> String {
+    let image = try Image.read(file, applyingOrientation: applyOrientation)
+    let name = InputFile.displayName(of: file)
+    let predictions = try withPlace(name) { try classifier.predictions(for: image, count: topK) }
+    return json
+      ? try JSONText.encode(Answer(file: file, predictions: predictions))
+      : PredictionText.text(name, predictions)
   }
 
   /// The graph as it was read is gone when this returns: what it takes is not needed any more.
@@ -127,5 +135,27 @@ struct PictureOptions: ParsableArguments {
     options.interpolation = try interpolation.map { try Interpolation(named: $0) }
     options.labels = try labels.map { try Labels.read(path: $0) }
     return options
+  }
+
+  /// Writes what the user said about pictures and labels into the graph's metadata.
+  func describe(_ graph: inout Graph) throws {
+    let options = try classifierOptions()
+    if let labels = options.labels { graph.metadata[Labels.metadataKey] = labels.metadataValue }
+    let isSaid =
+      options.scheme != nil || options.resize != nil || options.crop != nil
+      || options.interpolation != nil
+    guard isSaid else { return }
+    var preprocessing = try Preprocessing(metadata: graph.metadata)
+    if let scheme = options.scheme, preprocessing?.scheme != scheme {
+      preprocessing = Preprocessing(scheme)
+    }
+    guard var preprocessing else {
+      throw GraftError.usage(
+        "the model does not say how pictures are prepared", hint: "Say it with --preprocess NAME")
+    }
+    if let resize = options.resize { preprocessing.resize = resize }
+    if let crop = options.crop { preprocessing.crop = crop }
+    if let interpolation = options.interpolation { preprocessing.interpolation = interpolation }
+    graph.metadata.merge(preprocessing.metadata) { $1 }
   }
 }

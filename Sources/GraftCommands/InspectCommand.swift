@@ -34,7 +34,7 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     let graph = try ModelLoader().graph(model)
     if dot {
-      print(GraphvizWriter.text(graph))
+      try print(GraphvizWriter.text(graph))
       return
     }
     let shapes = Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 })
@@ -42,7 +42,7 @@ struct InspectCommand: ParsableCommand {
       throw GraftError.usage("the model has no input '\(name)'")
     }
     let summary = try withPlace(model) { try ModelSummary(graph, shapes: shapes) }
-    print(json ? try Terminal.json(summary) : text(summary))
+    try print(json ? try JSONText.encode(summary) : text(summary))
   }
 
   private func text(_ summary: ModelSummary) -> String {
@@ -70,7 +70,7 @@ struct InspectCommand: ParsableCommand {
         + "(\(Terminal.bytes(summary.parameterBytes))), \(grouped(summary.multiplyAdds)) multiply-adds"
     )
     if !summary.unsupportedOperators.isEmpty {
-      lines.append("unsupported operators: \(summary.unsupportedOperators.joined(separator: ", "))")
+      lines.append("unsupported operators: \(summary.unsupportedOperators.listed(limit: 30))")
     }
     return lines.joined(separator: "\n")
   }

@@ -12,12 +12,12 @@ enum LabelledPictures {
   ) throws -> PictureDataset {
     let (dataset, bad) = try PictureDataset.open(path).checked(
       .headers, maximumBad: maximumBad, threads: compute.threadCount)
-    for remark in dataset.remarks { Terminal.printError("note: \(remark)") }
+    for remark in dataset.remarks { CommandLineProgram.note("\(remark)") }
     for picture in bad.prefix(shownCount) {
-      Terminal.printError("warning: \(picture.place): \(picture.reason); skipped")
+      CommandLineProgram.warn("\(picture.place): \(picture.reason); skipped")
     }
     if bad.count > shownCount {
-      Terminal.printError("warning: \(bad.count) unreadable pictures in all")
+      CommandLineProgram.warn("\(bad.count) unreadable pictures in all")
     }
     return dataset
   }

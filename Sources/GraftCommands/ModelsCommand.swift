@@ -8,7 +8,7 @@ import GraftRuntime
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models",
-    abstract: "List, find, pull and add models by name.",
+    abstract: "List models by name, and download, add, find and remove them.",
     discussion: """
       Files are kept in $GRAFT_HOME, else in the XDG cache folder. With GRAFT_OFFLINE=1 the
       network is never touched.
@@ -17,8 +17,11 @@ struct ModelsCommand: ParsableCommand {
         graft models list
         graft models pull squeezenet
         graft models add vgg16 Downloads/vgg16_weights_tf_dim_ordering_tf_kernels.h5
+        graft models add birds birds.onnx --preprocess torch --labels birds.txt
+        graft models remove birds
       """,
-    subcommands: [List.self, Path.self, Pull.self, Add.self], defaultSubcommand: List.self)
+    subcommands: [List.self, Path.self, Pull.self, Add.self, Remove.self],
+    defaultSubcommand: List.self)
 
   /// - Throws: `GraftError` for the embedded model, unless the user gave its name to a file.
   private static func requireFile(_ name: String) throws {
@@ -36,20 +39,20 @@ struct ModelsCommand: ParsableCommand {
     func run() throws {
       let store = try ModelStore()
       var rows = [
-        ["name", "size", "here", "what it is"],
+        ["name", "also called", "size", "here", "what it is"],
         [
-          EmbeddedModel.name, Terminal.bytes(EmbeddedModel.byteCount), "built in",
+          EmbeddedModel.name, "", Terminal.bytes(EmbeddedModel.byteCount), "built in",
           EmbeddedModel.summary,
         ],
       ]
       for entry in store.list() {
         let size = entry.byteCount ?? entry.model?.size
         rows.append([
-          entry.name, size.map(Terminal.bytes) ?? "?", entry.isPresent ? "yes" : "no",
-          entry.summary,
+          entry.name, entry.aliases.joined(separator: ", "), size.map(Terminal.bytes) ?? "?",
+          entry.isPresent ? "yes" : "no", entry.summary,
         ])
       }
-      print(Terminal.table(rows, rightAligned: [1]))
+      try print(Terminal.table(rows, rightAligned: [2]))
     }
   }
 
@@ -62,7 +65,7 @@ struct ModelsCommand: ParsableCommand {
 
     func run() throws {
       try ModelsCommand.requireFile(name)
-      print(try ModelStore().path(for: name))
+      try print(ModelStore().path(for: name))
     }
   }
 
@@ -78,13 +81,17 @@ struct ModelsCommand: ParsableCommand {
       let bar = DownloadBar(name: name)
       let path = try ModelStore().pull(name) { bar.show($0) }
       bar.finish()
-      print(path)
+      try print(path)
     }
   }
 
   struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Register a file that you have under a name, with its own checksum.")
+      abstract: "Register a file that you have under a name.",
+      discussion: """
+        How images are prepared and what the classes are called comes from the options, or else \
+        from the file. What Graft knows of a model on its list holds for the official file only.
+        """)
 
     @Argument(help: "The name: one of the list, or a new one.")
     var name: String
@@ -92,10 +99,35 @@ struct ModelsCommand: ParsableCommand {
     @Argument(help: "The file.")
     var file: String
 
+    @OptionGroup var picture: PictureOptions
+
     func run() throws {
-      let entry = try ModelStore().add(name, file: file)
+      var graph = try ModelLoader().graph(file)
+      guard graph.sourceFiles.count <= 1 else {
+        throw GraftError.usage(
+          "keeps its weights in files of their own, which would not be found any more",
+          hint: "Write it into one file first: graft convert \(Terminal.quoted(file)) NEW.onnx"
+        ).at(file)
+      }
+      let own = graph.metadata
+      try picture.describe(&graph)
+      let said = graph.metadata.filter { own[$0.key] != $0.value }
+      let entry = try ModelStore().add(name, file: file, metadata: said)
       let checksum = entry.addedChecksum.map { " (\($0))" } ?? ""
-      print("\(entry.name): \(entry.path)\(checksum)")
+      try print("\(entry.name): \(entry.path)\(checksum)")
+    }
+  }
+
+  struct Remove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Remove the file of a model that was downloaded or added.")
+
+    @Argument(help: "A name from `graft models list`.")
+    var name: String
+
+    func run() throws {
+      try ModelsCommand.requireFile(name)
+      try print("removed \(ModelStore().remove(name))")
     }
   }
 }
@@ -124,12 +156,14 @@ private final class DownloadBar {
     }
     text += "  \(Terminal.bytes(Int(progress.bytesPerSecond)))/s"
     if let left = progress.secondsLeft { text += String(format: "  %.0f s left", left) }
-    write(Terminal.isErrorTerminal ? "\r\u{1b}[K\(text)" : text + "\n")
+    if Terminal.isErrorTerminal {
+      Output.redrawErrorLine(text)
+    } else {
+      Output.writeError(text + "\n")
+    }
   }
 
   func finish() {
-    if hasShown, Terminal.isErrorTerminal { write("\n") }
+    if hasShown, Terminal.isErrorTerminal { Output.writeError("\n") }
   }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }

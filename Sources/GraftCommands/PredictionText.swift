@@ -6,10 +6,10 @@ enum PredictionText {
   private static let longestLabel = 40
 
   static func text(_ file: String, _ predictions: [Prediction]) -> String {
-    let labels = predictions.map { $0.label ?? "class \($0.index)" }
+    let labels = predictions.map { $0.label.map(Output.oneLine) ?? "class \($0.index)" }
     let labelWidth = min(longestLabel, labels.map(\.count).max() ?? 0)
     let barWidth = max(0, min(40, Terminal.width - labelWidth - 14))
-    var lines = [file]
+    var lines = [Output.oneLine(file)]
     for (prediction, label) in zip(predictions, labels) {
       let name = label.count > labelWidth ? label.prefix(labelWidth - 1) + "…" : label[...]
       let padding = String(repeating: " ", count: labelWidth - name.count)

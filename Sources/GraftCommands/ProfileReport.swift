@@ -1,4 +1,6 @@
 import Foundation
+import Graft
+import GraftModels
 import GraftRuntime
 
 /// Shows a profile as text and as a trace.
@@ -45,7 +47,6 @@ enum ProfileReport {
         name: $0.label, cat: $0.operatorType, ts: Double($0.start) / 1e3,
         dur: Double($0.duration) / 1e3)
     }
-    let data = try JSONEncoder().encode(["traceEvents": events])
-    try data.withUnsafeBytes { try AtomicFile.write($0, to: path) }
+    try TextFile.save(JSONText.encode(["traceEvents": events]), to: path)
   }
 }

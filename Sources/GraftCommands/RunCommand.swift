@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftData
+import GraftModels
 import GraftONNX
 import GraftRuntime
 
@@ -11,13 +12,15 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run a model on tensors from files.",
     discussion: """
-      Inputs come as input_0.pb, input_1.pb … (serialized TensorProto, SequenceProto or
-      OptionalProto) from a folder, in the order in which the model declares them, or one by one as
-      NumPy arrays. Outputs go the same way.
+      Inputs are NumPy arrays or serialized TensorProto messages, given one by one, or a folder \
+      with input_0.pb, input_1.pb … (TensorProto, SequenceProto or OptionalProto) in the order in \
+      which the model declares its inputs. Without --output and --output-dir, the types, shapes \
+      and ranges of the outputs are printed.
 
       Examples:
+        graft run model.onnx --input image.npy
+        graft run model.onnx --input x=image.npy --output results.npz
         graft run model.onnx --input-dir data --output-dir results
-        graft run model.onnx --input x=picture.npy --output results.npz
       """)
 
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
@@ -31,10 +34,12 @@ struct RunCommand: ParsableCommand {
 
   @Option(
     name: .customLong("input"),
-    help: "NAME=FILE: an input from a .npy, .npz or .pb file. May be repeated.")
-  var inputs: [NamedFile] = []
+    help: ArgumentHelp(
+      "An input from a .npy, .npz or .pb file. The name can be left out if the model has one input. May be repeated.",
+      valueName: "name=file"))
+  var inputs: [String] = []
 
-  @Option(help: "A .npz file to write all outputs to, by name.")
+  @Option(help: ArgumentHelp("A file to write all outputs to, by name.", valueName: "file.npz"))
   var output: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -42,9 +47,6 @@ struct RunCommand: ParsableCommand {
   func validate() throws {
     if inputDir != nil, !inputs.isEmpty {
       throw ValidationError("Give either --input-dir or --input, not both.")
-    }
-    if outputDir == nil, output == nil {
-      throw ValidationError("Say where the outputs go: --output-dir DIR or --output FILE.npz.")
     }
     if let output, !output.hasSuffix(".npz") {
       throw ValidationError("--output takes a file that ends in .npz.")
@@ -57,6 +59,10 @@ struct RunCommand: ParsableCommand {
     let loaded = try ModelLoader().load(model, cache: compute.cache, options: options)
     let graph = loaded.graph
     let executable = try withPlace(model) { try loaded.executable(options) }
+    guard !executable.outputNames.isEmpty else {
+      throw GraftError.badData("the model has no outputs", hint: "There is nothing to compute")
+        .at(model)
+    }
     let values = try inputDir.map { try readFolder($0, graph) } ?? readNamed(executable, graph)
     let results = try Session(executable).run(values)
     if let outputDir { try writeFolder(results, outputDir, executable) }
@@ -65,6 +71,9 @@ struct RunCommand: ParsableCommand {
         (name: name, tensor: try withPlace("output '\(name)'") { try value.tensor })
       }
       try NPZFile.write(arrays, path: output)
+    }
+    if output == nil, outputDir == nil {
+      try print(OutputSummary.text(zip(executable.outputNames, results)))
     }
     // A cache that cannot be written is no fault of these results.
     _ = try? executable.storeCompiledForm()
@@ -78,34 +87,61 @@ struct RunCommand: ParsableCommand {
   }
 
   private func readNamed(_ executable: Executable, _ graph: Graph) throws -> [RuntimeValue] {
-    var byName: [String: RuntimeValue] = [:]
-    for input in inputs {
-      guard let position = executable.inputNames.firstIndex(of: input.name) else {
-        throw GraftError.usage(
-          "the model has no input '\(input.name)'",
-          hint: "Its inputs are \(executable.inputNames.joined(separator: ", "))")
-      }
-      byName[input.name] = try input.read(type: graph[graph.inputs[position]].type)
+    let names = executable.inputNames
+    func described(_ position: Int) -> String {
+      "\(names[position]): \(graph[graph.inputs[position]].type?.description ?? "unknown type")"
     }
-    return try executable.inputNames.map { name in
-      guard let value = byName[name] else {
-        throw GraftError.usage(
-          "input '\(name)' is missing", hint: "Give it with --input \(name)=FILE")
+    var files = [String?](repeating: nil, count: names.count)
+    for text in inputs {
+      let (position, path) = try place(of: text, among: names)
+      guard files[position] == nil else {
+        throw GraftError.usage("input '\(names[position])' is given twice")
       }
-      return value
+      files[position] = path
     }
+    let missing = names.indices.filter { files[$0] == nil }
+    guard missing.isEmpty else {
+      let words = missing.prefix(10).map { "--input \(Terminal.quoted("\(names[$0])=FILE"))" }
+      throw GraftError.usage(
+        (missing.count == 1 ? "an input is missing: " : "\(missing.count) inputs are missing: ")
+          + missing.map(described).listed(),
+        hint: "Add \(words.joined(separator: " "))")
+    }
+    return try zip(names.indices, files.compactMap { $0 }).map { position, path in
+      try InputTensorFile.read(
+        path, name: names[position], type: graph[graph.inputs[position]].type)
+    }
+  }
+
+  /// The input and the file that `NAME=FILE` or `FILE` means. Names and files may hold `=` themselves.
+  private func place(of text: String, among names: [String]) throws -> (Int, String) {
+    let named = names.indices.filter { text.utf8.starts(with: "\(names[$0])=".utf8) }
+      .max { names[$0].utf8.count < names[$1].utf8.count }
+    if let named {
+      let path = String(
+        decoding: text.utf8.dropFirst(names[named].utf8.count + 1), as: UTF8.self)
+      guard !path.isEmpty else { throw GraftError.usage("--input '\(text)' names no file") }
+      return (named, path)
+    }
+    let separator = text.firstIndex(of: "=")
+    if names.count == 1, separator == nil || FileManager.default.fileExists(atPath: text) {
+      return (0, text)
+    }
+    guard let separator else {
+      throw GraftError.usage(
+        "--input '\(text)' does not say which input it is",
+        hint: "Write --input NAME=FILE. The inputs are \(names.listed())")
+    }
+    let name = String(text[..<separator])
+    throw GraftError.usage(
+      "the model has no input '\(name)'",
+      hint: nearestNamesHint(name, among: names) ?? "Its inputs are \(names.listed())")
   }
 
   private func writeFolder(
     _ results: [RuntimeValue], _ folder: String, _ executable: Executable
   ) throws {
-    do {
-      try FileManager.default.createDirectory(
-        atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw GraftError(
-        .cannotCreate, "cannot be made: \(error.localizedDescription)", places: [folder])
-    }
+    try TextFile.makeFolder(folder)
     for (position, value) in results.enumerated() {
       let id = executable.graph.outputs[position]
       try TensorProtoWriter.write(
@@ -115,20 +151,10 @@ struct RunCommand: ParsableCommand {
   }
 }
 
-/// `NAME=FILE`
-struct NamedFile: ExpressibleByArgument {
-  let name: String
-  let path: String
-
-  init?(argument: String) {
-    guard let separator = argument.firstIndex(of: "=") else { return nil }
-    name = String(argument[..<separator])
-    path = String(argument[argument.index(after: separator)...])
-    if name.isEmpty || path.isEmpty { return nil }
-  }
-
+/// A file with an input of a model.
+private enum InputTensorFile {
   /// The value in the file; of an .npz file the array of this name, or its only one.
-  func read(type: ValueType?) throws -> RuntimeValue {
+  static func read(_ path: String, name: String, type: ValueType?) throws -> RuntimeValue {
     switch (path as NSString).pathExtension {
     case "npy": return .tensor(try NPYFile.read(path: path))
     case "npz":
@@ -139,7 +165,7 @@ struct NamedFile: ExpressibleByArgument {
       else {
         throw GraftError(
           .badData, "has no array '\(name)'", places: [path],
-          hint: "It has \(arrays.map(\.name).joined(separator: ", "))")
+          hint: "It has \(arrays.map(\.name).listed())")
       }
       return .tensor(array.tensor)
     case "pb": return try TensorProtoReader().value(path: path, type: type ?? .anyTensor)

@@ -25,7 +25,7 @@ struct ComputeOptions: ParsableArguments {
       throw ValidationError("--threads takes 1 to \(ThreadPool.maximumThreadCount).")
     }
     if let maxMemory, !(1...1 << 30).contains(maxMemory) {
-      throw ValidationError("--max-memory takes a positive number of megabytes.")
+      throw ValidationError("--max-memory takes 1 to \(1 << 30) megabytes.")
     }
   }
 

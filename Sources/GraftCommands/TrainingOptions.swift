@@ -67,15 +67,16 @@ struct TrainingOptions: ParsableArguments {
   func validate() throws {
     if let crossValidate {
       guard (2...1000).contains(crossValidate) else {
-        throw ValidationError("--cross-validate takes 2 folds or more.")
+        throw ValidationError("--cross-validate takes 2 to 1000 folds.")
       }
     }
     guard !findLearningRate || crossValidate == nil && !resume else {
       throw ValidationError("--find-learning-rate trains no run that could go on or have folds.")
     }
-    guard featureMemory >= 0, featureMemory <= 1 << 30, maxBad >= 0 else {
-      throw ValidationError("--feature-memory and --max-bad take no negative numbers.")
+    guard (0...1 << 30).contains(featureMemory) else {
+      throw ValidationError("--feature-memory takes 0 to \(1 << 30) megabytes.")
     }
+    guard maxBad >= 0 else { throw ValidationError("--max-bad takes a number from 0.") }
   }
 
   /// Trains as the options say, or from where the folder's run stands.
@@ -116,7 +117,7 @@ struct TrainingOptions: ParsableArguments {
     let folds = try dataset.folds(count: crossValidate, seed: recipe.seed)
     fitBatch(of: &recipe, to: folds, defaults)
     for (index, split) in folds.enumerated() {
-      print("fold \(index + 1) of \(crossValidate)")
+      try print("fold \(index + 1) of \(crossValidate)")
       let results = try train(
         command, recipe, split, folder: foldFolder(index + 1), options, interruption)
       accuracies.append(results.map(\.accuracy))
@@ -125,7 +126,7 @@ struct TrainingOptions: ParsableArguments {
       let values = accuracies.map { $0[phase] * 100 }
       let mean = values.reduce(0, +) / Double(values.count)
       let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
-      print(
+      try print(
         String(
           format: "phase %d: accuracy %.2f %% (deviation of %d folds %.2f)", phase + 1, mean,
           values.count, variance.squareRoot()))
@@ -139,7 +140,7 @@ struct TrainingOptions: ParsableArguments {
       1..<recipe.batchSize ~= count
     else { return }
     recipe.batchSize = count
-    Terminal.printError("note: a batch is all \(count) pictures to train on (--batch-size)")
+    CommandLineProgram.note("a batch is all \(count) pictures to train on (--batch-size)")
   }
 
   /// - Returns: how each phase did on the test pictures
@@ -155,27 +156,27 @@ struct TrainingOptions: ParsableArguments {
     let progress = TrainingProgress()
     let run = try FineTuningRun(
       recipe, data: data, folder: folder, observers: [progress], options: options
-    ) { Terminal.printError("note: \($0)") }
-    print(
+    ) { CommandLineProgram.note("\($0)") }
+    try print(
       "\(run.data.training.count) pictures to train on, \(run.data.validation.count) to validate, "
         + "\(run.data.test.count) to test; \(data.classNames.count) classes: "
-        + data.classNames.prefix(10).joined(separator: ", "))
+        + data.classNames.listed())
     run.fineTuner.isInterrupted = { interruption.isRequested }
     guard try run.run() else {
-      print("Interrupted; everything up to this step is saved.")
-      print("Continue: graft \(continuation(command))")
+      try print("Interrupted; everything up to this step is saved.")
+      try print("Continue: graft \(continuation(command))")
       throw ExitStatus(code: 130)
     }
     for result in run.fineTuner.state.phaseResults {
-      print(
+      try print(
         String(
           format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
           result.accuracy * 100))
     }
     if let (part, result) = run.evaluated {
-      print("on the \(part) pictures: " + EvaluateCommand.summary(result))
+      try print("on the \(part) pictures: " + EvaluateCommand.summary(result))
     }
-    print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
+    try print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
   }
 
@@ -185,17 +186,17 @@ struct TrainingOptions: ParsableArguments {
   ) throws {
     let search = try LearningRateSearch(
       recipe, data: data, folder: output, observers: [TrainingProgress()], options: options
-    ) { Terminal.printError("note: \($0)") }
+    ) { CommandLineProgram.note("\($0)") }
     guard let range = try search.run(isInterrupted: { interruption.isRequested }) else {
       throw ExitStatus(code: 130)
     }
-    print("\(range.points.count) learning rates: \(search.csvPath), \(search.chartPath)")
+    try print("\(range.points.count) learning rates: \(search.csvPath), \(search.chartPath)")
     guard let suggestion = range.suggestion else {
-      print("The loss falls at none of them; look at the data, or at what is trained.")
+      try print("The loss falls at none of them; look at the data, or at what is trained.")
       return
     }
     let rate = String(format: "%.1e", suggestion)
-    print("suggestion: --learning-rate \(rate), a tenth of that with the least loss")
+    try print("suggestion: --learning-rate \(rate), a tenth of that with the least loss")
   }
 
   private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }

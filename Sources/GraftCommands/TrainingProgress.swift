@@ -3,21 +3,22 @@ import Graft
 import GraftTraining
 
 /// Shows a run: a bar per epoch on a terminal, a line per epoch elsewhere.
+///
+/// Training goes on where nothing of that can be written; the program's end says so.
 final class TrainingProgress: TrainingObserver {
   private var lastDrawn = ContinuousClock.now
   private var startOfEpoch = ContinuousClock.now
 
   func phaseStarted(_ phase: PhaseSummary) {
     let share = 100 * Double(phase.trainedWeightCount) / Double(max(1, phase.weightCount))
-    print(
+    try? print(
       "phase \(phase.number) of \(phase.phaseCount): \(phase.recipe.epochs) epochs, "
         + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), training \(phase.trainedWeightCount) of "
         + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
-    print(
+    try? print(
       "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each picture, "
         + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
         + (phase.variantCount.map { " for each of \($0) variants" } ?? "") + Self.archived(phase))
-    fflush(nil)
     startOfEpoch = .now
   }
 
@@ -38,12 +39,11 @@ final class TrainingProgress: TrainingObserver {
     lastDrawn = now
     let share = Double(progress.step) / Double(max(1, progress.stepCount))
     let left = (now - startOfEpoch) / .seconds(1) * (1 - share) / max(share, 1e-9)
-    print(
-      "\r\u{1b}[K\(heading(progress)) \(Terminal.bar(share, width: 20)) "
+    try? Output.redrawLine(
+      "\(heading(progress)) \(Terminal.bar(share, width: 20)) "
         + String(
           format: "loss %.4f  accuracy %.2f %%  %.0f pictures/s  %.0f s left", progress.loss,
-          progress.accuracy * 100, progress.picturesPerSecond, left), terminator: "")
-    fflush(nil)
+          progress.accuracy * 100, progress.picturesPerSecond, left))
   }
 
   func epochEnded(_ record: EpochRecord, progress: StepProgress) {
@@ -54,14 +54,16 @@ final class TrainingProgress: TrainingObserver {
       text += String(format: "  validation %.4f, %.2f %%", loss, accuracy * 100)
     }
     text += String(format: "  %.1f s, %.0f pictures/s", record.seconds, record.picturesPerSecond)
-    print(Terminal.isOutputTerminal ? "\r\u{1b}[K\(text)" : text)
-    fflush(nil)
+    if Terminal.isOutputTerminal {
+      try? Output.redrawLine(text, terminator: "\n")
+    } else {
+      try? print(text)
+    }
   }
 
   func tookBest(_ record: EpochRecord, isEarly: Bool) {
     let end = isEarly ? "stopped early, as the loss became no smaller" : "at the end"
-    print("  \(end): taking the weights of epoch \(record.epoch)")
-    fflush(nil)
+    try? print("  \(end): taking the weights of epoch \(record.epoch)")
   }
 
   private func heading(_ progress: StepProgress) -> String {

@@ -19,10 +19,21 @@ package enum InstructionSet: Int32, Sendable, Comparable, CaseIterable {
   package static let detected = InstructionSet(rawValue: graft_cpu_instruction_set()) ?? .scalar
 
   /// What kernels use: what the machine has, or less if `GRAFT_ISA` says so.
-  package static let current: InstructionSet = {
-    guard let name = ProcessInfo.processInfo.environment["GRAFT_ISA"],
-      let wanted = allCases.first(where: { "\($0)" == name })
-    else { return detected }
-    return min(wanted, detected)
-  }()
+  package static let current: InstructionSet =
+    (try? chosen()).map { min($0, detected) } ?? detected
+
+  /// What `GRAFT_ISA` says; `nil` if it is not set.
+  ///
+  /// - Throws: `GraftError` if there is no such instruction set.
+  package static func chosen() throws -> InstructionSet? {
+    guard let name = ProcessInfo.processInfo.environment["GRAFT_ISA"], !name.isEmpty else {
+      return nil
+    }
+    guard let wanted = allCases.first(where: { "\($0)" == name }) else {
+      throw GraftError.usage(
+        "GRAFT_ISA is '\(name)'",
+        hint: "Use one of \(allCases.map { "\($0)" }.joined(separator: ", "))")
+    }
+    return wanted
+  }
 }

@@ -12,14 +12,22 @@ package final class ThreadPool: Sendable {
   package static let shared = ThreadPool(threadCount: maximumThreadCount)
 
   /// Processors that affinity and cgroups grant, or what `GRAFT_THREADS` says.
-  package static let defaultThreadCount: Int = {
-    if let text = ProcessInfo.processInfo.environment["GRAFT_THREADS"], let count = Int(text),
-      count > 0
-    {
-      return min(count, maximumThreadCount)
+  package static let defaultThreadCount: Int =
+    (try? chosenThreadCount()) ?? min(GrantedProcessors.count(), maximumThreadCount)
+
+  /// What `GRAFT_THREADS` says; `nil` if it is not set.
+  ///
+  /// - Throws: `GraftError` if that is not a possible number of threads.
+  package static func chosenThreadCount() throws -> Int? {
+    guard let text = ProcessInfo.processInfo.environment["GRAFT_THREADS"], !text.isEmpty else {
+      return nil
     }
-    return min(GrantedProcessors.count(), maximumThreadCount)
-  }()
+    guard let count = Int(text), (1...maximumThreadCount).contains(count) else {
+      throw GraftError.usage(
+        "GRAFT_THREADS is '\(text)'", hint: "Use a number from 1 to \(maximumThreadCount)")
+    }
+    return count
+  }
 
   package static let maximumThreadCount = 256
 

@@ -2,6 +2,7 @@
 #define GRAFT_SHIMS_H
 
 // One header per library that Swift cannot reach by itself.
+#include "graft_arguments.h"
 #include "graft_curl.h"
 #include "graft_embedded.h"
 #include "graft_hdf5.h"

@@ -1,0 +1,137 @@
+import GraftTensor
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Prints text and a newline on standard output.
+///
+/// Takes the place of Swift's `print`, which does not say whether anything arrived.
+///
+/// - Throws: ``BrokenPipe`` if nobody reads any more, and `GraftError` for other failures.
+func print(_ text: String, terminator: String = "\n") throws {
+  try Output.write(text + terminator)
+}
+
+/// Nobody reads standard output any more. The program ends as if SIGPIPE had ended it.
+struct BrokenPipe: Error {}
+
+/// Standard output and standard error of the commands: every character that they print passes here.
+///
+/// Names, labels and messages come from files and may hold control characters; those never reach a
+/// terminal.
+enum Output {
+  /// The first failure to write to standard output; the program's end reports it.
+  private static let failure = Mutex<(any Error)?>(nil)
+
+  /// Makes standard input, output and error safe to use, whatever the caller has closed or limited.
+  static func prepare() {
+    // A file opened later must not get the number of a closed standard stream. What stands in for it
+    // can be neither read nor written, so that its use still fails.
+    for (descriptor, mode) in [
+      (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY),
+    ] where fcntl(descriptor, F_GETFD) < 0 {
+      if open("/dev/null", mode) < 0 { _ = open("/", O_RDONLY | O_DIRECTORY) }
+    }
+    // Both become errors of one write instead of the end without a word.
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+  }
+
+  /// Writes to standard output.
+  ///
+  /// - Throws: as ``print(_:terminator:)``
+  static func write(_ text: String) throws {
+    guard !send(escaped(text), to: STDOUT_FILENO) else { return }
+    let error: any Error =
+      errno == EPIPE ? BrokenPipe() : GraftError.writing("standard output")
+    failure.withLock { if $0 == nil { $0 = error } }
+    throw error
+  }
+
+  /// Draws the terminal's current line anew.
+  ///
+  /// - Throws: as ``print(_:terminator:)``
+  static func redrawLine(_ text: String, terminator: String = "") throws {
+    if send("\r\u{1b}[K", to: STDOUT_FILENO) { try write(text + terminator) }
+  }
+
+  /// - Throws: what the first failed write threw, even if its caller went on.
+  static func finish() throws {
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+
+  /// Writes to standard error, as far as that goes: a closed or full one is no reason to stop.
+  static func writeError(_ text: String) { _ = send(escaped(text), to: STDERR_FILENO) }
+
+  /// As ``redrawLine(_:terminator:)``, on standard error.
+  static func redrawErrorLine(_ text: String) {
+    _ = send("\r\u{1b}[K" + escaped(text), to: STDERR_FILENO)
+  }
+
+  /// Whether all of it was written; else `errno` says why not.
+  private static func send(_ text: String, to descriptor: Int32) -> Bool {
+    var text = text
+    return text.withUTF8 { bytes in
+      var done = 0
+      while done < bytes.count {
+        let count = systemWrite(descriptor, bytes.baseAddress! + done, bytes.count - done)
+        if count < 0, errno == EINTR { continue }
+        if count < 0, errno == EAGAIN {
+          var request = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          poll(&request, 1, -1)
+          continue
+        }
+        guard count > 0 else { return false }
+        done += count
+      }
+      return true
+    }
+  }
+
+  /// `text` with all control characters but tabs and newlines written out: `\u001b`.
+  ///
+  /// The notation is that of JSON, whose meaning it keeps.
+  static func escaped(_ text: String) -> String {
+    escaped(text) { isControl($0) && $0 != "\n" && $0 != "\t" }
+  }
+
+  /// `text` with all control characters written out: for names and values inside of a line.
+  static func oneLine(_ text: String) -> String { escaped(text, where: isControl) }
+
+  private static func escaped(
+    _ text: String, where isEscaped: (Unicode.Scalar) -> Bool
+  ) -> String {
+    guard text.unicodeScalars.contains(where: isEscaped) else { return text }
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case _ where !isEscaped(scalar): result.unicodeScalars.append(scalar)
+      case "\n": result += "\\n"
+      case "\t": result += "\\t"
+      case "\r": result += "\\r"
+      default:
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      }
+    }
+    return result
+  }
+
+  /// Control characters of ASCII and Latin 1, line separators, and those that change the direction of
+  /// text, with which one name can look like another. None lies beyond U+FFFF.
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.value {
+    case 0..<0x20, 0x7f..<0xa0, 0x2028...0x202e, 0x2066...0x2069: true
+    default: false
+    }
+  }
+}
+
+/// The system's `write`, whose name ``Output`` takes for itself.
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+  write(descriptor, bytes, count)
+}

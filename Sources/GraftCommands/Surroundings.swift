@@ -1,0 +1,40 @@
+import Graft
+import GraftModels
+import GraftRuntime
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The environment variables that commands go by.
+enum Surroundings {
+  /// - Throws: `GraftError` if a variable has a value that means nothing.
+  static func check() throws {
+    _ = try ThreadPool.chosenThreadCount()
+    _ = try InstructionSet.chosen()
+    _ = try ModelCache.standard()
+    if let home = ModelStore.environmentVariable("GRAFT_HOME") { try checkFolder(home) }
+  }
+
+  private static func checkFolder(_ path: String) throws {
+    var status = stat()
+    // A folder that is not there yet is made when it is needed.
+    guard stat(path, &status) == 0 else {
+      guard errno == ENOENT else { throw unusable(path, String(cString: strerror(errno))) }
+      return
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else { throw unusable(path, "Not a directory") }
+    if access(path, W_OK) != 0 {
+      CommandLineProgram.warn(
+        "GRAFT_HOME is '\(path)', which cannot be written; nothing is kept there")
+    }
+  }
+
+  private static func unusable(_ path: String, _ reason: String) -> GraftError {
+    GraftError.usage(
+      "GRAFT_HOME is '\(path)', which is no usable folder: \(reason)",
+      hint: "Set it to the folder for models, or unset it")
+  }
+}

@@ -1,0 +1,161 @@
+"""The words of the command line, the environment variables, and the names in them."""
+
+import os
+import subprocess
+
+import pytest
+
+
+def without_proc(graft, *arguments, mount):
+    """Runs the program in a mount namespace of its own, where /proc is not what it should be."""
+    hide = "umount -l /proc" if mount == "none" else "mount -t tmpfs none /proc"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'{hide} || exit 99; exec "$@"', "sh"]
+        + [str(word) for word in [graft.path, *arguments]],
+        env=graft.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip(f"/proc cannot be hidden here: {done.stderr}")
+    return done
+
+
+@pytest.mark.parametrize("mount", ["none", "empty"])
+class TestWithoutProc:
+    @pytest.fixture(autouse=True)
+    def root(self):
+        if os.geteuid() != 0:
+            pytest.skip("hiding /proc takes root")
+
+    def test_convert_writes(self, graft, faults, tmp_path, mount):
+        model = faults / "no-proc-arguments/model.onnx"
+        done = without_proc(graft, "convert", model, tmp_path / "out.onnx", mount=mount)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out.onnx").stat().st_size > 0
+
+    def test_infer_answers(self, infer, faults, mount):
+        image = faults / "no-proc-arguments/picture.png"
+        done = without_proc(infer, image, mount=mount)
+        assert done.returncode == 0, done.stderr
+        assert str(image) in done.stdout
+
+    def test_wrong_words_are_an_error(self, graft, mount):
+        assert without_proc(graft, "nosuch", mount=mount).returncode == 64
+
+
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (["model", "list"], "Did you mean 'models'?"),
+        (["infr", "x"], "Did you mean 'infer'?"),
+        (["serve"], "infer, finetune"),
+        (["help", "nope"], "infer, finetune"),
+        (["help", "model"], "Did you mean 'models'?"),
+        (["help", "models", "lst"], "Did you mean 'list'?"),
+        (["models", "lst"], "Did you mean 'list'?"),
+        (["cache", "clean"], "Did you mean 'clear'?"),
+        (["help", "infer", "more"], "has no command 'more'"),
+        (["inspect", "x", "--jsn"], "Did you mean '--json'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_near_names_of_commands(graft, words, hint):
+    result = graft(*words)
+    assert result.status == 64
+    assert hint in result.errors
+    assert not result.output
+
+
+@pytest.mark.parametrize(
+    "name, hint",
+    [
+        ("VGG16", "'vgg16'"),
+        ("vgg", "'vgg16'"),
+        ("vgg61", "'vgg16'"),
+        ("mobilenet", "'mobilenetv2'"),
+        ("resnet", "'resnet50'"),
+        ("squeezenet1.1", "'squeezenet1.1-7'"),
+        ("Squeezenet", "'squeezenet'"),
+        ("cifar", "'cifar10'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["infer", "models path"])
+def test_near_names_of_models(graft, faults, name, hint, command):
+    if command == "infer":
+        image = faults / "no-proc-arguments/picture.png"
+        result = graft("infer", image, "--model", name)
+    elif name == "cifar":
+        pytest.skip("the built-in model has no file")
+    else:
+        result = graft("models", "path", name)
+    assert result.status == 66
+    assert "Did you mean" in result.errors and hint in result.errors
+
+
+@pytest.mark.parametrize(
+    "variable, value, part",
+    [
+        ("GRAFT_THREADS", "abc", "1 to 256"),
+        ("GRAFT_THREADS", "0", "1 to 256"),
+        ("GRAFT_THREADS", "-1", "1 to 256"),
+        ("GRAFT_THREADS", "257", "1 to 256"),
+        ("GRAFT_ISA", "sse", "scalar, avx2, avx512"),
+        ("GRAFT_HOME", "/etc/passwd", "Not a directory"),
+        ("GRAFT_HOME", "/etc/passwd/x", "Not a directory"),
+        ("GRAFT_CACHE_LIMIT", "4Q", "4G"),
+    ],
+)
+def test_variables_that_mean_nothing(graft, variable, value, part):
+    result = graft("models", "list", environment={variable: value})
+    assert result.status == 64
+    assert variable in result.errors and part in result.errors
+    # Help and version do not depend on them.
+    assert graft("--version", environment={variable: value}).status == 0
+    assert graft("--help", environment={variable: value}).status == 0
+
+
+def test_variables_that_mean_something(graft):
+    for variable, value in [
+        ("GRAFT_THREADS", "2"),
+        ("GRAFT_THREADS", ""),
+        ("GRAFT_ISA", "avx2"),
+        ("GRAFT_ISA", "scalar"),
+    ]:
+        assert graft("models", "list", environment={variable: value}).status == 0
+
+
+@pytest.mark.parametrize(
+    "words, part",
+    [
+        (["infer", "x.png", "--top-k", "-1"], "--top-k takes a number from 1"),
+        (["infer", "x.png", "--top-k", "0"], "--top-k takes a number from 1"),
+        (["infer", "x.png", "--threads", "-1"], "--threads takes 1 to 256"),
+        (["infer", "x.png", "--max-memory", "-5"], "--max-memory takes 1 to 1073741824"),
+        (["benchmark", "m", "--runs", "-3"], "take a number from 1"),
+        (["benchmark", "m", "--warmup", "-3"], "--warmup takes a number from 0"),
+        (["evaluate", "m", "d", "--max-bad", "-1"], "--max-bad takes a number from 0"),
+        (["finetune", "d", "--cross-validate", "5000"], "2 to 1000 folds"),
+        (["finetune", "d", "--cross-validate", "1"], "2 to 1000 folds"),
+        (["finetune", "d", "--feature-memory", "-1"], "0 to 1073741824 megabytes"),
+        (
+            ["finetune", "d", "--early-stopping", "99999999999"],
+            "early_stopping 99999999999 is not between 1 and 1000000",
+        ),
+        (["finetune", "d", "--gradient-clipping", "norm(1e39)"], "above 0 and below 3.4e38"),
+        (["finetune", "d", "--learning-rate", "-1"], "learning_rate -1.0 is not a number from 0"),
+        (["finetune", "d", "--epochs", "-1"], "epochs -1 is not between 0 and 1000000"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_limits_in_messages_are_the_real_ones(graft, words, part):
+    result = graft(*words)
+    assert result.status == 64
+    assert part in result.errors
+
+
+def test_infer_has_a_version(infer, graft):
+    result = infer("--version")
+    assert result.status == 0
+    assert result.output == graft("--version").output
