@@ -58,8 +58,7 @@ package struct ModelSummary: Sendable, Encodable {
         parameterCount += tensor.elementCount
       }
       return Layer(
-        name: node.name.isEmpty
-          ? node.outputs.first.flatMap { $0.map { graph[$0].name } } ?? "" : node.name,
+        name: graph.layerName(of: node),
         type: node.qualifiedType,
         outputShapes: node.outputs.compactMap { $0 }.map { id in
           types[id]?.tensor?.shape.map { "[" + $0.map(\.description).joined(separator: ", ") + "]" }

@@ -9,7 +9,10 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "A recipe.yaml; options override it.")
   var recipe: String?
 
-  @Option(help: "The trunk: a name from `graft models list`, an ONNX file, or Keras weights.")
+  @Option(
+    help:
+      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights (default: vgg16)."
+  )
   var model: String?
 
   @Option(help: "Weights to use instead of the official ones of a named model.")

@@ -1,8 +1,9 @@
 extension Graph {
   /// The part of the graph in front of a value, which becomes its only output.
   ///
-  /// - Parameter name: of a value, or of the node whose first output it is; `nil` takes what the last layer with weights
-  ///   reads, which for a classifier are the features that it classifies by
+  /// - Parameter name: of a value, or of the node whose first output it is, or the beginning of the names of some nodes,
+  ///   of which the last counts; `nil` takes what the last layer with weights reads, which for a classifier are the
+  ///   features that it classifies by
   /// - Throws: `GraftError` that names the nearest names, if there is none such.
   package func cutTrunk(at name: String?) throws -> Graph {
     var graph = self
@@ -23,9 +24,17 @@ extension Graph {
     }
     let computed = nodes.flatMap { $0.outputs.compactMap { $0 } }
     if let found = computed.first(where: { self[$0].name == name }) { return found }
+    let pattern = LayerNamePattern(name)
+    if let node = nodes.last(where: { pattern.matches(layerName(of: $0)) }),
+      let output = node.outputs.first ?? nil
+    {
+      return output
+    }
     let names = computed.map { self[$0].name } + nodes.map(\.name).filter { !$0.isEmpty }
     throw GraftError.usage(
-      "the network has no node or value '\(name)'", hint: nearestNamesHint(name, among: names))
+      "the network has no node or value '\(name)'",
+      hint: nearestNamesHint(
+        name, among: names + names.flatMap(LayerNamePattern.beginnings)))
   }
 
   /// What the last Conv, Gemm or MatMul with constant weights reads, if the output comes from it.

@@ -3,19 +3,23 @@ import GraftRuntime
 extension TransferModel {
   /// The constants that training can change, in the order in which nodes read them.
   package var weights: [ValueID] {
-    var found: [ValueID] = []
     var seen: Set<ValueID> = []
-    var layers = DecomposedLayers(graph: graph)
-    for node in graph.nodes {
-      for position in TransferModel.weightInputs(of: node) + layers.weightInputs(of: node)
-      where position < node.inputs.count {
-        guard let id = node.inputs[position], let tensor = graph.constants[id],
-          tensor.elementType == .float, seen.insert(id).inserted
-        else { continue }
-        found.append(id)
+    return layers.flatMap(\.weights).filter { seen.insert($0).inserted }
+  }
+
+  /// The nodes as ``Graph/layerName(of:)`` calls them, each with the weights that it reads.
+  var layers: [(name: String, weights: [ValueID])] {
+    var decomposed = DecomposedLayers(graph: graph)
+    return graph.nodes.map { node in
+      let positions = TransferModel.weightInputs(of: node) + decomposed.weightInputs(of: node)
+      let weights = positions.compactMap { position -> ValueID? in
+        guard position < node.inputs.count, let id = node.inputs[position],
+          graph.constants[id]?.elementType == .float
+        else { return nil }
+        return id
       }
+      return (graph.layerName(of: node), weights)
     }
-    return found
   }
 
   /// Inputs of a node that hold weights.

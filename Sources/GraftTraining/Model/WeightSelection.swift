@@ -1,7 +1,8 @@
 import Foundation
 import GraftRuntime
 
-/// Which weights are trained: `all`, `none`, `head`, or names of blocks, layers and weights.
+/// Which weights are trained: `all`, `none`, `head`, or names of blocks, layers and weights, as ``LayerNamePattern`` has
+/// them.
 package struct WeightSelection: Sendable, Hashable {
   private let text: String
   private let exceptions: String
@@ -18,7 +19,6 @@ package struct WeightSelection: Sendable, Hashable {
 
   /// The weights that are selected; those of the head are among them.
   ///
-  /// A name selects the weights of its layers: `block4` has `block4_conv1/kernel`. `*` stands for any characters.
   /// - Throws: `GraftError` with the nearest names, if a name selects nothing.
   package func weights(of model: TransferModel) throws -> Set<ValueID> {
     let selected = try WeightSelection.weights(text, of: model)
@@ -40,57 +40,32 @@ package struct WeightSelection: Sendable, Hashable {
     return selected
   }
 
-  /// The weights that a name or pattern selects.
+  /// The weights that a name or pattern selects: those of that name, and those of the layers of that name.
   ///
   /// - Throws: `GraftError` with the nearest names, if these are none.
   static func weights(called name: String, of model: TransferModel) throws -> [ValueID] {
-    let all = model.weights
-    let found = all.filter { matches(name, model.graph[$0].name) }
-    guard !found.isEmpty else {
-      let names = all.map { model.graph[$0].name }
+    let pattern = LayerNamePattern(name)
+    let layers = model.layers
+    var selected: Set<ValueID> = []
+    var isLayer = false
+    for layer in layers {
+      let isMeant = pattern.matches(layer.name)
+      isLayer = isLayer || isMeant
+      selected.formUnion(
+        layer.weights.filter { isMeant || pattern.matches(model.graph[$0].name) })
+    }
+    guard selected.isEmpty else { return model.weights.filter(selected.contains) }
+    guard !isLayer else {
       throw GraftError.usage(
-        "no layer is called '\(name)'",
-        hint: nearestNamesHint(name, among: names + blocks(names)))
+        "the layer '\(name)' has no weights to train",
+        hint: "`graft inspect` shows which layers have parameters")
     }
-    return found
-  }
-
-  /// What stands in front of `_`, `/` or `.` in names.
-  private static func blocks(_ names: [String]) -> [String] {
-    names.flatMap { name in
-      name.indices.filter { "_/.".contains(name[$0]) }.map { String(name[..<$0]) }
+    let names = layers.filter { !$0.weights.isEmpty }.flatMap { layer in
+      [layer.name] + layer.weights.map { model.graph[$0].name }
     }
-  }
-
-  static func matches(_ pattern: String, _ name: String) -> Bool {
-    if pattern.contains("*") {
-      return matches(Array(pattern)[...], Array(name)[...])
-    }
-    guard name.hasPrefix(pattern) else { return false }
-    guard let next = name.dropFirst(pattern.count).first else { return true }
-    return !next.isLetter && !next.isNumber
-  }
-
-  /// Each `*` takes as little as the rest allows; only the last one is tried again.
-  private static func matches(_ pattern: ArraySlice<Character>, _ name: ArraySlice<Character>)
-    -> Bool
-  {
-    var (pattern, name) = (pattern, name)
-    var retry: (pattern: ArraySlice<Character>, name: ArraySlice<Character>)?
-    while true {
-      if pattern.first == "*" {
-        pattern = pattern.dropFirst()
-        retry = (pattern, name)
-      } else if let expected = pattern.first, expected == name.first {
-        (pattern, name) = (pattern.dropFirst(), name.dropFirst())
-      } else if pattern.isEmpty, name.isEmpty {
-        return true
-      } else if let saved = retry, !saved.name.isEmpty {
-        retry = (saved.pattern, saved.name.dropFirst())
-        (pattern, name) = (saved.pattern, saved.name.dropFirst())
-      } else {
-        return false
-      }
-    }
+    throw GraftError.usage(
+      "no layer is called '\(name)'",
+      hint: nearestNamesHint(
+        name, among: names + names.flatMap(LayerNamePattern.beginnings)))
   }
 }
