@@ -20,7 +20,7 @@ package struct LoadedModel: Sendable {
 package enum BatchRule: String, Sendable {
   /// It stays.
   case declared
-  /// It is left open.
+  /// It is left open, unless the model takes no other than 1.
   case free
   /// It is left open in models that take pictures, unless it is 1.
   case freeForPictures
@@ -28,7 +28,7 @@ package enum BatchRule: String, Sendable {
   func apply(to graph: Graph) throws -> Graph {
     switch self {
     case .declared: return graph
-    case .free: return try graph.withFreeBatch()
+    case .free: return try graph.forImageBatches().graph
     case .freeForPictures:
       guard graph.inputs.count == 1,
         let shape = graph[graph.inputs[0]].type?.tensor?.shape, shape.count == 4,

@@ -1,7 +1,8 @@
 extension Graph {
   /// The same graph with an open first extent (the batch) where it was exported with a fixed one.
   ///
-  /// Constant targets of Reshape that begin with the fixed extent begin with -1 or 0 instead.
+  /// Constant targets of Reshape that begin with the fixed extent begin with -1 or 0 instead, and constants with a batch
+  /// of 1 that are joined with something computed are repeated.
   /// - Throws: `GraftError` if the graph does not hold for other batch sizes.
   package func withFreeBatch(name: String = "N") throws -> Graph {
     var graph = self
@@ -26,8 +27,21 @@ extension Graph {
         graph.values[index].type = .tensor(type)
       }
     }
-    for index in graph.nodes.indices where graph.nodes[index].operatorType == "Reshape" {
-      try graph.freeReshape(at: index, batch: batch)
+    var computed = Set(graph.inputs)
+    for node in graph.nodes {
+      if node.inputs.contains(where: { $0.map(computed.contains) ?? false }) {
+        computed.formUnion(node.outputs.compactMap { $0 })
+      }
+    }
+    let nodes = graph.nodes
+    graph.nodes = []
+    for node in nodes {
+      graph.nodes.append(node)
+      switch node.qualifiedType {
+      case "Reshape": try graph.freeReshape(at: graph.nodes.count - 1, batch: batch)
+      case "Concat" where batch == 1: try graph.freeConcat(of: node, computed: computed)
+      default: break
+      }
     }
     try graph.inferTypes()
     return graph
@@ -43,5 +57,30 @@ extension Graph {
     extents[0] = extents.contains(-1) ? 0 : -1
     nodes[index].inputs[1] = addConstant(
       try Tensor(extents.map(Int64.init), shape: [extents.count]))
+  }
+
+  /// Constants with a batch of 1 that are joined with something computed, such as class tokens, are repeated for each
+  /// part of its batch. The node is the last one; what makes the repeated constants goes in front of it.
+  private mutating func freeConcat(of node: Node, computed: Set<ValueID>) throws {
+    guard let axis = try AttributeReader(node.attributes).int("axis"), axis != 0,
+      let source = node.inputs.lazy.compactMap({ $0 }).first(where: computed.contains)
+    else { return }
+    let fixed = node.inputs.indices.filter { index in
+      guard let shape = constant(node.inputs[index])?.shape else { return false }
+      return shape.count > 1 && shape[0] == 1 && axis != -shape.count
+    }
+    guard !fixed.isEmpty else { return }
+    nodes.removeLast()
+    let extent = addNode(
+      "Shape", [source], attributes: ["start": .int(0), "end": .int(1)])
+    var node = node
+    for index in fixed {
+      let rank = constant(node.inputs[index])?.shape.count ?? 0
+      let ones = addConstant(
+        try Tensor([Int64](repeating: 1, count: rank - 1), shape: [rank - 1]))
+      let target = addNode("Concat", [extent, ones], attributes: ["axis": .int(0)])
+      node.inputs[index] = addNode("Expand", [node.inputs[index], target])
+    }
+    nodes.append(node)
   }
 }

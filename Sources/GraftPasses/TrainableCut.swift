@@ -5,7 +5,7 @@ package struct TrainableCut: Sendable {
   /// From the graph's inputs to the values that cross. Has no nodes if nothing is frozen: then the inputs cross.
   package let frozen: Graph
   /// From the values that cross to the graph's outputs.
-  package let trainable: Graph
+  package private(set) var trainable: Graph
 
   /// - Parameter belongsAbove: nodes that go to the second part even if they depend on no parameter
   /// - Throws: `GraftError` if nothing is to be trained, or a value that is no tensor of floats crosses.
@@ -50,6 +50,15 @@ package struct TrainableCut: Sendable {
     if Set(crossing).isSubset(of: graph.inputs) { frozen.nodes = [] }
     self.frozen = frozen
     self.trainable = trainable
+  }
+
+  /// The same cut of a graph with a batch of 1, whose second part takes any batch.
+  ///
+  /// - Throws: `GraftError` if the second part does not hold for other batches.
+  package func withFreeTrainableBatch() throws -> TrainableCut {
+    var cut = self
+    cut.trainable = try trainable.withFreeBatch()
+    return cut
   }
 
   /// Constants, and what nodes make of them alone.

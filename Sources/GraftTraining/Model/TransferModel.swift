@@ -14,6 +14,10 @@ package struct TransferModel: Sendable {
   package let headWeights: [ValueID]
   /// Whether the head begins with pooling, for which the trunk leaves nothing.
   package let leavesPoolingOut: Bool
+  /// Whether the trunk holds a batch of 1 inside, so that it runs image by image.
+  package let takesOneImage: Bool
+  /// Nodes of the trunk that were exported in training mode, and run in that of inference where they are frozen.
+  package let trainingModeCount: Int
 
   /// How large the network's pictures are.
   package struct PictureExtents: Sendable, Hashable {
@@ -38,7 +42,8 @@ package struct TransferModel: Sendable {
     trunk: Graph, picture: PictureExtents, head: HeadSpecification, classNames: [String],
     seed: UInt64
   ) throws {
-    var graph = try trunk.withFloatElements().withSeparateWeights().withFreeBatch()
+    var graph = try trunk.withFloatElements().withSeparateWeights()
+    trainingModeCount = graph.leaveTrainingMode()
     guard graph.inputs.count == 1, let shape = graph[graph.inputs[0]].type?.tensor?.shape,
       shape.count == 4
     else {
@@ -50,11 +55,16 @@ package struct TransferModel: Sendable {
     }
     let extents = [picture.channels, picture.height, picture.width]
     graph[graph.inputs[0]].type = .tensor(
-      TensorType(.float, [.symbol("N")] + extents.map(Dimension.known)))
+      TensorType(.float, [shape[0]] + extents.map(Dimension.known)))
     for index in graph.values.indices where !graph.isGiven(ValueID(index)) {
       graph.values[index].type = nil
     }
     do {
+      (graph, takesOneImage) = try graph.forImageBatches()
+      if !takesOneImage {
+        graph[graph.inputs[0]].type = .tensor(
+          TensorType(.float, [.symbol("N")] + extents.map(Dimension.known)))
+      }
       try graph.inferTypes()
     } catch let error as GraftError {
       let declared = Array(shape.dropFirst())

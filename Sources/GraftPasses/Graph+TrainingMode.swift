@@ -1,0 +1,46 @@
+extension Graph {
+  /// The nodes that were exported in training mode: what they make of an image depends on which others share its batch
+  /// (BatchNormalization), or on chance (Dropout).
+  package var trainingModeNodes: [Node] { nodes.filter(isInTrainingMode) }
+
+  /// Makes nodes in training mode those of inference: BatchNormalization uses its running statistics, and Dropout passes
+  /// its input through.
+  ///
+  /// - Returns: how many nodes it changed
+  package mutating func leaveTrainingMode() -> Int {
+    var replaced: [ValueID: ValueID] = [:]
+    var count = 0
+    for index in nodes.indices where isInTrainingMode(nodes[index]) {
+      count += 1
+      guard nodes[index].qualifiedType == "BatchNormalization" else {
+        nodes[index].inputs.removeLast(nodes[index].inputs.count - 2)
+        continue
+      }
+      nodes[index].attributes["training_mode"] = nil
+      // The running statistics do not change any more.
+      for (output, input) in zip(nodes[index].outputs.dropFirst(), nodes[index].inputs.dropFirst(3))
+      {
+        if let output, let input { replaced[output] = input }
+      }
+      nodes[index].outputs = Array(nodes[index].outputs.prefix(1))
+    }
+    guard !replaced.isEmpty else { return count }
+    for index in nodes.indices {
+      nodes[index].inputs = nodes[index].inputs.map { $0.map { replaced[$0] ?? $0 } }
+    }
+    outputs = outputs.map { replaced[$0] ?? $0 }
+    return count
+  }
+
+  private func isInTrainingMode(_ node: Node) -> Bool {
+    switch node.qualifiedType {
+    case "BatchNormalization":
+      return (try? AttributeReader(node.attributes).flag("training_mode")) ?? false
+    case "Dropout":
+      guard node.inputs.count > 2, let mode = node.inputs[2] else { return false }
+      // What is not known may be true.
+      return (try? constants[mode]?.integers().first) ?? 1 != 0
+    default: return false
+    }
+  }
+}
