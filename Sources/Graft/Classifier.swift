@@ -25,6 +25,8 @@ package final class Classifier {
   private let preprocessor: Preprocessor
   private let session: Session
   private let inputType: ElementType
+  /// Whether the model's batch is 1.
+  package let takesOneImage: Bool
   /// How large pictures are in the input; `nil` if each keeps its own size.
   package let pictureSize: PictureSize?
 
@@ -52,10 +54,19 @@ package final class Classifier {
         "the model does not say how pictures are prepared; assuming '\(input.likelyScheme.rawValue)'"
           + " (--preprocess NAME changes that)")
     }
+    if !graph.trainingModeNodes.isEmpty {
+      remarks.append(
+        "the model was exported in training mode: its answers depend on the images that share a batch, or on "
+          + "chance; export it in inference mode (training_mode = 0)")
+    }
+    takesOneImage = shape[0] == 1
     preprocessing = input.adapt(described!, options)
     pictureSize = preprocessing.fixedSize
     preprocessor = try Preprocessor(preprocessing)
-    labels = options.labels ?? Labels(metadata: graph.metadata)
+    let output = graph.outputs.first.flatMap { graph[$0].type?.tensor?.shape }
+    labels =
+      options.labels
+      ?? Labels(metadata: graph.metadata, classCount: output.flatMap { $0.last?.known })
     session = Session(try model.executable(options.executable))
   }
 
@@ -73,7 +84,7 @@ package final class Classifier {
     }
     let evaluator = try Evaluator(
       session, classNames: names, items: items, preprocessing: preprocessing,
-      elementType: inputType, batchSize: batchSize)
+      elementType: inputType, batchSize: takesOneImage ? 1 : batchSize)
     return try evaluator.evaluate {
       try Ranking.probabilities(ofClasses: $0, labels: Labels(names: names))
     }

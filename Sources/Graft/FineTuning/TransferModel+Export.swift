@@ -43,6 +43,8 @@ extension TransferModel {
   }
 
   private func describe(_ graph: inout Graph, _ preprocessing: Preprocessing) {
+    graph.metadata = ClassMetadata.updated(
+      graph.metadata, classNames: classNames, imageSize: preprocessing.fixedSize)
     for (key, value) in preprocessing.metadata { graph.metadata[key] = value }
     graph.metadata[Labels.metadataKey] = Labels(names: classNames).metadataValue
   }
