@@ -10,6 +10,11 @@ package final class ParameterStore: @unchecked Sendable {
     tensors = try graph.parameters.mapValues { try $0.copied() }
   }
 
+  /// Of graphs that are planned and do not run.
+  package static let empty = ParameterStore([:])
+
+  private init(_ tensors: [ValueID: Tensor]) { self.tensors = tensors }
+
   package func tensor(_ id: ValueID) -> Tensor? { tensors[id] }
 
   /// The graph with the current values as its parameters' first ones.

@@ -26,7 +26,7 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var cachedAugmentations: Int?
   /// Shares of training, validation and test in percent.
   package var split = "80,20"
-  package var batchSize = 256
+  package var batchSize = 32
   package var seed: UInt64 = 1
   /// Whether each epoch has an order of its own.
   package var shuffle = true

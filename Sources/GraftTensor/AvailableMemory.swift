@@ -1,0 +1,47 @@
+/// The memory that this process can still take without swapping, or being killed for it.
+///
+/// The kernel says how much there is without swapping; the limits of the process's cgroup and of all those around it
+/// count, less what is in use there. Cached files that can be dropped are not in use.
+///
+/// Source: `MemAvailable` in <https://man7.org/linux/man-pages/man5/proc_meminfo.5.html>; `memory.max`,
+/// `memory.current` and `memory.stat` in <https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files>;
+/// their older forms in <https://docs.kernel.org/admin-guide/cgroup-v1/memory.html>
+package enum AvailableMemory {
+  /// - Parameter root: the folder that `proc` and `sys` are in
+  package static func byteCount(root: String = "") -> Int {
+    let groups = ControlGroups.around(controller: "memory", root: root)
+    let left = groups.compactMap(left) + [machine(root)].compactMap { $0 }
+    return max(0, left.min() ?? Storage.byteLimit)
+  }
+
+  private static func machine(_ root: String) -> Int? {
+    guard let text = ControlGroups.text("\(root)/proc/meminfo") else { return nil }
+    for line in text.split(separator: "\n") where line.hasPrefix("MemAvailable:") {
+      let words = line.split { $0.isWhitespace }
+      guard words.count == 3, let kilobytes = Int(words[1]) else { return nil }
+      let (bytes, overflow) = kilobytes.multipliedReportingOverflow(by: 1024)
+      return overflow ? nil : bytes
+    }
+    return nil
+  }
+
+  /// What a cgroup leaves; `nil` if it has no limit.
+  private static func left(_ group: ControlGroups.Group) -> Int? {
+    let (limitFile, usageFile, cacheKey) =
+      group.isUnified
+      ? ("memory.max", "memory.current", "inactive_file")
+      : ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    // Without a limit, version 2 says `max`, and version 1 a number larger than any memory.
+    guard let limit = group.number(limitFile).flatMap(Int.init(exactly:)),
+      (0...Storage.byteLimit).contains(limit),
+      let usage = group.number(usageFile).flatMap(Int.init(exactly:)), usage >= 0
+    else { return nil }
+    var cached = 0
+    if let words = group.words("memory.stat"),
+      let place = words.firstIndex(of: Substring(cacheKey)), place + 1 < words.count
+    {
+      cached = min(max(0, Int(words[place + 1]) ?? 0), usage)
+    }
+    return max(0, limit - (usage - cached))
+  }
+}

@@ -1,0 +1,76 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The cgroups that limit this process: its own and all those around it.
+///
+/// Source: <https://docs.kernel.org/admin-guide/cgroup-v2.html> and
+/// <https://docs.kernel.org/admin-guide/cgroup-v1/cgroups.html>
+package enum ControlGroups {
+  /// A cgroup, by the folder of its files.
+  package struct Group: Sendable, Hashable {
+    package let folder: String
+    /// Whether it is one of version 2, which has all controllers in one tree.
+    package let isUnified: Bool
+
+    /// The words in one of its files; `nil` if there is no such file.
+    package func words(_ file: String) -> [Substring]? {
+      ControlGroups.text("\(folder)/\(file)")?.split { $0.isWhitespace }
+    }
+
+    /// The number in one of its files.
+    package func number(_ file: String) -> Double? {
+      guard let words = words(file), words.count == 1 else { return nil }
+      return Double(words[0])
+    }
+  }
+
+  /// - Parameters:
+  ///   - controller: `cpu`, `memory`, …
+  ///   - root: the folder that `proc` and `sys` are in
+  package static func around(controller: String, root: String = "") -> [Group] {
+    let mount = "\(root)/sys/fs/cgroup"
+    return (text("\(root)/proc/self/cgroup") ?? "0::/").split(separator: "\n").flatMap {
+      line -> [Group] in
+      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      guard parts.count == 3 else { return [] }
+      let folders = folders(String(parts[2]))
+      if parts[1].isEmpty { return folders.map { Group(folder: mount + $0, isUnified: true) } }
+      guard parts[1].split(separator: ",").contains(Substring(controller)) else { return [] }
+      // The folder is named after all controllers of the tree, or one is a link.
+      return Set([String(parts[1]), controller]).flatMap { name in
+        folders.map { Group(folder: "\(mount)/\(name)\($0)", isUnified: false) }
+      }
+    }
+  }
+
+  /// The folders from the top to `path`, which may be that of another name space and not be there.
+  private static func folders(_ path: String) -> [String] {
+    var folder = ""
+    var folders = [folder]
+    for component in path.split(separator: "/") {
+      if component == ".." { return [""] }
+      folder += "/\(component)"
+      folders.append(folder)
+    }
+    return folders
+  }
+
+  /// A file of the kernel, which tells its length only by its end.
+  static func text(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 4096)
+    while bytes.count < 1 << 20 {
+      let count = read(descriptor, &part, part.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return count < 0 ? nil : String(decoding: bytes, as: UTF8.self) }
+      bytes += part[..<count]
+    }
+    return nil
+  }
+}
