@@ -22,8 +22,8 @@ package final class Trainer {
     package var learningRateFactors: [ValueID: Float] = [:]
     /// A bound on the gradients that the optimizer gets.
     package var clipping: GradientClipping?
-    /// Over how many steps gradients are averaged before parameters change.
-    package var accumulationSteps = 1
+    /// Over which steps gradients are averaged before parameters change.
+    package var accumulation = try! AccumulationGroups(of: 1)
     /// Whether the backward pass computes activations again instead of finding them in memory.
     package var recomputes = false
     package var options = Executable.Options()
@@ -37,7 +37,7 @@ package final class Trainer {
   private let session: Session
   /// Changes the parameters by the accumulated gradients; `nil` if each step does that itself.
   private let update: Session?
-  private let accumulationSteps: Int
+  private let accumulation: AccumulationGroups
   /// The current values of all parameters, those of the optimizer's state among them.
   package let parameters: ParameterStore
   private let evaluation: Session
@@ -52,10 +52,13 @@ package final class Trainer {
   private final class StepMemory {
     let rate: Tensor
     let number: Tensor
+    let startsGroup: Tensor
+    let weight: Tensor
     let results: [Tensor]
     var arguments: [Tensor] = []
     let updateArguments: [Tensor]
     let updateNumber: Tensor
+    let totalWeight: Tensor
 
     init(sampleCount: Int, classCount: Int) throws {
       rate = try Tensor(zeros: .float, shape: [])
@@ -64,8 +67,11 @@ package final class Trainer {
         try Tensor(zeros: .float, shape: []),
         try Tensor(zeros: .float, shape: [sampleCount, classCount]),
       ]
+      startsGroup = try Tensor(zeros: .bool, shape: [])
+      weight = try Tensor(zeros: .float, shape: [])
       updateNumber = try Tensor(zeros: .int64, shape: [])
-      updateArguments = [rate, updateNumber]
+      totalWeight = try Tensor(zeros: .float, shape: [])
+      updateArguments = [rate, updateNumber, totalWeight]
     }
   }
 
@@ -75,77 +81,26 @@ package final class Trainer {
   ///   - seed: of the random numbers that training draws
   /// - Throws: `GraftError` if something on the way to a parameter has no gradient.
   package init(_ graph: Graph, seed: Int = 0, settings: Settings) throws {
-    let trainingForm = try TrainingForm(graph, seed: seed)
-    var training = trainingForm.graph
-    try training.inferTypes()
-    guard let scores = training.outputs.first else {
-      throw GraftError.usage("the graph has no outputs to train on")
-    }
-    let classCount = training[scores].type?.tensor?.shape?.last?.known
-    guard let classCount else {
-      throw GraftError.badData("the number of scores of a picture is not known")
-    }
-    self.classCount = classCount
-    let targets = training.addInput(
-      name: "targets", type: settings.loss.targetType(classCount: classCount))
-    var loss = try settings.loss.append(to: &training, scores: scores, targets: targets)
-    let trained = trainingForm.trained
-    for id in trained {
-      guard let penalty = settings.penalties[id] else { continue }
-      loss = try penalty.append(to: &training, parameter: id, loss: loss)
-    }
-    training.outputs = [loss, scores]
-    let forwardCount = training.nodes.count
-    let gradients = try GradientPass.append(to: &training, loss: loss, targets: trained)
-    if settings.recomputes {
-      try Recomputation.apply(to: &training, forwardCount: forwardCount)
-    }
-    let changed = trained.compactMap { id in
-      gradients[id].map { TrainedParameter(id: id, gradient: $0) }
-    }
-    accumulationSteps = settings.accumulationSteps
-    // The executable that has all parameters.
-    let executable: Executable
-    if accumulationSteps == 1 {
-      let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
-      let gradientsEnd = training.nodes.count
-      try settings.appendUpdates(
-        of: changed, learningRate: learningRate, step: trainingForm.step, to: &training)
-      EarlyUpdates.run(&training, from: gradientsEnd)
-      executable = try Executable(training, options: settings.options)
-      parameters = executable.parameters
+    let graphs = try TrainingGraphs(graph, seed: seed, settings: settings)
+    classCount = graphs.scoreCount
+    accumulation = settings.accumulation
+    let executable = try Executable(graphs.complete, options: settings.options)
+    parameters = executable.parameters
+    if graphs.updating == nil {
       session = Session(executable)
       update = nil
     } else {
-      let accumulation = try GradientAccumulation(
-        of: changed, over: accumulationSteps, step: trainingForm.step, in: &training)
-      var updating = accumulation.updating
-      try settings.appendUpdates(
-        of: accumulation.means, learningRate: accumulation.learningRate,
-        step: accumulation.updateNumber, to: &updating)
-      executable = try Executable(updating, options: settings.options)
-      parameters = executable.parameters
       update = Session(executable)
       session = Session(
-        try Executable(training, options: settings.options, parameters: parameters))
+        try Executable(graphs.step, options: settings.options, parameters: parameters))
     }
-    ownParameters = trainingForm.inferenceForm.parameters.keys.sorted()
-    var inference = trainingForm.inferenceForm
-    let evaluationTargets = inference.addInput(
-      name: "targets", type: settings.loss.targetType(classCount: classCount))
-    var evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
-      to: &inference, scores: scores, targets: evaluationTargets)
-    for id in trained {
-      guard let penalty = settings.penalties[id] else { continue }
-      evaluationLoss = try penalty.append(to: &inference, parameter: id, loss: evaluationLoss)
-    }
-    inference.outputs = [evaluationLoss, scores]
+    ownParameters = graphs.ownParameters
     evaluation = Session(
-      try Executable(inference, options: settings.options, parameters: parameters))
+      try Executable(graphs.evaluation, options: settings.options, parameters: parameters))
     names = executable.parameterNames
   }
 
-  /// One step: forward, backward, update; with accumulation, updates only where `step` is a multiple of its steps.
+  /// One step: forward, backward, update; with accumulation, only the last step of a group updates.
   ///
   /// - Parameters:
   ///   - inputs: as the graph's inputs have them, `[N, …]`
@@ -166,7 +121,15 @@ package final class Trainer {
     for input in inputs { memory.arguments.append(input) }
     memory.arguments.append(memory.number)
     memory.arguments.append(targets)
-    if update == nil { memory.arguments.append(memory.rate) }
+    let position = accumulation.position(ofStep: step)
+    if update == nil {
+      memory.arguments.append(memory.rate)
+    } else {
+      memory.startsGroup.baseAddress.storeBytes(of: position.isFirst, as: Bool.self)
+      memory.weight.baseAddress.storeBytes(of: position.weight, as: Float.self)
+      memory.arguments.append(memory.startsGroup)
+      memory.arguments.append(memory.weight)
+    }
     try session.run(memory.arguments, into: memory.results)
     let loss = memory.results[0].baseAddress.load(as: Float.self)
     guard loss.isFinite else {
@@ -174,9 +137,9 @@ package final class Trainer {
         .badData, "the loss is \(loss) at step \(step)",
         hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
-    if let update, step.isMultiple(of: accumulationSteps) {
-      memory.updateNumber.baseAddress.storeBytes(
-        of: Int64(step / accumulationSteps), as: Int64.self)
+    if let update, position.isLast {
+      memory.updateNumber.baseAddress.storeBytes(of: Int64(position.group), as: Int64.self)
+      memory.totalWeight.baseAddress.storeBytes(of: position.totalWeight, as: Float.self)
       try update.run(memory.updateArguments, into: [])
     }
     return StepResult(loss: loss, scores: memory.results[1])
@@ -228,7 +191,7 @@ struct TrainedParameter {
 
 extension Trainer.Settings {
   /// Appends what changes parameters: clipping, and the optimizer with each parameter's learning rate.
-  fileprivate func appendUpdates(
+  func appendUpdates(
     of changed: [TrainedParameter], learningRate: ValueID, step: ValueID, to graph: inout Graph
   ) throws {
     var gradients = changed.map(\.gradient)

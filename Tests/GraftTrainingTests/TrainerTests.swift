@@ -20,10 +20,10 @@ import Testing
 
   @Test func accumulatedStepsFollowKeras() throws {
     var settings = Trainer.Settings(loss: GivenGradient(), optimizer: Adam())
-    settings.accumulationSteps = 4
+    settings.accumulation = try AccumulationGroups(of: 4)
     try expectTrajectory("accumulation", settings)
     settings.optimizer = AdamW(weightDecay: 0.1)
-    settings.accumulationSteps = 3
+    settings.accumulation = try AccumulationGroups(of: 3)
     settings.clipping = .globalNorm(0.6)
     try expectTrajectory("accumulation_clipped", settings)
   }
@@ -55,7 +55,7 @@ import Testing
     var settings = Trainer.Settings(
       loss: GivenGradient(), optimizer: StochasticGradientDescent())
     settings.learningRateFactors = [ids[1]: 0.5]
-    settings.accumulationSteps = accumulationSteps
+    settings.accumulation = try AccumulationGroups(of: accumulationSteps)
     let trainer = try Trainer(graph, settings: settings)
     for step in 1...accumulationSteps {
       _ = try trainer.step(
@@ -100,7 +100,7 @@ import Testing
   func stepsAllocateNothing(threads: Int, accumulationSteps: Int) throws {
     var settings = Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: Adam())
     settings.clipping = .globalNorm(1)
-    settings.accumulationSteps = accumulationSteps
+    settings.accumulation = try AccumulationGroups(of: accumulationSteps)
     settings.options.threadCount = threads
     let trainer = try Trainer(Network.convolutions(), settings: settings)
     var random = SeededGenerator(seed: 2)
@@ -126,7 +126,7 @@ import Testing
     var settings = Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: Adam())
     settings.clipping = .globalNorm(0.5)
     let whole = try Trainer(graph, settings: settings)
-    settings.accumulationSteps = 2
+    settings.accumulation = try AccumulationGroups(of: 2)
     let halves = try Trainer(graph, settings: settings)
     for step in 1...5 {
       let (x, labels) = try Network.batch(seed: UInt64(step))
@@ -193,9 +193,7 @@ import Testing
       settings.clipping = clipping
       #expect(throws: GraftError.self) { try Trainer(graph, settings: settings) }
     }
-    var settings = Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: Adam())
-    settings.accumulationSteps = 0
-    #expect(throws: GraftError.self) { try Trainer(graph, settings: settings) }
+    #expect(throws: GraftError.self) { try AccumulationGroups(of: 0) }
   }
 
   /// A norm that is no finite number leaves nothing finite, instead of a step that seems harmless.
@@ -243,7 +241,7 @@ private struct GivenGradient: Loss {
 }
 
 /// A small perceptron with seeded weights: [N, 20] to [N, 5] over 300 hidden units.
-private enum Network {
+enum Network {
   static func graph() throws -> Graph {
     var random = SeededGenerator(seed: 7)
     func numbers(_ shape: Shape, _ scale: Double) throws -> Tensor {

@@ -77,7 +77,11 @@ package struct Evaluator {
   }
 
   /// The probabilities of the classes of each picture, as `rank` makes them of an output.
+  ///
+  /// - Parameter isInterrupted: asked before each batch
+  /// - Throws: `CancellationError` if it was interrupted
   package func evaluate(
+    isInterrupted: () -> Bool = { false },
     probabilities: (_ output: Tensor) throws -> [[Float]]
   ) throws -> EvaluationResult {
     let count = classNames.count
@@ -89,6 +93,7 @@ package struct Evaluator {
     var unanswered = 0
     let items = batches.items
     for start in stride(from: 0, to: items.count, by: batchSize) {
+      if isInterrupted() { throw CancellationError() }
       let numbers = Array(start..<min(start + batchSize, items.count))
       var input = try Tensor(zeros: .float, shape: [numbers.count] + batches.pictureShape)
       try batches.write(numbers, to: input.baseAddress.assumingMemoryBound(to: Float.self))

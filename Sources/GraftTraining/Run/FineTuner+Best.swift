@@ -42,7 +42,6 @@ extension FineTuner {
     let records = recordsOfPhase
     guard recipe.earlyStopping != nil, let bestOfPhase, let best = records.bestIndex else { return }
     phase?.trainer.restore(bestOfPhase)
-    self.bestOfPhase = nil
     for observer in observers {
       try observer.tookBest(
         records[best], isEarly: records.count < recipe.phases[state.phase].epochs)

@@ -1,30 +1,24 @@
 import GraftRuntime
 
 extension FineTuner {
-  /// Goes on where a checkpoint stands.
+  /// Goes on where a checkpoint stands. The recipe may give the current phase another number of epochs than that of the
+  /// checkpoint, and have further phases.
   ///
   /// - Throws: `GraftError` if it belongs to another recipe, other data or other weights, or is damaged.
   package func resume(_ checkpoint: Checkpoint) throws {
-    guard checkpoint.recipe == recipe else {
-      throw GraftError.usage(
-        "the checkpoint belongs to another recipe", hint: "Resume with the recipe of its folder")
-    }
-    try checkpoint.state.validate(for: recipe, pictureCounts)
+    try checkpoint.recipe.validate()
+    try checkpoint.requireContinuation(in: recipe)
+    try checkpoint.state.validate(for: checkpoint.recipe, pictureCounts)
     state = checkpoint.state
     let values = checkpoint.valuesByName
     var keys = CheckpointKeys(model.graph)
-    // In front of its first step a phase has changed nothing.
-    for phase in recipe.phases.prefix(state.phase + (state.step > 0 ? 1 : 0)) {
-      changed.formUnion(
-        model.changing(training: try phase.selection.weights(of: model)))
-    }
-    var restored: [ValueID: Tensor] = [:]
-    for id in changed {
-      guard let constant = model.graph.constants[id] else { continue }
-      restored[id] = try values.tensor(keys[id], like: constant)
-    }
+    changed = try changedWeights(at: state)
+    let restored = try checkpoint.weights(changed, of: model)
+    for id in restored.keys { original[id] = model.graph.constants[id] }
     model.take(restored)
     guard state.phase < recipe.phases.count else { return }
+    // A phase that goes on has no result yet.
+    if !isPhaseDone { state.phaseResults.removeLast(state.phaseResults.count - state.phase) }
     try startPhase()
     // Between phases there is no state of an optimizer.
     guard state.step > 0, let trainer = phase?.trainer else { return }
@@ -41,6 +35,32 @@ extension FineTuner {
       let key = CheckpointKeys.bestPrefix + keys[entry.key]
       best[entry.key] = try values.tensor(key, like: entry.value)
     }
+  }
+
+  /// Weights that training changed up to a position of the run.
+  private func changedWeights(at state: RunState) throws -> Set<ValueID> {
+    // In front of its first step a phase has changed nothing.
+    let phases = recipe.phases.prefix(state.phase + (state.step > 0 ? 1 : 0))
+    return try phases.reduce(into: []) { changed, phase in
+      changed.formUnion(model.changing(training: try phase.selection.weights(of: model)))
+    }
+  }
+
+  /// The model as a checkpoint of this run has it; to be called when ``run()`` came to its end.
+  ///
+  /// - Throws: `GraftError` if the checkpoint is none of this run, or damaged.
+  package func model(of checkpoint: Checkpoint) throws -> TransferModel {
+    let records = checkpoint.state.history
+    guard records.count <= state.history.count,
+      zip(records, state.history).allSatisfy({
+        ($0.phase, $0.epoch, $0.watchedLoss) == ($1.phase, $1.epoch, $1.watchedLoss)
+      })
+    else { throw GraftError.badData("is a checkpoint of another run") }
+    var result = model
+    result.take(original)
+    result.take(
+      try checkpoint.weights(changedWeights(at: checkpoint.state), of: model))
+    return result
   }
 
   /// All that continuing the run takes; valid until the next step, which changes the weights where they lie.
@@ -60,6 +80,56 @@ extension FineTuner {
   }
 }
 
+extension Checkpoint {
+  /// The values of some weights.
+  fileprivate func weights(
+    _ ids: Set<ValueID>, of model: TransferModel
+  ) throws -> [ValueID: Tensor] {
+    let values = valuesByName
+    let keys = CheckpointKeys(model.graph)
+    var weights: [ValueID: Tensor] = [:]
+    for id in ids {
+      guard let constant = model.graph.constants[id] else { continue }
+      weights[id] = try values.tensor(keys[id], like: constant)
+    }
+    return weights
+  }
+
+  /// - Throws: `GraftError` if a run of `recipe` cannot come by where this checkpoint stands.
+  package func requireContinuation(in recipe: Recipe) throws {
+    guard self.recipe.isBeginning(of: recipe) else {
+      throw GraftError.usage(
+        "the checkpoint belongs to another recipe", hint: "Resume with the recipe of its folder")
+    }
+    for (number, (old, new)) in zip(self.recipe.phases, recipe.phases).enumerated() {
+      let done = state.history.count { $0.phase == number + 1 }
+      let isOver = number < state.phase
+      // A phase that was stopped early comes to the same with more epochs.
+      let isImpossible =
+        isOver
+        ? old.epochs != new.epochs && done >= min(old.epochs, new.epochs) : new.epochs < done
+      guard isImpossible else { continue }
+      throw GraftError.usage(
+        "phase \(number + 1) has had \(done) \(done == 1 ? "epoch" : "epochs")"
+          + (isOver ? " and is over" : ""),
+        hint: "Give the last phase more epochs, or add a phase: --epochs "
+          + (self.recipe.phases.map { "\($0.epochs)" } + ["5"]).joined(separator: ","))
+    }
+  }
+}
+
+extension Recipe {
+  /// Whether `other` says the same, but for numbers of epochs and further phases.
+  package func isBeginning(of other: Recipe) -> Bool {
+    var other = other
+    other.phases.removeLast(max(0, other.phases.count - phases.count))
+    for index in other.phases.indices where index < phases.count {
+      other.phases[index].epochs = phases[index].epochs
+    }
+    return other == self
+  }
+}
+
 extension [String: Tensor] {
   /// - Throws: `GraftError` if there is no such tensor of the type and shape of `expected`.
   fileprivate func tensor(_ key: String, like expected: Tensor) throws -> Tensor {
@@ -69,6 +139,12 @@ extension [String: Tensor] {
       throw GraftError.badData(
         "the checkpoint is damaged, or of another network: it holds no '\(key)' of type "
           + "\(expected.elementType)\(expected.shape)",
+        hint: "Restore it, or start another run with --output")
+    }
+    guard try tensor.elementType != .float || tensor.elements(as: Float.self).allSatisfy(\.isFinite)
+    else {
+      throw GraftError.badData(
+        "the checkpoint is damaged: '\(key)' holds numbers that are not finite",
         hint: "Restore it, or start another run with --output")
     }
     return tensor

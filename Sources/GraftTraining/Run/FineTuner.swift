@@ -17,6 +17,8 @@ package final class FineTuner {
     package var featureMemoryLimit = 2 << 30
     /// Opens what earlier runs kept of features.
     package var archive: @Sendable (FrozenWork) throws -> (any FeatureArchive)? = { _ in nil }
+    /// Bytes that a phase may take.
+    package var memoryLimit = AvailableMemory.byteCount()
     /// Whether steps take less memory and more time: activations are computed again for the backward pass.
     package var recomputes = false
 
@@ -30,7 +32,7 @@ package final class FineTuner {
   /// Without class weights, so that results can be compared.
   private let evaluationLoss: any Loss
   let targets: ClassificationTargets
-  private let options: Options
+  let options: Options
   let batches: PictureBatches
   private let trainingCount: Int
   let augmentation: AugmentationPipeline?
@@ -41,10 +43,12 @@ package final class FineTuner {
   package var save: ((Checkpoint) throws -> Void)?
   /// Saves the state at the end of an epoch that no earlier one was better than.
   package var saveBest: ((Checkpoint) throws -> Void)?
-  /// Asked after each step.
+  /// Asked after each step, and in evaluations.
   package var isInterrupted: () -> Bool = { false }
   /// Weights that training changed so far.
   var changed: Set<ValueID> = []
+  /// The first values of weights that an ended phase changed.
+  var original: [ValueID: Tensor] = [:]
   var phase: RunningPhase?
   /// With early stopping, the weights after the best epoch of the current phase.
   var bestOfPhase: [ValueID: Tensor]?
@@ -98,6 +102,7 @@ package final class FineTuner {
       _ = try phase.selection.weights(of: model)
       _ = try Optimizers.named(phase.optimizer)
       _ = try Schedules.named(phase.schedule)
+      if model.takesOneImage { _ = try cut(phase) }
     }
     _ = try learningRateFactors()
   }
@@ -114,7 +119,9 @@ package final class FineTuner {
     while state.phase < recipe.phases.count {
       if phase == nil { try startPhase() }
       guard let phase else { break }
-      for observer in observers { try observer.phaseStarted(summary(of: phase)) }
+      if !isPhaseDone {
+        for observer in observers { try observer.phaseStarted(summary(of: phase)) }
+      }
       while !isPhaseDone {
         // What came of the last epoch may have changed the schedule.
         let isWhole = try runEpoch(self.phase ?? phase)
@@ -130,54 +137,105 @@ package final class FineTuner {
         try save?(checkpoint())
         if isInterrupted() { return false }
       }
-      try takeBest()
-      if !testRange.isEmpty {
-        let result = try evaluate(testRange, phase)
-        phase.store.fillArchive()
-        state.phaseResults.append(
-          RunState.PhaseResult(
-            phase: state.phase + 1, loss: result.loss, accuracy: result.accuracy,
-            count: testRange.count))
-      }
-      model.take(try phase.trainer.values())
-      self.phase = nil
-      state.phase += 1
-      state.epoch = 0
-      state.step = 0
-      state.schedule = nil
-      try save?(checkpoint())
+      guard try endPhase(phase) else { return false }
     }
     return true
+  }
+
+  /// Takes over what a phase came to, and tests it.
+  ///
+  /// - Returns: whether it came to the end; false if it was interrupted.
+  private func endPhase(_ phase: RunningPhase) throws -> Bool {
+    // With early stopping, the best weights follow from the checkpoint, and the last ones are what goes on.
+    let last = bestOfPhase == nil ? nil : try phase.trainer.values()
+    try takeBest()
+    if !testRange.isEmpty, state.phaseResults.count == state.phase {
+      let result = try evaluate(testRange, phase)
+      phase.store.fillArchive()
+      guard let result else {
+        if let last { phase.trainer.restore(last) }
+        try save?(checkpoint())
+        return false
+      }
+      state.phaseResults.append(
+        RunState.PhaseResult(
+          phase: state.phase + 1, loss: result.loss, accuracy: result.accuracy,
+          count: testRange.count))
+    }
+    let values = try phase.trainer.values()
+    for id in values.keys where original[id] == nil { original[id] = model.graph.constants[id] }
+    model.take(values)
+    // The end of the last phase is kept as it is, so that it can be given more epochs.
+    let isLast = state.phase == recipe.phases.count - 1
+    if isLast {
+      if let last { phase.trainer.restore(last) }
+      try save?(checkpoint())
+    }
+    self.phase = nil
+    bestOfPhase = nil
+    state.phase += 1
+    state.epoch = 0
+    state.step = 0
+    state.schedule = nil
+    if !isLast { try save?(checkpoint()) }
+    return true
+  }
+
+  /// Whether nothing is left to do.
+  package var isFinished: Bool {
+    state.phase == recipe.phases.count
+      || state.phase == recipe.phases.count - 1 && isPhaseDone
+        && (testRange.isEmpty || state.phaseResults.count == recipe.phases.count)
+  }
+
+  /// What a phase trains, and what it leaves as it is.
+  func cut(_ settings: Recipe.Phase) throws -> TrainableCut {
+    let cut = try TrainableCut(
+      model.graph(training: settings.selection.weights(of: model))
+    ) { $0.metadata[TrainingForm.headMark] != nil }
+    guard model.takesOneImage else { return cut }
+    do {
+      return try cut.withFreeTrainableBatch()
+    } catch let error as GraftError {
+      throw GraftError.unsupported(
+        "the network takes one image at a time, which what is trained has to take several of: "
+          + error.message, hint: "Freeze more of it, or export it with an open batch")
+    }
+  }
+
+  func trainerSettings(_ settings: Recipe.Phase) throws -> Trainer.Settings {
+    var training = Trainer.Settings(
+      loss: loss, optimizer: try Optimizers.named(settings.optimizer))
+    training.evaluationLoss = evaluationLoss
+    training.clipping = try recipe.gradientClipping.map { try GradientClipping.named($0) }
+    training.accumulation = try AccumulationGroups(
+      of: recipe.accumulationSteps, sampleCount: trainingCount, batchSize: recipe.batchSize)
+    training.learningRateFactors = try learningRateFactors()
+    training.penalties = model.penalties
+    training.recomputes = options.recomputes
+    training.options = options.executable
+    return training
   }
 
   func startPhase() throws {
     let settings = recipe.phases[state.phase]
     let selected = try settings.selection.weights(of: model)
     changed.formUnion(model.changing(training: selected))
-    let cut = try TrainableCut(model.graph(training: selected)) {
-      $0.metadata[TrainingForm.headMark] != nil
-    }
+    let cut = try cut(settings)
     // Where nothing is frozen, there is nothing to be spared by seeing the same again.
     let variantCount = cut.frozen.nodes.isEmpty ? nil : recipe.cachedAugmentations
     let store = try FeatureStore(
-      cut, batches, batchSize: recipe.batchSize, keepsFeatures: options.keepsFeatures,
+      cut, batches, batchSize: model.takesOneImage ? 1 : recipe.batchSize,
+      keepsFeatures: options.keepsFeatures,
       changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
       folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
       options: options.executable, augmentation: recipe.augment, archive: options.archive)
-    var training = Trainer.Settings(
-      loss: loss, optimizer: try Optimizers.named(settings.optimizer))
-    training.evaluationLoss = evaluationLoss
-    training.clipping = try recipe.gradientClipping.map { try GradientClipping.named($0) }
-    training.accumulationSteps = recipe.accumulationSteps
-    training.learningRateFactors = try learningRateFactors()
-    training.penalties = model.penalties
-    training.recomputes = options.recomputes
-    training.options = options.executable
     var schedule = try Schedules.named(settings.schedule)
     if let memory = state.schedule { schedule.memory = memory }
     phase = RunningPhase(
       trainer: try Trainer(
-        cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)), settings: training),
+        cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)),
+        settings: trainerSettings(settings)),
       store: store, variantCount: variantCount, schedule: schedule)
   }
 
@@ -217,7 +275,7 @@ package final class FineTuner {
       learningRate: rate(state.step - 1), seconds: state.seconds,
       picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
     if !validationRange.isEmpty {
-      let result = try evaluate(validationRange, phase)
+      guard let result = try evaluate(validationRange, phase) else { return false }
       record.validationLoss = result.loss
       record.validationAccuracy = result.accuracy
     }
@@ -288,11 +346,13 @@ package final class FineTuner {
       variantCount: phase.variantCount)
   }
 
+  /// Returns `nil` if the run was interrupted.
   private func evaluate(
     _ range: Range<Int>, _ phase: RunningPhase
-  ) throws -> (loss: Double, accuracy: Double) {
+  ) throws -> (loss: Double, accuracy: Double)? {
     var (loss, correct) = (0.0, 0)
     for start in stride(from: range.lowerBound, to: range.upperBound, by: recipe.batchSize) {
+      if isInterrupted() { return nil }
       let numbers = Array(start..<min(start + recipe.batchSize, range.upperBound))
       let labels = numbers.map { batches.items[$0].label }
       let result = try phase.trainer.evaluate(

@@ -38,10 +38,14 @@ extension RunState {
         "its schedule's notes make no sense")
     }
     try require(historyFits(recipe, counts), "its history does not lead there")
-    let results = counts.test > 0 ? Array(1...recipe.phases.count).prefix(phase) : []
+    // The last phase keeps its place when it was tested.
+    let testedCount = counts.test == 0 ? 0 : max(phase, min(phaseResults.count, phase + 1))
     try require(
-      phaseResults.map(\.phase) == Array(results)
-        && phaseResults.allSatisfy { $0.count == counts.test },
+      phaseResults.map(\.phase) == Array(1...max(1, testedCount)).prefix(testedCount).map { $0 }
+        && testedCount <= recipe.phases.count
+        && phaseResults.allSatisfy {
+          $0.count == counts.test && $0.loss.isFinite && (0...1).contains($0.accuracy)
+        },
       "it has \(phaseResults.count) results of phases")
     try require(logLengths.values.allSatisfy { $0 >= 0 }, "its logs have negative lengths")
   }
@@ -54,7 +58,7 @@ extension RunState {
       while let record = records.first, record.phase == number + 1 {
         count += 1
         guard record.epoch == count, (record.validationLoss != nil) == (counts.validation > 0),
-          (record.validationAccuracy != nil) == (counts.validation > 0)
+          (record.validationAccuracy != nil) == (counts.validation > 0), record.isSound
         else { return false }
         records.removeFirst()
       }
@@ -68,5 +72,14 @@ extension RunState {
       }
     }
     return records.isEmpty
+  }
+}
+
+extension EpochRecord {
+  /// Whether each number is one that an epoch can come to.
+  fileprivate var isSound: Bool {
+    loss.isFinite && validationLoss?.isFinite ?? true && (0...1).contains(accuracy)
+      && (0...1).contains(validationAccuracy ?? 0) && learningRate.isFinite && seconds.isFinite
+      && seconds >= 0 && picturesPerSecond.isFinite
   }
 }

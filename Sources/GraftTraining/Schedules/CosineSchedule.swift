@@ -18,6 +18,8 @@ package struct CosineSchedule: LearningRateSchedule {
     self.end = end
   }
 
+  package static var dependsOnStepCount: Bool { true }
+
   package func factor(step: Int, stepsPerEpoch: Int, stepCount: Int) -> Double {
     let rising = (warmUp * Double(stepsPerEpoch)).rounded()
     let step = Double(step)

@@ -11,12 +11,17 @@ package protocol LearningRateSchedule: Sendable {
   /// Takes note of what an epoch came to: the loss on validation data if there are any.
   mutating func epochEnded(loss: Double)
 
+  /// Whether the rate of a step depends on how many there are in the phase.
+  static var dependsOnStepCount: Bool { get }
+
   /// What the schedule took note of so far, for checkpoints; `nil` if it takes no notes.
   var memory: ScheduleMemory? { get set }
 }
 
 extension LearningRateSchedule {
   package mutating func epochEnded(loss: Double) {}
+
+  package static var dependsOnStepCount: Bool { false }
 
   package var memory: ScheduleMemory? {
     get { nil }

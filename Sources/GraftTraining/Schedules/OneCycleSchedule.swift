@@ -17,6 +17,8 @@ package struct OneCycleSchedule: LearningRateSchedule {
     self.endDivisor = endDivisor
   }
 
+  package static var dependsOnStepCount: Bool { true }
+
   package func factor(step: Int, stepsPerEpoch: Int, stepCount: Int) -> Double {
     let peak = risingShare * Double(stepCount) - 1
     let last = Double(stepCount - 1)

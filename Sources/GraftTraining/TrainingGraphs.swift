@@ -1,0 +1,90 @@
+import GraftRuntime
+
+/// The graphs of training: a step's, that of the updates where several steps share one, and evaluation's.
+///
+/// All have the same parameters, the optimizer's state among them.
+struct TrainingGraphs {
+  /// Forward pass, loss and gradients; and the updates, if ``updating`` is `nil`.
+  ///
+  /// Inputs: those of the graph, the number of the step, targets, and the learning rate; with accumulation, whether the
+  /// step is the first of its group, and its weight, instead of the rate. Outputs: loss `[]` and scores `[N, K]`.
+  private(set) var step: Graph
+  /// Inputs: learning rate, number of the group, and the sum of the weights of its steps.
+  private(set) var updating: Graph?
+  /// Inputs: those of the graph and targets. Outputs: as of ``step``.
+  private(set) var evaluation: Graph
+  /// The parameters of the graph, without the optimizer's state.
+  let ownParameters: [ValueID]
+  /// K.
+  let scoreCount: Int
+
+  /// - Throws: `GraftError` if something on the way to a parameter has no gradient.
+  init(_ graph: Graph, seed: Int, settings: Trainer.Settings) throws {
+    let trainingForm = try TrainingForm(graph, seed: seed)
+    var training = trainingForm.graph
+    try training.inferTypes()
+    guard let scores = training.outputs.first else {
+      throw GraftError.usage("the graph has no outputs to train on")
+    }
+    guard let scoreCount = training[scores].type?.tensor?.shape?.last?.known else {
+      throw GraftError.badData("the number of scores of a picture is not known")
+    }
+    self.scoreCount = scoreCount
+    let targets = training.addInput(
+      name: "targets", type: settings.loss.targetType(classCount: scoreCount))
+    var loss = try settings.loss.append(to: &training, scores: scores, targets: targets)
+    let trained = trainingForm.trained
+    for id in trained {
+      guard let penalty = settings.penalties[id] else { continue }
+      loss = try penalty.append(to: &training, parameter: id, loss: loss)
+    }
+    training.outputs = [loss, scores]
+    let forwardCount = training.nodes.count
+    let gradients = try GradientPass.append(to: &training, loss: loss, targets: trained)
+    if settings.recomputes {
+      try Recomputation.apply(to: &training, forwardCount: forwardCount)
+    }
+    let changed = trained.compactMap { id in
+      gradients[id].map { TrainedParameter(id: id, gradient: $0) }
+    }
+    if settings.accumulation.stepCount == 1 {
+      let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
+      let gradientsEnd = training.nodes.count
+      try settings.appendUpdates(
+        of: changed, learningRate: learningRate, step: trainingForm.step, to: &training)
+      EarlyUpdates.run(&training, from: gradientsEnd)
+    } else {
+      let accumulation = try GradientAccumulation(of: changed, in: &training)
+      var updating = accumulation.updating
+      try settings.appendUpdates(
+        of: accumulation.means, learningRate: accumulation.learningRate,
+        step: accumulation.updateNumber, to: &updating)
+      self.updating = updating
+    }
+    step = training
+    ownParameters = trainingForm.inferenceForm.parameters.keys.sorted()
+    var inference = trainingForm.inferenceForm
+    let evaluationTargets = inference.addInput(
+      name: "targets", type: settings.loss.targetType(classCount: scoreCount))
+    var evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
+      to: &inference, scores: scores, targets: evaluationTargets)
+    for id in trained {
+      guard let penalty = settings.penalties[id] else { continue }
+      evaluationLoss = try penalty.append(to: &inference, parameter: id, loss: evaluationLoss)
+    }
+    inference.outputs = [evaluationLoss, scores]
+    evaluation = inference
+  }
+
+  /// The graph that has all parameters.
+  var complete: Graph { updating ?? step }
+
+  /// Bytes that parameters take, and intermediate values while steps, updates and evaluations of some samples run.
+  func byteCount(sampleCount: Int, options: Executable.Options) throws -> Int {
+    let arenas = try [step, updating, evaluation].compactMap { $0 }.map { graph in
+      try Executable(graph, options: options, parameters: .empty)
+        .plannedByteCount(batch: sampleCount)
+    }
+    return complete.parameters.values.reduce(0) { $0 + $1.byteCount } + arenas.reduce(0, +)
+  }
+}
