@@ -12,7 +12,8 @@ struct EvaluateCommand: ParsableCommand {
     abstract: "Check a classifier against pictures whose classes are known.",
     discussion: """
       DATA is of any form that `graft finetune` takes. What it sets apart for testing
-      is used, or else for validation, or else all pictures; --part says otherwise.
+      is used, or else for validation, or else all images; --part says otherwise. For
+      the model.onnx of a run, --part means the parts of that run.
 
       Examples:
         graft evaluate run/model.onnx pets/
@@ -32,6 +33,14 @@ struct EvaluateCommand: ParsableCommand {
 
   enum Part: String, CaseIterable, ExpressibleByArgument {
     case training, validation, test, all
+
+    init(_ part: SplitFile.Part) {
+      switch part {
+      case .training: self = .training
+      case .validation: self = .validation
+      case .test: self = .test
+      }
+    }
 
     func items(of dataset: PictureDataset) -> [PictureDataset.Item] {
       switch self {
@@ -67,10 +76,10 @@ struct EvaluateCommand: ParsableCommand {
     let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
     let part =
       part ?? [.test, .validation].first { !$0.items(of: dataset).isEmpty } ?? .all
-    let items = part.items(of: dataset)
+    let items = try items(of: dataset, part)
     guard !items.isEmpty else {
       throw GraftError.usage(
-        "\(data) sets no pictures apart for \(part.rawValue)", hint: "Leave --part out")
+        "\(data) sets no images apart for \(part.rawValue)", hint: "Leave --part out")
     }
     let loaded = try ModelLoader().load(
       model, batch: .free, cache: compute.cache, options: compute.executableOptions)
@@ -78,6 +87,9 @@ struct EvaluateCommand: ParsableCommand {
     options.executable = compute.executableOptions
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
     for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
+    if classifier.takesOneImage, batchSize > 1 {
+      CommandLineProgram.note("the model takes one image at a time, and runs image by image")
+    }
     let result = try classifier.evaluate(
       items, classNames: dataset.classNames, batchSize: batchSize)
     if result.unanswered > 0 {
@@ -88,7 +100,28 @@ struct EvaluateCommand: ParsableCommand {
     try print(json ? try JSONText.encode(result) : EvaluateCommand.text(result, part))
   }
 
-  /// The measures over all pictures, in a line.
+  /// The images of a part: of that which the model's own run made of them, if it had one and the part was asked for.
+  private func items(
+    of dataset: PictureDataset, _ part: Part
+  ) throws -> [PictureDataset.Item] {
+    let own = part.items(of: dataset)
+    guard let split = try SplitFile.ofRun(model: model) else { return own }
+    let isAsked = self.part != nil && part != .all
+    let candidates = isAsked ? Part.all.items(of: dataset) : own
+    let parts = try split.parts(of: candidates, threadCount: compute.threadCount)
+      .map { $0.map(Part.init) }
+    guard parts.contains(where: { $0 != nil }) else { return own }
+    if isAsked { return zip(candidates, parts).filter { $1 == part }.map(\.0) }
+    let trainedCount = parts.count { $0 == .training }
+    if trainedCount > 0 {
+      CommandLineProgram.note(
+        "the model was trained on \(trainedCount) of these \(own.count) images; "
+          + "--part validation and --part test take those that its run set apart")
+    }
+    return own
+  }
+
+  /// The measures over all images, in a line.
   static func summary(_ result: EvaluationResult) -> String {
     String(
       format: "accuracy %.2f %%  loss %.4f  precision %.4f  recall %.4f  F1 %.4f  AUC %.4f",
@@ -98,7 +131,7 @@ struct EvaluateCommand: ParsableCommand {
 
   static func text(_ result: EvaluationResult, _ part: Part) -> String {
     let kind = part == .all ? "" : "\(part.rawValue) "
-    var lines = ["\(result.count) \(kind)pictures  " + summary(result)]
+    var lines = ["\(result.count) \(kind)images  " + summary(result)]
     let shown = result.classes.count <= 20
     guard shown else { return lines[0] }
     lines.append("")

@@ -15,7 +15,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(name: .shortAndLong, help: "The folder of the run.")
   var output = "run"
 
-  @Flag(help: "Go on with the run in the folder.")
+  @Flag(
+    help:
+      "Go on with the run in the folder; --epochs can give its last phase more epochs, or add phases."
+  )
   var resume = false
 
   @Option(
@@ -64,6 +67,9 @@ struct TrainingOptions: ParsableArguments {
 
   @OptionGroup var compute: ComputeOptions
 
+  /// What was said about the run already.
+  private var notes: Notes { Notes.shared }
+
   func validate() throws {
     if let crossValidate {
       guard (2...1000).contains(crossValidate) else {
@@ -84,10 +90,12 @@ struct TrainingOptions: ParsableArguments {
   /// - Parameter defaults: the recipe where neither a file nor options say anything
   func train(_ command: String, defaults: Recipe) throws {
     var recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
-    if resume, try recipe != savedRecipe() {
-      throw GraftError.usage(
-        "a run that goes on keeps its recipe, and the options change it",
-        hint: "Leave them out, or start another run with --output")
+    if resume {
+      guard try savedRecipe().isBeginning(of: recipe) else {
+        throw GraftError.usage(
+          "a run that goes on keeps its recipe, and the options change it",
+          hint: "Of a run that goes on only --epochs can change; start another run with --output")
+      }
     }
     var options = FineTuningRun.Options()
     options.resumes = resume
@@ -98,6 +106,7 @@ struct TrainingOptions: ParsableArguments {
       options.fineTuner.archive = FeatureCache(cache).archive
     }
     options.fineTuner.recomputes = recompute
+    if let maxMemory = compute.maxMemory { options.fineTuner.memoryLimit = maxMemory << 20 }
     options.export.precision = exportType
     options.export.foldsNormalization = foldNormalization
     options.export.writesTrainingForm = exportTrainingCheckpoint
@@ -113,24 +122,22 @@ struct TrainingOptions: ParsableArguments {
       _ = try train(command, recipe, split, folder: output, options, interruption)
       return
     }
-    var accuracies: [[Double]] = []
+    var results: [[RunState.PhaseResult]] = []
     let folds = try dataset.folds(count: crossValidate, seed: recipe.seed)
     fitBatch(of: &recipe, to: folds, defaults)
     for (index, split) in folds.enumerated() {
       try print("fold \(index + 1) of \(crossValidate)")
-      let results = try train(
-        command, recipe, split, folder: foldFolder(index + 1), options, interruption)
-      accuracies.append(results.map(\.accuracy))
+      let folder = foldFolder(index + 1)
+      try FineTuningRun.requireOwnFolder(folder)
+      results.append(
+        try train(command, recipe, split, folder: folder, options, interruption))
     }
-    for phase in accuracies[0].indices {
-      let values = accuracies.map { $0[phase] * 100 }
-      let mean = values.reduce(0, +) / Double(values.count)
-      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)
-      try print(
-        String(
-          format: "phase %d: accuracy %.2f %% (deviation of %d folds %.2f)", phase + 1, mean,
-          values.count, variance.squareRoot()))
-    }
+    let summary = CrossValidationSummary(folds: results)
+    try summary.write(to: output)
+    try print("accuracy on the images that each fold was tested on:")
+    try print(
+      Terminal.table(summary.rows { "\($0)" }, rightAligned: Set(1...max(1, summary.phases.count))))
+    try print("\(output)/\(CrossValidationSummary.jsonName), \(CrossValidationSummary.pageName)")
   }
 
   /// A batch that nobody asked for is not larger than the data.
@@ -155,10 +162,10 @@ struct TrainingOptions: ParsableArguments {
       resume && FileManager.default.fileExists(atPath: FineTuningRun.recipePath(folder))
     let progress = TrainingProgress()
     let run = try FineTuningRun(
-      recipe, data: data, folder: folder, observers: [progress], options: options
-    ) { CommandLineProgram.note("\($0)") }
+      recipe, data: data, folder: folder, observers: [progress], options: options,
+      remark: notes.print)
     try print(
-      "\(run.data.training.count) pictures to train on, \(run.data.validation.count) to validate, "
+      "\(run.data.training.count) images to train on, \(run.data.validation.count) to validate, "
         + "\(run.data.test.count) to test; \(data.classNames.count) classes: "
         + data.classNames.listed())
     run.fineTuner.isInterrupted = { interruption.isRequested }
@@ -173,11 +180,28 @@ struct TrainingOptions: ParsableArguments {
           format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
           result.accuracy * 100))
     }
+    if let epoch = run.exportedEpoch { try print(origin(of: epoch, run)) }
     if let (part, result) = run.evaluated {
-      try print("on the \(part) pictures: " + EvaluateCommand.summary(result))
+      try print("on the \(part) images: " + EvaluateCommand.summary(result))
+      if run.lossesDiffer {
+        notes.print(
+          "the loss of epochs has penalties on weights in it, or is another one; this one is the mean of "
+            + "-log of the right class's probability")
+      }
     }
-    try print("\(run.modelPath): infer PICTURE --model \(run.modelPath)")
+    if data.classNames.count == 2 {
+      notes.print(
+        "model.onnx gives [N, 1]: the probability of '\(data.classNames[1])'; that of "
+          + "'\(data.classNames[0])' is the rest")
+    }
+    try print("\(run.modelPath): infer IMAGE --model \(run.modelPath)")
     return run.fineTuner.state.phaseResults
+  }
+
+  private func origin(of epoch: EpochRecord, _ run: FineTuningRun) -> String {
+    let text = "model.onnx: the weights after epoch \(epoch.epoch) of phase \(epoch.phase)"
+    guard let loss = epoch.validationLoss else { return text + ", the last one" }
+    return text + String(format: ", which has the smallest validation loss (%.4f)", loss)
   }
 
   private func search(
@@ -185,8 +209,8 @@ struct TrainingOptions: ParsableArguments {
     _ interruption: Interruption
   ) throws {
     let search = try LearningRateSearch(
-      recipe, data: data, folder: output, observers: [TrainingProgress()], options: options
-    ) { CommandLineProgram.note("\($0)") }
+      recipe, data: data, folder: output, observers: [TrainingProgress()], options: options,
+      remark: notes.print)
     guard let range = try search.run(isInterrupted: { interruption.isRequested }) else {
       throw ExitStatus(code: 130)
     }
@@ -228,3 +252,13 @@ struct TrainingOptions: ParsableArguments {
 }
 
 extension ExportOptions.Precision: ExpressibleByArgument {}
+
+/// Notes for people, each said once: all folds of a cross-validation have the same.
+private final class Notes {
+  nonisolated(unsafe) static let shared = Notes()
+  private var said: Set<String> = []
+
+  func print(_ text: String) {
+    if said.insert(text).inserted { CommandLineProgram.note(text) }
+  }
+}

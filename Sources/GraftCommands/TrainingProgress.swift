@@ -8,18 +8,22 @@ import GraftTraining
 final class TrainingProgress: TrainingObserver {
   private var lastDrawn = ContinuousClock.now
   private var startOfEpoch = ContinuousClock.now
+  /// When the last line of an epoch of this phase was printed.
+  private var lastLine: ContinuousClock.Instant?
 
   func phaseStarted(_ phase: PhaseSummary) {
     let share = 100 * Double(phase.trainedWeightCount) / Double(max(1, phase.weightCount))
     try? print(
-      "phase \(phase.number) of \(phase.phaseCount): \(phase.recipe.epochs) epochs, "
+      "phase \(phase.number) of \(phase.phaseCount): \(phase.recipe.epochs) "
+        + "\(phase.recipe.epochs == 1 ? "epoch" : "epochs"), "
         + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), training \(phase.trainedWeightCount) of "
         + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
     try? print(
-      "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each picture, "
+      "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each image, "
         + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
         + (phase.variantCount.map { " for each of \($0) variants" } ?? "") + Self.archived(phase))
     startOfEpoch = .now
+    lastLine = nil
   }
 
   private static func archived(_ phase: PhaseSummary) -> String {
@@ -42,18 +46,29 @@ final class TrainingProgress: TrainingObserver {
     try? Output.redrawLine(
       "\(heading(progress)) \(Terminal.bar(share, width: 20)) "
         + String(
-          format: "loss %.4f  accuracy %.2f %%  %.0f pictures/s  %.0f s left", progress.loss,
+          format: "loss %.4f  accuracy %.2f %%  %.0f images/s  %.0f s left", progress.loss,
           progress.accuracy * 100, progress.picturesPerSecond, left))
   }
 
   func epochEnded(_ record: EpochRecord, progress: StepProgress) {
-    startOfEpoch = .now
+    let now = ContinuousClock.now
+    startOfEpoch = now
+    // Epochs of milliseconds need no line each; log.csv has them all.
+    let isShown =
+      lastLine.map { now - $0 > .milliseconds(500) } ?? true
+      || progress.epoch == progress.epochCount
+    guard isShown else { return }
+    lastLine = now
     var text = heading(progress)
     text += String(format: "  loss %.4f  accuracy %.2f %%", record.loss, record.accuracy * 100)
     if let loss = record.validationLoss, let accuracy = record.validationAccuracy {
       text += String(format: "  validation %.4f, %.2f %%", loss, accuracy * 100)
     }
-    text += String(format: "  %.1f s, %.0f pictures/s", record.seconds, record.picturesPerSecond)
+    // What lies in memory already says nothing about speed.
+    text +=
+      record.seconds < 0.1
+      ? String(format: "  %.0f ms", record.seconds * 1000)
+      : String(format: "  %.1f s, %.0f images/s", record.seconds, record.picturesPerSecond)
     if Terminal.isOutputTerminal {
       try? Output.redrawLine(text, terminator: "\n")
     } else {
@@ -72,34 +87,4 @@ final class TrainingProgress: TrainingObserver {
     let padding = String(repeating: " ", count: max(0, width - number.count))
     return "  epoch \(padding)\(number)/\(progress.epochCount)"
   }
-}
-
-/// Ctrl-C and SIGTERM ask a run to stop after its step; a second one stops the process at once.
-final class Interruption: @unchecked Sendable {
-  private let sources: [any DispatchSourceSignal]
-  private let flag = ManagedFlag()
-
-  init() {
-    let flag = flag
-    sources = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        if flag.isSet { exit(130) }
-        flag.set()
-      }
-      source.resume()
-      return source
-    }
-  }
-
-  var isRequested: Bool { flag.isSet }
-}
-
-/// A flag that several threads see.
-private final class ManagedFlag: @unchecked Sendable {
-  private let lock = NSLock()
-  private var value = false
-  var isSet: Bool { lock.withLock { value } }
-  func set() { lock.withLock { value = true } }
 }

@@ -1,7 +1,8 @@
 import Foundation
 import GraftTensor
 
-/// A file that only grows, and that one process at a time writes.
+/// A file that only grows, and that one process at a time writes: a regular file of one name, never a link, so that a
+/// folder from elsewhere cannot lead it to another file.
 final class AppendedFile {
   private let path: String
   private let descriptor: Int32
@@ -12,17 +13,23 @@ final class AppendedFile {
   init(_ path: String, length: Int) throws {
     self.path = path
     self.length = length
-    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw GraftError.creating(path)
-    }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      guard errno == EWOULDBLOCK else { throw failure }
-      throw GraftError(
-        .temporary, "another process writes this run", places: [path],
-        hint: "Wait for its end, or choose another folder with --output")
+    // Without waiting for somebody to read, should it be a pipe.
+    let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
+    let opened = open(path, flags, 0o644)
+    let openingError = errno
+    descriptor = opened
+    guard opened >= 0 else {
+      guard ![ELOOP, ENXIO, EISDIR].contains(openingError) else {
+        throw AppendedFile.unusual(path)
+      }
+      throw GraftError.creating(path, openingError)
     }
     var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw failure }
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
+      throw AppendedFile.unusual(path)
+    }
+    try lock()
     guard fstat(descriptor, &status) == 0 else { throw failure }
     guard length >= 0, Int(status.st_size) >= length else {
       throw GraftError(
@@ -38,7 +45,29 @@ final class AppendedFile {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  private func lock() throws {
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      switch errno {
+      case EINTR: continue
+      case EWOULDBLOCK:
+        throw GraftError(
+          .temporary, "another process is writing this run", places: [path],
+          hint: "Wait until it ends, or choose another folder with --output")
+      default:
+        throw GraftError(
+          .inputOutput, "cannot be locked: \(String(cString: strerror(errno)))", places: [path],
+          hint: "Choose a folder on a file system that has locks with --output")
+      }
+    }
+  }
+
+  private static func unusual(_ path: String) -> GraftError {
+    GraftError(
+      .cannotCreate, "is a link or not a regular file", places: [path],
+      hint: "Remove it, or choose another folder with --output")
+  }
 
   func append(_ text: String) throws { try append(Array(text.utf8)) }
 

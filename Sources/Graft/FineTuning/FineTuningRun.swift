@@ -24,8 +24,18 @@ package final class FineTuningRun {
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
   private let options: Options
+  /// The epoch whose weights ``modelPath`` has, once ``run()`` has written it; `nil` if nothing was trained.
+  package private(set) var exportedEpoch: EpochRecord?
+  /// Whether the run came to its end before, and there was nothing to do.
+  private var isDone = false
+  private let remark: (String) -> Void
   /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
   package private(set) var evaluated: (part: String, result: EvaluationResult)?
+
+  /// Whether the losses of epochs are others than those of an evaluation.
+  package var lossesDiffer: Bool {
+    !fineTuner.model.penalties.isEmpty || recipe.loss != nil || recipe.classWeights != nil
+  }
 
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
   package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
@@ -40,7 +50,7 @@ package final class FineTuningRun {
   package convenience init(
     _ recipe: Recipe, dataset: PictureDataset, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
-    remark: (String) -> Void = { _ in }
+    remark: @escaping (String) -> Void = { _ in }
   ) throws {
     try self.init(
       recipe, data: dataset.split(SplitShares(recipe.split), seed: recipe.seed), folder: folder,
@@ -51,9 +61,10 @@ package final class FineTuningRun {
   package init(
     _ recipe: Recipe, data: DatasetSplit, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
-    remark: (String) -> Void = { _ in }
+    remark: @escaping (String) -> Void = { _ in }
   ) throws {
     self.folder = folder
+    self.remark = remark
     self.recipe = recipe
     self.options = options
     let checkpointPath = FineTuningRun.checkpointPath(folder)
@@ -61,8 +72,10 @@ package final class FineTuningRun {
     guard !exists || options.resumes else {
       throw GraftError(
         .cannotCreate, "holds a run already", places: [folder],
-        hint: "Continue it with --resume, or choose another folder with --output")
+        hint: "Continue it with --resume, or start another one with --output "
+          + FineTuningRun.freeFolder(after: folder))
     }
+    if !exists { try FineTuningRun.requireNothingLost(in: folder) }
     self.data = data
     let (model, preprocessing) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
@@ -73,19 +86,26 @@ package final class FineTuningRun {
       recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
       options: tunerOptions)
     let resumed = try options.resumes ? FineTuningRun.checkpoint(folder, remark) : nil
+    let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
+    let next = min(max(0, resumed?.state.phase ?? 0), recipe.phases.count)
+    try fineTuner.requireMemory(of: next..<recipe.phases.count)
     if let resumed {
-      try requireSamePictures()
+      try requireSamePictures(split)
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
+      sayWhatChanges(from: resumed)
+      isDone =
+        fineTuner.isFinished
+        && [modelPath, reportPath].allSatisfy { FileManager.default.fileExists(atPath: $0) }
     }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
     fineTuner.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
-    if resumed == nil {
+    if resumed?.recipe != recipe {
       try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-      try writeBeginning(model)
     }
+    if resumed == nil { try writeBeginning(model, split) }
     func writing(to path: String) -> (Checkpoint) throws -> Void {
       { checkpoint in
         var checkpoint = checkpoint
@@ -97,19 +117,70 @@ package final class FineTuningRun {
     fineTuner.saveBest = writing(to: "\(folder)/best.npz")
   }
 
+  /// What a run writes, besides its logs.
+  private static let fileNames = [
+    "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
+    "training.onnx", "evaluation.json", "curves.svg", "curves.png", "report.html",
+  ]
+
   /// Files that a run which was killed had not finished; their names begin with that of the file.
   private func removeLeftovers() {
-    let files = [
-      "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
-      "training.onnx",
-      "evaluation.json", "curves.svg", "curves.png", "report.html",
-    ]
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     for name in names {
-      let isUnfinished = files.contains { file in
+      let isUnfinished = FineTuningRun.fileNames.contains { file in
         name.hasPrefix("\(file).part") || name.hasPrefix("\(file).") && name.hasSuffix(".tmp")
       }
       if isUnfinished { unlink("\(folder)/\(name)") }
+    }
+  }
+
+  /// - Throws: `GraftError` if a new run would replace files that are there, the network's own among them.
+  private static func requireNothingLost(in folder: String) throws {
+    for name in fileNames + RunLog.fileNames {
+      var status = stat()
+      guard lstat("\(folder)/\(name)", &status) == 0 else { continue }
+      throw GraftError(
+        .cannotCreate, "is there already, and a run would replace it",
+        places: ["\(folder)/\(name)"],
+        hint: "Choose another folder, such as --output \(freeFolder(after: folder))")
+    }
+  }
+
+  /// The first folder of the same name with a higher number that is not there.
+  private static func freeFolder(after folder: String) -> String {
+    var name = folder
+    while name.count > 1, name.hasSuffix("/") { name.removeLast() }
+    let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count
+    let number = digits < 10 ? Int(name.suffix(digits)) : nil
+    let base = number == nil ? name : String(name.dropLast(digits))
+    return ((number ?? 1) + 1...Int(Int32.max)).lazy.map { "\(base)\($0)" }
+      .first { !FileManager.default.fileExists(atPath: $0) } ?? "\(name)-new"
+  }
+
+  /// - Throws: `GraftError` if the folder is a link, which would lead a run of several folds elsewhere.
+  package static func requireOwnFolder(_ folder: String) throws {
+    var status = stat()
+    guard lstat(folder, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else { return }
+    throw GraftError(
+      .cannotCreate, "is a link or not a folder", places: [folder],
+      hint: "Remove it, or choose another folder with --output")
+  }
+
+  /// Says what more epochs mean for a run that goes on.
+  private func sayWhatChanges(from checkpoint: Checkpoint) {
+    for (number, (old, new)) in zip(checkpoint.recipe.phases, recipe.phases).enumerated()
+    where old.epochs != new.epochs {
+      let done = fineTuner.state.history.count { $0.phase == number + 1 }
+      let schedule = try? Schedules.named(new.schedule)
+      if done < min(old.epochs, new.epochs), number < fineTuner.state.phase || fineTuner.isFinished
+      {
+        remark("phase \(number + 1) stopped early after epoch \(done); more epochs change nothing")
+      } else if done > 0, let schedule, type(of: schedule).dependsOnStepCount {
+        remark(
+          "the schedule '\(new.schedule)' of phase \(number + 1) was that of \(old.epochs) epochs up to here, and is "
+            + "that of \(new.epochs) from here; a run with \(new.epochs) from the start comes to other weights"
+        )
+      }
     }
   }
 
@@ -126,9 +197,8 @@ package final class FineTuningRun {
   }
 
   /// What others need to do the same: which picture belongs to which part, and the head's first weights.
-  private func writeBeginning(_ model: TransferModel) throws {
-    let lines = ["part,label,picture"] + splitLines
-    try TextFile.save(lines.joined(separator: "\n") + "\n", to: splitPath)
+  private func writeBeginning(_ model: TransferModel, _ split: SplitFile) throws {
+    try TextFile.save(split.text, to: splitPath)
     let weights = model.headWeights.compactMap { id in
       model.graph.constants[id].map { (name: model.graph[id].name, tensor: $0) }
     }
@@ -137,29 +207,11 @@ package final class FineTuningRun {
 
   private var splitPath: String { "\(folder)/split.csv" }
 
-  private var splitLines: [String] {
-    [("training", data.training), ("validation", data.validation), ("test", data.test)].flatMap {
-      name, items in
-      items.map { item in
-        let place = item.picture.place.replacingOccurrences(of: "\"", with: "\"\"")
-        return "\(name),\(item.label),\"\(place)\""
-      }
-    }
-  }
-
-  /// - Throws: `GraftError` if the pictures are not those that the run began with; their folder may have moved.
-  private func requireSamePictures() throws {
-    func withoutFolders(_ line: some StringProtocol) -> String {
-      let fields = line.split(separator: ",", maxSplits: 2)
-      let name = fields.last?.split(separator: "/").last ?? ""
-      return fields.dropLast().joined(separator: ",") + name
-    }
-    let text = try TextFile.read(splitPath, limit: 1 << 30)
-    let before = text.split(separator: "\n").dropFirst()
-    let now = splitLines.joined(separator: "\n").split(separator: "\n")
-    guard before.map(withoutFolders) == now.map(withoutFolders) else {
+  /// - Throws: `GraftError` if the images are not those that the run began with; their folder may have moved.
+  private func requireSamePictures(_ split: SplitFile) throws {
+    guard try split.isSame(as: SplitFile(path: splitPath)) else {
       throw GraftError.usage(
-        "the pictures are not those that the run in \(folder) began with",
+        "the images are not those that the run in \(folder) began with",
         hint: "Give it the same data, or start another run with --output")
     }
   }
@@ -170,14 +222,44 @@ package final class FineTuningRun {
   package func run() throws -> Bool {
     guard !isDone || options.export != ExportOptions() else { return true }
     guard try fineTuner.run() else { return false }
-    try export()
-    try writeReport()
+    let model = try bestModel()
+    let result: EvaluationResult?
+    do {
+      result = try evaluate(data.test.isEmpty ? data.validation : data.test, model)
+    } catch is CancellationError {
+      return false
+    }
+    try export(model)
+    try writeReport(model, result)
+    isDone = true
     return true
   }
 
+  /// The model with the weights of the epoch with the smallest validation loss; where there are no validation images,
+  /// those that training ended with.
+  private func bestModel() throws -> TransferModel {
+    let history = fineTuner.state.history
+    exportedEpoch = history.last
+    guard !data.validation.isEmpty, let best = history.bestIndex, best < history.count - 1 else {
+      return fineTuner.model
+    }
+    let path = "\(folder)/best.npz"
+    guard FileManager.default.fileExists(atPath: path) else {
+      remark("\(path) is missing; model.onnx has the weights of the last epoch, not of the best")
+      return fineTuner.model
+    }
+    return try withPlace(path) {
+      let checkpoint = try Checkpoint(path: path)
+      guard checkpoint.state.history.count == best + 1 else {
+        throw GraftError.badData("is not the checkpoint of epoch \(best + 1), the best one")
+      }
+      exportedEpoch = history[best]
+      return try fineTuner.model(of: checkpoint)
+    }
+  }
+
   /// Writes `model.onnx` and what else was asked for, each beside the file first.
-  private func export() throws {
-    let model = fineTuner.model
+  private func export(_ model: TransferModel) throws {
     if options.export.writesTrainingForm {
       try ONNXExporter().write(
         model.trainingGraph(preprocessing), to: "\(folder)/training.onnx")
@@ -186,19 +268,13 @@ package final class FineTuningRun {
       model.inferenceGraph(preprocessing, options.export), to: modelPath)
   }
 
-  /// Whether the folder's run came to its end before; the report is written last.
-  private var isDone: Bool {
-    fineTuner.state.phase == recipe.phases.count
-      && [modelPath, reportPath].allSatisfy { FileManager.default.fileExists(atPath: $0) }
-  }
-
+  /// It is written last.
   private var reportPath: String { "\(folder)/report.html" }
 
   /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
-  private func writeReport() throws {
+  private func writeReport(_ model: TransferModel, _ result: EvaluationResult?) throws {
     let part = data.test.isEmpty ? "validation" : "test"
     let items = data.test.isEmpty ? data.validation : data.test
-    let result = try evaluate(items)
     let history = fineTuner.state.history
     if let result {
       let text = try JSONText.encode(result, isPretty: true)
@@ -209,25 +285,30 @@ package final class FineTuningRun {
       try AtomicFile.write($0, to: "\(folder)/curves.png")
     }
     let report = RunReport(
-      recipe: recipe, history: history, model: fineTuner.model, data: data,
-      evaluated: result.map { (part, items, $0) })
+      recipe: recipe, history: history, model: model, data: data,
+      exportedEpoch: exportedEpoch, evaluated: result.map { (part, items, $0) })
     try TextFile.save(try report.html(), to: reportPath)
     evaluated = result.map { (part, $0) }
   }
 
   /// How the trained model does on the pictures that were set apart; `nil` if there are none.
-  package func testResult() throws -> EvaluationResult? { try evaluate(data.test) }
+  package func testResult() throws -> EvaluationResult? {
+    try evaluate(data.test, try bestModel())
+  }
 
-  private func evaluate(_ items: [PictureDataset.Item]) throws -> EvaluationResult? {
+  private func evaluate(
+    _ items: [PictureDataset.Item], _ model: TransferModel
+  ) throws -> EvaluationResult? {
     guard !items.isEmpty else { return nil }
-    let model = fineTuner.model
     let labels = Labels(names: model.classNames)
     let session = Session(
       try Executable(
         model.inferenceGraph(preprocessing, options.export), options: options.fineTuner.executable))
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
-      batchSize: min(64, recipe.batchSize)
-    ).evaluate { try Ranking.probabilities(ofClasses: $0, labels: labels) }
+      batchSize: model.takesOneImage ? 1 : min(64, recipe.batchSize)
+    ).evaluate(isInterrupted: fineTuner.isInterrupted) {
+      try Ranking.probabilities(ofClasses: $0, labels: labels)
+    }
   }
 }

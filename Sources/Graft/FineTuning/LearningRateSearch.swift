@@ -23,6 +23,7 @@ package struct LearningRateSearch {
     fineTuner = try FineTuner(
       recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
       options: options)
+    try fineTuner.requireMemory(of: 0..<1)
     self.folder = folder
     try TextFile.makeFolder(folder)
   }

@@ -29,7 +29,8 @@ struct LineChart {
     let finite = curves.flatMap(\.points).map(\.y).filter(\.isFinite)
     var low = finite.min() ?? 0
     var high = finite.max() ?? 1
-    if high - low < 1e-9 { (low, high) = (low - 0.5, high + 0.5) }
+    // Halves, as the whole range of huge values is no finite number.
+    if high / 2 - low / 2 < 5e-10 { (low, high) = (low - 0.5, high + 0.5) }
     let (width, height) = (
       LineChart.width - LineChart.margin.left - LineChart.margin.right,
       LineChart.height - LineChart.margin.top - LineChart.margin.bottom
@@ -39,7 +40,8 @@ struct LineChart {
       let length = range.upperBound - range.lowerBound
       let share = length > 0 ? (point.x - range.lowerBound) / length : 0.5
       return ChartPoint(
-        x: start + width * share, y: top + height * (high - point.y) / (high - low))
+        x: start + width * share,
+        y: top + height * ((high / 2 - point.y / 2) / (high / 2 - low / 2)))
     }
     func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ color: UInt32) {
       canvas.polyline(
@@ -53,7 +55,8 @@ struct LineChart {
         text, ChartPoint(x: x, y: y), anchor: anchor, isBold: isBold, color: color)
     }
     for step in 0...4 {
-      let value = low + (high - low) * Double(step) / 4
+      let share = Double(step) / 4
+      let value = low * (1 - share) + high * share
       let y = place(ChartPoint(x: 0, y: value)).y
       line(start, y, start + width, y, 0xe4e4e4)
       text(String(format: format, value), start - 5, y + 4, .end)

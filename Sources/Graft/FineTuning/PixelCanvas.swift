@@ -77,8 +77,10 @@ struct PixelCanvas: ChartCanvas {
       case .middle: width / 2
       case .end: width
       }
-    let left = Int(position.x * PixelCanvas.scale) - shift
-    let top = Int(position.y * PixelCanvas.scale) - BitmapFont.ascent * letter
+    // What lies outside of the canvas is not seen.
+    guard let x = pixel(position.x), let y = pixel(position.y) else { return }
+    let left = x - shift
+    let top = y - BitmapFont.ascent * letter
     for (number, character) in text.enumerated() {
       for (y, row) in BitmapFont.rows(of: character).enumerated() {
         for (x, hasInk) in row.enumerated() where hasInk {
@@ -92,6 +94,13 @@ struct PixelCanvas: ChartCanvas {
         }
       }
     }
+  }
+
+  /// The pixel of a coordinate; `nil` far away from the canvas.
+  private func pixel(_ coordinate: Double) -> Int? {
+    let limit = Double(4 * max(width, height))
+    let scaled = coordinate * PixelCanvas.scale
+    return (-limit...limit).contains(scaled) ? Int(scaled) : nil
   }
 
   private mutating func blend(_ row: Int, _ column: Int, _ color: UInt32, _ share: Double) {

@@ -9,6 +9,8 @@ package final class RunLog: TrainingObserver {
   private let steps: AppendedFile
   private let events: EventFile
 
+  static let fileNames = ["log.csv", "log.jsonl", "steps.csv", EventFile.name]
+
   /// - Parameter lengths: bytes that stay of a log which is there already; `nil` starts anew
   /// - Throws: `GraftError` if the files cannot be written, another process writes them, or they are shorter than that.
   package init(folder: String, lengths: [String: Int]?) throws {

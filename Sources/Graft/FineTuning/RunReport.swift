@@ -10,6 +10,8 @@ struct RunReport {
   let history: [EpochRecord]
   let model: TransferModel
   let data: DatasetSplit
+  /// Whose weights the model has; `nil` if nothing was trained.
+  let exportedEpoch: EpochRecord?
   /// What the result is of: "test" or "validation"; `nil` if there are no such pictures.
   let evaluated: (part: String, items: [PictureDataset.Item], result: EvaluationResult)?
 
@@ -49,7 +51,7 @@ struct RunReport {
       <body>
       <h1>\(escape(name)), \(data.classNames.count) classes</h1>
       <p>\(data.training.count) pictures to train on, \(data.validation.count) to validate, \
-      \(data.test.count) to test. \(summary)</p>
+      \(data.test.count) to test. \(summary) \(origin)</p>
       \(sections.joined(separator: "\n"))
       </body>
       </html>
@@ -66,6 +68,18 @@ struct RunReport {
     return String(
       format: "On the %@ pictures: accuracy %.2f %%, loss %.4f.", evaluated.part,
       evaluated.result.accuracy * 100, evaluated.result.loss)
+  }
+
+  /// Which weights the model has, and what the losses are.
+  private var origin: String {
+    guard let exportedEpoch else { return "Nothing was trained." }
+    return """
+      model.onnx has the weights after epoch \(exportedEpoch.epoch) of phase \(exportedEpoch.phase), \
+      \(data.validation.isEmpty
+        ? "the last one." : "that with the smallest validation loss.") \
+      The losses of epochs are what training makes small, penalties on weights included; that of the \
+      evaluation is the mean of -log of the right class's probability.
+      """
   }
 
   private var epochs: String {

@@ -25,8 +25,12 @@ extension TransferModel {
         try trunk.removeProbabilities()
       } else if recipe.cut != nil || loaded.metadata[ModelLoader.featuresKey] == nil {
         trunk = try loaded.cutTrunk(at: recipe.cut)
-        if recipe.cut == nil, let output = trunk.outputs.first {
-          remark("the head reads '\(trunk[output].name)' (--cut NAME changes that)")
+        if let output = trunk.outputs.first {
+          let names = [trunk[output].name, trunk.producers()[output].map { trunk.nodes[$0].name }]
+          // What was not named outright is said.
+          if recipe.cut == nil || !names.contains(recipe.cut) {
+            remark("the head reads '\(trunk[output].name)' (--cut NAME changes that)")
+          }
         }
       }
       if let shape = trunk.inputs.first.flatMap({ trunk[$0].type?.tensor?.shape }),
@@ -48,6 +52,15 @@ extension TransferModel {
         head: head, classNames: classNames, seed: recipe.seed)
       if model.leavesPoolingOut {
         remark("the network's features are vectors already; the head's pooling is left out")
+      }
+      if model.trainingModeCount > 0 {
+        remark(
+          "the network was exported in training mode; its BatchNormalization and Dropout layers run in "
+            + "inference mode, with their running statistics, where they are frozen, and in model.onnx"
+        )
+      }
+      if model.takesOneImage {
+        remark("the network takes one image at a time; its frozen part runs image by image")
       }
       return (model, preprocessing)
     }

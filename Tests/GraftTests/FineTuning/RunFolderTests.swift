@@ -34,7 +34,7 @@ import Testing
   @discardableResult
   private func run(
     _ name: String, _ recipe: Recipe, resumes: Bool = false, stopAfter: Int = .max,
-    remark: (String) -> Void = { _ in }
+    remark: @escaping (String) -> Void = { _ in }
   ) throws -> FineTuningRun {
     var options = FineTuningRun.Options()
     options.resumes = resumes

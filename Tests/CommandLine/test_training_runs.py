@@ -1,0 +1,338 @@
+"""graft finetune: the folder of a run, how it goes on, and what it refuses."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import zipfile
+
+import numpy
+import pytest
+
+STATE = "graft.run.json.npy"
+
+
+@pytest.fixture
+def trunk(faults):
+    return faults / "evaluate-on-trained-pictures"
+
+
+def finetune(graft, trunk, output, *options, **others):
+    return graft(
+        "finetune", trunk / "pictures", "--model", trunk / "model.onnx", "--preprocess", "unit",
+        "--resize", 16, "--threads", 1, "--output", output, *options, **others,
+    )  # fmt: skip
+
+
+def arrays(path):
+    """The arrays of a checkpoint by name; the run's state is JSON in one of them."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: numpy.load(io.BytesIO(archive.read(name))) for name in archive.namelist()}
+
+
+def write_arrays(path, values):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in values.items():
+            buffer = io.BytesIO()
+            numpy.save(buffer, value)
+            archive.writestr(name, buffer.getvalue())
+
+
+def state(values):
+    return json.loads(values[STATE].tobytes())
+
+
+def test_gradients_of_the_last_group_are_applied(graft, trunk, tmp_path):
+    """More steps than an epoch has: each epoch is a group, and the head moves."""
+    options = ("--epochs", 2, "--batch-size", 12, "--unfreeze", "none")
+    result = finetune(graft, trunk, tmp_path / "a", *options, "--accumulation-steps", 65536)
+    assert result.status == 0, result.errors
+    first = arrays(tmp_path / "a/initial-head.npz")
+    last = arrays(tmp_path / "a/last.npz")
+    moved = [name for name in first if not numpy.array_equal(first[name], last[name])]
+    assert "head/dense_1/kernel.npy" in moved
+    # The group is as long as the epoch, whatever larger number is said.
+    result = finetune(graft, trunk, tmp_path / "b", *options, "--accumulation-steps", 3)
+    assert result.status == 0, result.errors
+    assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
+
+
+def test_losses_without_bounds_are_drawn(graft, trunk, tmp_path):
+    run = tmp_path / "run"
+    assert finetune(graft, trunk, run, "--epochs", "3,0").status == 0
+    values = arrays(run / "last.npz")
+    text = state(values)
+    for record, loss in zip(text["state"]["history"], [1e308, -1e308, 0.0]):
+        record["loss"] = loss
+    values[STATE] = numpy.frombuffer(json.dumps(text).encode(), "u1")
+    write_arrays(run / "last.npz", values)
+    (run / "report.html").unlink()
+    result = graft("finetune", trunk / "pictures", "--output", run, "--resume")
+    assert result.status == 0, result.errors
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_weights_that_are_no_numbers_are_damage(graft, trunk, tmp_path):
+    run = tmp_path / "run"
+    assert finetune(graft, trunk, run, "--epochs", 2, "--early-stopping", 5).status == 0
+    values = arrays(run / "last.npz")
+    name = next(n for n in values if n.startswith("best/") and values[n].dtype.kind == "f")
+    values[name] = numpy.full_like(values[name], numpy.nan)
+    write_arrays(run / "last.npz", values)
+    (run / "report.html").unlink()
+    result = graft("finetune", trunk / "pictures", "--output", run, "--resume")
+    assert result.status == 65 and "not finite" in result.errors, result.errors
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "steps.csv", "events.out.tfevents.graft"])
+@pytest.mark.parametrize("kind", ["symbolic", "dangling", "hard", "pipe", "folder"])
+def test_logs_are_files_of_their_own(graft, trunk, tmp_path, name, kind):
+    run = tmp_path / "run"
+    assert finetune(graft, trunk, run, "--epochs", "2,0").status == 0
+    victim = tmp_path / "victim.txt"
+    victim.write_bytes(b"precious\n" * 1000)
+    (run / name).unlink()
+    if kind == "symbolic":
+        (run / name).symlink_to(victim)
+    elif kind == "dangling":
+        (run / name).symlink_to(tmp_path / "new.txt")
+    elif kind == "hard":
+        os.link(victim, run / name)
+    elif kind == "pipe":
+        os.mkfifo(run / name)
+    else:
+        (run / name).mkdir()
+    result = graft("finetune", trunk / "pictures", "--output", run, "--resume", timeout=60)
+    assert result.status == 73 and "not a regular file" in result.errors, result.errors
+    assert victim.read_bytes() == b"precious\n" * 1000
+    assert not (tmp_path / "new.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["recipe.yaml", "last.npz", "split.csv"])
+def test_pipes_in_a_run_are_not_waited_for(graft, trunk, tmp_path, name):
+    run = tmp_path / "run"
+    assert finetune(graft, trunk, run, "--epochs", "2,0").status == 0
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    result = graft("finetune", trunk / "pictures", "--output", run, "--resume", timeout=60)
+    assert result.status == 66 and "not a regular file" in result.errors, result.errors
+
+
+def test_a_fold_that_is_a_link_is_refused(graft, trunk, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/fold1").symlink_to(elsewhere)
+    result = finetune(graft, trunk, tmp_path / "run", "--epochs", "1,0", "--cross-validate", 2)
+    assert result.status == 73 and "fold1" in result.errors
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "log.csv", "split.csv"])
+def test_new_runs_replace_nothing(graft, trunk, tmp_path, name):
+    run = tmp_path / "run7"
+    run.mkdir()
+    (run / name).write_text("mine")
+    result = finetune(graft, trunk, run, "--epochs", "1,0")
+    assert result.status == 73 and name in result.errors and "run8" in result.errors
+    assert [p.name for p in run.iterdir()] == [name] and (run / name).read_text() == "mine"
+
+
+def test_the_next_folder_is_suggested(graft, trunk, tmp_path):
+    for name in ["run", "run2"]:
+        assert finetune(graft, trunk, tmp_path / name, "--epochs", "1,0").status == 0
+    result = finetune(graft, trunk, tmp_path / "run", "--epochs", "1,0")
+    assert result.status == 73 and "--resume" in result.errors
+    assert str(tmp_path / "run3") in result.errors
+
+
+def losses(run):
+    rows = (run / "log.csv").read_text().splitlines()
+    return [row.split(",")[:7] for row in rows], (run / "steps.csv").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("--early-stopping", 50), ("--accumulation-steps", 2)])
+def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
+    options = ("--batch-size", 12, "--unfreeze", "none;all", "--split", "60,20,20", *options)
+    assert finetune(graft, trunk, tmp_path / "whole", "--epochs", "3,5", *options).status == 0
+    assert finetune(graft, trunk, tmp_path / "run", "--epochs", "3,2", *options).status == 0
+    again = ("--output", tmp_path / "run", "--resume")
+    result = graft("finetune", trunk / "pictures", *again, "--epochs", "3,5")
+    assert result.status == 0, result.errors
+    assert losses(tmp_path / "run") == losses(tmp_path / "whole")
+    for name in ["model.onnx", "evaluation.json", "recipe.yaml"]:
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    results = [state(arrays(tmp_path / n / "last.npz"))["state"]["phaseResults"]
+               for n in ["run", "whole"]]  # fmt: skip
+    assert results[0] == results[1] and len(results[0]) == 2
+    # Another phase; a phase that is over keeps its epochs.
+    result = graft("finetune", trunk / "pictures", *again, "--epochs", "4,5")
+    assert result.status == 64 and "phase 1 has had 3 epochs and is over" in result.errors
+    result = graft("finetune", trunk / "pictures", *again, "--epochs", "3,4")
+    assert result.status == 64 and "phase 2 has had 5 epochs" in result.errors
+    result = graft("finetune", trunk / "pictures", *again, "--epochs", "3,5,1")
+    assert result.status == 0, result.errors
+    assert len(losses(tmp_path / "run")[0]) == 1 + 9
+
+
+def test_schedules_over_a_whole_phase_are_named(graft, trunk, tmp_path):
+    run = tmp_path / "run"
+    assert finetune(graft, trunk, run, "--epochs", "2", "--schedule", "cosine").status == 0
+    result = graft(
+        "finetune", trunk / "pictures", "--output", run, "--resume", "--epochs", "4")  # fmt: skip
+    assert result.status == 0 and "cosine" in result.errors, result.errors
+
+
+def test_a_phase_that_stopped_early_is_over(graft, trunk, tmp_path):
+    run = tmp_path / "run"
+    options = ("--epochs", "30", "--early-stopping", 1, "--learning-rate", 3)
+    assert finetune(graft, trunk, run, *options).status == 0
+    model = (run / "model.onnx").read_bytes()
+    assert len((run / "log.csv").read_text().splitlines()) < 30
+    result = graft(
+        "finetune", trunk / "pictures", "--output", run, "--resume", "--epochs", "40")  # fmt: skip
+    assert result.status == 0 and "change nothing" in result.errors, result.errors
+    assert (run / "model.onnx").read_bytes() == model
+
+
+def test_the_model_is_that_of_the_best_epoch(graft, trunk, tmp_path):
+    """The best epoch lies in the first phase; the second one, with a huge rate, makes it worse."""
+    run = tmp_path / "run"
+    result = finetune(
+        graft, trunk, run, "--epochs", "4,3", "--learning-rate", "1e-3,5", "--unfreeze", "none;all",
+        "--optimizer", "sgd",
+    )  # fmt: skip
+    assert result.status == 0, result.errors
+    history = state(arrays(run / "last.npz"))["state"]["history"]
+    best = min(history, key=lambda record: record["val_loss"])
+    assert best["phase"] == 1
+    place = f"epoch {best['epoch']} of phase 1"
+    assert place in result.output and place in (run / "report.html").read_text()
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert evaluation["accuracy"] == pytest.approx(best["val_accuracy"])
+    # The same weights as a run that ends there, those of the trunk among them.
+    other = finetune(
+        graft, trunk, tmp_path / "short", "--epochs", best["epoch"], "--learning-rate", "1e-3",
+        "--unfreeze", "none", "--optimizer", "sgd",
+    )  # fmt: skip
+    assert other.status == 0, other.errors
+    assert (tmp_path / "short/model.onnx").read_bytes() == (run / "model.onnx").read_bytes()
+
+
+def test_cross_validation_is_summed_up(graft, trunk, tmp_path):
+    result = finetune(graft, trunk, tmp_path / "run", "--epochs", "2,1", "--cross-validate", 3)
+    assert result.status == 0, result.errors
+    summary = json.loads((tmp_path / "run/summary.json").read_text())
+    accuracies = [[phase["accuracy"] for phase in fold] for fold in summary["folds"]]
+    assert numpy.shape(accuracies) == (3, 2)
+    for index, phase in enumerate(summary["phases"]):
+        values = [fold[index] for fold in accuracies]
+        assert phase["accuracy"]["mean"] == pytest.approx(numpy.mean(values))
+        deviation = phase["accuracy"]["standard_deviation"]
+        assert deviation == pytest.approx(numpy.std(values, ddof=1))
+        assert f"{numpy.mean(values) * 100:.2f} ± {deviation * 100:.2f} %" in result.output
+    page = (tmp_path / "run/summary.html").read_text()
+    assert "fold3/report.html" in page
+    # What holds for all folds is said once.
+    assert result.errors.count("the head reads") == 1
+    assert result.output.count("fold 2 of 3") == 1
+    again = graft(
+        "finetune", trunk / "pictures", "--output", tmp_path / "run", "--resume",
+        "--cross-validate", 3,
+    )  # fmt: skip
+    assert again.status == 0
+    assert json.loads((tmp_path / "run/summary.json").read_text()) == summary
+
+
+def start(graft, *arguments):
+    return subprocess.Popen(
+        [graft.path, *map(str, arguments)], env=graft.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def wait_for(path, text=""):
+    for _ in range(600):
+        if path.exists() and text in path.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{path} does not come")
+
+
+def test_interruptions_are_acknowledged_and_saved(graft, trunk, tmp_path):
+    run = tmp_path / "run"
+    arguments = (
+        "finetune", trunk / "pictures", "--model", trunk / "model.onnx", "--preprocess", "unit",
+        "--resize", 16, "--threads", 1, "--output", run, "--epochs", 1000000, "--unfreeze", "none",
+    )  # fmt: skip
+    process = start(graft, *arguments)
+    wait_for(run / "log.csv", "1,3,")
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping after this step" in errors and "--resume" in output
+    assert state(arrays(run / "last.npz"))["state"]["epoch"] >= 3
+
+
+def test_a_second_interruption_stops_at_once(graft, trunk, tmp_path):
+    """The process is halted, so that both signals come before its next step."""
+    run = tmp_path / "run"
+    arguments = (
+        "finetune", trunk / "pictures", "--model", trunk / "model.onnx", "--preprocess", "unit",
+        "--resize", 16, "--threads", 1, "--output", run, "--epochs", 1000000, "--unfreeze", "none",
+        "--batch-size", 1,
+    )  # fmt: skip
+    process = start(graft, *arguments)
+    wait_for(run / "log.csv", "1,2,")
+    for _ in range(200):
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "stopping after this step" in errors
+
+
+def test_epochs_are_told_without_noise(graft, trunk, tmp_path):
+    result = finetune(graft, trunk, tmp_path / "run", "--epochs", "200,0", "--batch-size", 29)
+    assert result.status == 0, result.errors
+    lines = [line for line in result.output.splitlines() if line.startswith("  epoch")]
+    assert "epoch   1/200" in lines[0] and "epoch 200/200" in lines[-1]
+    assert len(lines) < 150
+    assert len((tmp_path / "run/log.csv").read_text().splitlines()) == 201
+    assert "0 epochs" not in result.output
+    result = finetune(graft, trunk, tmp_path / "one", "--epochs", "1,0")
+    assert "phase 1 of 2: 1 epoch," in result.output and "1 epochs" not in result.output
+
+
+def test_steps_that_do_not_fit_are_refused(graft, trunk, tmp_path):
+    options = ("--epochs", "1,1", "--unfreeze", "none;all", "--batch-size", 28)
+    begin = time.monotonic()
+    result = finetune(graft, trunk, tmp_path / "run", *options, "--max-memory", 1)
+    assert result.status == 71, result.errors
+    assert "MB of memory with batches of 28" in result.errors
+    assert "--batch-size" in result.errors or "--image-size" in result.errors
+    assert not (tmp_path / "run").exists()
+    # Free memory and limits change nothing of the results.
+    for name, limit in [("a", 500), ("b", 4000)]:
+        result = finetune(graft, trunk, tmp_path / name, *options, "--max-memory", limit)
+        assert result.status == 0, result.errors
+    assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
+
+
+def test_the_default_batch_is_32(graft, trunk, tmp_path):
+    """The data have 29 images to train on, so that the recipe says 29, and which default it was."""
+    result = finetune(graft, trunk, tmp_path / "run", "--epochs", "1,0")
+    assert result.status == 0 and "29 " in result.errors
+    shutil.copytree(trunk / "pictures", tmp_path / "more")
+    for path in list((tmp_path / "more").rglob("*.png")):
+        shutil.copy(path, path.with_name("again-" + path.name))
+    result = graft(
+        "finetune", tmp_path / "more", "--model", trunk / "model.onnx", "--preprocess", "unit",
+        "--resize", 16, "--epochs", "1,0", "--output", tmp_path / "large",
+    )  # fmt: skip
+    assert result.status == 0, result.errors
+    assert "batch_size: 32\n" in (tmp_path / "large/recipe.yaml").read_text()
