@@ -59,6 +59,7 @@ let package = Package(
     .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(
       name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // C
@@ -79,7 +80,7 @@ let package = Package(
     library("GraftVision", ["GraftTensor", "CGraftShims"]),
     library("GraftData", ["GraftVision", "CArchive", "CZip"]),
     library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
-    library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims"]),
+    library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims", "CZlib"]),
     library(
       "GraftModels", path: "models",
       exclude: [
@@ -113,11 +114,8 @@ let package = Package(
     tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
     library("DataFixtures", path: "Tests/DataFixtures", []),
     tests("GraftDataTests", ["GraftData", "DataFixtures"]),
-    tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "hdf5-reader-for-tests"]),
+    tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "DataFixtures"]),
     tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
-    .executableTarget(
-      name: "hdf5-reader-for-tests", dependencies: ["GraftKeras"],
-      path: "Tests/HDF5ReaderForTests", swiftSettings: swiftSettings),
     tests(
       "GraftTrainingTests", exclude: ["Fixtures"],
       ["GraftTraining", "GraftRuntime", "GraftData", "CAllocationCounter"]),

@@ -1,15 +1,12 @@
 import ArgumentParser
 import Foundation
 import Graft
-import GraftKeras
 import GraftTensor
 
 /// Runs a command the way both executables do: errors on standard error, exit codes after sysexits.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type) -> Never {
     Output.prepare()
-    // A reader of HDF5 structure is this same program, started again with narrow limits.
-    HDF5ReaderProcess.runIfRequested()
     exit(status(of: root, ProgramArguments.words))
   }
 

@@ -9,14 +9,6 @@ enum Fixtures {
 
   static func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-  /// Reading here, and in a child process by the executable that is built beside the tests.
-  static let isolations: [KerasWeights.Isolation] = [.none, .executable(reader)]
-
-  static let reader = URL(
-    fileURLWithPath: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
-      ?? ""
-  ).deletingLastPathComponent().appendingPathComponent("hdf5-reader-for-tests").path
-
   static let shapes: [Shape] = [[3, 3, 3, 2], [2], [8, 4], [4]]
 
   /// What the n-th weight of all of them holds.

@@ -23,7 +23,7 @@ import Testing
     try #require(process.terminationStatus == 0)
 
     let name = "\(folder.path)/vgg16_weights_tf_dim_ordering_tf_kernels"
-    let weights = try KerasWeights.read("\(name).h5", isolation: .none)
+    let weights = try KerasWeights.read("\(name).h5")
     let labels = try ModelManifest.labels(named: "imagenet")
     let graph = try VGG16.graph(weights: weights.tensorsByLayer, labels: labels)
     // The dense kernels, nine tenths of all, stay in the mapped file.
@@ -33,7 +33,7 @@ import Testing
       #expect(kernel?.value.storage === file)
     }
 
-    let withoutTop = try KerasWeights.read("\(name)_notop.h5", isolation: .none).tensorsByLayer
+    let withoutTop = try KerasWeights.read("\(name)_notop.h5").tensorsByLayer
     #expect(try VGG16.graph(weights: withoutTop, includeTop: false).outputs.count == 1)
     let error = #expect(throws: GraftError.self) { try VGG16.graph(weights: withoutTop) }
     #expect(try #require(error).description.contains("'fc1' is missing"))

@@ -1,10 +1,5 @@
 import GraftGraph
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftTensor
 
 /// The weights of a Keras model, layer by layer, read from an HDF5 file.
 ///
@@ -48,113 +43,17 @@ package struct KerasWeights: Sendable {
   /// The file that they were read from.
   package let source: Graph.SourceFile?
 
-  /// Who calls libhdf5.
-  package enum Isolation: Sendable {
-    /// This process. A damaged file may crash libhdf5, or make it take much memory.
-    case none
-    /// A child process with limits on memory and time: this executable again, which must call
-    /// ``HDF5ReaderProcess/runIfRequested()`` first of all.
-    case childProcess
-    /// As ``childProcess``, but another executable that does so.
-    case executable(String)
-  }
-
-  /// Reads the weights of the file at `path`; in a child process where the executable is prepared
-  /// for that.
+  /// Reads the weights of the file at `path`.
   ///
   /// - Throws: `GraftError` naming the file, and the object where one is wrong.
   package static func read(_ path: String) throws -> KerasWeights {
-    try read(path, isolation: HDF5ReaderProcess.isAvailable ? .childProcess : .none)
-  }
-
-  /// As ``read(_:)``, saying who calls libhdf5.
-  package static func read(_ path: String, isolation: Isolation) throws -> KerasWeights {
-    // A pipe in the place of a file must not make opening it wait.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw GraftError(
-        .noInput, "cannot open: \(String(cString: strerror(errno)))", places: [path])
-    }
-    defer { close(descriptor) }
-    let file = try Storage.mappedFile(descriptor: descriptor, path: path)
+    let contents = try Storage.mappedFile(path: path)
     return try withPlace(path) {
-      let bytes = UnsafeRawBufferPointer(start: file.baseAddress, count: file.byteCount)
-      guard HDF5File.hasSignature(bytes) else { throw GraftError.badData("is no HDF5 file") }
-      let (listing, decoded) =
-        switch isolation {
-        case .none: try readHere(descriptor: descriptor, fileByteCount: file.byteCount)
-        case .childProcess:
-          try HDF5ReaderProcess.read(
-            descriptor: descriptor, fileByteCount: file.byteCount, executable: "/proc/self/exe")
-        case .executable(let executable):
-          try HDF5ReaderProcess.read(
-            descriptor: descriptor, fileByteCount: file.byteCount, executable: executable)
-        }
-      return try KerasWeights(listing, file: file, decoded: decoded, path: path)
+      let reader = try WeightsReader(HDF5File(contents: contents))
+      return KerasWeights(
+        layers: reader.layers, hasStoredNames: reader.hasStoredNames,
+        source: contents.file.map { Graph.SourceFile(path: path, identity: $0) })
     }
-  }
-
-  private static func readHere(
-    descriptor: Int32, fileByteCount: Int
-  ) throws -> (WeightsListing, Storage) {
-    var decoded = try Storage.heap(byteCount: 0)
-    // The file that is mapped, even if `path` has become another one.
-    let listing = try WeightsReader.read(
-      path: "/proc/self/fd/\(descriptor)", fileByteCount: fileByteCount
-    ) { byteCount in
-      decoded = try Storage.heap(byteCount: byteCount)
-      return decoded.baseAddress
-    }
-    return (listing, decoded)
-  }
-
-  /// Makes tensors of a listing; all of it is checked against the memory that is there.
-  private init(
-    _ listing: WeightsListing, file: Storage, decoded: Storage, path: String
-  ) throws {
-    hasStoredNames = listing.hasStoredNames
-    source = file.file.map { Graph.SourceFile(path: path, identity: $0) }
-    layers = try listing.layers.map { layer in
-      let weights = try layer.weights.map { weight in
-        try withPlace("weight '\(weight.name)'") {
-          guard let elementType = ElementType(rawValue: weight.elementType) else {
-            throw GraftError(.software, "unknown element type \(weight.elementType)")
-          }
-          return Weight(
-            name: weight.name,
-            tensor: try KerasWeights.tensor(
-              elementType, weight.shape, weight.place, file: file, decoded: decoded))
-        }
-      }
-      return Layer(name: layer.name, path: layer.path, weights: weights)
-    }
-  }
-
-  private static func tensor(
-    _ elementType: ElementType, _ shape: Shape, _ place: WeightsListing.Place, file: Storage,
-    decoded: Storage
-  ) throws -> Tensor {
-    switch place {
-    case .decoded(let offset):
-      return try Tensor(
-        elementType: elementType, shape: shape, storage: decoded, byteOffset: offset)
-    case .file(let offset, let isBigEndian):
-      let tensor = try Tensor(
-        elementType: elementType, shape: shape, storage: file, byteOffset: offset)
-      return isBigEndian ? try swapped(tensor) : tensor
-    }
-  }
-
-  /// A copy with the bytes of each element turned around.
-  private static func swapped(_ tensor: Tensor) throws -> Tensor {
-    let copy = try tensor.copied()
-    let width = tensor.elementType.byteWidth
-    copy.withUnsafeMutableBytes { bytes in
-      for start in stride(from: 0, to: bytes.count, by: width) {
-        bytes[start..<start + width].reverse()
-      }
-    }
-    return copy
   }
 }
 

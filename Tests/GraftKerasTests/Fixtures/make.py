@@ -135,6 +135,31 @@ with create("strings.h5") as file:
 with create("no-weights.h5") as file:
     file["something"] = np.zeros(3)
 
+# Small ones of everything that the two generations of HDF5's structures have.
+for version in ("earliest", "latest"):
+    with h5py.File(os.path.join(HERE, f"forms-{version}.h5"), "w", libver=version) as file:
+        file.attrs["layer_names"] = ["a", "b"]
+        for name, options in {
+            "a": {}, "gzip": {"compression": "gzip", "shuffle": True},
+            "fletcher": {"fletcher32": True},
+            "growing": {"chunks": (2, 2), "maxshape": (None, 6)},
+            "both": {"chunks": (3, 2), "maxshape": (None, None), "compression": "gzip"},
+            "fixed": {"chunks": (1, 2)}, "single": {"chunks": (4, 6), "compression": "gzip"},
+        }.items():  # fmt: skip
+            group = file.create_group(name)
+            group.attrs["weight_names"] = [f"{name}/kernel:0"]
+            data = np.arange(24, dtype="<f4").reshape(4, 6)
+            group.create_dataset(f"{name}/kernel:0", data=data, **options)
+        many = file.create_group("b")
+        for index in range(30):
+            many[f"member {index}"] = np.int8(index)
+            many.attrs[f"attribute {index}"] = "text" if index % 2 else index
+        many["soft"] = h5py.SoftLink("/a")
+        file["flags"] = np.array([True, False])
+        file["texts"] = np.array(["a", "bc"], h5py.string_dtype())
+        file["type"] = np.dtype("<f8")
+        file.create_dataset("typed", data=[1.0], dtype=file["type"], fillvalue=2.0)
+
 keras.utils.set_random_seed(7)
 tiny = model()
 tiny.save_weights(os.path.join(HERE, "keras3.weights.h5"))

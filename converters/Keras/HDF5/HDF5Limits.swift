@@ -4,15 +4,18 @@ struct HDF5Limits: Sendable {
   var objectCount = 100_000
   /// Groups within groups.
   var depth = 64
-  /// Bytes of all strings of one attribute.
-  var attributeByteCount: Int
-  /// Bytes of all elements that must be decoded or converted: what is compressed may grow, but not
-  /// without bounds.
+  /// Soft links that lead to soft links.
+  var softLinkCount = 16
+  /// Bytes of structure. A sound file is read once or twice; one that refers to the same bytes
+  /// again and again must not take long.
+  var structureByteCount: Int
+  /// Bytes of all elements that must be decoded or converted, and of strings: what is compressed
+  /// may grow, but not without bounds.
   var decodedByteCount: Int
 
   init(fileByteCount: Int) {
-    let slack = 16 << 20
-    attributeByteCount = fileByteCount + 4096
-    decodedByteCount = 16 * min(fileByteCount, 1 << 44) + slack
+    let byteCount = min(fileByteCount, 1 << 44)
+    structureByteCount = 8 * byteCount + 64 << 20
+    decodedByteCount = 16 * byteCount + 16 << 20
   }
 }

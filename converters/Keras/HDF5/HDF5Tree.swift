@@ -10,7 +10,9 @@ struct HDF5Tree {
     /// Names of data sets.
     var datasets: [String] = []
 
-    func group(_ name: String) -> Group? { groups.first { $0.name == name } }
+    func group(_ name: String) -> Group? {
+      groups.first { $0.name.utf8.elementsEqual(name.utf8) }
+    }
   }
 
   let root: Group
@@ -19,8 +21,8 @@ struct HDF5Tree {
   ///
   /// - Throws: `GraftError` if a link leads out of the file, or if there are too many or too deep
   ///   groups.
-  init(of file: borrowing HDF5File, limits: HDF5Limits) throws {
-    var walk = Walk(limits: limits)
+  init(of file: HDF5File) throws {
+    var walk = Walk(limits: file.limits)
     root = try walk.group(file.root(), name: "", path: "", depth: 0)
   }
 
@@ -28,7 +30,7 @@ struct HDF5Tree {
     let limits: HDF5Limits
     var objectCount = 0
     /// Groups on the way or done; a second link to one of them is not followed, so that cycles end.
-    var visited: Set<UInt64> = []
+    var visited: Set<Int> = []
 
     mutating func group(
       _ object: HDF5Object, name: String, path: String, depth: Int
@@ -38,21 +40,19 @@ struct HDF5Tree {
       }
       var group = Group(name: name, path: path)
       guard visited.insert(object.address).inserted else { return group }
-      let links = try withPlace(place(path)) {
-        try object.links(limit: limits.objectCount - objectCount)
-      }
+      let links = try withPlace(place(path)) { try object.links() }
       objectCount += links.count
+      guard objectCount <= limits.objectCount else {
+        throw GraftError.badData("has too many objects")
+      }
       for link in links {
         let memberPath = "\(path)/\(link.name)"
-        switch link.kind {
-        case .external, .other:
-          throw GraftError.badData(
-            "is a link out of the file", hint: "Weights are read from one file only"
-          ).at(place(memberPath))
+        switch link.target {
+        case .elsewhere: throw HDF5Object.leadsOut.at(place(memberPath))
         case .soft: break
-        case .hard:
-          guard let member = object.member(link.name) else {
-            throw HDF5File.error("cannot be opened").at(place(memberPath))
+        case .hard(let address):
+          let member = try withPlace(place(memberPath)) {
+            try HDF5Object(object.file, address: address)
           }
           switch member.kind {
           case .group:

@@ -1,5 +1,6 @@
 import CGraftShims
 import GraftTensor
+import Synchronization
 
 #if canImport(Glibc)
   import Glibc
@@ -13,11 +14,11 @@ final class HDF5WritableGroup {
 
   fileprivate init(identifier: Int64) { self.identifier = identifier }
 
-  deinit { graft_hdf5_close_object(identifier) }
+  deinit { graft_hdf5_close_group(identifier) }
 
   func addGroup(_ name: String) throws -> HDF5WritableGroup {
     let group = graft_hdf5_create_group(identifier, name)
-    guard group >= 0 else { throw HDF5File.writingError("group '\(name)'") }
+    guard group >= 0 else { throw HDF5Library.error("group '\(name)'") }
     return HDF5WritableGroup(identifier: group)
   }
 
@@ -34,7 +35,7 @@ final class HDF5WritableGroup {
     defer { for copy in copies { free(copy) } }
     let pointers = copies.map { UnsafePointer<CChar>($0) }
     guard graft_hdf5_write_strings(identifier, name, pointers, count) >= 0 else {
-      throw HDF5File.writingError("attribute '\(name)'")
+      throw HDF5Library.error("attribute '\(name)'")
     }
   }
 
@@ -46,34 +47,48 @@ final class HDF5WritableGroup {
     let values = UnsafeRawPointer(tensor.baseAddress).assumingMemoryBound(to: Float.self)
     guard
       graft_hdf5_write_floats(identifier, name, Int32(extents.count), extents, values) >= 0
-    else { throw HDF5File.writingError("data set '\(name)'") }
+    else { throw HDF5Library.error("data set '\(name)'") }
   }
 }
 
-extension HDF5File {
-  /// Writes a file, which appears under its name when it is complete.
+/// libhdf5, which writes files. It reads none.
+enum HDF5Library {
+  private static let library = Mutex<Void>(())
+
+  /// Writes a file, which appears under its name when it is complete. Nobody else calls libhdf5
+  /// meanwhile.
   ///
   /// - Throws: `GraftError` if it cannot be written, and whatever `body` throws.
   static func write(path: String, _ body: (HDF5WritableGroup) throws -> Void) throws {
     let file = try AtomicFile(path: path)
     try withPlace(path) {
       try file.fill { temporaryPath in
-        try withLibrary {
+        try library.withLock { _ throws in
+          guard graft_hdf5_prepare() >= 0 else {
+            throw GraftError(.unavailable, "libhdf5 cannot be set up\(reason())")
+          }
           let identifier = graft_hdf5_create_file(temporaryPath)
-          guard identifier >= 0 else { throw writingError("the file") }
+          guard identifier >= 0 else { throw error("the file") }
           defer { graft_hdf5_close_file(identifier) }
-          var address: UInt64 = 0
-          let root = graft_hdf5_open_root(identifier, &address)
-          guard root >= 0 else { throw writingError("the root group") }
+          let root = graft_hdf5_open_root(identifier)
+          guard root >= 0 else { throw error("the root group") }
           try body(HDF5WritableGroup(identifier: root))
-          guard graft_hdf5_finish_file(identifier) >= 0 else { throw writingError("the file") }
+          guard graft_hdf5_finish_file(identifier) >= 0 else { throw error("the file") }
         }
       }
     }
     try file.commit()
   }
 
-  fileprivate static func writingError(_ what: String) -> GraftError {
-    GraftError(.inputOutput, error("\(what) cannot be written").message)
+  /// What cannot be written, with what libhdf5 says about its last failure on this thread.
+  fileprivate static func error(_ what: String) -> GraftError {
+    GraftError(.inputOutput, "\(what) cannot be written\(reason())")
+  }
+
+  private static func reason() -> String {
+    var text = [CChar](repeating: 0, count: 256)
+    graft_hdf5_take_error(&text, text.count)
+    let bytes = text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    return bytes.isEmpty ? "" : " (\(String(decoding: bytes, as: UTF8.self)))"
   }
 }

@@ -1,0 +1,45 @@
+import GraftTensor
+
+/// The extents of a data set or an attribute.
+///
+/// Source: HDF5 File Format Specification 3.0, IV.A.2.b
+struct HDF5Dataspace {
+  static let maximumRank = 32
+
+  /// `nil` for the space that holds nothing at all, not even a scalar.
+  let shape: Shape?
+  /// What the extents may grow to, `nil` where that has no limit.
+  let maximumExtents: [Int?]
+
+  init(_ message: HDF5Reader) throws {
+    var reader = message
+    let version = try reader.byte()
+    guard version == 1 || version == 2 else {
+      throw GraftError.unknownHDF5(version: version, of: "a dataspace")
+    }
+    let rank = try reader.byte()
+    let flags = try reader.byte()
+    let type = version == 1 ? (rank == 0 ? 0 : 1) : try reader.byte()
+    if version == 1 { try reader.skip(5) }
+    guard rank <= HDF5Dataspace.maximumRank, type <= 2, type == 1 || rank == 0 else {
+      throw GraftError.damagedHDF5("a dataspace of kind \(type) and rank \(rank)")
+    }
+    guard type != 2 else {
+      shape = nil
+      maximumExtents = []
+      return
+    }
+    let shape = try (0..<rank).map { _ in try reader.length() }
+    self.shape = shape
+    let unlimited: UInt64 =
+      reader.widths.length == 8 ? .max : 1 << UInt64(8 * reader.widths.length) - 1
+    maximumExtents =
+      flags & 1 == 0
+      ? shape
+      : try (0..<rank).map { _ in
+        let extent = try reader.unsigned(width: reader.widths.length)
+        // Other extents beyond `Int` are never reached either.
+        return extent == unlimited ? nil : Int(clamping: extent)
+      }
+  }
+}

@@ -1,0 +1,86 @@
+import GraftTensor
+
+/// Where a file's root lies, and how wide its numbers are.
+///
+/// Source: HDF5 File Format Specification 3.0, II.A
+struct HDF5Superblock {
+  static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+
+  var widths = HDF5Widths()
+  /// Where the superblock begins, from which addresses are counted: behind a user block.
+  let baseAddress: Int
+  /// Address of the root group's object header.
+  let rootAddress: Int
+
+  /// Where the signature is among 0, 512, 1024 and so on; `nil` if the bytes are no HDF5 file.
+  static func find(in bytes: UnsafeRawBufferPointer) -> Int? {
+    var offset = 0
+    while offset <= bytes.count - signature.count {
+      if bytes[offset..<offset + signature.count].elementsEqual(signature) { return offset }
+      offset = offset == 0 ? 512 : offset * 2
+    }
+    return nil
+  }
+
+  /// Reads the superblock at `base`, counted from the beginning of the file's `range`.
+  ///
+  /// - Throws: `GraftError` if it is damaged, of an unknown version, or if the file is cut off.
+  init(_ storage: Storage, _ range: Range<Int>, base: Int) throws {
+    let start = range.lowerBound + base
+    baseAddress = base
+    var reader = HDF5Reader(storage, start..<range.upperBound, widths: widths)
+    try reader.skip(HDF5Superblock.signature.count)
+    let version = try reader.byte()
+    guard (0...3).contains(version) else {
+      throw GraftError.unknownHDF5(version: version, of: "a superblock")
+    }
+    if version < 2 { try reader.skip(4) }
+    widths.address = try HDF5Superblock.width(&reader)
+    widths.length = try HDF5Superblock.width(&reader)
+    var rest = HDF5Reader(storage, reader.position..<reader.end, widths: widths)
+    let storedBase: Int?
+    let endOfFile: Int?
+    let root: Int?
+    if version < 2 {
+      try rest.skip(version == 0 ? 9 : 13)
+      storedBase = try rest.address()
+      _ = try rest.address()
+      endOfFile = try rest.address()
+      _ = try rest.address()
+      _ = try rest.length()
+      root = try rest.address()
+    } else {
+      let flags = try rest.byte()
+      storedBase = try rest.address()
+      _ = try rest.address()
+      endOfFile = try rest.address()
+      root = try rest.address()
+      try rest.expectChecksum(from: start)
+      guard version == 2 || flags & 0b101 == 0 else {
+        throw GraftError.badData(
+          "is still being written, or its writer was stopped",
+          hint: "Close it first; `h5clear -s FILE` takes the mark away")
+      }
+    }
+    guard let storedBase, let endOfFile, let root else {
+      throw GraftError.damagedHDF5("the superblock has no root group")
+    }
+    rootAddress = root
+    // A file may be moved behind a user block of another size.
+    let byteCount = endOfFile.subtractingReportingOverflow(storedBase)
+    guard !byteCount.overflow, byteCount.partialValue <= range.count - base else {
+      throw GraftError.badData(
+        "is cut off: \(byteCount.partialValue) bytes of HDF5 do not fit into "
+          + "\(range.count - base)",
+        hint: "Get the file again")
+    }
+  }
+
+  private static func width(_ reader: inout HDF5Reader) throws -> Int {
+    let width = try reader.byte()
+    guard [2, 4, 8].contains(width) else {
+      throw GraftError.damagedHDF5("numbers of \(width) bytes")
+    }
+    return width
+  }
+}
