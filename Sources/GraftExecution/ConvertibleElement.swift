@@ -51,7 +51,6 @@ extension ConvertibleElement where Self: BinaryFloatingPoint {
 
 extension Float: ConvertibleElement {}
 extension Double: ConvertibleElement {}
-extension Float16: ConvertibleElement {}
 extension Int8: ConvertibleElement {}
 extension UInt8: ConvertibleElement {}
 extension Int16: ConvertibleElement {}
@@ -60,6 +59,46 @@ extension Int32: ConvertibleElement {}
 extension UInt32: ConvertibleElement {}
 extension Int64: ConvertibleElement {}
 extension UInt64: ConvertibleElement {}
+
+/// By arithmetic on bits, which is right whether or not this thread flushes subnormal numbers: the conversions of
+/// Swift's library go through subnormal floats.
+extension Float16: ConvertibleElement {
+  static var kind: ConversionKind { .real }
+
+  var real: Double {
+    let magnitude = UInt64(bitPattern & 0x7fff)
+    let sign = UInt64(bitPattern >> 15) << 63
+    let bits =
+      switch magnitude {
+      case ..<0x400: (Double(magnitude) * 0x1p-24).bitPattern
+      case 0x7c00...: magnitude << 42 | 0x7ff0 << 48
+      default: magnitude << 42 + 0x3f0 << 52
+      }
+    return Double(bitPattern: bits | sign)
+  }
+
+  init(real: Double) {
+    let magnitude = real.bitPattern & ~(1 << 63)
+    let sign = UInt16(real.bitPattern >> 63) << 15
+    let bits: UInt16
+    if magnitude > Double.infinity.bitPattern {
+      bits = 0x7e00 | UInt16(magnitude >> 42 & 0x3ff)
+    } else if magnitude >= Double(65520).bitPattern {
+      bits = 0x7c00
+    } else if magnitude < Double(0x1p-14).bitPattern {
+      // In the sum the last bit weighs 2^-24, as in a subnormal half.
+      bits = UInt16((real.magnitude + 0x1p28).bitPattern - Double(0x1p28).bitPattern)
+    } else {
+      let rounded = magnitude + 0x1ff_ffff_ffff + (magnitude >> 42 & 1)
+      bits = UInt16(rounded >> 42 - 0x3f0 << 10)
+    }
+    self.init(bitPattern: sign | bits)
+  }
+
+  var integer: Int64 { Int64(real: real) }
+  init(integer: Int64) { self.init(real: Double(integer)) }
+  init(unsigned: UInt64) { self.init(real: Double(unsigned)) }
+}
 
 extension BFloat16: ConvertibleElement {
   static var kind: ConversionKind { .real }

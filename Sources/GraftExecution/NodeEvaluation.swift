@@ -12,6 +12,8 @@ package func evaluate(
   treatInputsAsConstant: Bool = false, threads: Int = 1, pool: ThreadPool = .shared,
   memoryLimit: Int = .max
 ) throws -> [RuntimeValue?] {
+  let state = graft_cpu_set_arithmetic(0)
+  defer { graft_cpu_restore_state(state) }
   // Values that are no tensors are typed by the operators that take them.
   var tensors: [Tensor?] = []
   for input in inputs {
@@ -48,7 +50,7 @@ package func evaluate(
     },
     instructionSet: instructionSet, precision: precision,
     bfloat16Instructions: bfloat16Instructions, packedConstants: packedConstants)
-  let kernel = try operation.prepare(context)
+  let kernel = try operation.makeKernel(context)
 
   switch kernel.form {
   case .dynamic(let body):
@@ -70,15 +72,14 @@ package func evaluate(
     let workerScratch = try Storage.heap(byteCount: workersByteCount)
     let inputPointers = tensors.map { $0?.baseAddress }
     let outputPointers = outputs.map { $0?.baseAddress }
-    let state = graft_cpu_flush_denormals()
-    defer { graft_cpu_restore_state(state) }
     try inputPointers.withUnsafeBufferPointer { inputPointers in
       try outputPointers.withUnsafeBufferPointer { outputPointers in
         let arguments = KernelArguments(
           inputs: inputPointers, outputs: outputPointers,
           scratch: scratch.baseAddress, workerScratchBase: workerScratch.baseAddress,
           workerScratchStride: stride)
-        try pool.run(phases, arguments, threads: threads)
+        try pool.run(
+          phases, arguments, threads: threads, flushesSubnormals: kernel.flushesSubnormals)
       }
     }
     withExtendedLifetime((tensors, scratch, workerScratch)) {}

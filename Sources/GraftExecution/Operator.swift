@@ -38,6 +38,10 @@ package protocol Operator: Sendable {
   /// other operators are aligned to their element's width.
   static var acceptsUnalignedInputs: Bool { get }
 
+  /// Whether the kernel may take subnormal numbers for zero, which some processors compute with slowly: products,
+  /// with what is fused into them, and training steps. All other operators give what IEEE 754 says.
+  static var flushesSubnormals: Bool { get }
+
   /// Small cases that drive the shape, kernel and gradient tests.
   static var examples: [OperatorExample] { get }
 }
@@ -53,6 +57,14 @@ extension Operator {
 
   package var isDeterministic: Bool { true }
   package static var acceptsUnalignedInputs: Bool { false }
+  package static var flushesSubnormals: Bool { false }
+
+  /// What ``prepare(_:)`` makes, with the arithmetic that the operator says.
+  package func makeKernel(_ context: PrepareContext) throws -> PreparedKernel {
+    var kernel = try prepare(context)
+    kernel.flushesSubnormals = Self.flushesSubnormals
+    return kernel
+  }
 }
 
 /// Inputs, attributes and the outputs that must come of them.

@@ -34,6 +34,8 @@ package struct PreparedKernel: Sendable {
   /// For outputs, the input of the same shape that they are the new value of: where that is a parameter which nobody
   /// reads later, the output is written over it. Each element is read before the one at the same place is written.
   package private(set) var overwrittenInputs: [Int: Int] = [:]
+  /// Whether its tasks run with subnormal numbers taken for zero: ``Operator/flushesSubnormals``.
+  package internal(set) var flushesSubnormals = false
   /// Which way of computing this is, where there are several.
   package var choice: KernelChoice?
 

@@ -47,12 +47,19 @@ package final class ThreadPool: Sendable {
 
   /// Runs all phases of a kernel, on at most `threads` threads.
   ///
+  /// Tasks compute alike on all threads: to nearest, and subnormal numbers are as IEEE 754 has them unless the kernel
+  /// flushes them. The caller gets its floating-point state back.
   /// - Throws: what the failing task with the lowest number threw.
   package func run(
-    _ phases: [PreparedKernel.Phase], _ arguments: KernelArguments, threads: Int
+    _ phases: [PreparedKernel.Phase], _ arguments: KernelArguments, threads: Int,
+    flushesSubnormals: Bool = false
   ) throws {
     state.enter()
-    defer { state.leave() }
+    let arithmetic = graft_cpu_set_arithmetic(flushesSubnormals ? 1 : 0)
+    defer {
+      graft_cpu_restore_state(arithmetic)
+      state.leave()
+    }
     for phase in phases {
       let participants = min(threads, threadCount, phase.taskCount)
       if participants <= 1 || !state.tryAcquire() {
@@ -61,7 +68,9 @@ package final class ThreadPool: Sendable {
       }
       defer { state.release() }
       startWorkers(participants - 1)
-      try state.run(phase, arguments, participants: participants)
+      let job = PoolState.Job(
+        phase: phase, arguments: arguments, flushesSubnormals: flushesSubnormals)
+      try state.run(job, participants: participants)
     }
   }
 
@@ -84,6 +93,7 @@ private final class PoolState: Sendable {
   struct Job {
     let phase: PreparedKernel.Phase
     let arguments: KernelArguments
+    let flushesSubnormals: Bool
   }
 
   private let isBusy = Atomic(false)
@@ -119,10 +129,8 @@ private final class PoolState: Sendable {
 
   func release() { isBusy.store(false, ordering: .releasing) }
 
-  func run(
-    _ phase: PreparedKernel.Phase, _ arguments: KernelArguments, participants: Int
-  ) throws {
-    let job = Job(phase: phase, arguments: arguments)
+  func run(_ job: Job, participants: Int) throws {
+    let phase = job.phase
     withUnsafePointer(to: job) { address in
       let generation = (ticket.load(ordering: .relaxed) >> 32) &+ 1
       ticket.store(generation << 32 | PoolState.closed, ordering: .sequentiallyConsistent)
@@ -167,19 +175,18 @@ private final class PoolState: Sendable {
         ).exchanged
       else { continue }
       let job = UnsafePointer<Job>(bitPattern: address)!
-      run(job.pointee.phase, job.pointee.arguments, task: task, worker: worker)
+      run(job.pointee, task: task, worker: worker)
       doneCount.wrappingAdd(1, ordering: .releasing)
       return true
     }
   }
 
-  private func run(
-    _ phase: PreparedKernel.Phase, _ arguments: KernelArguments, task: Int, worker: Int
-  ) {
-    var arguments = arguments
+  private func run(_ job: Job, task: Int, worker: Int) {
+    var arguments = job.arguments
     arguments.worker = worker
+    if worker > 0 { _ = graft_cpu_set_arithmetic(job.flushesSubnormals ? 1 : 0) }
     do {
-      try phase.body(arguments, task)
+      try job.phase.body(arguments, task)
     } catch {
       failure.withLock { failure in
         if failure == nil || failure!.task > task { failure = (task, error) }
@@ -189,10 +196,7 @@ private final class PoolState: Sendable {
   }
 
   func startWorker(_ worker: Int) {
-    Thread.detachNewThread { [self] in
-      _ = graft_cpu_flush_denormals()
-      work(worker)
-    }
+    Thread.detachNewThread { [self] in work(worker) }
   }
 
   private func work(_ worker: Int) {

@@ -112,7 +112,7 @@ final class BoundPlan {
       table[slot] = tensor.baseAddress
     }
     for (slot, position) in outputSlots { table[slot] = outputs[position]?.baseAddress }
-    let state = graft_cpu_flush_denormals()
+    let state = graft_cpu_set_arithmetic(0)
     defer { graft_cpu_restore_state(state) }
     for index in plan.steps.indices {
       let start = profile == nil ? 0 : Profile.now()
@@ -133,11 +133,13 @@ final class BoundPlan {
     _ index: Int, _ inputs: [RuntimeValue], _ outputs: [Tensor?], _ pool: ThreadPool,
     _ threads: Int
   ) throws {
+    let flushesSubnormals = plan.steps[index].kernel.flushesSubnormals
     switch plan.steps[index].kernel.form {
     case .phases(let phases):
       if let slots = heapSlots[index] { try fillHeapSlots(slots) }
       do {
-        try pool.run(phases, arguments[index], threads: threads)
+        try pool.run(
+          phases, arguments[index], threads: threads, flushesSubnormals: flushesSubnormals)
       } catch let error as GraftError {
         throw error.at(plan.steps[index].label)
       }

@@ -76,7 +76,7 @@ extension PlanLayout {
       },
       precision: planner.precision, tuning: planner.tuning,
       packedConstants: planner.packedConstants)
-    let kernel = try item.operation.prepare(context)
+    let kernel = try item.operation.makeKernel(context)
     switch kernel.form {
     case .alias(let position):
       guard let output = node.outputs.first ?? nil, let source = node.inputs[position] else {

@@ -41,6 +41,24 @@ import Testing
     }
   }
 
+  /// Probabilities down to the smallest number that there is.
+  @Test func smallProbabilitiesAreKept() throws {
+    let elements = (0..<221).map { Float($0) * -0.5 }
+    let sum = elements.reduce(0) { $0 + exp(Double($1)) }
+    for (shape, axis) in [([1, 221], 1), ([221, 1], 0)] as [(Shape, Int)] {
+      let input = try Tensor(elements, shape: shape)
+      for set in NodeTesting.instructionSets {
+        let shares = try NodeTesting.run("Softmax", [input], attributes: ["axis": .int(axis)], set)
+          .elements(as: Float.self)
+        for (share, element) in zip(shares, elements) {
+          let expected = exp(Double(element)) / sum
+          let bound = 1e-5 * expected + 1.5 * Double(Float.leastNonzeroMagnitude)
+          #expect(abs(Double(share) - expected) <= bound, "\(element) \(set)")
+        }
+      }
+    }
+  }
+
   @Test(arguments: ["Softmax", "LogSoftmax"])
   func notANumberMakesAllOfItsRowNaN(_ name: String) throws {
     for length in [1, 3, 16, 37, 100] {

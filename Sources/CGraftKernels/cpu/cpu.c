@@ -38,9 +38,11 @@ int32_t graft_cpu_bf16_instructions(void) {
   return (a >> 5) & 1 ? GRAFT_BF16_AVX512 : GRAFT_BF16_NONE;
 }
 
-uint32_t graft_cpu_flush_denormals(void) {
+uint32_t graft_cpu_set_arithmetic(int32_t flushes_subnormals) {
   const uint32_t state = _mm_getcsr();
-  _mm_setcsr(state | 0x8040);  // flush to zero, denormals are zero
+  const uint32_t raised = state & 0x3f, masks = 0x1f80;
+  const uint32_t flushing = flushes_subnormals ? 0x8040 : 0;  // results, operands
+  if (state != (raised | masks | flushing)) _mm_setcsr(raised | masks | flushing);
   return state;
 }
 
@@ -52,7 +54,10 @@ void graft_cpu_pause(void) { _mm_pause(); }
 
 int32_t graft_cpu_instruction_set(void) { return GRAFT_ISA_SCALAR; }
 int32_t graft_cpu_bf16_instructions(void) { return GRAFT_BF16_NONE; }
-uint32_t graft_cpu_flush_denormals(void) { return 0; }
+uint32_t graft_cpu_set_arithmetic(int32_t flushes_subnormals) {
+  (void)flushes_subnormals;
+  return 0;
+}
 void graft_cpu_restore_state(uint32_t state) { (void)state; }
 void graft_cpu_pause(void) {}
 

@@ -23,10 +23,12 @@ int32_t graft_cpu_bf16_instructions(void);
 /// The highest instruction set that processor and operating system offer (CPUID and XGETBV).
 int32_t graft_cpu_instruction_set(void);
 
-/// Makes denormal numbers zero on this thread; returns the state to restore.
-uint32_t graft_cpu_flush_denormals(void);
+/// Sets how this thread computes, whatever it did before: rounding to nearest, no traps, subnormal
+/// numbers as IEEE 754 has them or, with `flushes_subnormals`, all as zero. Returns the state to
+/// restore. Cheap where nothing changes.
+uint32_t graft_cpu_set_arithmetic(int32_t flushes_subnormals);
 
-/// Restores the floating-point state that `graft_cpu_flush_denormals` returned.
+/// Restores the floating-point state that `graft_cpu_set_arithmetic` returned.
 void graft_cpu_restore_state(uint32_t state);
 
 /// A hint that this thread spins.

@@ -6,13 +6,13 @@
 
 #include "softmax_table.h"
 
-/// e to the power of `x`, for `x` up to 88, within 2 ULP; 0 where the result would be denormal, NaN
-/// for NaN.
+/// e to the power of `x`, for `x` up to 0, within 2 ULP; NaN for NaN.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), where q is a polynomial that
 /// interpolates at Chebyshev's nodes.
 GRAFT_VECTOR vector exponential(vector x) {
-  const vector lowest = broadcast(-87.3f);
+  // Below it, the result rounds to 0.
+  const vector lowest = broadcast(-104);
   const vector n = nearest_integer(multiply(larger(lowest, x), broadcast(0x1.715476p+0f)));
   // ln 2 in two parts; n times the first is exact.
   vector r = multiply_add(n, broadcast(-0x1.63p-1f), x);

@@ -66,12 +66,10 @@ GRAFT_VECTOR vector maximum(vector a, vector b) {
 GRAFT_VECTOR vector nearest_integer(vector x) {
   return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-GRAFT_VECTOR vector power_of_two(vector n) {
-  const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
-}
 GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
-  return _mm256_mul_ps(x, power_of_two(n));
+  const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127 + 24));
+  const __m256 power = _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  return _mm256_mul_ps(_mm256_mul_ps(x, power), _mm256_set1_ps(0x1p-24f));
 }
 GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
   return _mm256_andnot_ps(_mm256_cmp_ps(test, bound, _CMP_LT_OQ), x);

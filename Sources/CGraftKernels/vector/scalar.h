@@ -52,17 +52,14 @@ GRAFT_VECTOR vector maximum(vector a, vector b) { return b > a || b != b ? b : a
 
 GRAFT_VECTOR vector nearest_integer(vector x) { return rintf(x); }
 
-/// 2 to the power of an integer in -126...127; anything for NaN.
-GRAFT_VECTOR vector power_of_two(vector n) {
-  const uint32_t bits = (uint32_t)(n == n ? (int32_t)n + 127 : 0) << 23;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-/// x times 2 to the power of an integer in -126...127.
+/// x times 2 to the power of an integer in -150...100, for x below 4.
+/// Anything where `n` is NaN.
 GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
-  return x * power_of_two(n);
+  // The last factor alone may make a subnormal number, so that the result is rounded once.
+  const uint32_t bits = (uint32_t)(n == n ? (int32_t)n + 127 + 24 : 0) << 23;
+  float power;
+  memcpy(&power, &bits, sizeof power);
+  return x * power * 0x1p-24f;
 }
 
 /// `x`, or 0 where `test` lies below `bound`

@@ -7,6 +7,7 @@ struct BlockedBatchNormalizationGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedBatchNormalizationGradient", domain: "graft", since: [1], inputs: 3...3,
     outputs: 1...3)
+  static let flushesSubnormals = true
 
   let epsilon: Double
 

@@ -10,6 +10,7 @@ package struct BlockedConv: Operator {
   package static let schema = OperatorSchema(
     "BlockedConv", domain: "graft", since: [1], inputs: 2...4)
   package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   let activation: FusedActivation

@@ -11,6 +11,7 @@ import CGraftKernels
 struct BlockedConvWeightGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedConvWeightGradient", domain: "graft", since: [1], inputs: 2...2)
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   let weights: Shape

@@ -8,6 +8,7 @@ import CGraftKernels
 struct BlockedDepthwiseConv: Operator {
   static let schema = OperatorSchema(
     "BlockedDepthwiseConv", domain: "graft", since: [1], inputs: 2...4)
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   let activation: FusedActivation

@@ -7,6 +7,7 @@ import CGraftKernels
 struct BlockedDepthwiseInputGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedDepthwiseInputGradient", domain: "graft", since: [1], inputs: 3...3)
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
 

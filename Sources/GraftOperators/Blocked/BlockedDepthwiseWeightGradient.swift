@@ -9,6 +9,7 @@ import CGraftKernels
 struct BlockedDepthwiseWeightGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedDepthwiseWeightGradient", domain: "graft", since: [1], inputs: 2...2)
+  static let flushesSubnormals = true
 
   private static let wantedTaskCount = 16
 

@@ -5,6 +5,7 @@
 struct Conv: Operator {
   static let schema = OperatorSchema("Conv", since: [1, 11, 22], sameSince: 1, inputs: 2...3)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   private let original: [String: Attribute]

@@ -7,6 +7,7 @@ struct ConvTranspose: Operator {
   static let schema = OperatorSchema(
     "ConvTranspose", since: [1, 11, 22], sameSince: 1, inputs: 2...3)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   private let outputPadding: [Int]?

@@ -7,6 +7,7 @@ struct ConvolutionInputGradient: Operator {
   static let schema = OperatorSchema(
     "ConvolutionInputGradient", domain: "graft", since: [1], inputs: 3...3)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
 

@@ -13,6 +13,7 @@ struct ConvolutionWeightGradient: Operator {
   static let schema = OperatorSchema(
     "ConvolutionWeightGradient", domain: "graft", since: [1], inputs: 3...3)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
 

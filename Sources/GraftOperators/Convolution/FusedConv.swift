@@ -8,6 +8,7 @@
 struct FusedConv: Operator {
   static let schema = OperatorSchema("FusedConv", domain: "graft", since: [1], inputs: 2...4)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   let activation: FusedActivation

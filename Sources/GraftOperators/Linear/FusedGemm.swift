@@ -5,6 +5,7 @@
 struct FusedGemm: Operator {
   static let schema = OperatorSchema("FusedGemm", domain: "graft", since: [1], inputs: 2...3)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: GemmAttributes
   let activation: FusedActivation

@@ -5,6 +5,7 @@ struct Gemm: Operator {
   static let schema = OperatorSchema(
     "Gemm", since: [1, 6, 7, 9, 11, 13], sameSince: 11, inputs: 2...3)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   let attributes: GemmAttributes
 

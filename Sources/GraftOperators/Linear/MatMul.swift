@@ -5,6 +5,7 @@
 struct MatMul: Operator {
   static let schema = OperatorSchema("MatMul", since: [1, 9, 13], sameSince: 1, inputs: 2...2)
   static let acceptsUnalignedInputs = true
+  static let flushesSubnormals = true
 
   init(_ attributes: AttributeReader) throws {}
 

@@ -8,6 +8,7 @@
 struct BatchNormalizationGradient: RealOperator {
   static let schema = OperatorSchema(
     "BatchNormalizationGradient", domain: "graft", since: [1], inputs: 3...3, outputs: 1...3)
+  static let flushesSubnormals = true
 
   let epsilon: Double
 

@@ -7,6 +7,7 @@
 struct Einsum: Operator {
   static let schema = OperatorSchema(
     "Einsum", since: [12, 28], sameSince: 12, inputs: 1...OperatorSchema.unlimited)
+  static let flushesSubnormals = true
 
   let equation: EinsumEquation
 

@@ -12,6 +12,7 @@ import CGraftKernels
 struct AdaGradUpdate: Operator {
   static let schema = OperatorSchema(
     "AdaGradUpdate", domain: "graft", since: [1], inputs: 4...4, outputs: 1...2)
+  static let flushesSubnormals = true
 
   private let epsilon: Double
   private let weightDecay: Double

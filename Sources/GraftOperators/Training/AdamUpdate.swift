@@ -16,6 +16,7 @@ import Foundation
 struct AdamUpdate: Operator {
   static let schema = OperatorSchema(
     "AdamUpdate", domain: "graft", since: [1], inputs: 6...6, outputs: 1...3)
+  static let flushesSubnormals = true
 
   private let settings: Settings
 

@@ -19,6 +19,7 @@ import CGraftKernels
 struct RMSpropUpdate: Operator {
   static let schema = OperatorSchema(
     "RMSpropUpdate", domain: "graft", since: [1], inputs: 4...6, outputs: 1...4)
+  static let flushesSubnormals = true
 
   private let rho: Double
   private let momentum: Double

@@ -15,6 +15,7 @@ import CGraftKernels
 struct SGDMomentumUpdate: Operator {
   static let schema = OperatorSchema(
     "SGDMomentumUpdate", domain: "graft", since: [1], inputs: 4...4, outputs: 1...2)
+  static let flushesSubnormals = true
 
   private let momentum: Double
   private let weightDecay: Double
