@@ -42,6 +42,7 @@ package enum OperatorCatalog {
     ReluGradient.self,
     ClipGradient.self,
     Round.self,
+    RoundToType.self,
     Selu.self,
     Shrink.self,
     Sigmoid.self,

@@ -68,6 +68,20 @@ extension BlockedLayoutRewriter {
 
   private static let activated: Set = ["BlockedAffine", "BlockedBatchNormalization"]
 
+  /// Lets the normalization in front of a rounding do that, if nothing else reads its result.
+  mutating func fuseRounding(_ node: Node) throws -> Node? {
+    guard let input = node.inputs[0], let output = node.outputs[0],
+      let form = unsharedForm(of: input),
+      let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
+      nodes[index].operatorType == "BlockedAffine", nodes[index].attributes["rounded_to"] == nil
+    else { return nil }
+    var fused = nodes.remove(at: index)
+    blocked[input] = nil
+    fused.attributes["rounded_to"] = node.attributes["to"]
+    fused.outputs[0] = makeBlocked(of: output, channels: form.channels)
+    return fused
+  }
+
   /// Lets the normalization in front of a Relu apply it, if nothing else reads its result.
   mutating func fuseActivation(_ node: Node) -> Node? {
     guard node.operatorType == "Relu", let input = node.inputs[0], let output = node.outputs[0],

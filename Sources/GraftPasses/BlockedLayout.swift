@@ -116,6 +116,8 @@ struct BlockedLayoutRewriter {
       return try convertPool(node)
     case ("", "BatchNormalization"): return try convertNormalization(node)
     case ("", "LRN"): return convertLRN(node)
+    case ("graft", HalfPrecisionWidening.roundingType):
+      return try fuseRounding(node) ?? follow(node, as: node.operatorType)
     case ("graft", "Recomputed"): return follow(node, as: "Recomputed")
     case ("", "Concat"): return try convertConcat(node)
     case ("", "Split"): return try convertSplit(node)

@@ -50,7 +50,8 @@ private struct Link {
 
   /// `nil` if a chain cannot hold the node.
   init?(_ node: Node, in graph: Graph) throws {
-    guard node.domain.isEmpty, node.outputs.count == 1, let output = node.outputs[0],
+    guard node.domain.isEmpty || node.operatorType == HalfPrecisionWidening.roundingType,
+      node.outputs.count == 1, let output = node.outputs[0],
       graph.elementType(output) == .float
     else { return nil }
     let inputs = node.inputs.compactMap { $0 }

@@ -18,6 +18,7 @@ package enum Lowering {
 
   /// Run once at the end, as what they make hides nodes from the others.
   private static let finishingPasses: [any GraphPass.Type] = [
+    HalfPrecisionWidening.self,
     BlockedLayout.self,
     ElementwiseChainFusion.self,
   ]

@@ -8,7 +8,7 @@ static TARGET void scale_positions(
     ptrdiff_t count, float *y) {
   const block scales = load_block(scale), shifts = load_block(shift);
   const block lowest = (float)activation->alpha, highest = (float)activation->beta;
-  if (activation->kind == GRAFT_ACTIVATION_CLAMP) {
+  if (only_clamps_blocked(activation)) {
     for (ptrdiff_t i = 0; i < count * GRAFT_BLOCK; i += GRAFT_BLOCK)
       store_block(y + i, clamp_block(load_block(x + i) * scales + shifts, lowest, highest));
     return;

@@ -6,6 +6,7 @@
 // Functions that take vectors are inlined: there is no call whose convention could change.
 #pragma clang diagnostic ignored "-Wpsabi"
 
+#define GRAFT_HAS_F16C
 #define TARGET \
   __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define MAXIMUM_ROWS 14

@@ -59,12 +59,12 @@ BLOCKED_INLINE void store_sums(
   }
 }
 
-/// Applies activations that do not fit into registers to results that were just stored.
-static TARGET void activate_rows(
+/// Does to results that were just stored what does not fit into registers.
+static TARGET void finish_rows(
     const graft_activation *activation, float *c, ptrdiff_t row_stride, ptrdiff_t rows) {
   if (row_stride == GRAFT_BLOCK) {
-    activate_blocked(activation, c, rows * GRAFT_BLOCK);
+    finish_blocked(activation, c, rows * GRAFT_BLOCK);
     return;
   }
-  for (ptrdiff_t r = 0; r < rows; r++) activate_blocked(activation, c + r * row_stride, GRAFT_BLOCK);
+  for (ptrdiff_t r = 0; r < rows; r++) finish_blocked(activation, c + r * row_stride, GRAFT_BLOCK);
 }

@@ -145,8 +145,8 @@ static TARGET void convolve_depthwise(
     else
       sum_interior(p, &taps, place, interior.past - interior.first, 2, 0);
     sum_border(p, rows, top, row, interior.past, width->output);
-    if (p->activation.kind != GRAFT_ACTIVATION_CLAMP)
-      activate_blocked(
+    if (!only_clamps_blocked(&p->activation))
+      finish_blocked(
           &p->activation, p->output + row * width->output * GRAFT_BLOCK,
           width->output * GRAFT_BLOCK);
   }

@@ -33,8 +33,8 @@ static TARGET void PRODUCT(multiply)(
 #endif
     default: break;
   }
-  if (!tile->finishes || tile->activation->kind == GRAFT_ACTIVATION_CLAMP) return;
+  if (!tile->finishes || only_clamps_blocked(tile->activation)) return;
   for (ptrdiff_t j = 0; j * GRAFT_BLOCK < columns; j++)
-    activate_rows(tile->activation, tile->c + j * tile->c_block_stride, tile->c_row_stride, rows);
+    finish_rows(tile->activation, tile->c + j * tile->c_block_stride, tile->c_row_stride, rows);
 }
 #undef ROWS_CASE

@@ -77,7 +77,8 @@ static TARGET void NAME(transform_output)(
       }
       results[i][j] = x;
     }
-    if (!clamps) activate_blocked(activation, (float *)results[i], EXTENT * GRAFT_BLOCK);
+    if (!only_clamps_blocked(activation))
+      finish_blocked(activation, (float *)results[i], EXTENT * GRAFT_BLOCK);
     if (!pools)
       for (ptrdiff_t j = 0; j < column_count; j++)
         store_block(image + place + (i * width + j) * GRAFT_BLOCK, results[i][j]);

@@ -24,7 +24,7 @@ static TARGET void NAME(weight_gradient)(
                                  graft_align_up((size_t)(2 * LANES * padded + LANES) *
                                                 sizeof(ELEMENT)));
   const graft_activation identity = {
-      GRAFT_ACTIVATION_CLAMP, -__builtin_inf(), __builtin_inf()};
+      GRAFT_ACTIVATION_CLAMP, GRAFT_ROUNDING_NONE, -__builtin_inf(), __builtin_inf()};
 
   for (ptrdiff_t image = 0; image < p->image_count; image++) {
     const NAME(unaligned) *input =

@@ -2,9 +2,10 @@
 
 #define GRAFT_LANES 8
 #define GRAFT_HAS_FMA
+#define GRAFT_HAS_F16C
 #define GRAFT_TABLE graft_unary_avx2
 #include "unary_tables.h"
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #include "unary_template.h"
 #pragma clang attribute pop
 

@@ -46,6 +46,8 @@ GRAFT_UNARY(negate, -x)
 GRAFT_UNARY(reciprocal, 1 / x)
 GRAFT_UNARY(relu, at_least(x, 0))
 GRAFT_UNARY(round, __builtin_elementwise_roundeven(x))
+GRAFT_UNARY(round_to_bfloat16, rounded_to_bfloat16(x))
+GRAFT_UNARY(round_to_float16, rounded_to_float16(x))
 GRAFT_UNARY(selu, beta * select(x < 0, alpha * vector_exp_minus_one(x), x))
 GRAFT_UNARY(shrink, select(x < -alpha, x + beta, select(x > alpha, x - beta, splat(0))))
 GRAFT_UNARY(sigmoid, vector_sigmoid(x))
@@ -77,6 +79,8 @@ const struct graft_unary_table GRAFT_TABLE = {
     .reciprocal = reciprocal_kernel,
     .relu = relu_kernel,
     .round = round_kernel,
+    .round_to_bfloat16 = round_to_bfloat16_kernel,
+    .round_to_float16 = round_to_float16_kernel,
     .selu = selu_kernel,
     .shrink = shrink_kernel,
     .sigmoid = sigmoid_kernel,

@@ -2,12 +2,14 @@
 //
 // Included once in each file that is written for one instruction set. That file defines
 // GRAFT_LANES, defines GRAFT_HAS_FMA if the target has fused multiply-add, and puts the target
-// attribute on all functions. The polynomials are minimax fits; with and without FMA the results
+// attribute on all functions; GRAFT_HAS_F16C says that it converts float16. The polynomials are minimax fits; with and without FMA the results
 // stay within 2 ULP.
 
 #include <float.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "../convert/rounding.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -69,6 +71,22 @@ GRAFT_INLINE vector magnitude(vector x) { return (vector)((integers)x & INT32_MA
 /// `x` with the sign of `sign`; `x` must not be negative.
 GRAFT_INLINE vector with_sign(vector x, vector sign) {
   return (vector)((integers)x | ((integers)sign & INT32_MIN));
+}
+
+/// The nearest float16, ties to even, as a float.
+GRAFT_INLINE vector rounded_to_float16(vector x) {
+#ifdef GRAFT_HAS_F16C
+  typedef _Float16 halves __attribute__((vector_size(GRAFT_LANES * 2)));
+  return __builtin_convertvector(__builtin_convertvector(x, halves), vector);
+#else
+  for (int lane = 0; lane < GRAFT_LANES; lane++) x[lane] = graft_rounded_to_float16(x[lane]);
+  return x;
+#endif
+}
+
+GRAFT_INLINE vector rounded_to_bfloat16(vector x) {
+  for (int lane = 0; lane < GRAFT_LANES; lane++) x[lane] = graft_rounded_to_bfloat16(x[lane]);
+  return x;
 }
 
 /// An exponential's argument, split: x = exponent * ln 2 + rest, |rest| <= ln 2 / 2.

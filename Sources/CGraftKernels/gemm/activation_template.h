@@ -1,8 +1,11 @@
-// Activations for one floating-point type; see gemm_tile_template.h for what must be defined.
+// Activations for one floating-point type; see gemm_tile_template.h for what must be defined. The files for instruction
+// sets that convert float16 define GRAFT_HAS_F16C.
 
 #if IS_FLOATING
 #include <math.h>
 #include <string.h>
+
+#include "../convert/rounding.h"
 
 #if !defined(GRAFT_FAST_EXPONENTIAL)
 #define GRAFT_FAST_EXPONENTIAL
@@ -48,6 +51,28 @@ static inline __attribute__((always_inline)) ELEMENT NAME(clamp)(
   return raised > highest ? highest : raised;
 }
 
+/// Rounds floats as GRAFT_ROUNDING_… says; there is no rounding of doubles.
+static TARGET void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t count) {
+  if (rounding == GRAFT_ROUNDING_NONE || sizeof *results != sizeof(float)) return;
+  float *x = (float *)results;
+  if (rounding == GRAFT_ROUNDING_BFLOAT16) {
+    for (ptrdiff_t i = 0; i < count; i++) x[i] = graft_rounded_to_bfloat16(x[i]);
+    return;
+  }
+  ptrdiff_t i = 0;
+#if defined(GRAFT_HAS_F16C)
+  typedef float floats __attribute__((ext_vector_type(8)));
+  typedef _Float16 halves __attribute__((ext_vector_type(8)));
+  for (; i + 8 <= count; i += 8) {
+    floats values;
+    memcpy(&values, x + i, sizeof values);
+    values = __builtin_convertvector(__builtin_convertvector(values, halves), floats);
+    memcpy(x + i, &values, sizeof values);
+  }
+#endif
+  for (; i < count; i++) x[i] = graft_rounded_to_float16(x[i]);
+}
+
 static TARGET void NAME(activate)(
     const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
   const ELEMENT alpha = (ELEMENT)activation->alpha, beta = (ELEMENT)activation->beta;
@@ -78,6 +103,21 @@ static TARGET void NAME(activate)(
     default:
       break;
   }
+  NAME(round_results)(activation->rounding, x, count);
+}
+
+/// Whether nothing is left to do once results were clamped.
+static inline int NAME(only_clamps)(const graft_activation *activation) {
+  return activation->kind == GRAFT_ACTIVATION_CLAMP &&
+         activation->rounding == GRAFT_ROUNDING_NONE;
+}
+
+/// Does to results which were clamped, if that is what the activation does, what is left to do.
+static TARGET void NAME(finish)(const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
+  if (activation->kind == GRAFT_ACTIVATION_CLAMP)
+    NAME(round_results)(activation->rounding, x, count);
+  else
+    NAME(activate)(activation, x, count);
 }
 
 #endif

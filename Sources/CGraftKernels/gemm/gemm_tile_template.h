@@ -123,9 +123,9 @@ static TARGET void NAME(run_tile)(const graft_tile *tile, ptrdiff_t rows, ptrdif
       memcpy(c + row * tile->c_row_stride, sums + row * width, byte_count);
   }
 #if IS_FLOATING
-  if (tile->is_last && tile->activation->kind != GRAFT_ACTIVATION_CLAMP)
+  if (tile->is_last && !NAME(only_clamps)(tile->activation))
     for (ptrdiff_t row = 0; row < rows; row++)
-      NAME(activate)(tile->activation, c + row * tile->c_row_stride, columns);
+      NAME(finish)(tile->activation, c + row * tile->c_row_stride, columns);
 #endif
 }
 

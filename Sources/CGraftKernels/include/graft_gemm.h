@@ -23,8 +23,17 @@ enum {
   GRAFT_ACTIVATION_TANH = 6,
 };
 
+/// What results of float kernels are rounded to, nearest, ties to even; they are stored as floats all
+/// the same.
+enum {
+  GRAFT_ROUNDING_NONE = 0,
+  GRAFT_ROUNDING_FLOAT16 = 1,
+  GRAFT_ROUNDING_BFLOAT16 = 2,
+};
+
 typedef struct {
   int32_t kind;
+  int32_t rounding;  // after the activation
   double alpha, beta;
 } graft_activation;
 

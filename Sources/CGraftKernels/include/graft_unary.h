@@ -31,6 +31,8 @@ struct graft_unary_table {
   graft_unary_function reciprocal;
   graft_unary_function relu;
   graft_unary_function round;  // halves to even
+  graft_unary_function round_to_bfloat16;  // nearest, ties to even, as a float
+  graft_unary_function round_to_float16;
   graft_unary_function selu;   // beta * (x > 0 ? x : alpha * (exp(x) - 1))
   graft_unary_function shrink;  // alpha: threshold, beta: bias
   graft_unary_function sigmoid;
@@ -46,8 +48,7 @@ struct graft_unary_table {
 /// The functions for an instruction set (`GRAFT_ISA_…`) that the machine must have.
 ///
 /// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are within 2
-/// ULP of the correctly rounded one, those of gelu within 3, denormal numbers aside, which may count
-/// as zero.
+/// ULP of the correctly rounded one, those of gelu within 3.
 const struct graft_unary_table *graft_unary_kernels(int32_t instruction_set);
 
 #endif

@@ -47,7 +47,7 @@ enum ElementwiseFunction: Sendable {
       self = .normalize
     } else if name == Clip.schema.name {
       self = .clip
-    } else if let type = OperatorCatalog.type(name) as? any ElementwiseUnary.Type,
+    } else if let type = elementwiseType(name) as? any ElementwiseUnary.Type,
       let function = try type.init(attributes).floatFunction
     {
       self = .unary(function)
@@ -68,15 +68,20 @@ enum ElementwiseFunction: Sendable {
   }
 }
 
+/// The operator that a step of this name stands for.
+private func elementwiseType(_ name: String) -> (any Operator.Type)? {
+  name == RoundToType.schema.name ? RoundToType.self : OperatorCatalog.type(name)
+}
+
 /// For the fusion pass: what it may fuse.
 package enum FusibleElementwise {
   package static let maximumInputCount = FusedElementwise.maximumInputCount
   package static let maximumStepCount = FusedElementwise.maximumStepCount
   package static let normalizeName = ElementwiseFunction.normalizeName
 
-  /// Whether an operator of ONNX maps each float by itself, by a function written in C.
+  /// Whether an operator maps each float by itself, by a function written in C.
   package static func isUnary(_ operatorType: String, _ attributes: AttributeReader) -> Bool {
-    guard let type = OperatorCatalog.type(operatorType) as? any ElementwiseUnary.Type else {
+    guard let type = elementwiseType(operatorType) as? any ElementwiseUnary.Type else {
       return false
     }
     return (try? type.init(attributes).floatFunction) != nil

@@ -3,11 +3,13 @@ import CGraftKernels
 /// What a matrix product or convolution applies to its results before it stores them.
 ///
 /// As attributes: `activation` is the ONNX operator's name, `activation_params` its attributes in
-/// the order that the specification lists them in.
+/// the order that the specification lists them in. `rounded_to` names float16 or bfloat16, as Cast does, where float
+/// results are to be rounded to numbers of that type at last.
 struct FusedActivation: Sendable, Equatable {
   private let kind: Int
   private let alpha: Double
   private let beta: Double
+  private var rounding = Rounding.none
 
   /// Passes results through.
   static let identity = FusedActivation(
@@ -26,6 +28,11 @@ struct FusedActivation: Sendable, Equatable {
 
   /// The activation that a fused node names; the identity if it names none.
   init(_ attributes: AttributeReader) throws {
+    try self.init(unrounded: attributes)
+    rounding = try Rounding(attributes.elementType("rounded_to"))
+  }
+
+  private init(unrounded attributes: AttributeReader) throws {
     guard let name = try attributes.string("activation") else {
       self = .identity
       return
@@ -59,7 +66,7 @@ struct FusedActivation: Sendable, Equatable {
 
   /// As the kernels take it.
   var parameters: graft_activation {
-    graft_activation(kind: Int32(kind), alpha: alpha, beta: beta)
+    graft_activation(kind: Int32(kind), rounding: rounding.code, alpha: alpha, beta: beta)
   }
 }
 

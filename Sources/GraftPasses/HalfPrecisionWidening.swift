@@ -1,0 +1,209 @@
+/// Computes in float what a graph has in float16 or bfloat16. Kernels of these types compute in float anyway and round
+/// their results, which floats hold exactly; here the results stay floats, rounded when they are stored, so that nothing is
+/// converted between layers, weights are converted once, and the layouts and fusions of floats apply.
+///
+/// Operators that compute start it, and what moves or selects elements follows. All others read and write the narrow
+/// type as before. Run last but for the passes that know floats only: each node rounds what the graph's node rounds.
+package enum HalfPrecisionWidening: GraphPass {
+  /// The operator that rounds by itself, where no kernel does so as it stores.
+  static let roundingType = "RoundToType"
+
+  package static func run(_ graph: inout Graph) throws -> Bool {
+    let halves: Set<ElementType> = [.float16, .bfloat16]
+    guard
+      graph.values.contains(where: {
+        $0.type?.tensor.map { halves.contains($0.elementType) } ?? false
+      })
+    else { return false }
+    var rewriter = HalfPrecisionRewriter(graph)
+    try rewriter.rewrite()
+    graph = rewriter.graph
+    guard rewriter.didChange else { return false }
+    _ = try DeadNodeElimination.run(&graph)
+    return true
+  }
+}
+
+/// Walks a graph in order and keeps, for values of a narrow type, both forms.
+private struct HalfPrecisionRewriter {
+  var graph: Graph
+  private(set) var didChange = false
+  /// The float form of a value.
+  private var wide: [ValueID: ValueID] = [:]
+  /// Values that only exist as floats.
+  private var onlyWide: Set<ValueID> = []
+  private var nodes: [Node] = []
+  /// Casts to float of what exists as float.
+  private var replacements: [ValueID: ValueID] = [:]
+
+  init(_ graph: Graph) { self.graph = graph }
+
+  /// Their results have to be rounded.
+  private static let computing: Set = [
+    "Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "AveragePool",
+    "GlobalAveragePool", "LpPool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
+    "LayerNormalization", "GroupNormalization", "RMSNormalization", "LRN", "Resize", "ReduceMean",
+    "ReduceSum", "Add", "Sub", "Mul", "Div", "Pow", "Sum", "Mean", "PRelu", "Celu", "Elu", "Erf",
+    "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Reciprocal", "Selu",
+    "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
+  ]
+
+  /// They move and select elements, or make whole numbers of them: results of rounded numbers are so, too.
+  private static let selecting: Set = [
+    "Abs", "Ceil", "Clip", "Concat", "DepthToSpace", "Expand", "Flatten", "Floor", "Gather",
+    "GlobalMaxPool", "Identity", "Max", "MaxPool", "Min", "Neg", "Pad", "ReduceMax", "ReduceMin",
+    "Relu", "Reshape", "Round", "Sign", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile",
+    "Transpose", "Unsqueeze", "Where",
+  ]
+
+  /// Their results are of another type, and the same for floats.
+  private static let reading: Set = [
+    "ArgMax", "ArgMin", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less",
+    "LessOrEqual", "NonZero", "Shape", "Size",
+  ]
+
+  mutating func rewrite() throws {
+    for node in graph.nodes {
+      if try convert(node) {
+        didChange = true
+        continue
+      }
+      for case let input? in node.inputs { requireNarrow(input) }
+      for body in node.bodies {
+        for outer in body.captures.values { requireNarrow(outer) }
+      }
+      nodes.append(node)
+    }
+    for output in graph.outputs { requireNarrow(output) }
+    for update in graph.updates { requireNarrow(update.newValue) }
+    graph.nodes = nodes
+    graph.replaceUses(replacements)
+  }
+
+  private func narrowType(_ id: ValueID?) -> ElementType? {
+    guard let type = graph.elementType(id), type == .float16 || type == .bfloat16 else {
+      return nil
+    }
+    return type
+  }
+
+  /// Appends what computes in float what `node` does; false if it stays as it is.
+  private mutating func convert(_ node: Node) throws -> Bool {
+    if node.qualifiedType == "Cast" { return try convertCast(node) }
+    guard node.domain.isEmpty || node.operatorType.hasPrefix("Fused"), node.bodies.isEmpty else {
+      return false
+    }
+    let type = node.operatorType
+    let outputTypes = Set(node.outputs.compactMap { narrowType($0) })
+    let types = outputTypes.union(node.inputs.compactMap { narrowType($0) })
+    guard types.count == 1, let narrow = types.first else { return false }
+    let isComputing = Self.computing.contains(type)
+    let follows = node.inputs.contains {
+      $0.map { wide[$0] != nil && graph.constants[$0] == nil } ?? false
+    }
+    guard
+      isComputing && outputTypes.count == 1
+        || follows && Self.selecting.contains(type) && outputTypes.count == 1
+        || follows && Self.reading.contains(type) && outputTypes.isEmpty,
+      node.outputs.allSatisfy({ $0 == nil || graph.elementType($0) != nil })
+    else { return false }
+
+    var converted = node
+    for (position, input) in node.inputs.enumerated() {
+      if let input, narrowType(input) != nil {
+        converted.inputs[position] = try requireWide(input)
+      }
+    }
+    var roundings: [Node] = []
+    let roundsItself = isComputing && fuseRounding(to: narrow, into: &converted)
+    for (position, output) in node.outputs.enumerated() {
+      guard let output, narrowType(output) != nil else { continue }
+      let result = makeWide(of: output)
+      guard isComputing, !roundsItself else {
+        converted.outputs[position] = result
+        continue
+      }
+      let exact = graph.addValue(
+        name: "\(graph[output].name)/unrounded", type: graph[result].type)
+      converted.outputs[position] = exact
+      roundings.append(rounding(exact, narrow, to: result))
+    }
+    nodes.append(converted)
+    nodes += roundings
+    return true
+  }
+
+  /// Lets a convolution or matrix product round its results itself; false if it cannot.
+  private func fuseRounding(to type: ElementType, into node: inout Node) -> Bool {
+    switch node.operatorType {
+    case "Conv", "FusedConv": node.operatorType = "FusedConv"
+    case "Gemm", "FusedGemm": node.operatorType = "FusedGemm"
+    default: return false
+    }
+    node.domain = "graft"
+    node.attributes["rounded_to"] = .int(Int(type.rawValue))
+    return true
+  }
+
+  private func rounding(_ value: ValueID, _ type: ElementType, to result: ValueID) -> Node {
+    Node(
+      operatorType: HalfPrecisionWidening.roundingType, domain: "graft", inputs: [value],
+      outputs: [result], attributes: ["to": .int(Int(type.rawValue))])
+  }
+
+  /// A Cast from float rounds; one to float does nothing.
+  private mutating func convertCast(_ node: Node) throws -> Bool {
+    guard let input = node.inputs[0], let output = node.outputs[0] else { return false }
+    if let narrow = narrowType(output), graph.elementType(input) == .float {
+      nodes.append(rounding(input, narrow, to: makeWide(of: output)))
+      return true
+    }
+    guard narrowType(input) != nil, graph.elementType(output) == .float, let form = wide[input]
+    else { return false }
+    replacements[output] = form
+    return true
+  }
+
+  /// A new value for the float form of `value`, which a node makes.
+  private mutating func makeWide(of value: ValueID) -> ValueID {
+    let form = addWide(of: value)
+    onlyWide.insert(value)
+    return form
+  }
+
+  private mutating func addWide(of value: ValueID) -> ValueID {
+    var type = graph[value].type?.tensor
+    type?.elementType = .float
+    let form = graph.addValue(
+      name: "\(graph[value].name)/float", type: type.map { .tensor($0) })
+    wide[value] = form
+    return form
+  }
+
+  /// The float form of a value, made of the other one if need be.
+  private mutating func requireWide(_ value: ValueID) throws -> ValueID {
+    if let form = wide[value] { return form }
+    let form = addWide(of: value)
+    if let constant = graph.constants[value] {
+      graph.constants[form] = try constant.converted(to: .float)
+    } else {
+      nodes.append(
+        Node(
+          operatorType: "Cast", inputs: [value], outputs: [form],
+          attributes: ["to": .int(Int(ElementType.float.rawValue))]))
+    }
+    return form
+  }
+
+  /// Makes sure that a value exists in its own type.
+  private mutating func requireNarrow(_ value: ValueID) {
+    guard onlyWide.contains(value), let form = wide[value], let type = narrowType(value) else {
+      return
+    }
+    nodes.append(
+      Node(
+        operatorType: "Cast", inputs: [form], outputs: [value],
+        attributes: ["to": .int(Int(type.rawValue))]))
+    onlyWide.remove(value)
+  }
+}
