@@ -67,7 +67,7 @@ void make_layer(winograd_layer *layer, const layer_shape *shape, winograd_scheme
       .output_width = shape->extent,
       .pad_top = 1,
       .pad_left = 1,
-      .activation = {GRAFT_ACTIVATION_CLAMP, 0, INFINITY},
+      .activation = {GRAFT_ACTIVATION_CLAMP, GRAFT_ROUNDING_NONE, 0, INFINITY},
       .pools = shape->pools,
       .point_stride = (tiles * blocks_of(shape->input_channels) + 1) * GRAFT_BLOCK,
   };

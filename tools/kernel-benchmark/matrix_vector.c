@@ -87,7 +87,7 @@ static void describe(product_context *context, const product_candidate *candidat
       .c_row_stride = context->columns,
       .alpha = 1,
       .beta = 1,
-      .activation = {GRAFT_ACTIVATION_CLAMP, 0, 1e30},
+      .activation = {GRAFT_ACTIVATION_CLAMP, GRAFT_ROUNDING_NONE, 0, 1e30},
   };
   context->column_part_count = divide_up(context->columns, 4096);
   const ptrdiff_t work = context->depth * divide_up(context->columns, context->column_part_count);

@@ -52,7 +52,7 @@ static cpu_set_t allowed_processors;
 static void *serve(void *place) {
   const int thread = (int)(intptr_t)place;
   bind_thread(&allowed_processors, thread);
-  graft_cpu_flush_denormals();
+  graft_cpu_set_arithmetic(1);
   for (unsigned long long job = 0;;) {
     job = wait_for_job(job);
     if (thread >= (int)(job & 0xff)) continue;
@@ -67,7 +67,7 @@ static void start_threads(int thread_count) {
     if (sched_getaffinity(0, sizeof allowed_processors, &allowed_processors) != 0)
       fail(EXIT_OPERATING_SYSTEM, "cannot tell on which processors it may run");
     bind_thread(&allowed_processors, 0);
-    graft_cpu_flush_denormals();
+    graft_cpu_set_arithmetic(1);
     team.started_count = 1;
   }
   for (; team.started_count < thread_count; team.started_count++) {

@@ -38,7 +38,7 @@ static void multiply_tiles(void *untyped, int thread) {
     multiply_and_add(context->peak_rounds);
     return;
   }
-  const graft_activation activation = {GRAFT_ACTIVATION_CLAMP, 0, 1};
+  const graft_activation activation = {GRAFT_ACTIVATION_CLAMP, GRAFT_ROUNDING_NONE, 0, 1};
   const ptrdiff_t floats = panel_floats(candidate->product);
   // As Winograd's method has its transformed inputs and its products.
   graft_blocked_tile tile = {
