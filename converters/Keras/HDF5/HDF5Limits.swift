@@ -15,7 +15,7 @@ struct HDF5Limits: Sendable {
 
   init(fileByteCount: Int) {
     let byteCount = min(fileByteCount, 1 << 44)
-    structureByteCount = 8 * byteCount + 64 << 20
+    structureByteCount = 8 * byteCount + 16 << 20
     decodedByteCount = 16 * byteCount + 16 << 20
   }
 }
