@@ -40,16 +40,32 @@ graft_require_swift() {
   return 69
 }
 
-# Builds a product in release form, silently unless it fails. Prints nothing on standard output.
+# Builds a product in release form. Says on standard error how far it is, in one line on a terminal and now and
+# then elsewhere; prints nothing if there is nothing to build, and all of the log if it fails.
 graft_build() {
-  local log
+  local log line step shown="" begun=$SECONDS said=$((SECONDS - 28)) status=0
   log=$(mktemp)
-  if ! swift build --package-path "$graft_root" -c release --product "$1" >"$log" 2>&1; then
-    cat "$log" >&2
-    rm -f "$log"
-    return 70
+  while IFS= read -r line; do
+    printf '%s\n' "$line" >>"$log"
+    # [12/345] Compiling Module file.swift
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    step="Building Graft: step ${BASH_REMATCH[1]} of ${BASH_REMATCH[2]}, $((SECONDS - begun)) s"
+    [ $((SECONDS - begun)) -ge 2 ] || continue
+    if [ -t 2 ]; then
+      printf '\r\033[K%s' "$step" >&2
+      shown=1
+    elif [ $((SECONDS - said)) -ge 30 ]; then
+      echo "$step" >&2
+      said=$SECONDS
+    fi
+  done < <(swift build --package-path "$graft_root" -c release --product "$1" 2>&1 || echo "graft-build-failed")
+  [ -n "$shown" ] && printf '\r\033[K' >&2
+  if [ "$(tail -n 1 "$log")" = graft-build-failed ]; then
+    sed '$d' "$log" >&2
+    status=70
   fi
   rm -f "$log"
+  return $status
 }
 
 # Makes a Python environment with the packages of a file, by default those of the tests; prints its python.
