@@ -44,9 +44,14 @@ extension Recipe {
     } catch let error as DecodingError {
       // The decoder wraps errors that are thrown inside of it.
       if let inner = error.context.underlyingError as? GraftError { throw inner }
+      if let yamlError = error.context.underlyingError as? YamlError {
+        throw GraftError.badData("is not valid YAML: \(yamlError.explanation)")
+      }
       throw GraftError.badData("is no recipe: \(error.explanation)")
+    } catch let error as YamlError {
+      throw GraftError.badData("is not valid YAML: \(error.explanation)")
     } catch {
-      throw GraftError.badData("is no YAML: \(error)")
+      throw GraftError.badData("is not valid YAML: \(error)")
     }
     try validate()
   }
@@ -60,7 +65,7 @@ extension Recipe {
 extension Recipe.Phase {
   package init(from decoder: any Decoder) throws {
     self.init()
-    try decoder.requireOnly(CodingKeys.allCases.map(\.rawValue))
+    try decoder.requireOnly(CodingKeys.allCases.map(\.rawValue), of: "phases")
     let values = try decoder.container(keyedBy: CodingKeys.self)
     func read<Value: Decodable>(_ key: CodingKeys, into property: inout Value) throws {
       if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
@@ -103,12 +108,35 @@ private struct AnyKey: CodingKey {
 
 extension Decoder {
   /// - Throws: `GraftError` for a key that is none of `names`, so that a misspelt one is not ignored.
-  fileprivate func requireOnly(_ names: [String]) throws {
+  fileprivate func requireOnly(_ names: [String], of what: String = "recipes") throws {
     for key in try container(keyedBy: AnyKey.self).allKeys
     where !names.contains(key.stringValue) {
+      let key = key.stringValue
+      let inPhases = Recipe.Phase.CodingKeys.allCases.map(\.rawValue)
       throw GraftError.badData(
-        "'\(key.stringValue)' is no property of recipes",
-        hint: nearestNamesHint(key.stringValue, among: names))
+        "'\(key)' is no property of \(what)",
+        hint: nearestNamesHint(key, among: names)
+          ?? nearestNamesHint(key, among: inPhases).map {
+            "\($0) That belongs to an entry of 'phases'"
+          }
+          ?? "There are \(names.listed(limit: 40))")
+    }
+  }
+}
+
+extension YamlError {
+  /// What is wrong, and where.
+  fileprivate var explanation: String {
+    switch self {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      "line \(mark.line), column \(mark.column): \(problem)"
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      "line \(context.mark.line), column \(context.mark.column): "
+        + "'\(duplicates.listed())' is there twice"
+    case .reader(let problem, let offset?, _, let yaml):
+      "line \(1 + yaml.prefix(offset).count(where: \.isNewline)): \(problem)"
+    default: "\(self)"
     }
   }
 }

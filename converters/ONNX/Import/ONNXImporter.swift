@@ -50,6 +50,9 @@ package struct ONNXImporter {
     guard model.hasIrVersion, model.hasGraph else {
       throw GraftError.badData("is no ONNX model: it has no IR version or no graph")
     }
+    guard model.irVersion > 0 else {
+      throw GraftError.badData("has the impossible IR version \(model.irVersion)")
+    }
     guard let version = Int(exactly: model.irVersion), Self.irVersions.contains(version) else {
       throw GraftError.unsupported(
         "has IR version \(model.irVersion); versions \(Self.irVersions.lowerBound) to "

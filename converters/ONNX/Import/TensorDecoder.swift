@@ -17,7 +17,7 @@ struct TensorDecoder {
 
   func tensor(_ proto: Onnx_TensorProto) throws -> Tensor {
     guard let elementType = ElementType(rawValue: proto.dataType) else {
-      throw GraftError.unsupported("has the unknown element type \(proto.dataType)")
+      throw GraftError.unknownElementType(proto.dataType)
     }
     guard !proto.hasSegment else { throw GraftError.unsupported("is stored in segments") }
     let shape = proto.dims.map { Int($0) }

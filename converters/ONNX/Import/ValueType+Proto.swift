@@ -51,10 +51,19 @@ extension ValueType {
   }
 }
 
+extension GraftError {
+  /// A newer version of ONNX may know the number, but none has numbers below 1.
+  static func unknownElementType(_ code: Int32) -> GraftError {
+    code > 0
+      ? .unsupported("has the unknown element type \(code)")
+      : .badData("has the impossible element type \(code)")
+  }
+}
+
 extension ElementType {
   fileprivate init(typeCode: Int32) throws {
     guard let type = ElementType(rawValue: typeCode) else {
-      throw GraftError.unsupported("has the unknown element type \(typeCode)")
+      throw GraftError.unknownElementType(typeCode)
     }
     self = type
   }
