@@ -42,6 +42,7 @@ package final class Classifier {
           .listed(),
         hint: "`graft run` runs any model on tensors")
     }
+    try graph.requireOutputOfClassifier()
     let input = try PictureInput(shape)
     inputType = type.elementType
     var described = try Preprocessing(metadata: graph.metadata)
