@@ -4,8 +4,8 @@ extension Graph {
   /// Looks at what the model declares of its outputs, so that a detector or a network that makes images is
   /// not taken for a classifier.
   ///
-  /// The first output has to be `[N, classes]`, with axes of extent 1 behind. Other outputs may be there, such
-  /// as features, but a second one of numbers of classes says that the model finds things.
+  /// Of several outputs the first has to be `[N, classes]` or `[N, classes, 1, 1]`. Others may be there, such as
+  /// features, but whole numbers, such as those of classes, say that the model finds things.
   ///
   /// - Throws: `GraftError` that lists the outputs
   func requireOutputOfClassifier() throws {
@@ -14,8 +14,7 @@ extension Graph {
     let hasIndices = types.contains { $0.map { !$0.elementType.isFloatingPoint } ?? false }
     let hasScores =
       types[0]?.shape.map { shape in
-        shape.count >= 2 && shape[1] != 1
-          && (shape.count == 2 || shape[2...].allSatisfy { $0 == 1 })
+        shape.count == 2 || shape.count == 4 && shape[2] == 1 && shape[3] == 1
       } ?? true
     guard hasIndices || !hasScores else { return }
     let described = outputs.map {

@@ -12,10 +12,10 @@ struct ConvertCommand: ParsableCommand {
     abstract:
       "Write a model as ONNX, with its preprocessing and labels in it, or weights for Keras.",
     discussion: """
-      The lowest opset that expresses the model is used, so that as many runtimes as possible take
+      The lowest opset that expresses the model is used, so that as many runtimes as possible take \
       it; --opset overrides that.
 
-      A destination that ends with .h5 gets the weights of VGG16 or VGG19, and of the dense layers
+      A destination that ends with .h5 gets the weights of VGG16 or VGG19, and of the dense layers \
       on it, as Keras's load_weights() reads them.
 
       Examples:

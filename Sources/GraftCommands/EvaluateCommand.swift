@@ -11,8 +11,8 @@ struct EvaluateCommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Check a classifier against pictures whose classes are known.",
     discussion: """
-      DATA is of any form that `graft finetune` takes. What it sets apart for testing
-      is used, or else for validation, or else all images; --part says otherwise. For
+      DATA is of any form that `graft finetune` takes. What it sets apart for testing \
+      is used, or else for validation, or else all images; --part says otherwise. For \
       the model.onnx of a run, --part means the parts of that run.
 
       Examples:
@@ -123,9 +123,12 @@ struct EvaluateCommand: ParsableCommand {
 
   /// The measures over all images, in a line.
   static func summary(_ result: EvaluationResult) -> String {
-    String(
-      format: "accuracy %.2f %%  loss %.4f  precision %.4f  recall %.4f  F1 %.4f  AUC %.4f",
-      result.accuracy * 100, result.loss, result.precision, result.recall, result.f1, result.auc)
+    // A mean over no picture, and the area of a single class, are no numbers.
+    func figure(_ value: Double) -> String { value.isNaN ? "–" : String(format: "%.4f", value) }
+    return String(
+      format: "accuracy %.2f %%  loss %@  precision %.4f  recall %.4f  F1 %.4f  AUC %@",
+      result.accuracy * 100, figure(result.loss), result.precision, result.recall, result.f1,
+      figure(result.auc))
       + (result.top5Accuracy.map { String(format: "  top 5 %.2f %%", $0 * 100) } ?? "")
   }
 

@@ -7,19 +7,19 @@ struct FinetuneCommand: ParsableCommand {
     commandName: "finetune",
     abstract: "Put a new head on a trained network and train it on your pictures.",
     discussion: """
-      DATA is a folder with one folder of pictures per class, a folder of pictures
-      called CLASS.NUMBER.jpg, CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV
+      DATA is a folder with one folder of pictures per class, a folder of pictures \
+      called CLASS.NUMBER.jpg, CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV \
       of paths and labels, or NPZ arrays.
 
-      First the head is trained on what the frozen trunk makes of each picture,
-      which is computed once; then what --unfreeze names is trained, too. The run is
-      a folder: recipe.yaml, logs (CSV, JSON lines, TensorBoard's events), the
-      checkpoints last.npz and best.npz, report.html, and model.onnx, which `infer`
+      First the head is trained on what the frozen trunk makes of each picture, \
+      which is computed once; then what --unfreeze names is trained, too. The run is \
+      a folder: recipe.yaml, logs (CSV, JSON lines, TensorBoard's events), the \
+      checkpoints last.npz and best.npz, report.html, and model.onnx, which `infer` \
       and any other ONNX runtime take as it is.
 
       Examples:
         graft finetune pets/ --model vgg16 --image-size 64
-        graft finetune pets/ --model squeezenet.onnx --epochs 20 --unfreeze none --learning-rate 1e-3
+        graft finetune pets/ --model squeezenet.onnx --epochs 20 --unfreeze none
         graft finetune pets/ --recipe pets.yaml --output run2
         graft finetune pets/ --output run2 --resume
         graft finetune pets/ --model vgg16 --image-size 64 --find-learning-rate

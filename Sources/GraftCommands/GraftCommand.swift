@@ -7,7 +7,7 @@ package struct GraftCommand: ParsableCommand {
     commandName: "graft",
     abstract: "Run, inspect, convert and fine-tune trained networks.",
     discussion: """
-      Models are ONNX files, Keras HDF5 weights of known architectures, or names from
+      Models are ONNX files, Keras HDF5 weights of known architectures, or names from \
       `graft models list`.
 
       Examples:

@@ -11,11 +11,11 @@ package struct InferCommand: ParsableCommand {
     commandName: "infer",
     abstract: "Say what is in pictures.",
     discussion: """
-      Pictures are JPEG, PNG, WebP or BMP files, folders of them, or - for standard
+      Pictures are JPEG, PNG, WebP or BMP files, folders of them, or - for standard \
       input. How pictures are prepared is part of the model; options override it.
 
-      Without --model a small network that is part of Graft answers. It knows the
-      ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog,
+      Without --model a small network that is part of Graft answers. It knows the \
+      ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, \
       horse, ship and truck.
 
       Examples:

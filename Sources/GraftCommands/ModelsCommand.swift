@@ -10,7 +10,7 @@ struct ModelsCommand: ParsableCommand {
     commandName: "models",
     abstract: "List models by name, and download, add, find and remove them.",
     discussion: """
-      Files are kept in $GRAFT_HOME, else in the XDG cache folder. With GRAFT_OFFLINE=1 the
+      Files are kept in $GRAFT_HOME, else in the XDG cache folder. With GRAFT_OFFLINE=1 the \
       network is never touched.
 
       Examples:

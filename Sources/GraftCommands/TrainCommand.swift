@@ -7,13 +7,13 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train a network from scratch on your pictures.",
     discussion: """
-      Takes the options of `graft finetune`; --model names an architecture (vgg16,
-      vgg19, resnet9), whose weights are drawn at random. The trained trunk can be
-      put under another head: `graft finetune pets/ --model run/model.onnx --cut
+      Takes the options of `graft finetune`; --model names an architecture (vgg16, \
+      vgg19, resnet9), whose weights are drawn at random. The trained trunk can be \
+      put under another head: `graft finetune pets/ --model run/model.onnx --cut \
       block5_pool`.
 
       Examples:
-        graft train cifar-10-binary.tar.gz --model vgg16 --image-size 32 --preprocess unit
+        graft train cifar-10-binary.tar.gz --model vgg16 --image-size 32
         graft train digits/ --recipe digits.yaml
       """)
 

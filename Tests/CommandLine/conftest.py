@@ -77,6 +77,24 @@ def infer(request, home):
     return Program(request.config.getoption("--infer"), home)
 
 
+@pytest.fixture
+def convolution(tmp_path):
+    """A model with weights that are kept packed, and the arguments that run it."""
+    import numpy
+    import onnx
+    import onnx.parser
+
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 13]> g (float[1, 256, 4, 4] x) => (float[1, 256, 4, 4] y) '
+        "{ y = Conv<pads = [1, 1, 1, 1]>(x, w) }"
+    )
+    weights = numpy.random.default_rng(1).standard_normal((256, 256, 3, 3)).astype(numpy.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
+    onnx.save(model, tmp_path / "convolution.onnx")
+    numpy.save(tmp_path / "convolution.npy", numpy.ones((1, 256, 4, 4), numpy.float32))
+    return [tmp_path / "convolution.onnx", "--input", tmp_path / "convolution.npy"]
+
+
 @pytest.fixture(scope="session")
 def data():
     """The folder of real models and images."""

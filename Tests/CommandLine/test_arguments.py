@@ -159,3 +159,45 @@ def test_infer_has_a_version(infer, graft):
     result = infer("--version")
     assert result.status == 0
     assert result.output == graft("--version").output
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("model: vgg16\nphases: [\n", ["is not valid YAML", "line 3"]),
+        ("model: vgg16\n  head: x\n", ["is not valid YAML", "line 2, column"]),
+        ("model: vgg16\nmodel: vgg19\n", ["is not valid YAML", "'model' is there twice"]),
+        ("epocs: 3\n", ["'epocs' is no property of recipes", "'epochs'", "'phases'"]),
+        ("phases:\n- epocs: 3\n", ["'epocs' is no property of phases", "Did you mean 'epochs'?"]),
+        ("modle: vgg16\n", ["'modle' is no property of recipes", "Did you mean 'model'?"]),
+    ],
+    ids=["open", "indented", "twice", "phase", "in-phase", "near"],
+)
+def test_what_is_wrong_in_a_recipe(graft, tmp_path, text, parts):
+    (tmp_path / "recipe.yaml").write_text(text)
+    result = graft("finetune", tmp_path, "--recipe", tmp_path / "recipe.yaml")
+    assert result.status == 65
+    assert result.errors.count("recipe.yaml") == 1
+    for part in parts:
+        assert part in result.errors
+
+
+@pytest.mark.parametrize("change, status", [("ir -1", 65), ("ir 99", 69), ("type 0", 65), ("type -128", 65), ("type 99", 69)])
+def test_numbers_that_no_version_of_onnx_has(graft, tmp_path, change, status):
+    import onnx
+    import onnx.parser
+
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 13]> g (float[2] x) => (float[2] y) { y = Add(x, w) }'
+    )
+    weight = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [2], [1, 2])
+    kind, number = change.split()
+    if kind == "ir":
+        model.ir_version = int(number)
+    else:
+        weight.data_type = int(number)
+    model.graph.initializer.append(weight)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    result = graft("inspect", tmp_path / "m.onnx")
+    assert result.status == status, result.errors
+    assert number in result.errors

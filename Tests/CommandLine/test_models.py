@@ -1,0 +1,163 @@
+"""graft models: names, files, what is known of them."""
+
+import json
+import os
+import shutil
+import struct
+
+import numpy
+import onnx
+import onnx.parser
+import pytest
+
+
+def classifier(path, classes=3, metadata=None):
+    """A model that takes images of 4 x 4 and gives the sums of the channels, which its labels may name."""
+    model = onnx.parser.parse_model(
+        f"""<ir_version: 8, opset_import: ["" : 13]> g (float[N, {classes}, 4, 4] x) => (float[N, {classes}] y) {{
+          s = GlobalAveragePool(x)
+          f = Flatten<axis = 1>(s)
+          y = Softmax<axis = 1>(f)
+        }}"""
+    )
+    for key, value in (metadata or {}).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def image(faults):
+    return faults / "no-proc-arguments/picture.png"
+
+
+def test_added_files_are_described_by_the_user(graft, image, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx")
+    (tmp_path / "labels.txt").write_text("red\ngreen\nblue\n")
+    words = ["--preprocess", "unit", "--resize", "4", "--labels", tmp_path / "labels.txt"]
+    # The name is an alias of a model whose preparation and labels are others.
+    result = graft("models", "add", "squeezenet", model, *words)
+    assert result.status == 0, result.errors
+    assert result.output.startswith("squeezenet: ")
+    added = graft("infer", image, "--model", "squeezenet", "--json")
+    assert added.status == 0, added.errors
+    assert "assuming" not in added.errors
+    plain = graft("infer", image, "--model", model, *words, "--json")
+    assert json.loads(added.output) == json.loads(plain.output)
+    assert {p["label"] for p in json.loads(added.output)["predictions"]} == {"red", "green", "blue"}
+    # Other words, other preparation: nothing of the first is left in a cache.
+    assert graft("models", "add", "squeezenet", model, "--preprocess", "keras-tf").status == 0
+    again = graft("infer", image, "--model", "squeezenet", "--resize", "4", "--json")
+    expected = graft("infer", image, "--model", model, "--preprocess", "keras-tf", "--resize", "4", "--json")
+    assert json.loads(again.output) == json.loads(expected.output)
+    assert "label" not in json.loads(again.output)["predictions"][0]
+
+
+def test_added_files_say_nothing_that_nobody_said(graft, image, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx")
+    assert graft("models", "add", "squeezenet", model).status == 0
+    result = graft("infer", image, "--model", "squeezenet")
+    assert result.status == 0
+    assert "does not say how" in result.errors
+    assert "tench" not in result.output
+
+
+def test_the_file_says_it(graft, image, tmp_path):
+    model = classifier(
+        tmp_path / "rgb.onnx",
+        metadata={"graft.preprocessing.name": "unit", "graft.labels": "r\ng\nb"},
+    )
+    assert graft("models", "add", "mine", model).status == 0
+    result = graft("infer", image, "--model", "mine", "--json")
+    assert result.status == 0 and "assuming" not in result.errors
+    assert {p["label"] for p in json.loads(result.output)["predictions"]} == {"r", "g", "b"}
+
+
+def test_remove(graft, image, tmp_path, home):
+    model = classifier(tmp_path / "rgb.onnx")
+    added = graft("models", "add", "mine", model)
+    result = graft("models", "remove", "mine")
+    assert result.status == 0
+    assert not list((home / "models").iterdir())
+    assert result.output.split()[1] == added.output.split()[1]
+    assert graft("models", "remove", "mine").status == 66
+    assert graft("models", "remove", "vgg16").status == 66
+    assert graft("models", "remove", "cifar10").status == 64
+    assert "mine" not in graft("models", "list").output
+    assert model.exists()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path, image: path.write_bytes(b""),
+        lambda path, image: shutil.copy(image, path),
+        lambda path, image: numpy.save(path.open("wb"), numpy.zeros(3)),
+        lambda path, image: path.write_text("no model"),
+    ],
+    ids=["empty", "image", "npy", "text"],
+)
+def test_what_is_no_model_is_not_added(graft, image, tmp_path, make):
+    path = tmp_path / "file.onnx"
+    make(path, image)
+    result = graft("models", "add", "mine", path)
+    assert result.status in (65, 69)
+    assert "mine" not in graft("models", "list").output
+
+
+def test_files_that_are_not_there_or_not_files(graft, tmp_path):
+    assert graft("models", "add", "mine", tmp_path / "nosuch").status == 66
+    assert graft("models", "add", "mine", tmp_path).status == 66
+    os.mkfifo(tmp_path / "pipe")
+    assert graft("models", "add", "mine", tmp_path / "pipe", timeout=20).status == 66
+
+
+def test_weights_in_other_files_are_not_left_behind(graft, tmp_path):
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 13]> g (float[8] x) => (float[8] y) { y = Add(x, w) }'
+    )
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(numpy.ones(8, numpy.float32), "w")
+    )
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w", size_threshold=0)
+    result = graft("models", "add", "mine", tmp_path / "m.onnx")
+    assert result.status == 64
+    assert "graft convert" in result.errors
+
+
+def test_a_changed_file_is_not_used(graft, image, tmp_path):
+    added = graft("models", "add", "mine", classifier(tmp_path / "rgb.onnx"))
+    path = added.output.split()[1]
+    data = bytearray(open(path, "rb").read())
+    data[-1] ^= 1
+    with open(path, "wb") as file:
+        file.write(data)
+    for words in [["infer", image, "--model", "mine"], ["models", "pull", "mine"], ["models", "path", "mine"]]:
+        result = graft(*words)
+        assert result.status == 65
+        assert "has changed since it was added" in result.errors
+
+
+def test_list_shows_aliases(graft):
+    lines = graft("models", "list").output.splitlines()
+    assert lines[0].split()[:3] == ["name", "also", "called"]
+    assert any(line.split()[:2] == ["squeezenet1.1-7", "squeezenet"] for line in lines)
+
+
+def test_a_missing_file_is_told_in_short_lines(graft, image):
+    result = graft("infer", image, "--model", "vgg16")
+    assert result.status == 66
+    lines = result.errors.splitlines()
+    assert lines[0] == "error: the file of the model 'vgg16' is not here. One of these gets it:"
+    assert "  graft models pull vgg16" in lines and "  graft models add vgg16 FILE" in lines
+
+
+def test_cache_list_names_models(graft, convolution):
+    assert graft("run", *convolution).status == 0
+    result = graft("cache", "list")
+    assert result.status == 0
+    assert "model convolution.onnx" in result.output
+    cleared = graft("cache", "clear")
+    assert cleared.output.startswith("removed 2 files")
+    assert "0 files" in graft("cache", "list").output
