@@ -6,7 +6,7 @@
 #include "graft_curl.h"
 #include "graft_embedded.h"
 #include "graft_hdf5.h"
-
+#include "graft_interruption.h"
 #include "graft_jpeg.h"
 #include "graft_png.h"
 

@@ -1,4 +1,3 @@
-import Dispatch
 import GraftTensor
 import GraftVision
 import Synchronization
@@ -56,7 +55,7 @@ extension PictureDataset {
   ) -> [Int: String] {
     let reasons = Mutex<[Int: String]>([:])
     let next = Atomic(0)
-    DispatchQueue.concurrentPerform(iterations: min(threads, items.count)) { _ in
+    withThreads(min(threads, items.count)) {
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < items.count else { return }

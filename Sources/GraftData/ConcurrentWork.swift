@@ -1,0 +1,40 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Runs `work` on `count` threads at once, the caller's own included, and waits for all of them.
+///
+/// Where the system gives no more threads, fewer run it, if only the caller's: `work` takes its tasks from
+/// what is left until nothing is. Dispatch's queues would wait for threads for ever.
+func withThreads(_ count: Int, _ work: @Sendable () -> Void) {
+  withoutActuallyEscaping(work) { work in
+    let task = ConcurrentTask(work)
+    var threads: [pthread_t] = []
+    for _ in 1..<max(1, count) {
+      var thread = pthread_t()
+      let context = Unmanaged.passRetained(task)
+      let status = pthread_create(
+        &thread, nil,
+        { context in
+          guard let context else { return nil }
+          Unmanaged<ConcurrentTask>.fromOpaque(context).takeRetainedValue().work()
+          return nil
+        }, context.toOpaque())
+      guard status == 0 else {
+        context.release()
+        break
+      }
+      threads.append(thread)
+    }
+    task.work()
+    for thread in threads { pthread_join(thread, nil) }
+  }
+}
+
+private final class ConcurrentTask: Sendable {
+  let work: @Sendable () -> Void
+
+  init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+}
