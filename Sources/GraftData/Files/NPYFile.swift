@@ -101,8 +101,10 @@ struct NPYHeader {
     }
     let inner = tuple[tuple.index(after: tuple.startIndex)..<end]
     shape = try inner.split(separator: ",").compactMap { part in
-      let digits = part.trimmingCharacters(in: .whitespaces)
+      var digits = part.trimmingCharacters(in: .whitespaces)
       if digits.isEmpty { return nil }
+      // Python 2 marks numbers of its long type.
+      if digits.hasSuffix("L") { digits.removeLast() }
       guard let extent = Int(digits), extent >= 0 else {
         throw GraftError.badData("has the wrong extent '\(digits)' in its shape")
       }
