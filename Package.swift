@@ -66,7 +66,7 @@ let package = Package(
     .target(name: "CGraftKernels", cSettings: cSettings),
     .target(
       name: "CGraftShims", dependencies: ["CHDF5", "CJPEG", "CPNG", "CWebP", "CCurl"],
-      cSettings: cSettings),
+      cSettings: cSettings, linkerSettings: [.linkedLibrary("z")]),
 
     // The engine
     library("GraftTensor"),

@@ -17,6 +17,8 @@ struct graft_jpeg_reader {
   struct jpeg_progress_mgr progress;
   int has_too_many_scans;
   jmp_buf failure;
+  /// The first warning; empty if there was none.
+  char warning[JMSG_LENGTH_MAX];
 };
 
 static void fail(j_common_ptr decoder) {
@@ -24,10 +26,11 @@ static void fail(j_common_ptr decoder) {
   longjmp(reader->failure, 1);
 }
 
-/// Warnings are about damage that the decoder can bridge; Pillow ignores them, too.
-static void ignore_message(j_common_ptr decoder, int level) {
-  (void)decoder;
-  (void)level;
+/// Warnings, of level -1, are about damage that the decoder can bridge.
+static void note_message(j_common_ptr decoder, int level) {
+  graft_jpeg_reader *reader = decoder->client_data;
+  if (level >= 0 || reader->warning[0] != 0) return;
+  reader->errors.format_message(decoder, reader->warning);
 }
 
 static void init_source(j_decompress_ptr decoder) { (void)decoder; }
@@ -84,7 +87,7 @@ graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size
   decoder->err = jpeg_std_error(&reader->errors);
   decoder->client_data = reader;
   reader->errors.error_exit = fail;
-  reader->errors.emit_message = ignore_message;
+  reader->errors.emit_message = note_message;
   if (setjmp(reader->failure)) {
     copy_library_message(reader, message);
     graft_jpeg_close(reader);
@@ -170,6 +173,8 @@ int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
   }
   return 1;
 }
+
+const char *graft_jpeg_warning(const graft_jpeg_reader *reader) { return reader->warning; }
 
 void graft_jpeg_close(graft_jpeg_reader *reader) {
   jpeg_destroy_decompress(&reader->decoder);

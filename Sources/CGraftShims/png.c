@@ -6,15 +6,21 @@
 #include <string.h>
 
 #include <png.h>
+#include <zlib.h>
 
 struct graft_png_reader {
   png_structp decoder;
   png_infop info;
   const uint8_t *bytes;
   size_t remaining;
+  int has_wrong_checksum;
+  int has_wrong_content;
+  int is_cut_off;
   jmp_buf failure;
   char reason[GRAFT_PNG_MESSAGE_SIZE];
 };
+
+static const char truncated[] = "it is truncated";
 
 static void fail(png_structp decoder, png_const_charp reason) {
   graft_png_reader *reader = png_get_error_ptr(decoder);
@@ -22,14 +28,17 @@ static void fail(png_structp decoder, png_const_charp reason) {
   longjmp(reader->failure, 1);
 }
 
-static void ignore_warning(png_structp decoder, png_const_charp warning) {
-  (void)decoder;
-  (void)warning;
+/// Warnings that matter are those about the pixels. The second one comes of the checksum that is part of the
+/// compressed data: what does not match it was damaged, as Pillow has it, too.
+static void note_warning(png_structp decoder, png_const_charp warning) {
+  graft_png_reader *reader = png_get_error_ptr(decoder);
+  if (strstr(warning, "CRC error") != NULL) reader->has_wrong_checksum = 1;
+  if (strstr(warning, "incorrect data check") != NULL) reader->has_wrong_content = 1;
 }
 
 static void read_bytes(png_structp decoder, png_bytep target, size_t count) {
   graft_png_reader *reader = png_get_io_ptr(decoder);
-  if (count > reader->remaining) png_error(decoder, "it is truncated");
+  if (count > reader->remaining) png_error(decoder, truncated);
   memcpy(target, reader->bytes, count);
   reader->bytes += count;
   reader->remaining -= count;
@@ -53,7 +62,7 @@ graft_png_reader *graft_png_open(const uint8_t *bytes, size_t byte_count,
     graft_png_close(reader);
     return NULL;
   }
-  reader->decoder = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, fail, ignore_warning);
+  reader->decoder = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, fail, note_warning);
   if (reader->decoder != NULL) reader->info = png_create_info_struct(reader->decoder);
   if (reader->info == NULL) {
     copy_message("libpng does not start", message);
@@ -82,13 +91,12 @@ uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader) {
          png_get_channels(reader->decoder, reader->info);
 }
 
-/// Turns 16-bit greys at the front of `row` into pixels of three bytes, in place and therefore from
-/// the end.
-static void expand_clipped_greys(uint8_t *row, size_t width) {
-  for (size_t x = width; x-- > 0;) {
-    uint8_t grey = row[2 * x] != 0 ? 255 : row[2 * x + 1];
-    memset(row + 3 * x, grey, 3);
-  }
+/// Whether the last row was decoded. What comes behind it is only the end of the compressed data.
+static int has_all_rows(const graft_png_reader *reader) {
+  if (png_get_interlace_type(reader->decoder, reader->info) != PNG_INTERLACE_NONE)
+    return png_get_current_pass_number(reader->decoder) >= 7;
+  return png_get_current_row_number(reader->decoder) >=
+         png_get_image_height(reader->decoder, reader->info);
 }
 
 int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
@@ -96,33 +104,43 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
   png_structp decoder = reader->decoder;
   png_infop info = reader->info;
   if (setjmp(reader->failure)) {
-    copy_message(reader->reason, message);
+    if (has_all_rows(reader) && !reader->has_wrong_content) {
+      reader->is_cut_off = 1;
+      return 1;
+    }
+    copy_message(strcmp(reader->reason, "Not enough image data") == 0 ? truncated : reader->reason,
+                 message);
     return 0;
   }
+  // What lies behind a wrong checksum is decoded. The compressed data have a checksum of their own.
+  png_set_crc_action(decoder, PNG_CRC_WARN_USE, PNG_CRC_WARN_DISCARD);
   size_t width = png_get_image_width(decoder, info);
   size_t height = png_get_image_height(decoder, info);
   int color_type = png_get_color_type(decoder, info);
-  int is_deep_grey =
-      color_type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(decoder, info) == 16;
-  if (!is_deep_grey) {
-    png_set_strip_16(decoder);
-    if (color_type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(decoder);
-    if (color_type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(decoder);
-    if (!(color_type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(decoder);
-    png_set_strip_alpha(decoder);
-  }
+  png_set_strip_16(decoder);
+  if (color_type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(decoder);
+  if (color_type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(decoder);
+  if (!(color_type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(decoder);
+  png_set_strip_alpha(decoder);
   int pass_count = png_set_interlace_handling(decoder);
   png_read_update_info(decoder, info);
-  if (png_get_rowbytes(decoder, info) != width * (is_deep_grey ? 2 : 3))
+  if (png_get_rowbytes(decoder, info) != width * 3)
     png_error(decoder, "its rows have an unexpected size");
   for (int pass = 0; pass < pass_count; pass++) {
     for (size_t y = 0; y < height; y++) png_read_row(decoder, pixels + y * width * 3, NULL);
   }
-  if (is_deep_grey) {
-    for (size_t y = 0; y < height; y++) expand_clipped_greys(pixels + y * width * 3, width);
+  if (reader->has_wrong_content) {
+    copy_message("its data do not match their checksum", message);
+    return 0;
   }
   return 1;
 }
+
+int graft_png_has_wrong_checksum(const graft_png_reader *reader) {
+  return reader->has_wrong_checksum;
+}
+
+int graft_png_is_cut_off(const graft_png_reader *reader) { return reader->is_cut_off; }
 
 void graft_png_close(graft_png_reader *reader) {
   png_destroy_read_struct(&reader->decoder, &reader->info, NULL);
@@ -147,4 +165,16 @@ uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t he
   }
   *byte_count = size;
   return bytes;
+}
+
+uint8_t *graft_png_inflate(const uint8_t *bytes, size_t byte_count, size_t limit,
+                           size_t *unpacked_count) {
+  uint8_t *const unpacked = malloc(limit);
+  uLongf count = limit;
+  if (unpacked == NULL || uncompress(unpacked, &count, bytes, byte_count) != Z_OK) {
+    free(unpacked);
+    return NULL;
+  }
+  *unpacked_count = count;
+  return unpacked;
 }

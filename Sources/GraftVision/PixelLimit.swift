@@ -16,11 +16,11 @@ package struct PixelLimit: Sendable, Hashable {
   /// - Throws: `GraftError` if a side is not positive, or the picture is larger than allowed.
   package func check(width: Int, height: Int) throws {
     guard width > 0, height > 0 else {
-      throw GraftError.badData("a picture of \(width)x\(height) pixels is empty")
+      throw GraftError.badData("an image of \(width)x\(height) pixels is empty")
     }
     guard width <= maximumSide, height <= maximumSide, width <= maximumPixelCount / height else {
       throw GraftError.badData(
-        "a picture of \(width)x\(height) pixels is too large",
+        "an image of \(width)x\(height) pixels is too large",
         hint: "At most \(maximumPixelCount) pixels are read, \(maximumSide) on a side.")
     }
   }

@@ -20,7 +20,7 @@ package struct Raster<Sample: TensorElement>: Sendable {
     fill: (UnsafeMutableBufferPointer<Sample>) throws -> Void
   ) throws {
     guard width > 0, height > 0, channelCount > 0 else {
-      throw GraftError.badData("a picture of \(width)x\(height) pixels is empty")
+      throw GraftError.badData("an image of \(width)x\(height) pixels is empty")
     }
     self.width = width
     self.height = height

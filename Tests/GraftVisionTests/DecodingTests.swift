@@ -4,13 +4,13 @@ import Testing
 import GraftVision
 
 @Suite struct DecodingTests {
-  /// Orientation has tests of its own.
+  /// Orientation and damage have tests of their own.
   private static let names = Fixtures.pictures.filter {
-    !$0.hasPrefix("oriented-") && $0 != "source.png"
+    !$0.hasPrefix("oriented-") && !$0.hasPrefix("damaged-") && $0 != "source.png"
   }
 
   @Test func hasFixturesOfAllFormats() {
-    for ending in [".jpg", ".png", ".webp", ".bmp"] {
+    for ending in [".jpg", ".png", ".webp", ".bmp", ".pnm"] {
       #expect(Self.names.filter { $0.hasSuffix(ending) }.count >= 6)
     }
   }
@@ -26,11 +26,14 @@ import GraftVision
     let error = #expect(throws: GraftError.self) {
       try Image.decode(Array(bytes), place: "cat.jpg")
     }
-    #expect(error?.description == "cat.jpg: unreadable JPEG picture: it is truncated")
+    #expect(error?.description == "cat.jpg: unreadable JPEG image: it is truncated")
     #expect(error?.code == .badData)
   }
 
-  @Test(arguments: ["lossless.webp", "rgb-8.png", "rgb-24.bmp", "progressive.jpg", "runs-8.bmp"])
+  @Test(arguments: [
+    "lossless.webp", "rgb-8.png", "rgb-24.bmp", "progressive.jpg", "runs-8.bmp", "rgb.pnm",
+    "rgb-plain.pnm", "bits.pnm", "bits-plain.pnm", "grey-16.pnm",
+  ])
   func refusesTruncatedPictures(name: String) throws {
     let bytes = try Fixtures.bytes(name)
     for count in [bytes.count / 3, bytes.count / 2, bytes.count * 9 / 10] {
@@ -42,12 +45,15 @@ import GraftVision
     let text = #expect(throws: GraftError.self) {
       try Image.decode(Array("GIF89a, or some text".utf8), place: "a.gif")
     }
-    #expect(text?.hint == "JPEG, PNG, WebP and BMP can be read.")
+    #expect(text?.message == "is a GIF image, which cannot be read")
+    #expect(text?.hint == "JPEG, PNG, WebP, BMP and PNM can be read.")
     let empty = #expect(throws: GraftError.self) { try Image.decode([], place: "b") }
     #expect(empty?.description == "b: is empty")
   }
 
-  @Test(arguments: ["progressive.jpg", "rgb-8.png", "lossy.webp", "animated.webp", "rgb-24.bmp"])
+  @Test(arguments: [
+    "progressive.jpg", "rgb-8.png", "lossy.webp", "animated.webp", "rgb-24.bmp", "rgb.pnm",
+  ])
   func refusesPicturesBeyondTheLimit(name: String) throws {
     let bytes = try Fixtures.bytes(name)
     let limit = PixelLimit(maximumPixelCount: 21 * 13)
@@ -75,6 +81,31 @@ import GraftVision
     }
   }
 
+  @Test(arguments: ["P6 30000 5000 255\n", "P3 30000 5000 255\n", "P4 30000 5000\n", "P1 9 9\n"])
+  func takesNoMemoryForPixelsThatAreNotThere(header: String) {
+    let error = #expect(throws: GraftError.self) {
+      try Image.decode(Array("\(header)1 2 3".utf8), place: "a.ppm")
+    }
+    #expect(error?.message == "unreadable PNM image: it is truncated")
+  }
+
+  @Test(
+    arguments: [
+      ("P5 2 1 0\n12", "its largest sample is 0"),
+      ("P5 2 1 65536\n1234", "its largest sample is 65536"),
+      ("P2 2 1 9\n1 10\n", "it has the sample 10, and 9 is the largest"),
+      ("P2 2 1 9\n1 -1\n", "it has the byte 45 where a number is expected"),
+      ("P1 2 1\n0 2", "it has the byte 50 instead of 0 or 1"),
+      ("P6 99999999999 1 255\n", "more than 10 digits"), ("P6 0 1 255\n", "is empty"),
+      ("P6 2", "it is truncated"),
+    ])
+  func refusesImpossibleNumbersOfPNM(text: String, reason: String) {
+    let error = #expect(throws: GraftError.self) {
+      try Image.decode(Array(text.utf8), place: "a.ppm")
+    }
+    #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+  }
+
   /// A few bytes for each scan, and each one costs the work of the whole picture.
   @Test func refusesThousandsOfScans() throws {
     let bytes = try Fixtures.bytes("progressive.jpg")
@@ -83,7 +114,7 @@ import GraftVision
     let error = #expect(throws: GraftError.self) {
       try Image.decode(bytes[..<scan] + repeated + [0xff, 0xd9], place: "a.jpg")
     }
-    #expect(error?.message == "unreadable JPEG picture: it has more than 500 scans")
+    #expect(error?.message == "unreadable JPEG image: it has more than 500 scans")
   }
 }
 

@@ -15,7 +15,7 @@ enum Fixtures {
   /// The names of all pictures that Graft is to read, in a fixed order.
   static let pictures: [String] = {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    let endings = [".jpg", ".png", ".webp", ".bmp"]
+    let endings = [".jpg", ".png", ".webp", ".bmp", ".pnm"]
     return names.filter { name in endings.contains { name.hasSuffix($0) } }.sorted()
   }()
 

@@ -7,24 +7,56 @@ import GraftVision
   @Test(arguments: 1...8) func turnsUprightAsPillow(number: Int) throws {
     let name = "oriented-\(number).png"
     let bytes = try Fixtures.bytes(name)
-    let upright = try Image.decode(bytes, place: name, applyingOrientation: true)
+    let upright = try Image.decode(bytes, place: name)
     #expect(difference(upright, try Fixtures.expectedImage("oriented-\(number)")) == nil)
-    let asStored = try Image.decode(bytes, place: name)
+    let asStored = try Image.decode(bytes, place: name, applyingOrientation: false)
     #expect(difference(asStored, try Fixtures.expectedImage("oriented-0")) == nil)
   }
 
   @Test func readsTheTagOfWebP() throws {
     let bytes = try Fixtures.bytes("oriented-6.webp")
-    let upright = try Image.decode(bytes, place: "webp", applyingOrientation: true)
+    let upright = try Image.decode(bytes, place: "webp")
     #expect(difference(upright, try Fixtures.expectedImage("oriented-6")) == nil)
   }
 
   @Test func readsTheTagOfJPEG() throws {
     let bytes = try Fixtures.bytes("oriented-6.jpg")
-    let asStored = try Image.decode(bytes, place: "jpeg")
-    let upright = try Image.decode(bytes, place: "jpeg", applyingOrientation: true)
+    let asStored = try Image.decode(bytes, place: "jpeg", applyingOrientation: false)
+    let upright = try Image.decode(bytes, place: "jpeg")
     #expect(asStored.size == PictureSize(width: 9, height: 5))
     #expect(upright.samples == (try asStored.oriented(.rotateClockwise).samples))
+  }
+
+  /// In XMP packets, or as text: `oriented-NUMBER-…`, whose numbers are those that Pillow finds.
+  private static let others = Fixtures.pictures.filter {
+    $0.hasPrefix("oriented-") && $0.dropFirst(10).first == "-"
+  }
+
+  @Test(arguments: others) func findsTheTagInOtherPlaces(name: String) throws {
+    let bytes = try Fixtures.bytes(name)
+    let number = try #require(name.dropFirst(9).first?.wholeNumberValue)
+    let orientation = try #require(Orientation(rawValue: number))
+    let asStored = try Image.decode(bytes, place: name, applyingOrientation: false)
+    let upright = try Image.decode(bytes, place: name)
+    #expect(difference(upright, try asStored.oriented(orientation)) == nil)
+    if !name.hasSuffix(".jpg") {
+      #expect(difference(upright, try Fixtures.expectedImage("oriented-\(number)")) == nil)
+    }
+  }
+
+  @Test func hasFixturesOfOtherPlaces() { #expect(Self.others.count == 9) }
+
+  @Test(
+    arguments: [
+      ("tiff:Orientation=\"6\"", Orientation.rotateClockwise),
+      ("tiff:Orientation = '8'", .rotateCounterclockwise),
+      ("<tiff:Orientation>\n 3 </tiff:Orientation>", .rotateHalf),
+      ("<tiff:Orientation/> tiff:Orientation=\"2\"", .flipHorizontally),
+      ("tiff:Orientation=\"9\"", nil), ("tiff:Orientation=\"66\"", nil),
+      ("tiff:Orientation=6", nil), ("tiff:Orientation", nil), ("tiff:Orientation=", nil), ("", nil),
+    ] as [(String, Orientation?)])
+  func readsXMP(packet: String, expected: Orientation?) {
+    #expect(XMPReader.orientation(in: Array(packet.utf8)) == expected)
   }
 
   /// A directory of one entry: tag, type, count and value as given.

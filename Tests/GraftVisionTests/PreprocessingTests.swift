@@ -118,6 +118,12 @@ import GraftVision
     #expect(try Preprocessing(metadata: ["author": "somebody"]) == nil)
     let name = Preprocessing.MetadataKey.name.rawValue
     #expect(try Preprocessing(metadata: [name: "torch"]) == Preprocessing(.torch))
+    #expect(try Preprocessing(metadata: [name: "unit"])?.appliesOrientation == true)
+    var asStored = Preprocessing(.unit)
+    asStored.appliesOrientation = false
+    #expect(try Preprocessing(metadata: asStored.metadata) == asStored)
+    #expect(!asStored.replacing(scheme: .torch).appliesOrientation)
+    #expect(asStored.replacing(scheme: .torch).resize == .shorter(256))
     let whole = Preprocessing(.none).metadata
     #expect(try Preprocessing(metadata: whole) == Preprocessing(.none))
     for key in Preprocessing.MetadataKey.allCases {

@@ -47,6 +47,46 @@ import GraftVision
     #expect(difference(cropped, try Fixtures.expectedImage("cropped-\(size)")) == nil)
   }
 
+  /// What is left out is not computed, and the rest is the same.
+  @Test(arguments: sizes, pillowInterpolations + [.tensorFlowBilinear])
+  func computesTheMiddleAlone(size: String, interpolation: Interpolation) throws {
+    let source = try source()
+    let target = try #require(PictureSize(text: size))
+    for crop in ["5x7", "60x3", "24x24", "200x2", "61x47", "150x120"] {
+      let crop = try #require(PictureSize(text: crop))
+      if interpolation == .tensorFlowBilinear {
+        let whole = try source.resizedLikeTensorFlow(to: target).centerCropped(to: crop)
+        let part = try source.resizedLikeTensorFlow(to: target, croppedTo: crop)
+        #expect(part.size == crop && part.samples == whole.samples)
+      } else {
+        let whole = try source.resized(to: target, interpolation).centerCropped(to: crop)
+        let part = try source.resized(to: target, croppedTo: crop, interpolation)
+        #expect(difference(part, whole) == nil, "\(crop)")
+      }
+    }
+  }
+
+  /// 4.9 million columns, of which 16 are kept.
+  @Test(arguments: pillowInterpolations + [.tensorFlowBilinear])
+  func resizesPicturesOfExtremeShape(interpolation: Interpolation) throws {
+    let width = 65_500
+    let strip = try Image(width: width, height: 3, channelCount: 3) { pixels in
+      for index in pixels.indices { pixels[index] = UInt8(index / 3 * 255 / width / 3) }
+    }
+    var preprocessing = Preprocessing(.none)
+    preprocessing.resize = .shorter(224)
+    preprocessing.interpolation = interpolation
+    #expect(throws: GraftError.self) {
+      try Preprocessor(preprocessing).outputSize(for: strip.size)
+    }
+    preprocessing.crop = PictureSize(width: 16, height: 16)
+    let tensor = try Preprocessor(preprocessing).tensor(for: strip)
+    #expect(tensor.shape == [1, 3, 16, 16])
+    // The middle of the middle row.
+    let expected = Float((width / 2 + width) * 255 / width / 3)
+    for value in try tensor.elements(as: Float.self) { #expect(abs(value - expected) <= 1) }
+  }
+
   @Test func keepsProportionsAsTorchvision() throws {
     func size(_ side: Int, _ width: Int, _ height: Int) throws -> String {
       try ResizeRule.shorter(side).targetSize(for: PictureSize(width: width, height: height))

@@ -49,10 +49,12 @@ def write_floats(name, values):
     (FOLDER / f"{name}.f32").write_bytes(header.encode() + values.astype("<f4").tobytes())
 
 
-def add(name, data):
-    """Keeps a file and what Pillow makes of it."""
+def add(name, data, expected=None):
+    """Keeps a file and what Pillow makes of it, unless something else is expected."""
     (FOLDER / name).write_bytes(data)
-    write_ppm(name, np.array(Image.open(io.BytesIO(data)).convert("RGB")))
+    if expected is None:
+        expected = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
+    write_ppm(name, expected)
 
 
 def saved(image, format, **options):
@@ -133,8 +135,9 @@ def make_pngs(image):
     deep = np.array(image).astype(np.uint32) * 257 + 3
     grey = np.array(image.convert("L")).astype(np.uint32)
     alpha = generator.integers(0, 256, (HEIGHT, WIDTH, 1)).astype(np.uint32)
-    # Pillow clips deep greys at 255, so some have to be smaller.
     deep_grey = np.where(grey < 128, grey, grey * 257)
+    # Pillow clips deep greys at 255. TensorFlow keeps the upper byte, as both do with deep colours.
+    upper_grey = np.repeat((deep_grey >> 8)[..., None], 3, -1)
     cases = {
         "grey-1": (grey >> 7, 1, 0),
         "grey-2": (grey >> 6, 2, 0),
@@ -156,8 +159,9 @@ def make_pngs(image):
         if color_type == 3:
             colors = generator.integers(0, 256, 3 << bits).astype(np.uint8)
             extra = chunk(b"PLTE", colors.tobytes())
-        add(f"{name}.png", make_png(samples, bits, color_type, extra))
-        add(f"{name}-interlaced.png", make_png(samples, bits, color_type, extra, True))
+        expected = upper_grey if name == "grey-16" else None
+        add(f"{name}.png", make_png(samples, bits, color_type, extra), expected)
+        add(f"{name}-interlaced.png", make_png(samples, bits, color_type, extra, True), expected)
     colors = chunk(b"PLTE", bytes(range(30, 90)))
     indices = generator.integers(0, 20, (HEIGHT, WIDTH))
     transparent = chunk(b"tRNS", bytes([0, 128, 255, 7]))
@@ -169,6 +173,38 @@ def make_pngs(image):
     add("rgb-transparent.png", make_png(np.array(image), 8, 2, chunk(b"tRNS", color)))
     gamma = chunk(b"gAMA", struct.pack(">I", 100000))
     add("rgb-gamma.png", make_png(np.array(image), 8, 2, gamma))
+
+
+# PNM
+
+
+def make_pnms(image):
+    colors = np.array(image).astype(np.uint32)
+    grey = np.array(image.convert("L")).astype(np.uint32)
+    bits = grey >> 7
+    comment = b"# a comment\n"
+
+    def header(magic, maximum=None):
+        sides = f"{magic}\n".encode() + comment + f"{WIDTH} {HEIGHT}\n".encode()
+        return sides if maximum is None else sides + f"{maximum}\n".encode()
+
+    def plain(values):
+        return b"\n".join(b" ".join(b"%d" % value for value in row) for row in values.reshape(HEIGHT, -1))
+
+    add("bits-plain.pnm", header("P1") + b"\n".join(b"".join(b"%d" % b for b in r) for r in bits) + b"\n")
+    add("grey-plain.pnm", header("P2", 15) + comment + plain(grey >> 4) + b"\n")
+    add("rgb-plain.pnm", header("P3", 1000) + plain(colors * 3) + b"\n")
+    add("bits.pnm", header("P4") + b"".join(pack_row(row, 1) for row in bits))
+    add("grey.pnm", header("P5", 255) + grey.astype(np.uint8).tobytes())
+    add("grey-100.pnm", header("P5", 100) + (grey * 110 // 255).astype(np.uint8).tobytes())
+    add("rgb.pnm", header("P6", 255) + colors.astype(np.uint8).tobytes())
+    add("rgb-10-bits.pnm", header("P6", 1023) + (colors * 4).astype(">u2").tobytes())
+    # Pillow clips deep greys at 255; they are expected as its colours are.
+    deep = (grey * 257 + 100).clip(0, 65535).astype(">u2")
+    as_colors = header("P6", 65535) + np.repeat(deep[..., None], 3, -1).tobytes()
+    expected = np.array(Image.open(io.BytesIO(as_colors)).convert("RGB"))
+    add("grey-16.pnm", header("P5", 65535) + deep.tobytes(), expected)
+    add("grey-16-plain.pnm", header("P2", 65535) + plain(deep) + b"\n", expected)
 
 
 # WebP
@@ -299,6 +335,77 @@ def make_oriented():
     exif[0x0112] = 6
     (FOLDER / "oriented-6.jpg").write_bytes(saved(image, "JPEG", exif=exif))
     (FOLDER / "oriented-6.webp").write_bytes(saved(image, "WEBP", lossless=True, exif=exif))
+    make_oriented_by_text(image)
+
+
+def xmp_packet(property):
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        f'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" {property}</rdf:RDF></x:xmpmeta>'
+    ).encode()
+
+
+def make_oriented_by_text(image):
+    """Files that tell their orientation elsewhere than in EXIF data of their format's own place.
+
+    The names begin with the number that counts.
+    """
+    attribute = xmp_packet('tiff:Orientation="6"/>')
+    element = xmp_packet("><tiff:Orientation>6</tiff:Orientation></rdf:Description>")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+
+    def write(name, data):
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        expected = np.array(Image.open(FOLDER / f"oriented-{name[9]}.ppm"))
+        if not name.endswith(".jpg"):
+            assert (np.array(upright) == expected).all(), name
+        assert upright.size == expected.shape[1::-1], name
+        (FOLDER / name).write_bytes(data)
+
+    png = saved(image, "PNG")
+    header, rest = png[:33], png[33:]
+
+    def text(kind, keyword, data):
+        return header + chunk(kind, keyword.encode() + b"\0" + data) + rest
+
+    def profile(data):
+        digits = data.hex()
+        lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
+        return f"\nexif\n{len(data):8}\n".encode() + "\n".join(lines).encode() + b"\n"
+
+    write("oriented-6-xmp.jpg", saved(image, "JPEG", xmp=attribute))
+    write("oriented-6-xmp-element.jpg", saved(image, "JPEG", xmp=element))
+    write("oriented-3-exif-and-xmp.jpg", saved(image, "JPEG", xmp=attribute, exif=exif))
+    write("oriented-6-xmp.webp", saved(image, "WEBP", lossless=True, xmp=attribute))
+    write("oriented-3-exif-and-xmp.webp", saved(image, "WEBP", lossless=True, xmp=attribute, exif=exif))
+    write("oriented-6-xmp.png", text(b"iTXt", "XML:com.adobe.xmp", b"\0\0\0\0" + element))
+    packed = b"\1\0\0\0" + zlib.compress(attribute)
+    write("oriented-6-xmp-packed.png", text(b"iTXt", "XML:com.adobe.xmp", packed))
+    keyword = "Raw profile type exif"
+    raw = profile(exif.tobytes())
+    write("oriented-3-profile.png", text(b"zTXt", keyword, b"\0" + zlib.compress(raw)))
+    write("oriented-3-profile-plain.png", text(b"tEXt", keyword, raw))
+
+
+def make_damaged(image):
+    """PNG files whose pixels are all there: Pillow decodes them, which is checked."""
+    pixels = np.array(image)
+
+    def write(name, data):
+        assert (np.array(Image.open(io.BytesIO(data)).convert("RGB")) == pixels).all(), name
+        (FOLDER / name).write_bytes(data)
+
+    for kind, interlaced in [("", False), ("-interlaced", True)]:
+        png = make_png(pixels, 8, 2, interlaced=interlaced)
+        end = png.index(b"IEND") - 4
+        wrong = bytearray(png)
+        wrong[end - 1] ^= 1
+        write(f"damaged-checksum{kind}.png", bytes(wrong))
+        write(f"damaged-end{kind}.png", png[:end])
+        write(f"damaged-data-checksum{kind}.png", png[: end - 4])
+        write(f"damaged-data{kind}.png", png[: end - 7])
 
 
 # Resizing and preprocessing
@@ -410,9 +517,11 @@ def main():
     image = Image.fromarray(make_picture(WIDTH, HEIGHT, 1))
     make_jpegs(image)
     make_pngs(image)
+    make_pnms(image)
     make_webps(image)
     make_bmps(image)
     make_oriented()
+    make_damaged(image)
     picture = make_picture(61, 47, 2)
     make_resized(picture)
     make_preprocessed(picture)

@@ -29,6 +29,9 @@ int graft_jpeg_is_huffman_coded(const graft_jpeg_reader *reader);
 int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
                         char message[GRAFT_JPEG_MESSAGE_SIZE]);
 
+/// What libjpeg first noticed of damage that it could bridge; empty if there was none.
+const char *graft_jpeg_warning(const graft_jpeg_reader *reader);
+
 void graft_jpeg_close(graft_jpeg_reader *reader);
 
 #endif

@@ -25,12 +25,19 @@ uint32_t graft_png_height(const graft_png_reader *reader);
 uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader);
 
 /// Decodes the picture to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
-/// `message`; a picture that ends early is a failure.
+/// `message`; a picture whose pixels are not all there is a failure.
 ///
-/// Alpha is dropped and gamma left alone. Of 16-bit colours the upper byte is kept, while 16-bit
-/// greys are clipped to 255: both are what Pillow's `convert("RGB")` gives.
+/// Alpha is dropped and gamma left alone. Of 16-bit samples the upper byte is kept, as Pillow's
+/// `convert("RGB")` does with colours and TensorFlow's `decode_image` with all. (Pillow clips 16-bit greys
+/// at 255, which makes them white.)
 int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
                        char message[GRAFT_PNG_MESSAGE_SIZE]);
+
+/// Whether pixels that were read came from a chunk whose checksum is wrong.
+int graft_png_has_wrong_checksum(const graft_png_reader *reader);
+
+/// Whether the file ended behind the last pixel, but before its proper end.
+int graft_png_is_cut_off(const graft_png_reader *reader);
 
 void graft_png_close(graft_png_reader *reader);
 
@@ -38,5 +45,10 @@ void graft_png_close(graft_png_reader *reader);
 /// failure, with the reason in `message`.
 uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t height,
                               size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]);
+
+/// Unpacks what zlib packed, as texts in PNG files are: at most `limit` bytes of it, into memory that the
+/// caller frees. Returns NULL if the data are damaged, or unpack to more.
+uint8_t *graft_png_inflate(const uint8_t *bytes, size_t byte_count, size_t limit,
+                           size_t *unpacked_count);
 
 #endif

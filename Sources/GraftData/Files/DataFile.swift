@@ -1,4 +1,5 @@
 import GraftTensor
+import GraftVision
 
 /// A file of a data set: on disk, or unpacked from an archive.
 package struct DataFile: Sendable {
@@ -33,15 +34,8 @@ package struct DataFile: Sendable {
     return .file(place)
   }
 
-  /// Endings of pictures. Some cannot be read; they are named so that a check can list them.
-  private static let pictureEndings: Set<String> = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "heic", "avif",
-  ]
-
-  var isPicture: Bool {
-    guard let dot = name.lastIndex(of: ".") else { return false }
-    return Self.pictureEndings.contains(name[name.index(after: dot)...].lowercased())
-  }
+  /// Whether the name is that of an image. Some cannot be read; they are named so that a check can list them.
+  var isPicture: Bool { ImageFileKind(fileName: name) != nil }
 
   /// Whether systems leave such files and folders about, which are no data.
   static func isHidden(_ name: String) -> Bool {

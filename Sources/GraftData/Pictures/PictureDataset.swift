@@ -98,7 +98,7 @@ package struct PictureDataset: Sendable {
 
 extension PictureDataset.Item {
   /// The picture, decoded.
-  package func image(applyingOrientation: Bool = false) throws -> Image {
+  package func image(applyingOrientation: Bool = true) throws -> Image {
     try picture.image(applyingOrientation: applyingOrientation)
   }
 }
@@ -115,8 +115,8 @@ extension PictureDataset.PictureSource {
 
   /// The picture, decoded: red, green and blue, or grey if the samples are.
   ///
-  /// - Parameter applyingOrientation: whether to turn the picture upright if its EXIF data say how
-  package func image(applyingOrientation: Bool = false) throws -> Image {
+  /// - Parameter applyingOrientation: whether to turn the picture upright if its EXIF data or XMP packet say how
+  package func image(applyingOrientation: Bool = true) throws -> Image {
     switch self {
     case .file(let path):
       try Image.read(path, applyingOrientation: applyingOrientation)

@@ -17,7 +17,7 @@ func withLibraryMessage<Result>(
 }
 
 func unreadable(_ format: String, _ reason: String) -> GraftError {
-  .badData("unreadable \(format) picture: \(reason)")
+  .badData("unreadable \(format) image: \(reason)")
 }
 
 /// Tells errors that come out of `body` what kind of picture it was about.
@@ -25,7 +25,7 @@ func reading<Result>(_ format: String, _ body: () throws -> Result) throws -> Re
   do {
     return try body()
   } catch var error as GraftError {
-    error.message = "unreadable \(format) picture: \(error.message)"
+    error.message = "unreadable \(format) image: \(error.message)"
     throw error
   }
 }

@@ -12,15 +12,21 @@ enum JPEGDecoder {
   /// sampled 4x1 and one 1x4, which makes eight of them for 32x32 pixels.
   private static let pixelsPerByte = 32 * 32
 
-  static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
+  /// - Parameter warn: told what libjpeg noticed of damage that it could bridge
+  static func decode(
+    _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
+  ) throws -> Image {
     let reader = try open(bytes, limit: limit)
     defer { graft_jpeg_close(reader) }
     let size = try size(reader, byteCount: bytes.count, limit: limit)
-    return try Image(width: size.width, height: size.height, channelCount: 3) { pixels in
+    let image = try Image(width: size.width, height: size.height, channelCount: 3) { pixels in
       try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) { message in
         graft_jpeg_read_rgb(reader, pixels.baseAddress, message) == 0 ? nil : ()
       }
     }
+    let warning = graft_jpeg_warning(reader).map { String(cString: $0) } ?? ""
+    if !warning.isEmpty { warn("damaged JPEG image: \(warning)") }
+    return image
   }
 
   static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {

@@ -1,7 +1,7 @@
 import CGraftShims
 import GraftTensor
 
-/// PNG by libpng: every colour type and depth, interlaced or not.
+/// PNG by libpng: every colour type and depth, interlaced or not; of 16 bits the upper 8.
 ///
 /// Source: <https://www.w3.org/TR/png/>
 enum PNGDecoder {
@@ -10,15 +10,51 @@ enum PNGDecoder {
   /// Deflate makes 258 bytes of two bits at best.
   private static let maximumCompressionRatio = 1032
 
-  static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
+  /// Decodes whatever has all of its pixels, as Pillow does: checksums of chunks with pixels may be wrong, and the
+  /// end of the file may be missing.
+  ///
+  /// - Parameter warn: told of either
+  static func decode(
+    _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
+  ) throws -> Image {
+    if let repaired = repaired(bytes) {
+      return try repaired.withUnsafeBytes {
+        try decode($0, limit: limit, isCutOff: true, warn: warn)
+      }
+    }
+    return try decode(bytes, limit: limit, isCutOff: false, warn: warn)
+  }
+
+  private static func decode(
+    _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, isCutOff: Bool, warn: (String) -> Void
+  ) throws -> Image {
     let reader = try open(bytes)
     defer { graft_png_close(reader) }
     let size = try size(reader, byteCount: bytes.count, limit: limit)
-    return try Image(width: size.width, height: size.height, channelCount: 3) { pixels in
+    let image = try Image(width: size.width, height: size.height, channelCount: 3) { pixels in
       try withLibraryMessage(format: format, byteCount: GRAFT_PNG_MESSAGE_SIZE) { message in
         graft_png_read_rgb(reader, pixels.baseAddress, message) == 0 ? nil : ()
       }
     }
+    if isCutOff || graft_png_is_cut_off(reader) != 0 {
+      warn("damaged PNG image: the end of the file is missing, but all pixels are there")
+    } else if graft_png_has_wrong_checksum(reader) != 0 {
+      warn("damaged PNG image: a checksum is wrong, so pixels may be, too")
+    }
+    return image
+  }
+
+  /// The file with an end, if its last chunk is one of pixels that was cut off: libpng decodes what is left of such a
+  /// chunk only if the chunk's length is true.
+  private static func repaired(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+    var last: PNGChunks.Chunk?
+    for chunk in PNGChunks(bytes) { last = chunk }
+    guard let last, last.name == "IDAT", !last.isComplete else { return nil }
+    let length = UInt32(last.payload.count)
+    let noChecksum: [UInt8] = [0, 0, 0, 0]
+    let end: [UInt8] = [0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82]
+    return bytes[..<last.offset] + [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: length >> $0) }
+      + Array("IDAT".utf8) + last.payload.bytes + noChecksum + end
   }
 
   static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {

@@ -1,13 +1,14 @@
 import GraftTensor
 
-/// The file formats of pictures that can be read.
+/// The file formats of images that can be read.
 enum PictureFormat {
   case jpeg
   case png
   case webP
   case bmp
+  case pnm
 
-  /// Recognises a format by the bytes that its files start with; names of files do not count.
+  /// Recognizes a format by the bytes that its files start with; names of files do not count.
   ///
   /// - Throws: `GraftError` if it is none of the known ones.
   init(of bytes: UnsafeRawBufferPointer) throws {
@@ -21,18 +22,27 @@ enum PictureFormat {
       self = .webP
     } else if reader.hasText("BM") {
       self = .bmp
+    } else if PNMHeader.recognizes(bytes) {
+      self = .pnm
     } else {
+      let other = UnreadableFormat.name(of: bytes)
       throw GraftError.badData(
-        "is no picture of a known format", hint: "JPEG, PNG, WebP and BMP can be read.")
+        other.map { "is a \($0) image, which cannot be read" }
+          ?? "is not an image of a known format",
+        hint: "\(ImageFileKind.readableFormats) can be read.")
     }
   }
 
-  func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
+  /// - Parameter warn: told of damage that does not keep the image from being decoded
+  func decode(
+    _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
+  ) throws -> Image {
     switch self {
-    case .jpeg: try JPEGDecoder.decode(bytes, limit: limit)
-    case .png: try PNGDecoder.decode(bytes, limit: limit)
+    case .jpeg: try JPEGDecoder.decode(bytes, limit: limit, warn: warn)
+    case .png: try PNGDecoder.decode(bytes, limit: limit, warn: warn)
     case .webP: try WebPDecoder.decode(bytes, limit: limit)
     case .bmp: try BMPDecoder.decode(bytes, limit: limit)
+    case .pnm: try PNMDecoder.decode(bytes, limit: limit)
     }
   }
 
@@ -43,18 +53,23 @@ enum PictureFormat {
     case .png: try PNGDecoder.size(of: bytes, limit: limit)
     case .webP: try WebPDecoder.size(of: bytes, limit: limit)
     case .bmp: try BMPDecoder.size(of: bytes, limit: limit)
+    case .pnm: try PNMDecoder.size(of: bytes, limit: limit)
     }
   }
 
-  /// How the picture has to be turned, if its EXIF data say so. Damaged EXIF data say nothing.
+  /// How the image has to be turned, if its EXIF data say so, or else its XMP packet. Damaged ones say nothing.
   func orientation(of bytes: UnsafeRawBufferPointer) -> Orientation? {
-    let exif: ByteReader? =
-      switch self {
-      case .jpeg: EXIFLocator.inJPEG(bytes)
-      case .png: EXIFLocator.inPNG(bytes)
-      case .webP: EXIFLocator.inWebP(bytes)
-      case .bmp: nil
-      }
-    return exif.flatMap(EXIFReader.orientation)
+    switch self {
+    case .jpeg:
+      EXIFLocator.inJPEG(bytes).flatMap(EXIFReader.orientation)
+        ?? XMPLocator.inJPEG(bytes).flatMap(XMPReader.orientation)
+    case .png:
+      EXIFLocator.inPNG(bytes, EXIFReader.orientation)
+        ?? XMPLocator.inPNG(bytes).flatMap(XMPReader.orientation)
+    case .webP:
+      EXIFLocator.inWebP(bytes).flatMap(EXIFReader.orientation)
+        ?? XMPLocator.inWebP(bytes).flatMap(XMPReader.orientation)
+    case .bmp, .pnm: nil
+    }
   }
 }

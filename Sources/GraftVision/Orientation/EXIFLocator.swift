@@ -3,39 +3,20 @@
 enum EXIFLocator {
   /// The APP1 segment that starts with `Exif`; it comes before the picture's data.
   static func inJPEG(_ bytes: UnsafeRawBufferPointer) -> ByteReader? {
-    let file = ByteReader(bytes, .big)
-    let startOfScan = 0xda
-    let applicationSegment1 = 0xe1
-    var offset = 2
-    while let prefix = try? file.uint8(at: offset), prefix == 0xff,
-      let marker = try? file.uint8(at: offset + 1)
-    {
-      if marker == 0xff {  // Padding.
-        offset += 1
-        continue
-      }
-      if (0xd0...0xd8).contains(marker) || marker == 0x01 {  // Markers without a length.
-        offset += 2
-        continue
-      }
-      guard marker != startOfScan, let length = try? file.uint16(at: offset + 2), length >= 2,
-        let segment = try? file.slice(at: offset + 4, count: length - 2)
-      else { return nil }
-      if marker == applicationSegment1, segment.hasText("Exif\0\0") { return segment }
-      offset += 2 + length
-    }
-    return nil
+    JPEGSegments.applicationSegments1(of: bytes).first { $0.hasText("Exif\0\0") }
   }
 
-  /// The `eXIf` chunk.
-  static func inPNG(_ bytes: UnsafeRawBufferPointer) -> ByteReader? {
-    let file = ByteReader(bytes, .big)
-    var offset = 8
-    while let length = try? file.uint32(at: offset) {
-      if file.hasText("eXIf", at: offset + 4) {
-        return try? file.slice(at: offset + 8, count: length)
+  /// The `eXIf` chunk, else the text of ImageMagick's older files, which is unpacked.
+  static func inPNG<Result>(
+    _ bytes: UnsafeRawBufferPointer, _ body: (ByteReader) -> Result?
+  ) -> Result? {
+    if let chunk = PNGChunks(bytes).first(where: { $0.name == "eXIf" && $0.isComplete }) {
+      return body(chunk.payload)
+    }
+    for keyword in ["Raw profile type exif", "Raw profile type APP1"] {
+      if let profile = PNGText.find(keyword, in: bytes).flatMap(rawProfile) {
+        return profile.withUnsafeBytes { body(ByteReader($0, .big)) }
       }
-      offset += 12 + length
     }
     return nil
   }
@@ -43,5 +24,18 @@ enum EXIFLocator {
   /// The `EXIF` chunk.
   static func inWebP(_ bytes: UnsafeRawBufferPointer) -> ByteReader? {
     WebPContainer(bytes).chunk(named: "EXIF")?.payload
+  }
+
+  /// The bytes of a profile: behind its name and length, in lines of their own, stand hexadecimal digits.
+  private static func rawProfile(_ text: [UInt8]) -> [UInt8]? {
+    let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    guard lines.count > 3 else { return nil }
+    let digits = lines[3...].joined().filter { !PNMText.isSpace($0) }.map {
+      Character(UnicodeScalar($0)).hexDigitValue
+    }
+    guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
+    return stride(from: 0, to: digits.count, by: 2).map {
+      UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0))
+    }
   }
 }

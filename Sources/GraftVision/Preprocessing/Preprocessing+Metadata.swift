@@ -9,6 +9,12 @@ extension Preprocessing {
     case interpolation = "graft.preprocessing.interpolation"
     case channels = "graft.preprocessing.channels"
     case layout = "graft.preprocessing.layout"
+    case orientation = "graft.preprocessing.orientation"
+  }
+
+  /// What becomes of the orientation that images say they have.
+  private enum OrientationRule: String {
+    case applied, ignored
   }
 
   private static let absent = "none"
@@ -21,6 +27,7 @@ extension Preprocessing {
       .interpolation: interpolation.rawValue,
       .channels: "\(channelCount)",
       .layout: layout.rawValue,
+      .orientation: (appliesOrientation ? OrientationRule.applied : .ignored).rawValue,
     ]
     return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
   }
@@ -47,6 +54,9 @@ extension Preprocessing {
     if let value = try read(.interpolation, Interpolation.init(named:)) { interpolation = value }
     if let count = try read(.channels, Preprocessing.parseChannelCount) { channelCount = count }
     if let value = try read(.layout, Preprocessing.parseLayout) { layout = value }
+    if let rule = try read(.orientation, Preprocessing.parseOrientation) {
+      appliesOrientation = rule == .applied
+    }
   }
 
   /// Reads what ``ResizeRule/init(text:)`` reads, and `none`.
@@ -70,6 +80,14 @@ extension Preprocessing {
       throw GraftError.badData("'\(text)' is no number of channels", hint: "Known are 1 and 3.")
     }
     return count
+  }
+
+  private static func parseOrientation(_ text: String) throws -> OrientationRule {
+    guard let rule = OrientationRule(rawValue: text) else {
+      throw GraftError.badData(
+        "unknown rule of orientation '\(text)'", hint: "Known are applied and ignored.")
+    }
+    return rule
   }
 
   private static func parseLayout(_ text: String) throws -> Layout {

@@ -42,6 +42,8 @@ package struct Preprocessing: Sendable, Hashable {
   /// 3 for colours, 1 for grey.
   package var channelCount: Int
   package var layout: Layout
+  /// Whether images are turned upright first, as their EXIF data or XMP packet say; Keras does not.
+  package var appliesOrientation = true
 
   /// The scheme with the sizes and the interpolation of the library that it is named after.
   package init(
@@ -66,6 +68,14 @@ package struct Preprocessing: Sendable, Hashable {
     if let crop { return crop }
     if case .exact(let size)? = resize { return size }
     return nil
+  }
+
+  /// The same for another scheme, with that scheme's sizes and interpolation.
+  package func replacing(scheme: Scheme) -> Preprocessing {
+    guard scheme != self.scheme else { return self }
+    var copy = Preprocessing(scheme, channelCount: channelCount, layout: layout)
+    copy.appliesOrientation = appliesOrientation
+    return copy
   }
 
   /// The same, resized to `size` if nothing says how large the picture gets: for `unit` and `none`,

@@ -28,7 +28,9 @@ package struct Preprocessor: Sendable {
   /// - Throws: `GraftError` if it would be too large.
   package func outputSize(for size: PictureSize) throws -> PictureSize {
     let resized = try preprocessing.resize?.targetSize(for: size) ?? size
-    return preprocessing.crop ?? resized
+    let result = preprocessing.crop ?? resized
+    try PixelLimit.standard.check(width: result.width, height: result.height)
+    return result
   }
 
   /// `[1, C, H, W]` or `[1, H, W, C]`, float.
@@ -53,17 +55,18 @@ package struct Preprocessor: Sendable {
     let size = try outputSize(for: image.size)
     guard size.width * size.height * preprocessing.channelCount == target.count else {
       throw GraftError.badData(
-        "a picture of \(image.size) pixels gives \(size), which does not fit the input",
+        "an image of \(image.size) pixels gives \(size), which does not fit the input",
         hint: "Resize and crop to one size.")
     }
     let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
     let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size
     if preprocessing.interpolation == .tensorFlowBilinear {
-      let raster = try cropped(source.resizedLikeTensorFlow(to: resized))
+      let raster = try source.resizedLikeTensorFlow(to: resized, croppedTo: preprocessing.crop)
       let normalization = normalization
       write(raster, to: target) { normalization.normalize($0, channel: $1) }
     } else {
-      let raster = try cropped(source.resized(to: resized, preprocessing.interpolation))
+      let raster = try source.resized(
+        to: resized, croppedTo: preprocessing.crop, preprocessing.interpolation)
       table.withUnsafeBufferPointer { table in
         write(raster, to: target) { table[$1 * 256 + Int($0)] }
       }
@@ -78,10 +81,13 @@ package struct Preprocessor: Sendable {
     let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
     let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size
     guard preprocessing.interpolation == .tensorFlowBilinear else {
-      return try cropped(source.resized(to: resized, preprocessing.interpolation))
+      return try source.resized(
+        to: resized, croppedTo: preprocessing.crop, preprocessing.interpolation)
     }
-    guard resized != source.size else { return try cropped(source) }
-    let raster = try cropped(source.resizedLikeTensorFlow(to: resized))
+    guard resized != source.size else {
+      return try preprocessing.crop.map { try source.centerCropped(to: $0) } ?? source
+    }
+    let raster = try source.resizedLikeTensorFlow(to: resized, croppedTo: preprocessing.crop)
     return try Image(width: raster.width, height: raster.height, channelCount: raster.channelCount)
     {
       target in
@@ -99,17 +105,12 @@ package struct Preprocessor: Sendable {
   ) throws {
     guard image.channelCount == preprocessing.channelCount, image.sampleCount == target.count else {
       throw GraftError.badData(
-        "a picture of \(image.size) pixels in \(image.channelCount) channels does not fit the input"
+        "an image of \(image.size) pixels in \(image.channelCount) channels does not fit the input"
       )
     }
     table.withUnsafeBufferPointer { table in
       write(image, to: target) { table[$1 * 256 + Int($0)] }
     }
-  }
-
-  private func cropped<Sample>(_ raster: Raster<Sample>) throws -> Raster<Sample> {
-    guard let crop = preprocessing.crop else { return raster }
-    return try raster.centerCropped(to: crop)
   }
 
   @inline(__always)

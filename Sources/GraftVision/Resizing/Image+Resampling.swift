@@ -1,34 +1,52 @@
 extension Raster where Sample == UInt8 {
   /// Pillow's `resize` with a filter: along rows and along columns, both in fixed point and rounded
-  /// to 8 bits. A side that keeps its length is left alone.
+  /// to 8 bits. A side that keeps its length is left alone. Only a part of the result is computed.
   ///
   /// The order of the two matters for the last bit. Rows come first, unless that makes more work:
   /// this is the rule of Pillow 13; older ones always begin with rows.
-  func resampled(to size: PictureSize, _ filter: ResamplingFilter) throws -> Image {
+  func resampled(
+    to size: PictureSize, _ filter: ResamplingFilter, columns: Range<Int>, rows: Range<Int>
+  ) throws -> Image {
+    let horizontal =
+      size.width == width ? nil : ResamplingWeights(from: width, to: size.width, filter, columns)
+    let vertical =
+      size.height == height ? nil : ResamplingWeights(from: height, to: size.height, filter, rows)
+    let sourceColumns = horizontal?.reach ?? columns
+    let sourceRows = vertical?.reach ?? rows
     let losesManyRows = height - size.height > max(0, 2 * (width - size.width))
     if losesManyRows {
-      return try resampledAlongColumns(to: size.height, filter)
-        .resampledAlongRows(to: size.width, filter)
+      let image = try vertical.map { try resampledAlongColumns($0, 0, sourceColumns) } ?? self
+      return try horizontal.map {
+        try image.resampledAlongRows($0, sourceColumns.lowerBound, 0..<image.height)
+      } ?? image
     }
-    return try resampledAlongRows(to: size.width, filter)
-      .resampledAlongColumns(to: size.height, filter)
+    let image =
+      try horizontal.map { try resampledAlongRows($0, 0, sourceRows) }
+      ?? part(columns: columns, rows: sourceRows)
+    return try vertical.map {
+      try image.resampledAlongColumns($0, sourceRows.lowerBound, 0..<image.width)
+    } ?? image
   }
 
-  private func resampledAlongRows(to newWidth: Int, _ filter: ResamplingFilter) throws -> Image {
-    guard newWidth != width else { return self }
-    let table = ResamplingWeights(from: width, to: newWidth, filter)
-    let (height, channelCount) = (height, channelCount)
+  /// - Parameters:
+  ///   - firstColumn: which of the old side's columns the picture begins with
+  ///   - rows: the picture's rows that are wanted
+  private func resampledAlongRows(
+    _ table: ResamplingWeights, _ firstColumn: Int, _ rows: Range<Int>
+  ) throws -> Image {
+    let channelCount = channelCount
+    let newWidth = table.count
     let rowCount = width * channelCount
-    return try Image(width: newWidth, height: height, channelCount: channelCount) { target in
+    return try Image(width: newWidth, height: rows.count, channelCount: channelCount) { target in
       withUnsafeSamples { source in
         table.weights.withUnsafeBufferPointer { weights in
-          for y in 0..<height {
+          for (line, y) in rows.enumerated() {
             let row = UnsafeBufferPointer(rebasing: source[(y * rowCount)..<((y + 1) * rowCount)])
-            var position = y * newWidth * channelCount
+            var position = line * newWidth * channelCount
             for x in 0..<newWidth {
               let taps = UnsafeBufferPointer(
                 rebasing: weights[(x * table.stride)..<(x * table.stride + table.counts[x])])
-              let start = table.starts[x] * channelCount
+              let start = (table.starts[x] - firstColumn) * channelCount
               if channelCount == 3 {
                 let sums = weightedColors(row, start, taps)
                 target[position] = clipped(sums.red)
@@ -51,23 +69,27 @@ extension Raster where Sample == UInt8 {
     }
   }
 
+  /// - Parameters:
+  ///   - firstRow: which of the old side's rows the picture begins with
+  ///   - columns: the picture's columns that are wanted
   private func resampledAlongColumns(
-    to newHeight: Int, _ filter: ResamplingFilter
+    _ table: ResamplingWeights, _ firstRow: Int, _ columns: Range<Int>
   ) throws -> Image {
-    guard newHeight != height else { return self }
-    let table = ResamplingWeights(from: height, to: newHeight, filter)
     let rowCount = width * channelCount
-    return try Image(width: width, height: newHeight, channelCount: channelCount) { target in
+    let first = columns.lowerBound * channelCount
+    let count = columns.count * channelCount
+    return try Image(width: columns.count, height: table.count, channelCount: channelCount) {
+      target in
       withUnsafeSamples { source in
-        withUnsafeTemporaryAllocation(of: Int32.self, capacity: rowCount) { sums in
-          for y in 0..<newHeight {
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: count) { sums in
+          for y in 0..<table.count {
             sums.initialize(repeating: half)
             for index in 0..<table.counts[y] {
               let weight = table.weights[y * table.stride + index]
-              let row = (table.starts[y] + index) * rowCount
-              for x in 0..<rowCount { sums[x] &+= Int32(source[row + x]) &* weight }
+              let row = (table.starts[y] - firstRow + index) * rowCount + first
+              for x in 0..<count { sums[x] &+= Int32(source[row + x]) &* weight }
             }
-            for x in 0..<rowCount { target[y * rowCount + x] = clipped(sums[x]) }
+            for x in 0..<count { target[y * count + x] = clipped(sums[x]) }
           }
         }
       }

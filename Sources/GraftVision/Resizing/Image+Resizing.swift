@@ -3,20 +3,27 @@ import GraftTensor
 extension Raster where Sample == UInt8 {
   /// The picture at another size, as Pillow's `Image.resize` gives it, bit by bit.
   ///
-  /// - Throws: `GraftError` if the size is empty or too large, and for an interpolation that does
+  /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed, so that a
+  ///   picture of extreme shape takes no more memory than others
+  /// - Throws: `GraftError` if the result is empty or too large, and for an interpolation that does
   ///   not give 8-bit samples.
-  package func resized(to size: PictureSize, _ interpolation: Interpolation) throws -> Image {
-    try PixelLimit.standard.check(width: size.width, height: size.height)
-    guard size != self.size else { return self }
+  package func resized(
+    to size: PictureSize, croppedTo crop: PictureSize? = nil, _ interpolation: Interpolation
+  ) throws -> Image {
+    let window = try CropWindow(of: size, croppedTo: crop)
+    guard size != self.size else { return try crop.map { try centerCropped(to: $0) } ?? self }
+    let (columns, rows) = (window.columns, window.rows)
+    let image: Image
     switch interpolation {
     case .nearest:
-      return try resizedToNearest(size)
+      image = try resizedToNearest(size, columns: columns, rows: rows)
     case .bilinear:
-      return try resampled(to: size, .bilinear)
+      image = try resampled(to: size, .bilinear, columns: columns, rows: rows)
     case .bicubic:
-      return try resampled(to: size, .bicubic)
+      image = try resampled(to: size, .bicubic, columns: columns, rows: rows)
     case .tensorFlowBilinear:
       throw GraftError(.software, "\(interpolation.rawValue) does not give 8-bit samples")
     }
+    return try crop.map { try image.centerCropped(to: $0) } ?? image
   }
 }

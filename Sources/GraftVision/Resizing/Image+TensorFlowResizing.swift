@@ -3,13 +3,22 @@ extension Raster where Sample == UInt8 {
   /// precision, nothing rounded.
   ///
   /// Source: <https://www.tensorflow.org/api_docs/python/tf/image/resize>
-  package func resizedLikeTensorFlow(to size: PictureSize) throws -> Raster<Float> {
-    try PixelLimit.standard.check(width: size.width, height: size.height)
-    let columns = blends(from: width, to: size.width)
-    let rows = blends(from: height, to: size.height)
+  ///
+  /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed
+  package func resizedLikeTensorFlow(
+    to size: PictureSize, croppedTo crop: PictureSize? = nil
+  ) throws -> Raster<Float> {
+    let window = try CropWindow(of: size, croppedTo: crop)
+    let raster = try blended(
+      blends(from: width, to: size.width, window.columns),
+      blends(from: height, to: size.height, window.rows))
+    return try crop.map { try raster.centerCropped(to: $0) } ?? raster
+  }
+
+  private func blended(_ columns: [Blend], _ rows: [Blend]) throws -> Raster<Float> {
     let (width, channelCount) = (width, channelCount)
     return try Raster<Float>(
-      width: size.width, height: size.height, channelCount: channelCount
+      width: columns.count, height: rows.count, channelCount: channelCount
     ) { target in
       withUnsafeSamples { source in
         var position = 0
@@ -42,9 +51,9 @@ private struct Blend {
   let share: Float
 }
 
-private func blends(from oldSide: Int, to newSide: Int) -> [Blend] {
+private func blends(from oldSide: Int, to newSide: Int, _ positions: Range<Int>) -> [Blend] {
   let scale = Float(oldSide) / Float(newSide)
-  return (0..<newSide).map { position in
+  return positions.map { position in
     let center = (Float(position) + 0.5) * scale - 0.5
     let floor = center.rounded(.down)
     return Blend(

@@ -2,32 +2,65 @@ extension Raster {
   /// The middle of the picture, as torchvision's `CenterCrop` cuts it: halves are rounded to even,
   /// and a picture that is too small gets a border of zeros first.
   package func centerCropped(to size: PictureSize) throws -> Raster {
-    try PixelLimit.standard.check(width: size.width, height: size.height)
     guard size != self.size else { return self }
-    let left = cropOffset(from: width, to: size.width)
-    let top = cropOffset(from: height, to: size.height)
-    let columns = max(0, -left)..<min(size.width, width - left)
-    let rows = max(0, -top)..<min(size.height, height - top)
+    let window = try CropWindow(of: self.size, croppedTo: size)
+    let part = try part(columns: window.columns, rows: window.rows)
+    guard part.size != size else { return part }
+    let rowCount = part.width * channelCount
+    let start = (window.border.height * size.width + window.border.width) * channelCount
+    return try Raster(width: size.width, height: size.height, channelCount: channelCount) {
+      target in
+      part.withUnsafeSamples { source in
+        for y in 0..<part.height {
+          let row = start + y * size.width * channelCount
+          for sample in 0..<rowCount { target[row + sample] = source[y * rowCount + sample] }
+        }
+      }
+    }
+  }
+
+  /// Some columns and rows of the picture.
+  func part(columns: Range<Int>, rows: Range<Int>) throws -> Raster {
+    guard columns.count != width || rows.count != height else { return self }
     let (width, channelCount) = (width, channelCount)
-    return try Raster(
-      width: size.width, height: size.height, channelCount: channelCount
-    ) { target in
+    return try Raster(width: columns.count, height: rows.count, channelCount: channelCount) {
+      target in
       withUnsafeSamples { source in
-        for y in rows {
-          let sourceStart = ((y + top) * width + columns.lowerBound + left) * channelCount
-          let targetStart = (y * size.width + columns.lowerBound) * channelCount
-          for sample in 0..<(columns.count * channelCount) {
-            target[targetStart + sample] = source[sourceStart + sample]
-          }
+        let rowCount = columns.count * channelCount
+        for (line, y) in rows.enumerated() {
+          let start = (y * width + columns.lowerBound) * channelCount
+          for sample in 0..<rowCount { target[line * rowCount + sample] = source[start + sample] }
         }
       }
     }
   }
 }
 
-/// Where the crop begins in the old side; negative if there is a border before it.
-private func cropOffset(from oldSide: Int, to newSide: Int) -> Int {
-  let spare = oldSide - newSide
-  if spare < 0 { return -(-spare / 2) }
-  return Int((Double(spare) / 2).rounded(.toNearestOrEven))
+/// Which part of a picture lies in its middle.
+struct CropWindow {
+  let columns: Range<Int>
+  let rows: Range<Int>
+  /// What of the crop lies to the left of the picture and above it.
+  let border: PictureSize
+
+  /// - Parameters:
+  ///   - size: of the picture, which may be larger than any in memory
+  ///   - crop: what is kept; `nil` for all
+  /// - Throws: `GraftError` if that is empty or too large.
+  init(of size: PictureSize, croppedTo crop: PictureSize?) throws {
+    let kept = crop ?? size
+    try PixelLimit.standard.check(width: kept.width, height: kept.height)
+    let left = CropWindow.offset(from: size.width, to: kept.width)
+    let top = CropWindow.offset(from: size.height, to: kept.height)
+    columns = max(0, left)..<min(left + kept.width, size.width)
+    rows = max(0, top)..<min(top + kept.height, size.height)
+    border = PictureSize(width: max(0, -left), height: max(0, -top))
+  }
+
+  /// Where the crop begins in the old side; negative if there is a border before it.
+  private static func offset(from oldSide: Int, to newSide: Int) -> Int {
+    let spare = oldSide - newSide
+    if spare < 0 { return -(-spare / 2) }
+    return Int((Double(spare) / 2).rounded(.toNearestOrEven))
+  }
 }

@@ -26,7 +26,7 @@ enum ResamplingFilter {
   }
 }
 
-/// What each position of a resized side takes from the old side, in fixed point.
+/// What positions of a resized side take from the old side, in fixed point.
 ///
 /// Source: Pillow's documentation of its filters,
 /// <https://pillow.readthedocs.io/en/stable/handbook/concepts.html#filters>
@@ -42,17 +42,18 @@ struct ResamplingWeights {
   private(set) var weights: [Int32]
   let stride: Int
 
-  init(from oldSide: Int, to newSide: Int, _ filter: ResamplingFilter) {
+  /// - Parameter positions: those of the new side that are wanted
+  init(from oldSide: Int, to newSide: Int, _ filter: ResamplingFilter, _ positions: Range<Int>) {
     let scale = Double(oldSide) / Double(newSide)
     // The filter covers at least its own width of old pixels, and more when shrinking.
     let filterScale = max(scale, 1)
     let support = filter.support * filterScale
     stride = Int(support.rounded(.up)) * 2 + 1
-    weights = [Int32](repeating: 0, count: newSide * stride)
-    starts.reserveCapacity(newSide)
-    counts.reserveCapacity(newSide)
+    weights = [Int32](repeating: 0, count: positions.count * stride)
+    starts.reserveCapacity(positions.count)
+    counts.reserveCapacity(positions.count)
     var exact = [Double](repeating: 0, count: stride)
-    for position in 0..<newSide {
+    for (row, position) in positions.enumerated() {
       let center = (Double(position) + 0.5) * scale
       let start = max(Int(center - support + 0.5), 0)
       let count = min(Int(center + support + 0.5), oldSide) - start
@@ -64,10 +65,18 @@ struct ResamplingWeights {
       for index in 0..<count {
         let weight = (sum == 0 ? exact[index] : exact[index] / sum)
         let scaled = weight * Double(Int32(1) << ResamplingWeights.fractionBits)
-        weights[position * stride + index] = Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5)
+        weights[row * stride + index] = Int32(scaled < 0 ? scaled - 0.5 : scaled + 0.5)
       }
       starts.append(start)
       counts.append(count)
     }
+  }
+  /// How many new positions there are.
+  var count: Int { starts.count }
+
+  /// The old positions that are taken.
+  var reach: Range<Int> {
+    let end = zip(starts, counts).map(+).max() ?? 0
+    return (starts.min() ?? 0)..<end
   }
 }

@@ -7,8 +7,12 @@ package enum ResizeRule: Sendable, Hashable {
   /// The shorter side to this length, the longer one in proportion, as torchvision's `Resize(N)`.
   case shorter(Int)
 
-  /// - Returns: The size that a picture of `size` gets.
-  /// - Throws: `GraftError` if the result is too large.
+  /// A longer side is not computed: walking along it would take too long.
+  private static let longestSide = 1 << 27
+
+  /// - Returns: The size that a picture of `size` gets. It may be too large for an image in memory: a crop may keep
+  ///   little of it.
+  /// - Throws: `GraftError` if the result is too large for that, too.
   package func targetSize(for size: PictureSize) throws -> PictureSize {
     let target: PictureSize
     switch self {
@@ -19,15 +23,14 @@ package enum ResizeRule: Sendable, Hashable {
       let short = min(size.width, size.height)
       let (product, overflow) = shorter.multipliedReportingOverflow(
         by: max(size.width, size.height))
-      guard !overflow, short > 0 else {
-        throw GraftError.badData("a picture of \(size) pixels cannot be resized to \(self)")
+      guard !overflow, short > 0, product / short <= ResizeRule.longestSide else {
+        throw GraftError.badData("an image of \(size) pixels cannot be resized to \(self)")
       }
       let longer = Int(Double(product) / Double(short))
       target =
         size.width <= size.height
         ? PictureSize(width: shorter, height: longer) : PictureSize(width: longer, height: shorter)
     }
-    try PixelLimit.standard.check(width: target.width, height: target.height)
     return target
   }
 }
