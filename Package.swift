@@ -84,7 +84,8 @@ let package = Package(
     library(
       "GraftModels", path: "models",
       exclude: [
-        "cifar10-resnet9.md", "cifar10-resnet9.onnx", "imagenet-labels.txt", "manifest.json",
+        "cifar10-resnet9.md", "cifar10-resnet9.onnx", "imagenet-labels.txt",
+        "imagenet-wordnet-ids.txt", "manifest.json",
       ],
       ["GraftOperators", "CGraftShims", "CCrypto"]),
 

@@ -106,7 +106,15 @@ package struct ModelManifest: Codable, Sendable {
     guard name == "imagenet" else {
       throw GraftError.usage("there are no labels of the name '\(name)'", hint: "Known: imagenet")
     }
-    let file = graft_embedded_imagenet_labels()
+    return lines(graft_embedded_imagenet_labels())
+  }
+
+  /// What WordNet calls the classes of ImageNet, in the order of their indices; ImageNet's folders have these names.
+  package static var imageNetWordNetIDs: [String] {
+    lines(graft_embedded_imagenet_wordnet_ids())
+  }
+
+  private static func lines(_ file: graft_embedded_file) -> [String] {
     let bytes = UnsafeRawBufferPointer(start: file.bytes, count: file.byte_count)
     return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
   }

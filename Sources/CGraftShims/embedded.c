@@ -19,6 +19,14 @@ graft_embedded_file graft_embedded_imagenet_labels(void) {
   return (graft_embedded_file){imagenet_labels, sizeof imagenet_labels};
 }
 
+static const char imagenet_wordnet_ids[] = {
+#embed "../../models/imagenet-wordnet-ids.txt"
+};
+
+graft_embedded_file graft_embedded_imagenet_wordnet_ids(void) {
+  return (graft_embedded_file){imagenet_wordnet_ids, sizeof imagenet_wordnet_ids};
+}
+
 static const char cifar10_model[] __attribute__((aligned(64))) = {
 #embed "../../models/cifar10-resnet9.onnx"
 };

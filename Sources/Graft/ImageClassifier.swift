@@ -20,23 +20,23 @@ public final class ImageClassifier {
   ///   - model: the path of an ONNX file or of Keras HDF5 weights of a known architecture, or a name that
   ///     `graft models list` shows
   ///   - weights: a weights file to use instead of the official one of a named model
-  ///   - labels: a file with one name per line, or JSON; by default the model's own
+  ///   - labels: a file with one name per line, or JSON, or `imagenet` for its 1,000 classes; by default the model's own
   /// - Throws: an error whose description says what is wrong, where, and what to do
   public init(model: String, weights: String? = nil, labels: String? = nil) throws {
     var options = Classifier.Options()
     options.executable.tuning = TuningFile.standard()?.read() ?? TuningRecord()
     let model = try ModelLoader(weights: weights).load(
       model, batch: .freeForPictures, cache: ModelCache.standard(), options: options.executable)
-    options.labels = try labels.map { try Labels.read(path: $0) }
+    options.labels = try labels.map { try Labels.named($0) }
     classifier = try Classifier(model, options: options)
   }
 
-  /// The most probable classes of a JPEG, PNG, WebP or BMP file, the most probable first.
+  /// The most probable classes of a JPEG, PNG, WebP, BMP or PNM file, the most probable first.
   ///
   /// - Parameter count: how many at most
   /// - Throws: an error that says why the picture cannot be read or does not fit the model
   public func predictions(forImageAt path: String, count: Int = 5) throws -> [Prediction] {
-    let predictions = try classifier.predictions(for: Image.read(path), count: count)
+    let predictions = try classifier.predictions(for: classifier.image(at: path), count: count)
     classifier.storeCompiledFormBeside()
     return predictions
   }

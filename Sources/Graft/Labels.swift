@@ -1,63 +1,21 @@
 import Foundation
+import GraftModels
 import GraftTensor
-import GraftVision
 
 /// Names of classes, by index.
 package struct Labels: Sendable, Equatable {
   package let names: [String]
+  /// The classes' names in WordNet, such as `n01440764`, which folders of ImageNet are called by; `nil` if not known.
+  package let wordNetIDs: [String]?
 
-  package init(names: [String]) { self.names = names }
+  package init(names: [String], wordNetIDs: [String]? = nil) {
+    self.names = names
+    self.wordNetIDs = wordNetIDs
+  }
 
-  /// Where a model's metadata keeps its labels, one per line.
+  /// Where a model's metadata keeps its labels: a JSON array, as labels may hold any character. What is no JSON has
+  /// one label a line.
   package static let metadataKey = "graft.labels"
-
-  /// Labels larger than this are no labels.
-  private static let byteLimit = 64 << 20
-
-  /// Reads labels from a text file of one name per line, a JSON array of names, or a JSON object of index to
-  /// name (or to `[id, name]`, as Keras's `imagenet_class_index.json`).
-  ///
-  /// - Throws: `GraftError` if the file is missing or none of these.
-  package static func read(path: String) throws -> Labels {
-    let bytes = try InputFile.read(path, byteLimit: byteLimit, as: "a list of labels")
-    return try withPlace(path) {
-      guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw GraftError.badData("is no UTF-8 text")
-      }
-      let start = text.first { !$0.isWhitespace }
-      if start == "{" || start == "[" { return try parseJSON(Data(bytes)) }
-      let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-        .map { $0.trimmingCharacters(in: .whitespaces) }
-      let names = Array(lines.reversed().drop { $0.isEmpty }.reversed())
-      guard !names.isEmpty else { throw GraftError.badData("has no labels") }
-      return Labels(names: names)
-    }
-  }
-
-  private static func parseJSON(_ data: Data) throws -> Labels {
-    let decoder = JSONDecoder()
-    if let names = try? decoder.decode([String].self, from: data), !names.isEmpty {
-      return Labels(names: names)
-    }
-    var byIndex: [String: String] = [:]
-    if let pairs = try? decoder.decode([String: [String]].self, from: data) {
-      byIndex = pairs.compactMapValues(\.last)
-    } else if let names = try? decoder.decode([String: String].self, from: data) {
-      byIndex = names
-    }
-    let names = try (0..<byIndex.count).map { index in
-      guard let name = byIndex[String(index)] else {
-        throw GraftError.badData("has no label for class \(index)")
-      }
-      return name
-    }
-    guard !names.isEmpty else {
-      throw GraftError.badData(
-        "is no list of labels",
-        hint: "Use one name per line, a JSON array, or a JSON object of index to name")
-    }
-    return Labels(names: names)
-  }
 
   /// The labels in a model's metadata, be they Graft's or those of another tool.
   ///
@@ -67,16 +25,99 @@ package struct Labels: Sendable, Equatable {
       guard let names = ClassMetadata.names(in: metadata) else { return nil }
       guard classCount == nil || names.count == classCount || (names.count, classCount) == (2, 1)
       else { return nil }
-      self.names = names
+      self.init(names: names)
       return
     }
-    names = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    if let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) {
+      self.init(names: names)
+    } else {
+      self.init(
+        names: text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+    }
   }
 
   /// As a model's metadata keeps them.
-  package var metadataValue: String { names.joined(separator: "\n") }
+  package var metadataValue: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    guard let json = try? encoder.encode(names) else {
+      preconditionFailure("strings have a JSON form")
+    }
+    return String(decoding: json, as: UTF8.self)
+  }
 
   package func name(of index: Int) -> String? {
     names.indices.contains(index) && !names[index].isEmpty ? names[index] : nil
+  }
+
+  /// - Parameter classCount: how many scores a network has; one score stands for two classes, or for one
+  /// - Throws: `GraftError` if there are more labels or fewer.
+  package func check(classCount: Int) throws {
+    guard names.count != classCount, classCount != 1 || names.count != 2 else { return }
+    let classes = classCount == 1 ? "1 score" : "\(classCount) classes"
+    throw GraftError.badData(
+      "there are \(names.count) labels, and the model has \(classes)",
+      hint: "Give one label for each class with --labels, in the order of the model's output")
+  }
+}
+
+extension Labels {
+  /// The 1,000 classes of ImageNet (ILSVRC 2012), which the name `imagenet` stands for.
+  package static let imageNet: Labels = {
+    guard let names = try? ModelManifest.labels(named: imageNetName) else {
+      preconditionFailure("models/imagenet-labels.txt")
+    }
+    return Labels(names: names, wordNetIDs: ModelManifest.imageNetWordNetIDs)
+  }()
+
+  private static let imageNetName = "imagenet"
+
+  /// Labels as the option says: `imagenet`, or the path of a file.
+  ///
+  /// - Throws: `GraftError` if the file is missing or no list of labels.
+  package static func named(_ text: String) throws -> Labels {
+    text == imageNetName ? imageNet : try read(path: text)
+  }
+
+  /// Where each class of a data set stands among these.
+  ///
+  /// Classes are compared by name. Folders of ImageNet, whose names are WordNet's (`n01440764`), are told by those.
+  /// - Returns: `nil` for a class that is not among them
+  package func positions(of classNames: [String]) -> [Int?] {
+    let positions = Labels.positions(names)
+    let found = classNames.map { positions[Array($0.utf8)] }
+    guard found.contains(nil), classNames.allSatisfy(Labels.isWordNetID),
+      let ids = wordNetIDs ?? impliedWordNetIDs
+    else { return found }
+    let byID = Labels.positions(ids)
+    return classNames.map { byID[Array($0.utf8)] }
+  }
+
+  /// Bytes are compared: names that only look alike are different ones. Of equal names the first one counts.
+  private static func positions(_ names: [String]) -> [[UInt8]: Int] {
+    Dictionary(zip(names.map { Array($0.utf8) }, names.indices)) { first, _ in first }
+  }
+
+  /// WordNet's names where the labels are those of ImageNet, spelled as others spell them, or begin with WordNet's.
+  private var impliedWordNetIDs: [String]? {
+    let beginnings = names.map { String($0.prefix { !$0.isWhitespace }) }
+    if beginnings.allSatisfy(Labels.isWordNetID) { return beginnings }
+    guard names.count == Labels.imageNet.names.count else { return nil }
+    let agreeing = zip(names, Labels.imageNet.names).count { own, known in
+      Labels.plain(own) == Labels.plain(known)
+    }
+    // Lists differ in a few names, and never in the order.
+    return agreeing * 10 >= names.count * 9 ? Labels.imageNet.wordNetIDs : nil
+  }
+
+  /// The first of several names, without case and underscores: `Great white shark, white shark` as `great_white_shark`.
+  private static func plain(_ name: String) -> String {
+    name.prefix { $0 != "," }.lowercased().replacingOccurrences(of: "_", with: " ")
+  }
+
+  /// Whether a text is the number of a noun in WordNet, as ImageNet's folders have it.
+  static func isWordNetID(_ text: some StringProtocol) -> Bool {
+    text.utf8.count == 9 && text.utf8.first == UInt8(ascii: "n")
+      && text.utf8.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
   }
 }

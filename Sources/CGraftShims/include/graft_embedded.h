@@ -15,6 +15,9 @@ graft_embedded_file graft_embedded_manifest(void);
 /// The names of ImageNet's 1,000 classes, one a line.
 graft_embedded_file graft_embedded_imagenet_labels(void);
 
+/// What WordNet calls these classes, one a line: `n01440764`, …
+graft_embedded_file graft_embedded_imagenet_wordnet_ids(void);
+
 /// An ONNX model, at a multiple of 64 bytes.
 graft_embedded_file graft_embedded_cifar10_model(void);
 

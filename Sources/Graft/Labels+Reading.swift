@@ -1,0 +1,95 @@
+import Foundation
+import GraftTensor
+import GraftVision
+
+extension Labels {
+  /// Labels larger than this are no labels.
+  private static let byteLimit = 64 << 20
+
+  /// Reads labels from a text file of one name a line, with or without a WordNet name or the class's number in front
+  /// (`n01440764 tench`, `0<TAB>tench`); from a JSON array of names; from a JSON object of number to name, or to
+  /// `[WordNet name, name]` as Keras's `imagenet_class_index.json`; or from a `config.json` with such an object as
+  /// `id2label`.
+  ///
+  /// - Throws: `GraftError` if the file is missing or none of these.
+  package static func read(path: String) throws -> Labels {
+    let bytes = try InputFile.read(path, byteLimit: byteLimit, as: "a list of labels")
+    return try withPlace(path) {
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw GraftError.badData("is no UTF-8 text")
+      }
+      let byteOrderMark: Unicode.Scalar = "\u{feff}"
+      let marked = text.unicodeScalars.first == byteOrderMark
+      return try parse(marked ? String(text.unicodeScalars.dropFirst()) : text)
+    }
+  }
+
+  package static func parse(_ text: String) throws -> Labels {
+    let start = text.first { !$0.isWhitespace }
+    if start == "{" || start == "[" {
+      if let labels = try parseJSON(Data(text.utf8)) { return labels }
+      // A name may begin with a bracket, too.
+      guard start == "[" else {
+        throw GraftError.badData(
+          "is no list of labels",
+          hint: "Use one name a line, a JSON array, or a JSON object of index to name")
+      }
+    }
+    // Other characters that end lines somewhere may be part of a name.
+    let lines = text.split(omittingEmptySubsequences: false) { ["\n", "\r\n", "\r"].contains($0) }
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+    let names = Array(lines.reversed().drop { $0.isEmpty }.reversed())
+    guard !names.isEmpty else { throw GraftError.badData("has no labels") }
+    return try parse(lines: names)
+  }
+
+  private static func parse(lines: [String]) throws -> Labels {
+    let fields = lines.map { line in
+      line.split(maxSplits: 1) { $0 == " " || $0 == "\t" }.map(String.init)
+    }
+    if fields.allSatisfy({ $0.first.map { isWordNetID($0) } == true }) {
+      return Labels(
+        names: fields.map { $0.last ?? "" }, wordNetIDs: fields.map { $0.first ?? "" })
+    }
+    guard lines.allSatisfy({ $0.contains("\t") }) else { return Labels(names: lines) }
+    let columns = lines.map { $0.split(separator: "\t", omittingEmptySubsequences: false) }
+    guard columns.enumerated().allSatisfy({ $1.count == 2 && Int($1[0]) == $0 }) else {
+      throw GraftError.badData(
+        "is a table of \(columns.map(\.count).max() ?? 0) columns, not a list of labels",
+        hint: "Use one name a line, in the order of the model's classes")
+    }
+    return Labels(names: columns.map { $0[1].trimmingCharacters(in: .whitespaces) })
+  }
+
+  /// - Returns: `nil` for JSON of any other form, and for what is no JSON
+  /// - Throws: `GraftError` for an object that leaves a class out.
+  private static func parseJSON(_ data: Data) throws -> Labels? {
+    struct Configuration: Decodable { let id2label: [String: String] }
+    let decoder = JSONDecoder()
+    if let names = try? decoder.decode([String].self, from: data) {
+      return names.isEmpty ? nil : Labels(names: names)
+    }
+    if let pairs = try? decoder.decode([String: [String]].self, from: data) {
+      let fields = try inOrder(pairs)
+      guard fields.allSatisfy({ $0.count == 2 && isWordNetID($0[0]) }) else {
+        return fields.isEmpty ? nil : Labels(names: fields.map { $0.last ?? "" })
+      }
+      return fields.isEmpty
+        ? nil : Labels(names: fields.map { $0[1] }, wordNetIDs: fields.map { $0[0] })
+    }
+    let names =
+      (try? decoder.decode([String: String].self, from: data))
+      ?? (try? decoder.decode(Configuration.self, from: data))?.id2label
+    return try names.map { Labels(names: try inOrder($0)) }.flatMap { $0.names.isEmpty ? nil : $0 }
+  }
+
+  /// The values of the keys `0`, `1`, and so on.
+  private static func inOrder<Value>(_ values: [String: Value]) throws -> [Value] {
+    try (0..<values.count).map { index in
+      guard let value = values[String(index)] else {
+        throw GraftError.badData("has no label for class \(index)")
+      }
+      return value
+    }
+  }
+}
