@@ -3,7 +3,7 @@ import GraftRuntime
 import GraftTraining
 import GraftVision
 
-/// A network that names what is in a picture.
+/// A network that names what is in an image.
 package final class Classifier {
   /// What the user may say differently from the model's metadata.
   package struct Options: Sendable {
@@ -12,47 +12,46 @@ package final class Classifier {
     package var resize: ResizeRule??
     package var crop: PictureSize??
     package var interpolation: Interpolation?
+    package var appliesOrientation: Bool?
     package var labels: Labels?
+    package var scores: Scores?
     package var executable = Executable.Options()
 
     package init() {}
+
+    var choices: PictureInput.Choices {
+      PictureInput.Choices(
+        scheme: scheme, resize: resize, crop: crop, interpolation: interpolation,
+        appliesOrientation: appliesOrientation)
+    }
   }
 
   /// Remarks about what was assumed, for people.
   package private(set) var remarks: [String] = []
   package let labels: Labels?
   package let preprocessing: Preprocessing
+  /// What the output is; `nil` if its values tell.
+  private let scores: Scores?
   private let preprocessor: Preprocessor
   private let session: Session
   private let inputType: ElementType
+  /// `nil` if the graph leaves it open.
+  private let classCount: Int?
   /// Whether the model's batch is 1.
   package let takesOneImage: Bool
-  /// How large pictures are in the input; `nil` if each keeps its own size.
+  /// How large images are in the input; `nil` if each keeps its own size.
   package let pictureSize: PictureSize?
 
-  /// - Throws: `GraftError` if the graph does not take one picture, or something does not fit together.
+  /// - Throws: `GraftError` if the graph does not take one image, or something does not fit together.
   package init(_ model: LoadedModel, options: Options = Options()) throws {
     let graph = model.graph
-    guard graph.inputs.count == 1, let type = graph[graph.inputs[0]].type?.tensor,
-      let shape = type.shape, shape.count == 4
-    else {
-      throw GraftError.badData(
-        "the model takes no single picture: its inputs are "
-          + graph.inputs.map { "\(graph[$0].name): \(graph[$0].type?.description ?? "unknown")" }
-          .listed(),
-        hint: "`graft run` runs any model on tensors")
-    }
+    let input = try PictureInput(graph)
     try graph.requireOutputOfClassifier()
-    let input = try PictureInput(shape)
-    inputType = type.elementType
-    var described = try Preprocessing(metadata: graph.metadata)
-    if let scheme = options.scheme, scheme != described?.scheme {
-      described = Preprocessing(scheme)
-    }
-    if described == nil {
-      described = Preprocessing(input.likelyScheme)
+    inputType = input.elementType
+    var remarks: [String] = []
+    preprocessing = try input.preprocessing(of: graph, options.choices) { scheme in
       remarks.append(
-        "the model does not say how pictures are prepared; assuming '\(input.likelyScheme.rawValue)'"
+        "the model does not say how images are prepared; assuming '\(scheme.rawValue)'"
           + " (--preprocess NAME changes that)")
     }
     if !graph.trainingModeNodes.isEmpty {
@@ -60,15 +59,21 @@ package final class Classifier {
         "the model was exported in training mode: its answers depend on the images that share a batch, or on "
           + "chance; export it in inference mode (training_mode = 0)")
     }
-    takesOneImage = shape[0] == 1
-    preprocessing = input.adapt(described!, options)
+    takesOneImage = input.takesOneImage
     pictureSize = preprocessing.fixedSize
     preprocessor = try Preprocessor(preprocessing)
-    let output = graph.outputs.first.flatMap { graph[$0].type?.tensor?.shape }
-    labels =
-      options.labels
-      ?? Labels(metadata: graph.metadata, classCount: output.flatMap { $0.last?.known })
+    classCount = graph.scoreCount
+    labels = options.labels ?? Labels(metadata: graph.metadata, classCount: classCount)
+    if let classCount { try labels?.check(classCount: classCount) }
+    if let said = try options.scores ?? Scores(metadata: graph.metadata) {
+      scores = said
+    } else {
+      let end = model.outputEnd
+      scores = end.scores
+      if let remark = end.remark(isOneScore: classCount == 1) { remarks.append(remark) }
+    }
     session = Session(try model.executable(options.executable))
+    self.remarks = remarks
   }
 
   /// Checks the classifier against pictures whose classes are known.
@@ -86,23 +91,34 @@ package final class Classifier {
     let evaluator = try Evaluator(
       session, classNames: names, items: items, preprocessing: preprocessing,
       elementType: inputType, batchSize: takesOneImage ? 1 : batchSize)
-    return try evaluator.evaluate {
-      try Ranking.probabilities(ofClasses: $0, labels: Labels(names: names))
+    let labels = Labels(names: names)
+    return try evaluator.evaluate { [scores] output, count in
+      try Ranking.probabilities(
+        ofClasses: output, imageCount: count, scores: scores, labels: labels)
     }
   }
 
   /// The model's classes, and where each class of the data stands among them.
   private func match(_ classNames: [String]) throws -> (names: [String], positions: [Int]) {
-    guard let labels else { return (classNames, Array(classNames.indices)) }
-    let positions = classNames.map { labels.names.firstIndex(of: $0) }
-    if positions.allSatisfy({ $0 != nil }) { return (labels.names, positions.compactMap { $0 }) }
-    guard let missing = zip(classNames, positions).first(where: { $1 == nil })?.0 else {
-      return (labels.names, [])
+    guard let labels = labels ?? impliedLabels(classNames) else {
+      return (classNames, Array(classNames.indices))
     }
-    throw GraftError.badData(
-      "the model does not know the class '\(missing)' of the data",
-      hint: nearestNamesHint(missing, among: labels.names)
-        ?? "It knows \(labels.names.listed())")
+    let positions = labels.positions(of: classNames)
+    if let missing = zip(classNames, positions).first(where: { $1 == nil })?.0 {
+      throw GraftError.badData(
+        "the model does not know the class '\(missing)' of the data",
+        hint: nearestNamesHint(missing, among: labels.names)
+          ?? "It knows \(labels.names.listed())")
+    }
+    return (labels.names, positions.compactMap { $0 })
+  }
+
+  /// ImageNet's labels, where a network without labels has as many classes and the data have ImageNet's folders.
+  private func impliedLabels(_ classNames: [String]) -> Labels? {
+    guard let count = classCount, count == Labels.imageNet.names.count,
+      !Labels.imageNet.positions(of: classNames).contains(nil)
+    else { return nil }
+    return .imageNet
   }
 
   /// Keeps the compiled form of the model for later starts; call it after a picture was classified.
@@ -119,6 +135,11 @@ package final class Classifier {
     session.executable.storeCompiledFormBeside()
   }
 
+  /// The image of a file, or of standard input if `path` is `-`, as the model's preparation turns it.
+  package func image(at path: String) throws -> Image {
+    try Image.read(path, applyingOrientation: preprocessing.appliesOrientation)
+  }
+
   /// The most probable classes, the first first.
   package func predictions(for image: Image, count: Int) throws -> [Prediction] {
     let picture = try preprocessor.tensor(for: image)
@@ -131,61 +152,34 @@ package final class Classifier {
     guard let output = try session.run([input]).first else {
       throw GraftError.badData("the model has no outputs")
     }
-    return try Ranking.predictions(output, count: count, labels: labels)[0]
+    let rows = try Ranking.probabilities(
+      ofClasses: output, imageCount: 1, scores: scores, labels: labels)
+    return try Ranking.predictions(rows[0], count: count, labels: labels)
   }
 }
 
-/// How a model's input takes a picture.
-struct PictureInput {
-  let layout: Preprocessing.Layout
-  let channelCount: Int
-  /// `nil` if the model leaves it open.
-  var size: PictureSize?
-
-  init(_ shape: [Dimension]) throws {
-    func isChannels(_ dimension: Dimension) -> Bool { dimension == 1 || dimension == 3 }
-    let height: Dimension
-    let width: Dimension
-    if isChannels(shape[1]) || !isChannels(shape[3]) {
-      layout = .channelsFirst
-      channelCount = shape[1].known ?? 3
-      (height, width) = (shape[2], shape[3])
-    } else {
-      layout = .channelsLast
-      channelCount = shape[3].known ?? 3
-      (height, width) = (shape[1], shape[2])
-    }
-    guard channelCount == 1 || channelCount == 3 else {
-      throw GraftError.badData("the model takes \(channelCount) channels; pictures have 1 or 3")
-    }
-    if let height = height.known, let width = width.known {
-      size = PictureSize(width: width, height: height)
-    } else {
-      size = nil
+extension OutputEnd {
+  /// What the output is; `nil` if its values tell.
+  fileprivate var scores: Scores? {
+    switch self {
+    case .distribution, .probabilities: .probabilities
+    case .linear: .logits
+    case .unknown: nil
     }
   }
 
-  /// How pictures are prepared for most such networks.
-  var likelyScheme: Preprocessing.Scheme { channelCount == 1 ? .unit : .torch }
-
-  /// Preprocessing for this input: what the user said, else the model, else made to fit.
-  func adapt(_ described: Preprocessing, _ options: Classifier.Options) -> Preprocessing {
-    var result = described
-    result.layout = layout
-    result.channelCount = channelCount
-    if let interpolation = options.interpolation { result.interpolation = interpolation }
-    if let resize = options.resize { result.resize = resize }
-    if let crop = options.crop { result.crop = crop }
-    let isSaid = options.resize != nil || options.crop != nil
-    guard let size, !isSaid else { return result }
-    if case .shorter(let side) = result.resize, let crop = result.crop, crop != size {
-      // The same margin around the crop as the scheme has at its own size.
-      let scale = Double(min(size.width, size.height)) / Double(min(crop.width, crop.height))
-      result.resize = .shorter(Int((Double(side) * scale).rounded()))
-      result.crop = size
-    } else if result.crop == nil {
-      result.resize = .exact(size)
+  /// What is assumed without knowing it.
+  fileprivate func remark(isOneScore: Bool) -> String? {
+    switch self {
+    case .distribution, .probabilities: nil
+    case .linear where isOneScore, .unknown where isOneScore:
+      "the model's one score is taken as the logit of the second class (--scores changes that)"
+    case .linear:
+      "the model's output is taken as logits, of which softmax makes probabilities "
+        + "(--scores changes that)"
+    case .unknown:
+      "the model's output is taken as probabilities where they add up to 1, and else as logits "
+        + "(--scores changes that)"
     }
-    return result
   }
 }

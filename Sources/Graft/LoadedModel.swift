@@ -11,6 +11,11 @@ package struct LoadedModel: Sendable {
     self.compilation = compilation
   }
 
+  /// How the first output comes about.
+  var outputEnd: OutputEnd {
+    graph.metadata[OutputEnd.metadataKey].flatMap(OutputEnd.init) ?? OutputEnd(of: graph)
+  }
+
   package func executable(_ options: Executable.Options = .init()) throws -> Executable {
     try Executable(graph, options: options, compilation: compilation)
   }

@@ -56,7 +56,8 @@ package struct ModelLoader {
       return LoadedModel(found.graph, compilation: compilation)
     }
     let declared = try source.read()
-    let graph = try withPlace(reference) { try batch.apply(to: declared) }
+    var graph = try withPlace(reference) { try batch.apply(to: declared) }
+    graph.metadata[OutputEnd.metadataKey] = OutputEnd(of: graph).rawValue
     return LoadedModel(
       graph,
       compilation: source.path == nil
@@ -141,9 +142,11 @@ package struct ModelLoader {
     if graph.metadata[preprocessingKey] == nil {
       graph.metadata[preprocessingKey] = model.preprocessing
     }
+    if graph.metadata[Scores.metadataKey] == nil, includeTop {
+      graph.metadata[Scores.metadataKey] = Scores(rawValue: model.output.rawValue)?.rawValue
+    }
     if let labels = model.labels, graph.metadata[Labels.metadataKey] == nil, includeTop {
-      graph.metadata[Labels.metadataKey] =
-        try ModelManifest.labels(named: labels).joined(separator: "\n")
+      graph.metadata[Labels.metadataKey] = try Labels.named(labels).metadataValue
     }
     return graph
   }

@@ -13,61 +13,98 @@ public struct Prediction: Sendable, Equatable, Encodable {
 
 /// Turns what a classifier puts out into ranked classes.
 package enum Ranking {
-  /// The `count` most probable classes of each picture, the first index first among equals.
+  /// The `count` most probable classes of an image, the first index first among equals.
   ///
-  /// - Parameter output: probabilities or logits, `[N, classes]` with any axes of extent 1 between or behind
-  /// - Throws: `GraftError` if the output does not look like that of a classifier, or is not a number.
+  /// - Parameter row: the probability of each class
+  /// - Throws: `GraftError` if one of them is not a number.
   package static func predictions(
-    _ output: Tensor, count: Int, labels: Labels?
-  ) throws -> [[Prediction]] {
-    try probabilities(ofClasses: output, labels: labels).map { row in
-      guard row.allSatisfy(\.isFinite) else {
-        throw GraftError.badData(
-          "the model's answer is not a number (NaN), so it names no class",
-          hint: "Its weights may be damaged, or it may need another --preprocess")
-      }
-      let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
-      return order.prefix(count).map {
-        Prediction(index: $0, label: labels?.name(of: $0), probability: row[$0])
-      }
+    _ row: [Float], count: Int, labels: Labels?
+  ) throws -> [Prediction] {
+    guard row.allSatisfy(\.isFinite) else {
+      throw GraftError.badData(
+        "the model's answer is not a number (NaN), so it names no class",
+        hint: "Its weights may be damaged, or it may need another --preprocess")
+    }
+    let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
+    return order.prefix(count).map {
+      Prediction(index: $0, label: labels?.name(of: $0), probability: row[$0])
     }
   }
 
-  /// The probability of each class, for each picture.
+  /// The probability of each class, for each image: from 0 to 1, or NaN where the score is.
   ///
-  /// - Parameter output: as in ``predictions(_:count:labels:)``; of two labels `[N, 1]` may be the probability of the second
-  /// - Throws: `GraftError` if the output does not look like that of a classifier.
-  package static func probabilities(ofClasses output: Tensor, labels: Labels?) throws -> [[Float]] {
+  /// One score for an image is that of the second of two classes, unless there is a label for one class only, or the
+  /// classes are independent.
+  /// - Parameters:
+  ///   - output: `[N, classes]` with any axes of extent 1 between or behind; `[classes]` of one image, and `[N]` of more
+  ///   - imageCount: N
+  ///   - scores: what the output is; `nil` if rows that are distributions are probabilities, and others are logits
+  /// - Throws: `GraftError` if the output does not look like that of a classifier, has other numbers than probabilities
+  ///   where these are expected, or does not go with the labels.
+  package static func probabilities(
+    ofClasses output: Tensor, imageCount: Int, scores kind: Scores?, labels: Labels?
+  ) throws -> [[Float]] {
     guard output.elementType.isFloatingPoint, output.rank >= 1 else {
       throw GraftError.badData(
         "the model's output is \(output.elementType)\(output.shape), not that of a classifier")
     }
-    let batch = output.rank == 1 ? 1 : output.shape[0]
-    guard batch > 0, output.elementCount > 0 else {
+    guard imageCount > 0, output.elementCount > 0 else {
       throw GraftError.badData("the model's output is empty")
     }
-    let classCount = output.elementCount / batch
     guard output.rank == 1 || output.shape.dropFirst().filter({ $0 != 1 }).count <= 1 else {
       throw GraftError.badData(
         "the model's output has shape \(output.shape); a classifier gives one number per class",
         hint: "`graft run` writes the outputs of any model")
     }
-    let scores = try output.floats()
-    // One sigmoid for two classes is the probability of the second.
-    let isBinary = classCount == 1 && labels?.names.count == 2
-    return (0..<batch).map { picture in
-      isBinary
-        ? [1 - scores[picture], scores[picture]]
-        : probabilities(Array(scores[picture * classCount..<(picture + 1) * classCount]))
+    guard output.shape[0] == imageCount || output.rank == 1 && imageCount == 1 else {
+      throw GraftError.badData(
+        "the model's output has shape \(output.shape), and there are \(imageCount) images")
+    }
+    let classCount = output.elementCount / imageCount
+    try labels?.check(classCount: classCount)
+    let values = try output.floats()
+    let isBinary =
+      classCount == 1 && labels?.names.count != 1 && (kind != .sigmoid || labels != nil)
+    return try (0..<imageCount).map { image in
+      let row = Array(values[image * classCount..<(image + 1) * classCount])
+      guard classCount == 1 else { return try probabilities(row, kind) }
+      let probability =
+        kind == .probabilities ? try checked(row[0]) : Float(sigmoid(Double(row[0])))
+      return isBinary ? [1 - probability, probability] : [probability]
     }
   }
 
-  /// Scores as they are if they are probabilities already, else their softmax.
-  static func probabilities(_ scores: [Float]) -> [Float] {
-    let sum = scores.reduce(0.0) { $0 + Double($1) }
-    if scores.allSatisfy({ $0 >= 0 && $0 <= 1 }), abs(sum - 1) < 1e-2 || scores.count == 1 {
-      return scores
+  /// How much rounding, of half precision, makes of a probability.
+  private static let tolerance: Float = 1e-2
+
+  private static func probabilities(_ row: [Float], _ kind: Scores?) throws -> [Float] {
+    switch kind {
+    case .probabilities: try row.map(checked)
+    case .sigmoid: row.map { Float(sigmoid(Double($0))) }
+    case .logits: softmax(row)
+    case nil: isDistribution(row) ? row.map { min(max($0, 0), 1) } : softmax(row)
     }
+  }
+
+  private static func isDistribution(_ row: [Float]) -> Bool {
+    row.allSatisfy { -tolerance...1 + tolerance ~= $0 }
+      && abs(row.reduce(0.0) { $0 + Double($1) } - 1) < Double(tolerance)
+  }
+
+  /// - Throws: `GraftError` if the number cannot be a probability.
+  private static func checked(_ value: Float) throws -> Float {
+    guard value.isFinite else { return .nan }
+    guard -tolerance...1 + tolerance ~= value else {
+      throw GraftError.badData(
+        "the model's output has \(value), which is not a probability",
+        hint: "Say what its scores are: --scores logits, or sigmoid where classes are independent")
+    }
+    return min(max(value, 0), 1)
+  }
+
+  private static func sigmoid(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
+
+  private static func softmax(_ scores: [Float]) -> [Float] {
     let largest = Double(scores.max() ?? 0)
     let exponentials = scores.map { exp(Double($0) - largest) }
     let total = exponentials.reduce(0, +)

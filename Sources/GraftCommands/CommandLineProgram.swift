@@ -2,11 +2,13 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftTensor
+import GraftVision
 
 /// Runs a command the way both executables do: errors on standard error, exit codes after sysexits.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type) -> Never {
     Output.prepare()
+    ImageWarnings.shared.setHandler { warn($0) }
     exit(status(of: root, ProgramArguments.words))
   }
 

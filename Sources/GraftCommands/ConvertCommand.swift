@@ -66,7 +66,12 @@ struct ConvertCommand: ParsableCommand {
       }
     }
     try picture.describe(&graph)
-    try withPlace(source) { try graph.inferTypes() }
+    try withPlace(source) {
+      try graph.inferTypes()
+      if let count = graph.scoreCount {
+        try Labels(metadata: graph.metadata, classCount: count)?.check(classCount: count)
+      }
+    }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
   }
 }

@@ -11,8 +11,8 @@ package struct InferCommand: ParsableCommand {
     commandName: "infer",
     abstract: "Say what is in pictures.",
     discussion: """
-      Pictures are JPEG, PNG, WebP or BMP files, folders of them, or - for standard \
-      input. How pictures are prepared is part of the model; options override it.
+      Images are JPEG, PNG, WebP, BMP or PNM files, folders of them, or - for standard \
+      input. How images are prepared is part of the model; options override it.
 
       Without --model a small network that is part of Graft answers. It knows the \
       ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, \
@@ -46,9 +46,6 @@ package struct InferCommand: ParsableCommand {
   @Flag(help: "Print one JSON object per picture and line.")
   var json = false
 
-  @Flag(help: "Turn pictures upright as their EXIF data say.")
-  var applyOrientation = false
-
   @OptionGroup var compute: ComputeOptions
 
   package init() {}
@@ -80,7 +77,7 @@ package struct InferCommand: ParsableCommand {
   }
 
   private func answer(_ file: String, _ classifier: Classifier) throws -> String {
-    let image = try Image.read(file, applyingOrientation: applyOrientation)
+    let image = try classifier.image(at: file)
     let name = InputFile.displayName(of: file)
     let predictions = try withPlace(name) { try classifier.predictions(for: image, count: topK) }
     return json
@@ -107,10 +104,12 @@ package struct InferCommand: ParsableCommand {
 
 /// Options that say how pictures become a network's input.
 struct PictureOptions: ParsableArguments {
-  @Option(help: "Labels: a file of one name per line, or JSON.")
+  @Option(help: "Labels: a file of one name per line, JSON, or imagenet for its 1,000 classes.")
   var labels: String?
 
-  @Option(help: "keras-caffe, keras-tf, torch, unit or none.")
+  @Option(
+    help:
+      "keras-caffe, keras-tf, torch, unit or none (samples from 0 to 255, as integer inputs take).")
   var preprocess: String?
 
   @Option(help: "224 (both sides), 320x240, shorter:256, or none.")
@@ -122,9 +121,21 @@ struct PictureOptions: ParsableArguments {
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
   var interpolation: String?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Leave images as they are stored, as Keras does, instead of turning them upright.")
+  var ignoreOrientation: Bool?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the output is: logits, probabilities, or sigmoid (logits of classes that do not exclude each other).",
+      valueName: "logits|probabilities|sigmoid"))
+  var scores: Scores?
+
   /// Whether none of them was given.
   var isEmpty: Bool {
     [labels, preprocess, resize, crop, interpolation].allSatisfy { $0 == nil }
+      && ignoreOrientation == nil && scores == nil
   }
 
   func classifierOptions() throws -> Classifier.Options {
@@ -133,21 +144,31 @@ struct PictureOptions: ParsableArguments {
     options.resize = try resize.map { try Preprocessing.parseResize($0) }
     options.crop = try crop.map { try Preprocessing.parseCrop($0) }
     options.interpolation = try interpolation.map { try Interpolation(named: $0) }
-    options.labels = try labels.map { try Labels.read(path: $0) }
+    options.appliesOrientation = ignoreOrientation.map { !$0 }
+    options.labels = try labels.map { try Labels.named($0) }
+    options.scores = scores
     return options
   }
 
-  /// Writes what the user said about pictures and labels into the graph's metadata.
+  /// Writes what the user said about images, labels and scores into the graph's metadata.
+  ///
+  /// - Throws: `GraftError` if the labels are not as many as the graph's classes, or an option makes no sense.
   func describe(_ graph: inout Graph) throws {
     let options = try classifierOptions()
-    if let labels = options.labels { graph.metadata[Labels.metadataKey] = labels.metadataValue }
+    if let labels = options.labels {
+      var typed = graph
+      try typed.inferTypes()
+      if let count = typed.scoreCount { try labels.check(classCount: count) }
+      graph.metadata[Labels.metadataKey] = labels.metadataValue
+    }
+    if let scores = options.scores { graph.metadata[Scores.metadataKey] = scores.rawValue }
     let isSaid =
       options.scheme != nil || options.resize != nil || options.crop != nil
-      || options.interpolation != nil
+      || options.interpolation != nil || options.appliesOrientation != nil
     guard isSaid else { return }
     var preprocessing = try Preprocessing(metadata: graph.metadata)
-    if let scheme = options.scheme, preprocessing?.scheme != scheme {
-      preprocessing = Preprocessing(scheme)
+    if let scheme = options.scheme {
+      preprocessing = preprocessing?.replacing(scheme: scheme) ?? Preprocessing(scheme)
     }
     guard var preprocessing else {
       throw GraftError.usage(
@@ -156,6 +177,9 @@ struct PictureOptions: ParsableArguments {
     if let resize = options.resize { preprocessing.resize = resize }
     if let crop = options.crop { preprocessing.crop = crop }
     if let interpolation = options.interpolation { preprocessing.interpolation = interpolation }
+    if let applies = options.appliesOrientation { preprocessing.appliesOrientation = applies }
     graph.metadata.merge(preprocessing.metadata) { $1 }
   }
 }
+
+extension Scores: ExpressibleByArgument {}

@@ -42,6 +42,11 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
   var interpolation: String?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Leave images as they are stored, as Keras does, instead of turning them upright.")
+  var ignoreOrientation: Bool?
+
   @Option(
     help: ArgumentHelp(
       "Random changes of training pictures, or none: \(AugmentationPipeline.usages.joined(separator: "; ")).",
@@ -136,6 +141,7 @@ struct RecipeOptions: ParsableArguments {
     if let resize { result.resize = resize }
     if let crop { result.crop = crop }
     if let interpolation { result.interpolation = interpolation }
+    if let ignoreOrientation { result.ignoreOrientation = ignoreOrientation }
     if let augment { result.augment = augment }
     if let cachedAugmentations { result.cachedAugmentations = cachedAugmentations }
     if let split { result.split = split }

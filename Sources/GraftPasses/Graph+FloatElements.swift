@@ -13,6 +13,21 @@ extension Graph {
     return graph
   }
 
+  /// The same graph with float inputs where it has others, such as samples of images in uint8: a Cast follows them.
+  ///
+  /// - Throws: `GraftError` if the types do not fit together then.
+  package func withFloatInputs() throws -> Graph {
+    var graph = self
+    for value in inputs {
+      guard let type = elementType(value), type != .float else { continue }
+      let outer = graph.addOuterValue(for: value, inner: type)
+      graph.inputs = graph.inputs.map { $0 == value ? outer : $0 }
+      graph.nodes.insert(.cast(outer, to: value, type), at: 0)
+    }
+    try graph.inferTypes()
+    return graph
+  }
+
   /// The same graph computed in float16, weights included; float inputs and outputs stay float.
   ///
   /// - Throws: `GraftError` if a weight is too large for float16, or an operator does not take the type.
@@ -26,12 +41,12 @@ extension Graph {
       .flatMap { $0.inputs.dropFirst(2).compactMap { $0 } }
     try graph.replaceElements(by: .float16, except: Set(scales)) { $0 == .float }
     for value in floatInputs {
-      let outer = graph.addOuterValue(for: value)
+      let outer = graph.addOuterValue(for: value, inner: .float16)
       graph.inputs = graph.inputs.map { $0 == value ? outer : $0 }
       graph.nodes.insert(.cast(outer, to: value, .float16), at: 0)
     }
     for value in floatOutputs where !floatInputs.contains(value) {
-      let outer = graph.addOuterValue(for: value)
+      let outer = graph.addOuterValue(for: value, inner: .float16)
       graph.outputs = graph.outputs.map { $0 == value ? outer : $0 }
       graph.nodes.append(.cast(value, to: outer, .float))
     }
@@ -39,12 +54,12 @@ extension Graph {
     return graph
   }
 
-  /// A float value with the name and shape of one that becomes float16, which gets another name.
-  private mutating func addOuterValue(for value: ValueID) -> ValueID {
+  /// A float value with the name and shape of one that is, or becomes, of another type, and gets another name.
+  private mutating func addOuterValue(for value: ValueID, inner: ElementType) -> ValueID {
     var type = self[value].type?.tensor
     type?.elementType = .float
     let outer = addValue(name: self[value].name, type: type.map { .tensor($0) })
-    self[value].name += "/float16"
+    self[value].name += "/\(inner)"
     return outer
   }
 

@@ -11,14 +11,14 @@ import Graft
     ]
     let labels = Labels(names: names)
     let read = try #require(
-      Labels(metadata: [Labels.metadataKey: labels.metadataValue]))
+      Labels(metadata: [Labels.metadataKey: labels.metadataValue], classCount: nil))
     #expect(read.names.map { Array($0.utf8) } == names.map { Array($0.utf8) })
   }
 
   @Test func readsMetadataOfOneLabelALine() {
-    #expect(Labels(metadata: [Labels.metadataKey: "cat\ndog"])?.names == ["cat", "dog"])
-    #expect(Labels(metadata: [Labels.metadataKey: "[cat]\ndog"])?.names == ["[cat]", "dog"])
-    #expect(Labels(metadata: [:]) == nil)
+    #expect(Labels(metadata: [Labels.metadataKey: "cat\ndog"], classCount: nil)?.names == ["cat", "dog"])
+    #expect(Labels(metadata: [Labels.metadataKey: "[cat]\ndog"], classCount: nil)?.names == ["[cat]", "dog"])
+    #expect(Labels(metadata: [:], classCount: nil) == nil)
   }
 
   @Test(arguments: [

@@ -307,8 +307,9 @@ package final class FineTuningRun {
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: model.takesOneImage ? 1 : min(64, recipe.batchSize)
-    ).evaluate(isInterrupted: fineTuner.isInterrupted) {
-      try Ranking.probabilities(ofClasses: $0, labels: labels)
+    ).evaluate(isInterrupted: fineTuner.isInterrupted) { output, count in
+      try Ranking.probabilities(
+        ofClasses: output, imageCount: count, scores: .probabilities, labels: labels)
     }
   }
 }

@@ -34,12 +34,13 @@ extension TransferModel {
         }
       }
       if let shape = trunk.inputs.first.flatMap({ trunk[$0].type?.tensor?.shape }),
-        shape.count == 4, try PictureInput(shape).layout == .channelsLast
+        try PictureInput(trunk).layout == .channelsLast
       {
         trunk = try trunk.withSeparateWeights().withChannelsFirst(shape)
       }
       trunk.metadata[ModelLoader.featuresKey] = nil
       trunk.metadata[Labels.metadataKey] = nil
+      trunk.metadata[Scores.metadataKey] = nil
       let preprocessing = try preprocessing(for: trunk, recipe, remark: remark)
       guard let size = preprocessing.fixedSize else {
         throw GraftError.usage(
@@ -70,26 +71,13 @@ extension TransferModel {
   private static func preprocessing(
     for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
   ) throws -> Preprocessing {
-    guard trunk.inputs.count == 1, let shape = trunk[trunk.inputs[0]].type?.tensor?.shape,
-      shape.count == 4
-    else { throw GraftError.unsupported("the network takes no single picture") }
-    var input = try PictureInput(shape)
-    var described = try Preprocessing(metadata: trunk.metadata)
-    if let name = recipe.preprocess {
-      let scheme = try Preprocessing.Scheme(named: name)
-      if scheme != described?.scheme { described = Preprocessing(scheme) }
-    }
-    if described == nil {
-      let scheme = input.likelyScheme
-      remark(
-        "the network does not say how pictures are prepared; assuming '\(scheme.rawValue)' (--preprocess)"
-      )
-      described = Preprocessing(scheme)
-    }
-    var options = Classifier.Options()
-    options.resize = try recipe.resize.map { try Preprocessing.parseResize($0) }
-    options.crop = try recipe.crop.map { try Preprocessing.parseCrop($0) }
-    options.interpolation = try recipe.interpolation.map { try Interpolation(named: $0) }
+    var input = try PictureInput(trunk)
+    var choices = PictureInput.Choices()
+    choices.scheme = try recipe.preprocess.map { try Preprocessing.Scheme(named: $0) }
+    choices.resize = try recipe.resize.map { try Preprocessing.parseResize($0) }
+    choices.crop = try recipe.crop.map { try Preprocessing.parseCrop($0) }
+    choices.interpolation = try recipe.interpolation.map { try Interpolation(named: $0) }
+    choices.appliesOrientation = recipe.ignoreOrientation.map { !$0 }
     if let text = recipe.imageSize {
       guard let size = PictureSize(text: text) else {
         throw GraftError.usage("'\(text)' is no size of pictures", hint: "Write 64 or 320x240")
@@ -97,15 +85,18 @@ extension TransferModel {
       // Where the trunk is of convolutions, the size that its file names need not be kept.
       input.size = size
     }
-    return input.adapt(described!, options)
+    return try input.preprocessing(of: trunk, choices) { scheme in
+      remark(
+        "the network does not say how images are prepared; assuming '\(scheme.rawValue)' (--preprocess)"
+      )
+    }
   }
 }
 
 extension Graph {
   /// - Throws: `GraftError` if the network has names for its classes, and they are others.
   fileprivate func requireClasses(_ names: [String]) throws {
-    guard let text = metadata[Labels.metadataKey] else { return }
-    let own = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    guard let own = Labels(metadata: metadata, classCount: nil)?.names else { return }
     guard own == names else {
       throw GraftError.usage(
         "the network's classes are \(own.prefix(10).joined(separator: ", ")), and those of the pictures "

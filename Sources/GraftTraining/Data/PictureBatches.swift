@@ -57,7 +57,7 @@ package struct PictureBatches: Sendable {
         if let round {
           try preprocessor.write(prepared: image(number, in: round), to: part)
         } else {
-          try preprocessor.write(items[number].image(), to: part)
+          try preprocessor.write(image(of: items[number]), to: part)
         }
       }
       return true
@@ -91,8 +91,12 @@ package struct PictureBatches: Sendable {
     if case .samples(let samples, _) = item.picture,
       samples.size == preprocessor.preprocessing.fixedSize
     {
-      return try preprocessor.prepared(item.image())
+      return try preprocessor.prepared(image(of: item))
     }
-    return try decoded.image(number) { try preprocessor.prepared(item.image()) }
+    return try decoded.image(number) { try preprocessor.prepared(image(of: item)) }
+  }
+
+  private func image(of item: PictureDataset.Item) throws -> Image {
+    try item.image(applyingOrientation: preprocessor.preprocessing.appliesOrientation)
   }
 }

@@ -42,7 +42,7 @@ package struct TransferModel: Sendable {
     trunk: Graph, picture: PictureExtents, head: HeadSpecification, classNames: [String],
     seed: UInt64
   ) throws {
-    var graph = try trunk.withFloatElements().withSeparateWeights()
+    var graph = try trunk.withFloatElements().withFloatInputs().withSeparateWeights()
     trainingModeCount = graph.leaveTrainingMode()
     guard graph.inputs.count == 1, let shape = graph[graph.inputs[0]].type?.tensor?.shape,
       shape.count == 4

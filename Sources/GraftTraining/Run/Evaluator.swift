@@ -76,13 +76,13 @@ package struct Evaluator {
       items, preprocessing, threadCount: session.executable.options.threadCount)
   }
 
-  /// The probabilities of the classes of each picture, as `rank` makes them of an output.
-  ///
-  /// - Parameter isInterrupted: asked before each batch
+  /// - Parameters:
+  ///   - isInterrupted: asked before each batch
+  ///   - probabilities: makes the classes' probabilities of each image of an output for `imageCount` of them
   /// - Throws: `CancellationError` if it was interrupted
   package func evaluate(
     isInterrupted: () -> Bool = { false },
-    probabilities: (_ output: Tensor) throws -> [[Float]]
+    probabilities: (_ output: Tensor, _ imageCount: Int) throws -> [[Float]]
   ) throws -> EvaluationResult {
     let count = classNames.count
     var matrix = ConfusionMatrix(classCount: count)
@@ -101,7 +101,7 @@ package struct Evaluator {
       guard let output = try session.run([input]).first else {
         throw GraftError.badData("the model has no outputs")
       }
-      let rows = try probabilities(output)
+      let rows = try probabilities(output, numbers.count)
       for row in rows where row.count != count {
         throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
       }

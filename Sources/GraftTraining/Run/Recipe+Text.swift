@@ -20,6 +20,7 @@ extension Recipe {
     resize = try values.decodeIfPresent(String.self, forKey: .resize)
     crop = try values.decodeIfPresent(String.self, forKey: .crop)
     interpolation = try values.decodeIfPresent(String.self, forKey: .interpolation)
+    ignoreOrientation = try values.decodeIfPresent(Bool.self, forKey: .ignoreOrientation)
     augment = try values.decodeIfPresent(String.self, forKey: .augment)
     cachedAugmentations = try values.decodeIfPresent(Int.self, forKey: .cachedAugmentations)
     try read(.split, into: &split)

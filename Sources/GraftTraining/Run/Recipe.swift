@@ -19,6 +19,9 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var resize: String?
   package var crop: String?
   package var interpolation: String?
+  /// Whether images stay as they are stored, as Keras reads them, and are not turned upright as their EXIF data or XMP
+  /// packet say; by default as the trunk has it.
+  package var ignoreOrientation: Bool?
   /// Random changes of training pictures, as ``AugmentationPipeline`` reads them.
   package var augment: String?
   /// How many variants of each training picture take turns while part of the network is frozen, so that features can
@@ -97,7 +100,9 @@ package struct Recipe: Sendable, Codable, Hashable {
     case fromScratch = "from_scratch"
     case weights, cut, head
     case imageSize = "image_size"
-    case preprocess, resize, crop, interpolation, augment
+    case preprocess, resize, crop, interpolation
+    case ignoreOrientation = "ignore_orientation"
+    case augment
     case cachedAugmentations = "cached_augmentations"
     case split
     case batchSize = "batch_size"

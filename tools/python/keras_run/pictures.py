@@ -41,17 +41,21 @@ class Preparation:
 
     resize: `64`, `320x240`, `shorter:256`, or None
     crop: width and height, or None
+    applies_orientation: whether images are turned upright as their EXIF data say
     """
 
     scheme: str
     resize: str | None
     crop: tuple | None
     interpolation: str
+    applies_orientation: bool
 
     @staticmethod
     def of(recipe, metadata):
         """What a recipe says, else the metadata of the trunk, else what suits VGG16 of Keras."""
         scheme = metadata.get("graft.preprocessing.name", "keras-caffe")
+        recorded = metadata.get("graft.preprocessing.orientation", "applied")
+        applies_orientation = not recipe.get("ignore_orientation", recorded == "ignored")
         if recipe.get("preprocess", scheme) != scheme:
             scheme, metadata = recipe["preprocess"], {}
         if scheme not in SCHEMES:
@@ -74,7 +78,7 @@ class Preparation:
             elif crop is None:
                 resize = str(recipe["image_size"])
         interpolation = setting("interpolation", interpolation)
-        preparation = Preparation(scheme, resize, crop, interpolation)
+        preparation = Preparation(scheme, resize, crop, interpolation, applies_orientation)
         preparation.size  # It is an error if it is not fixed.
         return preparation
 
@@ -96,7 +100,9 @@ class Preparation:
         """The picture at its size, [H, W, 3], samples from 0 to 255."""
         try:
             with Image.open(path) as image:
-                image = ImageOps.exif_transpose(image).convert("RGB")
+                if self.applies_orientation:
+                    image = ImageOps.exif_transpose(image)
+                image = image.convert("RGB")
         except OSError as error:
             raise Unusable(f"{path}: {error}; only pictures in files can be read here") from error
         size = self._resized(image.size)

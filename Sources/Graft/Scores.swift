@@ -1,0 +1,139 @@
+import GraftRuntime
+
+/// What the numbers of a classifier's output mean.
+package enum Scores: String, Sendable, CaseIterable {
+  /// Softmax makes probabilities of them; of one score for two classes, sigmoid makes that of the second.
+  case logits
+  /// They are probabilities.
+  case probabilities
+  /// Logits of classes that do not exclude each other: each one's sigmoid is its probability.
+  case sigmoid
+
+  /// Where a model's metadata say so.
+  package static let metadataKey = "graft.scores"
+
+  /// What the metadata say; `nil` if they do not.
+  ///
+  /// - Throws: `GraftError` for an unknown name.
+  package init?(metadata: [String: String]) throws {
+    guard let name = metadata[Scores.metadataKey] else { return nil }
+    guard let scores = Scores(rawValue: name) else {
+      throw GraftError.badData(
+        "metadata '\(Scores.metadataKey)': unknown kind of scores '\(name)'",
+        hint: "Known are \(Scores.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    self = scores
+  }
+}
+
+/// How a network's first output comes about, as far as its meaning follows from that.
+package enum OutputEnd: String {
+  /// Each row of it sums to 1.
+  case distribution
+  /// Independent probabilities, such as of Sigmoid.
+  case probabilities
+  /// Whatever number a layer's sum is.
+  case linear
+  /// Operators that could make anything.
+  case unknown
+
+  /// Metadata of a loaded graph, as its lowered form does not tell any more. Files do not have it.
+  static let metadataKey = "graft.output"
+
+  package init(of graph: Graph) {
+    let walk = Walk(graph)
+    self = graph.outputs.first.map { walk.end(of: $0, depth: 0) } ?? .unknown
+  }
+
+  private final class Walk {
+    private let graph: Graph
+    private let producers: [ValueID: Int]
+    /// Values may be reached in many ways.
+    private var known: [ValueID: OutputEnd] = [:]
+
+    init(_ graph: Graph) {
+      self.graph = graph
+      producers = graph.producers()
+    }
+
+    /// Operators that move elements and leave all of them in the row.
+    private static let moving: Set = [
+      "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "CastLike", "Dropout",
+      "Transpose",
+    ]
+    /// Operators whose outputs have no bounds that mean anything.
+    private static let linear: Set = [
+      "Gemm", "MatMul", "Conv", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
+      "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "LogSoftmax", "Tanh", "GlobalAveragePool",
+      "AveragePool", "GlobalMaxPool", "MaxPool", "ReduceMean", "ReduceSum", "ReduceMax",
+    ]
+    private static let depthLimit = 100
+
+    func end(of value: ValueID, depth: Int) -> OutputEnd {
+      if let end = known[value] { return end }
+      let end = findEnd(of: value, depth: depth)
+      known[value] = end
+      return end
+    }
+
+    private func findEnd(of value: ValueID, depth: Int) -> OutputEnd {
+      guard depth < Walk.depthLimit, let producer = producers[value] else { return .unknown }
+      let node = graph.nodes[producer]
+      let type = node.qualifiedType
+      if type == "Softmax" { return .distribution }
+      if type == "Sigmoid" || type == "HardSigmoid" { return .probabilities }
+      if Walk.linear.contains(type) { return .linear }
+      let inputs = node.inputs.compactMap { $0 }
+      if Walk.moving.contains(type) {
+        return inputs.first.map { end(of: $0, depth: depth + 1) } ?? .unknown
+      }
+      let computed = inputs.filter { graph.constants[$0] == nil }
+      func ends() -> [OutputEnd] { computed.map { end(of: $0, depth: depth + 1) } }
+      switch type {
+      case "Mean":
+        return common(ends())
+      case "Add", "Sub", "Sum":
+        // A bias, or several networks' scores.
+        return !computed.isEmpty && ends().allSatisfy { $0 == .linear } ? .linear : .unknown
+      case "Mul", "Div":
+        if type == "Div", isSoftmax(inputs, depth) { return .distribution }
+        guard computed.count == 1, let factor = producers[computed[0]] else { return .unknown }
+        let sum = graph.nodes[factor]
+        // A mean that is spelled out, of networks that agree on what they give.
+        if ["Add", "Sum"].contains(sum.qualifiedType) {
+          let parts = sum.inputs.compactMap { $0 }.map { end(of: $0, depth: depth + 2) }
+          if let first = parts.first, first == .distribution { return common(parts) }
+        }
+        return ends() == [.linear] ? .linear : .unknown
+      default:
+        return .unknown
+      }
+    }
+
+    /// Exp(x) / ReduceSum(Exp(x))
+    private func isSoftmax(_ inputs: [ValueID], _ depth: Int) -> Bool {
+      guard inputs.count == 2, let first = producers[inputs[0]], let second = producers[inputs[1]]
+      else { return false }
+      return graph.nodes[first].qualifiedType == "Exp"
+        && graph.nodes[second].qualifiedType == "ReduceSum"
+        && graph.nodes[second].inputs.first == inputs[0]
+    }
+
+    private func common(_ ends: [OutputEnd]) -> OutputEnd {
+      guard let first = ends.first, ends.allSatisfy({ $0 == first }) else { return .unknown }
+      return first
+    }
+  }
+}
+
+extension Graph {
+  /// How many scores the first output has for each image; `nil` if that is not known, or the output is not that of a
+  /// classifier.
+  package var scoreCount: Int? {
+    guard let shape = outputs.first.flatMap({ self[$0].type?.tensor?.shape }), shape.count >= 2
+    else { return nil }
+    let extents = shape.dropFirst().map(\.known)
+    guard !extents.contains(nil), extents.count(where: { $0 != 1 }) <= 1 else { return nil }
+    return extents.compactMap { $0 }.reduce(1, *)
+  }
+}
