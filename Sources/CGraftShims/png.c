@@ -15,12 +15,15 @@ struct graft_png_reader {
   size_t remaining;
   int has_wrong_checksum;
   int has_wrong_content;
-  int is_cut_off;
   jmp_buf failure;
   char reason[GRAFT_PNG_MESSAGE_SIZE];
 };
 
 static const char truncated[] = "it is truncated";
+static const char damaged[] = "its data do not match their checksum";
+
+/// What zlib says of data that do not match the checksum behind them: they were damaged, as Pillow has it, too.
+static const char wrong_content[] = "incorrect data check";
 
 static void fail(png_structp decoder, png_const_charp reason) {
   graft_png_reader *reader = png_get_error_ptr(decoder);
@@ -28,12 +31,11 @@ static void fail(png_structp decoder, png_const_charp reason) {
   longjmp(reader->failure, 1);
 }
 
-/// Warnings that matter are those about the pixels. The second one comes of the checksum that is part of the
-/// compressed data: what does not match it was damaged, as Pillow has it, too.
+/// Warnings that matter are those about the pixels.
 static void note_warning(png_structp decoder, png_const_charp warning) {
   graft_png_reader *reader = png_get_error_ptr(decoder);
   if (strstr(warning, "CRC error") != NULL) reader->has_wrong_checksum = 1;
-  if (strstr(warning, "incorrect data check") != NULL) reader->has_wrong_content = 1;
+  if (strstr(warning, wrong_content) != NULL) reader->has_wrong_content = 1;
 }
 
 static void read_bytes(png_structp decoder, png_bytep target, size_t count) {
@@ -104,12 +106,14 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
   png_structp decoder = reader->decoder;
   png_infop info = reader->info;
   if (setjmp(reader->failure)) {
-    if (has_all_rows(reader) && !reader->has_wrong_content) {
-      reader->is_cut_off = 1;
+    if (strstr(reader->reason, wrong_content) != NULL) {
+      copy_message(damaged, message);
+    } else if (has_all_rows(reader) && !reader->has_wrong_content) {
       return 1;
+    } else {
+      copy_message(strcmp(reader->reason, "Not enough image data") == 0 ? truncated : reader->reason,
+                   message);
     }
-    copy_message(strcmp(reader->reason, "Not enough image data") == 0 ? truncated : reader->reason,
-                 message);
     return 0;
   }
   // What lies behind a wrong checksum is decoded. The compressed data have a checksum of their own.
@@ -130,7 +134,7 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
     for (size_t y = 0; y < height; y++) png_read_row(decoder, pixels + y * width * 3, NULL);
   }
   if (reader->has_wrong_content) {
-    copy_message("its data do not match their checksum", message);
+    copy_message(damaged, message);
     return 0;
   }
   return 1;
@@ -139,8 +143,6 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
 int graft_png_has_wrong_checksum(const graft_png_reader *reader) {
   return reader->has_wrong_checksum;
 }
-
-int graft_png_is_cut_off(const graft_png_reader *reader) { return reader->is_cut_off; }
 
 void graft_png_close(graft_png_reader *reader) {
   png_destroy_read_struct(&reader->decoder, &reader->info, NULL);

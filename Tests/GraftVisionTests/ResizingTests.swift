@@ -71,7 +71,7 @@ import GraftVision
   func resizesPicturesOfExtremeShape(interpolation: Interpolation) throws {
     let width = 65_500
     let strip = try Image(width: width, height: 3, channelCount: 3) { pixels in
-      for index in pixels.indices { pixels[index] = UInt8(index / 3 * 255 / width / 3) }
+      for index in pixels.indices { pixels[index] = UInt8(index / 3 % width * 255 / width) }
     }
     var preprocessing = Preprocessing(.none)
     preprocessing.resize = .shorter(224)
@@ -82,9 +82,8 @@ import GraftVision
     preprocessing.crop = PictureSize(width: 16, height: 16)
     let tensor = try Preprocessor(preprocessing).tensor(for: strip)
     #expect(tensor.shape == [1, 3, 16, 16])
-    // The middle of the middle row.
-    let expected = Float((width / 2 + width) * 255 / width / 3)
-    for value in try tensor.elements(as: Float.self) { #expect(abs(value - expected) <= 1) }
+    let differences = try tensor.elements(as: Float.self).map { abs($0 - 127.5) }
+    #expect(differences.max() ?? 255 <= 1)
   }
 
   @Test func keepsProportionsAsTorchvision() throws {

@@ -36,9 +36,6 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
 /// Whether pixels that were read came from a chunk whose checksum is wrong.
 int graft_png_has_wrong_checksum(const graft_png_reader *reader);
 
-/// Whether the file ended behind the last pixel, but before its proper end.
-int graft_png_is_cut_off(const graft_png_reader *reader);
-
 void graft_png_close(graft_png_reader *reader);
 
 /// Encodes height x width x 3 bytes as a PNG file in memory, which the caller frees. Returns NULL on

@@ -89,6 +89,13 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.preprocess = newValue }
   }
 
+  /// Whether images stay as they are stored, as Keras reads them, and are not turned upright as their EXIF data or XMP
+  /// packet say; by default as the trunk has it.
+  public var ignoreOrientation: Bool? {
+    get { recipe.ignoreOrientation }
+    set { recipe.ignoreOrientation = newValue }
+  }
+
   /// Random changes of training pictures: `flip,crop(4)`.
   public var augment: String? {
     get { recipe.augment }

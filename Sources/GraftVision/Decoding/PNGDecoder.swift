@@ -17,12 +17,18 @@ enum PNGDecoder {
   static func decode(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
   ) throws -> Image {
-    if let repaired = repaired(bytes) {
-      return try repaired.withUnsafeBytes {
-        try decode($0, limit: limit, isCutOff: true, warn: warn)
+    var last: PNGChunks.Chunk?
+    for chunk in PNGChunks(bytes) {
+      last = chunk
+      if chunk.name == "IEND" { break }
+    }
+    let isCutOff = last?.name != "IEND"
+    if let last, last.name == "IDAT", !last.isComplete {
+      return try repaired(bytes, last).withUnsafeBytes {
+        try decode($0, limit: limit, isCutOff: isCutOff, warn: warn)
       }
     }
-    return try decode(bytes, limit: limit, isCutOff: false, warn: warn)
+    return try decode(bytes, limit: limit, isCutOff: isCutOff, warn: warn)
   }
 
   private static func decode(
@@ -36,7 +42,7 @@ enum PNGDecoder {
         graft_png_read_rgb(reader, pixels.baseAddress, message) == 0 ? nil : ()
       }
     }
-    if isCutOff || graft_png_is_cut_off(reader) != 0 {
+    if isCutOff {
       warn("damaged PNG image: the end of the file is missing, but all pixels are there")
     } else if graft_png_has_wrong_checksum(reader) != 0 {
       warn("damaged PNG image: a checksum is wrong, so pixels may be, too")
@@ -44,12 +50,11 @@ enum PNGDecoder {
     return image
   }
 
-  /// The file with an end, if its last chunk is one of pixels that was cut off: libpng decodes what is left of such a
-  /// chunk only if the chunk's length is true.
-  private static func repaired(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
-    var last: PNGChunks.Chunk?
-    for chunk in PNGChunks(bytes) { last = chunk }
-    guard let last, last.name == "IDAT", !last.isComplete else { return nil }
+  /// The file with an end, where its last chunk is one of pixels that was cut off: libpng decodes what is left of such
+  /// a chunk only if the chunk's length is true.
+  private static func repaired(
+    _ bytes: UnsafeRawBufferPointer, _ last: PNGChunks.Chunk
+  ) -> [UInt8] {
     let length = UInt32(last.payload.count)
     let noChecksum: [UInt8] = [0, 0, 0, 0]
     let end: [UInt8] = [0, 0, 0, 0, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82]
