@@ -16,8 +16,12 @@ import Graft
   }
 
   @Test func readsMetadataOfOneLabelALine() {
-    #expect(Labels(metadata: [Labels.metadataKey: "cat\ndog"], classCount: nil)?.names == ["cat", "dog"])
-    #expect(Labels(metadata: [Labels.metadataKey: "[cat]\ndog"], classCount: nil)?.names == ["[cat]", "dog"])
+    #expect(
+      Labels(metadata: [Labels.metadataKey: "cat\ndog"], classCount: nil)?.names == ["cat", "dog"])
+    #expect(
+      Labels(metadata: [Labels.metadataKey: "[cat]\ndog"], classCount: nil)?.names == [
+        "[cat]", "dog",
+      ])
     #expect(Labels(metadata: [:], classCount: nil) == nil)
   }
 
