@@ -65,8 +65,8 @@ let package = Package(
     // C
     .target(name: "CGraftKernels", cSettings: cSettings),
     .target(
-      name: "CGraftShims", dependencies: ["CHDF5", "CJPEG", "CPNG", "CWebP", "CCurl"],
-      cSettings: cSettings, linkerSettings: [.linkedLibrary("z")]),
+      name: "CGraftShims", dependencies: ["CHDF5", "CJPEG", "CPNG", "CWebP", "CCurl", "CZlib"],
+      cSettings: cSettings),
 
     // The engine
     library("GraftTensor"),
