@@ -16,7 +16,7 @@ package enum ChannelAffineFolding: GraphPass {
       let source = replacements[input] ?? input
       guard let producer = producers[source], graph.nodes[producer].domain.isEmpty,
         let affine = try affine(node, in: graph),
-        try fold(affine, into: producer, in: &graph)
+        try fold(affine, into: producer, in: &graph, counts)
       else { continue }
       replacements[output] = source
       removed.insert(index)
@@ -38,12 +38,12 @@ package enum ChannelAffineFolding: GraphPass {
   }
 
   private static func fold(
-    _ affine: ChannelAffine, into index: Int, in graph: inout Graph
+    _ affine: ChannelAffine, into index: Int, in graph: inout Graph, _ counts: [ValueID: Int]
   ) throws -> Bool {
     let node = graph.nodes[index]
     let attributes = AttributeReader(node.attributes)
     if node.operatorType == "BatchNormalization" {
-      return try foldIntoNormalization(affine, at: index, in: &graph)
+      return try foldIntoNormalization(affine, at: index, in: &graph, counts)
     }
     guard node.inputs.count >= 2,
       let weights = graph.constant(node.inputs[1]),
@@ -63,29 +63,29 @@ package enum ChannelAffineFolding: GraphPass {
     guard weights.rank > channelAxis, weights.shape[channelAxis] == channelCount else {
       return false
     }
-    var bias = [Double](repeating: 0, count: channelCount)
+    var oldBias = [Double](repeating: 0, count: channelCount)
     if node.inputs.count > 2, let id = node.inputs[2] {
       guard let tensor = graph.constants[id] else { return false }
       let values = try tensor.doubles()
       guard values.count == channelCount || values.count == 1 else { return false }
-      bias = (0..<channelCount).map { values[values.count == 1 ? 0 : $0] }
+      oldBias = (0..<channelCount).map { values[values.count == 1 ? 0 : $0] }
     }
     let newBias = (0..<channelCount).map {
-      bias[$0] * affine.scale[$0] + affine.shift[$0]
+      oldBias[$0] * affine.scale[$0] + affine.shift[$0]
     }
     let newWeights = try scaled(weights, by: affine.scale, axis: channelAxis)
-    let name = graph[node.inputs[1]!].name
+    let bias = try Tensor(doubles: newBias, as: weights.elementType, shape: [channelCount])
     graph.nodes[index].inputs = [
-      node.inputs[0], graph.addConstant(name: "\(name)_folded", newWeights),
-      graph.addConstant(
-        name: "\(name)_bias_folded",
-        try Tensor(doubles: newBias, as: weights.elementType, shape: [channelCount])),
+      node.inputs[0], addConstant(newWeights, for: node.inputs[1], "_folded", in: &graph, counts),
+      addConstant(bias, for: node.inputs[1], "_bias_folded", in: &graph, counts),
     ]
+    if node.inputs.count > 2 { forget(node.inputs[2], in: &graph, counts) }
+    forget(node.inputs[1], in: &graph, counts)
     return true
   }
 
   private static func foldIntoNormalization(
-    _ affine: ChannelAffine, at index: Int, in graph: inout Graph
+    _ affine: ChannelAffine, at index: Int, in graph: inout Graph, _ counts: [ValueID: Int]
   ) throws -> Bool {
     let node = graph.nodes[index]
     guard node.inputs.count == 5, node.outputs.count == 1,
@@ -98,11 +98,28 @@ package enum ChannelAffineFolding: GraphPass {
       $0 * $1.0 + $1.1
     }
     for (position, values, old) in [(1, newScale, scale), (2, newShift, shift)] {
-      graph.nodes[index].inputs[position] = graph.addConstant(
-        name: "\(graph[node.inputs[position]!].name)_folded",
-        try Tensor(doubles: values, as: old.elementType, shape: old.shape))
+      graph.nodes[index].inputs[position] = addConstant(
+        try Tensor(doubles: values, as: old.elementType, shape: old.shape),
+        for: node.inputs[position], "_folded", in: &graph, counts)
+      forget(node.inputs[position], in: &graph, counts)
     }
     return true
+  }
+
+  /// A constant named after the one that it replaces; one that this pass made passes its name on, so
+  /// that names do not grow with every node that is folded.
+  private static func addConstant(
+    _ tensor: Tensor, for old: ValueID?, _ suffix: String, in graph: inout Graph,
+    _ counts: [ValueID: Int]
+  ) -> ValueID {
+    guard let old else { return graph.addConstant(tensor) }
+    let name = graph[old].name
+    return graph.addConstant(name: counts[old] == nil ? name : name + suffix, tensor)
+  }
+
+  /// Drops a constant that this pass made and has replaced.
+  private static func forget(_ id: ValueID?, in graph: inout Graph, _ counts: [ValueID: Int]) {
+    if let id, counts[id] == nil { graph.constants[id] = nil }
   }
 
   private static func scaled(

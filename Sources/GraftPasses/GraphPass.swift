@@ -15,10 +15,17 @@ extension Graph {
   /// Makes every reader of a key read its value instead; chains are followed.
   mutating func replaceUses(_ replacements: [ValueID: ValueID]) {
     guard !replacements.isEmpty else { return }
+    var known = replacements
+    // What a chain ends with is kept for each of its links, so that no chain is followed twice.
     func final(_ id: ValueID) -> ValueID {
-      var id = id
-      while let next = replacements[id] { id = next }
-      return id
+      var end = id
+      while let next = known[end] { end = next }
+      var link = id
+      while let next = known[link], next != end {
+        known[link] = end
+        link = next
+      }
+      return end
     }
     for index in nodes.indices {
       for position in nodes[index].inputs.indices {

@@ -20,8 +20,7 @@ package struct MemoryPlanner {
   /// Where each buffer lies, and how large the arena is; all offsets are multiples of 64.
   package static func layOut(_ buffers: [Buffer]) throws -> (offsets: [Int], byteCount: Int) {
     var offsets = [Int](repeating: 0, count: buffers.count)
-    // By offset; those at the same offset do not live at the same time.
-    var placed: [(range: Range<Int>, lifetime: ClosedRange<Int>)] = []
+    var placed = PlacedBuffers()
     var arenaByteCount = 0
     let order = buffers.indices.sorted {
       let (left, right) = (buffers[$0], buffers[$1])
@@ -33,29 +32,13 @@ package struct MemoryPlanner {
       guard (0...largestArena).contains(buffer.byteCount) else { throw tooLarge }
       let byteCount = (buffer.byteCount + Storage.alignment - 1) & ~(Storage.alignment - 1)
       guard byteCount > 0 else { continue }
-      var offset = 0
-      for neighbour in placed where neighbour.lifetime.overlaps(buffer.lifetime) {
-        if offset + byteCount <= neighbour.range.lowerBound { break }
-        offset = max(offset, neighbour.range.upperBound)
-      }
+      let offset = placed.lowestGap(byteCount, during: buffer.lifetime)
       offsets[index] = offset
       guard offset + byteCount <= largestArena else { throw tooLarge }
-      let place = firstIndex(in: placed, atOrAfter: offset)
-      placed.insert((offset..<offset + byteCount, buffer.lifetime), at: place)
+      placed.insert(offset..<offset + byteCount, during: buffer.lifetime)
       arenaByteCount = max(arenaByteCount, offset + byteCount)
     }
     return (offsets, arenaByteCount)
-  }
-
-  private static func firstIndex(
-    in placed: [(range: Range<Int>, lifetime: ClosedRange<Int>)], atOrAfter offset: Int
-  ) -> Int {
-    var (low, high) = (0, placed.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if placed[middle].range.lowerBound < offset { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 
   /// Sums of two sizes up to this fit into an `Int`.
@@ -63,5 +46,80 @@ package struct MemoryPlanner {
 
   private static var tooLarge: GraftError {
     GraftError(.operatingSystem, "the model needs too much memory")
+  }
+}
+
+/// Buffers that have their places, and the gaps between them.
+///
+/// Most buffers live for a few steps, among few others; those are found by their steps. A list of all, in
+/// order, serves where many live at the same time.
+private struct PlacedBuffers {
+  private struct Item {
+    let range: Range<Int>
+    let lifetime: ClosedRange<Int>
+  }
+
+  private static let longestListed = 32
+  private static let mostListed = 128
+
+  private var items: [Item] = []
+  /// Places in `items` of short-lived buffers, by step.
+  private var bySteps: [Int: [Int]] = [:]
+  /// Places in `items` of the other ones.
+  private var longLived: [Int] = []
+  /// All items by offset; made when it is needed for the first time.
+  private var sorted: [Item]?
+
+  mutating func insert(_ range: Range<Int>, during lifetime: ClosedRange<Int>) {
+    let item = Item(range: range, lifetime: lifetime)
+    if lifetime.count <= Self.longestListed {
+      for step in lifetime { bySteps[step, default: []].append(items.count) }
+    } else {
+      longLived.append(items.count)
+    }
+    items.append(item)
+    guard let count = sorted?.count else { return }
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if sorted![middle].range.lowerBound < range.lowerBound {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    sorted!.insert(item, at: low)
+  }
+
+  /// The lowest offset with `byteCount` free bytes behind it during all of `lifetime`.
+  mutating func lowestGap(_ byteCount: Int, during lifetime: ClosedRange<Int>) -> Int {
+    if let neighbours = listed(during: lifetime) {
+      return Self.lowestGap(byteCount, between: neighbours)
+    }
+    if sorted == nil { sorted = items.sorted { $0.range.lowerBound < $1.range.lowerBound } }
+    return Self.lowestGap(
+      byteCount, between: (sorted ?? []).lazy.filter { $0.lifetime.overlaps(lifetime) })
+  }
+
+  private static func lowestGap(
+    _ byteCount: Int, between neighbours: some Sequence<Item>
+  ) -> Int {
+    var offset = 0
+    for neighbour in neighbours {
+      if offset + byteCount <= neighbour.range.lowerBound { break }
+      offset = max(offset, neighbour.range.upperBound)
+    }
+    return offset
+  }
+
+  /// What lives during `lifetime`, by offset; `nil` if that would be too many to look at.
+  private func listed(during lifetime: ClosedRange<Int>) -> [Item]? {
+    guard lifetime.count <= Self.longestListed else { return nil }
+    var count = longLived.count
+    for step in lifetime { count += bySteps[step]?.count ?? 0 }
+    guard count <= Self.mostListed else { return nil }
+    var found = longLived.map { items[$0] }.filter { $0.lifetime.overlaps(lifetime) }
+    for step in lifetime { found += (bySteps[step] ?? []).map { items[$0] } }
+    return found.sorted { $0.range.lowerBound < $1.range.lowerBound }
   }
 }

@@ -83,7 +83,7 @@ extension PlanLayout {
         throw GraftError(.software, "an alias without a source")
       }
       if selection.types[source]?.isStatic ?? false, !heapValues.contains(root(source)) {
-        aliases[output] = source
+        aliases[output] = root(source)
         return
       }
       let shape = item.outputTypes.first.flatMap { $0?.tensor?.shape?.knownShape }

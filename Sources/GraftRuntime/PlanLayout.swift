@@ -14,7 +14,7 @@ struct PlanLayout {
   /// For each step, the values it reads and writes, parallel to its operands.
   var stepReads: [[ValueID?]] = []
   var stepWrites: [[ValueID?]] = []
-  /// Values that are another value's memory under another shape.
+  /// Values that are another value's memory under another shape; the other one is no alias itself.
   var aliases: [ValueID: ValueID] = [:]
   var heapValues: Set<ValueID> = []
   var constants: [Tensor] = []
@@ -67,11 +67,7 @@ struct PlanLayout {
       continuation: continuation)
   }
 
-  func root(_ id: ValueID) -> ValueID {
-    var id = id
-    while let next = aliases[id] { id = next }
-    return id
-  }
+  func root(_ id: ValueID) -> ValueID { aliases[id] ?? id }
 
   func types(of id: ValueID) -> TensorType {
     selection.types[id]?.tensor ?? TensorType(.float, nil)

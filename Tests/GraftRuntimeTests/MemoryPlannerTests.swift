@@ -36,4 +36,35 @@ import Testing
     let buffers = (0..<10).map { MemoryPlanner.Buffer(byteCount: 1024, lifetime: $0...($0 + 1)) }
     #expect(try MemoryPlanner.layOut(buffers).byteCount == 2048)
   }
+
+  /// However buffers are looked up, each lies at the lowest offset where it fits.
+  @Test(arguments: [(40, 8), (400, 200), (2000, 4), (500, 3000)])
+  func findsTheLowestGap(_ count: Int, _ longest: Int) throws {
+    var state: UInt64 = 5
+    func random(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    let buffers = (0..<count).map { _ in
+      let start = random(300)
+      return MemoryPlanner.Buffer(
+        byteCount: 64 * random(20), lifetime: start...(start + random(longest)))
+    }
+    let (offsets, _) = try MemoryPlanner.layOut(buffers)
+    let order = buffers.indices.sorted {
+      (-buffers[$0].byteCount, $0) < (-buffers[$1].byteCount, $1)
+    }
+    var placed: [(offset: Int, buffer: MemoryPlanner.Buffer)] = []
+    for index in order where buffers[index].byteCount > 0 {
+      let buffer = buffers[index]
+      var offset = 0
+      for (start, other) in placed.sorted(by: { $0.offset < $1.offset })
+      where other.lifetime.overlaps(buffer.lifetime) {
+        if offset + buffer.byteCount <= start { break }
+        offset = max(offset, start + other.byteCount)
+      }
+      try #require(offsets[index] == offset)
+      placed.append((offset, buffer))
+    }
+  }
 }

@@ -74,8 +74,14 @@ struct EinsumKernel<Products: EinsumProducts> {
 
   private mutating func build() throws {
     guard var left = operands.first else { return }
+    // Where each label stands for the last time; those of the output are needed to the end.
+    var lastPlaces: [EinsumLabel: Int] = [:]
+    for (index, operand) in operands.enumerated() {
+      for label in operand.labels { lastPlaces[label] = index }
+    }
+    for label in output { lastPlaces[label] = operands.count }
     for (index, right) in operands.enumerated().dropFirst() {
-      let later = Set(operands[(index + 1)...].flatMap(\.labels) + output)
+      let later = Set((left.labels + right.labels).filter { (lastPlaces[$0] ?? 0) > index })
       left = try multiply(left, right, keeping: later)
     }
     try arrange(left, as: output, in: .output)
