@@ -1,3 +1,4 @@
+import GraftRuntime
 import GraftVision
 
 /// Metadata in which other tools say what a model's classes and sizes are.
@@ -28,9 +29,9 @@ enum ClassMetadata {
   ]
 
   /// What a file's metadata call the classes; `nil` if they do not, or in no form that is known.
-  static func names(in metadata: [String: String]) -> [String]? {
+  static func names(in metadata: [ByteString: String]) -> [String]? {
     let byKey = Dictionary(
-      metadata.map { (normalized($0.key), $0.value) }, uniquingKeysWith: { min($0, $1) })
+      metadata.map { (normalized($0.key.text), $0.value) }, uniquingKeysWith: { min($0, $1) })
     for key in nameKeys {
       if let text = byKey[key], let names = ClassList(text)?.names { return names }
     }
@@ -43,17 +44,17 @@ enum ClassMetadata {
   /// The metadata of a network that has another head, or takes images of another size: what described the old ones is
   /// replaced where there is a value to replace it with, and else removed.
   static func updated(
-    _ metadata: [String: String], classNames: [String], imageSize: PictureSize?
-  ) -> [String: String] {
+    _ metadata: [ByteString: String], classNames: [String], imageSize: PictureSize?
+  ) -> [ByteString: String] {
     var result = metadata
     for key in metadata.keys {
-      let known = normalized(key)
+      let known = normalized(key.text)
       if known == nameKeys[0] {
         result[key] = ClassList.dictionaryText(classNames)
       } else if sizeKeys.contains(known), let imageSize {
         result[key] = "[\(imageSize.height), \(imageSize.width)]"
       } else if nameKeys.contains(known) || numberKeys.contains(known) || sizeKeys.contains(known)
-        || otherKeys.contains(known) || otherBeginnings.contains(where: key.lowercased().hasPrefix)
+        || otherKeys.contains(known) || otherBeginnings.contains(where: key.text.lowercased().hasPrefix)
       {
         result[key] = nil
       }

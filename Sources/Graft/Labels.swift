@@ -20,7 +20,7 @@ package struct Labels: Sendable, Equatable {
   /// The labels in a model's metadata, be they Graft's or those of another tool.
   ///
   /// - Parameter classCount: of the model, if it is known; another tool's names that are not as many are passed over
-  package init?(metadata: [String: String], classCount: Int?) {
+  package init?(metadata: [ByteString: String], classCount: Int?) {
     guard let text = metadata[Labels.metadataKey], !text.isEmpty else {
       guard let names = ClassMetadata.names(in: metadata) else { return nil }
       guard classCount == nil || names.count == classCount || (names.count, classCount) == (2, 1)

@@ -15,7 +15,7 @@ package enum Scores: String, Sendable, CaseIterable {
   /// What the metadata say; `nil` if they do not.
   ///
   /// - Throws: `GraftError` for an unknown name.
-  package init?(metadata: [String: String]) throws {
+  package init?(metadata: [ByteString: String]) throws {
     guard let name = metadata[Scores.metadataKey] else { return nil }
     guard let scores = Scores(rawValue: name) else {
       throw GraftError.badData(

@@ -99,7 +99,7 @@ struct BenchmarkCommand: ParsableCommand {
   private func inputs(of graph: Graph) throws -> [RuntimeValue] {
     try BenchmarkInputs.make(
       graph, batch: batch ?? 1,
-      shapes: Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 }))
+      shapes: Dictionary(shape.map { (ByteString($0.name), $0.shape) }, uniquingKeysWith: { $1 }))
   }
 
   /// Measures how to compute the model, and keeps that.

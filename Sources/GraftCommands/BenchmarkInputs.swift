@@ -5,9 +5,10 @@ import GraftTraining
 /// Seeded inputs for a model of which only types and shapes matter.
 enum BenchmarkInputs {
   static func make(
-    _ graph: Graph, batch: Int, shapes: [String: Shape]
+    _ graph: Graph, batch: Int, shapes: [ByteString: Shape]
   ) throws -> [RuntimeValue] {
-    for name in shapes.keys where !graph.inputs.contains(where: { graph[$0].name == name }) {
+    for name in shapes.keys
+    where !graph.inputs.contains(where: { ByteString(graph[$0].name) == name }) {
       throw GraftError.usage("the model has no input '\(name)'")
     }
     var generator = SeededGenerator(seed: 1)

@@ -111,7 +111,10 @@ struct ModelsCommand: ParsableCommand {
       }
       let own = graph.metadata
       try picture.describe(&graph)
-      let said = graph.metadata.filter { own[$0.key] != $0.value }
+      // What is described are Graft's own keys.
+      let said = Dictionary(
+        graph.metadata.filter { own[$0.key] != $0.value }.map { ($0.key.text, $0.value) },
+        uniquingKeysWith: { first, _ in first })
       let entry = try ModelStore().add(name, file: file, metadata: said)
       let checksum = entry.addedChecksum.map { " (\($0))" } ?? ""
       try print("\(entry.name): \(entry.path)\(checksum)")

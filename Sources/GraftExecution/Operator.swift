@@ -70,7 +70,7 @@ extension Operator {
 /// Inputs, attributes and the outputs that must come of them.
 package struct OperatorExample: Sendable {
   package let name: String
-  package let attributes: [String: Attribute]
+  package let attributes: [ByteString: Attribute]
   package let inputs: [Tensor?]
   package let outputs: [Tensor?]
   /// Largest difference allowed, relative to `max(1, |expected|)`.
@@ -81,7 +81,8 @@ package struct OperatorExample: Sendable {
   package let differentiableOutputs: [Int]?
 
   package init(
-    _ name: String, attributes: [String: Attribute] = [:], inputs: [Tensor?], outputs: [Tensor?],
+    _ name: String, attributes: [ByteString: Attribute] = [:], inputs: [Tensor?],
+    outputs: [Tensor?],
     tolerance: Double = 1e-6, differentiableInputs: [Int] = [],
     differentiableOutputs: [Int]? = nil
   ) {

@@ -37,7 +37,7 @@ package struct UpgradeContext {
 
   /// Adds a node with one new output before the upgraded one.
   package mutating func addBefore(
-    _ operatorType: String, _ inputs: [ValueID?], attributes: [String: Attribute] = [:]
+    _ operatorType: String, _ inputs: [ValueID?], attributes: [ByteString: Attribute] = [:]
   ) -> ValueID {
     let output = graph.addValue()
     nodesBefore.append(
@@ -49,7 +49,7 @@ package struct UpgradeContext {
   /// Adds a node behind the upgraded one, which computes `output`.
   package mutating func addAfter(
     _ operatorType: String, _ inputs: [ValueID?], output: ValueID,
-    attributes: [String: Attribute] = [:]
+    attributes: [ByteString: Attribute] = [:]
   ) {
     nodesAfter.append(
       Node(

@@ -1,8 +1,8 @@
 /// Reads the attributes of one node, with defaults, and complains about wrong ones.
 package struct AttributeReader: Sendable {
-  package let attributes: [String: Attribute]
+  package let attributes: [ByteString: Attribute]
 
-  package init(_ attributes: [String: Attribute]) { self.attributes = attributes }
+  package init(_ attributes: [ByteString: Attribute]) { self.attributes = attributes }
 
   package func has(_ name: String) -> Bool { attributes[name] != nil }
 

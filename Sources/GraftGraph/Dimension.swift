@@ -2,7 +2,7 @@
 package enum Dimension: Hashable, Sendable {
   case known(Int)
   /// The same name means the same extent throughout a graph.
-  case symbol(String)
+  case symbol(ByteString)
   case unknown
 
   package var known: Int? {
@@ -30,7 +30,7 @@ extension Dimension: CustomStringConvertible, ExpressibleByIntegerLiteral {
   package var description: String {
     switch self {
     case .known(let extent): String(extent)
-    case .symbol(let name): name
+    case .symbol(let name): name.text
     case .unknown: "?"
     }
   }

@@ -55,7 +55,7 @@ package struct GradientBuilder {
   /// Appends a node with one new output.
   package mutating func add(
     _ operatorType: String, domain: String = "", _ inputs: [ValueID?],
-    attributes: [String: Attribute] = [:]
+    attributes: [ByteString: Attribute] = [:]
   ) -> ValueID {
     graph.addNode(operatorType, domain: domain, inputs, attributes: attributes)
   }
@@ -63,7 +63,7 @@ package struct GradientBuilder {
   /// Appends a node with several new outputs.
   package mutating func add(
     _ operatorType: String, domain: String = "", _ inputs: [ValueID?],
-    attributes: [String: Attribute] = [:], outputCount: Int
+    attributes: [ByteString: Attribute] = [:], outputCount: Int
   ) -> [ValueID] {
     graph.addNode(
       operatorType, domain: domain, inputs, attributes: attributes, outputCount: outputCount)

@@ -11,11 +11,11 @@ package struct Value: Sendable {
   /// What is known of it; `nil` if nothing is.
   package var type: ValueType?
   package var documentation: String
-  package var metadata: [String: String]
+  package var metadata: [ByteString: String]
 
   package init(
     name: String, type: ValueType? = nil, documentation: String = "",
-    metadata: [String: String] = [:]
+    metadata: [ByteString: String] = [:]
   ) {
     self.name = name
     self.type = type
@@ -57,9 +57,9 @@ package struct Graph: Sendable {
   /// Constants that the imported file also declared as inputs, with a default.
   package var defaultedInputs: [ValueID]
   /// The model's own metadata (`metadata_props`): preprocessing, labels, whatever the file had.
-  package var metadata: [String: String]
+  package var metadata: [ByteString: String]
   /// Versions of the domains besides ONNX's own.
-  package var domainVersions: [String: Int]
+  package var domainVersions: [ByteString: Int]
   /// Producer, domain and version, as the file had them.
   package var provenance: Provenance
   /// The files that the graph was read from, the model's own first.
@@ -102,7 +102,7 @@ package struct Graph: Sendable {
     package var modelVersion = 0
     package var documentation = ""
     /// The metadata of the model's graph, which is kept apart from that of the model.
-    package var graphMetadata: [String: String] = [:]
+    package var graphMetadata: [ByteString: String] = [:]
     /// The opset of `ai.onnx` that the file named; 0 if it came from elsewhere.
     package var importedOpset = 0
     package init() {}
@@ -146,7 +146,7 @@ extension Graph {
   @discardableResult
   package mutating func addNode(
     _ operatorType: String, domain: String = "", name: String = "", _ inputs: [ValueID?],
-    attributes: [String: Attribute] = [:], outputName: String = ""
+    attributes: [ByteString: Attribute] = [:], outputName: String = ""
   ) -> ValueID {
     addNode(
       operatorType, domain: domain, name: name, inputs, attributes: attributes, outputCount: 1,
@@ -157,7 +157,7 @@ extension Graph {
   @discardableResult
   package mutating func addNode(
     _ operatorType: String, domain: String = "", name: String = "", _ inputs: [ValueID?],
-    attributes: [String: Attribute] = [:], outputCount: Int, outputNames: [String] = []
+    attributes: [ByteString: Attribute] = [:], outputCount: Int, outputNames: [String] = []
   ) -> [ValueID] {
     let outputs = (0..<outputCount).map { index in
       addValue(name: index < outputNames.count ? outputNames[index] : "")

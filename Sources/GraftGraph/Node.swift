@@ -8,14 +8,14 @@ package struct Node: Sendable {
   package var inputs: [ValueID?]
   /// `nil` where an optional output is not wanted.
   package var outputs: [ValueID?]
-  package var attributes: [String: Attribute]
+  package var attributes: [ByteString: Attribute]
   package var documentation: String
-  package var metadata: [String: String]
+  package var metadata: [ByteString: String]
 
   package init(
     name: String = "", operatorType: String, domain: String = "", inputs: [ValueID?],
-    outputs: [ValueID?], attributes: [String: Attribute] = [:], documentation: String = "",
-    metadata: [String: String] = [:]
+    outputs: [ValueID?], attributes: [ByteString: Attribute] = [:], documentation: String = "",
+    metadata: [ByteString: String] = [:]
   ) {
     self.name = name
     self.operatorType = operatorType

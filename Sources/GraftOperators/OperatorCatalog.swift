@@ -224,17 +224,17 @@ package enum OperatorCatalog {
   ]
 
   private struct Key: Hashable {
-    let domain: String
-    let name: String
+    let domain: ByteString
+    let name: ByteString
   }
 
   private static let table: [Key: any Operator.Type] = Dictionary(
     uniqueKeysWithValues: operators.map {
-      (Key(domain: $0.schema.domain, name: $0.schema.name), $0)
+      (Key(domain: ByteString($0.schema.domain), name: ByteString($0.schema.name)), $0)
     })
 
   package static func type(_ name: String, domain: String = "") -> (any Operator.Type)? {
-    table[Key(domain: domain, name: name)]
+    table[Key(domain: ByteString(domain), name: ByteString(name))]
   }
 
   package static func type(of node: Node) -> (any Operator.Type)? {

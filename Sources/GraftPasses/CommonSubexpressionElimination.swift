@@ -1,10 +1,10 @@
 /// Computes once what several nodes compute from the same inputs with the same attributes.
 package enum CommonSubexpressionElimination: GraphPass {
   private struct Key: Hashable {
-    let operatorType: String
-    let domain: String
+    let operatorType: ByteString
+    let domain: ByteString
     let inputs: [ValueID?]
-    let attributes: String
+    let attributes: ByteString
     let wanted: [Bool]
   }
 
@@ -17,7 +17,7 @@ package enum CommonSubexpressionElimination: GraphPass {
         let operation = try? OperatorCatalog.make(node), operation.isDeterministic
       else { continue }
       let key = Key(
-        operatorType: node.operatorType, domain: node.domain,
+        operatorType: ByteString(node.operatorType), domain: ByteString(node.domain),
         inputs: node.inputs.map { $0.map { replacements[$0] ?? $0 } }, attributes: attributes,
         wanted: node.outputs.map { $0 != nil })
       guard let first = seen[key] else {
@@ -35,7 +35,7 @@ package enum CommonSubexpressionElimination: GraphPass {
   }
 
   /// The attributes as text; `nil` for attributes that are not compared (tensors, graphs).
-  private static func attributeKey(_ node: Node) -> String? {
+  private static func attributeKey(_ node: Node) -> ByteString? {
     var parts: [String] = []
     for (name, attribute) in node.attributes.sorted(by: { $0.key < $1.key }) {
       switch attribute {
@@ -48,6 +48,6 @@ package enum CommonSubexpressionElimination: GraphPass {
       default: return nil
       }
     }
-    return parts.joined(separator: ";")
+    return ByteString(parts.joined(separator: ";"))
   }
 }

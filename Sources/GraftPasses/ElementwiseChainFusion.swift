@@ -43,7 +43,7 @@ private struct Link {
   }
 
   let steps: [Step]
-  let attributes: [String: Attribute]
+  let attributes: [ByteString: Attribute]
   let output: ValueID
   /// Values of the output's shape that the node reads; the others are broadcast.
   let sources: [ValueID]
@@ -182,7 +182,7 @@ private struct Chain {
     var inputs: [ValueID] = []
     var operators: [String] = []
     var operands: [Int] = []
-    var attributes: [String: Attribute] = [:]
+    var attributes: [ByteString: Attribute] = [:]
     var resultStep: [ValueID: Int] = [:]
     func number(ofInput value: ValueID) -> Int {
       if let index = inputs.firstIndex(of: value) { return index }

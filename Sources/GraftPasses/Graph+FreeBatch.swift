@@ -12,7 +12,7 @@ extension Graph {
         let extent = first.known
       else { continue }
       fixed.insert(extent)
-      shape[0] = .symbol(name)
+      shape[0] = .symbol(ByteString(name))
       type.shape = shape
       graph[id].type = .tensor(type)
     }

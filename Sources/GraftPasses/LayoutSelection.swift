@@ -23,7 +23,19 @@ package enum LayoutSelection: GraphPass {
     var nodes: [Node] = []
     var didChange = false
     for node in graph.nodes {
-      if let (output, move) = try transpose(node), counts[output] == 1 { moves[output] = move }
+      var node = node
+      if let (output, own) = try transpose(node) {
+        var move = own
+        // One behind another is one, so that a chain of them takes one round and not one for each.
+        if let first = moves[move.source], first.permutation.count == move.permutation.count {
+          move = Move(
+            source: first.source, permutation: move.permutation.map { first.permutation[$0] })
+          node.inputs[0] = move.source
+          node.attributes["perm"] = .ints(move.permutation)
+          didChange = true
+        }
+        if counts[output] == 1 { moves[output] = move }
+      }
       guard let permutation = permutation(before: node, graph, moves), let output = node.outputs[0]
       else {
         nodes.append(node)

@@ -19,11 +19,14 @@ extension Graph {
   }
 
   private func value(named name: String) throws -> ValueID {
-    if let node = nodes.last(where: { $0.name == name }), let output = node.outputs.first ?? nil {
+    let wanted = ByteString(name)
+    if let node = nodes.last(where: { ByteString($0.name) == wanted }),
+      let output = node.outputs.first ?? nil
+    {
       return output
     }
     let computed = nodes.flatMap { $0.outputs.compactMap { $0 } }
-    if let found = computed.first(where: { self[$0].name == name }) { return found }
+    if let found = computed.first(where: { ByteString(self[$0].name) == wanted }) { return found }
     let pattern = LayerNamePattern(name)
     if let node = nodes.last(where: { pattern.matches(layerName(of: $0)) }),
       let output = node.outputs.first ?? nil

@@ -63,14 +63,14 @@ package final class Profile {
 
   /// Time by operator, the one that took most first.
   package var operators: [Entry] {
-    var sums: [String: Entry] = [:]
+    var sums: [ByteString: Entry] = [:]
     for step in steps {
       sums[
         step.operatorType,
         default: Entry(
           label: step.operatorType, operatorType: step.operatorType, nanoseconds: 0, count: 0)
       ].nanoseconds += step.nanoseconds
-      sums[step.operatorType]!.count += step.count
+      sums[step.operatorType]?.count += step.count
     }
     return sums.values.sorted { ($0.nanoseconds, $1.label) > ($1.nanoseconds, $0.label) }
   }

@@ -1,7 +1,8 @@
 /// "Did you mean 'a' or 'b'?" for a misspelt name; `nil` if none of `names` is like it.
 package func nearestNamesHint(_ name: String, among names: some Sequence<String>) -> String? {
   let limit = max(2, name.count / 3)
-  let near = Set(names).map { ($0, distance(name, $0)) }.filter { $0.1 <= limit }
+  let near = Set(names.lazy.map { ByteString($0) })
+    .map { ($0.text, distance(name, $0.text)) }.filter { $0.1 <= limit }
     .sorted { ($0.1, $0.0) < ($1.1, $1.0) }.prefix(3).map { "'\($0.0)'" }
   guard let last = near.last else { return nil }
   let others = near.dropLast().joined(separator: ", ")

@@ -19,7 +19,7 @@ enum NamedNumbers {
         throw GraftError.usage(
           "\(property): '\(rest)' is no name with a number of 0 or more", hint: "Write NAME=0.5")
       }
-      guard !result.contains(where: { $0.name == name }) else {
+      guard !result.contains(where: { ByteString($0.name) == ByteString(name) }) else {
         throw GraftError.usage("\(property): '\(name)' stands there twice")
       }
       result.append((name, value))

@@ -13,7 +13,7 @@ extension FuzzTests {
     private static func chain(
       _ operatorType: String, length: Int, isConstant: Bool,
       _ inputs: (ValueID, inout Graph) throws -> [ValueID?],
-      attributes: [String: Attribute] = [:]
+      attributes: [ByteString: Attribute] = [:]
     ) throws -> Graph {
       var graph = Graph()
       var value =

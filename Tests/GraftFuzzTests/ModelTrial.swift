@@ -59,7 +59,7 @@ enum ModelTrial {
     {
       return example
     }
-    var extents: [String: Int] = [:]
+    var extents: [ByteString: Int] = [:]
     let dimensions =
       type.shape ?? (0..<generator.below(5)).map { _ in Dimension.known(generator.below(4)) }
     let shape = dimensions.map { dimension in

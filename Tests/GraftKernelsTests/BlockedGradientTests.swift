@@ -80,7 +80,7 @@ import Testing
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     for _ in 0..<30 {
       let kernel = [pick(1...3), pick(1...3)]
-      let attributes: [String: Attribute] = [
+      let attributes: [ByteString: Attribute] = [
         "kernel_shape": .ints(kernel), "strides": .ints([pick(1...3), pick(1...3)]),
         "pads": .ints((0..<4).map { pick(0...(kernel[$0 % 2] - 1)) }),
         "dilations": .ints([1, 1]),
@@ -117,7 +117,7 @@ import Testing
   }
 
   private func result(
-    _ type: String, domain: String, _ attributes: [String: Attribute], _ inputs: [Tensor],
+    _ type: String, domain: String, _ attributes: [ByteString: Attribute], _ inputs: [Tensor],
     _ instructionSet: InstructionSet
   ) throws -> Tensor {
     let node = Node(

@@ -45,7 +45,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       }
   }
 
-  var attributes: [String: Attribute] {
+  var attributes: [ByteString: Attribute] {
     [
       "group": .int(groups), "strides": .ints(strides), "dilations": .ints(dilations),
       "pads": .ints(pads),

@@ -72,7 +72,7 @@ struct Reference {
 /// 1, 2, 3 and 8 threads; expects the reference, and the same bits for any number of threads.
 func expect(
   _ reference: Reference, from operatorType: String, domain: String = "",
-  attributes: [String: Attribute] = [:], inputs: [Tensor?], _ comment: String = "",
+  attributes: [ByteString: Attribute] = [:], inputs: [Tensor?], _ comment: String = "",
   instructionSets: [InstructionSet] = testedInstructionSets, precision: Precision = .float,
   bfloat16Instructions: BFloat16Instructions = .detected, constantness: [Bool] = [false, true],
   sourceLocation: SourceLocation = #_sourceLocation

@@ -220,7 +220,7 @@ import Testing
 
   private func expectNarrow(
     _ reference: Reference, from operatorType: String, domain: String = "",
-    attributes: [String: Attribute] = [:], inputs: [Tensor?],
+    attributes: [ByteString: Attribute] = [:], inputs: [Tensor?],
     instructionSets: [InstructionSet] = testedInstructionSets,
     bfloat16Instructions: [BFloat16Instructions]
   ) throws {
@@ -233,7 +233,7 @@ import Testing
   }
 
   private func run(
-    _ operatorType: String, domain: String = "", attributes: [String: Attribute] = [:],
+    _ operatorType: String, domain: String = "", attributes: [ByteString: Attribute] = [:],
     inputs: [Tensor], instructionSet: InstructionSet, precision: Precision = .bfloat16,
     bfloat16Instructions: BFloat16Instructions = .detected, isConstant: Bool = true
   ) throws -> Tensor {
@@ -249,7 +249,7 @@ import Testing
 
   /// Expects the same bits in reduced precision as in float.
   private func expectSameBits(
-    _ operatorType: String, domain: String = "", attributes: [String: Attribute] = [:],
+    _ operatorType: String, domain: String = "", attributes: [ByteString: Attribute] = [:],
     inputs: [Tensor], bfloat16Instructions: BFloat16Instructions = .detected,
     isConstant: Bool = true
   ) throws {

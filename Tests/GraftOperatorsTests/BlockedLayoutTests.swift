@@ -35,7 +35,7 @@ import Testing
       let image = BlockedTesting(set, &random, 8...30, hasNaN: round % 3 == 0)
       let kernel = random.pair(round % 2 == 0 ? 2...3 : 1...7)
       let pads = kernel.map { Int.random(in: 0..<$0, using: &random) }
-      var attributes: [String: Attribute] = [
+      var attributes: [ByteString: Attribute] = [
         "kernel_shape": .ints(kernel), "strides": .ints(random.pair(1...3)),
         "ceil_mode": .int(Int.random(in: 0...1, using: &random)),
       ]
@@ -55,7 +55,7 @@ import Testing
   func windowsInThePaddingAgree(_ set: InstructionSet) throws {
     var random = RandomNumbers(seed: 3)
     let image = BlockedTesting(set, &random, 4...6)
-    let attributes: [String: Attribute] = [
+    let attributes: [ByteString: Attribute] = [
       "kernel_shape": .ints([2, 2]), "pads": .ints([3, 3, 3, 3]), "strides": .ints([2, 2]),
     ]
     try image.expectSame("MaxPool", attributes)
@@ -71,7 +71,7 @@ import Testing
     }
   }
 
-  static let activations: [[String: Attribute]] = [
+  static let activations: [[ByteString: Attribute]] = [
     [:], ["activation": .string("Relu")],
     ["activation": .string("Clip"), "activation_params": .floats([-0.25, 0.5])],
     ["activation": .string("LeakyRelu"), "activation_params": .floats([0.1])],
@@ -128,7 +128,7 @@ import Testing
       let sum = try image.run("Add", [:], [product, shift.reshaped(column)])
       for (attributes, type) in [
         ([:], nil), (Self.activations[1], "Relu"), (["activation": .string("Sigmoid")], "Sigmoid"),
-      ] as [([String: Attribute], String?)] {
+      ] as [([ByteString: Attribute], String?)] {
         let expected = try type.map { try image.run($0, [:], [sum]) } ?? sum
         let output = try image.run(
           "BlockedAffine", domain: "graft", attributes,
@@ -144,7 +144,7 @@ import Testing
     for round in 0..<60 {
       let image = BlockedTesting(set, &random, 1...12, hasNaN: round % 7 == 0)
       let size = round % 6 == 0 ? Int.random(in: 1...200, using: &random) : round % 8 + 1
-      var attributes: [String: Attribute] = [
+      var attributes: [ByteString: Attribute] = [
         "size": .int(round % 20 == 0 ? Int.max : size), "alpha": .float(2),
         "bias": .float(Float.random(in: 0.5...2, using: &random)),
         "beta": .float(round % 3 == 0 ? 0.6 : 0.75),
@@ -165,7 +165,9 @@ import Testing
       let image = try BlockedTesting(set, random.tensor([2, channels, 3, 2]))
       let weights = try random.tensor([channels, 1, 3, 3])
       let vectors = try [random.tensor([channels]), random.tensor([channels])]
-      let attributes: [String: Attribute] = ["group": .int(channels), "pads": .ints([1, 1, 1, 1])]
+      let attributes: [ByteString: Attribute] = [
+        "group": .int(channels), "pads": .ints([1, 1, 1, 1]),
+      ]
       let expected = try image.run("Conv", attributes, [image.tensor, weights, vectors[0]])
       let blocked = try image.blocked(image.tensor)
       try image.expect(
@@ -185,7 +187,7 @@ import Testing
 
   @Test func wrongInputsAreRefused() throws {
     func infer(
-      _ type: String, _ attributes: [String: Attribute], _ shape: [Dimension]?,
+      _ type: String, _ attributes: [ByteString: Attribute], _ shape: [Dimension]?,
       _ elementType: ElementType = .float
     ) throws -> [Dimension]? {
       var context = InferenceContext(
@@ -202,7 +204,7 @@ import Testing
     #expect(
       try infer("FromBlocked", ["channels": .int(33)], [batch, 3, 7, width, 16])
         == [batch, 33, 7, width])
-    let pool: [String: Attribute] = ["kernel_shape": .ints([3, 3])]
+    let pool: [ByteString: Attribute] = ["kernel_shape": .ints([3, 3])]
     #expect(
       try infer("BlockedMaxPool", pool, [batch, 3, 7, width, 16]) == [batch, 3, 5, .unknown, 16])
     #expect(throws: GraftError.self) { try infer("ToBlocked", [:], [batch, .symbol("C"), 7, 7]) }
@@ -265,7 +267,7 @@ struct BlockedTesting {
   /// - Parameters:
   ///   - others: further inputs of both
   ///   - tolerance: the largest difference allowed; bits must be equal without one
-  func expectSame(_ type: String, _ attributes: [String: Attribute], tolerance: Double? = nil)
+  func expectSame(_ type: String, _ attributes: [ByteString: Attribute], tolerance: Double? = nil)
     throws
   {
     let expected = try run(type, attributes, [tensor])
@@ -292,7 +294,7 @@ struct BlockedTesting {
 
   /// The output of a node, on one thread and on three.
   func run(
-    _ type: String, domain: String = "", _ attributes: [String: Attribute], _ inputs: [Tensor?],
+    _ type: String, domain: String = "", _ attributes: [ByteString: Attribute], _ inputs: [Tensor?],
     areConstant: Bool = false
   ) throws -> Tensor {
     let node = Node(

@@ -34,7 +34,7 @@ import Testing
     for round in 0..<40 {
       let example = try Case(set, &random, round: round)
       let inputs = [example.scale, example.bias, example.mean, example.variance]
-      let attributes: [String: Attribute] = ["epsilon": .float(1e-3), "momentum": .float(0.8)]
+      let attributes: [ByteString: Attribute] = ["epsilon": .float(1e-3), "momentum": .float(0.8)]
       let expected = try outputs(
         set, "BatchNormalization", domain: "",
         attributes.merging(["training_mode": .int(1)]) { $1 },
@@ -62,7 +62,7 @@ import Testing
     var random = RandomNumbers(seed: 32)
     for round in 0..<40 {
       let example = try Case(set, &random, round: round)
-      let attributes: [String: Attribute] = ["epsilon": .float(1e-3)]
+      let attributes: [ByteString: Attribute] = ["epsilon": .float(1e-3)]
       let expected = try outputs(
         set, "BatchNormalizationGradient", domain: "graft", attributes,
         [example.gradient, example.image.tensor, example.scale].map { try $0.doubles() })
@@ -100,7 +100,7 @@ import Testing
 
   /// The outputs of a node, whose bits must not depend on the number of threads.
   private func outputs(
-    _ set: InstructionSet, _ type: String, domain: String, _ attributes: [String: Attribute],
+    _ set: InstructionSet, _ type: String, domain: String, _ attributes: [ByteString: Attribute],
     _ inputs: [Tensor]
   ) throws -> [Tensor] {
     let node = Node(

@@ -57,7 +57,10 @@ struct OperatorName: CustomTestStringConvertible, CustomStringConvertible, Senda
 /// The largest difference of two tensors of the same shape, relative to `max(1, |expected|)`. Equal
 /// infinities and NaN in the same places count as no difference.
 func largestDifference(_ tensor: Tensor, _ expected: Tensor) throws -> Double {
-  if expected.elementType == .string { return tensor.strings == expected.strings ? 0 : .infinity }
+  if expected.elementType == .string {
+    return tensor.strings.map { ByteString($0) } == expected.strings.map { ByteString($0) }
+      ? 0 : .infinity
+  }
   guard tensor.shape == expected.shape, tensor.elementType == expected.elementType else {
     return .infinity
   }

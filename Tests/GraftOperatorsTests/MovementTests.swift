@@ -4,7 +4,7 @@ import Testing
 /// What the operators' own examples are too small for: blocked copies, several tasks, bad indices.
 @Suite struct MovementTests {
   private func run(
-    _ name: String, _ inputs: [Tensor?], attributes: [String: Attribute] = [:], threads: Int = 1
+    _ name: String, _ inputs: [Tensor?], attributes: [ByteString: Attribute] = [:], threads: Int = 1
   ) throws -> Tensor {
     let node = Node(
       operatorType: name, inputs: inputs.indices.map { inputs[$0] == nil ? nil : ValueID($0) },

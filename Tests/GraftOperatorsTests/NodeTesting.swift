@@ -13,7 +13,7 @@ enum NodeTesting {
 
   /// Output 0 of an operator, computed with one instruction set.
   static func run(
-    _ name: String, _ inputs: [Tensor?], attributes: [String: Attribute] = [:],
+    _ name: String, _ inputs: [Tensor?], attributes: [ByteString: Attribute] = [:],
     _ instructionSet: InstructionSet, threads: Int = 1
   ) throws -> Tensor {
     let node = Node(

@@ -13,7 +13,7 @@ import Testing
   }
 
   @Test func broadcastOfLastAxesNeedsNothing() throws {
-    for attributes: [String: Attribute] in [
+    for attributes: [ByteString: Attribute] in [
       ["broadcast": .int(1)], ["broadcast": .int(1), "axis": .int(2)], ["broadcast": .int(0)],
     ] {
       let upgraded = try upgrade(
@@ -66,7 +66,7 @@ import Testing
   }
 
   private func upgrade(
-    _ name: String, from version: Int, shapes: [Shape], attributes: [String: Attribute]
+    _ name: String, from version: Int, shapes: [Shape], attributes: [ByteString: Attribute]
   ) throws -> Upgraded {
     var graph = Graph()
     let inputs = shapes.enumerated().map {
@@ -87,9 +87,9 @@ import Testing
     arguments: [
       ("Div", [Int64(5), 0], [:]), ("Mod", [5, 0], [:]), ("Mod", [5, 0], ["fmod": .int(1)]),
       ("Pow", [0, -1], [:]),
-    ] as [(String, [Int64], [String: Attribute])])
+    ] as [(String, [Int64], [ByteString: Attribute])])
   func integersThrow(
-    _ name: String, _ operands: [Int64], _ attributes: [String: Attribute]
+    _ name: String, _ operands: [Int64], _ attributes: [ByteString: Attribute]
   ) throws {
     let node = Node(
       operatorType: name, inputs: [ValueID(0), ValueID(1)], outputs: [ValueID(2)],

@@ -9,7 +9,7 @@ import Testing
   /// A shape and attributes for a pooling that fits.
   struct PoolCase {
     var shape: Shape
-    var attributes: [String: Attribute]
+    var attributes: [ByteString: Attribute]
 
     init(_ random: inout RandomNumbers) {
       func perAxis(_ range: ClosedRange<Int>) -> [Int] {
@@ -64,7 +64,7 @@ import Testing
         ),
       ]
       for (operatorType, inputs) in cases {
-        let attributes: [String: Attribute] =
+        let attributes: [ByteString: Attribute] =
           operatorType == "GlobalAveragePool" ? [:] : ["axis": .int(axis)]
         let scalar = try run(operatorType, attributes, inputs, .scalar)
         let vector = try run(operatorType, attributes, inputs, instructionSet)
@@ -103,7 +103,7 @@ import Testing
   }
 
   private func run(
-    _ operatorType: String, _ attributes: [String: Attribute], _ inputs: [Tensor],
+    _ operatorType: String, _ attributes: [ByteString: Attribute], _ inputs: [Tensor],
     _ instructionSet: InstructionSet
   ) throws -> [Float] {
     let operation = try OperatorCatalog.make(

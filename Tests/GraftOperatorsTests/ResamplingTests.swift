@@ -45,7 +45,7 @@ import Testing
   @Test(arguments: cases)
   func picksTheNearest(_ testCase: Case) throws {
     let input = try NodeTesting.numbers(testCase.input, seed: 6)
-    let attributes: [String: Attribute] = [
+    let attributes: [ByteString: Attribute] = [
       "mode": .string("nearest"), "nearest_mode": .string("floor"),
       "coordinate_transformation_mode": .string("asymmetric"),
     ]
@@ -74,7 +74,7 @@ import Testing
     elements[20] = .infinity
     let input = try Tensor(elements, shape: [1, 1, 1, 40])
     let testCase = Case(input: [1, 1, 1, 40], height: 1, width: 79)
-    let attributes: [String: Attribute] = [
+    let attributes: [ByteString: Attribute] = [
       "mode": .string("linear"), "coordinate_transformation_mode": .string("align_corners"),
     ]
     for set in NodeTesting.instructionSets {
@@ -99,7 +99,7 @@ import Testing
   }
 
   private func resize(
-    _ input: Tensor, _ testCase: Case, _ attributes: [String: Attribute],
+    _ input: Tensor, _ testCase: Case, _ attributes: [ByteString: Attribute],
     _ instructionSet: InstructionSet, threads: Int
   ) throws -> [Float] {
     let sizes = try Tensor(outputShape(testCase).map(Int64.init), shape: [4])

@@ -17,7 +17,7 @@ import Testing
       shape: shape)
     let elements = try input.elements(as: Float.self).map(Double.init)
     for set in NodeTesting.instructionSets {
-      let attributes: [String: Attribute] = ["axis": .int(1)]
+      let attributes: [ByteString: Attribute] = ["axis": .int(1)]
       let shares = try NodeTesting.run("Softmax", [input], attributes: attributes, set)
         .elements(as: Float.self)
       let logarithms = try NodeTesting.run("LogSoftmax", [input], attributes: attributes, set)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct UnaryAccuracyTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
-    var attributes: [String: Attribute] = [:]
+    var attributes: [ByteString: Attribute] = [:]
     /// Units in the last place by which a result may differ from the correctly rounded one.
     var bound = 2
     let exact: @Sendable (Double) -> Double
@@ -109,7 +109,7 @@ import Testing
   }
 
   private func apply(
-    _ name: String, _ x: [Float], _ set: InstructionSet, _ attributes: [String: Attribute] = [:]
+    _ name: String, _ x: [Float], _ set: InstructionSet, _ attributes: [ByteString: Attribute] = [:]
   ) throws -> [Float] {
     let operation = try OperatorCatalog.make(
       Node(

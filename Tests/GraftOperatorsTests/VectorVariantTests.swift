@@ -52,7 +52,7 @@ import Testing
   /// An optimizer's step; the first inputs are of one shape.
   struct OptimizerCase: CustomTestStringConvertible, Sendable {
     let name: String
-    var attributes: [String: Attribute] = [:]
+    var attributes: [ByteString: Attribute] = [:]
     let inputs: [Input]
     let outputCount: Int
     var testDescription: String { "\(name) \(attributes.keys.sorted()) \(inputs.count)" }
@@ -67,8 +67,8 @@ import Testing
   }
 
   static let optimizerCases: [OptimizerCase] = {
-    let decay: [String: Attribute] = ["weightDecay": .float(0.001)]
-    let momentum: [String: Attribute] = ["momentum": .float(0.9)]
+    let decay: [ByteString: Attribute] = ["weightDecay": .float(0.001)]
+    let momentum: [ByteString: Attribute] = ["momentum": .float(0.9)]
     return [
       OptimizerCase(
         name: "SGDMomentumUpdate", attributes: decay.merging(momentum) { $1 },
@@ -149,7 +149,7 @@ import Testing
   }
 
   private func expectSameBits(
-    _ name: String, _ inputs: [Tensor], _ attributes: [String: Attribute]
+    _ name: String, _ inputs: [Tensor], _ attributes: [ByteString: Attribute]
   ) throws {
     let reference = try run(name, inputs, attributes, .scalar)[0]
     for set in InstructionSet.allCases where set <= .detected {
@@ -164,7 +164,7 @@ import Testing
   }
 
   private func run(
-    _ name: String, domain: String = "", _ inputs: [Tensor], _ attributes: [String: Attribute],
+    _ name: String, domain: String = "", _ inputs: [Tensor], _ attributes: [ByteString: Attribute],
     _ instructionSet: InstructionSet, outputCount: Int = 1, threads: Int = 1
   ) throws -> [Tensor] {
     let node = Node(

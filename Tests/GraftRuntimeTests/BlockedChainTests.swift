@@ -18,11 +18,11 @@ import Testing
     let weights = graph.addConstant(
       try Tensor(
         (0..<channels * 9).map { Float($0 % 7) / 3 - 1 }, shape: [channels, 1, 3, 3]))
-    let response: [String: Attribute] = ["size": .int(5), "alpha": .float(0.5)]
-    let window: [String: Attribute] = [
+    let response: [ByteString: Attribute] = ["size": .int(5), "alpha": .float(0.5)]
+    let window: [ByteString: Attribute] = [
       "kernel_shape": .ints([3, 3]), "pads": .ints([1, 1, 1, 1]),
     ]
-    let convolution: [String: Attribute] = [
+    let convolution: [ByteString: Attribute] = [
       "group": .int(channels), "pads": .ints([1, 1, 1, 1]), "activation": .string("HardSwish"),
     ]
     guard isBlocked else {
@@ -39,7 +39,7 @@ import Testing
       return graph
     }
     func add(
-      _ type: String, _ inputs: [ValueID], _ attributes: [String: Attribute] = [:]
+      _ type: String, _ inputs: [ValueID], _ attributes: [ByteString: Attribute] = [:]
     ) -> ValueID {
       graph.addNode(type, domain: "graft", inputs, attributes: attributes)
     }

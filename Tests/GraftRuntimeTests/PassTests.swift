@@ -129,8 +129,8 @@ import Testing
 
   @Test func identitiesCancelAndCommonWorkIsDoneOnce() throws {
     var fixture = Fixture()
-    let there: [String: Attribute] = ["perm": .ints([0, 2, 3, 1])]
-    let back: [String: Attribute] = ["perm": .ints([0, 3, 1, 2])]
+    let there: [ByteString: Attribute] = ["perm": .ints([0, 2, 3, 1])]
+    let back: [ByteString: Attribute] = ["perm": .ints([0, 3, 1, 2])]
     let moved = fixture.graph.addNode("Transpose", [fixture.x], attributes: there)
     let returned = fixture.graph.addNode("Transpose", [moved], attributes: back)
     let dropped = fixture.graph.addNode("Dropout", [returned])
@@ -144,8 +144,8 @@ import Testing
   /// A channels-last network: every convolution between two Transposes, biases along the last axis.
   @Test func channelsLastNetworkLosesItsTransposes() throws {
     var fixture = Fixture()
-    let toLast: [String: Attribute] = ["perm": .ints([0, 2, 3, 1])]
-    let toFirst: [String: Attribute] = ["perm": .ints([0, 3, 1, 2])]
+    let toLast: [ByteString: Attribute] = ["perm": .ints([0, 2, 3, 1])]
+    let toFirst: [ByteString: Attribute] = ["perm": .ints([0, 3, 1, 2])]
     let convolved = try fixture.convolution(fixture.x, hasBias: false)
     var value = fixture.graph.addNode("Transpose", [convolved], attributes: toLast)
     value = fixture.graph.addNode("Add", [try fixture.constant([4]), value])
@@ -155,6 +155,55 @@ import Testing
     value = try fixture.convolution(value)
     let operators = try fixture.operatorsAfterComparing([value])
     #expect(operators == ["Conv", "Mul", "LeakyRelu", "Conv"])
+  }
+
+  /// However long a chain is, one round of the passes brings its Transposes together.
+  @Test(arguments: [64, 65, 600])
+  func transposesOfALongChainBecomeOne(_ count: Int) throws {
+    var fixture = Fixture()
+    var value = fixture.x
+    for _ in 0..<count {
+      value = fixture.graph.addNode(
+        "Transpose", [value], attributes: ["perm": .ints([0, 2, 3, 1])])
+      value = fixture.graph.addNode("LeakyRelu", [value])
+    }
+    let operators = try fixture.operatorsAfterComparing([value])
+    #expect(operators.filter { $0 == "LeakyRelu" }.count == count)
+    #expect(operators.filter { $0 == "Transpose" }.count == (count % 3 == 0 ? 0 : 1))
+  }
+
+  /// What is folded into one node again and again leaves one set of constants, with short names.
+  @Test func foldingAChainKeepsNothingOfItsSteps() throws {
+    for isNormalization in [true, false] {
+      var fixture = Fixture()
+      var value = try fixture.convolution(fixture.x)
+      if isNormalization {
+        let statistics = try (0..<4).map { _ in try fixture.constant([4], from: 0.5, to: 1) }
+        value = fixture.graph.addNode("BatchNormalization", [fixture.x] + statistics)
+      }
+      let one = fixture.graph.addConstant(
+        name: "one", try Tensor([Float](repeating: 1, count: 4), shape: [4, 1, 1]))
+      for _ in 0..<300 { value = fixture.graph.addNode("Mul", [value, one]) }
+      let operators = try fixture.operatorsAfterComparing([value])
+      #expect(operators == [isNormalization ? "BatchNormalization" : "Conv"])
+      var graph = fixture.graph
+      try graph.inferTypes()
+      try Lowering.fuse(&graph)
+      #expect(graph.constants.count <= 4)
+      #expect(graph.constants.keys.allSatisfy { graph[$0].name.utf8.count < 60 })
+    }
+  }
+
+  @Test func usesAreReplacedThroughLongChains() throws {
+    var fixture = Fixture()
+    var value = fixture.x
+    var sums: [ValueID] = []
+    for _ in 0..<300 {
+      value = fixture.graph.addNode("Identity", [value])
+      sums.append(fixture.graph.addNode("Relu", [value]))
+    }
+    let sum = fixture.graph.addNode("Sum", sums)
+    #expect(try fixture.operatorsAfterComparing([sum]) == ["Relu", "Sum"])
   }
 
   @Test func transposesOfDifferentKindsStay() throws {

@@ -28,7 +28,7 @@ import Testing
       }
       return graph.addConstant(name: name, try Tensor(values, shape: shape))
     }
-    let pads: [String: Attribute] = ["pads": .ints([1, 1, 1, 1])]
+    let pads: [ByteString: Attribute] = ["pads": .ints([1, 1, 1, 1])]
     let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 8, 12, 12]))
     let first = graph.addNode(
       "Conv", [x, try constant("w1", [96, 8, 3, 3]), try constant("b1", [96])], attributes: pads)

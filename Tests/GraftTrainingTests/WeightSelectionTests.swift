@@ -76,7 +76,7 @@ import Testing
       let scaled = graph.addNode("Mul", [x, try constant(&graph, "prepares", [1, 1, 1])])
       var value = graph.addNode("Conv", [scaled, try constant(&graph, "kernel", [2, 1, 1, 1])])
       value = graph.addNode("Transpose", [value], attributes: ["perm": .ints([0, 2, 3, 1])])
-      let last: [String: Attribute] = ["axes": .ints([-1])]
+      let last: [ByteString: Attribute] = ["axes": .ints([-1])]
       let mean = graph.addNode("ReduceMean", [value], attributes: last)
       let centered = graph.addNode("Sub", [value, mean])
       let squares = graph.addNode("Pow", [centered, try constant(&graph, "two", [])])

@@ -116,7 +116,7 @@ import GraftVision
 
   @Test func readsPartialAndWrongMetadata() throws {
     #expect(try Preprocessing(metadata: ["author": "somebody"]) == nil)
-    let name = Preprocessing.MetadataKey.name.rawValue
+    let name = ByteString(Preprocessing.MetadataKey.name.rawValue)
     #expect(try Preprocessing(metadata: [name: "torch"]) == Preprocessing(.torch))
     #expect(try Preprocessing(metadata: [name: "unit"])?.appliesOrientation == true)
     var asStored = Preprocessing(.unit)

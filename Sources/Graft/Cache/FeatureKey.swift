@@ -40,7 +40,7 @@ extension FrozenWork {
       var words = ["\(node.qualifiedType) \(node.inputs.map(number)) \(node.outputs.map(number))"]
       for (name, attribute) in node.attributes.sorted(by: { $0.key < $1.key }) {
         guard let text = FrozenWork.text(attribute, &constants) else { return nil }
-        words.append("\(String(reflecting: name)) \(text)")
+        words.append("\(String(reflecting: name.text)) \(text)")
       }
       lines.append(words.joined(separator: ", "))
     }

@@ -186,18 +186,17 @@ struct RunReport {
   }
 
   private func layers() throws -> String {
-    var trainedIn: [String: [String]] = [:]
+    var trainedIn: [ValueID: [String]] = [:]
     for (index, phase) in recipe.phases.enumerated() {
       for id in try phase.selection.weights(of: model) {
-        trainedIn[model.graph[id].name, default: []].append("\(index + 1)")
+        trainedIn[id, default: []].append("\(index + 1)")
       }
     }
     let rows = model.weights.compactMap { id -> [String]? in
       guard let tensor = model.graph.constants[id] else { return nil }
-      let name = model.graph[id].name
       return [
-        name, "\(tensor.shape)", "\(tensor.elementCount)",
-        trainedIn[name]?.joined(separator: ", ") ?? "frozen",
+        model.graph[id].name, "\(tensor.shape)", "\(tensor.elementCount)",
+        trainedIn[id]?.joined(separator: ", ") ?? "frozen",
       ]
     }
     return "<h2>Weights</h2>\n" + table(["name", "shape", "elements", "trained in phase"], rows)

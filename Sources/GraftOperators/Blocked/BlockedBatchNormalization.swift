@@ -87,7 +87,7 @@ struct BlockedBatchNormalization: Operator {
   }
 
   static var examples: [OperatorExample] {
-    let attributes: [String: Attribute] = ["momentum": .float(0.75), "epsilon": .float(0.01)]
+    let attributes: [ByteString: Attribute] = ["momentum": .float(0.75), "epsilon": .float(0.01)]
     let inputs: [Tensor] = [
       .blocks(
         [-1.15, -1.69, 0.82, -1.02, -0.01, 0.84, -1.64, -2.11, 0.26, 0.04, -0.25, 0.04],

@@ -8,7 +8,7 @@ struct Conv: Operator {
   static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
-  private let original: [String: Attribute]
+  private let original: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)

@@ -131,7 +131,7 @@ struct ConvTranspose: Operator {
   }
 
   /// The attributes of the convolution that this operator transposes, with explicit pads.
-  private func convolutionAttributes(_ builder: GradientBuilder) throws -> [String: Attribute] {
+  private func convolutionAttributes(_ builder: GradientBuilder) throws -> [ByteString: Attribute] {
     guard let image = try builder.type(of: builder.input(0))?.shape,
       let weights = try builder.type(of: builder.input(1))?.shape,
       image.count == weights.count, image.count > 2

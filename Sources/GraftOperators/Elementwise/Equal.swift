@@ -39,8 +39,8 @@ struct Equal: ComparisonOperator {
       rows.forEachRow(in: 0..<rows.elementCount) { offsets, position, count in
         for index in 0..<count {
           results[position + index] =
-            left[offsets[0] + index * rows.innerStrides[0]]
-            == right[offsets[1] + index * rows.innerStrides[1]]
+            ByteString(left[offsets[0] + index * rows.innerStrides[0]])
+            == ByteString(right[offsets[1] + index * rows.innerStrides[1]])
         }
       }
       return [.tensor(try Tensor(results, shape: shape))]
@@ -65,6 +65,13 @@ struct Equal: ComparisonOperator {
         outputs: [.bools([true, false, false, true], [2, 2])]),
       OperatorExample(
         "strings", inputs: [.strings(["a", "b", "c"], [3]), .strings(["b"], [1])],
+        outputs: [.bools([false, true, false], [3])]),
+      OperatorExample(
+        "strings by their bytes, equivalent or not",
+        inputs: [
+          .strings(["\u{e9}", "e\u{301}", "\u{212a}"], [3]),
+          .strings(["e\u{301}", "e\u{301}", "K"], [3]),
+        ],
         outputs: [.bools([false, true, false], [3])]),
     ]
   }

@@ -28,8 +28,8 @@ struct FusedElementwise: Operator {
     var rest = operands[...]
     for (index, name) in names.enumerated() {
       let prefix = "\(index)."
-      let own = attributes.attributes.filter { $0.key.hasPrefix(prefix) }.map {
-        (String($0.key.dropFirst(prefix.count)), $0.value)
+      let own = attributes.attributes.filter { $0.key.text.hasPrefix(prefix) }.map {
+        (ByteString($0.key.text.dropFirst(prefix.count)), $0.value)
       }
       let function = try ElementwiseFunction(
         name, AttributeReader(Dictionary(own, uniquingKeysWith: { first, _ in first })))

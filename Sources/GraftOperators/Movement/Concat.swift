@@ -79,7 +79,7 @@ struct Concat: Operator {
     }
     var extents: [ValueID?] = []
     for index in 0..<inputCount {
-      var attributes: [String: Attribute] = ["start": .int(axis)]
+      var attributes: [ByteString: Attribute] = ["start": .int(axis)]
       if axis != -1 { attributes["end"] = .int(axis + 1) }
       extents.append(builder.add("Shape", [try builder.input(index)], attributes: attributes))
     }

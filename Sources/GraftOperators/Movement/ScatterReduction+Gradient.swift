@@ -7,7 +7,7 @@ struct ScatterGradient {
   /// The operator, and the one that reads what it writes.
   let scatterType: String
   let gatherType: String
-  let attributes: [String: Attribute]
+  let attributes: [ByteString: Attribute]
 
   func append(to builder: inout GradientBuilder) throws {
     guard builder.needs(0) || builder.needs(2) else { return }

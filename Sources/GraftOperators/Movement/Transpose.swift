@@ -52,7 +52,7 @@ struct Transpose: Operator {
   /// The inverse permutation.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
-    var attributes: [String: Attribute] = [:]
+    var attributes: [ByteString: Attribute] = [:]
     if let permutation {
       var inverse = permutation
       for (axis, from) in permutation.enumerated() { inverse[from] = axis }

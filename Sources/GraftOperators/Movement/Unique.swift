@@ -100,6 +100,13 @@ struct Unique: Operator {
           .integers([0, 1, 1, 2, 3, 2], [6]), .integers([1, 2, 2, 1], [4]),
         ]),
       OperatorExample(
+        "strings by their bytes, equivalent or not",
+        inputs: [.strings(["e\u{301}", "\u{e9}", "e\u{301}"], [3])],
+        outputs: [
+          .strings(["e\u{301}", "\u{e9}"], [2]), .integers([0, 1], [2]),
+          .integers([0, 1, 0], [3]), .integers([2, 1], [2]),
+        ]),
+      OperatorExample(
         "columns", attributes: ["axis": .int(-1)],
         inputs: [.integers([1, 0, 1, 2, 0, 2], [2, 3])],
         outputs: [.integers([0, 1, 0, 2], [2, 2]), .integers([1, 0], [2])]),

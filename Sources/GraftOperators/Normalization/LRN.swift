@@ -8,7 +8,7 @@ struct LRN: RealOperator {
   static let schema = OperatorSchema("LRN", since: [1, 13], sameSince: 1, inputs: 1...1)
 
   let region: ResponseRegion
-  private let attributes: [String: Attribute]
+  private let attributes: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     region = try ResponseRegion(attributes)

@@ -12,7 +12,7 @@ struct AveragePool: RealOperator {
 
   let window: PoolingWindow
   let countsPadding: Bool
-  private let attributes: [String: Attribute]
+  private let attributes: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(attributes)

@@ -7,7 +7,7 @@ struct LpPool: RealOperator {
 
   let window: PoolingWindow
   let exponent: Int
-  private let attributes: [String: Attribute]
+  private let attributes: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(attributes)

@@ -12,7 +12,7 @@ struct MaxPool: Operator {
   let window: PoolingWindow
   /// Whether indices count along the first spatial axis fastest.
   let isColumnMajor: Bool
-  private let attributes: [String: Attribute]
+  private let attributes: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(attributes)

@@ -6,7 +6,7 @@ struct NegativeLogLikelihoodLoss: RealOperator {
     "NegativeLogLikelihoodLoss", since: [12, 13, 22], sameSince: 12, inputs: 2...3)
 
   let loss: LabelledLoss
-  private let attributes: [String: Attribute]
+  private let attributes: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     loss = try LabelledLoss(attributes)

@@ -7,7 +7,7 @@ struct SoftmaxCrossEntropyLoss: RealOperator {
     "SoftmaxCrossEntropyLoss", since: [12, 13], sameSince: 12, inputs: 2...3, outputs: 1...2)
 
   let loss: LabelledLoss
-  private let attributes: [String: Attribute]
+  private let attributes: [ByteString: Attribute]
 
   init(_ attributes: AttributeReader) throws {
     loss = try LabelledLoss(attributes)

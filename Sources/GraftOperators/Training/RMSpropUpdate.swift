@@ -123,7 +123,7 @@ struct RMSpropUpdate: Operator {
     let parameter = Tensor.floats([1, -2, 0.5], [3])
     let gradient = Tensor.floats([1, 2, -4], [3])
     let rate = Tensor.floats([0.5], [])
-    let attributes: [String: Attribute] = ["rho": .float(0.5), "epsilon": .float(0)]
+    let attributes: [ByteString: Attribute] = ["rho": .float(0.5), "epsilon": .float(0)]
     return [
       OperatorExample(
         "plain", attributes: attributes,

@@ -26,9 +26,9 @@ struct ByteWriter {
   }
 
   /// By key, so that equal dictionaries give equal bytes.
-  mutating func add(_ dictionary: [String: String]) {
+  mutating func add(_ dictionary: [ByteString: String]) {
     add(dictionary.sorted { $0.key < $1.key }) {
-      $0.add($1.key)
+      $0.add($1.key.text)
       $0.add($1.value)
     }
   }
@@ -87,8 +87,8 @@ struct ByteReader {
     return elements
   }
 
-  mutating func dictionary() throws -> [String: String] {
-    let pairs = try array { (try $0.string(), try $0.string()) }
+  mutating func dictionary() throws -> [ByteString: String] {
+    let pairs = try array { (ByteString(try $0.string()), try $0.string()) }
     return Dictionary(pairs, uniquingKeysWith: { first, _ in first })
   }
 }

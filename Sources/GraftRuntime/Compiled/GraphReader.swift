@@ -156,7 +156,7 @@ extension ByteReader {
     let shape = try array { bytes -> Dimension in
       switch try bytes.byte() {
       case 0: .known(try bytes.int())
-      case 1: .symbol(try bytes.string())
+      case 1: .symbol(ByteString(try bytes.string()))
       case 2: .unknown
       default: throw ByteReader.damage
       }

@@ -62,7 +62,7 @@ struct GraphWriter {
     for ids in [node.inputs, node.outputs] { bytes.add(ids) { $0.add($1?.index ?? -1) } }
     bytes.add(node.attributes.count)
     for (name, attribute) in node.attributes.sorted(by: { $0.key < $1.key }) {
-      bytes.add(name)
+      bytes.add(name.text)
       add(attribute)
     }
     bytes.add(node.documentation)
@@ -162,7 +162,7 @@ extension ByteWriter {
         bytes.add(extent)
       case .symbol(let name):
         bytes.add(UInt8(1))
-        bytes.add(name)
+        bytes.add(name.text)
       case .unknown: bytes.add(UInt8(2))
       }
     }

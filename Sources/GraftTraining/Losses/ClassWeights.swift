@@ -42,7 +42,7 @@ package struct ClassWeights: Sendable, Hashable {
     }
     var weights = [Float](repeating: 1, count: classNames.count)
     for (name, value) in try NamedNumbers.parse(text, "class_weights") {
-      guard let index = classNames.firstIndex(of: name) else {
+      guard let index = classNames.firstIndex(ofName: name) else {
         throw GraftError.usage(
           "class_weights: there is no class '\(name)'",
           hint: nearestNamesHint(name, among: classNames))

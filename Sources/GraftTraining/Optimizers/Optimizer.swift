@@ -40,7 +40,7 @@ extension Graph {
   /// A fused node whose outputs are the new values of `changing`, a parameter and its state, in this order; what is
   /// left out there has no output.
   mutating func addOptimizerStep(
-    _ operatorType: String, _ inputs: [ValueID?], attributes: [String: Attribute],
+    _ operatorType: String, _ inputs: [ValueID?], attributes: [ByteString: Attribute],
     changing: [ValueID?]
   ) {
     let outputs = changing.map { changed -> ValueID? in

@@ -53,8 +53,9 @@ package struct Checkpoint: Sendable {
     try NPZFile.write([entry] + values, path: path)
   }
 
-  package var valuesByName: [String: Tensor] {
-    Dictionary(values, uniquingKeysWith: { first, _ in first })
+  package var valuesByName: [ByteString: Tensor] {
+    Dictionary(
+      values.map { (ByteString($0.name), $0.tensor) }, uniquingKeysWith: { first, _ in first })
   }
 }
 

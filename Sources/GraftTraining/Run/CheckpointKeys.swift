@@ -10,7 +10,7 @@ struct CheckpointKeys {
   private static let lengthLimit = 200
 
   private var keys: [ValueID: String] = [:]
-  private var taken: Set<String> = [Checkpoint.textName]
+  private var taken: Set<ByteString> = [ByteString(Checkpoint.textName)]
 
   /// - Parameter graph: whose constants get keys
   init(_ graph: Graph) { add(graph.constants.keys.map { ($0, graph[$0].name) }) }
@@ -18,12 +18,14 @@ struct CheckpointKeys {
   /// Gives keys to values that have none yet; those that were given before stay.
   mutating func add(_ values: [(id: ValueID, name: String)]) {
     let new = values.filter { keys[$0.id] == nil }
-    let counts = Dictionary(new.map { ($0.name, 1) }, uniquingKeysWith: +)
+    let counts = Dictionary(new.map { (ByteString($0.name), 1) }, uniquingKeysWith: +)
     for (id, name) in new.sorted(by: { $0.id < $1.id }) {
-      let isUsable = counts[name] == 1 && !taken.contains(name) && CheckpointKeys.isPlain(name)
+      let isUsable =
+        counts[ByteString(name)] == 1 && !taken.contains(ByteString(name))
+        && CheckpointKeys.isPlain(name)
       let key = isUsable ? name : "#\(id.index)"
       keys[id] = key
-      taken.insert(key)
+      taken.insert(ByteString(key))
     }
   }
 

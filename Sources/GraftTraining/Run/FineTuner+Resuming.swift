@@ -130,7 +130,7 @@ extension Recipe {
   }
 }
 
-extension [String: Tensor] {
+extension [ByteString: Tensor] {
   /// - Throws: `GraftError` if there is no such tensor of the type and shape of `expected`.
   fileprivate func tensor(_ key: String, like expected: Tensor) throws -> Tensor {
     guard let tensor = self[key], tensor.shape == expected.shape,

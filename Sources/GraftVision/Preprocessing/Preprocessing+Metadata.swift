@@ -19,7 +19,7 @@ extension Preprocessing {
 
   private static let absent = "none"
 
-  package var metadata: [String: String] {
+  package var metadata: [ByteString: String] {
     let entries: [MetadataKey: String] = [
       .name: scheme.rawValue,
       .resize: resize?.description ?? Preprocessing.absent,
@@ -29,14 +29,14 @@ extension Preprocessing {
       .layout: layout.rawValue,
       .orientation: (appliesOrientation ? OrientationRule.applied : .ignored).rawValue,
     ]
-    return Dictionary(uniqueKeysWithValues: entries.map { ($0.key.rawValue, $0.value) })
+    return Dictionary(uniqueKeysWithValues: entries.map { (ByteString($0.key.rawValue), $0.value) })
   }
 
   /// What the metadata say; `nil` if they do not mention preprocessing. Properties that are missing
   /// are as the scheme has them.
   ///
   /// - Throws: `GraftError` that names the entry which makes no sense.
-  package init?(metadata: [String: String]) throws {
+  package init?(metadata: [ByteString: String]) throws {
     func read<Value>(_ key: MetadataKey, _ parse: (String) throws -> Value) throws -> Value? {
       guard let text = metadata[key.rawValue] else { return nil }
       do {

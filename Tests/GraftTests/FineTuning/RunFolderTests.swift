@@ -55,7 +55,7 @@ import Testing
   }
 
   /// Weights and optimizer state, without the times.
-  private func values(_ path: String) throws -> [String: [Float]] {
+  private func values(_ path: String) throws -> [ByteString: [Float]] {
     try Checkpoint(path: "\(folder)/\(path)").valuesByName.mapValues { tensor in
       tensor.elementType == .float ? try tensor.elements(as: Float.self) : []
     }

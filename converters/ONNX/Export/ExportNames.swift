@@ -9,7 +9,7 @@ struct ExportNames {
   /// - Parameters:
   ///   - used: the names of the graphs around this one; those of this one are added
   ///   - outer: the names of the graph around this one, by value
-  init(_ graph: Graph, outer: ExportNames?, used: inout Set<String>) {
+  init(_ graph: Graph, outer: ExportNames?, used: inout Set<ByteString>) {
     names = [String](repeating: "", count: graph.values.count)
     for (id, outerID) in graph.captures {
       if let outer { names[id.index] = outer[outerID] }
@@ -27,16 +27,16 @@ struct ExportNames {
   subscript(_ id: ValueID) -> String { names[id.index] }
 
   /// Every name that this graph added.
-  func own(_ graph: Graph) -> [String] {
+  func own(_ graph: Graph) -> [ByteString] {
     names.indices.filter { graph.captures[ValueID($0)] == nil && !names[$0].isEmpty }
-      .map { names[$0] }
+      .map { ByteString(names[$0]) }
   }
 
-  static func unique(_ name: String, or fallback: String, _ used: inout Set<String>) -> String {
+  static func unique(_ name: String, or fallback: String, _ used: inout Set<ByteString>) -> String {
     let name = name.isEmpty ? fallback : name
     var candidate = name
     var number = 2
-    while !used.insert(candidate).inserted {
+    while !used.insert(ByteString(candidate)).inserted {
       candidate = "\(name)_\(number)"
       number += 1
     }

@@ -19,7 +19,7 @@ extension GraphEncoder {
     var message = try SegmentedMessage(proto)
     for (name, attribute) in node.attributes.sorted(by: { $0.key < $1.key }) {
       try withPlace("attribute '\(name)'") {
-        message.append(field: 5, try self.attribute(name, attribute, names))
+        message.append(field: 5, try self.attribute(name.text, attribute, names))
       }
     }
     return message

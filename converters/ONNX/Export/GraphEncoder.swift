@@ -3,7 +3,7 @@ import GraftOperators
 /// Writes native graphs as `GraphProto`.
 struct GraphEncoder {
   var placement: WeightPlacement
-  private var usedNames: Set<String> = []
+  private var usedNames: Set<ByteString> = []
 
   init(placement: WeightPlacement) { self.placement = placement }
 
@@ -110,8 +110,8 @@ struct GraphEncoder {
 
 extension Value {
   /// The metadata that is no quantization annotation.
-  fileprivate var plainMetadata: [String: String] {
-    metadata.filter { !$0.key.hasPrefix(quantizationPrefix) }
+  fileprivate var plainMetadata: [ByteString: String] {
+    metadata.filter { !$0.key.text.hasPrefix(quantizationPrefix) }
   }
 }
 

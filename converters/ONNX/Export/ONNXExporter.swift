@@ -92,7 +92,7 @@ package struct ONNXExporter {
     versions[""] = opset
     return versions.sorted { $0.key < $1.key }.map { domain, version in
       var entry = Onnx_OperatorSetIdProto()
-      entry.domain = domain
+      entry.domain = domain.text
       entry.version = Int64(version)
       return entry
     }
@@ -101,9 +101,9 @@ package struct ONNXExporter {
 
 extension Graph {
   /// The domains of the nodes, in bodies as well.
-  var domains: Set<String> {
+  var domains: Set<ByteString> {
     nodes.reduce(into: []) { domains, node in
-      domains.insert(node.domain)
+      domains.insert(ByteString(node.domain))
       for body in node.bodies { domains.formUnion(body.domains) }
     }
   }

@@ -11,7 +11,7 @@ package struct OperatorVersion {
   package let version: Int
   /// The version takes the operator out of the set.
   package let isRemoval: Bool
-  package let attributes: Set<String>
+  package let attributes: Set<ByteString>
   let requiredAttributes: [String]
   package let inputs: [Formal]
   package let outputs: [Formal]
@@ -50,7 +50,7 @@ package struct OperatorVersion {
   }
 
   /// Values of attributes that came later than the attributes.
-  private func accepts(_ attributes: [String: Attribute], of operatorType: String) -> Bool {
+  private func accepts(_ attributes: [ByteString: Attribute], of operatorType: String) -> Bool {
     Self.lateValues.allSatisfy { late in
       guard late.operatorType == operatorType, version < late.since,
         case .string(let value)? = attributes[late.attribute]
@@ -109,7 +109,7 @@ extension OperatorVersion {
     }
     self.version = version
     isRemoval = fields.count == 1
-    attributes = Set(items(1).map { String($0.last == "!" ? $0.dropLast() : $0) })
+    attributes = Set(items(1).map { ByteString($0.last == "!" ? $0.dropLast() : $0) })
     requiredAttributes = items(1).filter { $0.last == "!" }.map { String($0.dropLast()) }
     inputs = items(2).map(Formal.init)
     outputs = items(3).map(Formal.init)

@@ -116,7 +116,7 @@ struct OpsetSelection {
 extension Value {
   /// Quantization annotations are older than other metadata of values.
   fileprivate var metadataVersion: Int {
-    metadata.keys.allSatisfy { $0.hasPrefix(quantizationPrefix) } ? 5 : 10
+    metadata.keys.allSatisfy { $0.text.hasPrefix(quantizationPrefix) } ? 5 : 10
   }
 }
 

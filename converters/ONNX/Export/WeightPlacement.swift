@@ -17,7 +17,7 @@ struct WeightPlacement {
 
   /// An initializer as a `TensorProto`.
   mutating func initializer(
-    _ tensor: Tensor, name: String, documentation: String, metadata: [String: String]
+    _ tensor: Tensor, name: String, documentation: String, metadata: [ByteString: String]
   ) throws -> SegmentedMessage {
     let count = tensor.elementType.packedByteCount(tensor.elementCount)
     guard let externalFile, count >= Self.smallestExternal, tensor.elementType != .string else {

@@ -6,10 +6,10 @@ enum TopologicalSort {
   ///
   /// - Throws: `GraftError` naming the nodes of a cycle, or two nodes that compute the same value.
   static func order(_ nodes: [Onnx_NodeProto]) throws -> [Int] {
-    var producers: [String: Int] = [:]
+    var producers: [ByteString: Int] = [:]
     for (index, node) in nodes.enumerated() {
       for output in node.output where !output.isEmpty {
-        if let other = producers.updateValue(index, forKey: output) {
+        if let other = producers.updateValue(index, forKey: ByteString(output)) {
           throw GraftError.badData(
             "\(nodes[other].label) and \(node.label) both compute '\(output)'")
         }
@@ -75,8 +75,8 @@ enum TopologicalSort {
 
 extension Onnx_NodeProto {
   /// The names that a node reads: its inputs, and what its bodies take from around them.
-  fileprivate var readNames: [String] {
-    var names = input.filter { !$0.isEmpty }
+  fileprivate var readNames: [ByteString] {
+    var names = input.filter { !$0.isEmpty }.map { ByteString($0) }
     for attribute in attribute {
       if attribute.hasG { names += attribute.g.freeNames }
       for graph in attribute.graphs { names += graph.freeNames }
@@ -87,13 +87,13 @@ extension Onnx_NodeProto {
 
 extension Onnx_GraphProto {
   /// The names that a body reads but does not define.
-  fileprivate var freeNames: Set<String> {
-    var defined = Set(input.map(\.name))
-    defined.formUnion(initializer.map(\.name))
-    defined.formUnion(sparseInitializer.map(\.values.name))
-    var read = Set(output.map(\.name))
+  fileprivate var freeNames: Set<ByteString> {
+    var defined = Set(input.map { ByteString($0.name) })
+    defined.formUnion(initializer.map { ByteString($0.name) })
+    defined.formUnion(sparseInitializer.map { ByteString($0.values.name) })
+    var read = Set(output.map { ByteString($0.name) })
     for node in node {
-      defined.formUnion(node.output)
+      defined.formUnion(node.output.map { ByteString($0) })
       read.formUnion(node.readNames)
     }
     return read.subtracting(defined)

@@ -77,7 +77,7 @@ extension [Dimension] {
     self = proto.dim.map { dimension in
       switch dimension.value {
       case .dimValue(let extent)? where extent >= 0: .known(Int(extent))
-      case .dimParam(let name)? where !name.isEmpty: .symbol(name)
+      case .dimParam(let name)? where !name.isEmpty: .symbol(ByteString(name))
       default: .unknown
       }
     }
@@ -92,7 +92,7 @@ extension Onnx_TensorShapeProto {
       var proto = Onnx_TensorShapeProto.Dimension()
       switch dimension {
       case .known(let extent): proto.dimValue = Int64(extent)
-      case .symbol(let name): proto.dimParam = name
+      case .symbol(let name): proto.dimParam = name.text
       case .unknown: break
       }
       return proto

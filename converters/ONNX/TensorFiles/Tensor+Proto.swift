@@ -10,7 +10,7 @@ extension SegmentedMessage {
   /// A `TensorProto`.
   init(
     _ tensor: Tensor, name: String = "", documentation: String = "",
-    metadata: [String: String] = [:]
+    metadata: [ByteString: String] = [:]
   ) throws {
     var proto = Onnx_TensorProto(describing: tensor, name: name)
     if !documentation.isEmpty { proto.docString = documentation }
@@ -47,10 +47,10 @@ extension Onnx_TensorProto {
 }
 
 /// Entries in the order of their keys, so that equal models give equal files.
-func entries(_ dictionary: [String: String]) -> [Onnx_StringStringEntryProto] {
+func entries(_ dictionary: [ByteString: String]) -> [Onnx_StringStringEntryProto] {
   dictionary.sorted { $0.key < $1.key }.map { key, value in
     var entry = Onnx_StringStringEntryProto()
-    entry.key = key
+    entry.key = key.text
     entry.value = value
     return entry
   }
