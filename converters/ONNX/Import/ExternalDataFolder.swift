@@ -8,28 +8,43 @@ import GraftGraph
 
 /// The folder of a model, for the files that its tensors name.
 ///
-/// Files outside of the folder and files behind links are refused: a model must not make its reader
-/// open whatever it likes.
+/// A model must not make its reader open whatever it likes: only regular files are read, and only
+/// those that lie in the model's folder, after links have been followed. The one exception is the
+/// cache of Hugging Face, where `snapshots/REVISION/…` holds links to the files in `blobs`: a model
+/// below such a `snapshots` folder may have data in the `blobs` beside it.
 final class ExternalDataFolder {
   private let path: String
-  private var files: [String: Storage] = [:]
+  private let budget: ImportBudget
+  private var locations: [ByteString: Storage] = [:]
+  private var files: [FileIdentity: Storage] = [:]
 
-  init(path: String) { self.path = path }
+  init(path: String, budget: ImportBudget) {
+    self.path = path.isEmpty ? "." : path
+    self.budget = budget
+  }
 
   /// A file in the folder, mapped.
   ///
   /// - Parameter location: a path relative to the folder
   func file(_ location: String) throws -> Storage {
-    if let file = files[location] { return file }
-    let file = try withPlace("external data '\(location)'") { try map(location) }
-    files[location] = file
+    if let file = locations[location] { return file }
+    var file = try withPlace("external data '\(location)'") { try map(location) }
+    if let identity = file.file {
+      if let known = files[identity] {
+        file = known
+      } else {
+        files[identity] = file
+        budget.add(storedByteCount: file.byteCount)
+      }
+    }
+    locations[location] = file
     return file
   }
 
   /// The files that were read, by name.
   var sourceFiles: [Graph.SourceFile] {
-    files.sorted { $0.key < $1.key }.compactMap { location, storage in
-      let separator = path.isEmpty || path.hasSuffix("/") ? "" : "/"
+    locations.sorted { $0.key < $1.key }.compactMap { location, storage in
+      let separator = path.hasSuffix("/") ? "" : "/"
       return storage.file.map {
         Graph.SourceFile(path: "\(path)\(separator)\(location)", identity: $0)
       }
@@ -39,37 +54,162 @@ final class ExternalDataFolder {
   private func map(_ location: String) throws -> Storage {
     let components = location.split(separator: "/", omittingEmptySubsequences: false)
       .map(String.init)
-      .filter { $0 != "." }
-    guard !location.isEmpty, !location.utf8.contains(0), !components.contains(""),
-      !components.contains(".."), let name = components.last
-    else {
+    guard !location.utf8.contains(0), !components.contains(""), staysInside(components) else {
       throw GraftError.badData(
         "is no path inside of the model's folder",
         hint: "Only files in the model's own folder are read")
     }
-    // One component after the other, so that no link is followed anywhere on the way.
-    var folder = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard folder >= 0 else { throw systemError("cannot open the model's folder") }
-    defer { close(folder) }
-    for component in components.dropLast() {
-      let next = openat(folder, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      guard next >= 0 else { throw systemError("cannot open the folder '\(component)'") }
-      close(folder)
-      folder = next
+    let root: OpenFolder
+    do {
+      root = try OpenFolder(path: path)
+    } catch {
+      throw error.at("the model's folder")
     }
-    // Without O_NONBLOCK, opening a pipe would wait for its writer.
-    let descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw systemError("cannot open") }
-    defer { close(descriptor) }
-    return try Storage.mappedFile(descriptor: descriptor, path: name)
+    var walk = PathWalk(from: root)
+    let (folder, name) = try walk.find(components)
+    // Before the file is opened: opening a device may have effects.
+    let blobs = blobsFolder()
+    guard folder.lies(in: root) || blobs.map({ folder.isSame(as: $0) }) ?? false else {
+      throw GraftError.badData(
+        "leads out of the model's folder",
+        hint: "Links are followed within the model's folder; put the file itself there")
+    }
+    return try folder.mappedFile(name)
   }
 
-  private func systemError(_ what: String) -> GraftError {
-    let isLink = errno == ELOOP || errno == ENOTDIR
-    return GraftError(
-      isLink ? .badData : .noInput,
-      isLink
-        ? "\(what): it is a link or no folder" : "\(what): \(String(cString: strerror(errno)))",
-      hint: isLink ? "Links are not followed; put the file itself into the model's folder" : nil)
+  /// Whether a path without its links never leaves the folder that it starts in.
+  private func staysInside(_ components: [String]) -> Bool {
+    var depth = 0
+    for component in components where component != "." {
+      depth += component == ".." ? -1 : 1
+      if depth < 0 { return false }
+    }
+    return depth > 0
+  }
+
+  /// `blobs` of the Hugging Face cache that the model's folder lies in; `nil` if it lies in none.
+  private func blobsFolder() -> OpenFolder? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    let components = String(cString: resolved).split(separator: "/")
+    guard let snapshots = components.lastIndex(of: "snapshots"), snapshots < components.count - 1
+    else { return nil }
+    let repository = components[..<snapshots].map { "/\($0)" }.joined()
+    return try? OpenFolder(path: repository + "/").folder("blobs")
+  }
+}
+
+/// `O_PATH`, which Swift does not import: a folder that need not be readable, only passed through.
+private let pathOnly: Int32 = 0o10000000
+
+/// A folder that is open, so that no link can take its place.
+private final class OpenFolder {
+  private let descriptor: Int32
+  private let device: UInt64
+  private let inode: UInt64
+
+  private init(descriptor: Int32) throws(GraftError) {
+    guard descriptor >= 0 else { throw OpenFolder.systemError("cannot open") }
+    self.descriptor = descriptor
+    var status = stat()
+    fstat(descriptor, &status)
+    device = UInt64(status.st_dev)
+    inode = UInt64(status.st_ino)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Follows links, as the path is the user's own.
+  convenience init(path: String) throws(GraftError) {
+    try self.init(descriptor: open(path, pathOnly | O_DIRECTORY | O_CLOEXEC))
+  }
+
+  /// A folder within, or `..`.
+  ///
+  /// - Throws: `GraftError` if there is none, or a link.
+  func folder(_ name: String) throws(GraftError) -> OpenFolder {
+    try OpenFolder(
+      descriptor: openat(descriptor, name, pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
+  }
+
+  /// What a link within leads to; `nil` if `name` is no link.
+  ///
+  /// - Throws: `GraftError` if there is nothing of that name.
+  func link(_ name: String) throws(GraftError) -> String? {
+    var status = stat()
+    guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      throw OpenFolder.systemError("cannot open")
+    }
+    guard status.st_mode & S_IFMT == S_IFLNK else { return nil }
+    var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = target.withUnsafeMutableBytes {
+      readlinkat(descriptor, name, $0.baseAddress!, $0.count)
+    }
+    guard count > 0, count < target.count,
+      let text = String(validating: target[..<count], as: UTF8.self)
+    else { throw OpenFolder.systemError("cannot read the link") }
+    return text
+  }
+
+  /// A regular file within, mapped; links are not followed.
+  func mappedFile(_ name: String) throws -> Storage {
+    var status = stat()
+    guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+      throw OpenFolder.systemError("cannot open")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw GraftError(.noInput, "is not a regular file")
+    }
+    // Without O_NONBLOCK, opening a pipe that took the file's place would wait for its writer.
+    let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    guard file >= 0 else { throw OpenFolder.systemError("cannot open") }
+    defer { close(file) }
+    return try Storage.mappedFile(descriptor: file, path: name)
+  }
+
+  func isSame(as other: OpenFolder) -> Bool { device == other.device && inode == other.inode }
+
+  /// Whether this is `other`, or a folder somewhere within it.
+  func lies(in other: OpenFolder) -> Bool {
+    var folder = self
+    while !folder.isSame(as: other) {
+      guard let parent = try? folder.folder(".."), !parent.isSame(as: folder) else { return false }
+      folder = parent
+    }
+    return true
+  }
+
+  private static func systemError(_ what: String) -> GraftError {
+    GraftError(.noInput, "\(what): \(String(cString: strerror(errno)))")
+  }
+}
+
+/// A walk along a path, one open folder after the other, that follows links by itself.
+private struct PathWalk {
+  private var folder: OpenFolder
+  private var linkCount = 0
+  /// As many as Linux follows.
+  private static let linkLimit = 40
+
+  init(from folder: OpenFolder) { self.folder = folder }
+
+  /// The folder that holds the file at the end of a path, and the file's name there, which is no link.
+  mutating func find(_ components: [String]) throws(GraftError) -> (OpenFolder, String) {
+    var rest = Array(components.reversed())
+    while let component = rest.popLast() {
+      if component.isEmpty || component == "." { continue }
+      if component != "..", let target = try folder.link(component) {
+        linkCount += 1
+        guard linkCount <= PathWalk.linkLimit else {
+          throw GraftError.badData("goes through more than \(PathWalk.linkLimit) links")
+        }
+        if target.hasPrefix("/") { folder = try OpenFolder(path: "/") }
+        rest += target.split(separator: "/").reversed().map(String.init)
+        continue
+      }
+      if rest.isEmpty, component != ".." { return (folder, component) }
+      folder = try folder.folder(component)
+    }
+    throw GraftError(.noInput, "is not a regular file")
   }
 }
