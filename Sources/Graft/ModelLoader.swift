@@ -12,17 +12,30 @@ package struct ModelLoader {
   package var weights: String?
   /// Whether weights of a known architecture are read with their dense layers.
   package var includeTop: Bool
+  /// Inputs of an ONNX model that are given although the model has defaults for them.
+  package var givenInputs: Set<ByteString>
 
-  package init(weights: String? = nil, includeTop: Bool = true) {
+  package init(
+    weights: String? = nil, includeTop: Bool = true, givenInputs: Set<ByteString> = []
+  ) {
     self.weights = weights
     self.includeTop = includeTop
+    self.givenInputs = givenInputs
   }
 
   /// The graph of a model: an ONNX file, an HDF5 file with weights of a known architecture, or a name of the
   /// manifest, of the user's own files or of the embedded model.
   ///
   /// - Throws: `GraftError` that says what is missing and where it comes from.
-  package func graph(_ reference: String) throws -> Graph { try source(reference).read() }
+  package func graph(_ reference: String) throws -> Graph { try source(reference).read(false) }
+
+  /// A model as ``graph(_:)`` reads it, for showing: operators need not be known, and the outline is that
+  /// of the file where there is one.
+  package func outlined(_ reference: String) throws -> (Graph, GraphOutline?) {
+    let source = try source(reference)
+    let graph = try source.read(true)
+    return (graph, try withPlace(reference) { try source.outline() })
+  }
 
   /// A known architecture without top, with random weights, for training from scratch.
   ///
@@ -55,7 +68,7 @@ package struct ModelLoader {
     {
       return LoadedModel(found.graph, compilation: compilation)
     }
-    let declared = try source.read()
+    let declared = try source.read(false)
     var graph = try withPlace(reference) { try batch.apply(to: declared) }
     graph.metadata[OutputEnd.metadataKey] = OutputEnd(of: graph).rawValue
     return LoadedModel(
@@ -71,7 +84,15 @@ package struct ModelLoader {
     let path: String?
     /// Everything that the graph depends on besides the file.
     let variant: String
-    let read: () throws -> Graph
+    /// Reads it, for showing only or to be run.
+    let read: (_ isForShowing: Bool) throws -> Graph
+
+    /// The outline of an ONNX file; `nil` for other files.
+    func outline() throws -> GraphOutline? {
+      guard let path else { return try GraphOutline(onnx: EmbeddedModel.file) }
+      guard try FileKind(path: path) != .hdf5 else { return nil }
+      return try GraphOutline(onnx: Storage.mappedFile(path: path))
+    }
   }
 
   private func source(_ reference: String) throws -> Source {
@@ -91,7 +112,7 @@ package struct ModelLoader {
             "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
             hint: "Say which with --model, such as vgg16")
         }
-        return Source(path: nil, variant: "embedded") {
+        return Source(path: nil, variant: "embedded") { _ in
           try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
         }
       }
@@ -110,22 +131,26 @@ package struct ModelLoader {
       let said = entry.metadata
       let words = said.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
       let hash = try ContentHash(of: words.joined(separator: "\n")).text
-      return Source(path: path, variant: "file, top \(includeTop), said \(hash)") {
-        var graph = try graph(file: path)
-        graph.metadata.merge(said) { $1 }
+      return Source(path: path, variant: "file, top \(includeTop), said \(hash)") { isForShowing in
+        var graph = try graph(file: path, isForShowing: isForShowing)
+        for (key, text) in said { graph.metadata[key] = text }
         return graph
       }
     }
-    return Source(path: path, variant: "model \(model.name), top \(includeTop)") {
-      try graph(model, path: path)
+    return Source(path: path, variant: "model \(model.name), top \(includeTop)") { isForShowing in
+      try graph(model, path: path, isForShowing: isForShowing)
     }
   }
 
   private func source(file path: String) -> Source {
-    Source(path: path, variant: "file, top \(includeTop)") { try graph(file: path) }
+    Source(path: path, variant: "file, top \(includeTop)") { isForShowing in
+      try graph(file: path, isForShowing: isForShowing)
+    }
   }
 
-  private func graph(_ model: ModelManifest.Model, path: String) throws -> Graph {
+  private func graph(
+    _ model: ModelManifest.Model, path: String, isForShowing: Bool
+  ) throws -> Graph {
     var graph: Graph
     if model.format == .kerasHDF5, let name = model.architecture {
       graph = try withPlace(path) {
@@ -137,7 +162,7 @@ package struct ModelLoader {
           includeTop: includeTop && model.includesTop != false)
       }
     } else {
-      graph = try self.graph(file: path)
+      graph = try self.graph(file: path, isForShowing: isForShowing)
     }
     if graph.metadata[preprocessingKey] == nil {
       graph.metadata[preprocessingKey] = model.preprocessing
@@ -156,9 +181,11 @@ package struct ModelLoader {
 
   private var preprocessingKey: String { Preprocessing.MetadataKey.name.rawValue }
 
-  private func graph(file path: String) throws -> Graph {
+  private func graph(file path: String, isForShowing: Bool) throws -> Graph {
     guard try FileKind(path: path) == .hdf5 else {
-      return try ONNXImporter().graph(path: path)
+      var importer = ONNXImporter(givenInputs: givenInputs)
+      importer.keepsOlderForms = isForShowing
+      return try importer.graph(path: path)
     }
     let weights = try KerasWeights.read(path)
     return try withPlace(path) {

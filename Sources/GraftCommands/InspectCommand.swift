@@ -32,16 +32,19 @@ struct InspectCommand: ParsableCommand {
   }
 
   func run() throws {
-    let graph = try ModelLoader().graph(model)
+    let (graph, outline) = try ModelLoader().outlined(model)
     if dot {
       try print(GraphvizWriter.text(graph))
       return
     }
-    let shapes = Dictionary(shape.map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 })
-    for name in shapes.keys where !graph.inputs.contains(where: { graph[$0].name == name }) {
+    let shapes = Dictionary(shape.map { (ByteString($0.name), $0.shape) }, uniquingKeysWith: { $1 })
+    for name in shapes.keys
+    where !graph.inputs.contains(where: { ByteString(graph[$0].name) == name }) {
       throw GraftError.usage("the model has no input '\(name)'")
     }
-    let summary = try withPlace(model) { try ModelSummary(graph, shapes: shapes) }
+    let summary = try withPlace(model) {
+      try ModelSummary(graph, outline: outline, shapes: shapes)
+    }
     try print(json ? try JSONText.encode(summary) : text(summary))
   }
 
@@ -52,6 +55,13 @@ struct InspectCommand: ParsableCommand {
       lines[0] += " (ONNX opset \(summary.opset)\(producer))"
     }
     lines += summary.inputs.map { "input   \($0.name): \($0.type)" }
+    let shown = 8
+    lines += summary.optionalInputs.prefix(shown).map {
+      "input   \($0.name): \($0.type) (optional: it has a default)"
+    }
+    if summary.optionalInputs.count > shown {
+      lines.append("        and \(summary.optionalInputs.count - shown) more inputs with defaults")
+    }
     lines += summary.outputs.map { "output  \($0.name): \($0.type)" }
     for (key, value) in summary.metadata.sorted(by: { $0.key < $1.key }) {
       lines.append("metadata  \(key): \(value.count > 60 ? value.prefix(57) + "…" : value[...])")
@@ -59,20 +69,33 @@ struct InspectCommand: ParsableCommand {
     var rows = [["layer", "operator", "output", "parameters", "multiply-adds"]]
     rows += summary.layers.map { layer in
       [
-        layer.name, layer.type, layer.outputShapes.map { $0 ?? "?" }.joined(separator: " "),
+        String(repeating: "  ", count: layer.depth) + clipped(layer.name), clipped(layer.type),
+        clipped(layer.outputShapes.map { $0 ?? "?" }.joined(separator: " ")),
         layer.parameters == 0 ? "" : grouped(layer.parameters),
-        layer.multiplyAdds == 0 ? "" : grouped(layer.multiplyAdds),
+        layer.multiplyAdds.map { $0 == 0 ? "" : grouped($0) } ?? "?",
       ]
     }
     lines += ["", Terminal.table(rows, rightAligned: [3, 4]), ""]
     lines.append(
       "\(summary.layers.count) layers, \(grouped(summary.parameters)) parameters "
-        + "(\(Terminal.bytes(summary.parameterBytes))), \(grouped(summary.multiplyAdds)) multiply-adds"
-    )
+        + "(\(Terminal.bytes(summary.parameterBytes))), \(multiplyAdds(summary))")
     if !summary.unsupportedOperators.isEmpty {
       lines.append("unsupported operators: \(summary.unsupportedOperators.listed(limit: 30))")
     }
     return lines.joined(separator: "\n")
+  }
+
+  private func multiplyAdds(_ summary: ModelSummary) -> String {
+    if let known = summary.multiplyAdds { return "\(grouped(known)) multiply-adds" }
+    return summary.knownMultiplyAdds == 0
+      ? "unknown multiply-adds" : "at least \(grouped(summary.knownMultiplyAdds)) multiply-adds"
+  }
+
+  /// The middle of a long text left out, so that one name does not make every line long.
+  private func clipped(_ text: String) -> String {
+    let limit = 80
+    guard text.utf8.count > limit else { return text }
+    return "\(text.prefix(limit / 2))…\(text.suffix(limit / 2 - 1))"
   }
 
   /// A number with its digits in groups of three.

@@ -4,6 +4,8 @@
 /// are known and so are the contents of whatever could be computed already.
 package struct InferenceContext {
   package let inputTypes: [ValueType?]
+  /// Inputs that are given, but of whose types nothing is known: unknown operators compute them.
+  private let unknownInputs: Set<Int>
   /// What inputs contain, where that is known: constants, and what was folded.
   package let inputContents: [Tensor?]
   package private(set) var outputTypes: [ValueType?]
@@ -12,8 +14,12 @@ package struct InferenceContext {
   /// Which outputs are wanted.
   package let wantedOutputs: [Bool]
 
-  package init(inputTypes: [ValueType?], inputContents: [Tensor?], wantedOutputs: [Bool]) {
+  package init(
+    inputTypes: [ValueType?], inputContents: [Tensor?], wantedOutputs: [Bool],
+    unknownInputs: Set<Int> = []
+  ) {
     self.inputTypes = inputTypes
+    self.unknownInputs = unknownInputs
     self.inputContents = inputContents
     self.wantedOutputs = wantedOutputs
     self.outputTypes = Array(repeating: nil, count: wantedOutputs.count)
@@ -25,12 +31,21 @@ package struct InferenceContext {
 
   /// Whether an optional input was given.
   package func hasInput(_ index: Int) -> Bool {
-    index < inputTypes.count && inputTypes[index] != nil
+    index < inputTypes.count && (inputTypes[index] != nil || unknownInputs.contains(index))
   }
 
-  /// - Throws: `GraftError` if the input is missing or no tensor.
+  /// The type of an input; `nil` if it was left out.
+  ///
+  /// - Throws: `InferenceStop.unknownType` if it is given but nothing is known of it.
+  package func type(_ index: Int) throws -> ValueType? {
+    guard !unknownInputs.contains(index) else { throw InferenceStop.unknownType }
+    return index < inputTypes.count ? inputTypes[index] : nil
+  }
+
+  /// - Throws: `GraftError` if the input is missing or no tensor, `InferenceStop.unknownType` if
+  ///   nothing is known of it.
   package func input(_ index: Int) throws -> TensorType {
-    guard index < inputTypes.count, let type = inputTypes[index] else {
+    guard let type = try type(index) else {
       throw GraftError.badData("input \(index) is missing")
     }
     guard let tensor = type.tensor else {
@@ -106,6 +121,8 @@ package struct InferenceContext {
 
 /// Why inference of a node cannot go on; no fault of the model.
 package enum InferenceStop: Error {
+  /// Nothing is known of an input: an operator that Graft lacks computes it.
+  case unknownType
   /// The rank of an input is not known.
   case unknownShape
   /// The output's shape follows from what an input contains, and that is computed at run time.

@@ -24,10 +24,7 @@ extension Graph {
     of node: Node, contents: (ValueID) -> Tensor?
   ) throws -> [ValueType?] {
     let operation = try OperatorCatalog.make(node)
-    var context = InferenceContext(
-      inputTypes: node.inputs.map { id in id.map { self[$0].type ?? ValueType.anything } },
-      inputContents: node.inputs.map { $0.flatMap(contents) },
-      wantedOutputs: node.outputs.map { $0 != nil })
+    var context = inferenceContext(of: node, contents: contents)
     do {
       try operation.inferTypes(&context)
     } catch is InferenceStop {
@@ -35,9 +32,15 @@ extension Graph {
     }
     return context.outputTypes
   }
-}
 
-extension ValueType {
-  /// For values of which nothing is known.
-  static let anything = ValueType.tensor(TensorType(.float, nil))
+  /// What inference of a node sees.
+  func inferenceContext(of node: Node, contents: (ValueID) -> Tensor?) -> InferenceContext {
+    let unknown = node.inputs.enumerated().filter { _, input in
+      input.map { self[$0].type == nil } ?? false
+    }
+    return InferenceContext(
+      inputTypes: node.inputs.map { $0.flatMap { self[$0].type } },
+      inputContents: node.inputs.map { $0.flatMap(contents) },
+      wantedOutputs: node.outputs.map { $0 != nil }, unknownInputs: Set(unknown.map(\.offset)))
+  }
 }

@@ -10,9 +10,14 @@ package struct NodeUpgrader {
   /// branch may be one that is never taken.
   private let isBody: Bool
 
-  package init(graph: Graph, isBody: Bool = false) {
+  /// Whether nodes whose upgrade takes to know more than the graph tells stay in their older form,
+  /// in the domain ``Node/olderFormDomain``; otherwise they are an error.
+  private let keepsOlderForms: Bool
+
+  package init(graph: Graph, isBody: Bool = false, keepsOlderForms: Bool = false) {
     self.graph = graph
     self.isBody = isBody
+    self.keepsOlderForms = keepsOlderForms
   }
 
   /// Appends a node; its inputs must be in the graph already.
@@ -49,7 +54,13 @@ package struct NodeUpgrader {
         graph = take(&context.graph)
       } catch {
         graph = take(&context.graph)
-        throw error
+        guard keepsOlderForms, let unsupported = error as? GraftError,
+          unsupported.code == .unavailable
+        else { throw error }
+        var older = node
+        older.domain = Node.olderFormDomain
+        graph.nodes.append(older)
+        return
       }
       nameValues(from: valueCount, after: node)
       for extra in context.nodesBefore { try appendUpgraded(extra) }
@@ -85,12 +96,7 @@ package struct NodeUpgrader {
     graph.nodes.append(node)
     guard OperatorCatalog.type(of: node) != nil else { return }
     let operation = try OperatorCatalog.make(node)
-    let areTypesKnown = node.inputs.allSatisfy { $0.map { graph[$0].type != nil } ?? true }
-    guard areTypesKnown else { return }
-    var context = InferenceContext(
-      inputTypes: node.inputs.map { $0.flatMap { graph[$0].type } },
-      inputContents: node.inputs.map { $0.flatMap(contents) },
-      wantedOutputs: node.outputs.map { $0 != nil })
+    var context = graph.inferenceContext(of: node, contents: contents)
     do {
       try operation.inferTypes(&context)
     } catch is InferenceStop {
@@ -153,6 +159,12 @@ package struct NodeUpgrader {
     else { return false }
     return count <= Self.foldedElementLimit
   }
+}
+
+extension Node {
+  /// Stands for ONNX's own domain where a node is in the form of an older opset: no operator is known
+  /// there.
+  package static let olderFormDomain = "graft.older-form"
 }
 
 extension ValueType {

@@ -9,7 +9,7 @@ struct Identity: Operator {
   init(_ attributes: AttributeReader) throws {}
 
   func infer(_ context: inout InferenceContext) throws {
-    guard context.hasInput(0), let type = context.inputTypes[0] else {
+    guard let type = try context.type(0) else {
       throw GraftError.badData("input 0 is missing")
     }
     context.setOutput(0, type)

@@ -1,0 +1,70 @@
+import GraftOperators
+import Testing
+
+/// Sound graphs in which operators that Graft lacks stand in front of those that it has.
+@Suite struct UnknownOperatorTests {
+  static let types = OperatorCatalog.operators.filter { $0.schema.domain.isEmpty }
+    .map { OperatorName(type: $0) }
+
+  /// Nothing is known of what an unknown operator computes, which is no reason to refuse its readers.
+  @Test(arguments: types)
+  func inferenceGoesOnBehindUnknownOperators(_ name: OperatorName) throws {
+    for example in name.type.examples {
+      let given = example.inputs.indices.filter { example.inputs[$0] != nil }
+      for unknown in given.map({ [$0] }) + [given] where !unknown.isEmpty {
+        var graph = Graph()
+        let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
+        let hidden = graph.addNode("Mystery", domain: "other", [x])
+        let inputs = example.inputs.enumerated().map { index, tensor in
+          unknown.contains(index) ? hidden : tensor.map { graph.addConstant($0) }
+        }
+        let outputs = example.outputs.map { $0 == nil ? nil : graph.addValue() }
+        var upgrader = NodeUpgrader(graph: graph)
+        try upgrader.append(
+          Node(
+            operatorType: name.type.schema.name, inputs: inputs, outputs: outputs,
+            attributes: example.attributes), opset: 28)
+        graph = upgrader.graph
+        graph.outputs = outputs.compactMap { $0 }
+        try graph.inferTypes()
+        try graph.validate()
+        #expect(graph[hidden].type == nil)
+      }
+    }
+  }
+
+  @Test func typesThatFollowFromOtherInputsAreKnown() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
+    let hidden = graph.addNode("Mystery", domain: "other", [x])
+    let y = graph.addNode("Mul", [x, x])
+    let z = graph.addNode("Identity", [hidden])
+    try graph.inferTypes()
+    #expect(graph[y].type == .tensor(TensorType(.float, [2])))
+    #expect(graph[z].type == nil)
+  }
+
+  /// What cannot be upgraded, because nothing is known of its input, is kept only for showing.
+  @Test func olderFormsAreKeptForShowing() throws {
+    for keeps in [true, false] {
+      var graph = Graph()
+      let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
+      let hidden = graph.addNode("Mystery", domain: "other", [x])
+      let slope = graph.addConstant(try Tensor([Float(0.5)], shape: [1]))
+      let y = graph.addValue()
+      graph.outputs = [y]
+      var upgrader = NodeUpgrader(graph: graph, keepsOlderForms: keeps)
+      let node = Node(operatorType: "PRelu", inputs: [hidden, slope], outputs: [y])
+      guard keeps else {
+        let error = #expect(throws: GraftError.self) { try upgrader.append(node, opset: 6) }
+        #expect(error?.code == .unavailable)
+        continue
+      }
+      try upgrader.append(node, opset: 6)
+      var shown = upgrader.graph
+      try shown.inferTypes()
+      try shown.validate()
+      #expect(shown.nodes.map(\.domain) == ["other", Node.olderFormDomain])
+    }
+  }
+}
