@@ -6,13 +6,13 @@ package struct ImportLimits: Sendable {
   package var nodes = 1_000_000
   /// Nodes that come of inlining functions, on top of those in the file.
   package var inlinedNodes = 200_000
-  /// Functions calling functions.
-  package var callDepth = 64
-  /// Bytes that a sparse tensor may have when it is made dense, for each byte that the file stores
-  /// of it.
-  package var denseBytesPerStoredByte = 1024
-  /// Bytes that a sparse tensor may have in any case when it is made dense.
-  package var denseBytes = 1 << 24
+  /// Calls of functions and bodies inside of each other.
+  package var nesting = 64
+  /// Bytes that a model may take in memory for each byte of its files: its tensors, wherever their
+  /// elements lie, and what inlining functions adds.
+  package var bytesPerStoredByte = 16
+  /// Bytes that a model may take in memory in any case.
+  package var bytes = 1 << 28
 
   package static let standard = ImportLimits()
 

@@ -4,12 +4,13 @@ extension ModelImport {
   /// The attributes of a node; inside of a function, references are replaced by what they refer to.
   func attributes(
     of proto: Onnx_NodeProto, in frame: NameFrame
-  ) throws -> [String: Attribute] {
-    var attributes: [String: Attribute] = [:]
+  ) throws -> [ByteString: Attribute] {
+    var attributes: [ByteString: Attribute] = [:]
     for attribute in try resolvedAttributes(of: proto, in: frame) {
       try withPlace("attribute '\(attribute.name)'") {
+        if frame.call != nil { try budget.take(bytes: attribute.memoryByteCount) }
         let value = try self.attribute(attribute, in: frame)
-        guard attributes.updateValue(value, forKey: attribute.name) == nil else {
+        guard attributes.updateValue(value, forKey: ByteString(attribute.name)) == nil else {
           throw GraftError.badData("is given twice")
         }
       }
@@ -61,9 +62,10 @@ extension ModelImport {
   }
 
   private func body(_ proto: Onnx_GraphProto, in frame: NameFrame) throws -> Graph {
+    try requireDepth(frame)
     let inner = NameFrame(
-      level: GraphLevel(name: proto.name, isBody: true), outer: frame, call: frame.call,
-      opsets: frame.opsets)
+      level: level(name: proto.name, isBody: true), outer: frame, call: frame.call,
+      opsets: frame.opsets, depth: frame.depth + 1)
     try withPlace("graph '\(proto.name)'") { try importGraph(proto, into: inner) }
     return inner.level.graph
   }

@@ -10,20 +10,16 @@ extension ModelImport {
       guard !call.isInside(key) else {
         throw GraftError.badData("calls the function '\(key.name)' from within itself")
       }
-      guard call.depth < limits.callDepth else {
-        throw GraftError.badData("nests calls of functions deeper than \(limits.callDepth)")
-      }
     }
-    inlinedNodeCount += function.node.count
-    guard inlinedNodeCount <= limits.inlinedNodes else {
-      throw GraftError.badData(
-        "grows by more than \(limits.inlinedNodes) nodes by inlining functions")
-    }
+    try requireDepth(frame)
+    try take(function)
     let call = FunctionCall(
-      function: function, key: key, prefix: frame.graphName(uniquePrefix(of: callNode)),
-      attributes: try attributes(of: function, callNode: callNode, in: frame), caller: frame.call)
+      function: function, key: key, prefix: try frame.graphName(uniquePrefix(of: callNode)),
+      attributes: try attributes(of: function, callNode: callNode, in: frame), caller: frame.call,
+      budget: budget)
     let inner = NameFrame(
-      level: frame.level, outer: nil, call: call, opsets: try opsets(of: function, in: frame))
+      level: frame.level, outer: nil, call: call, opsets: try opsets(of: function, in: frame),
+      depth: frame.depth + 1)
     for declaration in function.valueInfo { inner.declarations[declaration.name] = declaration }
 
     let arguments = try inputs(of: callNode, in: frame)
@@ -62,17 +58,20 @@ extension ModelImport {
   /// What the caller gives, else the function's defaults.
   private func attributes(
     of function: Onnx_FunctionProto, callNode: Onnx_NodeProto, in frame: NameFrame
-  ) throws -> [String: Onnx_AttributeProto] {
-    let defaults = function.attributeProto.map { ($0.name, $0) }
-    let given = try resolvedAttributes(of: callNode, in: frame).map { ($0.name, $0) }
+  ) throws -> [ByteString: Onnx_AttributeProto] {
+    let defaults = function.attributeProto.map { (ByteString($0.name), $0) }
+    let given = try resolvedAttributes(of: callNode, in: frame).map { (ByteString($0.name), $0) }
+    try budget.take(bytes: 128 * given.count)
     return Dictionary(defaults + given, uniquingKeysWith: { _, last in last })
   }
 
   private func opsets(
     of function: Onnx_FunctionProto, in frame: NameFrame
-  ) throws -> [String: Int] {
+  ) throws -> [ByteString: Int] {
     let own = try opsetVersions(function.opsetImport)
-    return frame.opsets.merging(own, uniquingKeysWith: { _, own in own })
+    let merged = frame.opsets.merging(own, uniquingKeysWith: { _, own in own })
+    try budget.take(bytes: 64 * merged.count)
+    return merged
   }
 
   /// A prefix for the names of a call that no other call has.
@@ -85,7 +84,7 @@ extension ModelImport {
     repeat {
       prefix = number == 1 ? "\(name)/" : "\(name)_\(number)/"
       number += 1
-    } while !usedPrefixes.insert(prefix).inserted
+    } while !usedPrefixes.insert(ByteString(prefix)).inserted
     prefixNumbers[name] = number
     return prefix
   }

@@ -3,6 +3,7 @@ import GraftOperators
 extension ModelImport {
   /// Fills the graph of `frame`'s level, whose names nobody has used yet.
   func importGraph(_ proto: Onnx_GraphProto, into frame: NameFrame) throws {
+    if frame.call != nil { try take(proto) }
     let level = frame.level
     level.graph.documentation = proto.docString
     level.graph.metadata = dictionary(proto.metadataProps)
@@ -10,12 +11,17 @@ extension ModelImport {
       frame.declarations[declaration.name] = declaration
     }
 
-    let initializers = Set(
-      proto.initializer.map(\.name) + proto.sparseInitializer.map(\.values.name))
-    for input in proto.input where !initializers.contains(input.name) {
+    var initializers = Set(proto.initializer.map { ByteString($0.name) })
+    initializers.formUnion(proto.sparseInitializer.map { ByteString($0.values.name) })
+    // Of the model's own inputs, not of those of bodies.
+    let given =
+      frame.outer == nil
+      ? givenInputs.intersection(proto.input.map { ByteString($0.name) }) : []
+    initializers.subtract(given)
+    for input in proto.input where !initializers.contains(ByteString(input.name)) {
       try withPlace("input '\(input.name)'") { try importInput(input, into: frame) }
     }
-    for initializer in proto.initializer {
+    for initializer in proto.initializer where !given.contains(ByteString(initializer.name)) {
       try withPlace("initializer '\(initializer.name)'") {
         let id = try addConstant(
           try decoder.tensor(initializer), initializer.name, into: frame)
@@ -23,14 +29,21 @@ extension ModelImport {
         level.graph[id].metadata = dictionary(initializer.metadataProps)
       }
     }
-    for initializer in proto.sparseInitializer {
+    for initializer in proto.sparseInitializer
+    where !given.contains(ByteString(initializer.values.name)) {
       try withPlace("sparse initializer '\(initializer.values.name)'") {
         let dense = try decoder.denseTensor(try decoder.sparseTensor(initializer))
         try addConstant(dense, initializer.values.name, into: frame)
       }
     }
-    for input in proto.input where initializers.contains(input.name) {
-      try withPlace("input '\(input.name)'") { try importDefaultedInput(input, into: frame) }
+    var declared: Set<ByteString> = []
+    for input in proto.input where initializers.contains(ByteString(input.name)) {
+      try withPlace("input '\(input.name)'") {
+        guard declared.insert(ByteString(input.name)).inserted else {
+          throw GraftError.badData("is declared twice")
+        }
+        try importDefaultedInput(input, into: frame)
+      }
     }
     try importNodes(proto.node, into: frame)
     importQuantization(proto.quantizationAnnotation, into: frame)
@@ -45,7 +58,7 @@ extension ModelImport {
     let type = try ValueType(proto.type)
     // Bodies may leave the types of their inputs to the node around them.
     guard type != nil || frame.outer != nil else { throw GraftError.badData("has no type") }
-    let id = level.graph.addValue(name: frame.graphName(proto.name), type: type)
+    let id = level.graph.addValue(name: try frame.graphName(proto.name), type: type)
     level.graph.inputs.append(id)
     describe(id, proto, in: level)
     try define(proto.name, id, in: frame)
@@ -60,9 +73,6 @@ extension ModelImport {
         throw GraftError.badData(
           "is declared as \(declared), but its initializer holds \(constant.elementType)")
       }
-    }
-    guard !frame.level.graph.defaultedInputs.contains(id) else {
-      throw GraftError.badData("is declared twice")
     }
     frame.level.graph.defaultedInputs.append(id)
     describe(id, proto, in: frame.level)
@@ -87,13 +97,13 @@ extension ModelImport {
   func addConstant(_ tensor: Tensor, _ name: String, into frame: NameFrame) throws -> ValueID {
     guard !name.isEmpty else { throw GraftError.badData("has no name") }
     let id: ValueID
-    if let reserved = frame.reserved[name] {
+    if let reserved = frame.reserved[ByteString(name)] {
       id = reserved
       frame.level.graph.constants[id] = tensor
       frame.level.graph[id].type = .tensor(
         TensorType(tensor.elementType, [Dimension](tensor.shape)))
     } else {
-      id = frame.level.graph.addConstant(name: frame.graphName(name), tensor)
+      id = frame.level.graph.addConstant(name: try frame.graphName(name), tensor)
       if let declaration = frame.declarations[name] { describe(id, declaration, in: frame.level) }
     }
     try define(name, id, in: frame)

@@ -14,14 +14,15 @@ extension ModelImport {
     }
     let key = FunctionKey(
       domain: canonicalDomain(proto.domain), name: proto.opType, overload: proto.overload)
+    if frame.call != nil { try take(proto) }
     if let function = functions[key] {
       try withPlace(proto.label) { try inline(function, key, callNode: proto, into: frame) }
       return
     }
     let level = frame.level
     var node = Node(
-      name: frame.graphName(proto.name, ifNotEmpty: true), operatorType: proto.opType,
-      domain: key.domain, inputs: [], outputs: [], documentation: proto.docString,
+      name: try proto.name.isEmpty ? "" : frame.graphName(proto.name), operatorType: proto.opType,
+      domain: key.domain.text, inputs: [], outputs: [], documentation: proto.docString,
       metadata: dictionary(proto.metadataProps))
     try withPlace(proto.label) {
       node.inputs = try inputs(of: proto, in: frame)
@@ -56,10 +57,10 @@ extension ModelImport {
     try proto.output.droppingTrailingEmpty.map { name in
       guard !name.isEmpty else { return nil }
       let id: ValueID
-      if let reserved = frame.reserved[name] {
+      if let reserved = frame.reserved[ByteString(name)] {
         id = reserved
       } else {
-        id = frame.level.graph.addValue(name: frame.graphName(name))
+        id = frame.level.graph.addValue(name: try frame.graphName(name))
         if let declaration = frame.declarations[name] {
           describe(id, declaration, in: frame.level)
           try withPlace("value '\(name)'") {
@@ -96,12 +97,6 @@ extension ModelImport {
     default:
       throw GraftError.badData("gives its value as '\(name)' of kind \(attribute.kind)")
     }
-  }
-}
-
-extension NameFrame {
-  func graphName(_ name: String, ifNotEmpty: Bool) -> String {
-    name.isEmpty && ifNotEmpty ? "" : graphName(name)
   }
 }
 

@@ -8,16 +8,24 @@ final class ModelImport {
   let model: Onnx_ModelProto
   let decoder: TensorDecoder
   let limits: ImportLimits
+  /// What the model may still take; shared with the decoder.
+  let budget: ImportBudget
+  let givenInputs: Set<ByteString>
+  let keepsOlderForms: Bool
   let functions: [FunctionKey: Onnx_FunctionProto]
-  var inlinedNodeCount = 0
-  var usedPrefixes: Set<String> = []
+  var usedPrefixes: Set<ByteString> = []
   /// For each name of a call, the number to try next for making its prefix one of a kind.
-  var prefixNumbers: [String: Int] = [:]
+  var prefixNumbers: [ByteString: Int] = [:]
 
-  init(_ model: Onnx_ModelProto, decoder: TensorDecoder, limits: ImportLimits) throws {
+  init(
+    _ model: Onnx_ModelProto, decoder: TensorDecoder, importer: ONNXImporter
+  ) throws {
     self.model = model
     self.decoder = decoder
-    self.limits = limits
+    self.limits = importer.limits
+    self.budget = decoder.budget
+    self.givenInputs = importer.givenInputs
+    self.keepsOlderForms = importer.keepsOlderForms
     var functions: [FunctionKey: Onnx_FunctionProto] = [:]
     for function in model.functions {
       let key = FunctionKey(
@@ -35,8 +43,8 @@ final class ModelImport {
       throw GraftError.badData("imports no operator set, so that its nodes mean nothing")
     }
     let frame = NameFrame(
-      level: GraphLevel(name: model.graph.name, isBody: false), outer: nil, call: nil,
-      opsets: opsets)
+      level: level(name: model.graph.name, isBody: false), outer: nil, call: nil,
+      opsets: opsets, depth: 0)
     try importGraph(model.graph, into: frame)
 
     var graph = frame.level.graph
@@ -52,13 +60,17 @@ final class ModelImport {
     let used = graph.domains
     let inlined = Set(functions.keys.map(\.domain)).subtracting(used)
     graph.domainVersions = opsets.filter { domain, _ in
-      !domain.isEmpty && !inlined.contains(domain)
+      domain != "" && !inlined.contains(domain)
     }
     return graph
   }
 
-  func opsetVersions(_ imports: [Onnx_OperatorSetIdProto]) throws -> [String: Int] {
-    var versions: [String: Int] = [:]
+  func level(name: String, isBody: Bool) -> GraphLevel {
+    GraphLevel(name: name, isBody: isBody, keepsOlderForms: keepsOlderForms)
+  }
+
+  func opsetVersions(_ imports: [Onnx_OperatorSetIdProto]) throws -> [ByteString: Int] {
+    var versions: [ByteString: Int] = [:]
     for entry in imports {
       let domain = canonicalDomain(entry.domain)
       let version = Int(entry.version)
@@ -79,6 +91,6 @@ final class ModelImport {
 /// ONNX's own domain has two spellings.
 func canonicalDomain(_ domain: String) -> String { domain == "ai.onnx" ? "" : domain }
 
-func dictionary(_ entries: [Onnx_StringStringEntryProto]) -> [String: String] {
-  Dictionary(entries.map { ($0.key, $0.value) }, uniquingKeysWith: { _, last in last })
+func dictionary(_ entries: [Onnx_StringStringEntryProto]) -> [ByteString: String] {
+  Dictionary(entries.map { (ByteString($0.key), $0.value) }, uniquingKeysWith: { _, last in last })
 }

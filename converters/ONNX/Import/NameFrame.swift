@@ -4,8 +4,9 @@ import GraftOperators
 final class GraphLevel {
   var upgrader: NodeUpgrader
 
-  init(name: String, isBody: Bool) {
-    upgrader = NodeUpgrader(graph: Graph(name: name), isBody: isBody)
+  init(name: String, isBody: Bool, keepsOlderForms: Bool) {
+    upgrader = NodeUpgrader(
+      graph: Graph(name: name), isBody: isBody, keepsOlderForms: keepsOlderForms)
   }
 
   var graph: Graph {
@@ -29,24 +30,30 @@ final class NameFrame {
   /// The call of the function that these nodes stand in, directly or in a body.
   let call: FunctionCall?
   /// Versions of the operator sets, by domain.
-  let opsets: [String: Int]
-  private var meanings: [String: Meaning] = [:]
+  let opsets: [ByteString: Int]
+  /// How many calls and bodies lie around these nodes.
+  let depth: Int
+  private var meanings: [ByteString: Meaning] = [:]
   /// Values that are to be computed under a name, which is not defined before that: a function's
   /// outputs.
-  var reserved: [String: ValueID] = [:]
+  var reserved: [ByteString: ValueID] = [:]
   /// Types that the file declares.
-  var declarations: [String: Onnx_ValueInfoProto] = [:]
+  var declarations: [ByteString: Onnx_ValueInfoProto] = [:]
 
-  init(level: GraphLevel, outer: NameFrame?, call: FunctionCall?, opsets: [String: Int]) {
+  init(
+    level: GraphLevel, outer: NameFrame?, call: FunctionCall?, opsets: [ByteString: Int],
+    depth: Int
+  ) {
     self.level = level
     self.outer = outer
     self.call = call
     self.opsets = opsets
+    self.depth = depth
   }
 
   /// - Throws: `GraftError` if the name has a meaning in this frame already.
   func define(_ name: String, _ meaning: Meaning) throws {
-    guard meanings.updateValue(meaning, forKey: name) == nil else {
+    guard meanings.updateValue(meaning, forKey: ByteString(name)) == nil else {
       throw GraftError.badData("defines the value '\(name)' twice")
     }
   }
@@ -67,7 +74,13 @@ final class NameFrame {
   }
 
   /// The name that a value of this frame has in the graph.
-  func graphName(_ name: String) -> String { (call?.prefix ?? "") + name }
+  ///
+  /// - Throws: `GraftError` if such names take too much memory.
+  func graphName(_ name: String) throws -> String {
+    guard let call else { return name }
+    try call.budget.take(bytes: call.prefix.utf8.count + name.utf8.count)
+    return call.prefix + name
+  }
 }
 
 /// One call of a model-local function.
@@ -77,20 +90,22 @@ final class FunctionCall {
   /// In front of the names of all that the call adds to the graph.
   let prefix: String
   /// The function's attributes: the caller's, else the defaults.
-  let attributes: [String: Onnx_AttributeProto]
+  let attributes: [ByteString: Onnx_AttributeProto]
   let caller: FunctionCall?
-  let depth: Int
+  /// What the model may still take: each name in a call is a new string.
+  let budget: ImportBudget
 
   init(
     function: Onnx_FunctionProto, key: FunctionKey, prefix: String,
-    attributes: [String: Onnx_AttributeProto], caller: FunctionCall?
+    attributes: [ByteString: Onnx_AttributeProto], caller: FunctionCall?,
+    budget: ImportBudget
   ) {
     self.function = function
     self.key = key
     self.prefix = prefix
     self.attributes = attributes
     self.caller = caller
-    self.depth = (caller?.depth ?? 0) + 1
+    self.budget = budget
   }
 
   /// Whether this call is inside of one of the same function.
@@ -101,7 +116,13 @@ final class FunctionCall {
 
 /// What identifies a model-local function.
 struct FunctionKey: Hashable {
-  let domain: String
-  let name: String
-  let overload: String
+  let domain: ByteString
+  let name: ByteString
+  let overload: ByteString
+
+  init(domain: String, name: String, overload: String) {
+    self.domain = ByteString(domain)
+    self.name = ByteString(name)
+    self.overload = ByteString(overload)
+  }
 }

@@ -13,8 +13,17 @@ package struct ONNXImporter {
   package static let newestOpset = 28
 
   package var limits: ImportLimits
+  /// Names of inputs whose defaults are left out, so that the graph asks for them: ONNX lets an
+  /// initializer be the default of an input of the same name.
+  package var givenInputs: Set<ByteString>
+  /// Whether nodes of older opsets that cannot be brought to the newest form, because operators that
+  /// Graft lacks hide what that takes, stay as they are; see ``NodeUpgrader``. The graph is for showing.
+  package var keepsOlderForms = false
 
-  package init(limits: ImportLimits = .standard) { self.limits = limits }
+  package init(limits: ImportLimits = .standard, givenInputs: Set<ByteString> = []) {
+    self.limits = limits
+    self.givenInputs = givenInputs
+  }
 
   /// - Throws: `GraftError` with file, node or tensor, and offset
   package func graph(path: String) throws -> Graph {
@@ -27,8 +36,9 @@ package struct ONNXImporter {
         throw error
       }
       let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-      let externalData = ExternalDataFolder(path: folder)
-      var graph = try graph(storage, externalData: externalData)
+      let budget = ImportBudget(limits: limits)
+      let externalData = ExternalDataFolder(path: folder, budget: budget)
+      var graph = try graph(storage, externalData: externalData, budget: budget)
       if let identity = storage.file {
         let own = Graph.SourceFile(path: path, identity: identity)
         graph.sourceFiles = [own] + externalData.sourceFiles
@@ -41,10 +51,15 @@ package struct ONNXImporter {
   ///
   /// - Parameter folder: where external data lies; without it, external data is an error
   package func graph(_ storage: Storage, folder: String? = nil) throws -> Graph {
-    try graph(storage, externalData: folder.map(ExternalDataFolder.init))
+    let budget = ImportBudget(limits: limits)
+    return try graph(
+      storage, externalData: folder.map { ExternalDataFolder(path: $0, budget: budget) },
+      budget: budget)
   }
 
-  private func graph(_ storage: Storage, externalData: ExternalDataFolder?) throws -> Graph {
+  private func graph(
+    _ storage: Storage, externalData: ExternalDataFolder?, budget: ImportBudget
+  ) throws -> Graph {
     let file = try WireScanner.scan(storage, as: .model, limits: limits)
     let model: Onnx_ModelProto = try file.message(limits: limits)
     guard model.hasIrVersion, model.hasGraph else {
@@ -58,8 +73,9 @@ package struct ONNXImporter {
         "has IR version \(model.irVersion); versions \(Self.irVersions.lowerBound) to "
           + "\(Self.irVersions.upperBound) can be read")
     }
-    let decoder = TensorDecoder(file: file, externalData: externalData, limits: limits)
-    return try ModelImport(model, decoder: decoder, limits: limits).graph()
+    budget.add(storedByteCount: storage.byteCount)
+    let decoder = TensorDecoder(file: file, externalData: externalData, budget: budget)
+    return try ModelImport(model, decoder: decoder, importer: self).graph()
   }
 }
 
@@ -71,6 +87,10 @@ extension ScannedFile {
     options.discardUnknownFields = true
     do {
       return try Message(serializedBytes: skeleton, options: options)
+    } catch BinaryDecodingError.invalidUTF8 {
+      throw GraftError.badData(
+        "has a name or text that is not UTF-8",
+        hint: "Protocol buffers keep text in UTF-8; export the model again")
     } catch {
       throw GraftError.badData("is malformed: \(error)", hint: "The file is damaged or not ONNX")
     }

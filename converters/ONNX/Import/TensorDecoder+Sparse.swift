@@ -24,12 +24,10 @@ extension TensorDecoder {
     guard values.rank == 1 else {
       throw GraftError.badData("has values of shape \(values.shape); expected one axis")
     }
-    let width = max(elementType.byteWidth, elementType == .string ? 16 : 1)
     let elementCount = try sparse.shape.checkedElementCount()
-    let storedByteCount = values.elementCount * (width + 8)
-    let (allowed, overflow) = storedByteCount.multipliedReportingOverflow(
-      by: limits.denseBytesPerStoredByte)
-    guard overflow || elementCount <= max(allowed, limits.denseBytes) / width else {
+    do {
+      try budget.take(elementType, sparse.shape)
+    } catch {
       throw GraftError.badData(
         "stores \(values.elementCount) elements of a tensor of \(elementCount), which is too sparse "
           + "to be made dense")

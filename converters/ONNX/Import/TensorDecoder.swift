@@ -13,7 +13,8 @@ struct TensorDecoder {
   let file: ScannedFile
   /// `nil` where external data is not allowed.
   let externalData: ExternalDataFolder?
-  let limits: ImportLimits
+  /// What the tensors may still take.
+  let budget: ImportBudget
 
   func tensor(_ proto: Onnx_TensorProto) throws -> Tensor {
     guard let elementType = ElementType(rawValue: proto.dataType) else {
@@ -22,6 +23,7 @@ struct TensorDecoder {
     guard !proto.hasSegment else { throw GraftError.unsupported("is stored in segments") }
     let shape = proto.dims.map { Int($0) }
     let elementCount = try shape.checkedElementCount()
+    try budget.take(elementType, shape)
     if proto.dataLocation == .external {
       return try externalTensor(proto, elementType, shape)
     }
@@ -30,6 +32,7 @@ struct TensorDecoder {
         throw GraftError.badData(
           "has \(proto.stringData.count) strings for the shape \(shape)")
       }
+      try budget.take(bytes: proto.stringData.reduce(0) { $0 + $1.count })
       return try Tensor(
         strings: proto.stringData.map { String(decoding: $0, as: UTF8.self) }, shape: shape)
     }

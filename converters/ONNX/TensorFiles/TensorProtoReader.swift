@@ -41,7 +41,9 @@ package struct TensorProtoReader {
   }
 
   private func decoder(_ file: ScannedFile) -> TensorDecoder {
-    TensorDecoder(file: file, externalData: nil, limits: limits)
+    let budget = ImportBudget(limits: limits)
+    budget.add(storedByteCount: file.storage.byteCount)
+    return TensorDecoder(file: file, externalData: nil, budget: budget)
   }
 
   private func map(_ path: String) throws -> Storage {
