@@ -35,7 +35,7 @@ struct RunCommand: ParsableCommand {
   @Option(
     name: .customLong("input"),
     help: ArgumentHelp(
-      "An input from a .npy, .npz or .pb file. The name can be left out if the model has one input. May be repeated.",
+      "An input from a .npy, .npz or .pb file. The name can be left out if the model has one input. Inputs with defaults can be given, too. May be repeated.",
       valueName: "name=file"))
   var inputs: [String] = []
 
@@ -56,7 +56,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     var options = compute.executableOptions
     options.releasesConstants = true
-    let loaded = try ModelLoader().load(model, cache: compute.cache, options: options)
+    let loaded = try load(options)
     let graph = loaded.graph
     let executable = try withPlace(model) { try loaded.executable(options) }
     guard !executable.outputNames.isEmpty else {
@@ -79,6 +79,21 @@ struct RunCommand: ParsableCommand {
     _ = try? executable.storeCompiledForm()
   }
 
+  /// The model. Where `--input` names an input that has a default, the model is read again, to ask for it.
+  private func load(_ options: Executable.Options) throws -> LoadedModel {
+    let loaded = try ModelLoader().load(model, cache: compute.cache, options: options)
+    let names = loaded.graph.inputs.map { loaded.graph[$0].name }
+    let others = inputs.filter { namedPlace(of: $0, among: names) == nil }
+    // Only the model tells which equals sign ends the name.
+    let given = others.flatMap { text in
+      text.utf8.indices.filter { text.utf8[$0] == UInt8(ascii: "=") }
+        .map { ByteString(text[..<$0]) }
+    }
+    guard !given.isEmpty else { return loaded }
+    let graph = try ModelLoader(givenInputs: Set(given)).graph(model)
+    return graph.inputs.count == loaded.graph.inputs.count ? loaded : LoadedModel(graph)
+  }
+
   private func readFolder(_ folder: String, _ graph: Graph) throws -> [RuntimeValue] {
     try graph.inputs.enumerated().map { position, id in
       let path = "\(folder)/input_\(position).pb"
@@ -93,7 +108,7 @@ struct RunCommand: ParsableCommand {
     }
     var files = [String?](repeating: nil, count: names.count)
     for text in inputs {
-      let (position, path) = try place(of: text, among: names)
+      let (position, path) = try place(of: text, among: names, in: graph)
       guard files[position] == nil else {
         throw GraftError.usage("input '\(names[position])' is given twice")
       }
@@ -114,10 +129,10 @@ struct RunCommand: ParsableCommand {
   }
 
   /// The input and the file that `NAME=FILE` or `FILE` means. Names and files may hold `=` themselves.
-  private func place(of text: String, among names: [String]) throws -> (Int, String) {
-    let named = names.indices.filter { text.utf8.starts(with: "\(names[$0])=".utf8) }
-      .max { names[$0].utf8.count < names[$1].utf8.count }
-    if let named {
+  private func place(
+    of text: String, among names: [String], in graph: Graph
+  ) throws -> (Int, String) {
+    if let named = namedPlace(of: text, among: names) {
       let path = String(
         decoding: text.utf8.dropFirst(names[named].utf8.count + 1), as: UTF8.self)
       guard !path.isEmpty else { throw GraftError.usage("--input '\(text)' names no file") }
@@ -133,9 +148,18 @@ struct RunCommand: ParsableCommand {
         hint: "Write --input NAME=FILE. The inputs are \(names.listed())")
     }
     let name = String(text[..<separator])
+    let defaulted = graph.defaultedInputs.map { graph[$0].name }
+    let others = defaulted.isEmpty ? "" : "; those with defaults are \(defaulted.listed())"
     throw GraftError.usage(
       "the model has no input '\(name)'",
-      hint: nearestNamesHint(name, among: names) ?? "Its inputs are \(names.listed())")
+      hint: nearestNamesHint(name, among: names + defaulted)
+        ?? "Its inputs are \(names.listed())\(others)")
+  }
+
+  /// The input whose name, the longest that fits, `NAME=FILE` begins with.
+  private func namedPlace(of text: String, among names: [String]) -> Int? {
+    names.indices.filter { text.utf8.starts(with: "\(names[$0])=".utf8) }
+      .max { names[$0].utf8.count < names[$1].utf8.count }
   }
 
   private func writeFolder(
@@ -160,7 +184,7 @@ private enum InputTensorFile {
     case "npz":
       let arrays = try NPZFile.read(path: path)
       guard
-        let array = arrays.first(where: { $0.name == name })
+        let array = arrays.first(where: { ByteString($0.name) == ByteString(name) })
           ?? (arrays.count == 1 ? arrays[0] : nil)
       else {
         throw GraftError(

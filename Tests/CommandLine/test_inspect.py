@@ -95,8 +95,8 @@ def test_bodies_are_counted_and_shown(graft, tmp_path):
     summary = inspect(graft, model)
     assert [(layer["name"], layer["type"], layer["depth"]) for layer in summary["layers"]] == [
         ("choice", "If", 0),
-        ("choice/then_branch/product-then", "MatMul", 1),
         ("choice/else_branch/product-else", "MatMul", 1),
+        ("choice/then_branch/product-then", "MatMul", 1),
     ]
     assert summary["parameters"] == 8
     # Nobody knows which branch runs.

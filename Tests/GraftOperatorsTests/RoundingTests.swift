@@ -7,15 +7,15 @@ import Testing
     let name: String
     var domain = "graft"
     let shapes: [Shape]
-    var attributes: [String: Attribute] = [:]
+    var attributes: [ByteString: Attribute] = [:]
     var testDescription: String { "\(name) \(shapes) \(attributes.keys.sorted())" }
   }
 
-  private static let pads: [String: Attribute] = ["pads": .ints([1, 1, 1, 1])]
+  private static let pads: [ByteString: Attribute] = ["pads": .ints([1, 1, 1, 1])]
 
   private static func with(
-    _ attributes: [String: Attribute], _ name: String, _ parameters: [Float] = []
-  ) -> [String: Attribute] {
+    _ attributes: [ByteString: Attribute], _ name: String, _ parameters: [Float] = []
+  ) -> [ByteString: Attribute] {
     attributes.merging(["activation": .string(name), "activation_params": .floats(parameters)]) {
       $1
     }
@@ -107,7 +107,7 @@ import Testing
   }
 
   private func apply(
-    _ name: String, _ inputs: [Tensor], _ attributes: [String: Attribute], _ set: InstructionSet
+    _ name: String, _ inputs: [Tensor], _ attributes: [ByteString: Attribute], _ set: InstructionSet
   ) throws -> Tensor {
     let node = Node(
       operatorType: name, domain: "graft", inputs: inputs.indices.map { ValueID($0) },

@@ -11,15 +11,17 @@ import Graft
     ]
     let labels = Labels(names: names)
     let read = try #require(
-      Labels(metadata: [Labels.metadataKey: labels.metadataValue], classCount: nil))
+      Labels(metadata: [ByteString(Labels.metadataKey): labels.metadataValue], classCount: nil))
     #expect(read.names.map { Array($0.utf8) } == names.map { Array($0.utf8) })
   }
 
   @Test func readsMetadataOfOneLabelALine() {
     #expect(
-      Labels(metadata: [Labels.metadataKey: "cat\ndog"], classCount: nil)?.names == ["cat", "dog"])
+      Labels(metadata: [ByteString(Labels.metadataKey): "cat\ndog"], classCount: nil)?.names == [
+        "cat", "dog",
+      ])
     #expect(
-      Labels(metadata: [Labels.metadataKey: "[cat]\ndog"], classCount: nil)?.names == [
+      Labels(metadata: [ByteString(Labels.metadataKey): "[cat]\ndog"], classCount: nil)?.names == [
         "[cat]", "dog",
       ])
     #expect(Labels(metadata: [:], classCount: nil) == nil)
