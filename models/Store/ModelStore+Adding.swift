@@ -57,6 +57,9 @@ extension ModelStore {
     guard try InputDescriptor(source).byteCount > 0 else {
       throw GraftError.badData("is empty").at(path)
     }
+    if let kind = FileKind.recognize(path: source), !kind.isHDF5, kind.family != .text {
+      throw kind.error(expected: "a model", advice: "Models are .onnx and .h5 files").at(path)
+    }
     try TextFile.makeFolder(folder)
     let model = manifest.model(named: name)
     let isOfficial = try metadata.isEmpty && model?.isOfficialFile(source) == true

@@ -13,6 +13,9 @@ package enum NPZFile {
   ///
   /// - Throws: `GraftError` if the file is missing or damaged.
   package static func read(path: String) throws -> [(name: String, tensor: Tensor)] {
+    if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
+      throw kind.error(expected: "a NumPy archive (.npz)").at(path)
+    }
     let archive = try open(InputDescriptor(path), path)
     defer { zip_discard(archive) }
     return try withPlace(path) {
