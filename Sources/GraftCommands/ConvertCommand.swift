@@ -79,9 +79,8 @@ struct ConvertCommand: ParsableCommand {
     }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
     if opset == nil, graph.provenance.importedOpset > 0, let label = graph.unknownOperator {
-      Output.writeError(
-        "note: the file keeps opset \(graph.provenance.importedOpset), as Graft does not know \(label)\n"
-      )
+      CommandLineProgram.note(
+        "the file keeps opset \(graph.provenance.importedOpset), as Graft does not know \(label)")
     }
   }
 }
