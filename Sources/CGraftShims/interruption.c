@@ -1,3 +1,6 @@
+// For sigaction, which C11 alone does not have.
+#define _DEFAULT_SOURCE
+
 #include "graft_interruption.h"
 
 #include <errno.h>
