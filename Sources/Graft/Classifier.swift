@@ -27,6 +27,8 @@ package final class Classifier {
   private let inputType: ElementType
   /// Whether the model's batch is 1.
   package let takesOneImage: Bool
+  /// How many classes there are, if the model says so.
+  private let classCount: Int?
   /// How large pictures are in the input; `nil` if each keeps its own size.
   package let pictureSize: PictureSize?
 
@@ -44,6 +46,7 @@ package final class Classifier {
     }
     let input = try PictureInput(shape)
     inputType = type.elementType
+    classCount = graph.outputs.first.flatMap { graph[$0].type?.tensor?.shape?.last?.known }
     var described = try Preprocessing(metadata: graph.metadata)
     if let scheme = options.scheme, scheme != described?.scheme {
       described = Preprocessing(scheme)
@@ -92,7 +95,16 @@ package final class Classifier {
 
   /// The model's classes, and where each class of the data stands among them.
   private func match(_ classNames: [String]) throws -> (names: [String], positions: [Int]) {
-    guard let labels else { return (classNames, Array(classNames.indices)) }
+    guard let labels else {
+      // The model's classes are numbers, and so may those of the data be, which need not have all.
+      let numbers = classNames.compactMap { Int($0) }
+      if let classCount, numbers.count == classNames.count, classNames.count < classCount,
+        numbers.allSatisfy((0..<classCount).contains)
+      {
+        return ((0..<classCount).map(String.init), numbers)
+      }
+      return (classNames, Array(classNames.indices))
+    }
     let positions = classNames.map { labels.names.firstIndex(of: $0) }
     if positions.allSatisfy({ $0 != nil }) { return (labels.names, positions.compactMap { $0 }) }
     guard let missing = zip(classNames, positions).first(where: { $1 == nil })?.0 else {

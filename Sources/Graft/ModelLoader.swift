@@ -74,7 +74,7 @@ package struct ModelLoader {
   }
 
   private func source(_ reference: String) throws -> Source {
-    if FileManager.default.fileExists(atPath: reference) {
+    if FileSystem.exists(reference) {
       guard weights == nil else {
         throw GraftError.usage(
           "--weights goes with a model's name, and '\(reference)' is a file")

@@ -73,7 +73,8 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    let dataset = try LabelledPictures.open(
+      data, for: .evaluation, maximumBad: maxBad, compute)
     let part =
       part ?? [.test, .validation].first { !$0.items(of: dataset).isEmpty } ?? .all
     let items = try items(of: dataset, part)
@@ -124,8 +125,9 @@ struct EvaluateCommand: ParsableCommand {
   /// The measures over all images, in a line.
   static func summary(_ result: EvaluationResult) -> String {
     String(
-      format: "accuracy %.2f %%  loss %.4f  precision %.4f  recall %.4f  F1 %.4f  AUC %.4f",
-      result.accuracy * 100, result.loss, result.precision, result.recall, result.f1, result.auc)
+      format: "accuracy %.2f %%  loss %.4f  precision %.4f  recall %.4f  F1 %.4f  AUC %@",
+      result.accuracy * 100, result.loss, result.precision, result.recall, result.f1,
+      result.auc.isNaN ? "–" : String(format: "%.4f", result.auc))
       + (result.top5Accuracy.map { String(format: "  top 5 %.2f %%", $0 * 100) } ?? "")
   }
 

@@ -27,24 +27,47 @@ package struct DataFile: Sendable {
     return try FileBytes(mapping: place)
   }
 
-  /// The file as a picture, which is not opened yet.
+  /// The file as an image, which is not opened yet.
   var pictureSource: PictureDataset.PictureSource {
     if let unpacked { return .encoded(unpacked, place: place) }
     return .file(place)
   }
 
-  /// Endings of pictures. Some cannot be read; they are named so that a check can list them.
+  /// Endings of images. Some cannot be read; they are named so that a check can list them.
   private static let pictureEndings: Set<String> = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "gif", "tif", "tiff", "heic", "avif",
+    "jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp", "png", "apng", "webp", "bmp", "dib", "gif", "tif",
+    "tiff", "heic", "heif", "avif", "jxl", "jp2", "j2k", "jpf", "jpx", "ppm", "pgm", "pbm", "pnm",
+    "pam", "tga", "ico", "psd", "svg", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "exr",
+    "hdr",
   ]
 
-  var isPicture: Bool {
-    guard let dot = name.lastIndex(of: ".") else { return false }
-    return Self.pictureEndings.contains(name[name.index(after: dot)...].lowercased())
+  var isPicture: Bool { Self.pictureEndings.contains(ending) }
+
+  /// What stands behind the last dot, in lower case.
+  var ending: String { FilePath.ending(of: name) }
+
+  /// Whether a file of that name may be of use to any reader: an image, an array, or a part of CIFAR's
+  /// or MNIST's data.
+  static func isOfUse(_ name: String) -> Bool {
+    let file = DataFile(name: name, path: "")
+    return file.isPicture || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
+      || file.ending.hasSuffix("-ubyte") || name.hasPrefix("data_batch")
   }
 
-  /// Whether systems leave such files and folders about, which are no data.
+  /// Whether systems and programs leave such files and folders about, which are no data.
   static func isHidden(_ name: String) -> Bool {
-    name.hasPrefix(".") || name == "__MACOSX" || name == "Thumbs.db"
+    name.utf8.first == UInt8(ascii: ".") || systemNames.contains(name.lowercased())
   }
+
+  private static let systemNames: Set<String> = [
+    // macOS
+    "__macosx", "icon\r", "network trash folder", "temporary items",
+    // Windows
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler",
+    "system volume information",
+    // Network storage
+    "@eadir", "#recycle", "@recycle", "#snapshot", "@tmp",
+    // Linux, Python
+    "lost+found", "__pycache__",
+  ]
 }

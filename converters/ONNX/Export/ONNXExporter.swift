@@ -19,7 +19,7 @@ package struct ONNXExporter {
   /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or
   ///   if writing fails; then no file has appeared or changed
   package func write(_ graph: Graph, to path: String) throws {
-    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let name = FilePath.name(of: path)
     var (message, placement) = try encode(
       graph, externalFile: usesExternalData ? "\(name).data" : nil)
     if message.byteCount > Self.largestMessage {

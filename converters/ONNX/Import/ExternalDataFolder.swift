@@ -48,17 +48,19 @@ final class ExternalDataFolder {
         hint: "Only files in the model's own folder are read")
     }
     // One component after the other, so that no link is followed anywhere on the way.
-    var folder = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    var folder = FileSystem.open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard folder >= 0 else { throw systemError("cannot open the model's folder") }
     defer { close(folder) }
     for component in components.dropLast() {
-      let next = openat(folder, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+      let next = FileSystem.open(
+        component, in: folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
       guard next >= 0 else { throw systemError("cannot open the folder '\(component)'") }
       close(folder)
       folder = next
     }
     // Without O_NONBLOCK, opening a pipe would wait for its writer.
-    let descriptor = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+    let descriptor = FileSystem.open(
+      name, in: folder, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw systemError("cannot open") }
     defer { close(descriptor) }
     return try Storage.mappedFile(descriptor: descriptor, path: name)

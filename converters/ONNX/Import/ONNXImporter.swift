@@ -26,7 +26,8 @@ package struct ONNXImporter {
         error.places = []
         throw error
       }
-      let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+      let end = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+      let folder = end.map { String(path[...$0]) } ?? "."
       let externalData = ExternalDataFolder(path: folder)
       var graph = try graph(storage, externalData: externalData)
       if let identity = storage.file {
