@@ -1,3 +1,5 @@
+#define _GNU_SOURCE
+
 #include "graft_interruption.h"
 
 #include <errno.h>

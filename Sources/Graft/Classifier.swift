@@ -101,6 +101,13 @@ package final class Classifier {
   /// The model's classes, and where each class of the data stands among them.
   private func match(_ classNames: [String]) throws -> (names: [String], positions: [Int]) {
     guard let labels = labels ?? impliedLabels(classNames) else {
+      // The model's classes are numbers, and so may those of the data be, which need not have all.
+      let numbers = classNames.compactMap { Int($0) }
+      if let classCount, numbers.count == classNames.count, classNames.count < classCount,
+        numbers.allSatisfy((0..<classCount).contains)
+      {
+        return ((0..<classCount).map(String.init), numbers)
+      }
       return (classNames, Array(classNames.indices))
     }
     let positions = labels.positions(of: classNames)

@@ -50,8 +50,8 @@ public final class ImageClassifier {
   /// - Throws: an error that says why pictures cannot be read, or how their classes differ from the model's
   public func evaluate(data: String, maximumBad: Int = 100) throws -> Evaluation {
     let threads = Executable.Options().threadCount
-    let (dataset, _) = try PictureDataset.open(data).checked(
-      .headers, maximumBad: maximumBad, threads: threads)
+    let (dataset, _) = try PictureDataset.open(data, for: .evaluation).checked(
+      .pixels, maximumBad: maximumBad, threads: threads)
     return Evaluation(
       try classifier.evaluate(
         dataset.testItems.isEmpty ? dataset.items : dataset.testItems,

@@ -96,7 +96,7 @@ package struct ModelLoader {
   }
 
   private func source(_ reference: String) throws -> Source {
-    if FileManager.default.fileExists(atPath: reference) {
+    if FileSystem.exists(reference) {
       guard weights == nil else {
         throw GraftError.usage(
           "--weights goes with a model's name, and '\(reference)' is a file")
@@ -182,7 +182,7 @@ package struct ModelLoader {
   private var preprocessingKey: String { Preprocessing.MetadataKey.name.rawValue }
 
   private func graph(file path: String, isForShowing: Bool) throws -> Graph {
-    guard try FileKind(path: path) == .hdf5 else {
+    guard FileKind.recognize(path: path)?.isHDF5 ?? false else {
       var importer = ONNXImporter(givenInputs: givenInputs)
       importer.keepsOlderForms = isForShowing
       return try importer.graph(path: path)
@@ -206,21 +206,5 @@ package struct ModelLoader {
     graph.sourceFiles = weights.source.map { [$0] } ?? []
     if !includeTop { graph.metadata[ModelLoader.featuresKey] = "1" }
     return graph
-  }
-}
-
-/// What kind of model file a file is, by its first bytes.
-enum FileKind {
-  case hdf5
-  case other
-
-  private static let hdf5Signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
-
-  init(path: String) throws {
-    let file = try InputDescriptor(path)
-    var start = [UInt8](repeating: 0, count: FileKind.hdf5Signature.count)
-    let count = withExtendedLifetime(file) { pread(file.number, &start, start.count, 0) }
-    guard count >= 0 else { throw GraftError.reading(path) }
-    self = start == FileKind.hdf5Signature ? .hdf5 : .other
   }
 }

@@ -12,11 +12,12 @@ struct ConvertCommand: ParsableCommand {
     abstract:
       "Write a model as ONNX, with its preprocessing and labels in it, or weights for Keras.",
     discussion: """
-      The lowest opset that expresses the model is used, so that as many runtimes as possible take \
-      it; --opset overrides that.
+      The lowest opset from 7 on that expresses the model with the operators it has is used, so \
+      that as many runtimes as possible take it; --opset overrides that. A model with operators \
+      that Graft does not know keeps its opset.
 
-      A destination that ends with .h5 gets the weights of VGG16 or VGG19, and of the dense layers \
-      on it, as Keras's load_weights() reads them.
+      The destination's name says the format: .onnx, or .h5 or .hdf5 for the weights of VGG16 or \
+      VGG19, and of the dense layers on it, as Keras's load_weights() reads them.
 
       Examples:
         graft convert vgg16_weights_tf_dim_ordering_tf_kernels.h5 vgg16.onnx
@@ -29,7 +30,7 @@ struct ConvertCommand: ParsableCommand {
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
   var source: String
 
-  @Argument(help: "The ONNX file to write, or NAME.h5 for Keras.")
+  @Argument(help: "The file to write: NAME.onnx, or NAME.h5 for Keras.")
   var destination: String
 
   @Option(help: "Weights to use instead of the official ones of a named model.")
@@ -40,7 +41,7 @@ struct ConvertCommand: ParsableCommand {
 
   @OptionGroup var picture: PictureOptions
 
-  @Option(help: "The opset of ai.onnx to write (default: the lowest that expresses the model).")
+  @Option(help: "The opset of ai.onnx to write (default: the lowest from 7 on).")
   var opset: Int?
 
   @Flag(help: "Write the weights to a file of their own, beside the model.")
@@ -51,6 +52,10 @@ struct ConvertCommand: ParsableCommand {
   }
 
   func validate() throws {
+    guard isForKeras || destination.lowercased().hasSuffix(".onnx") else {
+      throw ValidationError(
+        "Cannot write '\(destination)': its name must end in .onnx, or in .h5 or .hdf5 for Keras.")
+    }
     guard !isForKeras || opset == nil && !externalData && picture.isEmpty else {
       throw ValidationError(
         "A file for Keras holds weights only: it takes no --opset, --external-data or options of pictures."
@@ -67,11 +72,15 @@ struct ConvertCommand: ParsableCommand {
     }
     try picture.describe(&graph)
     try withPlace(source) {
-      try graph.inferTypes()
+      try graph.inferMissingTypes()
       if let count = graph.scoreCount {
         try Labels(metadata: graph.metadata, classCount: count)?.check(classCount: count)
       }
     }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
+    if opset == nil, graph.provenance.importedOpset > 0, let label = graph.unknownOperator {
+      CommandLineProgram.note(
+        "the file keeps opset \(graph.provenance.importedOpset), as Graft does not know \(label)")
+    }
   }
 }

@@ -73,7 +73,8 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    let dataset = try LabelledPictures.open(
+      data, for: .evaluation, maximumBad: maxBad, compute)
     let part =
       part ?? [.test, .validation].first { !$0.items(of: dataset).isEmpty } ?? .all
     let items = try items(of: dataset, part)

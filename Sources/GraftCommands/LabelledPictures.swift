@@ -1,24 +1,25 @@
 import Graft
 import GraftData
 
-/// Opens data sets, and says what is wrong with them.
+/// Opens data sets, and says what is left out of them.
 enum LabelledPictures {
-  /// Pictures whose names are printed.
+  /// Images whose names are printed.
   private static let shownCount = 10
 
-  /// - Throws: `GraftError` if there are more unreadable pictures than `maximumBad`.
+  /// - Throws: `GraftError` if there are more unreadable images than `maximumBad`.
   static func open(
-    _ path: String, maximumBad: Int, _ compute: ComputeOptions
+    _ path: String, for purpose: PictureDataset.Purpose, maximumBad: Int, _ compute: ComputeOptions
   ) throws -> PictureDataset {
-    let (dataset, bad) = try PictureDataset.open(path).checked(
-      .headers, maximumBad: maximumBad, threads: compute.threadCount)
-    for remark in dataset.remarks { CommandLineProgram.note("\(remark)") }
-    for picture in bad.prefix(shownCount) {
-      CommandLineProgram.warn("\(picture.place): \(picture.reason); skipped")
+    let (dataset, bad) = try PictureDataset.open(path, for: purpose).checked(
+      .pixels, maximumBad: maximumBad, threads: compute.threadCount)
+    for remark in dataset.remarks { CommandLineProgram.note(remark) }
+    for image in bad.prefix(shownCount) {
+      CommandLineProgram.warn("\(image.place): \(image.reason); skipped")
     }
     if bad.count > shownCount {
-      CommandLineProgram.warn("\(bad.count) unreadable pictures in all")
+      CommandLineProgram.warn("\(bad.count) unreadable images in all")
     }
+    CommandLineProgram.note("\(path): \(dataset.summary)")
     return dataset
   }
 }

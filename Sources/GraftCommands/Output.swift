@@ -65,11 +65,13 @@ enum Output {
   }
 
   /// Writes to standard error, as far as that goes: a closed or full one is no reason to stop.
-  static func writeError(_ text: String) { _ = send(escaped(text), to: STDERR_FILENO) }
+  static func writeError(_ text: String) {
+    _ = send(escaped(text, where: isUnprintable), to: STDERR_FILENO)
+  }
 
   /// As ``redrawLine(_:terminator:)``, on standard error.
   static func redrawErrorLine(_ text: String) {
-    _ = send("\r\u{1b}[K" + escaped(text), to: STDERR_FILENO)
+    _ = send("\r\u{1b}[K" + escaped(text, where: isUnprintable), to: STDERR_FILENO)
   }
 
   /// Whether all of it was written; else `errno` says why not.
@@ -99,8 +101,16 @@ enum Output {
     escaped(text) { isControl($0) && $0 != "\n" && $0 != "\t" }
   }
 
-  /// `text` with all control characters written out: for names and values inside of a line.
-  static func oneLine(_ text: String) -> String { escaped(text, where: isControl) }
+  /// `text` with all control characters, and bytes of file names that are no text, written out: for
+  /// names and values inside of a line.
+  static func oneLine(_ text: String) -> String {
+    escaped(text) { isControl($0) || $0.fileNameByte != nil }
+  }
+
+  /// What messages cannot show.
+  private static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
+    isControl(scalar) && scalar != "\n" && scalar != "\t" || scalar.fileNameByte != nil
+  }
 
   private static func escaped(
     _ text: String, where isEscaped: (Unicode.Scalar) -> Bool
@@ -114,6 +124,10 @@ enum Output {
       case "\t": result += "\\t"
       case "\r": result += "\\r"
       default:
+        if let byte = scalar.fileNameByte {
+          result += "\\x" + String(byte, radix: 16)
+          continue
+        }
         let digits = String(scalar.value, radix: 16)
         result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
       }

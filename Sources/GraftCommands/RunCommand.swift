@@ -139,7 +139,7 @@ struct RunCommand: ParsableCommand {
       return (named, path)
     }
     let separator = text.firstIndex(of: "=")
-    if names.count == 1, separator == nil || FileManager.default.fileExists(atPath: text) {
+    if names.count == 1, separator == nil || FileSystem.exists(text) {
       return (0, text)
     }
     guard let separator else {
@@ -179,19 +179,19 @@ struct RunCommand: ParsableCommand {
 private enum InputTensorFile {
   /// The value in the file; of an .npz file the array of this name, or its only one.
   static func read(_ path: String, name: String, type: ValueType?) throws -> RuntimeValue {
-    switch (path as NSString).pathExtension {
+    switch FilePath.ending(of: path) {
     case "npy": return .tensor(try NPYFile.read(path: path))
     case "npz":
-      let arrays = try NPZFile.read(path: path)
+      let names = try NPZFile.names(path: path)
       guard
-        let array = arrays.first(where: { ByteString($0.name) == ByteString(name) })
-          ?? (arrays.count == 1 ? arrays[0] : nil)
+        let array = names.first(where: { ByteString($0) == ByteString(name) })
+          ?? (names.count == 1 ? names[0] : nil)
       else {
         throw GraftError(
           .badData, "has no array '\(name)'", places: [path],
-          hint: "It has \(arrays.map(\.name).listed())")
+          hint: "It has \(names.listed())")
       }
-      return .tensor(array.tensor)
+      return .tensor(try NPZFile.read(path: path, name: array))
     case "pb": return try TensorProtoReader().value(path: path, type: type ?? .anyTensor)
     default:
       throw GraftError(

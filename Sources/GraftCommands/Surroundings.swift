@@ -19,14 +19,13 @@ enum Surroundings {
   }
 
   private static func checkFolder(_ path: String) throws {
-    var status = stat()
     // A folder that is not there yet is made when it is needed.
-    guard stat(path, &status) == 0 else {
+    guard let status = FileSystem.status(of: path) else {
       guard errno == ENOENT else { throw unusable(path, String(cString: strerror(errno))) }
       return
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw unusable(path, "Not a directory") }
-    if access(path, W_OK) != 0 {
+    if path.withFileName({ access($0, W_OK) }) != 0 {
       CommandLineProgram.warn(
         "GRAFT_HOME is '\(path)', which cannot be written; nothing is kept there")
     }

@@ -110,7 +110,8 @@ struct TrainingOptions: ParsableArguments {
     options.export.precision = exportType
     options.export.foldsNormalization = foldNormalization
     options.export.writesTrainingForm = exportTrainingCheckpoint
-    let dataset = try LabelledPictures.open(data, maximumBad: maxBad, compute)
+    let dataset = try LabelledPictures.open(
+      data, for: .training, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
     let interruption = Interruption()
     guard let crossValidate else {
@@ -159,7 +160,7 @@ struct TrainingOptions: ParsableArguments {
     var options = options
     // Of several folds, those behind the one that was interrupted have not begun.
     options.resumes =
-      resume && FileManager.default.fileExists(atPath: FineTuningRun.recipePath(folder))
+      resume && FileSystem.exists(FineTuningRun.recipePath(folder))
     let progress = TrainingProgress()
     let run = try FineTuningRun(
       recipe, data: data, folder: folder, observers: [progress], options: options,
@@ -239,9 +240,8 @@ struct TrainingOptions: ParsableArguments {
 
   private func savedRecipe() throws -> Recipe {
     let path = FineTuningRun.recipePath(crossValidate == nil ? output : foldFolder(1))
-    guard FileManager.default.fileExists(atPath: path) else {
-      let isOfFolds = FileManager.default.fileExists(
-        atPath: FineTuningRun.recipePath(foldFolder(1)))
+    guard FileSystem.exists(path) else {
+      let isOfFolds = FileSystem.exists(FineTuningRun.recipePath(foldFolder(1)))
       throw GraftError(
         .noInput, "holds no run to go on with", places: [output],
         hint: crossValidate == nil && isOfFolds

@@ -165,3 +165,21 @@ package enum ElementConversion {
     }
   }
 }
+
+extension Tensor {
+  /// The elements of a floating-point tensor.
+  package func doubles() throws -> [Double] {
+    let source = isAligned ? self : try copied()
+    let wide = try Tensor(zeros: .double, shape: shape)
+    try ElementConversion.convert(
+      source.baseAddress, elementType, to: wide.baseAddress, .double, count: elementCount)
+    return try wide.elements()
+  }
+
+  package init(doubles: [Double], as elementType: ElementType, shape: Shape) throws {
+    let wide = try Tensor(doubles, shape: shape)
+    try self.init(zeros: elementType, shape: shape)
+    try ElementConversion.convert(
+      wide.baseAddress, .double, to: baseAddress, elementType, count: elementCount)
+  }
+}

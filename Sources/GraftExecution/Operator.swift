@@ -17,6 +17,15 @@ package protocol Operator: Sendable {
   static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext) throws
 
+  /// Turns a node of the newest form into that of an older opset, in place: the way back of `upgrade`.
+  ///
+  /// It is called for opsets below ``OperatorSchema/sameSince`` only. Attributes that the opset does
+  /// not have and that hold their defaults may stay: the exporter drops them. The node may become one
+  /// of another operator, which is downgraded in its turn.
+  /// - Throws: `GraftError` that says why the opset cannot express the node
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext) throws
+
   /// Says the types and shapes of the outputs, and checks those of the inputs.
   ///
   /// After it, `prepare` and the kernel may rely on what was checked here.
@@ -50,6 +59,12 @@ extension Operator {
   package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {}
+
+  package static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    throw GraftError.unsupported("the operator came later")
+  }
 
   package func gradient(_ builder: inout GradientBuilder) throws {
     throw GraftError.unsupported("\(Self.schema.name) has no gradient yet")

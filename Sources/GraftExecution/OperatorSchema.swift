@@ -5,7 +5,8 @@ package struct OperatorSchema: Sendable {
   package let domain: String
   /// The opsets at which the specification changed the operator, ascending.
   package let since: [Int]
-  /// The lowest opset at which the newest form means what it means today. Exporting needs no lower one.
+  /// The lowest opset at which the newest form means what it means today; `downgrade` makes the forms
+  /// of lower ones.
   package let sameSince: Int
   package let inputs: ClosedRange<Int>
   package let outputs: ClosedRange<Int>

@@ -6,6 +6,16 @@ extension Graph {
     for index in nodes.indices { try inferTypes(ofNodeAt: index) }
   }
 
+  /// Infers the types of values that have none; those that the file declares stay.
+  ///
+  /// - Throws: `GraftError` naming the node, if a node is wrong.
+  package mutating func inferMissingTypes() throws {
+    for index in nodes.indices {
+      let isMissing = nodes[index].outputs.contains { $0.map { self[$0].type == nil } ?? false }
+      if isMissing { try inferTypes(ofNodeAt: index) }
+    }
+  }
+
   /// Infers the types of one node's outputs, and of the values in its bodies.
   package mutating func inferTypes(ofNodeAt index: Int) throws {
     let node = nodes[index]

@@ -22,19 +22,18 @@ package final class AtomicFile {
   ///   name.
   package init(path: String) throws {
     self.path = path
-    var status = stat()
-    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+    if let status = FileSystem.status(of: path), status.st_mode & S_IFMT != S_IFREG {
       throw GraftError(.cannotCreate, "is not a regular file", places: [path])
     }
     temporaryPath = "\(path).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    descriptor = FileSystem.open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw GraftError.creating(path) }
   }
 
   deinit {
     guard descriptor >= 0 else { return }
     close(descriptor)
-    unlink(temporaryPath)
+    FileSystem.remove(temporaryPath)
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
@@ -60,10 +59,10 @@ package final class AtomicFile {
   package func fill(_ body: (_ temporaryPath: String) throws -> Void) throws {
     try body(temporaryPath)
     close(descriptor)
-    descriptor = open(temporaryPath, O_RDWR | O_CLOEXEC)
+    descriptor = FileSystem.open(temporaryPath, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else {
       let error = GraftError.writing(path)
-      unlink(temporaryPath)
+      FileSystem.remove(temporaryPath)
       throw error
     }
   }
@@ -82,13 +81,13 @@ package final class AtomicFile {
     guard close(descriptor) == 0 else {
       let error = GraftError.writing(path)
       descriptor = -1
-      unlink(temporaryPath)
+      FileSystem.remove(temporaryPath)
       throw error
     }
     descriptor = -1
-    guard rename(temporaryPath, path) == 0 else {
+    guard FileSystem.move(temporaryPath, to: path) == 0 else {
       let error = GraftError.creating(path)
-      unlink(temporaryPath)
+      FileSystem.remove(temporaryPath)
       throw error
     }
     syncFolder(of: path)
@@ -114,8 +113,9 @@ package final class AtomicFile {
 
   /// Makes the new name last; a file system that cannot do that is no reason to fail.
   private func syncFolder(of path: String) {
-    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let folder = FilePath.folder(of: path)
+    let descriptor = FileSystem.open(
+      folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
     close(descriptor)

@@ -32,8 +32,8 @@ package struct FileIdentity: Hashable, Sendable {
 
   /// `nil` if there is no regular file.
   package init?(path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFREG
+    else { return nil }
     self.init(status)
   }
 

@@ -14,12 +14,11 @@ package final class InputDescriptor {
 
   /// - Throws: `GraftError` if the file is missing, cannot be opened, or is not a regular file.
   package init(_ path: String) throws {
-    number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    number = FileSystem.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard number >= 0 else {
       // What is not there for a reader, such as a socket, cannot even be opened.
       let reason = errno
-      var status = stat()
-      if stat(path, &status) == 0, let kind = InputDescriptor.kind(status) {
+      if let status = FileSystem.status(of: path), let kind = InputDescriptor.kind(status) {
         throw InputDescriptor.refusal(kind, path)
       }
       throw GraftError.opening(path, reason)

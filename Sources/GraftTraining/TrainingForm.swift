@@ -85,5 +85,6 @@ extension Node {
   package mutating func removeTrainingMarks() {
     metadata[TrainingForm.headMark] = nil
     metadata[WeightPenalty.mark] = nil
+    FeatureNormalization.removeMark(&self)
   }
 }

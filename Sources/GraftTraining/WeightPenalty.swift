@@ -6,25 +6,56 @@ import GraftRuntime
 package struct WeightPenalty: Sendable, Hashable {
   package var l1: Float
   package var l2: Float
+  /// Whether `l2` follows from the data, as ``resolved(inputCount:imageCount:)`` says.
+  package var isAutomatic = false
 
-  package init(l1: Float = 0, l2: Float = 0) {
+  package init(l1: Float = 0, l2: Float = 0, isAutomatic: Bool = false) {
     self.l1 = l1
     self.l2 = l2
+    self.isAutomatic = isAutomatic
+  }
+
+  /// What `l2=auto` stands for: a normal prior of the weights under which the scores of normalized features have
+  /// the variance 2. More images make it weaker, more features stronger.
+  ///
+  /// Source: the penalty as a prior: Bishop, "Pattern Recognition and Machine Learning" (2006), 4.5
+  func resolved(inputCount: Int, imageCount: Int) -> WeightPenalty {
+    guard isAutomatic else { return self }
+    let scoreVariance: Float = 2
+    return WeightPenalty(
+      l1: l1, l2: Float(inputCount) / (2 * scoreVariance * Float(max(1, imageCount))))
   }
 
   /// Marks a node whose second input has a penalty, which is the text.
   package static let mark = "graft.penalty"
 
-  var text: String { "l1=\(l1),l2=\(l2)" }
+  var text: String { "l1=\(l1),l2=\(isAutomatic ? WeightPenalty.automatic : "\(l2)")" }
+
+  private static let automatic = "auto"
+
+  /// Takes `l1` and `l2` away from a call's arguments.
+  ///
+  /// - Throws: `GraftError` if one is neither a number nor, for `l2`, `auto`.
+  init(takingFrom call: inout NamedCall) throws {
+    let range = 0...Double(Float.greatestFiniteMagnitude)
+    l1 = Float(try call.take("l1", default: 0, in: range))
+    let isL2Automatic = call.arguments.firstIndex {
+      $0.key == "l2" && $0.value.lowercased() == WeightPenalty.automatic
+    }
+    if let isL2Automatic {
+      call.arguments.remove(at: isL2Automatic)
+      l2 = 0
+      isAutomatic = true
+    } else {
+      l2 = Float(try call.take("l2", default: 0, in: range))
+    }
+  }
 
   /// - Throws: `GraftError` if it is not of the form of ``text``.
   init(text: String) throws {
     do {
       var call = try NamedCall("penalty(\(text))")
-      let range = 0...Double(Float.greatestFiniteMagnitude)
-      self.init(
-        l1: Float(try call.take("l1", default: 0, in: range)),
-        l2: Float(try call.take("l2", default: 0, in: range)))
+      try self.init(takingFrom: &call)
       try call.requireNoMore(known: ["l1=", "l2="])
     } catch let error as GraftError {
       throw GraftError.badData(

@@ -32,7 +32,7 @@ package enum TarFixture {
   private static func header(_ member: Member) -> [UInt8] {
     var header = [UInt8](repeating: 0, count: 512)
     func put(_ text: String, at offset: Int) {
-      for (index, byte) in text.utf8.enumerated() { header[offset + index] = byte }
+      for (index, byte) in bytes(text).enumerated() { header[offset + index] = byte }
     }
     put(member.path, at: 0)
     put("0000644", at: 100)
@@ -46,6 +46,14 @@ package enum TarFixture {
     put("ustar\u{0}00", at: 257)
     put(octal(header.reduce(0) { $0 + Int($1) }, digits: 6) + "\u{0} ", at: 148)
     return header
+  }
+
+  /// The bytes of a name, of which U+10F7NN stands for 0xNN.
+  private static func bytes(_ name: String) -> [UInt8] {
+    name.unicodeScalars.flatMap { scalar in
+      (0x10f780...0x10f7ff).contains(scalar.value)
+        ? [UInt8(scalar.value - 0x10f700)] : Array(String(scalar).utf8)
+    }
   }
 
   private static func octal(_ number: Int, digits: Int) -> String {

@@ -46,12 +46,86 @@ import Testing
     #expect(message([.init(path, [1])]).contains("which leads out of it"))
   }
 
-  @Test func leavesLinksAndDevicesOut() throws {
+  @Test func leavesLinksOutOfTheArchiveAndDevicesOut() throws {
     let root = try open([
       .init("link", type: "2", link: "/etc/passwd"), .init("hard", type: "1", link: "/etc/passwd"),
+      .init("a/up", type: "2", link: "../../etc/passwd"),
+      .init("to-itself", type: "2", link: "to-itself"),
+      .init("nowhere", type: "2", link: "nothing"),
       .init("device", type: "3"), .init("pipe", type: "6"), .init("file", [1]),
     ])
     #expect(root.files.map(\.name) == ["file"])
+    #expect(root.allLeftOut.count(.link) == 5 && root.allLeftOut.count(.special) == 2)
+  }
+
+  @Test func linksLeadToMembers() throws {
+    let root = try open([
+      .init("cat/1.bmp", TestPicture.bmp(red: 1)),
+      .init("dog/1.bmp", type: "1", link: "cat/1.bmp"),
+      .init("dog/2.bmp", type: "2", link: "../cat/1.bmp"),
+      .init("bird/1.bmp", type: "2", link: "../dog/./2.bmp"),
+      .init("mouse", type: "2", link: "cat"), .init("cat/circle", type: "2", link: "../cat"),
+      .init(".store/x.xyz", TestPicture.bmp(red: 9)),
+      .init("cat/9.bmp", type: "1", link: ".store/x.xyz"),
+      .init("bird/9.bmp", type: "2", link: "../.store/x.xyz"),
+    ])
+    #expect(root.folders.map(\.name) == ["bird", "cat", "dog", "mouse"])
+    for folder in root.folders {
+      for file in folder.files {
+        let red: UInt8 = file.name == "9.bmp" ? 9 : 1
+        #expect(try content(file) == TestPicture.bmp(red: red), "\(file.place)")
+      }
+    }
+    #expect(root.folders.map(\.files.count) == [2, 2, 2, 2])
+    // The circle is met in cat and in mouse.
+    #expect(root.allLeftOut.count(.link) == 2 && root.allLeftOut.count(.system) == 1)
+  }
+
+  @Test func foldersOfLinksDoNotExplode() {
+    var members = [TarFixture.Member("d0/x.bmp", [1])]
+    for level in 1...30 {
+      for name in ["a", "b"] {
+        members.append(.init("d\(level)/\(name)", type: "2", link: "../d\(level - 1)"))
+      }
+    }
+    var limits = ArchiveReader.Limits()
+    limits.byteCount = 1 << 20
+    #expect(message(limits: limits, members).contains("more than 1 MB"))
+  }
+
+  @Test func namesCountAsMemory() {
+    let path = [String](repeating: "x", count: 30).joined(separator: "/")
+    var limits = ArchiveReader.Limits()
+    limits.byteCount = 1 << 20
+    let members = (0..<200).map { TarFixture.Member("c\($0)/\(path)") }
+    #expect(message(limits: limits, members).contains("more than 1 MB"))
+  }
+
+  /// Of a member that is called an image and is none, only its beginning is kept.
+  @Test func whatIsNoImageIsNotKept() throws {
+    let zeros = [UInt8](repeating: 0, count: 1 << 20)
+    let root = try ArchiveReader.folder(
+      FileBytes(copying: TarFixture.gzipped(TarFixture.archive([.init("a.jpg", zeros)]))),
+      place: "x")
+    #expect(try root.file("a.jpg")?.bytes().count == 512)
+    let other = try open([.init("a.mp4", zeros), .init("b.txt", [1])])
+    #expect(other.files.map(\.name) == ["b.txt"])
+    #expect(other.allLeftOut.count(.otherKind(ending: "mp4")) == 1)
+  }
+
+  @Test func whatIsReplacedIsCounted() throws {
+    let root = try open([.init("a.bmp", [1]), .init("a.bmp", [2])])
+    #expect(try content(root.file("a.bmp")) == [2])
+    #expect(root.allLeftOut.count(.replaced) == 1)
+  }
+
+  @Test func namesInTarAreBytes() throws {
+    let root = try open([
+      .init("caf\u{10F7E9}/1.bmp", [1]), .init("\u{e9}/1.bmp", [1]), .init("e\u{301}/1.bmp", [1]),
+    ])
+    #expect(
+      Set(root.folders.map(\.name.fileNameBytes))
+        == [[0x63, 0x61, 0x66, 0xe9], [0xc3, 0xa9], [0x65, 0xcc, 0x81]])
   }
 
   @Test func keepsLimits() {

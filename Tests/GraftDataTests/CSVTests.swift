@@ -40,6 +40,7 @@ import Testing
 
   @Test func readsPathsAndLabels() throws {
     let table = try dataset("a.jpg,dog\nsub/b.png,cat\nsub/b.png,cat\n\"c, d.jpg\",cat\n")
+    #expect(table.summary.contains("3 images taken, 1 left out: 1 row that repeats another"))
     #expect(table.classNames == ["cat", "dog"])
     #expect(table.items.map(\.label) == [1, 0, 0])
     #expect(
@@ -54,10 +55,80 @@ import Testing
     #expect(table.items[0].picture.place == "\(folder.path)/a")
   }
 
-  @Test(arguments: ["/etc/passwd", "../a.jpg", "x/../../a.jpg"]) func staysInItsFolder(path: String)
-  {
+  /// The table is the user's own, who may name any file.
+  @Test func pathsAreOfAnyForm() throws {
+    for name in ["sub/a.bmp", "sub/b.bmp", "c\\d.bmp"] {
+      try folder.write(name, TestPicture.bmp())
+    }
+    let table = try dataset(
+      "path,label\n\(folder.path)/sub/a.bmp,cat\nsub\\b.bmp,dog\nc\\d.bmp,dog\nsub/../sub/b.bmp,dog\n"
+    )
     #expect(
-      message("path,label\na.jpg,cat\n\(path),dog\n").contains("line 3: '\(path)' lies outside"))
+      table.items.map(\.picture.place)
+        == ["sub/a.bmp", "sub/b.bmp", "c\\d.bmp", "sub/../sub/b.bmp"].map { "\(folder.path)/\($0)" }
+    )
+    #expect(try table.checked(.pixels, maximumBad: 0, threads: 1).bad.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("split", ["train", "val", "test"]), ("Set", ["Training", "dev", "Testing"]),
+    ("subset", ["TRAIN", "validation", "test"]), ("partition", ["train_set", "holdout", "tst"]),
+  ]) func aColumnTellsTheParts(title: String, names: [String]) throws {
+    let rows = names.enumerated().map {
+      "\($0).jpg,\($0 % 2),\($1)\n\($0)b.jpg,\(1 - $0 % 2),\($1)"
+    }
+    let table = try dataset("path,label,\(title)\n" + rows.joined(separator: "\n"))
+    #expect(table.items.map(\.picture.place).allSatisfy { $0.contains("/0") })
+    #expect(table.validationItems.map(\.picture.place).allSatisfy { $0.contains("/1") })
+    #expect(table.testItems.map(\.picture.place).allSatisfy { $0.contains("/2") })
+    #expect(
+      [table.items.count, table.validationItems.count, table.testItems.count] == [2, 2, 2])
+    #expect(table.remarks == ["the column '\(title)' divides the images into parts"])
+  }
+
+  @Test func partsAreCertain() throws {
+    let head = "path,label,split\na.jpg,0,train\nb.jpg,1,train\n"
+    #expect(message(head + "c.jpg,1,extra\n").contains("line 4: 'extra' is neither training"))
+    #expect(message(head + "c.jpg,1,\n").contains("line 4: names no part"))
+    #expect(message(head + "b.jpg,1,test\n").contains("'b.jpg' is for test, but for training"))
+    let other = try dataset("path,label,set\na.jpg,0,A\nb.jpg,1,B\n")
+    #expect(other.items.count == 2 && other.remarks[0].contains("'set' names no parts"))
+  }
+
+  @Test func textComesInSeveralEncodings() throws {
+    let text = "file,label\na.bmp,M\u{e4}rz\nb.bmp,M\u{f6}rz\nc.bmp,Mai\n"
+    let utf16 = Array(text.utf16)
+    let files: [(String, [UInt8])] = [
+      ("utf8", [0xef, 0xbb, 0xbf] + Array(text.utf8)),
+      ("cp1252", text.unicodeScalars.map { UInt8($0.value) }),
+      ("utf16le", [0xff, 0xfe] + utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }),
+      ("utf16be", [0xfe, 0xff] + utf16.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }),
+      ("utf16", utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }),
+    ]
+    for (name, bytes) in files {
+      let table = try PictureDataset.open(folder.write("\(name).csv", bytes))
+      #expect(table.classNames == ["Mai", "März", "Mörz"])
+      #expect(table.remarks.count == (name == "utf8" ? 0 : 1))
+    }
+    #expect(throws: GraftError.self) {
+      try TextEncoding.decode(FileBytes(copying: [0xff, 0xfe, 0, 0xd8]))
+    }
+    #expect(throws: GraftError.self) { try TextEncoding.decode(FileBytes(copying: [1, 0, 0, 2])) }
+    let euro = try TextEncoding.decode(FileBytes(copying: [0x80, 0x9f, 0x81]))
+    #expect(euro.text.text == "€Ÿ\u{81}" && euro.encoding == .windows1252)
+    #expect(TextEncoding.windows1252Bytes("€Ÿ\u{81}a") == [0x80, 0x9f, 0x81, 0x61])
+  }
+
+  @Test func labelsDifferInBytes() throws {
+    let table = try dataset(
+      "a.jpg,\u{e9}\nb.jpg,e\u{301}\n\u{e9}.jpg,\u{e9}\ne\u{301}.jpg,e\u{301}\n")
+    #expect(table.classNames.count == 2 && table.items.count == 4)
+    #expect(table.items.map(\.label) == [1, 0, 1, 0])
+  }
+
+  @Test func labelsMayHaveLines() throws {
+    let table = try dataset("path,label\na.jpg,\"golden\nretriever\"\nb.jpg,cat\n")
+    #expect(table.classNames == ["cat", "golden\nretriever"])
   }
 
   @Test func refusesOtherTables() {
@@ -66,7 +137,7 @@ import Testing
     #expect(message("path,label\na.jpg,\n").contains("line 2: has no label"))
     #expect(message("path,label\na.jpg\n").contains("line 2: has 1 columns"))
     #expect(message("path,label\na.jpg,cat\nb.jpg,cat\n").contains("one class only ('cat')"))
-    #expect(message("path,label\n").contains("has no pictures"))
+    #expect(message("path,label\n").contains("has no images"))
     #expect(
       message("a.jpg,cat\nb.jpg,dog\na.jpg,dog\n")
         .contains("line 3: 'a.jpg' has the class 'dog', but 'cat' further up"))

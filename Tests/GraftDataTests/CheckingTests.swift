@@ -43,7 +43,7 @@ import Testing
     let error = try #require(throws: GraftError.self) {
       try dataset().checked(.pixels, maximumBad: 3, threads: 2)
     }
-    #expect(error.message.hasPrefix("4 of 44 pictures cannot be read: "))
+    #expect(error.message.hasPrefix("4 of 44 images cannot be read: "))
     #expect(error.message.hasSuffix(" and 1 more"))
     #expect(error.message.contains("4a.bmp (is empty)"))
   }
@@ -55,7 +55,7 @@ import Testing
     let error = try #require(throws: GraftError.self) {
       try dataset.checked(.headers, maximumBad: 5, threads: 1)
     }
-    #expect(error.message == "class 'dog' has no pictures")
+    #expect(error.message == "class 'dog' has no images to train with")
   }
 
   @Test func samplesAreNeverBad() throws {
@@ -63,6 +63,21 @@ import Testing
     let dataset = try PictureDataset.open(folder.path)
     let (good, bad) = try dataset.checked(.pixels, maximumBad: 0, threads: 2)
     #expect(good.items.count == 10 && bad.isEmpty)
+  }
+
+  /// Reading the memory of a process at address 0 fails as a broken disk does.
+  @Test func aFailingDiskIsNoBadImage() throws {
+    try folder.write("a.bmp", TestPicture.bmp())
+    try folder.write("b.bmp", TestPicture.bmp())
+    let table = try folder.write("t.csv", text: "a.bmp,x\nb.bmp,y\n/proc/self/mem,x\n")
+    let dataset = try PictureDataset.open(table)
+    let error = try #require(throws: GraftError.self) {
+      try dataset.checked(.pixels, maximumBad: 1000, threads: 2)
+    }
+    #expect(error.code == .inputOutput)
+    #expect(GraftError.opening("x", EMFILE).code == .operatingSystem)
+    #expect(GraftError.opening("x", EIO).code == .inputOutput)
+    #expect(GraftError.opening("x", ENOENT).code == .noInput)
   }
 
   @Test func missingFilesAreBad() throws {

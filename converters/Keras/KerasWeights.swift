@@ -49,6 +49,9 @@ package struct KerasWeights: Sendable {
   package static func read(_ path: String) throws -> KerasWeights {
     let contents = try Storage.mappedFile(path: path)
     return try withPlace(path) {
+      if let kind = FileKind.recognize(contents), !kind.isHDF5 {
+        throw kind.error(expected: "an HDF5 file", advice: "Keras's weights are .h5 files")
+      }
       let reader = try WeightsReader(HDF5File(contents: contents))
       return KerasWeights(
         layers: reader.layers, hasStoredNames: reader.hasStoredNames,

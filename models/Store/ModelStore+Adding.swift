@@ -51,11 +51,12 @@ extension ModelStore {
         "'\(name)' is no name for a model",
         hint: "Use letters, digits, '-', '_' and '.', beginning with a letter or digit")
     }
-    guard let resolved = realpath(path, nil) else { throw GraftError.opening(path) }
-    defer { free(resolved) }
-    let source = String(cString: resolved)
+    guard let source = FileSystem.realPath(path) else { throw GraftError.opening(path) }
     guard try InputDescriptor(source).byteCount > 0 else {
       throw GraftError.badData("is empty").at(path)
+    }
+    if let kind = FileKind.recognize(path: source), !kind.isHDF5, kind.family != .text {
+      throw kind.error(expected: "a model", advice: "Models are .onnx and .h5 files").at(path)
     }
     try TextFile.makeFolder(folder)
     let model = manifest.model(named: name)
@@ -63,14 +64,15 @@ extension ModelStore {
     let name = isOfficial ? model?.name ?? name : name
     let old = addedRecord(name)
     let temporary = "\(folder)/\(name).\(getpid()).tmp"
-    unlink(temporary)
-    defer { unlink(temporary) }
+    FileSystem.remove(temporary)
+    defer { FileSystem.remove(temporary) }
     try linkOrCopy(source, to: temporary)
     let checksum = try Checksum(.sha256, ofFile: temporary)
     // The checksum in the name keeps an old file apart from its successor until the record has
     // changed.
     let file = "\(name).\(checksum.digest.prefix(16))\(ModelStore.suffix(of: source))"
-    guard let identity = FileIdentity(path: temporary), rename(temporary, "\(folder)/\(file)") == 0
+    guard let identity = FileIdentity(path: temporary),
+      FileSystem.move(temporary, to: "\(folder)/\(file)") == 0
     else { throw GraftError.creating("\(folder)/\(file)") }
     let record = AddedModel(
       name: name, file: file, checksum: checksum, source: source,
@@ -78,7 +80,7 @@ extension ModelStore {
       modificationTime: identity.modificationTime, byteCount: identity.byteCount)
     let json = try JSONEncoder().encode(record)
     try TextFile.save(String(decoding: json, as: UTF8.self), to: recordPath(name))
-    if let old, old.file != record.file { unlink("\(folder)/\(old.file)") }
+    if let old, old.file != record.file { FileSystem.remove("\(folder)/\(old.file)") }
     return try entry(named: name)
   }
 
@@ -103,8 +105,12 @@ extension ModelStore {
       throw GraftError(.noInput, "the model '\(name)' is not here, so there is nothing to remove")
     }
     // A record without a file is reported when it is used; a file without a record would be lost.
-    guard unlink(entry.path) == 0 || errno == ENOENT else { throw GraftError.writing(entry.path) }
-    guard !hasRecord || unlink(recordPath) == 0 else { throw GraftError.writing(recordPath) }
+    guard FileSystem.remove(entry.path) == 0 || errno == ENOENT else {
+      throw GraftError.writing(entry.path)
+    }
+    guard !hasRecord || FileSystem.remove(recordPath) == 0 else {
+      throw GraftError.writing(recordPath)
+    }
     return entry.path
   }
 
@@ -127,14 +133,9 @@ extension ModelStore {
 
   /// By name.
   func addedRecords() -> [String: AddedModel] {
-    guard let directory = opendir(folder) else { return [:] }
-    defer { closedir(directory) }
     var records: [String: AddedModel] = [:]
-    while let item = readdir(directory) {
-      let file = withUnsafeBytes(of: &item.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      guard file.hasSuffix(ModelStore.recordSuffix) else { continue }
+    _ = FileSystem.forEachEntry(inFolder: folder) { file, _ in
+      guard file.hasSuffix(ModelStore.recordSuffix) else { return }
       let name = String(file.dropLast(ModelStore.recordSuffix.count))
       records[name] = addedRecord(name)
     }
@@ -169,7 +170,7 @@ extension ModelStore {
   private func linkOrCopy(_ source: String, to destination: String) throws {
     if link(source, destination) == 0 { return }
     let input = try InputDescriptor(source)
-    let output = open(destination, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let output = FileSystem.open(destination, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard output >= 0 else { throw GraftError.creating(destination) }
     defer { close(output) }
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)

@@ -56,7 +56,9 @@ package struct ModelStore: Sendable {
   package static func root(environment: (String) -> String?) throws -> String {
     if let home = environment("GRAFT_HOME") { return home }
     // The XDG specification has relative paths ignored.
-    if let cache = environment("XDG_CACHE_HOME"), cache.hasPrefix("/") { return "\(cache)/graft" }
+    if let cache = environment("XDG_CACHE_HOME"), FilePath.isAbsolute(cache) {
+      return "\(cache)/graft"
+    }
     guard let home = environment("HOME") else {
       throw GraftError.usage(
         "there is no folder for models", hint: "Set GRAFT_HOME to the folder to keep them in")
@@ -68,8 +70,7 @@ package struct ModelStore: Sendable {
 
   /// A variable that is set to something.
   package static func environmentVariable(_ name: String) -> String? {
-    guard let value = getenv(name), value.pointee != 0 else { return nil }
-    return String(cString: value)
+    FileSystem.environmentVariable(name)
   }
 
   /// All models of the manifest, then those that the user added.

@@ -19,7 +19,7 @@ final class PartialFile {
   /// - Throws: `GraftError` if it cannot be made, or another process is downloading into it.
   init(for destination: String) throws {
     path = "\(destination).part"
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    descriptor = FileSystem.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw GraftError.creating(path) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let reason = errno
@@ -72,15 +72,15 @@ final class PartialFile {
   }
 
   func remove() {
-    unlink(path)
-    unlink(validatorPath)
+    FileSystem.remove(path)
+    FileSystem.remove(validatorPath)
   }
 
   /// Gives the complete file its name.
   func moveInPlace(_ destination: String) throws {
-    guard fsync(descriptor) == 0, rename(path, destination) == 0 else {
+    guard fsync(descriptor) == 0, FileSystem.move(path, to: destination) == 0 else {
       throw GraftError.writing(destination)
     }
-    unlink(validatorPath)
+    FileSystem.remove(validatorPath)
   }
 }

@@ -27,16 +27,18 @@ package enum TextFile {
 
   /// Makes a folder and those above it.
   package static func makeFolder(_ path: String) throws {
-    var folder = path.hasPrefix("/") ? "" : "."
-    for component in path.split(separator: "/") {
+    var folder = FilePath.isAbsolute(path) ? "" : "."
+    for component in FilePath.components(of: path) {
       folder += "/\(component)"
-      guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw GraftError.creating(folder) }
+      guard FileSystem.makeFolder(folder) == 0 || errno == EEXIST else {
+        throw GraftError.creating(folder)
+      }
     }
   }
 
   static func byteCount(_ path: String) -> Int? {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFREG
+    else { return nil }
     return Int(status.st_size)
   }
 }

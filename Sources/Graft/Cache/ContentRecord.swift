@@ -1,6 +1,7 @@
 import Foundation
 import GraftModels
 import GraftRuntime
+import GraftVision
 
 /// What a model's content was when it was last hashed, so that later starts need not read all of it.
 struct ContentRecord: Codable {
@@ -125,7 +126,7 @@ extension ModelCache {
   }
 
   func record(_ path: String) -> ContentRecord? {
-    guard let json = FileManager.default.contents(atPath: path) else { return nil }
+    guard let json = try? Data(InputFile.read(path, byteLimit: 1 << 24)) else { return nil }
     return try? JSONDecoder().decode(ContentRecord.self, from: json)
   }
 }

@@ -31,7 +31,7 @@ extension ModelCache {
 
   /// Removes all files; programs that have them mapped keep what they have.
   package func clear() {
-    for file in files() { unlink(file.path) }
+    for file in files() { FileSystem.remove(file.path) }
   }
 
   /// Removes the files that were used longest ago, until the others keep the limit.
@@ -42,29 +42,24 @@ extension ModelCache {
       let isLeftBehind =
         file.path.hasSuffix(ModelCache.unfinishedSuffix)
         && now - file.lastUse / 1_000_000_000 > ModelCache.unfinishedSeconds
-      if isLeftBehind { unlink(file.path) } else { kept.append(file) }
+      if isLeftBehind { FileSystem.remove(file.path) } else { kept.append(file) }
     }
     var total = kept.reduce(0) { $0 + $1.byteCount }
     for file in kept where total > byteLimit {
       if file.path == newest || file.path.hasSuffix(ModelCache.unfinishedSuffix) { continue }
-      if unlink(file.path) == 0 { total -= file.byteCount }
+      if FileSystem.remove(file.path) == 0 { total -= file.byteCount }
     }
     // Alone larger than the limit.
-    if total > byteLimit { unlink(newest) }
+    if total > byteLimit { FileSystem.remove(newest) }
   }
 
   /// Sets the time of the last use, which is that of the last change: nothing else changes files here.
-  func markAsUsed(_ path: String) { utimensat(AT_FDCWD, path, nil, 0) }
+  func markAsUsed(_ path: String) { FileSystem.touch(path) }
 
   func names() -> [String] {
-    guard let directory = opendir(folder) else { return [] }
-    defer { closedir(directory) }
     var names: [String] = []
-    while let item = readdir(directory) {
-      let name = withUnsafeBytes(of: &item.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if !name.hasPrefix(".") { names.append(name) }
+    _ = FileSystem.forEachEntry(inFolder: folder) { name, _ in
+      if name.utf8.first != UInt8(ascii: ".") { names.append(name) }
     }
     return names
   }

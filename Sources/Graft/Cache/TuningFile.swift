@@ -29,7 +29,7 @@ package struct TuningFile: Sendable {
 
   /// - Throws: `GraftError` if the file cannot be written.
   package func write(_ record: TuningRecord) throws {
-    try TextFile.makeFolder((path as NSString).deletingLastPathComponent)
+    try TextFile.makeFolder(FilePath.folder(of: path))
     try TextFile.save(try record.text + "\n", to: path)
   }
 

@@ -15,7 +15,7 @@ final class AppendedFile {
     self.length = length
     // Without waiting for somebody to read, should it be a pipe.
     let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
-    let opened = open(path, flags, 0o644)
+    let opened = FileSystem.open(path, flags, 0o644)
     let openingError = errno
     descriptor = opened
     guard opened >= 0 else {

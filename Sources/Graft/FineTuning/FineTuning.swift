@@ -36,7 +36,7 @@ public final class FineTuning {
   ) throws {
     try recipe.recipe.validate()
     let (dataset, _) = try PictureDataset.open(data).checked(
-      .headers, maximumBad: maximumBad, threads: FineTuner.Options().executable.threadCount)
+      .pixels, maximumBad: maximumBad, threads: FineTuner.Options().executable.threadCount)
     var options = FineTuningRun.Options()
     options.resumes = resumes
     if let cache = try ModelCache.standard() {

@@ -68,7 +68,7 @@ package final class FineTuningRun {
     self.recipe = recipe
     self.options = options
     let checkpointPath = FineTuningRun.checkpointPath(folder)
-    let exists = FileManager.default.fileExists(atPath: FineTuningRun.recipePath(folder))
+    let exists = FileSystem.exists(FineTuningRun.recipePath(folder))
     guard !exists || options.resumes else {
       throw GraftError(
         .cannotCreate, "holds a run already", places: [folder],
@@ -95,7 +95,7 @@ package final class FineTuningRun {
       sayWhatChanges(from: resumed)
       isDone =
         fineTuner.isFinished
-        && [modelPath, reportPath].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+        && [modelPath, reportPath].allSatisfy { FileSystem.exists($0) }
     }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)
@@ -125,20 +125,18 @@ package final class FineTuningRun {
 
   /// Files that a run which was killed had not finished; their names begin with that of the file.
   private func removeLeftovers() {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    for name in names {
+    _ = FileSystem.forEachEntry(inFolder: folder) { name, _ in
       let isUnfinished = FineTuningRun.fileNames.contains { file in
         name.hasPrefix("\(file).part") || name.hasPrefix("\(file).") && name.hasSuffix(".tmp")
       }
-      if isUnfinished { unlink("\(folder)/\(name)") }
+      if isUnfinished { FileSystem.remove("\(folder)/\(name)") }
     }
   }
 
   /// - Throws: `GraftError` if a new run would replace files that are there, the network's own among them.
   private static func requireNothingLost(in folder: String) throws {
     for name in fileNames + RunLog.fileNames {
-      var status = stat()
-      guard lstat("\(folder)/\(name)", &status) == 0 else { continue }
+      guard FileSystem.statusOfLink("\(folder)/\(name)") != nil else { continue }
       throw GraftError(
         .cannotCreate, "is there already, and a run would replace it",
         places: ["\(folder)/\(name)"],
@@ -154,13 +152,13 @@ package final class FineTuningRun {
     let number = digits < 10 ? Int(name.suffix(digits)) : nil
     let base = number == nil ? name : String(name.dropLast(digits))
     return ((number ?? 1) + 1...Int(Int32.max)).lazy.map { "\(base)\($0)" }
-      .first { !FileManager.default.fileExists(atPath: $0) } ?? "\(name)-new"
+      .first { !FileSystem.exists($0) } ?? "\(name)-new"
   }
 
   /// - Throws: `GraftError` if the folder is a link, which would lead a run of several folds elsewhere.
   package static func requireOwnFolder(_ folder: String) throws {
-    var status = stat()
-    guard lstat(folder, &status) == 0, status.st_mode & S_IFMT != S_IFDIR else { return }
+    guard let status = FileSystem.statusOfLink(folder), status.st_mode & S_IFMT != S_IFDIR
+    else { return }
     throw GraftError(
       .cannotCreate, "is a link or not a folder", places: [folder],
       hint: "Remove it, or choose another folder with --output")
@@ -189,7 +187,7 @@ package final class FineTuningRun {
     _ folder: String, _ remark: (String) -> Void
   ) throws -> Checkpoint? {
     let path = checkpointPath(folder)
-    guard FileManager.default.fileExists(atPath: path) else {
+    guard FileSystem.exists(path) else {
       remark("\(folder) holds no checkpoint yet; starting from the beginning")
       return nil
     }
@@ -244,7 +242,7 @@ package final class FineTuningRun {
       return fineTuner.model
     }
     let path = "\(folder)/best.npz"
-    guard FileManager.default.fileExists(atPath: path) else {
+    guard FileSystem.exists(path) else {
       remark("\(path) is missing; model.onnx has the weights of the last epoch, not of the best")
       return fineTuner.model
     }

@@ -60,7 +60,7 @@ struct RunReport {
   }
 
   private var name: String {
-    recipe.model.split(separator: "/").last.map(String.init) ?? recipe.model
+    FilePath.name(of: recipe.model)
   }
 
   private var summary: String {
@@ -121,7 +121,9 @@ struct RunReport {
 
   /// Precision, recall and F1 of each class and of all.
   private func measures(_ part: String, _ result: EvaluationResult) -> String {
-    func number(_ value: Double) -> String { String(format: "%.4f", value) }
+    func number(_ value: Double) -> String {
+      value.isNaN ? "–" : String(format: "%.4f", value)
+    }
     var rows = zip(result.classes, result.classMetrics).map { name, metrics in
       [name, number(metrics.precision), number(metrics.recall), number(metrics.f1)]
         + ["\(metrics.count)"]
@@ -148,7 +150,7 @@ struct RunReport {
     guard !wrong.isEmpty else { return "" }
     let figures = wrong.prefix(RunReport.mistakeCount).map { index, predicted, probability in
       let item = items[index]
-      let name = item.picture.place.split(separator: "/").last.map(String.init) ?? ""
+      let name = FilePath.name(of: item.picture.place)
       let source = pictureSource(item)
       let image =
         source.map { "<img src=\"\($0)\" alt=\"\(escape(name))\">" } ?? "<i>no preview</i>"

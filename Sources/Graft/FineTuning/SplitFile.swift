@@ -91,7 +91,7 @@ package struct SplitFile: Sendable {
 
   /// Whether the same images belong to the same parts, in the same order; their folder may have moved.
   func isSame(as other: SplitFile) -> Bool {
-    func name(_ entry: Entry) -> Substring { entry.place.split(separator: "/").last ?? "" }
+    func name(_ entry: Entry) -> String { FilePath.name(of: entry.place) }
     return entries.count == other.entries.count
       && zip(entries, other.entries).allSatisfy { old, new in
         (old.part, old.label) == (new.part, new.label) && name(old) == name(new)
@@ -121,11 +121,12 @@ package struct SplitFile: Sendable {
 
   /// That of the run which made a model; `nil` for other models.
   package static func ofRun(model path: String) throws -> SplitFile? {
-    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    let name = path.split(separator: "/").last ?? ""
-    let files = ["split.csv", "recipe.yaml"].map { "\(folder)/\($0)" }
+    let name = FilePath.name(of: path)
+    let files = ["split.csv", "recipe.yaml"].map {
+      FilePath.path($0, in: FilePath.folder(of: path))
+    }
     guard ["model.onnx", "training.onnx"].contains(name),
-      files.allSatisfy({ FileManager.default.fileExists(atPath: $0) })
+      files.allSatisfy({ FileSystem.exists($0) })
     else { return nil }
     return try SplitFile(path: files[0])
   }

@@ -22,8 +22,9 @@ extension TransferModel {
         "Softmax", name: "head/softmax", [logits], attributes: ["axis": .int(1)],
         outputName: "probabilities")
     graph.outputs = [probabilities]
-    for index in graph.nodes.indices { graph.nodes[index].removeTrainingMarks() }
     graph.removeDropouts()
+    try graph.foldFeatureNormalization()
+    for index in graph.nodes.indices { graph.nodes[index].removeTrainingMarks() }
     if options.foldsNormalization {
       while try ChannelAffineFolding.run(&graph) {}
       graph.removeUnreadConstants()

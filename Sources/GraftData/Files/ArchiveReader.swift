@@ -1,5 +1,6 @@
 import CArchive
 import GraftTensor
+import GraftVision
 
 #if canImport(Glibc)
   import Glibc
@@ -7,16 +8,17 @@ import GraftTensor
   import Musl
 #endif
 
-/// Unpacks archives into memory by libarchive: tar, plain or compressed by gzip, bzip2 or xz, and
-/// ZIP.
+/// Unpacks archives into memory: tar, plain or compressed by gzip, bzip2 or xz, by libarchive, and ZIP
+/// by libzip.
 ///
-/// Nothing is ever written to disk, and no other program is started. Links, devices and hidden files
-/// are left out; paths that lead out of the archive, and more bytes or members than the limits
-/// allow, are errors.
+/// Nothing is ever written to disk, and no other program is started. Links lead to members of the
+/// archive only. Devices, hidden files, and files that no data set consists of are left out and
+/// counted; paths that lead out of the archive, and more bytes, names or members than the limits allow,
+/// are errors.
 package enum ArchiveReader {
   /// What an archive may hold, as it may unpack to far more than its own size.
   package struct Limits: Sendable {
-    /// Bytes of all members together.
+    /// Bytes of all members together, and what their names take of memory.
     package var byteCount = 4 << 30
     package var memberCount = 2_000_000
     /// Folders within folders.
@@ -37,36 +39,147 @@ package enum ArchiveReader {
     _ bytes: FileBytes, place: String, limits: Limits = Limits()
   ) throws -> DataFolder {
     try withPlace(place) {
-      try withUnicodeLocale { try tree(bytes, limits: limits) }.folder(name: place, place: place)
+      let tree =
+        bytes.starts(with: Array("PK".utf8))
+        ? try zipTree(bytes, limits) : try withPlainLocale { try tarTree(bytes, limits) }
+      return try tree.folder(place: place)
     }
   }
 
-  private static func tree(
-    _ bytes: FileBytes, limits: ArchiveReader.Limits
-  ) throws -> ArchiveTree {
-    let stream = try ArchiveStream(bytes, limits: limits)
-    stream.supportArchives()
-    try stream.open()
-    let root = ArchiveTree()
-    while try stream.nextMember() {
-      guard let member = try stream.memberPath(), !member.contains(where: DataFile.isHidden)
-      else {
-        try stream.skip()
-        continue
+  private static func zipTree(_ bytes: FileBytes, _ limits: Limits) throws -> ArchiveTree {
+    let budget = ArchiveBudget(limits, packedByteCount: bytes.count)
+    let archive = try ZipArchive(bytes)
+    try limits.check(memberCount: archive.count)
+    let root = ArchiveTree(budget)
+    for number in 0..<archive.count {
+      let member = try archive.member(number)
+      guard member.name.utf8.last != UInt8(ascii: "/"),
+        let path = try path(member.name, limits)
+      else { continue }
+      if path.contains(where: DataFile.isHidden) {
+        root.leftOut.add(.system)
+      } else if member.isLink {
+        try budget.take(member.byteCount)
+        let content = try archive.content(of: member)
+        let target = String(
+          fileName: UnsafeRawBufferPointer(start: content.baseAddress, count: content.byteCount))
+        try root.insert(linkTo: linkTarget(target, from: path), path)
+      } else if let name = path.last, DataFile.isOfUse(name) {
+        try budget.take(member.byteCount)
+        let content = try archive.content(of: member)
+        try root.insert(FileBytes(content, 0..<content.byteCount), path)
+      } else {
+        root.leftOut.add(.otherKind(ending: FilePath.ending(of: member.name)))
       }
-      root.insert(try withPlace(member.joined(separator: "/")) { try stream.content() }, member)
     }
     return root
   }
 
-  /// Runs `body` with this thread's characters being UTF-8: libarchive converts names to those of
-  /// the locale, and programs start with that of C, which has ASCII only.
-  private static func withUnicodeLocale<Result>(_ body: () throws -> Result) rethrows -> Result {
-    guard let unicode = newlocale(1 << LC_CTYPE, "C.UTF-8", nil) else { return try body() }
-    let previous = uselocale(unicode)
+  /// Links may lead to members that are left out; those are known after a walk through the archive,
+  /// which is done again then.
+  private static func tarTree(_ bytes: FileBytes, _ limits: Limits) throws -> ArchiveTree {
+    let (tree, leftOut) = try tarTree(bytes, limits, wanted: [])
+    let missing = tree.missingTargets.map { Array($0.joined(separator: "/").utf8) }
+    let wanted = missing.filter { leftOut.contains($0.hashValue) }
+    return wanted.isEmpty ? tree : try tarTree(bytes, limits, wanted: Set(wanted)).tree
+  }
+
+  /// - Parameter wanted: paths of members that links lead to
+  /// - Returns: the members, and hashes of the paths of those that were left out
+  private static func tarTree(
+    _ bytes: FileBytes, _ limits: Limits, wanted: Set<[UInt8]>
+  ) throws -> (tree: ArchiveTree, leftOut: Set<Int>) {
+    let budget = ArchiveBudget(limits, packedByteCount: bytes.count)
+    let stream = try ArchiveStream(bytes, limits: limits, budget: budget)
+    stream.supportArchives()
+    try stream.open()
+    let root = ArchiveTree(budget)
+    var leftOut: Set<Int> = []
+    while try stream.nextMember() {
+      guard stream.kind != .folder, let path = try path(stream.name, limits), let name = path.last
+      else {
+        try stream.skip()
+        continue
+      }
+      let isHidden = path.contains(where: DataFile.isHidden)
+      switch stream.kind {
+      case .link(let target):
+        if isHidden {
+          root.leftOut.add(.system)
+        } else {
+          try root.insert(linkTo: linkTarget(target, from: path), path)
+        }
+        try stream.skip()
+      case .hardLink(let target):
+        if isHidden {
+          root.leftOut.add(.system)
+        } else {
+          try root.insert(linkTo: linkTarget(target, from: [name]), path)
+        }
+        try stream.skip()
+      case .file where !isHidden && DataFile.isOfUse(name):
+        let isImage = DataFile(name: name, path: "").isPicture
+        let content = try withPlace(path.joined(separator: "/")) {
+          try isImage
+            ? stream.content(while: { Image.isRecognized($0) }) : stream.content(while: nil)
+        }
+        try root.insert(content, path)
+      case .file:
+        let key = Array(path.joined(separator: "/").utf8)
+        if wanted.contains(key) {
+          root.insert(target: try stream.content(while: nil), path)
+        } else {
+          leftOut.insert(key.hashValue)
+          try stream.skip()
+        }
+        root.leftOut.add(isHidden ? .system : .otherKind(ending: FilePath.ending(of: name)))
+      case .special:
+        root.leftOut.add(isHidden ? .system : .special)
+        try stream.skip()
+      case .folder: break
+      }
+    }
+    return (root, leftOut)
+  }
+
+  /// The names of a member's folders and of itself; `nil` for the archive's root.
+  ///
+  /// - Throws: `GraftError` if the path leads out of the archive or is too deep.
+  private static func path(_ text: String, _ limits: Limits) throws -> [String]? {
+    let names = FilePath.components(of: text).filter { $0 != "." }
+    guard !FilePath.isAbsolute(text), !names.contains("..") else {
+      throw GraftError.badData("has the member '\(text)', which leads out of it")
+    }
+    guard names.count <= limits.depth else {
+      throw GraftError.badData("has a member in more than \(limits.depth) folders: '\(text)'")
+    }
+    return names.isEmpty ? nil : names
+  }
+
+  /// The path from the root that a link means; `nil` if it leads out of the archive.
+  private static func linkTarget(_ target: String, from path: [String]) -> [String]? {
+    guard !FilePath.isAbsolute(target) else { return nil }
+    var result = Array(path.dropLast())
+    for name in FilePath.components(of: target) where name != "." {
+      if name == ".." {
+        if result.isEmpty { return nil }
+        result.removeLast()
+      } else {
+        result.append(name)
+      }
+    }
+    return result
+  }
+
+  /// Runs `body` with this thread's characters being ASCII: libarchive then cannot convert names, and
+  /// leaves their bytes as they are. In a Unicode locale it would compose characters, which can make
+  /// one name of two.
+  private static func withPlainLocale<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard let plain = newlocale(1 << LC_CTYPE, "C", nil) else { return try body() }
+    let previous = uselocale(plain)
     defer {
       uselocale(previous)
-      freelocale(unicode)
+      freelocale(plain)
     }
     return try body()
   }
@@ -89,40 +202,19 @@ package enum ArchiveReader {
     _ bytes: FileBytes, limits: Limits = Limits()
   ) throws -> FileBytes {
     guard bytes.starts(with: [0x1f, 0x8b]) else { return bytes }
-    let stream = try ArchiveStream(bytes, limits: limits)
+    let stream = try ArchiveStream(
+      bytes, limits: limits, budget: ArchiveBudget(limits, packedByteCount: bytes.count))
     stream.supportCompressedFiles()
     try stream.open()
     guard try stream.nextMember() else { return try FileBytes(copying: []) }
-    return try stream.content()
+    return try stream.content(while: nil)
   }
 }
 
-/// Folders under construction.
-private final class ArchiveTree {
-  private var files: [String: FileBytes] = [:]
-  private var folders: [String: ArchiveTree] = [:]
-
-  /// A later member replaces an earlier one of the same path, as it does when tar unpacks.
-  func insert(_ content: FileBytes, _ path: [String]) {
-    var tree = self
-    for name in path.dropLast() {
-      let child = tree.folders[name] ?? ArchiveTree()
-      tree.folders[name] = child
-      tree = child
+extension ArchiveReader.Limits {
+  func check(memberCount count: Int) throws {
+    guard count <= memberCount else {
+      throw GraftError.badData("has more than \(memberCount) members", hint: ArchiveBudget.hint)
     }
-    if let name = path.last { tree.files[name] = content }
-  }
-
-  /// - Parameter place: what messages call the folder
-  func folder(name: String, place: String, separator: String = ": ") -> DataFolder {
-    var result = DataFolder(name: name, place: place)
-    result.files = files.map { name, bytes in
-      DataFile(name: name, place: place + separator + name, unpacked: bytes)
-    }
-    result.folders = folders.map { name, tree in
-      tree.folder(name: name, place: place + separator + name, separator: "/")
-    }
-    result.sort()
-    return result
   }
 }

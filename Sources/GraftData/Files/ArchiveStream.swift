@@ -1,33 +1,29 @@
 import CArchive
 import GraftTensor
 
-/// libarchive's reader over bytes in memory, with limits on what comes out.
+/// libarchive's reader over bytes in memory, with limits on what comes out. Names are the archive's bytes.
 final class ArchiveStream {
   private let archive: OpaquePointer
   private let bytes: FileBytes
   private let limits: ArchiveReader.Limits
   private var entry: OpaquePointer?
+  private let budget: ArchiveBudget
   private var memberCount = 0
-  private var byteCount = 0
 
-  /// The type bits of a regular file's mode.
-  private static let regularFile: mode_t = 0o100000
-  private static let hint = "Unpack it, and give the folder."
-
-  init(_ bytes: FileBytes, limits: ArchiveReader.Limits) throws {
+  init(_ bytes: FileBytes, limits: ArchiveReader.Limits, budget: ArchiveBudget) throws {
     guard let archive = archive_read_new() else {
       throw GraftError(.operatingSystem, "there is no memory for reading archives")
     }
     self.archive = archive
     self.bytes = bytes
     self.limits = limits
+    self.budget = budget
   }
 
   deinit { archive_read_free(archive) }
 
   func supportArchives() {
     archive_read_support_format_tar(archive)
-    archive_read_support_format_zip(archive)
     supportCompression()
   }
 
@@ -60,44 +56,80 @@ final class ArchiveStream {
     default: throw failure(memberCount == 0 ? "is no archive of a known kind" : "is damaged")
     }
     memberCount += 1
-    guard memberCount <= limits.memberCount else {
-      throw GraftError.badData("has more than \(limits.memberCount) members", hint: Self.hint)
-    }
+    try limits.check(memberCount: memberCount)
     return true
   }
 
-  /// The names of the member's folders and of itself; `nil` unless it is a regular file.
-  ///
-  /// - Throws: `GraftError` if the path leads out of the archive or is too deep.
-  func memberPath() throws -> [String]? {
-    guard archive_entry_filetype(entry) == Self.regularFile, archive_entry_hardlink(entry) == nil
-    else { return nil }
-    guard let text = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
-      throw GraftError.badData("has a member whose name is in unknown characters")
-    }
-    let path = String(cString: text)
-    let names = path.split(separator: "/").map(String.init).filter { $0 != "." }
-    guard !path.hasPrefix("/"), !names.contains("..") else {
-      throw GraftError.badData("has the member '\(path)', which leads out of it")
-    }
-    guard names.count <= limits.depth else {
-      throw GraftError.badData("has a member in more than \(limits.depth) folders: '\(path)'")
-    }
-    return names.isEmpty ? nil : names
+  /// The member's path.
+  var name: String {
+    (archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry)).map {
+      String(fileName: $0)
+    } ?? ""
   }
 
-  /// The member's bytes.
-  func content() throws -> FileBytes {
+  /// What a member is.
+  enum Kind: Equatable {
+    case file
+    case folder
+    /// A symbolic link; its target is relative to the folder it lies in.
+    case link(String)
+    /// Another name of a member; its path from the root.
+    case hardLink(String)
+    case special
+  }
+
+  var kind: Kind {
+    // With bytes of its own, it is as good as a file.
+    if let target = archive_entry_hardlink(entry), archive_entry_size(entry) == 0 {
+      return .hardLink(String(fileName: target))
+    }
+    switch archive_entry_filetype(entry) {
+    case 0o100000: return .file
+    case 0o040000: return .folder
+    case 0o120000: return .link(archive_entry_symlink(entry).map { String(fileName: $0) } ?? "")
+    default: return .special
+    }
+  }
+
+  /// The member's bytes: where they lie in the archive, if it is not compressed, else a copy.
+  ///
+  /// - Parameter isOfUse: judges by the first bytes; of what it refuses only these are kept
+  func content(while isOfUse: ((UnsafeRawBufferPointer) -> Bool)?) throws -> FileBytes {
     var content = GrowingBytes(
       expectedCount: archive_entry_size_is_set(entry) != 0 ? Int(archive_entry_size(entry)) : 0)
-    try read { try content.append($0) }
+    var place: Range<Int>?
+    var isDecided = isOfUse == nil
+    var isKept = true
+    try read { block, range in
+      if let range, content.count == 0, place == nil || place?.upperBound == range.lowerBound {
+        place = (place?.lowerBound ?? range.lowerBound)..<range.upperBound
+        return
+      }
+      if let known = place {
+        // It goes on elsewhere, so that a copy it must be.
+        try content.append(bytes.bytes(in: known))
+        place = nil
+      }
+      if isKept { try content.append(block) }
+      if !isDecided, content.count >= Self.decidingCount, let isOfUse {
+        isDecided = true
+        isKept = try content.bytes.withUnsafeBytes(isOfUse)
+        if !isKept { content.cut(to: Self.decidingCount) }
+      }
+    }
+    if let place { return FileBytes(bytes.storage, place) }
     return try content.bytes
   }
 
-  /// Goes past the member. It is unpacked nevertheless, which the limits hold for.
-  func skip() throws { try read { _ in } }
+  /// As many bytes tell whether something is an image.
+  private static let decidingCount = 512
 
-  private func read(_ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+  /// Goes past the member. It is unpacked nevertheless, which the limits hold for.
+  func skip() throws { try read { _, _ in } }
+
+  /// Calls `take` with the member's bytes, piece by piece, and where in the storage they lie if they are
+  /// the archive's own.
+  private func read(_ take: (UnsafeRawBufferPointer, Range<Int>?) throws -> Void) throws {
     var position = 0
     while true {
       var block: UnsafeRawPointer?
@@ -109,16 +141,14 @@ final class ArchiveStream {
       default: throw failure("is damaged")
       }
       guard offset == position else {
-        throw GraftError.unsupported("has gaps (a sparse file)", hint: Self.hint)
+        throw GraftError.unsupported("has gaps (a sparse file)", hint: ArchiveBudget.hint)
       }
       position += count
-      byteCount += count
-      guard byteCount <= limits.byteCount else {
-        throw GraftError.badData(
-          "unpacks to more than \(limits.byteCount >> 20) MB, too much for memory",
-          hint: Self.hint)
-      }
-      try take(UnsafeRawBufferPointer(start: block, count: count))
+      let start = block.map { $0 - UnsafeRawPointer(bytes.storage.baseAddress) } ?? -1
+      let isOwn = start >= bytes.range.lowerBound && start + count <= bytes.range.upperBound
+      try budget.take(count)
+      try take(
+        UnsafeRawBufferPointer(start: block, count: count), isOwn ? start..<start + count : nil)
     }
   }
 
@@ -132,7 +162,7 @@ final class ArchiveStream {
 private struct GrowingBytes {
   private let expectedCount: Int
   private var storage: Storage?
-  private var count = 0
+  private(set) var count = 0
 
   /// Memory that is taken before anything has come.
   private static let startCount = 1 << 16
@@ -154,6 +184,8 @@ private struct GrowingBytes {
     (storage.baseAddress + count).copyMemory(from: start, byteCount: source.count)
     count = needed
   }
+
+  mutating func cut(to count: Int) { self.count = min(self.count, count) }
 
   var bytes: FileBytes {
     get throws {

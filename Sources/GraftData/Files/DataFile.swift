@@ -28,7 +28,7 @@ package struct DataFile: Sendable {
     return try FileBytes(mapping: place)
   }
 
-  /// The file as a picture, which is not opened yet.
+  /// The file as an image, which is not opened yet.
   var pictureSource: PictureDataset.PictureSource {
     if let unpacked { return .encoded(unpacked, place: place) }
     return .file(place)
@@ -37,8 +37,31 @@ package struct DataFile: Sendable {
   /// Whether the name is that of an image. Some cannot be read; they are named so that a check can list them.
   var isPicture: Bool { ImageFileKind(fileName: name) != nil }
 
-  /// Whether systems leave such files and folders about, which are no data.
-  static func isHidden(_ name: String) -> Bool {
-    name.hasPrefix(".") || name == "__MACOSX" || name == "Thumbs.db"
+  /// What stands behind the last dot, in lower case.
+  var ending: String { FilePath.ending(of: name) }
+
+  /// Whether a file of that name may be of use to any reader: an image, an array, or a part of CIFAR's
+  /// or MNIST's data.
+  static func isOfUse(_ name: String) -> Bool {
+    let file = DataFile(name: name, path: "")
+    return file.isPicture || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
+      || file.ending.hasSuffix("-ubyte") || name.hasPrefix("data_batch")
   }
+
+  /// Whether systems and programs leave such files and folders about, which are no data.
+  static func isHidden(_ name: String) -> Bool {
+    name.utf8.first == UInt8(ascii: ".") || systemNames.contains(name.lowercased())
+  }
+
+  private static let systemNames: Set<String> = [
+    // macOS
+    "__macosx", "icon\r", "network trash folder", "temporary items",
+    // Windows
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "recycler",
+    "system volume information",
+    // Network storage
+    "@eadir", "#recycle", "@recycle", "#snapshot", "@tmp",
+    // Linux, Python
+    "lost+found", "__pycache__",
+  ]
 }

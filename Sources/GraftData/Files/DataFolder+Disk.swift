@@ -12,7 +12,7 @@ extension DataFolder {
   /// - Throws: `GraftError` if the folder cannot be read or holds more files than a data set has.
   package static func onDisk(_ path: String) throws -> DataFolder {
     var scan = DiskScan()
-    return try scan.folder(name: path, path: path)
+    return try scan.folder(name: FilePath.name(of: path), path: path)
   }
 }
 
@@ -32,33 +32,34 @@ private struct DiskScan {
   private var ancestors: [Identity] = []
 
   mutating func folder(name: String, path: String) throws -> DataFolder {
-    var status = stat()
-    guard stat(path, &status) == 0, let directory = opendir(path) else {
-      throw GraftError(
-        .noInput, "cannot be read: \(String(cString: strerror(errno)))", places: [path])
-    }
-    defer { closedir(directory) }
+    guard let status = FileSystem.status(of: path) else { throw GraftError.opening(path) }
     ancestors.append(Identity(device: status.st_dev, inode: status.st_ino))
     defer { ancestors.removeLast() }
 
     var result = DataFolder(name: name, place: path)
-    while let entry = readdir(directory) {
-      let child = Self.name(of: entry)
-      if DataFile.isHidden(child) { continue }
-      let childPath = path.hasSuffix("/") ? path + child : "\(path)/\(child)"
+    var folders: [(name: String, path: String)] = []
+    let isComplete = try FileSystem.forEachEntry(inFolder: path) { child, kind in
       entryCount += 1
       guard entryCount <= Self.entryLimit else {
         throw GraftError.badData("there are more files than in any data set").at(path)
       }
-      switch kind(of: entry, path: childPath) {
-      case .file:
-        result.files.append(DataFile(name: child, path: childPath))
+      guard !DataFile.isHidden(child) else { return result.leftOut.add(.system) }
+      let childPath = FilePath.path(child, in: path)
+      switch self.kind(kind, path: childPath) {
+      case .file: result.files.append(DataFile(name: child, path: childPath))
       case .folder:
         if ancestors.count < Self.depthLimit {
-          result.folders.append(try folder(name: child, path: childPath))
+          folders.append((child, childPath))
+        } else {
+          result.leftOut.add(.tooDeep)
         }
-      case .other: continue
+      case .circle: result.leftOut.add(.link)
+      case .special: result.leftOut.add(.special)
       }
+    }
+    guard isComplete else { throw GraftError.opening(path) }
+    for child in folders {
+      result.folders.append(try folder(name: child.name, path: child.path))
     }
     result.sort()
     return result
@@ -67,31 +68,26 @@ private struct DiskScan {
   private enum Kind {
     case file
     case folder
-    case other
+    /// A link to a folder that it lies in.
+    case circle
+    case special
   }
 
-  private func kind(of entry: UnsafeMutablePointer<dirent>, path: String) -> Kind {
-    switch Int(entry.pointee.d_type) {
-    case Int(DT_REG): return .file
-    case Int(DT_DIR): return .folder
-    case Int(DT_LNK), Int(DT_UNKNOWN): break
-    default: return .other
+  private func kind(_ kind: FileSystem.EntryKind, path: String) -> Kind {
+    switch kind {
+    case .file: return .file
+    case .folder: return .folder
+    case .special: return .special
+    case .link, .unknown: break
     }
-    var status = stat()
-    // A link to nothing counts as a file: if it is a picture, it is an unreadable one.
-    guard stat(path, &status) == 0 else { return .file }
+    // A link to nothing counts as a file: if it is an image, it is an unreadable one.
+    guard let status = FileSystem.status(of: path) else { return .file }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return .file
     case S_IFDIR:
       let identity = Identity(device: status.st_dev, inode: status.st_ino)
-      return ancestors.contains(identity) ? .other : .folder
-    default: return .other
+      return ancestors.contains(identity) ? .circle : .folder
+    default: return .special
     }
-  }
-
-  private static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
-    let offset = MemoryLayout<dirent>.offset(of: \.d_name)!
-    return String(
-      cString: (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self))
   }
 }

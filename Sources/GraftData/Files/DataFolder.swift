@@ -1,13 +1,15 @@
 import GraftTensor
 
 /// A folder and what lies in it, on disk or in an archive: names, in natural order; nothing of it is
-/// opened. Hidden files are left out.
+/// opened. Hidden files, and what systems leave about, are only counted.
 package struct DataFolder: Sendable {
   package let name: String
   /// What messages call it; the path of a folder on disk.
   package let place: String
   package var files: [DataFile] = []
   package var folders: [DataFolder] = []
+  /// What lies in the folder itself and is not among `files` and `folders`.
+  package var leftOut = LeftOutFiles()
 
   package init(name: String, place: String) {
     self.name = name
@@ -15,24 +17,41 @@ package struct DataFolder: Sendable {
   }
 
   /// The file of that name.
-  package func file(_ name: String) -> DataFile? { files.first { $0.name == name } }
+  package func file(_ name: String) -> DataFile? {
+    files.first { $0.name.utf8.elementsEqual(name.utf8) }
+  }
 
-  /// The pictures in the folder itself.
+  /// The images in the folder itself.
   var pictures: [DataFile] { files.filter(\.isPicture) }
 
-  /// The pictures in the folder and in all folders within.
-  var allPictures: [DataFile] { folders.reduce(pictures) { $0 + $1.allPictures } }
+  /// The images in the folder and in all folders within.
+  package var allPictures: [DataFile] { folders.reduce(pictures) { $0 + $1.allPictures } }
 
   var hasPictures: Bool {
     files.contains(where: \.isPicture) || folders.contains(where: \.hasPictures)
   }
 
-  /// The folder, and the one within for as long as there is only one: archives often have all they
+  /// The folders within that have images, however deep these lie.
+  var foldersWithPictures: [DataFolder] { folders.filter(\.hasPictures) }
+
+  /// The folder, and the one within for as long as only one can be meant: archives often have all they
   /// hold in a folder.
   var wrapped: [DataFolder] {
     var levels = [self]
-    while let last = levels.last, last.folders.count == 1 { levels.append(last.folders[0]) }
+    while let last = levels.last {
+      let candidates = last.folders.count == 1 ? last.folders : last.foldersWithPictures
+      guard candidates.count == 1 else { break }
+      levels.append(candidates[0])
+    }
     return levels
+  }
+
+  /// What is no image in the folder and in all folders within.
+  package var allLeftOut: LeftOutFiles {
+    var result = leftOut
+    for file in files where !file.isPicture { result.add(.otherKind(ending: file.ending)) }
+    for folder in folders { result.add(folder.allLeftOut) }
+    return result
   }
 
   mutating func sort() {

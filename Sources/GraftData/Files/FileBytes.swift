@@ -40,6 +40,15 @@ package struct FileBytes: Sendable {
       UnsafeRawBufferPointer(start: storage.baseAddress + range.lowerBound, count: range.count))
   }
 
+  /// The bytes at some places of the storage.
+  ///
+  /// - Precondition: `places` lies in the storage, which stays alive.
+  func bytes(in places: Range<Int>) -> UnsafeRawBufferPointer {
+    precondition(places.lowerBound >= 0 && places.upperBound <= storage.byteCount)
+    return UnsafeRawBufferPointer(
+      start: storage.baseAddress + places.lowerBound, count: places.count)
+  }
+
   /// The bytes from `offset` on.
   ///
   /// - Throws: `GraftError` if there are not so many.

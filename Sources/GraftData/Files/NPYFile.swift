@@ -10,7 +10,12 @@ package enum NPYFile {
   /// - Throws: `GraftError` if the file is missing or damaged, or holds a kind of element that no tensor has.
   package static func read(path: String) throws -> Tensor {
     let storage = try Storage.mappedFile(path: path)
-    return try withPlace(path) { try read(storage, 0..<storage.byteCount) }
+    return try withPlace(path) {
+      if let kind = FileKind.recognize(storage), kind != .numPyArray {
+        throw kind.error(expected: "a NumPy array (.npy)")
+      }
+      return try read(storage, 0..<storage.byteCount)
+    }
   }
 
   /// Reads an array that lies in a part of `storage`; its data is not copied if it can be used as it is.

@@ -4,69 +4,66 @@ import GraftTensor
 
 /// Reads and writes NumPy's NPZ format: a ZIP archive of NPY arrays.
 package enum NPZFile {
-  /// Bytes of one unpacked array; larger ones are refused.
-  private static let arrayLimit: UInt64 = 8 << 30
-  /// Deflate cannot expand data by more than about 1,032 to 1.
-  private static let ratioLimit: UInt64 = 1100
+  /// Bytes of all unpacked arrays together; more are refused.
+  private static let byteLimit = 8 << 30
+
+  /// The names of the arrays, in the order of the archive. Nothing is unpacked.
+  ///
+  /// - Throws: `GraftError` if the file is missing or damaged.
+  package static func names(path: String) throws -> [String] {
+    let bytes = try FileBytes(mapping: path)
+    return try withPlace(path) {
+      let archive = try ZipArchive(bytes)
+      return try (0..<archive.count).map { arrayName(try archive.member($0)) }
+    }
+  }
+
+  /// The array of that name.
+  ///
+  /// - Throws: `GraftError` if the file is missing or damaged, or has no such array.
+  package static func read(path: String, name: String) throws -> Tensor {
+    let arrays = try read(path: path) { $0.utf8.elementsEqual(name.utf8) }
+    guard let array = arrays.first else {
+      throw GraftError.badData("has no array '\(name)'").at(path)
+    }
+    return array.tensor
+  }
 
   /// The arrays by name, in the order of the archive.
   ///
-  /// - Throws: `GraftError` if the file is missing or damaged.
-  package static func read(path: String) throws -> [(name: String, tensor: Tensor)] {
-    let archive = try open(InputDescriptor(path), path)
-    defer { zip_discard(archive) }
+  /// - Parameter isWanted: the names of those that are unpacked
+  /// - Throws: `GraftError` if the file is missing, damaged or of another kind, or the arrays are too large together.
+  package static func read(
+    path: String, where isWanted: (String) -> Bool = { _ in true }
+  ) throws -> [(name: String, tensor: Tensor)] {
+    if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
+      throw kind.error(expected: "a NumPy archive (.npz)").at(path)
+    }
+    let bytes = try FileBytes(mapping: path)
     return try withPlace(path) {
-      try (0..<zip_get_num_entries(archive, 0)).map { index in
-        var status = zip_stat_t()
-        guard zip_stat_index(archive, zip_uint64_t(index), 0, &status) == 0,
-          let rawName = status.name
-        else { throw GraftError.badData("has a damaged directory") }
-        let name = String(cString: rawName)
-        return try withPlace(name) {
-          let storage = try unpack(archive, zip_uint64_t(index), status)
-          let tensor = try NPYFile.read(storage, 0..<storage.byteCount)
-          return (name.hasSuffix(".npy") ? String(name.dropLast(4)) : name, tensor)
+      let archive = try ZipArchive(bytes)
+      let members = try (0..<archive.count).map { try archive.member($0) }
+        .filter { isWanted(arrayName($0)) }
+      let (byteCount, isTooLarge) = members.reduce((0, false)) { sum, member in
+        let (total, overflow) = sum.0.addingReportingOverflow(member.byteCount)
+        return (total, sum.1 || overflow)
+      }
+      // Members that share their bytes could come to any size.
+      guard !isTooLarge, byteCount <= min(byteLimit, bytes.count * ZipArchive.ratioLimit) else {
+        throw GraftError.badData("its arrays unpack to \(byteCount >> 20) MB, which is too much")
+      }
+      return try members.map { member in
+        let storage = try archive.content(of: member)
+        let tensor = try withPlace(member.name) {
+          try NPYFile.read(storage, 0..<storage.byteCount)
         }
+        return (arrayName(member), tensor)
       }
     }
   }
 
-  private static func open(_ file: InputDescriptor, _ path: String) throws -> OpaquePointer {
-    // The archive closes its descriptor itself.
-    let descriptor = dup(file.number)
-    guard descriptor >= 0 else { throw GraftError.opening(path) }
-    var code: Int32 = 0
-    guard let archive = zip_fdopen(descriptor, 0, &code) else {
-      close(descriptor)
-      var error = zip_error_t()
-      zip_error_init_with_code(&error, code)
-      defer { zip_error_fini(&error) }
-      throw GraftError(
-        code == ZIP_ER_MEMORY ? .operatingSystem : .badData,
-        "is not a sound ZIP archive: \(String(cString: zip_error_strerror(&error)))",
-        places: [path])
-    }
-    return archive
-  }
-
-  private static func unpack(
-    _ archive: OpaquePointer, _ index: zip_uint64_t, _ status: zip_stat_t
-  ) throws -> Storage {
-    guard status.size <= arrayLimit,
-      status.size <= status.comp_size.multipliedReportingOverflow(by: ratioLimit).partialValue
-    else { throw GraftError.badData("declares \(status.size) bytes, which cannot be") }
-    guard let file = zip_fopen_index(archive, index, 0) else {
-      throw GraftError.badData(String(cString: zip_strerror(archive)))
-    }
-    defer { zip_fclose(file) }
-    let storage = try Storage.heap(byteCount: Int(status.size))
-    let count = zip_fread(file, storage.baseAddress, status.size)
-    // The checksum is compared when the end is read.
-    var beyond: UInt8 = 0
-    guard count == Int64(status.size), zip_fread(file, &beyond, 1) == 0 else {
-      throw GraftError.badData("is cut off or damaged")
-    }
-    return storage
+  private static func arrayName(_ member: ZipArchive.Member) -> String {
+    member.name.hasSuffix(".npy") ? String(member.name.dropLast(4)) : member.name
   }
 
   /// Writes the arrays, uncompressed as `numpy.savez` does.
@@ -86,7 +83,9 @@ package enum NPZFile {
     _ arrays: [(name: String, tensor: Tensor)], toTemporary temporary: String, path: String
   ) throws {
     var code: Int32 = 0
-    guard let archive = zip_open(temporary, ZIP_CREATE | ZIP_TRUNCATE, &code) else {
+    guard
+      let archive = temporary.withFileName({ zip_open($0, ZIP_CREATE | ZIP_TRUNCATE, &code) })
+    else {
       throw GraftError.writing(path)
     }
     do {

@@ -19,14 +19,32 @@ struct ArrayPictures {
   let validation: Arrays?
   let test: Arrays?
 
-  /// The classes are the numbers from 0 to the largest label for training.
+  /// The classes are the numbers that occur among the labels for training, and are called so.
   func dataset() throws -> PictureDataset {
     let items = try items(training)
-    let classCount = 1 + max(0, items.lazy.map(\.label).max() ?? 0)
-    return PictureDataset(
-      place: place, classNames: (0..<classCount).map(String.init), items: items,
-      validationItems: try validation.map(self.items) ?? [],
-      testItems: try test.map(self.items) ?? [])
+    let numbers = Set(items.lazy.map(\.label)).sorted()
+    let classes = Dictionary(uniqueKeysWithValues: zip(numbers, numbers.indices))
+    func classified(_ items: [PictureDataset.Item]) throws -> [PictureDataset.Item] {
+      try items.map { item in
+        guard let label = classes[item.label] else {
+          throw GraftError.badData(
+            "\(item.picture.place): has the label \(item.label), but there are "
+              + "\(numbers.count) classes: \(PictureDataset.enumeration(numbers.map(String.init)))"
+          ).at(place)
+        }
+        return PictureDataset.Item(picture: item.picture, label: label)
+      }
+    }
+    var result = PictureDataset(
+      place: place, classNames: numbers.map(String.init), items: try classified(items),
+      validationItems: try validation.map { try classified(self.items($0)) } ?? [],
+      testItems: try test.map { try classified(self.items($0)) } ?? [])
+    if numbers != Array(numbers.indices) {
+      result.remarks.append(
+        "the classes are the numbers that occur: "
+          + PictureDataset.enumeration(numbers.map(String.init)))
+    }
+    return result
   }
 
   private func items(_ arrays: Arrays) throws -> [PictureDataset.Item] {

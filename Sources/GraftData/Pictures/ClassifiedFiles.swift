@@ -1,53 +1,92 @@
 import GraftTensor
 
-/// Picture files by the names of their classes.
+/// Image files by the names of their classes. Names that differ in a byte are two classes.
 struct ClassifiedFiles {
-  /// The pictures of each class; none for a class that is empty.
-  var classes: [String: [DataFile]] = [:]
+  private var classes: [(name: String, files: [DataFile])] = []
 
-  /// A class for each folder within: all pictures in it, however deep they lie.
+  /// A class for each folder within that has images: all in it, however deep they lie.
   static func byFolder(_ folder: DataFolder) -> ClassifiedFiles {
     var result = ClassifiedFiles()
-    for child in folder.folders { result.classes[child.name] = child.allPictures }
+    result.classes = folder.foldersWithPictures.map { ($0.name, $0.allPictures) }
+    result.sort()
     return result
   }
 
-  /// A class for each beginning of a name, up to the first dot: `cat.0.jpg`.
+  /// A class for each beginning of a name, up to the number at its end: `cat.0.jpg`, `cat_1.jpg`.
   ///
-  /// - Throws: `GraftError` if a picture's name has no such beginning.
+  /// - Throws: `GraftError` if an image's name has no such beginning.
   static func byName(_ folder: DataFolder) throws -> ClassifiedFiles {
-    var result = ClassifiedFiles()
+    var files: [[UInt8]: [DataFile]] = [:]
     for picture in folder.pictures {
       guard let name = className(of: picture.name) else {
         throw GraftError.badData(
-          "tells no class", hint: "Name pictures as cat.0.jpg, or put each class in a folder."
+          "its name tells no class",
+          hint: "Name images cat.0.jpg, cat_0.jpg, cat-0.jpg or cat (0).jpg, or put each class in "
+            + "a folder."
         ).at(picture.place)
       }
-      result.classes[name, default: []].append(picture)
+      files[Array(name.utf8), default: []].append(picture)
     }
+    var result = ClassifiedFiles()
+    result.classes = files.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
+    result.sort()
     return result
   }
 
-  /// The beginning of a name like `cat.0.jpg`; `nil` for `0.jpg`.
+  /// `cat` of `cat.0.jpg`, `cat_0.jpg`, `cat-0.jpg`, `cat 0.jpg` and `cat (0).jpg`, also `cat` of
+  /// `cat.kitty.jpg`; `nil` for `0.jpg`, and where it could be one of several: `frame_12_0.jpg`.
   static func className(of fileName: String) -> String? {
-    let parts = fileName.split(separator: ".", omittingEmptySubsequences: false)
-    return parts.count > 2 && !parts[0].isEmpty ? String(parts[0]) : nil
+    guard let dot = fileName.utf8.lastIndex(of: UInt8(ascii: ".")) else { return nil }
+    let stem = fileName.utf8[..<dot]
+    if let name = withoutNumber(stem) {
+      let isAmbiguous = withoutNumber(name) != nil || name.allSatisfy { !isLetter($0) }
+      return isAmbiguous ? nil : String(name)
+    }
+    let first = stem.prefix { $0 != UInt8(ascii: ".") }
+    return first.count < stem.count && !first.isEmpty ? String(first) : nil
+  }
+
+  /// What stands in front of a separator and a number at the end; `nil` if there are none.
+  private static func withoutNumber(_ stem: Substring.UTF8View) -> Substring.UTF8View? {
+    let isBracketed = stem.last == UInt8(ascii: ")")
+    var rest = isBracketed ? stem.dropLast() : stem
+    let digitCount = rest.reversed().prefix { (0x30...0x39).contains($0) }.count
+    guard digitCount > 0 else { return nil }
+    rest = rest.dropLast(digitCount)
+    if isBracketed {
+      guard rest.last == UInt8(ascii: "(") else { return nil }
+      rest = rest.dropLast()
+    }
+    let separatorCount = rest.reversed().prefix { separators.contains($0) }.count
+    guard separatorCount > 0 || isBracketed else { return nil }
+    rest = rest.dropLast(separatorCount)
+    return rest.isEmpty ? nil : rest
+  }
+
+  private static let separators = Set("._- ".utf8)
+
+  /// Letters beyond ASCII count as well.
+  private static func isLetter(_ byte: UInt8) -> Bool {
+    byte >= 0x80 || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
+  }
+
+  private mutating func sort() {
+    classes.sort { NaturalOrder.precedes($0.name, $1.name) }
   }
 
   /// Names of the classes in natural order.
-  var names: [String] { classes.keys.sorted(by: NaturalOrder.precedes) }
+  var names: [String] { classes.map(\.name) }
 
-  /// The pictures, class by class, with their classes' indices in `names`.
+  /// The images, class by class, with their classes' indices in `names`.
   ///
-  /// - Throws: `GraftError` if a class with pictures is not among `names`.
+  /// - Throws: `GraftError` if a class is not among `names`.
   func items(classNames: [String], place: String) throws -> [PictureDataset.Item] {
-    let labels = Dictionary(uniqueKeysWithValues: zip(classNames, classNames.indices))
-    return try names.flatMap { name -> [PictureDataset.Item] in
-      let files = classes[name] ?? []
-      guard let label = labels[name] else {
-        if files.isEmpty { return [] }
+    let labels = Dictionary(
+      uniqueKeysWithValues: zip(classNames.map { Array($0.utf8) }, classNames.indices))
+    return try classes.flatMap { name, files -> [PictureDataset.Item] in
+      guard let label = labels[Array(name.utf8)] else {
         throw GraftError.badData(
-          "has the class '\(name)', which the training pictures do not have",
+          "has the class '\(name)', which the training images do not have",
           hint: "Those are \(PictureDataset.enumeration(classNames.map { "'\($0)'" }))."
         )
         .at(place)

@@ -5,23 +5,13 @@ import GraftTensor
 enum NumPyPictures {
   /// What an array is by its name.
   private struct Role: Hashable {
-    enum Part {
-      case training
-      case validation
-      case test
-    }
-
-    let part: Part
+    let part: DatasetPart
     let isLabels: Bool
 
     private static let pictureNames: Set = ["x", "images", "pictures", "data"]
     private static let labelNames: Set = ["y", "labels", "targets"]
-    private static let parts: [String: Part] = [
-      "train": .training, "training": .training, "val": .validation, "valid": .validation,
-      "validation": .validation, "test": .test, "testing": .test,
-    ]
 
-    init(part: Part, isLabels: Bool) {
+    init(part: DatasetPart, isLabels: Bool) {
       self.part = part
       self.isLabels = isLabels
     }
@@ -29,8 +19,8 @@ enum NumPyPictures {
     /// `x_train`, `train_images`, `Y`, …; `nil` for other names.
     init?(_ name: String) {
       var words = name.lowercased().split { $0 == "_" || $0 == "-" }.map(String.init)
-      let part = words.firstIndex { Self.parts[$0] != nil }.flatMap {
-        Self.parts[words.remove(at: $0)]
+      let part = words.firstIndex { DatasetPart(name: $0) != nil }.flatMap {
+        DatasetPart(name: words.remove(at: $0))
       }
       guard words.count == 1 else { return nil }
       let isLabels = Self.labelNames.contains(words[0])
@@ -43,8 +33,9 @@ enum NumPyPictures {
 
   static func readArchive(path: String) throws -> PictureDataset {
     var arrays: [Role: (place: String, read: () throws -> Tensor)] = [:]
-    for (name, tensor) in try NPZFile.read(path: path) {
-      if let role = Role(name) { arrays[role] = ("\(path): \(name)", { tensor }) }
+    for name in try NPZFile.names(path: path) {
+      guard let role = Role(name) else { continue }
+      arrays[role] = ("\(path): \(name)", { try NPZFile.read(path: path, name: name) })
     }
     guard let pictures = self.pictures(arrays, place: path) else {
       throw GraftError.badData("has no arrays of pictures and of labels", hint: hint).at(path)
@@ -73,7 +64,7 @@ enum NumPyPictures {
   private static func pictures(
     _ arrays: [Role: (place: String, read: () throws -> Tensor)], place: String
   ) -> ArrayPictures? {
-    func pair(_ part: Role.Part) -> ArrayPictures.Arrays? {
+    func pair(_ part: DatasetPart) -> ArrayPictures.Arrays? {
       guard let pictures = arrays[Role(part: part, isLabels: false)],
         let labels = arrays[Role(part: part, isLabels: true)]
       else { return nil }

@@ -3,7 +3,7 @@ import GraftVision
 import Synchronization
 
 extension PictureDataset {
-  /// A picture that cannot be read.
+  /// An image that cannot be read.
   package struct BadPicture: Sendable, Equatable {
     package var place: String
     package var reason: String
@@ -17,30 +17,34 @@ extension PictureDataset {
     case pixels
   }
 
-  /// Leaves out the pictures that cannot be read, of all parts.
+  /// Leaves out the images that cannot be read, of all parts, and counts them.
+  ///
+  /// An image is bad for what it is, not for the moment: one that the system cannot read now is an
+  /// error, so that the same data always give the same result.
   ///
   /// - Parameters:
   ///   - maximumBad: how many there may be
   ///   - threads: how many pictures are looked at simultaneously; the result does not depend on it
   /// - Returns: the data set without them, and a list of them, in the order of the parts
-  /// - Throws: `GraftError` if there are more, or if ``validate()`` finds something afterwards.
+  /// - Throws: `GraftError` if there are more, if reading fails, or if ``validate()`` finds something
+  ///   afterwards.
   package func checked(
     _ depth: CheckDepth, maximumBad: Int, threads: Int
   ) throws -> (dataset: PictureDataset, bad: [BadPicture]) {
     var result = self
     var bad: [BadPicture] = []
     for part in [\PictureDataset.items, \.validationItems, \.testItems] {
-      let reasons = Self.reasons(self[keyPath: part], depth, threads: max(1, threads))
+      let reasons = try Self.reasons(self[keyPath: part], depth, threads: max(1, threads))
       result[keyPath: part] = self[keyPath: part].indices.filter { reasons[$0] == nil }
         .map { self[keyPath: part][$0] }
       bad += reasons.sorted { $0.key < $1.key }.map {
         BadPicture(place: self[keyPath: part][$0.key].picture.place, reason: $0.value)
       }
     }
+    result.leftOut.add(.unreadable, bad.count)
     guard bad.count <= maximumBad else {
       throw GraftError.badData(
-        "\(bad.count) of \(items.count + validationItems.count + testItems.count) pictures "
-          + "cannot be read: "
+        "\(bad.count) of \(pictureCount) images cannot be read: "
           + Self.enumeration(bad.map { "\($0.place) (\($0.reason))" }, limit: 3),
         hint: "Up to \(maximumBad) would be left out; --max-bad allows more."
       ).at(place)
@@ -49,28 +53,33 @@ extension PictureDataset {
     return (result, bad)
   }
 
-  /// Why pictures cannot be read, by their indices.
+  /// Why images cannot be read, by their indices.
   private static func reasons(
     _ items: [Item], _ depth: CheckDepth, threads: Int
-  ) -> [Int: String] {
+  ) throws -> [Int: String] {
     let reasons = Mutex<[Int: String]>([:])
+    let failure = Mutex<(index: Int, error: GraftError)?>(nil)
     let next = Atomic(0)
     withThreads(min(threads, items.count)) {
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < items.count else { return }
-        if let reason = items[index].picture.reasonForRefusal(depth) {
-          reasons.withLock { $0[index] = reason }
+        guard let error = items[index].picture.failure(depth) else { continue }
+        guard error.isOfTheImage else {
+          failure.withLock { if index < $0?.index ?? .max { $0 = (index, error) } }
+          return
         }
+        reasons.withLock { $0[index] = error.message }
       }
     }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
     return reasons.withLock { $0 }
   }
 }
 
 extension PictureDataset.PictureSource {
-  /// Why the picture cannot be read; `nil` if it can.
-  fileprivate func reasonForRefusal(_ depth: PictureDataset.CheckDepth) -> String? {
+  /// Why the image cannot be read; `nil` if it can.
+  fileprivate func failure(_ depth: PictureDataset.CheckDepth) -> GraftError? {
     do {
       switch (self, depth) {
       case (.samples, _): return nil
@@ -83,9 +92,19 @@ extension PictureDataset.PictureSource {
       }
       return nil
     } catch let error as GraftError {
-      return error.message
+      return error
     } catch {
-      return "\(error)"
+      return GraftError(.software, "\(error)", places: [place])
+    }
+  }
+}
+
+extension GraftError {
+  /// Whether the image itself is at fault, or missing, rather than the system that reads it.
+  fileprivate var isOfTheImage: Bool {
+    switch code {
+    case .badData, .noInput, .unavailable: true
+    default: false
     }
   }
 }

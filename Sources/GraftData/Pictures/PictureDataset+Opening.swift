@@ -1,11 +1,5 @@
 import GraftTensor
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 extension PictureDataset {
   /// How a data set may lie on disk.
   package enum Format: String, CaseIterable, Sendable {
@@ -21,7 +15,7 @@ extension PictureDataset {
     case csv
     /// A folder for each class.
     case folders
-    /// Names that tell the class: `cat.0.jpg`.
+    /// Names that tell the class: `cat.0.jpg`, `cat_0.jpg`.
     case names
   }
 
@@ -32,12 +26,16 @@ extension PictureDataset {
   ///     memory; a CSV or an NPZ file
   ///   - format: how the data lie there; found out by default
   ///   - coarseLabels: whether to take the 20 coarse classes of CIFAR-100
+  ///   - purpose: what the images are for, which says how many classes there have to be
   /// - Throws: `GraftError` if nothing there looks like a data set, if the data are damaged, or if
   ///   ``validate()`` finds something.
   package static func open(
-    _ path: String, format: Format? = nil, coarseLabels: Bool = false
+    _ path: String, format: Format? = nil, coarseLabels: Bool = false,
+    for purpose: Purpose = .training
   ) throws -> PictureDataset {
-    let dataset = try read(path, format: format, labels: coarseLabels ? .coarse : .fine)
+    var dataset = try read(path, format: format, labels: coarseLabels ? .coarse : .fine)
+    dataset.purpose = purpose
+    dataset.removeEmptyClasses()
     try dataset.validate()
     return dataset
   }
@@ -45,15 +43,11 @@ extension PictureDataset {
   private static func read(
     _ path: String, format: Format?, labels: CIFARFolder.Labels
   ) throws -> PictureDataset {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw GraftError(
-        .noInput, "cannot be opened: \(String(cString: strerror(errno)))", places: [path])
-    }
-    if status.st_mode & S_IFMT == S_IFDIR {
+    guard FileSystem.exists(path) else { throw GraftError.opening(path) }
+    if FileSystem.isFolder(path) {
       return try read(DataFolder.onDisk(path), format: format, labels: labels, place: path)
     }
-    let ending = path.split(separator: ".").last?.lowercased() ?? ""
+    let ending = FilePath.ending(of: path)
     if format == .csv || ending == "csv" || ending == "tsv" {
       return try CSVPictures.read(path: path)
     }
@@ -72,6 +66,14 @@ extension PictureDataset {
   private static func read(
     _ root: DataFolder, format: Format?, labels: CIFARFolder.Labels, place: String
   ) throws -> PictureDataset {
+    func pictures(_ folder: DataFolder, _ form: PictureFolder.Form) throws -> PictureDataset {
+      var dataset = try PictureFolder.read(folder, form: form, place: place)
+      dataset.leftOut.add(root.allLeftOut)
+      dataset.leftOut.add(
+        .outside,
+        root.allPictures.count - dataset.pictureCount - dataset.leftOut.count(.unlabelled))
+      return dataset
+    }
     for folder in root.wrapped {
       if let cifar = CIFARFolder(folder), format == nil || format == cifar.format {
         return try cifar.read(labels, place: place)
@@ -85,20 +87,29 @@ extension PictureDataset {
         return try arrays.dataset()
       }
       if let form = PictureFolder.form(of: folder), format == nil || format == form.format {
-        return try PictureFolder.read(folder, form: form, place: place)
+        return try pictures(folder, form)
       }
     }
     switch format {
-    case .names: return try PictureFolder.read(root, form: .names, place: place)
-    case .folders: return try PictureFolder.read(root, form: .folders, place: place)
-    // Says what is wrong with it.
+    case .names: return try pictures(root, .names)
+    case .folders: return try pictures(root, .folders)
+    case nil where !root.foldersWithPictures.isEmpty:
+      return try pictures(root, .folders)
     case nil where root.hasPictures:
-      return try PictureFolder.read(root, form: .folders, place: place)
-    default:
+      let example = root.pictures[0].name
       throw GraftError.badData(
-        "has no data of \(format.map { "the form '\($0.rawValue)'" } ?? "a known form")",
+        "has \(root.pictures.count) images, but neither folders nor names like cat.0.jpg or "
+          + "cat_0.jpg tell their classes; one is called '\(example)'",
+        hint: "Put each class in a folder, name the images by their classes, or give a CSV file of "
+          + "paths and labels."
+      ).at(place)
+    default:
+      let leftOut = root.allLeftOut
+      throw GraftError.badData(
+        "has no data of \(format.map { "the form '\($0.rawValue)'" } ?? "a known form")"
+          + (leftOut.total > 0 ? "; there are \(leftOut)" : ""),
         hint: """
-          Data sets are read as a folder for each class, as pictures called cat.0.jpg, dog.0.jpg, \
+          Data sets are read as a folder for each class, as images called cat.0.jpg or cat_0.jpg, \
           as a CSV file of paths and labels, as CIFAR's or MNIST's files, or as NumPy arrays.
           """
       ).at(place)

@@ -34,8 +34,20 @@ package struct PictureDataset: Sendable {
   package var validationItems: [Item]
   /// What the data set's makers set apart for testing.
   package var testItems: [Item]
-  /// What people should know of the data, one sentence each: files that were left out.
+  /// What people should know of the data, one sentence each: what was guessed.
   package var remarks: [String]
+  /// The files that are not used.
+  package var leftOut = LeftOutFiles()
+  /// What the images are for.
+  package var purpose = Purpose.training
+
+  /// What images are for.
+  package enum Purpose: Sendable {
+    /// Which takes two classes at least.
+    case training
+    /// Of a model that knows its classes; one may be enough.
+    case evaluation
+  }
 
   package init(
     place: String, classNames: [String], items: [Item], validationItems: [Item] = [],
@@ -56,19 +68,52 @@ package struct PictureDataset: Sendable {
     return counts
   }
 
+  /// Images of all parts.
+  package var pictureCount: Int { items.count + validationItems.count + testItems.count }
+
+  /// How many files were found, taken and left out, and why, in a line.
+  package var summary: String { leftOut.summary(taken: pictureCount) }
+
+  /// Removes classes that have no images at all, and says so.
+  mutating func removeEmptyClasses() {
+    let used = Set((items + validationItems + testItems).map(\.label))
+    let empty = classNames.indices.filter { !used.contains($0) }
+    guard !empty.isEmpty, !used.isEmpty, used.allSatisfy(classNames.indices.contains) else {
+      return
+    }
+    let names = empty.map { "'\(classNames[$0])'" }
+    remarks.append(
+      names.count == 1
+        ? "the class \(names[0]) has no images and is left out"
+        : "\(names.count) classes have no images and are left out: \(Self.enumeration(names))")
+    let kept = classNames.indices.filter(used.contains)
+    let positions = Dictionary(uniqueKeysWithValues: zip(kept, kept.indices))
+    for part in [\PictureDataset.items, \.validationItems, \.testItems] {
+      for index in self[keyPath: part].indices {
+        let label = self[keyPath: part][index].label
+        self[keyPath: part][index].label = positions[label] ?? label
+      }
+    }
+    classNames = kept.map { classNames[$0] }
+  }
+
   /// Checks what would make training fail or mean nothing.
   ///
   /// - Throws: `GraftError` if there are fewer than two classes, two of one name, a class without
-  ///   pictures, or a label that is no class.
+  ///   images to train with, or a label that is no class.
   package func validate() throws {
     try withPlace(place) {
-      guard !items.isEmpty else { throw GraftError.badData("has no pictures to train with") }
-      guard classNames.count > 1 else {
+      guard !items.isEmpty || purpose == .evaluation && pictureCount > 0 else {
         throw GraftError.badData(
-          "has pictures of one class only ('\(classNames.first ?? "")')",
+          purpose == .training ? "has no images to train with" : "has no images",
+          hint: leftOut.total > 0 ? "Left out are \(leftOut)." : nil)
+      }
+      guard classNames.count > (purpose == .training ? 1 : 0) else {
+        throw GraftError.badData(
+          "has images of one class only ('\(classNames.first ?? "")')",
           hint: "Telling classes apart takes two at least.")
       }
-      guard Set(classNames).count == classNames.count else {
+      guard Set(classNames.map { Array($0.utf8) }).count == classNames.count else {
         throw GraftError.badData("has two classes of the same name")
       }
       for part in [items, validationItems, testItems] {
@@ -78,13 +123,14 @@ package struct PictureDataset: Sendable {
               + "\(classNames.count) classes (0 to \(classNames.count - 1))")
         }
       }
+      guard purpose == .training else { return }
       let empty = zip(classNames, counts(of: items)).filter { $0.1 == 0 }.map { "'\($0.0)'" }
       guard empty.isEmpty else {
         throw GraftError.badData(
           empty.count == 1
-            ? "class \(empty[0]) has no pictures"
-            : "\(empty.count) classes have no pictures: \(Self.enumeration(empty))",
-          hint: "Add pictures, or remove the class.")
+            ? "class \(empty[0]) has no images to train with"
+            : "\(empty.count) classes have no images to train with: \(Self.enumeration(empty))",
+          hint: "Add images, or remove the class from all parts.")
       }
     }
   }

@@ -1,61 +1,143 @@
 import GraftTensor
 
-/// Reads folders of picture files: a folder for each class, or names that tell the class
-/// (`cat.0.jpg`). Folders `train`, `validation` and `test` may divide either.
+/// Reads folders of image files: a folder for each class, or names that tell the class (`cat.0.jpg`).
+/// Folders for training, validation and test may divide either, or each class.
 enum PictureFolder {
-  /// How the pictures of a folder tell their classes.
+  /// How the images of a folder tell their classes.
   enum Form {
     case folders
     case names
   }
 
-  private static let trainingNames: Set = ["train", "training"]
-  private static let validationNames: Set = ["val", "valid", "validation"]
-  private static let testNames: Set = ["test", "testing"]
-
-  /// How a folder's pictures tell their classes; `nil` if it does not look like a data set.
+  /// How a folder's images tell their classes; `nil` if it does not look like a data set.
   static func form(of folder: DataFolder) -> Form? {
-    if let training = trainingPart(of: folder) {
-      return training.folders.contains(where: \.hasPictures) ? .folders : .names
+    let children = folder.foldersWithPictures
+    let parts = children.filter { DatasetPart(name: $0.name) != nil }
+    if parts.contains(where: { !$0.foldersWithPictures.isEmpty }), isDivided(folder) {
+      return .folders
     }
-    if folder.folders.contains(where: \.hasPictures) {
-      return folder.folders.count > 1 ? .folders : nil
-    }
+    if isDivided(folder) { return .names }
+    if !children.isEmpty { return children.count > 1 ? .folders : nil }
     return Set(folder.pictures.map { ClassifiedFiles.className(of: $0.name) }).count > 1
       ? .names : nil
   }
 
-  static func read(_ folder: DataFolder, form: Form, place: String) throws -> PictureDataset {
-    guard let training = trainingPart(of: folder) else {
-      return try dataset(folder, nil, nil, form, place)
+  /// Whether the folder has one for training which is no class that happens to be called so, or has
+  /// nothing but parts.
+  private static func isDivided(_ folder: DataFolder) -> Bool {
+    let children = folder.foldersWithPictures
+    let parts = children.map { DatasetPart(name: $0.name) }
+    let training = zip(children, parts).filter { $1 == .training }.map(\.0)
+    if training.contains(where: { !$0.foldersWithPictures.isEmpty }) { return true }
+    guard !parts.contains(nil) else { return false }
+    if children.count > 1 {
+      return !training.isEmpty || children.allSatisfy { !$0.foldersWithPictures.isEmpty }
     }
-    return try dataset(
-      training, part(validationNames, of: folder), part(testNames, of: folder), form, place)
+    return training.contains {
+      $0.pictures.contains { ClassifiedFiles.className(of: $0.name) != nil }
+    }
   }
 
-  /// The folder for training, unless it is a class that happens to be called so.
-  private static func trainingPart(of folder: DataFolder) -> DataFolder? {
-    guard let training = part(trainingNames, of: folder) else { return nil }
-    let tellsClasses =
-      training.folders.contains(where: \.hasPictures)
-      || training.pictures.contains { ClassifiedFiles.className(of: $0.name) != nil }
-    return tellsClasses ? training : nil
+  static func read(_ folder: DataFolder, form: Form, place: String) throws -> PictureDataset {
+    if isDivided(folder) { return try dataset(Parts(of: folder), form, place) }
+    if form == .folders, let parts = Parts(ofClassesIn: folder) {
+      return try dataset(parts, form, place)
+    }
+    return try dataset(Parts(training: folder), form, place)
   }
 
-  private static func part(_ names: Set<String>, of folder: DataFolder) -> DataFolder? {
-    folder.folders.first { names.contains($0.name.lowercased()) }
+  /// The folders of the parts.
+  private struct Parts {
+    let training: DataFolder
+    var validation: DataFolder?
+    var test: DataFolder?
+    var remarks: [String] = []
+
+    init(training: DataFolder) { self.training = training }
+
+    /// - Throws: `GraftError` if two folders are the same part, none is for training, or one is
+    ///   neither a part nor a class.
+    init(of folder: DataFolder) throws {
+      var folders: [DatasetPart: DataFolder] = [:]
+      for child in folder.foldersWithPictures {
+        guard let part = DatasetPart(name: child.name) else {
+          throw GraftError.badData(
+            "'\(child.name)' holds images, but is neither a part nor a class: it lies beside "
+              + "the folder for training",
+            hint: "Rename it to val or test, put it into the folder for training as a class, or "
+              + "move it elsewhere."
+          ).at(folder.place)
+        }
+        if let other = folders.updateValue(child, forKey: part) {
+          throw GraftError.badData(
+            "'\(other.name)' and '\(child.name)' are both for \(part.rawValue)",
+            hint: "Rename one, or move it elsewhere."
+          ).at(folder.place)
+        }
+        if !DatasetPart.isPlain(child.name) {
+          remarks.append("the folder '\(child.name)' is taken for \(part.rawValue)")
+        }
+      }
+      guard let training = folders[.training] else {
+        throw GraftError.badData(
+          "has folders for \(folders.keys.map(\.rawValue).sorted().joined(separator: " and ")), "
+            + "but none for training",
+          hint: "Name one train, or give the path of a single part."
+        ).at(folder.place)
+      }
+      self.training = training
+      validation = folders[.validation]
+      test = folders[.test]
+    }
+
+    /// Parts within each class: `cat/train`, `cat/test`, `dog/train`, …; `nil` if it is not so.
+    init?(ofClassesIn folder: DataFolder) {
+      let classes = folder.foldersWithPictures
+      guard
+        classes.allSatisfy({ folder in
+          let parts = folder.foldersWithPictures.map { DatasetPart(name: $0.name) }
+          return folder.pictures.isEmpty && parts.contains(.training) && !parts.contains(nil)
+            && Set(parts).count == parts.count
+        })
+      else { return nil }
+      func part(_ part: DatasetPart) -> DataFolder? {
+        var result = DataFolder(name: part.rawValue, place: folder.place)
+        for child in classes {
+          for inner in child.foldersWithPictures where DatasetPart(name: inner.name) == part {
+            var files = DataFolder(name: child.name, place: inner.place)
+            (files.files, files.folders) = (inner.files, inner.folders)
+            result.folders.append(files)
+          }
+        }
+        return result.folders.isEmpty ? nil : result
+      }
+      guard let training = part(.training) else { return nil }
+      self.training = training
+      validation = part(.validation)
+      test = part(.test)
+      remarks = ["the folders within each class divide it into parts"]
+    }
   }
 
   private static func dataset(
-    _ training: DataFolder, _ validation: DataFolder?, _ test: DataFolder?, _ form: Form,
-    _ place: String
+    _ parts: Parts, _ form: Form, _ place: String
   ) throws -> PictureDataset {
-    let classified = try classes(training, form)
+    let classified = try classes(parts.training, form)
     var result = PictureDataset(
       place: place, classNames: classified.names,
-      items: try classified.items(classNames: classified.names, place: training.place))
-    result.validationItems = try setApart(validation, form, &result)
-    result.testItems = try setApart(test, form, &result)
+      items: try classified.items(classNames: classified.names, place: parts.training.place),
+      remarks: parts.remarks)
+    if form == .folders {
+      let empty = parts.training.folders.filter { !$0.hasPictures }.map { "'\($0.name)'" }
+      if !empty.isEmpty {
+        result.remarks.append(
+          (empty.count == 1 ? "the folder \(empty[0]) has" : "\(empty.count) folders have")
+            + " no images and makes no class"
+            + (empty.count == 1 ? "" : ": \(PictureDataset.enumeration(empty))"))
+      }
+    }
+    result.validationItems = try setApart(parts.validation, form, &result)
+    result.testItems = try setApart(parts.test, form, &result)
     return result
   }
 
@@ -66,23 +148,24 @@ enum PictureFolder {
     }
   }
 
-  /// The pictures of a part besides the one for training. Such a part may have pictures whose
-  /// classes are not told, as competitions have it; those are left out.
+  /// The images of a part besides the one for training. Such a part may have images whose classes are
+  /// not told, as competitions have it; those are left out.
   private static func setApart(
     _ folder: DataFolder?, _ form: Form, _ dataset: inout PictureDataset
   ) throws -> [PictureDataset.Item] {
     guard let folder else { return [] }
     let isTold =
       switch form {
-      case .folders: folder.folders.contains(where: \.hasPictures)
+      case .folders: !folder.foldersWithPictures.isEmpty
       case .names:
         folder.pictures.contains { ClassifiedFiles.className(of: $0.name) != nil }
       }
     guard isTold else {
       let count = folder.allPictures.count
       if count > 0 {
+        dataset.leftOut.add(.unlabelled, count)
         dataset.remarks.append(
-          "\(folder.place): \(count) pictures are left out, as nothing tells their classes.")
+          "\(folder.place): \(count) images are left out, as nothing tells their classes.")
       }
       return []
     }

@@ -24,6 +24,19 @@ struct Clip: Operator {
     }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    for (index, name) in [(1, "min"), (2, "max")] where index < node.inputs.count {
+      guard let input = node.inputs[index] else { continue }
+      guard let bound = context.constant(input), bound.elementCount == 1,
+        let value = try bound.doubles().first, value.isNaN || Double(Float(value)) == value
+      else { throw GraftError.unsupported("'\(name)' is no constant of float") }
+      node.attributes[name] = .float(Float(value))
+    }
+    node.removeInputs(from: 1)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers)
     try context.requireSameElementType([0, 1, 2])

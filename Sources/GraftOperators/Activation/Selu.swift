@@ -7,12 +7,14 @@ import Foundation
 struct Selu: ElementwiseUnary {
   static let schema = OperatorSchema("Selu", since: [1, 6, 22], sameSince: 6, inputs: 1...1)
 
+  private static let defaultAlpha: Float = 1.67326319217681884765625
+  private static let defaultGamma: Float = 1.05070102214813232421875
   private let alpha: Float
   private let gamma: Float
 
   init(_ attributes: AttributeReader) throws {
-    alpha = try attributes.float("alpha", default: 1.67326319217681884765625)
-    gamma = try attributes.float("gamma", default: 1.05070102214813232421875)
+    alpha = try attributes.float("alpha", default: Self.defaultAlpha)
+    gamma = try attributes.float("gamma", default: Self.defaultGamma)
   }
 
   /// The defaults had fewer digits in opset 1.
@@ -23,6 +25,13 @@ struct Selu: ElementwiseUnary {
     guard version < 6 else { return }
     if node.attributes["alpha"] == nil { node.attributes["alpha"] = .float(1.6732) }
     if node.attributes["gamma"] == nil { node.attributes["gamma"] = .float(1.0507) }
+  }
+
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if node.attributes["alpha"] == nil { node.attributes["alpha"] = .float(defaultAlpha) }
+    if node.attributes["gamma"] == nil { node.attributes["gamma"] = .float(defaultGamma) }
   }
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.selu }, alpha, gamma) }

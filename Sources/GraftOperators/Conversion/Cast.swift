@@ -25,6 +25,14 @@ struct Cast: Operator {
     node.attributes["to"] = .int(Int(type.rawValue))
   }
 
+  /// Before opset 6 types were named.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    guard let type = try AttributeReader(node.attributes).elementType("to") else { return }
+    node.attributes["to"] = .string("\(type)".uppercased())
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.inferCast(to: target)
   }

@@ -11,6 +11,18 @@ struct CastLike: Operator {
     rounding = try NarrowFloat.Rounding(attributes)
   }
 
+  /// Before opset 15 there is only Cast.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    guard let type = context.type(node.inputs.count > 1 ? node.inputs[1] : nil)?.elementType else {
+      throw GraftError.unsupported("its type is open")
+    }
+    node.operatorType = Cast.schema.name
+    node.attributes["to"] = .int(Int(type.rawValue))
+    node.removeInputs(from: 1)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.inferCast(to: try context.elementType(1))
   }

@@ -5,6 +5,7 @@ import CGraftKernels
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Add.html>
 struct Add: ArithmeticOperator {
   static let schema = OperatorSchema("Add", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
+  static let isCommutative = true
 
   @inline(__always)
   static func apply<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element {

@@ -1,15 +1,29 @@
 /// An operator without attributes that combines elements of inputs broadcast to one shape.
 protocol BinaryOperator: Operator {
+  /// Whether the inputs may be swapped.
+  static var isCommutative: Bool { get }
   init()
 }
 
 extension BinaryOperator {
+  static var isCommutative: Bool { false }
+
   init(_ attributes: AttributeReader) throws { self.init() }
 
   static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 7 { try node.upgradeBroadcast(in: &context) }
+  }
+
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if schema.inputs.upperBound > 2 {
+      try node.requireEqualShapes(in: context)
+    } else if opset < 7 {
+      try node.downgradeBroadcast(isCommutative: isCommutative, in: &context)
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import CGraftKernels
 struct Equal: ComparisonOperator {
   static let schema = OperatorSchema(
     "Equal", since: [1, 7, 11, 13, 19], sameSince: 7, inputs: 2...2)
+  static let isCommutative = true
 
   @inline(__always)
   static func holds<Element: Comparable>(_ left: Element, _ right: Element) -> Bool {

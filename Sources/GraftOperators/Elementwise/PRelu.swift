@@ -37,6 +37,29 @@ struct PRelu: ArithmeticOperator {
     node.inputs[1] = context.addBefore("Unsqueeze", [node.inputs[1], axes])
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let slope = node.inputs[1]
+    guard let shape = context.type(slope)?.shape else {
+      throw GraftError.unsupported("the rank of the slope is open")
+    }
+    let rank = try context.rank(node.inputs[0], of: "input 0")
+    // One value for all, or one for each channel: the extents behind it are 1.
+    let isForAll = shape.allSatisfy { $0 == 1 }
+    guard isForAll || rank == 2 && shape.count == 1 || shape.count == rank - 1 else {
+      throw GraftError.unsupported("the slope is not one for each channel")
+    }
+    guard shape.dropFirst().allSatisfy({ $0 == 1 }) else {
+      throw GraftError.unsupported("the slope is not one for each channel")
+    }
+    if shape.isEmpty {
+      node.inputs[1] = try context.reshaped(slope, inserting: [0])
+    } else if shape.count > 1 {
+      node.inputs[1] = try context.reshaped(slope, dropping: Array(1..<shape.count))
+    }
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, Self.elementTypes)
     try context.requireSameElementType([0, 1])

@@ -11,6 +11,16 @@ struct Pow: BinaryOperator {
   static let schema = OperatorSchema(
     "Pow", since: [1, 7, 12, 13, 15], sameSince: 12, inputs: 2...2)
 
+  /// Before opset 12 both have the same type.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    guard let base = context.type(node.inputs[0])?.elementType,
+      context.type(node.inputs[1])?.elementType == base || context.isFromFile(before: 12)
+    else { throw GraftError.unsupported("base and exponent are of two types") }
+    if opset < 7 { try node.downgradeBroadcast(isCommutative: false, in: &context) }
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint.union([.int32, .int64]))
     try context.require(1, .realNumbers)

@@ -3,6 +3,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Xor.html>
 struct Xor: LogicalOperator {
   static let schema = OperatorSchema("Xor", since: [1, 7], sameSince: 7, inputs: 2...2)
+  static let isCommutative = true
 
   @inline(__always)
   static func apply(_ left: Bool, _ right: Bool) -> Bool { left != right }

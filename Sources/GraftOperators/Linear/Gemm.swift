@@ -20,6 +20,23 @@ struct Gemm: Operator {
     if version < 7 { node.attributes["broadcast"] = nil }
   }
 
+  /// Before opset 11 there must be an input to add; before 7 it must be said that it is broadcast.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if node.inputs.count < 3 || node.inputs[2] == nil {
+      guard let type = context.type(node.inputs[0])?.elementType else {
+        throw GraftError.unsupported("its element type is open")
+      }
+      node.removeInputs(from: 2)
+      node.inputs.append(context.addConstant(try Tensor(zeros: type, shape: [1])))
+    }
+    guard opset < 7 else { return }
+    let output = context.type(node.outputs.first ?? nil)?.shape
+    let isWhole = output != nil && context.type(node.inputs[2])?.shape == output
+    if !isWhole { node.attributes["broadcast"] = .int(1) }
+  }
+
   func infer(_ context: inout InferenceContext) throws { try attributes.infer(&context) }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {

@@ -8,6 +8,12 @@ struct Compress: Operator {
 
   init(_ attributes: AttributeReader) throws { axis = try attributes.int("axis") }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, axis == nil ? [.unknown] : nil)

@@ -18,6 +18,12 @@ struct Concat: Operator {
     if version < 4, node.attributes["axis"] == nil { node.attributes["axis"] = .int(1) }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

@@ -5,7 +5,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__DepthToSpace.html>
 struct DepthToSpace: Operator {
   static let schema = OperatorSchema(
-    "DepthToSpace", since: [1, 11, 13, 28], sameSince: 11, inputs: 1...1)
+    "DepthToSpace", since: [1, 11, 13, 28], sameSince: 1, inputs: 1...1)
   static let acceptsUnalignedInputs = true
 
   let blocks: DepthBlocks

@@ -11,6 +11,14 @@ struct Gather: Operator {
     axis = try attributes.int("axis", default: 0)
   }
 
+  /// Before opset 11, indices count from the front.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+    try node.requireIndicesFromFront(at: 1, in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

@@ -2,7 +2,7 @@
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GatherND.html>
 struct GatherND: Operator {
-  static let schema = OperatorSchema("GatherND", since: [11, 12, 13], sameSince: 12, inputs: 2...2)
+  static let schema = OperatorSchema("GatherND", since: [11, 12, 13], sameSince: 11, inputs: 2...2)
 
   let batchAxes: Int
 

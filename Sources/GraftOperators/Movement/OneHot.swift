@@ -11,6 +11,13 @@ struct OneHot: Operator {
     axis = try attributes.int("axis", default: -1)
   }
 
+  /// Before opset 11, negative indices were outside, and now count from the end.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.requireIndicesFromFront(at: 0, in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(2)
     context.setOutput(0, elementType, nil)

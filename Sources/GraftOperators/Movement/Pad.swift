@@ -32,6 +32,34 @@ struct Pad: Operator {
     node.inputs.append(context.addConstant(constant))
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if opset < 18, let axes = try node.constantIntegers("axes", at: 3, in: context) {
+      let rank = try context.rank(node.inputs[0], of: "input 0")
+      guard let given = try node.constantIntegers("pads", at: 1, in: context),
+        given.count == 2 * axes.count
+      else { throw GraftError.unsupported("'pads' is no constant") }
+      var pads = [Int](repeating: 0, count: 2 * rank)
+      for (index, axis) in try normalizedAxes(axes, rank: rank).enumerated() {
+        pads[axis] = given[index]
+        pads[axis + rank] = given[index + axes.count]
+      }
+      node.inputs[1] = try context.addIntegers(pads)
+      node.removeInputs(from: 3)
+    }
+    if opset < 11 {
+      if node.inputs.count > 2, let input = node.inputs[2] {
+        guard let tensor = context.constant(input), tensor.elementCount == 1,
+          tensor.elementType.isFloatingPoint, let value = try tensor.doubles().first
+        else { throw GraftError.unsupported("the value to pad with is no constant of float") }
+        if value != 0 { node.attributes["value"] = .float(Float(value)) }
+      }
+      try node.moveToAttribute("pads", from: 1, in: context)
+      if opset < 2 { node.attributes["paddings"] = node.attributes.removeValue(forKey: "pads") }
+    }
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

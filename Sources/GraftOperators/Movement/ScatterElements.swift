@@ -4,7 +4,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterElements.html>
 struct ScatterElements: Operator {
   static let schema = OperatorSchema(
-    "ScatterElements", since: [11, 13, 16, 18], sameSince: 18, inputs: 3...3)
+    "ScatterElements", since: [11, 13, 16, 18], sameSince: 11, inputs: 3...3)
 
   let axis: Int
   let reduction: ScatterReduction
@@ -12,6 +12,19 @@ struct ScatterElements: Operator {
   init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: 0)
     reduction = try ScatterReduction(attributes)
+  }
+
+  /// Before opset 11 it was called Scatter.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+    try node.requireIndicesFromFront(at: 1, in: context)
+    guard try AttributeReader(node.attributes).string("reduction", default: "none") == "none" else {
+      throw GraftError.unsupported("'reduction' came later")
+    }
+    node.attributes["reduction"] = nil
+    node.operatorType = Scatter.schema.name
   }
 
   func infer(_ context: inout InferenceContext) throws {

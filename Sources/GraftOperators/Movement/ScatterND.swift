@@ -4,7 +4,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterND.html>
 struct ScatterND: Operator {
   static let schema = OperatorSchema(
-    "ScatterND", since: [11, 13, 16, 18], sameSince: 18, inputs: 3...3)
+    "ScatterND", since: [11, 13, 16, 18], sameSince: 11, inputs: 3...3)
 
   let reduction: ScatterReduction
 

@@ -17,6 +17,38 @@ struct Slice: Operator {
     try node.moveToInput("axes", at: 3, in: &context)
   }
 
+  /// Before opset 11 axes count from the front, before 10 all is constant and there are no steps.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if opset == 10 {
+      if let axes = try node.constantIntegers("axes", at: 3, in: context),
+        axes.contains(where: { $0 < 0 })
+      {
+        let rank = try context.rank(node.inputs[0], of: "input 0")
+        node.inputs[3] = try context.addIntegers(try normalizedAxes(axes, rank: rank))
+      }
+      if node.inputs.count > 4, node.inputs[4] != nil, !context.isFromFile(before: 11) {
+        let steps = try node.constantIntegers("steps", at: 4, in: context)
+        guard steps?.allSatisfy({ $0 > 0 }) ?? true else {
+          throw GraftError.unsupported("'steps' go backwards")
+        }
+      }
+      return
+    }
+    let steps = try node.constantIntegers("steps", at: 4, in: context)
+    guard steps?.allSatisfy({ $0 == 1 }) ?? true else {
+      throw GraftError.unsupported("'steps' are not 1")
+    }
+    for (index, name) in [(1, "starts"), (2, "ends"), (3, "axes")] {
+      if let integers = try node.constantIntegers(name, at: index, in: context) {
+        node.attributes[name] = .ints(integers)
+      }
+    }
+    node.removeInputs(from: 1)
+    try node.countAxesFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

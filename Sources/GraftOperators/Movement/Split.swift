@@ -26,6 +26,29 @@ struct Split: Operator {
     }
   }
 
+  /// Before opset 18 parts are equal if not said otherwise, before 13 they are said in an attribute.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+    if let count = try AttributeReader(node.attributes).int("num_outputs") {
+      node.attributes["num_outputs"] = nil
+      let axis = try AttributeReader(node.attributes).int("axis", default: 0)
+      let shape = context.type(node.inputs[0])?.shape
+      let extent = try shape.flatMap { try $0[normalizedAxis(axis, rank: $0.count)].known }
+      guard extent != nil || context.isFromFile(before: 18) else {
+        throw GraftError.unsupported("whether the parts are equal is open")
+      }
+      if let extent, count > 0, extent % count != 0 {
+        let part = (extent + count - 1) / count
+        let parts = (0..<count).map { max(0, min(part, extent - $0 * part)) }
+        node.inputs = [node.inputs[0], try context.addIntegers(parts)]
+      }
+    }
+    if opset < 13 { try node.moveToAttribute("split", from: 1, in: context) }
+    if opset < 2, node.attributes["axis"] == nil { node.attributes["axis"] = .int(0) }
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     for index in 0..<context.outputCount { context.setOutput(index, elementType, nil) }

@@ -23,6 +23,29 @@ struct Tile: Operator {
     node.inputs = [node.inputs[0], try context.addIntegers(repeats)]
   }
 
+  /// Opset 1 repeats along one axis.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let repeats = try node.constantIntegers("repeats", at: 1, in: context) ?? []
+    guard let type = context.type(node.inputs[0])?.elementType else {
+      throw GraftError.unsupported("its element type is open")
+    }
+    let axes = repeats.indices.filter { repeats[$0] != 1 }
+    let last = axes.last ?? 0
+    for axis in axes.dropLast() {
+      var single = [Int](repeating: 1, count: repeats.count)
+      single[axis] = repeats[axis]
+      node.inputs[0] = try context.addBefore(
+        "Tile", [node.inputs[0], try context.addIntegers(single)])
+    }
+    node.removeInputs(from: 1)
+    for number in [repeats.isEmpty ? 1 : repeats[last], last] {
+      node.inputs.append(
+        context.addConstant(try ElementConversion.scalar(Double(number), as: type)))
+    }
+  }
+
   private static func integer(_ tensor: Tensor) throws -> Int {
     guard tensor.elementCount == 1 else {
       throw GraftError.badData("copies and axis of Tile are single numbers")

@@ -38,6 +38,28 @@ struct BatchNormalization: RealOperator {
     if !isSpatial { try flattenMaps(&node, &context) }
   }
 
+  /// Before opset 14 a node trains that has all its outputs; before 7 one that does not train says so.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let isTraining = try AttributeReader(node.attributes).flag("training_mode")
+    node.attributes["training_mode"] = nil
+    if isTraining {
+      // The variance that they kept was not said to be that of the whole population.
+      guard context.isFromFile(before: 14) else {
+        throw GraftError.unsupported("it trains, which came to mean something else")
+      }
+      while node.outputs.count < 5 { node.outputs.append(nil) }
+      for index in node.outputs.indices where node.outputs[index] == nil {
+        let type = context.type(node.inputs[3])
+        node.outputs[index] = context.graph.addValue(type: type.map { .tensor($0) })
+      }
+    } else if opset < 7 {
+      node.attributes["is_test"] = .int(1)
+    }
+    if opset < 6 { node.attributes["consumed_inputs"] = .ints([0, 0, 0, 1, 1]) }
+  }
+
   /// Makes each place of the map a channel.
   private static func flattenMaps(_ node: inout Node, _ context: inout UpgradeContext) throws {
     guard node.inputs.count == 5, let output = node.outputs.first ?? nil else { return }

@@ -36,6 +36,35 @@ struct GroupNormalization: RealOperator {
     }
   }
 
+  /// Takes the normalization apart: before opset 21 there is none with a scale for each channel.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let form = try Self(AttributeReader(node.attributes))
+    let x = node.inputs[0]
+    let rank = try context.rank(x, of: "input 0")
+    guard rank >= 2, let type = context.type(x)?.elementType else {
+      throw GraftError.unsupported("its element type is open")
+    }
+    let groups = form.groupCount
+    let ones = try ElementConversion.scalar(1, as: type)
+    let scale = try context.addBefore(
+      "Expand", [context.addConstant(ones), try context.addIntegers([groups])])
+    let shift = context.addConstant(try Tensor(zeros: type, shape: [groups]))
+    let shape = try context.addBefore("Shape", [x])
+    let grouped = try context.addBefore("Reshape", [x, try context.addIntegers([0, groups, -1])])
+    let normalized = try context.addBefore(
+      "InstanceNormalization", [grouped, scale, shift],
+      attributes: ["epsilon": node.attributes["epsilon"] ?? .float(1e-5)])
+    let whole = try context.addBefore("Reshape", [normalized, shape])
+    let perChannel = try context.addIntegers([-1] + [Int](repeating: 1, count: rank - 2))
+    let scaled = try context.addBefore(
+      "Mul", [whole, try context.addBefore("Reshape", [node.inputs[1], perChannel])])
+    node.operatorType = Add.schema.name
+    node.inputs = [scaled, try context.addBefore("Reshape", [node.inputs[2], perChannel])]
+    node.attributes = [:]
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1, 2])

@@ -3,7 +3,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html>
 struct InstanceNormalization: RealOperator {
   static let schema = OperatorSchema(
-    "InstanceNormalization", since: [1, 6, 22], sameSince: 6, inputs: 3...3)
+    "InstanceNormalization", since: [1, 6, 22], sameSince: 1, inputs: 3...3)
 
   let epsilon: Double
 

@@ -20,6 +20,20 @@ struct AveragePool: RealOperator {
     self.attributes = attributes.attributes
   }
 
+  /// Before opset 19, how windows beyond the padding count was left open.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let attributes = AttributeReader(node.attributes)
+    let isSettled =
+      try !attributes.flag("ceil_mode") || !attributes.flag("count_include_pad")
+      || context.isFromFile(before: 19)
+    guard isSettled else {
+      throw GraftError.unsupported("how 'ceil_mode' and 'count_include_pad' go together is open")
+    }
+    try node.dropDilationsOfOne()
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try window.infer(&context, .floatingPoint)
   }

@@ -15,6 +15,12 @@ struct GlobalLpPool: RealOperator {
     if version < 2 { try node.makeExponentInteger() }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.makeExponentFloat()
+  }
+
   func infer(_ context: inout InferenceContext) throws { try GlobalPooling.infer(&context) }
 
   func prepare<Element: RealElement>(

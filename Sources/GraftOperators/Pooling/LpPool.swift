@@ -21,6 +21,13 @@ struct LpPool: RealOperator {
     if version < 2 { try node.makeExponentInteger() }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.dropDilationsOfOne()
+    if opset < 2 { try node.makeExponentFloat() }
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try window.infer(&context, .floatingPoint)
   }

@@ -20,6 +20,12 @@ struct MaxPool: Operator {
     self.attributes = attributes.attributes
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.dropDilationsOfOne()
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     context.setOutput(1, .int64, nil)
     try window.infer(&context, .floatingPoint.union([.int8, .uint8]))

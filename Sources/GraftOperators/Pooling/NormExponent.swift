@@ -19,6 +19,12 @@ extension Node {
     }
     attributes["p"] = .int(exponent)
   }
+
+  /// The way back of ``makeExponentInteger()``.
+  mutating func makeExponentFloat() throws {
+    guard let exponent = try AttributeReader(attributes).int("p") else { return }
+    attributes["p"] = .float(Float(exponent))
+  }
 }
 
 extension RealElement {

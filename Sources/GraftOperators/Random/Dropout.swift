@@ -31,7 +31,38 @@ struct Dropout: Operator {
       // The mask had the type of the data.
       let isKept = context.graph.addValue()
       node.outputs[1] = isKept
-      context.addAfter("CastLike", [isKept, node.inputs[0]], output: mask)
+      if let type = context.type(node.inputs[0])?.elementType {
+        context.addAfter(
+          "Cast", [isKept], output: mask, attributes: ["to": .int(Int(type.rawValue))])
+      } else {
+        context.addAfter("CastLike", [isKept, node.inputs[0]], output: mask)
+      }
+    }
+  }
+
+  /// Before opset 12 the ratio is an attribute and nothing trains; before 10 the mask has the type of the data.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if node.inputs.count > 2, let mode = node.inputs[2] {
+      guard let trains = context.constant(mode), try trains.elements(as: Bool.self) == [false]
+      else {
+        throw GraftError.unsupported("it trains")
+      }
+    }
+    if node.inputs.count > 1, let input = node.inputs[1] {
+      guard let ratio = try context.constant(input)?.doubles().first else {
+        throw GraftError.unsupported("the ratio is no constant")
+      }
+      node.attributes["ratio"] = .float(Float(ratio))
+    }
+    node.removeInputs(from: 1)
+    node.attributes["seed"] = nil
+    if opset < 7 { node.attributes["is_test"] = .int(1) }
+    if opset < 10, node.outputs.count > 1, let mask = node.outputs[1] {
+      let type = context.graph[node.outputs[0] ?? mask].type
+      node.outputs[1] = try context.addAfter(
+        "Cast", output: mask, type: type, attributes: ["to": .int(Int(ElementType.bool.rawValue))])
     }
   }
 

@@ -23,6 +23,12 @@ extension ArgReduceOperator {
     self.init(form: try ArgReductionForm(attributes))
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers)
     context.setOutput(0, .int64, nil)

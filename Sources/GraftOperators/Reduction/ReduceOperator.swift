@@ -51,6 +51,20 @@ extension ReduceOperator {
     if version < axesAreInputSince { try node.moveToInput("axes", at: 1, in: &context) }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let axes = try node.constantIntegers("axes", at: 1, in: context) ?? []
+    let ignoresEmptyAxes = try AttributeReader(node.attributes).flag("noop_with_empty_axes")
+    guard !axes.isEmpty || !ignoresEmptyAxes else {
+      throw GraftError.unsupported("'noop_with_empty_axes' came later")
+    }
+    node.attributes["noop_with_empty_axes"] = nil
+    node.removeInputs(from: 1)
+    if !axes.isEmpty { node.attributes["axes"] = .ints(axes) }
+    try node.countAxesFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, Self.elementTypes)
     let elementType = try context.elementType(0)

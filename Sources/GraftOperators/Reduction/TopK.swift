@@ -26,6 +26,17 @@ struct TopK: Operator {
     node.inputs = [node.inputs.first ?? nil, try context.addIntegers([count])]
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    guard opset < 10 else { return }
+    guard let count = try node.constantIntegers("k", at: 1, in: context)?.first else {
+      throw GraftError.unsupported("'k' is no constant")
+    }
+    node.attributes["k"] = .int(count)
+    node.removeInputs(from: 1)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers)
     try context.require(1, [.int64])

@@ -18,6 +18,19 @@ struct GridSample: Operator {
     node.attributes["mode"] = .string(newNames[mode] ?? mode)
   }
 
+  /// Before opset 20 only images are sampled.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let isImage = context.type(node.inputs[0])?.shape.map { $0.count == 4 }
+    guard isImage ?? context.isFromFile(before: 20) else {
+      throw GraftError.unsupported("it samples what is not known to be an image")
+    }
+    guard case .string(let mode)? = node.attributes["mode"] else { return }
+    let oldNames = ["linear": "bilinear", "cubic": "bicubic"]
+    node.attributes["mode"] = .string(oldNames[mode] ?? mode)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

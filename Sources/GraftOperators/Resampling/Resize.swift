@@ -22,6 +22,25 @@ struct Resize: Operator {
     }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    if opset < 18, let axes = try AttributeReader(node.attributes).ints("axes") {
+      try addAxes(axes, to: &node, in: &context)
+    }
+    guard opset < 13 else { return }
+    while node.inputs.count > 1, node.inputs.last == .some(nil) { node.inputs.removeLast() }
+    if opset >= 11 {
+      while node.inputs.count < 3 { node.inputs.append(nil) }
+      for index in 1...2 where node.inputs[index] == nil {
+        node.inputs[index] = context.addConstant(try Tensor([Float](), shape: [0]))
+      }
+      return
+    }
+    try downgradeScaling(&node, in: context)
+    if opset < 10 { node.operatorType = Upsample.schema.name }
+  }
+
   /// Opset 10, and Upsample: coordinates are divided by the scale, and the nearest neighbour lies
   /// before the coordinate, or, where the tensor shrinks, behind it, as onnxruntime has it.
   static func upgradeScaling(_ node: inout Node, in context: inout UpgradeContext) throws {
@@ -47,6 +66,62 @@ struct Resize: Operator {
       }
     }
     node.inputs = [node.inputs[0], nil, node.inputs[1]]
+  }
+
+  /// Says scales or sizes for all axes instead of some.
+  private static func addAxes(
+    _ axes: [Int], to node: inout Node, in context: inout DowngradeContext
+  ) throws {
+    let shape = context.type(node.inputs[0])?.shape
+    guard let shape else { throw GraftError.unsupported("the rank of input 0 is open") }
+    let places = try normalizedAxes(axes, rank: shape.count)
+    // The region of interest has two numbers for each axis.
+    guard node.inputs.count < 2 || node.inputs[1] == nil else {
+      throw GraftError.unsupported("'axes' with a region came later")
+    }
+    node.attributes["axes"] = nil
+    if node.inputs.count > 2, let input = node.inputs[2] {
+      guard let scales = try context.constant(input)?.elements(as: Float.self),
+        scales.count == places.count
+      else { throw GraftError.unsupported("'scales' is no constant") }
+      var all = [Float](repeating: 1, count: shape.count)
+      for (axis, scale) in zip(places, scales) { all[axis] = scale }
+      node.inputs[2] = context.addConstant(try Tensor(all, shape: [all.count]))
+    }
+    if let sizes = try node.constantIntegers("sizes", at: 3, in: context) {
+      let policy = try AttributeReader(node.attributes).string(
+        "keep_aspect_ratio_policy", default: "stretch")
+      guard policy == "stretch", sizes.count == places.count, var all = shape.knownShape else {
+        throw GraftError.unsupported("the extents of the other axes are open")
+      }
+      for (axis, size) in zip(places, sizes) { all[axis] = size }
+      node.inputs[3] = try context.addIntegers(all)
+    }
+  }
+
+  /// The way back of ``upgradeScaling(_:in:)``.
+  private static func downgradeScaling(_ node: inout Node, in context: DowngradeContext) throws {
+    let method = try ResizeMethod(AttributeReader(node.attributes))
+    guard node.inputs.count == 3, node.inputs[1] == nil, let input = node.inputs[2] else {
+      throw GraftError.unsupported("it is told sizes or a region, not scales")
+    }
+    guard method.coordinates == .asymmetric, method.interpolation != .cubic else {
+      throw GraftError.unsupported("its way of sampling came later")
+    }
+    let scales = try context.constant(input)?.elements(as: Float.self)
+    let grows = scales?.allSatisfy { $0 >= 1 } ?? context.isFromFile(before: 11)
+    let shrinks = scales?.allSatisfy { $0 <= 1 } ?? false
+    if method.interpolation == .nearest {
+      guard method.rounding == .floor && grows || method.rounding == .ceil && shrinks else {
+        throw GraftError.unsupported("its way of rounding came later")
+      }
+    }
+    guard context.opset >= 10 || grows else {
+      throw GraftError.unsupported("Upsample does not shrink")
+    }
+    node.inputs = [node.inputs[0], input]
+    node.attributes["coordinate_transformation_mode"] = nil
+    node.attributes["nearest_mode"] = nil
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -37,6 +37,27 @@ struct Upsample: Operator {
     try Resize.upgradeScaling(&node, in: &context)
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    guard let scales = try context.constant(node.inputs[1])?.elements(as: Float.self) else {
+      throw GraftError.unsupported("'scales' is no constant")
+    }
+    node.removeInputs(from: 1)
+    if opset >= 7 {
+      node.attributes["scales"] = .floats(scales)
+      return
+    }
+    guard scales.count == 4, scales[0] == 1, scales[1] == 1 else {
+      throw GraftError.unsupported("it enlarges more than height and width")
+    }
+    node.attributes["height_scale"] = .float(scales[2])
+    node.attributes["width_scale"] = .float(scales[3])
+    if case .string("linear")? = node.attributes["mode"] {
+      node.attributes["mode"] = .string("bilinear")
+    }
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

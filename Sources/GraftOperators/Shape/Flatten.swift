@@ -12,6 +12,12 @@ struct Flatten: Operator {
     axis = try attributes.int("axis", default: 1)
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.countAxisFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, [.unknown, .unknown])

@@ -4,7 +4,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Reshape.html>
 struct Reshape: Operator {
   static let schema = OperatorSchema(
-    "Reshape", since: [1, 5, 13, 14, 19, 21, 23, 24, 25], sameSince: 14, inputs: 2...2)
+    "Reshape", since: [1, 5, 13, 14, 19, 21, 23, 24, 25], sameSince: 5, inputs: 2...2)
   static let acceptsUnalignedInputs = true
 
   let allowsZero: Bool
@@ -19,6 +19,23 @@ struct Reshape: Operator {
     guard version < 5 else { return }
     try node.moveToInput("shape", at: 1, in: &context)
     node.attributes["consumed_inputs"] = nil
+  }
+
+  /// Before opset 5 the shape is an attribute.
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    let target = try? node.constantIntegers("shape", at: 1, in: context)
+    guard let shape = target ?? context.staticShape(of: node.outputs[0], from: node.inputs[0])
+    else {
+      throw GraftError.unsupported("the shape is no constant")
+    }
+    guard try !AttributeReader(node.attributes).flag("allowzero") || !shape.contains(0) else {
+      throw GraftError.unsupported("'allowzero' came later")
+    }
+    node.attributes["allowzero"] = nil
+    node.attributes["shape"] = .ints(shape)
+    node.removeInputs(from: 1)
   }
 
   func infer(_ context: inout InferenceContext) throws {

@@ -3,7 +3,7 @@
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Shape.html>
 struct ShapeOperator: Operator {
   static let schema = OperatorSchema(
-    "Shape", since: [1, 13, 15, 19, 21, 23, 24, 25], sameSince: 15, inputs: 1...1)
+    "Shape", since: [1, 13, 15, 19, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
   static let acceptsUnalignedInputs = true
 
   let start: Int

@@ -14,6 +14,13 @@ struct Squeeze: Operator {
     if version < 13 { try node.moveToInput("axes", at: 1, in: &context) }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.moveToAttribute("axes", from: 1, in: context)
+    try node.countAxesFromFront(in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

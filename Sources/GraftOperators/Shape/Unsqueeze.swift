@@ -14,6 +14,14 @@ struct Unsqueeze: Operator {
     if version < 13 { try node.moveToInput("axes", at: 1, in: &context) }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.moveToAttribute("axes", from: 1, in: context)
+    let count = try AttributeReader(node.attributes).ints("axes")?.count ?? 0
+    try node.countAxesFromFront(plus: count, in: context)
+  }
+
   func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)

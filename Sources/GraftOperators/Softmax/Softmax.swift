@@ -14,6 +14,12 @@ struct Softmax: RealOperator {
     if version < 13 { try node.coerceToMatrix(in: &context) }
   }
 
+  static func downgrade(
+    _ node: inout Node, to opset: Int, in context: inout DowngradeContext
+  ) throws {
+    try node.coerceToLastAxis(in: &context)
+  }
+
   func infer(_ context: inout InferenceContext) throws { try context.inferAlongAxis(axis) }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {

@@ -57,6 +57,31 @@ extension Node {
     outputs[0] = flatOutput
     context.addAfter("Reshape", [flatOutput, shape], output: output)
   }
+
+  /// The way back of ``coerceToMatrix(in:)``: rows of a matrix are the last axis, to which another
+  /// one is moved.
+  mutating func coerceToLastAxis(in context: inout DowngradeContext) throws {
+    let axis = try AttributeReader(attributes).int("axis", default: -1)
+    guard let type = context.type(inputs[0]), let shape = type.shape else {
+      guard axis == -1, context.opset >= 11 else {
+        throw GraftError.unsupported("the rank of input 0 is open")
+      }
+      attributes["axis"] = .int(-1)
+      return
+    }
+    let place = try normalizedAxis(axis, rank: max(shape.count, 1))
+    let last = max(shape.count - 1, 0)
+    attributes["axis"] = .int(last)
+    guard place != last, let output = outputs[0] else { return }
+    var order = Array(shape.indices)
+    order.swapAt(place, last)
+    let permutation = ["perm": Attribute.ints(order)]
+    inputs[0] = try context.addBefore("Transpose", [inputs[0]], attributes: permutation)
+    outputs[0] = try context.addAfter(
+      "Transpose", output: output,
+      type: .tensor(TensorType(type.elementType, order.map { shape[$0] })),
+      attributes: permutation)
+  }
 }
 
 extension InferenceContext {

@@ -30,7 +30,7 @@ final class KeptFeatures {
     isMapped = byteCount > memoryLimit
     if isMapped {
       base = try KeptFeatures.mapFile(
-        byteCount: byteCount, folder: folder ?? NSTemporaryDirectory())
+        byteCount: byteCount, folder: folder ?? FileSystem.environmentVariable("TMPDIR") ?? "/tmp")
     } else {
       let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
       guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0),
@@ -44,14 +44,13 @@ final class KeptFeatures {
 
   /// The blocks are reserved now: a full disk is an error here, not a signal later.
   private static func mapFile(byteCount: Int, folder: String) throws -> UnsafeMutableRawPointer {
-    var template = Array("\(folder)/graft-features-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&template)
-    guard descriptor >= 0 else {
+    let prefix = "\(folder)/graft-features-"
+    guard let (descriptor, path) = FileSystem.makeTemporaryFile(prefix: prefix) else {
       throw GraftError(
         .cannotCreate, "no file for features can be made: \(String(cString: strerror(errno)))",
         places: [folder])
     }
-    unlink(template)
+    FileSystem.remove(path)
     defer { close(descriptor) }
     let status = posix_fallocate(descriptor, 0, byteCount)
     guard status == 0 else {

@@ -35,9 +35,12 @@ package struct AreaUnderCurve: Metric {
     }
   }
 
-  package var value: Double {
+  package var value: Double { mean ?? 0 }
+
+  /// As ``value``; `nil` if all samples are of one class, so that there is nothing to tell apart.
+  package var mean: Double? {
     let areas = (classCount == 2 ? 1..<2 : 0..<classCount).compactMap { area(ofClass: $0) }
-    return areas.isEmpty ? 0 : areas.reduce(0, +) / Double(areas.count)
+    return areas.isEmpty ? nil : areas.reduce(0, +) / Double(areas.count)
   }
 
   /// A class against the rest; `nil` if all samples are of it, or none is.

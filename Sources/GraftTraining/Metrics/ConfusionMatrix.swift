@@ -3,10 +3,10 @@ import GraftRuntime
 /// How often each class was taken for each other, and what follows from that.
 ///
 /// Precision is the share of right ones among the samples predicted as a class, recall that among the samples of a
-/// class, F1 their harmonic mean. A share of no samples is 0. Macro means are over all classes, as in Keras, whether
-/// they have samples or not.
+/// class, F1 their harmonic mean. A share of no samples is 0. Macro means are over the classes that have samples: a model
+/// may know many classes that some data do not have.
 ///
-/// Sources: <https://keras.io/api/metrics/classification_metrics/>, <https://keras.io/api/metrics/f_score_metrics/>
+/// Source: `labels` of <https://scikit-learn.org/stable/modules/generated/sklearn.metrics.f1_score.html>
 package struct ConfusionMatrix: Sendable, Hashable {
   package let classCount: Int
   /// `[true class][predicted class]`, in samples.
@@ -48,13 +48,15 @@ package struct ConfusionMatrix: Sendable, Hashable {
     return ratio(2 * counts[number][number], predicted + actual)
   }
 
-  /// Means over the classes.
+  /// Means over the classes that have samples.
   package var macroPrecision: Double { mean(precision) }
   package var macroRecall: Double { mean(recall) }
   package var macroF1: Double { mean(f1) }
 
   private func mean(_ measure: (Int) -> Double) -> Double {
-    classCount > 0 ? (0..<classCount).reduce(0) { $0 + measure($1) } / Double(classCount) : 0
+    let occurring = counts.indices.filter { counts[$0].contains { $0 > 0 } }
+    guard !occurring.isEmpty else { return 0 }
+    return occurring.reduce(0) { $0 + measure($1) } / Double(occurring.count)
   }
 
   private func ratio(_ part: Int, _ whole: Int) -> Double {

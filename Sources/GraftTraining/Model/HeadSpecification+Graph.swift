@@ -9,6 +9,8 @@ extension HeadSpecification {
     /// The weights of each dense layer, kernels and biases.
     package var weights: [ValueID] = []
     package var penalties: [ValueID: WeightPenalty] = [:]
+    /// What has the mean 0 and the variance 1 once it is adapted to the training images.
+    package var normalization: FeatureNormalization?
     /// Whether the head begins with pooling and the features are vectors, which have nothing to pool.
     package var leavesPoolingOut = false
   }
@@ -49,6 +51,10 @@ extension HeadSpecification {
           isMaximum ? "GlobalMaxPool" : "GlobalAveragePool", "head/pool", [built.scores])
         built.scores = graph.addHeadNode("Flatten", "head/pool/flatten", [pooled])
       case .flatten: built.scores = graph.addHeadNode("Flatten", "head/flatten", [built.scores])
+      case .normalization:
+        let normalization = try FeatureNormalization(of: built.scores, in: &graph)
+        built.normalization = normalization
+        built.scores = normalization.output
       case .dropout(let ratio):
         let ratio = graph.addConstant(
           name: "head/dropout_\(number)/ratio", try Tensor(scalar: ratio))
@@ -103,8 +109,12 @@ extension HeadSpecification {
         hint: "Put a new head on it: --head gmp,dense(classes)")
     }
     var built = Built(scores: scores)
-    let features = try graph.cutTrunk(at: nil).outputs.first
+    var features = try graph.cutTrunk(at: nil).outputs.first
     for node in graph.nodes {
+      if FeatureNormalization.isMarked(node) {
+        if node.inputs.first == .some(features) { features = node.outputs.first ?? nil }
+        continue
+      }
       let weights = node.inputs.dropFirst().compactMap { $0 }.filter {
         graph.constants[$0]?.elementType == .float
       }

@@ -10,10 +10,23 @@ package struct HeadSpecification: Sendable, Hashable {
     case globalAveragePool
     /// `flatten`: [N, …] to [N, elements].
     case flatten
+    /// `normalization`: [N, C] with the mean 0 and the variance 1 that each feature then has over the training
+    /// images, as Keras's layer of that name has after `adapt`.
+    ///
+    /// Source: <https://keras.io/api/layers/preprocessing_layers/numerical/normalization/>
+    case normalization
     /// `dropout(0.3)`: the share of elements that training makes zero.
     case dropout(Float)
     /// `dense(128,relu,l2=1e-5)`: [N, inputs] to [N, units].
     case dense(Dense)
+
+    /// Whether the layer computes the same in each step of training.
+    fileprivate var isFixed: Bool {
+      switch self {
+      case .globalMaxPool, .globalAveragePool, .flatten: true
+      case .normalization, .dropout, .dense: false
+      }
+    }
   }
 
   package struct Dense: Sendable, Hashable {
@@ -31,8 +44,12 @@ package struct HeadSpecification: Sendable, Hashable {
   private static let keep = "keep"
   package var keepsOwn: Bool { layers.isEmpty }
 
-  /// Pooling, dropout, a layer of 128 units, and the classes.
+  /// Logistic regression on normalized features.
   package static let standard = try! HeadSpecification(
+    "gap,normalization,dense(classes,l2=auto)")
+
+  /// A head for networks whose features are trained along: pooling, dropout, a layer of 128 units, and the classes.
+  package static let untrained = try! HeadSpecification(
     "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)")
 
   private static let activations = [
@@ -54,6 +71,13 @@ package struct HeadSpecification: Sendable, Hashable {
         "head '\(text)' does not end with dense(classes)",
         hint: "The last layer gives one score per class; its activation follows from the loss")
     }
+    if let index = layers.firstIndex(of: .normalization),
+      layers[..<index].contains(where: { !$0.isFixed })
+    {
+      throw GraftError.usage(
+        "head '\(text)' normalizes what training changes",
+        hint: "Put normalization in front of dropout and dense")
+    }
     let scoreLayers = layers.filter {
       if case .dense(let layer) = $0 { layer.units == nil } else { false }
     }
@@ -65,10 +89,14 @@ package struct HeadSpecification: Sendable, Hashable {
 
   private static func layer(_ call: NamedCall) throws -> Layer {
     switch call.name {
-    case "gmp", "gap", "flatten":
+    case "gmp", "gap", "flatten", "normalization":
       try call.requireNoMore(known: [])
-      return call.name == "gmp"
-        ? .globalMaxPool : call.name == "gap" ? .globalAveragePool : .flatten
+      switch call.name {
+      case "gmp": return .globalMaxPool
+      case "gap": return .globalAveragePool
+      case "flatten": return .flatten
+      default: return .normalization
+      }
     case "dropout":
       guard call.arguments.count == 1, let ratio = Float(call.arguments[0].value),
         (0..<1).contains(ratio)
@@ -78,7 +106,8 @@ package struct HeadSpecification: Sendable, Hashable {
     default:
       throw GraftError.usage(
         "'\(call.name)' is no layer",
-        hint: "Known are gmp, gap, flatten, dropout and dense; or keep the network's own head: keep"
+        hint:
+          "Known are gmp, gap, flatten, normalization, dropout and dense; or keep the network's own head: keep"
       )
     }
   }
@@ -86,8 +115,7 @@ package struct HeadSpecification: Sendable, Hashable {
   private static func dense(_ call: NamedCall) throws -> Dense {
     var call = call
     var layer = Dense()
-    layer.penalty.l1 = Float(try call.take("l1", default: 0))
-    layer.penalty.l2 = Float(try call.take("l2", default: 0))
+    layer.penalty = try WeightPenalty(takingFrom: &call)
     guard let units = call.arguments.first?.value, call.arguments[0].key == nil else {
       throw GraftError.usage("'dense' needs a number of units, or 'classes'")
     }
@@ -114,11 +142,13 @@ extension HeadSpecification: CustomStringConvertible {
       case .globalMaxPool: return "gmp"
       case .globalAveragePool: return "gap"
       case .flatten: return "flatten"
+      case .normalization: return "normalization"
       case .dropout(let ratio): return "dropout(\(ratio))"
       case .dense(let dense):
         var arguments = [dense.units.map(String.init) ?? "classes"]
         if let activation = dense.activation { arguments.append(activation.lowercased()) }
         if dense.penalty.l1 != 0 { arguments.append("l1=\(dense.penalty.l1)") }
+        if dense.penalty.isAutomatic { arguments.append("l2=auto") }
         if dense.penalty.l2 != 0 { arguments.append("l2=\(dense.penalty.l2)") }
         return "dense(\(arguments.joined(separator: ",")))"
       }

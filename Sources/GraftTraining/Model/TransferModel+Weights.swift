@@ -11,6 +11,7 @@ extension TransferModel {
   var layers: [(name: String, weights: [ValueID])] {
     var decomposed = DecomposedLayers(graph: graph)
     return graph.nodes.map { node in
+      guard !FeatureNormalization.isMarked(node) else { return (graph.layerName(of: node), []) }
       let positions = TransferModel.weightInputs(of: node) + decomposed.weightInputs(of: node)
       let weights = positions.compactMap { position -> ValueID? in
         guard position < node.inputs.count, let id = node.inputs[position],

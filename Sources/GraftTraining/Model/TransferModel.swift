@@ -12,6 +12,8 @@ package struct TransferModel: Sendable {
   package let penalties: [ValueID: WeightPenalty]
   /// Names of the head's weights.
   package let headWeights: [ValueID]
+  /// The head's layer that is adapted to the training images in front of the first phase.
+  let normalization: FeatureNormalization?
   /// Whether the head begins with pooling, for which the trunk leaves nothing.
   package let leavesPoolingOut: Bool
   /// Whether the trunk holds a batch of 1 inside, so that it runs image by image.
@@ -87,14 +89,15 @@ package struct TransferModel: Sendable {
     self.classNames = classNames
     self.picture = picture
     penalties = built.penalties
+    normalization = built.normalization
     headWeights = built.weights
     leavesPoolingOut = built.leavesPoolingOut
   }
 
-  /// What training some weights changes: these, and the running statistics of normalizations whose scale is among
-  /// them.
+  /// What training some weights changes: these, the statistics of the head's normalization, and the running statistics
+  /// of normalizations whose scale is among the weights.
   func changing(training weights: Set<ValueID>) -> Set<ValueID> {
-    var changed = weights
+    var changed = weights.union(normalization?.adapted ?? [])
     for node in graph.nodes where node.qualifiedType == "BatchNormalization" {
       guard node.inputs.count == 5, let scale = node.inputs[1], weights.contains(scale) else {
         continue
@@ -109,6 +112,14 @@ package struct TransferModel: Sendable {
     var graph = graph
     for id in weights { graph.parameters[id] = graph.constants.removeValue(forKey: id) }
     return graph
+  }
+
+  /// The penalties on weights for so many training images.
+  func penalties(imageCount: Int) -> [ValueID: WeightPenalty] {
+    penalties.reduce(into: [:]) { resolved, entry in
+      let inputCount = graph.constants[entry.key]?.shape.first ?? 1
+      resolved[entry.key] = entry.value.resolved(inputCount: inputCount, imageCount: imageCount)
+    }
   }
 
   /// Takes over what training made of weights.

@@ -15,11 +15,12 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   package var classes: [String]
   /// `[true class][predicted class]`, in pictures.
   package var confusionMatrix: [[Int]]
-  /// Means over the classes.
+  /// Means over the classes that the images have.
   package var precision: Double
   package var recall: Double
   package var f1: Double
-  /// The area under the ROC curve, for two classes that of the second, for more the mean over the classes.
+  /// The area under the ROC curve, for two classes that of the second, for more the mean over the classes; NaN if
+  /// all images are of one class, so that there is nothing to tell apart.
   package var auc: Double
   /// Share of the pictures whose class is among the five likeliest; `nil` for five classes or fewer.
   package var top5Accuracy: Double?
@@ -132,7 +133,7 @@ package struct Evaluator {
       accuracy: matrix.accuracy * answeredShare, loss: loss / Double(items.count - unanswered),
       count: items.count, unanswered: unanswered, classes: classNames,
       confusionMatrix: matrix.counts, precision: matrix.macroPrecision, recall: matrix.macroRecall,
-      f1: matrix.macroF1, auc: area.value,
+      f1: matrix.macroF1, auc: area.mean ?? .nan,
       top5Accuracy: count > 5 ? top5.value * answeredShare : nil,
       classMetrics: classNames.indices.map { number in
         EvaluationResult.ClassMetrics(

@@ -211,7 +211,7 @@ package final class FineTuner {
     training.accumulation = try AccumulationGroups(
       of: recipe.accumulationSteps, sampleCount: trainingCount, batchSize: recipe.batchSize)
     training.learningRateFactors = try learningRateFactors()
-    training.penalties = model.penalties
+    training.penalties = model.penalties(imageCount: trainingCount)
     training.recomputes = options.recomputes
     training.options = options.executable
     return training
@@ -224,19 +224,45 @@ package final class FineTuner {
     let cut = try cut(settings)
     // Where nothing is frozen, there is nothing to be spared by seeing the same again.
     let variantCount = cut.frozen.nodes.isEmpty ? nil : recipe.cachedAugmentations
-    let store = try FeatureStore(
+    let store = try featureStore(cut, variantCount: variantCount)
+    let statistics = state.phase == 0 && state.step == 0 ? try adaptNormalization(store, cut) : [:]
+    var schedule = try Schedules.named(settings.schedule)
+    if let memory = state.schedule { schedule.memory = memory }
+    phase = RunningPhase(
+      trainer: try Trainer(
+        cut.trainable.replacing(statistics), seed: Int(truncatingIfNeeded: positionSeed(1)),
+        settings: trainerSettings(settings)),
+      store: store, variantCount: variantCount, schedule: schedule)
+  }
+
+  private func featureStore(_ cut: TrainableCut, variantCount: Int?) throws -> FeatureStore {
+    try FeatureStore(
       cut, batches, batchSize: model.takesOneImage ? 1 : recipe.batchSize,
       keepsFeatures: options.keepsFeatures,
       changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
       folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
       options: options.executable, augmentation: recipe.augment, archive: options.archive)
-    var schedule = try Schedules.named(settings.schedule)
-    if let memory = state.schedule { schedule.memory = memory }
-    phase = RunningPhase(
-      trainer: try Trainer(
-        cut.trainable, seed: Int(truncatingIfNeeded: positionSeed(1)),
-        settings: trainerSettings(settings)),
-      store: store, variantCount: variantCount, schedule: schedule)
+  }
+
+  /// Adapts the head's normalization to the training images as they are, of many to a sample.
+  private func adaptNormalization(
+    _ store: FeatureStore, _ cut: TrainableCut
+  ) throws -> [ValueID: Tensor] {
+    guard let normalization = model.normalization else { return [:] }
+    var store = store
+    if cut.frozen.nodes.isEmpty || cut.frozen.outputs != [normalization.features] {
+      let head = try TrainableCut(model.graph(training: Set(model.headWeights))) {
+        $0.metadata[TrainingForm.headMark] != nil
+      }
+      store = try featureStore(head, variantCount: nil)
+    }
+    var generator = SeededGenerator(seed: recipe.seed)
+    let numbers = generator.permutation(trainingCount).prefix(FeatureNormalization.sampleLimit)
+    let statistics = try normalization.statistics(of: batches(Array(numbers))) {
+      try store.features(of: $0)[0]
+    }
+    model.take(statistics)
+    return statistics
   }
 
   /// Returns false if the run was interrupted.
@@ -299,8 +325,12 @@ package final class FineTuner {
       var generator = SeededGenerator(seed: positionSeed(0))
       order = generator.permutation(order.count)
     }
-    return stride(from: 0, to: order.count, by: recipe.batchSize).map {
-      Array(order[$0..<min($0 + recipe.batchSize, order.count)])
+    return batches(order)
+  }
+
+  private func batches(_ numbers: [Int]) -> [[Int]] {
+    stride(from: 0, to: numbers.count, by: recipe.batchSize).map {
+      Array(numbers[$0..<min($0 + recipe.batchSize, numbers.count)])
     }
   }
 

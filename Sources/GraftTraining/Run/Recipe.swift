@@ -47,8 +47,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   /// to its best epoch.
   package var earlyStopping: Int?
   package var phases = [
-    Phase(unfreeze: "none", epochs: 20, learningRate: 3e-4),
-    Phase(unfreeze: "all", epochs: 10, learningRate: 1e-6),
+    Phase(unfreeze: "none", epochs: 30, learningRate: 1e-3, schedule: "cosine"),
+    Phase(unfreeze: "all", epochs: 5, learningRate: 1e-5, schedule: "cosine"),
   ]
 
   /// Some epochs with the same weights being trained.
@@ -90,6 +90,7 @@ package struct Recipe: Sendable, Codable, Hashable {
   package static var scratch: Recipe {
     var recipe = Recipe()
     recipe.fromScratch = true
+    recipe.head = HeadSpecification.untrained.description
     recipe.batchSize = 128
     recipe.phases = [Phase(unfreeze: "all", epochs: 30, learningRate: 1e-3, schedule: "cosine")]
     return recipe

@@ -36,6 +36,11 @@ extension Raster where Sample == UInt8 {
     }
   }
 
+  /// Whether bytes begin as an image of a format that can be decoded does.
+  package static func isRecognized(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    (try? PictureFormat(of: bytes)) != nil
+  }
+
   /// The size of an image, before any turning, from its header alone: it may be cut off behind.
   ///
   /// - Throws: `GraftError` for an unknown format, and for an image that is empty or too large.

@@ -67,7 +67,7 @@ enum HDF5Library {
           guard graft_hdf5_prepare() >= 0 else {
             throw GraftError(.unavailable, "libhdf5 cannot be set up\(reason())")
           }
-          let identifier = graft_hdf5_create_file(temporaryPath)
+          let identifier = temporaryPath.withFileName { graft_hdf5_create_file($0) }
           guard identifier >= 0 else { throw error("the file") }
           defer { graft_hdf5_close_file(identifier) }
           let root = graft_hdf5_open_root(identifier)

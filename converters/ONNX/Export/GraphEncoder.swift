@@ -52,7 +52,10 @@ struct GraphEncoder {
   private func info(_ value: Value, _ name: String) -> Onnx_ValueInfoProto {
     var proto = Onnx_ValueInfoProto()
     proto.name = name
-    if let type = value.type { proto.type = type.proto }
+    if let type = value.type {
+      proto.type = type.proto
+      Denotation.write(value.metadata, to: &proto.type)
+    }
     if !value.documentation.isEmpty { proto.docString = value.documentation }
     proto.metadataProps = entries(value.plainMetadata)
     return proto
@@ -109,9 +112,11 @@ struct GraphEncoder {
 }
 
 extension Value {
-  /// The metadata that is no quantization annotation.
-  fileprivate var plainMetadata: [ByteString: String] {
-    metadata.filter { !$0.key.text.hasPrefix(quantizationPrefix) }
+  /// The metadata that files keep as such: neither quantization annotations nor denotations.
+  var plainMetadata: [ByteString: String] {
+    metadata.filter {
+      !$0.key.text.hasPrefix(quantizationPrefix) && !$0.key.text.hasPrefix(Denotation.prefix)
+    }
   }
 }
 

@@ -7,8 +7,8 @@ import GraftOperators
 package struct ONNXExporter {
   /// The opset of `ai.onnx` to write instead of the lowest.
   package var opset: Int?
-  /// Puts the weights into a file beside the model, with `.data` after its name. Models beyond 2
-  /// GiB, the limit of protocol buffers, get one in any case.
+  /// Puts the weights into a file beside the model (``ExternalDataFile``). Models beyond 2 GiB, the
+  /// limit of protocol buffers, get one in any case.
   package var usesExternalData: Bool
 
   package init(opset: Int? = nil, usesExternalData: Bool = false) {
@@ -16,15 +16,36 @@ package struct ONNXExporter {
     self.usesExternalData = usesExternalData
   }
 
+  /// Writes a model, and its weights beside it where they go into a file of their own. At every moment
+  /// a reader finds the old model or the new one, whole.
+  ///
   /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or
   ///   if writing fails; then no file has appeared or changed
   package func write(_ graph: Graph, to path: String) throws {
-    let name = path.split(separator: "/").last.map(String.init) ?? path
-    var (message, placement) = try encode(
-      graph, externalFile: usesExternalData ? "\(name).data" : nil)
-    if message.byteCount > Self.largestMessage {
-      (message, placement) = try encode(graph, externalFile: "\(name).data")
+    let form = try form(of: graph)
+    let name = FilePath.name(of: path)
+    if !usesExternalData {
+      let (message, _) = try encode(form, externalFile: nil)
+      if message.byteCount <= Self.largestMessage { return try write(message, to: path) }
     }
+    // Where the weights lie in their file does not depend on its name.
+    let (inner, placement) = try encode(form, externalFile: name)
+    if placement.external.isEmpty { return try write(inner, to: path) }
+    let data = try ExternalDataFile(beside: path)
+    for (tensor, _) in placement.external {
+      try data.file.pad(to: WeightPlacement.alignment)
+      try tensor.withPackedBytes { try data.file.write($0) }
+    }
+    let (message, _) = try encode(form, externalFile: try data.chooseName())
+    let model = try modelFile(message, path)
+    try data.commit(with: model)
+  }
+
+  private func write(_ message: SegmentedMessage, to path: String) throws {
+    try ExternalDataFile.replacing(path) { try modelFile(message, path).commit() }
+  }
+
+  private func modelFile(_ message: SegmentedMessage, _ path: String) throws -> AtomicFile {
     guard message.byteCount <= Self.largestMessage else {
       throw GraftError.unsupported(
         "takes \(message.byteCount) bytes without its weights, beyond the 2 GiB of protocol buffers",
@@ -32,21 +53,13 @@ package struct ONNXExporter {
     }
     let model = try AtomicFile(path: path)
     try message.forEachPiece { try model.write($0) }
-    // The model refers to the weights, so that these must be there first.
-    if !placement.external.isEmpty {
-      let weights = try AtomicFile(path: "\(path).data")
-      for (tensor, _) in placement.external {
-        try weights.pad(to: WeightPlacement.alignment)
-        try tensor.withPackedBytes { try weights.write($0) }
-      }
-      try weights.commit()
-    }
-    try model.commit()
+    return model
   }
 
   /// The model's bytes, weights included.
   package func bytes(_ graph: Graph) throws -> [UInt8] {
-    let (message, _) = try encode(graph, externalFile: nil)
+    let form = try form(of: graph)
+    let (message, _) = try encode(form, externalFile: nil)
     var bytes: [UInt8] = []
     bytes.reserveCapacity(message.byteCount)
     try message.forEachPiece { bytes += $0 }
@@ -55,21 +68,26 @@ package struct ONNXExporter {
 
   private static let largestMessage = Int(Int32.max)
 
-  private func encode(
-    _ graph: Graph, externalFile: String?
-  ) throws -> (SegmentedMessage, WeightPlacement) {
+  /// The graph in the form of the opset to write.
+  private func form(of graph: Graph) throws -> OpsetSelection {
     var graph = graph
     // The specification wants a type for each output; graphs built in code may not have any yet.
-    if graph.outputs.contains(where: { graph[$0].type == nil }) { try graph.inferTypes() }
+    try graph.inferMissingTypes()
     try graph.validate()
-    let selection = try OpsetSelection(graph, override: opset)
+    return try OpsetSelection(graph, override: opset)
+  }
+
+  private func encode(
+    _ form: OpsetSelection, externalFile: String?
+  ) throws -> (SegmentedMessage, WeightPlacement) {
+    let graph = form.graph
     var encoder = GraphEncoder(placement: WeightPlacement(externalFile: externalFile))
     let graphMessage = try encoder.message(graph, outer: nil)
 
     let provenance = graph.provenance
     var model = Onnx_ModelProto()
-    model.irVersion = Int64(selection.irVersion)
-    model.opsetImport = opsets(graph, selection.opset)
+    model.irVersion = Int64(form.irVersion)
+    model.opsetImport = opsets(graph, form.opset)
     // A graph that came from no file was produced here.
     let isOwn = provenance == Graph.Provenance()
     if isOwn || !provenance.producerName.isEmpty {

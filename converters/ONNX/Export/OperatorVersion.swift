@@ -13,6 +13,8 @@ package struct OperatorVersion {
   package let isRemoval: Bool
   package let attributes: Set<ByteString>
   let requiredAttributes: [String]
+  /// The values that leaving an attribute out stands for, as the table has them.
+  private let defaults: [ByteString: String]
   package let inputs: [Formal]
   package let outputs: [Formal]
 
@@ -35,6 +37,17 @@ package struct OperatorVersion {
       && accepts(node.inputs, inputs, in: graph) && accepts(node.outputs, outputs, in: graph)
   }
 
+  /// Whether an attribute says what leaving it out says.
+  func isDefault(_ name: String, _ attribute: Attribute) -> Bool {
+    guard let text = defaults[name] else { return false }
+    switch attribute {
+    case .int(let value): return Int(text) == value
+    case .float(let value): return Float(text) == value
+    case .string(let value): return text == value
+    default: return false
+    }
+  }
+
   private func accepts(_ values: [ValueID?], _ formals: [Formal], in graph: Graph) -> Bool {
     for (index, value) in values.enumerated() {
       guard let formal = index < formals.count ? formals[index] : formals.last,
@@ -49,32 +62,39 @@ package struct OperatorVersion {
     return formals.dropFirst(values.count).allSatisfy { $0.isOptional || $0.isVariadic }
   }
 
-  /// Values of attributes that came later than the attributes.
+  /// Values of attributes that came later than the attributes, or went before them.
   private func accepts(_ attributes: [ByteString: Attribute], of operatorType: String) -> Bool {
-    Self.lateValues.allSatisfy { late in
-      guard late.operatorType == operatorType, version < late.since,
-        case .string(let value)? = attributes[late.attribute]
+    Self.limitedValues.allSatisfy { limited in
+      guard limited.operatorType == operatorType, !limited.versions.contains(version),
+        case .string(let value)? = attributes[limited.attribute]
       else { return true }
-      return value != late.value
+      return value != limited.value
     }
   }
 
-  private struct LateValue {
+  private struct LimitedValue {
     let operatorType: String
     let attribute: String
     let value: String
-    let since: Int
+    let versions: Range<Int>
+
+    init(_ operatorType: String, _ attribute: String, _ value: String, _ versions: Range<Int>) {
+      self.operatorType = operatorType
+      self.attribute = attribute
+      self.value = value
+      self.versions = versions
+    }
   }
 
-  private static let lateValues = [
-    LateValue(operatorType: "Pad", attribute: "mode", value: "wrap", since: 19),
-    LateValue(
-      operatorType: "Resize", attribute: "coordinate_transformation_mode",
-      value: "half_pixel_symmetric", since: 19),
-    LateValue(operatorType: "ScatterElements", attribute: "reduction", value: "max", since: 18),
-    LateValue(operatorType: "ScatterElements", attribute: "reduction", value: "min", since: 18),
-    LateValue(operatorType: "ScatterND", attribute: "reduction", value: "max", since: 18),
-    LateValue(operatorType: "ScatterND", attribute: "reduction", value: "min", since: 18),
+  private static let limitedValues = [
+    LimitedValue("Pad", "mode", "wrap", 19..<Int.max),
+    LimitedValue(
+      "Resize", "coordinate_transformation_mode", "half_pixel_symmetric", 19..<Int.max),
+    LimitedValue("Resize", "coordinate_transformation_mode", "tf_half_pixel_for_nn", 11..<13),
+    LimitedValue("ScatterElements", "reduction", "max", 18..<Int.max),
+    LimitedValue("ScatterElements", "reduction", "min", 18..<Int.max),
+    LimitedValue("ScatterND", "reduction", "max", 18..<Int.max),
+    LimitedValue("ScatterND", "reduction", "min", 18..<Int.max),
   ]
 }
 
@@ -109,8 +129,19 @@ extension OperatorVersion {
     }
     self.version = version
     isRemoval = fields.count == 1
-    attributes = Set(items(1).map { ByteString($0.last == "!" ? $0.dropLast() : $0) })
-    requiredAttributes = items(1).filter { $0.last == "!" }.map { String($0.dropLast()) }
+    var defaults: [ByteString: String] = [:]
+    var required: [String] = []
+    attributes = Set(
+      items(1).map { item in
+        let name = String(item.prefix { $0 != "=" && $0 != "!" })
+        if item.last == "!" { required.append(name) }
+        if let sign = item.firstIndex(of: "=") {
+          defaults[ByteString(name)] = String(item[item.index(after: sign)...])
+        }
+        return ByteString(name)
+      })
+    requiredAttributes = required
+    self.defaults = defaults
     inputs = items(2).map(Formal.init)
     outputs = items(3).map(Formal.init)
   }

@@ -1,7 +1,10 @@
 import GraftOperators
 
-/// Finds the lowest opset and IR version that express a graph and that runtimes run.
+/// A graph in the form of the opset to write: the one asked for, or the lowest that keeps its nodes and
+/// that runtimes run.
 struct OpsetSelection {
+  /// The graph with its nodes as ``opset`` has them.
+  let graph: Graph
   let opset: Int
   let irVersion: Int
 
@@ -9,81 +12,58 @@ struct OpsetSelection {
   /// later.
   private static let lowestRunnable = 7
 
-  /// - Parameter override: the opset to use instead of the lowest
+  /// - Parameters:
+  ///   - graph: a graph whose types are inferred
+  ///   - override: the opset to use instead of the lowest
   /// - Throws: `GraftError` naming a node that the opset cannot express
   init(_ graph: Graph, override: Int?) throws {
-    var bounds: [Bound] = []
-    try Self.collectBounds(graph, imported: graph.provenance.importedOpset, &bounds)
-    if let override {
-      guard (1...ONNXImporter.newestOpset).contains(override) else {
-        throw GraftError.usage(
-          "opset \(override) is unknown; opsets 1 to \(ONNXImporter.newestOpset) can be written")
-      }
-      opset = override
-    } else {
-      let lowest = bounds.map(\.lowest).max() ?? 1
-      let highest = bounds.map(\.highest).min() ?? ONNXImporter.newestOpset
-      opset = max(lowest, min(Self.lowestRunnable, highest))
+    try Self.requireONNX(graph)
+    if let override, !(1...ONNXImporter.newestOpset).contains(override) {
+      throw GraftError.usage(
+        "opset \(override) is unknown; opsets 1 to \(ONNXImporter.newestOpset) can be written")
     }
-    for bound in bounds {
-      if bound.lowest > opset {
-        throw GraftError.usage(
-          "\(bound.label) needs opset \(bound.lowest), so opset \(opset) cannot express the model")
-      }
-      if bound.highest < opset {
-        throw GraftError.unsupported(
-          "\(bound.label) is known in its form of opset \(bound.highest) only, but the model needs "
-            + "opset \(opset)")
+    let imported = graph.provenance.importedOpset
+    let keepsOpset = imported > 0 && graph.unknownOperator != nil
+    var opset = override ?? (keepsOpset ? imported : Self.lowestRunnable)
+    while true {
+      let downgrader = GraphDowngrader(
+        opset: opset, importedOpset: imported, allowsExtraNodes: override != nil || keepsOpset)
+      do {
+        self.graph = try downgrader.downgraded(graph)
+        break
+      } catch let obstacle as GraphDowngrader.Obstacle {
+        guard override == nil, !keepsOpset, let next = obstacle.nextOpset else {
+          throw Self.error(obstacle, opset: opset, isChosen: override != nil)
+        }
+        opset = next
       }
     }
-    irVersion = max(OperatorVersion.irVersion(opset: opset), try Self.irVersion(of: graph))
+    self.opset = opset
+    irVersion = max(OperatorVersion.irVersion(opset: opset), try Self.irVersion(of: self.graph))
   }
 
-  /// The opsets at which a node can be written as it is.
-  private struct Bound {
-    let label: String
-    let lowest: Int
-    let highest: Int
+  private static func error(
+    _ obstacle: GraphDowngrader.Obstacle, opset: Int, isChosen: Bool
+  ) -> GraftError {
+    guard isChosen, let next = obstacle.nextOpset else {
+      return .unsupported(
+        "\(obstacle.label) cannot be written at opset \(opset): \(obstacle.reason)",
+        hint: isChosen ? "Leave --opset out" : nil)
+    }
+    return .usage(
+      "\(obstacle.label) needs opset \(next), so opset \(opset) cannot express the model: "
+        + obstacle.reason)
   }
 
-  /// - Parameter imported: the opset of the file that the graph came from; 0 if it came from none
-  private static func collectBounds(
-    _ graph: Graph, imported: Int, _ bounds: inout [Bound]
-  ) throws {
+  private static func requireONNX(_ graph: Graph) throws {
     for node in graph.nodes {
-      for body in node.bodies { try collectBounds(body, imported: imported, &bounds) }
+      for body in node.bodies { try requireONNX(body) }
       if node.domain == "graft" {
         throw GraftError.unsupported(
           "\(graph.label(node)) is an operator of Graft's own, which ONNX does not have",
           hint: "Export the graph before it is lowered or extended for training")
       }
-      guard node.domain.isEmpty else { continue }
-      bounds.append(try bound(node, in: graph, imported: imported))
     }
-  }
-
-  private static func bound(_ node: Node, in graph: Graph, imported: Int) throws -> Bound {
-    let label = graph.label(node)
-    let history = OperatorVersion.history(of: node.operatorType)
-    if let schema = OperatorCatalog.type(of: node)?.schema {
-      guard
-        let version = history.first(where: {
-          $0.version >= schema.sameSince && $0.accepts(node, in: graph)
-        })
-      else {
-        throw GraftError.unsupported(
-          "\(label) has attributes or element types that no opset of ONNX allows")
-      }
-      return Bound(label: label, lowest: version.version, highest: ONNXImporter.newestOpset)
-    }
-    // An operator that Graft does not know keeps the form in which it came.
-    guard imported > 0, let version = history.last(where: { $0.version <= imported }) else {
-      return Bound(label: label, lowest: 1, highest: ONNXImporter.newestOpset)
-    }
-    let next = history.first { $0.version > imported }
-    return Bound(
-      label: label, lowest: version.version,
-      highest: next.map { $0.version - 1 } ?? ONNXImporter.newestOpset)
   }
 
   // MARK: IR version
@@ -96,7 +76,7 @@ struct OpsetSelection {
     if !graph.provenance.graphMetadata.isEmpty { version = 10 }
     for value in graph.values {
       if let type = value.type { version = max(version, type.irVersion) }
-      if !value.metadata.isEmpty { version = max(version, value.metadataVersion) }
+      version = max(version, value.metadataVersion)
     }
     for tensor in [graph.constants.values, graph.parameters.values].joined() {
       version = max(version, tensor.elementType.irVersion)
@@ -114,9 +94,23 @@ struct OpsetSelection {
 }
 
 extension Value {
-  /// Quantization annotations are older than other metadata of values.
+  /// Quantization annotations are older than other metadata of values, denotations older still.
   fileprivate var metadataVersion: Int {
-    metadata.keys.allSatisfy { $0.text.hasPrefix(quantizationPrefix) } ? 5 : 10
+    if !plainMetadata.isEmpty { return 10 }
+    return metadata.keys.contains { $0.text.hasPrefix(quantizationPrefix) } ? 5 : 3
+  }
+}
+
+extension Graph {
+  /// A node of an operator that Graft does not know, as messages name it; bodies count.
+  package var unknownOperator: String? {
+    for node in nodes {
+      if OperatorCatalog.type(of: node) == nil { return label(node) }
+      for body in node.bodies {
+        if let label = body.unknownOperator { return label }
+      }
+    }
+    return nil
   }
 }
 

@@ -19,22 +19,22 @@ enum OperatorVersions {
     Acos@22||3|3
     Acosh@9||0|0
     Acosh@22||3|3
-    Add@1|axis,broadcast,consumed_inputs|0,0|0
-    Add@6|axis,broadcast|4,4|4
+    Add@1|axis,broadcast=0,consumed_inputs|0,0|0
+    Add@6|axis,broadcast=0|4,4|4
     Add@7||4,4|4
     Add@13||5,5|5
     Add@14||2,2|2
-    AffineGrid@20|align_corners|3,6|3
-    And@1|axis,broadcast|7,7|7
+    AffineGrid@20|align_corners=0|3,6|3
+    And@1|axis,broadcast=0|7,7|7
     And@7||7,7|7
-    ArgMax@1|axis,keepdims|1|6
-    ArgMax@11|axis,keepdims|1|6
-    ArgMax@12|axis,keepdims,select_last_index|1|6
-    ArgMax@13|axis,keepdims,select_last_index|2|6
-    ArgMin@1|axis,keepdims|1|6
-    ArgMin@11|axis,keepdims|1|6
-    ArgMin@12|axis,keepdims,select_last_index|1|6
-    ArgMin@13|axis,keepdims,select_last_index|2|6
+    ArgMax@1|axis=0,keepdims=1|1|6
+    ArgMax@11|axis=0,keepdims=1|1|6
+    ArgMax@12|axis=0,keepdims=1,select_last_index=0|1|6
+    ArgMax@13|axis=0,keepdims=1,select_last_index=0|2|6
+    ArgMin@1|axis=0,keepdims=1|1|6
+    ArgMin@11|axis=0,keepdims=1|1|6
+    ArgMin@12|axis=0,keepdims=1,select_last_index=0|1|6
+    ArgMin@13|axis=0,keepdims=1,select_last_index=0|2|6
     Asin@7||0|0
     Asin@22||3|3
     Asinh@9||0|0
@@ -43,21 +43,21 @@ enum OperatorVersions {
     Atan@22||3|3
     Atanh@9||0|0
     Atanh@22||3|3
-    Attention@23|is_causal,kv_num_heads,q_num_heads,qk_matmul_output_mode,scale,softcap,softmax_precision|3,3,3,8?,3?,3?|3,3?,3?,3?
-    Attention@24|is_causal,kv_num_heads,q_num_heads,qk_matmul_output_mode,scale,softcap,softmax_precision|3,3,3,8?,3?,3?,6?|3,3?,3?,3?
-    Attention@25|is_causal,kv_num_heads,left_window_size,q_num_heads,qk_matmul_output_mode,right_window_size,scale,softcap,softmax_precision|3,3,3,8?,3?,3?,6?|3,3?,3?,3?
-    AveragePool@1|auto_pad,kernel_shape!,pads,strides|0|0
-    AveragePool@7|auto_pad,count_include_pad,kernel_shape!,pads,strides|0|0
-    AveragePool@10|auto_pad,ceil_mode,count_include_pad,kernel_shape!,pads,strides|0|0
-    AveragePool@11|auto_pad,ceil_mode,count_include_pad,kernel_shape!,pads,strides|0|0
-    AveragePool@19|auto_pad,ceil_mode,count_include_pad,dilations,kernel_shape!,pads,strides|0|0
-    AveragePool@22|auto_pad,ceil_mode,count_include_pad,dilations,kernel_shape!,pads,strides|3|3
-    BatchNormalization@1|consumed_inputs!,epsilon,is_test,momentum,spatial|0,0,0,0,0|0,0?,0?,0?,0?
-    BatchNormalization@6|epsilon,is_test,momentum,spatial|0,0,0,0,0|0,0?,0?,0?,0?
-    BatchNormalization@7|epsilon,momentum,spatial|0,0,0,0,0|0,0?,0?,0?,0?
-    BatchNormalization@9|epsilon,momentum|0,0,0,0,0|0,0?,0?,0?,0?
-    BatchNormalization@14|epsilon,momentum,training_mode|3,3,3,3,3|3,3?,3?
-    BatchNormalization@15|epsilon,momentum,training_mode|3,3,3,3,3|3,3?,3?
+    Attention@23|is_causal=0,kv_num_heads,q_num_heads,qk_matmul_output_mode=0,scale,softcap=0.0,softmax_precision|3,3,3,8?,3?,3?|3,3?,3?,3?
+    Attention@24|is_causal=0,kv_num_heads,q_num_heads,qk_matmul_output_mode=0,scale,softcap=0.0,softmax_precision|3,3,3,8?,3?,3?,6?|3,3?,3?,3?
+    Attention@25|is_causal=0,kv_num_heads,left_window_size=-1,q_num_heads,qk_matmul_output_mode=0,right_window_size=-1,scale,softcap=0.0,softmax_precision|3,3,3,8?,3?,3?,6?|3,3?,3?,3?
+    AveragePool@1|auto_pad=NOTSET,kernel_shape!,pads,strides|0|0
+    AveragePool@7|auto_pad=NOTSET,count_include_pad=0,kernel_shape!,pads,strides|0|0
+    AveragePool@10|auto_pad=NOTSET,ceil_mode=0,count_include_pad=0,kernel_shape!,pads,strides|0|0
+    AveragePool@11|auto_pad=NOTSET,ceil_mode=0,count_include_pad=0,kernel_shape!,pads,strides|0|0
+    AveragePool@19|auto_pad=NOTSET,ceil_mode=0,count_include_pad=0,dilations,kernel_shape!,pads,strides|0|0
+    AveragePool@22|auto_pad=NOTSET,ceil_mode=0,count_include_pad=0,dilations,kernel_shape!,pads,strides|3|3
+    BatchNormalization@1|consumed_inputs!,epsilon=9.999999747378752e-06,is_test=0,momentum=0.8999999761581421,spatial=1|0,0,0,0,0|0,0?,0?,0?,0?
+    BatchNormalization@6|epsilon=9.999999747378752e-06,is_test=0,momentum=0.8999999761581421,spatial=1|0,0,0,0,0|0,0?,0?,0?,0?
+    BatchNormalization@7|epsilon=9.999999747378752e-06,momentum=0.8999999761581421,spatial=1|0,0,0,0,0|0,0?,0?,0?,0?
+    BatchNormalization@9|epsilon=9.999999747378752e-06,momentum=0.8999999761581421|0,0,0,0,0|0,0?,0?,0?,0?
+    BatchNormalization@14|epsilon=9.999999747378752e-06,momentum=0.8999999761581421,training_mode=0|3,3,3,3,3|3,3?,3?
+    BatchNormalization@15|epsilon=9.999999747378752e-06,momentum=0.8999999761581421,training_mode=0|3,3,3,3,3|3,3?,3?
     Bernoulli@15|dtype,seed|0|8
     Bernoulli@22|dtype,seed|3|8
     BitCast@26|to!|9|9
@@ -67,32 +67,32 @@ enum OperatorVersions {
     BitwiseNot@18||11|11
     BitwiseOr@18||11,11|11
     BitwiseXor@18||11,11|11
-    BlackmanWindow@17|output_datatype,periodic|12|2
+    BlackmanWindow@17|output_datatype=1,periodic=1|12|2
     Cast@1|to!|13|13
     Cast@6|to!|13|13
     Cast@9|to!|14|14
     Cast@13|to!|15|15
-    Cast@19|saturate,to!|16|16
-    Cast@21|saturate,to!|17|17
-    Cast@23|saturate,to!|18|18
-    Cast@24|round_mode,saturate,to!|19|19
-    Cast@25|round_mode,saturate,to!|20|20
-    Cast@28|round_mode,saturate,to!|21|21
+    Cast@19|saturate=1,to!|16|16
+    Cast@21|saturate=1,to!|17|17
+    Cast@23|saturate=1,to!|18|18
+    Cast@24|round_mode=up,saturate=1,to!|19|19
+    Cast@25|round_mode=up,saturate=1,to!|20|20
+    Cast@28|round_mode=up,saturate=1,to!|21|21
     CastLike@15||15,15|15
-    CastLike@19|saturate|16,16|16
-    CastLike@21|saturate|17,17|17
-    CastLike@23|saturate|18,18|18
-    CastLike@24|round_mode,saturate|19,19|19
-    CastLike@25|round_mode,saturate|20,20|20
-    CausalConvWithState@27|activation|22,22,22?,22?|22,22
+    CastLike@19|saturate=1|16,16|16
+    CastLike@21|saturate=1|17,17|17
+    CastLike@23|saturate=1|18,18|18
+    CastLike@24|round_mode=up,saturate=1|19,19|19
+    CastLike@25|round_mode=up,saturate=1|20,20|20
+    CausalConvWithState@27|activation=none|22,22,22?,22?|22,22
     Ceil@1|consumed_inputs|0|0
     Ceil@6||0|0
     Ceil@13||3|3
-    Celu@12|alpha|23|23
-    Celu@28|alpha|3|3
+    Celu@12|alpha=1.0|23|23
+    Celu@28|alpha=1.0|3|3
     CenterCropPad@18|axes|24,12|24
     Clip@1|consumed_inputs,max,min|0|0
-    Clip@6|max,min|0|0
+    Clip@6|max=3.4028234663852886e+38,min=-3.4028234663852886e+38|0|0
     Clip@11||0,0?,0?|0
     Clip@12||1,1?,1?|1
     Clip@13||2,2?,2?|2
@@ -104,7 +104,7 @@ enum OperatorVersions {
     Concat@4|axis!|25*|25
     Concat@11|axis!|25*|25
     Concat@13|axis!|24*|24
-    ConcatFromSequence@11|axis!,new_axis|26|25
+    ConcatFromSequence@11|axis!,new_axis=0|26|25
     Constant@1|value!||0
     Constant@9|value!||25
     Constant@11|sparse_value,value||25
@@ -121,57 +121,57 @@ enum OperatorVersions {
     ConstantOfShape@23|value|6|34
     ConstantOfShape@24|value|6|35
     ConstantOfShape@25|value|6|36
-    Conv@1|auto_pad,dilations,group,kernel_shape,pads,strides|0,0,0?|0
-    Conv@11|auto_pad,dilations,group,kernel_shape,pads,strides|0,0,0?|0
-    Conv@22|auto_pad,dilations,group,kernel_shape,pads,strides|3,3,3?|3
-    ConvInteger@10|auto_pad,dilations,group,kernel_shape,pads,strides|37,37,37?,37?|38
-    ConvTranspose@1|auto_pad,dilations,group,kernel_shape,output_padding,output_shape,pads,strides|0,0,0?|0
-    ConvTranspose@11|auto_pad,dilations,group,kernel_shape,output_padding,output_shape,pads,strides|0,0,0?|0
-    ConvTranspose@22|auto_pad,dilations,group,kernel_shape,output_padding,output_shape,pads,strides|3,3,3?|3
+    Conv@1|auto_pad=NOTSET,dilations,group=1,kernel_shape,pads,strides|0,0,0?|0
+    Conv@11|auto_pad=NOTSET,dilations,group=1,kernel_shape,pads,strides|0,0,0?|0
+    Conv@22|auto_pad=NOTSET,dilations,group=1,kernel_shape,pads,strides|3,3,3?|3
+    ConvInteger@10|auto_pad=NOTSET,dilations,group=1,kernel_shape,pads,strides|37,37,37?,37?|38
+    ConvTranspose@1|auto_pad=NOTSET,dilations,group=1,kernel_shape,output_padding,output_shape,pads,strides|0,0,0?|0
+    ConvTranspose@11|auto_pad=NOTSET,dilations,group=1,kernel_shape,output_padding,output_shape,pads,strides|0,0,0?|0
+    ConvTranspose@22|auto_pad=NOTSET,dilations,group=1,kernel_shape,output_padding,output_shape,pads,strides|3,3,3?|3
     Cos@7||0|0
     Cos@22||3|3
     Cosh@9||0|0
     Cosh@22||3|3
-    CumProd@26|exclusive,reverse|5,12|5
-    CumSum@11|exclusive,reverse|39,12|39
-    CumSum@14|exclusive,reverse|5,12|5
-    DFT@17|axis,inverse,onesided|3,12?|3
-    DFT@20|inverse,onesided|3,12?,6?|3
-    DeformConv@19|dilations,group,kernel_shape,offset_group,pads,strides|0,0,0,0?,0?|0
-    DeformConv@22|dilations,group,kernel_shape,offset_group,pads,strides|3,3,3,3?,3?|3
+    CumProd@26|exclusive=0,reverse=0|5,12|5
+    CumSum@11|exclusive=0,reverse=0|39,12|39
+    CumSum@14|exclusive=0,reverse=0|5,12|5
+    DFT@17|axis=1,inverse=0,onesided=0|3,12?|3
+    DFT@20|inverse=0,onesided=0|3,12?,6?|3
+    DeformConv@19|dilations,group=1,kernel_shape,offset_group=1,pads,strides|0,0,0,0?,0?|0
+    DeformConv@22|dilations,group=1,kernel_shape,offset_group=1,pads,strides|3,3,3,3?,3?|3
     DepthToSpace@1|blocksize!|25|25
-    DepthToSpace@11|blocksize!,mode|25|25
-    DepthToSpace@13|blocksize!,mode|24|24
-    DepthToSpace@28|blocksize!,mode|24|24
+    DepthToSpace@11|blocksize!,mode=DCR|25|25
+    DepthToSpace@13|blocksize!,mode=DCR|24|24
+    DepthToSpace@28|blocksize!,mode=DCR|24|24
     DequantizeLinear@10||40,23,40?|23
-    DequantizeLinear@13|axis|40,23,40?|23
-    DequantizeLinear@19|axis|41,22,41?|22
-    DequantizeLinear@21|axis,block_size|42,22,42?|22
-    DequantizeLinear@23|axis,block_size,output_dtype|43,22,43?|22
-    DequantizeLinear@24|axis,block_size,output_dtype|43,44,43?|22
-    DequantizeLinear@25|axis,block_size,output_dtype|45,44,45?|22
-    DequantizeLinear@28|axis,block_size,output_dtype|46,44,46?|22
+    DequantizeLinear@13|axis=1|40,23,40?|23
+    DequantizeLinear@19|axis=1|41,22,41?|22
+    DequantizeLinear@21|axis=1,block_size=0|42,22,42?|22
+    DequantizeLinear@23|axis=1,block_size=0,output_dtype=0|43,22,43?|22
+    DequantizeLinear@24|axis=1,block_size=0,output_dtype=0|43,44,43?|22
+    DequantizeLinear@25|axis=1,block_size=0,output_dtype=0|45,44,45?|22
+    DequantizeLinear@28|axis=1,block_size=0,output_dtype=0|46,44,46?|22
     Det@11||0|0
     Det@22||3|3
-    Div@1|axis,broadcast,consumed_inputs|0,0|0
-    Div@6|axis,broadcast|4,4|4
+    Div@1|axis,broadcast=0,consumed_inputs|0,0|0
+    Div@6|axis,broadcast=0|4,4|4
     Div@7||4,4|4
     Div@13||5,5|5
     Div@14||2,2|2
-    Dropout@1|consumed_inputs,is_test,ratio|0|0,0?
-    Dropout@6|is_test,ratio|0|0,0?
-    Dropout@7|ratio|0|0,0?
-    Dropout@10|ratio|0|0,7?
+    Dropout@1|consumed_inputs,is_test=0,ratio=0.5|0|0,0?
+    Dropout@6|is_test=0,ratio=0.5|0|0,0?
+    Dropout@7|ratio=0.5|0|0,0?
+    Dropout@10|ratio=0.5|0|0,7?
     Dropout@12|seed|0,0?,7?|0,7?
     Dropout@13|seed|3,0?,7?|3,7?
     Dropout@22|seed|47,47?,7?|47,7?
     DynamicQuantizeLinear@11||23|48,23,48
     Einsum@12|equation!|1*|1
     Einsum@28|equation!|2*|2
-    Elu@1|alpha,consumed_inputs|0|0
-    Elu@6|alpha|0|0
-    Elu@22|alpha|3|3
-    Equal@1|axis,broadcast|49,49|7
+    Elu@1|alpha=1.0,consumed_inputs|0|0
+    Elu@6|alpha=1.0|0|0
+    Elu@22|alpha=1.0|3|3
+    Equal@1|axis,broadcast=0|49,49|7
     Equal@7||49,49|7
     Equal@11||13,13|7
     Equal@13||8,8|7
@@ -183,67 +183,67 @@ enum OperatorVersions {
     Exp@13||3|3
     Expand@8||25,6|25
     Expand@13||24,6|24
-    EyeLike@9|dtype,k|13|13
-    EyeLike@22|dtype,k|8|8
-    Flatten@1|axis|0|0
-    Flatten@9|axis|25|25
-    Flatten@11|axis|25|25
-    Flatten@13|axis|24|24
-    Flatten@21|axis|28|28
-    Flatten@23|axis|29|29
-    Flatten@24|axis|30|30
-    Flatten@25|axis|31|31
+    EyeLike@9|dtype,k=0|13|13
+    EyeLike@22|dtype,k=0|8|8
+    Flatten@1|axis=1|0|0
+    Flatten@9|axis=1|25|25
+    Flatten@11|axis=1|25|25
+    Flatten@13|axis=1|24|24
+    Flatten@21|axis=1|28|28
+    Flatten@23|axis=1|29|29
+    Flatten@24|axis=1|30|30
+    Flatten@25|axis=1|31|31
     Floor@1|consumed_inputs|0|0
     Floor@6||0|0
     Floor@13||3|3
-    GRU@1|activation_alpha,activation_beta,activations,clip,direction,hidden_size,output_sequence|0,0,0,0?,38?,0?|0?,0
-    GRU@3|activation_alpha,activation_beta,activations,clip,direction,hidden_size,linear_before_reset,output_sequence|0,0,0,0?,38?,0?|0?,0?
-    GRU@7|activation_alpha,activation_beta,activations,clip,direction,hidden_size,linear_before_reset|0,0,0,0?,38?,0?|0?,0?
-    GRU@14|activation_alpha,activation_beta,activations,clip,direction,hidden_size,layout,linear_before_reset|0,0,0,0?,38?,0?|0?,0?
-    GRU@22|activation_alpha,activation_beta,activations,clip,direction,hidden_size,layout,linear_before_reset|3,3,3,3?,38?,3?|3?,3?
-    Gather@1|axis|25,12|25
-    Gather@11|axis|25,12|25
-    Gather@13|axis|24,12|24
-    GatherElements@11|axis|25,12|25
-    GatherElements@13|axis|24,12|24
+    GRU@1|activation_alpha,activation_beta,activations,clip,direction=foward,hidden_size,output_sequence=0|0,0,0,0?,38?,0?|0?,0
+    GRU@3|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,linear_before_reset=0,output_sequence=0|0,0,0,0?,38?,0?|0?,0?
+    GRU@7|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,linear_before_reset=0|0,0,0,0?,38?,0?|0?,0?
+    GRU@14|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,layout=0,linear_before_reset=0|0,0,0,0?,38?,0?|0?,0?
+    GRU@22|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,layout=0,linear_before_reset=0|3,3,3,3?,38?,3?|3?,3?
+    Gather@1|axis=0|25,12|25
+    Gather@11|axis=0|25,12|25
+    Gather@13|axis=0|24,12|24
+    GatherElements@11|axis=0|25,12|25
+    GatherElements@13|axis=0|24,12|24
     GatherND@11||25,6|25
-    GatherND@12|batch_dims|25,6|25
-    GatherND@13|batch_dims|24,6|24
-    Gelu@20|approximate|3|3
-    Gemm@1|alpha,beta,broadcast,transA,transB|0,0,0|0
-    Gemm@6|alpha,beta,broadcast,transA,transB|0,0,0|0
-    Gemm@7|alpha,beta,transA,transB|0,0,0|0
-    Gemm@9|alpha,beta,transA,transB|4,4,4|4
-    Gemm@11|alpha,beta,transA,transB|4,4,4?|4
-    Gemm@13|alpha,beta,transA,transB|5,5,5?|5
+    GatherND@12|batch_dims=0|25,6|25
+    GatherND@13|batch_dims=0|24,6|24
+    Gelu@20|approximate=none|3|3
+    Gemm@1|alpha=1.0,beta=1.0,broadcast=0,transA=0,transB=0|0,0,0|0
+    Gemm@6|alpha=1.0,beta=1.0,broadcast=0,transA=0,transB=0|0,0,0|0
+    Gemm@7|alpha=1.0,beta=1.0,transA=0,transB=0|0,0,0|0
+    Gemm@9|alpha=1.0,beta=1.0,transA=0,transB=0|4,4,4|4
+    Gemm@11|alpha=1.0,beta=1.0,transA=0,transB=0|4,4,4?|4
+    Gemm@13|alpha=1.0,beta=1.0,transA=0,transB=0|5,5,5?|5
     GlobalAveragePool@1||0|0
     GlobalAveragePool@22||3|3
-    GlobalLpPool@1|p|0|0
-    GlobalLpPool@2|p|0|0
-    GlobalLpPool@22|p|3|3
+    GlobalLpPool@1|p=2.0|0|0
+    GlobalLpPool@2|p=2|0|0
+    GlobalLpPool@22|p=2|3|3
     GlobalMaxPool@1||0|0
     GlobalMaxPool@22||3|3
-    Greater@1|axis,broadcast|0,0|7
+    Greater@1|axis,broadcast=0|0,0|7
     Greater@7||0,0|7
     Greater@9||1,1|7
     Greater@13||2,2|7
     GreaterOrEqual@12||1,1|7
     GreaterOrEqual@16||2,2|7
-    GridSample@16|align_corners,mode,padding_mode|25,0|25
-    GridSample@20|align_corners,mode,padding_mode|25,0|25
-    GridSample@22|align_corners,mode,padding_mode|24,3|24
+    GridSample@16|align_corners=0,mode=bilinear,padding_mode=zeros|25,0|25
+    GridSample@20|align_corners=0,mode=linear,padding_mode=zeros|25,0|25
+    GridSample@22|align_corners=0,mode=linear,padding_mode=zeros|24,3|24
     GroupNormalization@18
-    GroupNormalization@21|epsilon,num_groups!,stash_type|3,3,3|3
-    HammingWindow@17|output_datatype,periodic|12|2
-    HannWindow@17|output_datatype,periodic|12|2
-    HardSigmoid@1|alpha,beta,consumed_inputs|0|0
-    HardSigmoid@6|alpha,beta|0|0
-    HardSigmoid@22|alpha,beta|3|3
+    GroupNormalization@21|epsilon=9.999999747378752e-06,num_groups!,stash_type=1|3,3,3|3
+    HammingWindow@17|output_datatype=1,periodic=1|12|2
+    HannWindow@17|output_datatype=1,periodic=1|12|2
+    HardSigmoid@1|alpha=0.20000000298023224,beta=0.5,consumed_inputs|0|0
+    HardSigmoid@6|alpha=0.20000000298023224,beta=0.5|0|0
+    HardSigmoid@22|alpha=0.20000000298023224,beta=0.5|3|3
     HardSwish@14||0|0
     HardSwish@22||3|3
-    Hardmax@1|axis|0|0
-    Hardmax@11|axis|0|0
-    Hardmax@13|axis|3|3
+    Hardmax@1|axis=1|0|0
+    Hardmax@11|axis=1|0|0
+    Hardmax@13|axis=-1|3|3
     Identity@1||25|25
     Identity@13||24|24
     Identity@14||50|50
@@ -262,38 +262,38 @@ enum OperatorVersions {
     If@23|else_branch!,then_branch!|7|54*
     If@24|else_branch!,then_branch!|7|55*
     If@25|else_branch!,then_branch!|7|56*
-    ImageDecoder@20|pixel_format|48|48
-    InstanceNormalization@1|consumed_inputs,epsilon|0,0,0|0
-    InstanceNormalization@6|epsilon|0,0,0|0
-    InstanceNormalization@22|epsilon|3,3,3|3
-    IsInf@10|detect_negative,detect_positive|58|7
-    IsInf@20|detect_negative,detect_positive|47|7
+    ImageDecoder@20|pixel_format=RGB|48|48
+    InstanceNormalization@1|consumed_inputs,epsilon=9.999999747378752e-06|0,0,0|0
+    InstanceNormalization@6|epsilon=9.999999747378752e-06|0,0,0|0
+    InstanceNormalization@22|epsilon=9.999999747378752e-06|3,3,3|3
+    IsInf@10|detect_negative=1,detect_positive=1|58|7
+    IsInf@20|detect_negative=1,detect_positive=1|47|7
     IsNaN@9||0|7
     IsNaN@13||3|7
     IsNaN@20||47|7
-    LRN@1|alpha,beta,bias,size!|0|0
-    LRN@13|alpha,beta,bias,size!|3|3
-    LSTM@1|activation_alpha,activation_beta,activations,clip,direction,hidden_size,input_forget,output_sequence|0,0,0,0?,38?,0?,0?,0?|0?,0?,0?
-    LSTM@7|activation_alpha,activation_beta,activations,clip,direction,hidden_size,input_forget|0,0,0,0?,38?,0?,0?,0?|0?,0?,0?
-    LSTM@14|activation_alpha,activation_beta,activations,clip,direction,hidden_size,input_forget,layout|0,0,0,0?,38?,0?,0?,0?|0?,0?,0?
-    LSTM@22|activation_alpha,activation_beta,activations,clip,direction,hidden_size,input_forget,layout|3,3,3,3?,38?,3?,3?,3?|3?,3?,3?
-    LayerNormalization@17|axis,epsilon,stash_type|3,3,3?|3,59?,59?
-    LeakyRelu@1|alpha,consumed_inputs|0|0
-    LeakyRelu@6|alpha|0|0
-    LeakyRelu@16|alpha|3|3
-    Less@1|axis,broadcast|0,0|7
+    LRN@1|alpha=9.999999747378752e-05,beta=0.75,bias=1.0,size!|0|0
+    LRN@13|alpha=9.999999747378752e-05,beta=0.75,bias=1.0,size!|3|3
+    LSTM@1|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,input_forget=0,output_sequence=0|0,0,0,0?,38?,0?,0?,0?|0?,0?,0?
+    LSTM@7|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,input_forget=0|0,0,0,0?,38?,0?,0?,0?|0?,0?,0?
+    LSTM@14|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,input_forget=0,layout=0|0,0,0,0?,38?,0?,0?,0?|0?,0?,0?
+    LSTM@22|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,input_forget=0,layout=0|3,3,3,3?,38?,3?,3?,3?|3?,3?,3?
+    LayerNormalization@17|axis=-1,epsilon=9.999999747378752e-06,stash_type=1|3,3,3?|3,59?,59?
+    LeakyRelu@1|alpha=0.009999999776482582,consumed_inputs|0|0
+    LeakyRelu@6|alpha=0.009999999776482582|0|0
+    LeakyRelu@16|alpha=0.009999999776482582|3|3
+    Less@1|axis,broadcast=0|0,0|7
     Less@7||0,0|7
     Less@9||1,1|7
     Less@13||2,2|7
     LessOrEqual@12||1,1|7
     LessOrEqual@16||2,2|7
-    LinearAttention@27|chunk_size,kv_num_heads!,q_num_heads!,scale,update_rule|22,22,22,22?,22?,22?|22,22
+    LinearAttention@27|chunk_size=64,kv_num_heads!,q_num_heads!,scale=0.0,update_rule=gated_delta|22,22,22,22?,22?,22?|22,22
     Log@1|consumed_inputs|0|0
     Log@6||0|0
     Log@13||3|3
-    LogSoftmax@1|axis|0|0
-    LogSoftmax@11|axis|0|0
-    LogSoftmax@13|axis|3|3
+    LogSoftmax@1|axis=1|0|0
+    LogSoftmax@11|axis=1|0|0
+    LogSoftmax@13|axis=-1|3|3
     Loop@1|body!|6?,7?,25*|25*
     Loop@11|body!|6?,7?,25*|25*
     Loop@13|body!|6?,7?,57*|57*
@@ -303,13 +303,13 @@ enum OperatorVersions {
     Loop@23|body!|6?,7?,54*|54*
     Loop@24|body!|6?,7?,55*|55*
     Loop@25|body!|6?,7?,56*|56*
-    LpNormalization@1|axis,p|0|0
-    LpNormalization@22|axis,p|3|3
-    LpPool@1|auto_pad,kernel_shape,p,pads,strides|0|0
-    LpPool@2|auto_pad,kernel_shape!,p,pads,strides|0|0
-    LpPool@11|auto_pad,kernel_shape!,p,pads,strides|0|0
-    LpPool@18|auto_pad,ceil_mode,dilations,kernel_shape!,p,pads,strides|0|0
-    LpPool@22|auto_pad,ceil_mode,dilations,kernel_shape!,p,pads,strides|3|3
+    LpNormalization@1|axis=-1,p=2|0|0
+    LpNormalization@22|axis=-1,p=2|3|3
+    LpPool@1|auto_pad=NOTSET,kernel_shape,p=2.0,pads,strides|0|0
+    LpPool@2|auto_pad=NOTSET,kernel_shape!,p=2,pads,strides|0|0
+    LpPool@11|auto_pad=NOTSET,kernel_shape!,p=2,pads,strides|0|0
+    LpPool@18|auto_pad=NOTSET,ceil_mode=0,dilations,kernel_shape!,p=2,pads,strides|0|0
+    LpPool@22|auto_pad=NOTSET,ceil_mode=0,dilations,kernel_shape!,p=2,pads,strides|3|3
     MatMul@1||0,0|0
     MatMul@9||4,4|4
     MatMul@13||5,5|5
@@ -319,14 +319,14 @@ enum OperatorVersions {
     Max@8||0*|0
     Max@12||1*|1
     Max@13||2*|2
-    MaxPool@1|auto_pad,kernel_shape!,pads,strides|0|0
-    MaxPool@8|auto_pad,kernel_shape!,pads,storage_order,strides|0|0,6?
-    MaxPool@10|auto_pad,ceil_mode,dilations,kernel_shape!,pads,storage_order,strides|0|0,6?
-    MaxPool@11|auto_pad,ceil_mode,dilations,kernel_shape!,pads,storage_order,strides|0|0,6?
-    MaxPool@12|auto_pad,ceil_mode,dilations,kernel_shape!,pads,storage_order,strides|60|60,6?
-    MaxPool@22|auto_pad,ceil_mode,dilations,kernel_shape!,pads,storage_order,strides|61|61,6?
-    MaxRoiPool@1|pooled_shape!,spatial_scale|0,0|0
-    MaxRoiPool@22|pooled_shape!,spatial_scale|3,3|3
+    MaxPool@1|auto_pad=NOTSET,kernel_shape!,pads,strides|0|0
+    MaxPool@8|auto_pad=NOTSET,kernel_shape!,pads,storage_order=0,strides|0|0,6?
+    MaxPool@10|auto_pad=NOTSET,ceil_mode=0,dilations,kernel_shape!,pads,storage_order=0,strides|0|0,6?
+    MaxPool@11|auto_pad=NOTSET,ceil_mode=0,dilations,kernel_shape!,pads,storage_order=0,strides|0|0,6?
+    MaxPool@12|auto_pad=NOTSET,ceil_mode=0,dilations,kernel_shape!,pads,storage_order=0,strides|60|60,6?
+    MaxPool@22|auto_pad=NOTSET,ceil_mode=0,dilations,kernel_shape!,pads,storage_order=0,strides|61|61,6?
+    MaxRoiPool@1|pooled_shape!,spatial_scale=1.0|0,0|0
+    MaxRoiPool@22|pooled_shape!,spatial_scale=1.0|3,3|3
     MaxUnpool@9|kernel_shape!,pads,strides|0,6,6?|0
     MaxUnpool@11|kernel_shape!,pads,strides|0,6,6?|0
     MaxUnpool@22|kernel_shape!,pads,strides|3,6,6?|3
@@ -336,7 +336,7 @@ enum OperatorVersions {
     Mean@13||3*|3
     MeanVarianceNormalization@9|axes|0|0
     MeanVarianceNormalization@13|axes|3|3
-    MelWeightMatrix@17|output_datatype|12,12,12,3,3|2
+    MelWeightMatrix@17|output_datatype=1|12,12,12,3,3|2
     Min@1|consumed_inputs|0*|0
     Min@6||0*|0
     Min@8||0*|0
@@ -344,30 +344,30 @@ enum OperatorVersions {
     Min@13||2*|2
     Mish@18||0|0
     Mish@22||3|3
-    Mod@10|fmod|1,1|1
-    Mod@13|fmod|2,2|2
-    Mod@28|fmod|2,2|2
-    Mul@1|axis,broadcast,consumed_inputs|0,0|0
-    Mul@6|axis,broadcast|4,4|4
+    Mod@10|fmod=0|1,1|1
+    Mod@13|fmod=0|2,2|2
+    Mod@28|fmod=0|2,2|2
+    Mul@1|axis,broadcast=0,consumed_inputs|0,0|0
+    Mul@6|axis,broadcast=0|4,4|4
     Mul@7||4,4|4
     Mul@13||5,5|5
     Mul@14||2,2|2
-    Multinomial@7|dtype,sample_size,seed|0|12
-    Multinomial@22|dtype,sample_size,seed|3|12
+    Multinomial@7|dtype=6,sample_size=1,seed|0|12
+    Multinomial@22|dtype=6,sample_size=1,seed|3|12
     Neg@1|consumed_inputs|0|0
     Neg@6||62|62
     Neg@13||63|63
-    NegativeLogLikelihoodLoss@12|ignore_index,reduction|0,12,0?|0
-    NegativeLogLikelihoodLoss@13|ignore_index,reduction|0,12,0?|0
-    NegativeLogLikelihoodLoss@22|ignore_index,reduction|3,12,3?|3
-    NonMaxSuppression@10|center_point_box|23,23,6?,23?,23?|6
-    NonMaxSuppression@11|center_point_box|23,23,6?,23?,23?|6
+    NegativeLogLikelihoodLoss@12|ignore_index,reduction=mean|0,12,0?|0
+    NegativeLogLikelihoodLoss@13|ignore_index,reduction=mean|0,12,0?|0
+    NegativeLogLikelihoodLoss@22|ignore_index,reduction=mean|3,12,3?|3
+    NonMaxSuppression@10|center_point_box=0|23,23,6?,23?,23?|6
+    NonMaxSuppression@11|center_point_box=0|23,23,6?,23?,23?|6
     NonZero@9||25|6
     NonZero@13||24|6
     Not@1||7|7
-    OneHot@9|axis|1,1,25|25
-    OneHot@11|axis|1,1,25|25
-    OneHot@28|axis|1,1,24|24
+    OneHot@9|axis=-1|1,1,25|25
+    OneHot@11|axis=-1|1,1,25|25
+    OneHot@28|axis=-1|1,1,24|24
     Optional@15|type|57?|64
     Optional@28|type|65?|64
     OptionalGetElement@15||64|57
@@ -376,102 +376,102 @@ enum OperatorVersions {
     OptionalHasElement@15||64|7
     OptionalHasElement@18||66?|7
     OptionalHasElement@28||67?|7
-    Or@1|axis,broadcast|7,7|7
+    Or@1|axis,broadcast=0|7,7|7
     Or@7||7,7|7
     PRelu@1|consumed_inputs|0,0|0
     PRelu@6||0,0|0
     PRelu@7||0,0|0
     PRelu@9||4,4|4
     PRelu@16||5,5|5
-    Pad@1|mode,paddings!,value|0|0
-    Pad@2|mode,pads!,value|0|0
-    Pad@11|mode|1,6,1?|1
-    Pad@13|mode|24,6,24?|24
-    Pad@18|mode|24,6,24?,12?|24
-    Pad@19|mode|24,6,24?,12?|24
-    Pad@21|mode|28,6,28?,12?|28
-    Pad@23|mode|29,6,29?,12?|29
-    Pad@24|mode|30,6,30?,12?|30
-    Pad@25|mode|31,6,31?,12?|31
-    Pow@1|axis,broadcast|0,0|0
+    Pad@1|mode=constant,paddings!,value=0.0|0|0
+    Pad@2|mode=constant,pads!,value=0.0|0|0
+    Pad@11|mode=constant|1,6,1?|1
+    Pad@13|mode=constant|24,6,24?|24
+    Pad@18|mode=constant|24,6,24?,12?|24
+    Pad@19|mode=constant|24,6,24?,12?|24
+    Pad@21|mode=constant|28,6,28?,12?|28
+    Pad@23|mode=constant|29,6,29?,12?|29
+    Pad@24|mode=constant|30,6,30?,12?|30
+    Pad@25|mode=constant|31,6,31?,12?|31
+    Pow@1|axis,broadcast=0|0,0|0
     Pow@7||0,0|0
     Pow@12||68,1|68
     Pow@13||69,1|69
     Pow@15||69,2|69
-    QLinearConv@10|auto_pad,dilations,group,kernel_shape,pads,strides|37,23,37,37,23,37,23,37,38?|37
+    QLinearConv@10|auto_pad=NOTSET,dilations,group=1,kernel_shape,pads,strides|37,23,37,37,23,37,23,37,38?|37
     QLinearMatMul@10||37,23,37,37,23,37,23,37|37
     QLinearMatMul@21||70,22,70,70,22,70,22,70|70
     QuantizeLinear@10||71,23,37?|37
-    QuantizeLinear@13|axis|71,23,37?|37
-    QuantizeLinear@19|axis,saturate|72,72,70?|70
-    QuantizeLinear@21|axis,block_size,output_dtype,saturate|72,72,73?|73
-    QuantizeLinear@23|axis,block_size,output_dtype,precision,saturate|72,72,74?|74
-    QuantizeLinear@24|axis,block_size,output_dtype,precision,saturate|72,75,74?|74
-    QuantizeLinear@25|axis,block_size,output_dtype,precision,saturate|72,75,76?|76
-    QuantizeLinear@28|axis,block_size,output_dtype,precision,saturate|72,75,77?|77
-    RMSNormalization@23|axis,epsilon,stash_type|3,3|3
-    RNN@1|activation_alpha,activation_beta,activations,clip,direction,hidden_size,output_sequence|0,0,0,0?,38?,0?|0?,0?
-    RNN@7|activation_alpha,activation_beta,activations,clip,direction,hidden_size|0,0,0,0?,38?,0?|0?,0?
-    RNN@14|activation_alpha,activation_beta,activations,clip,direction,hidden_size,layout|0,0,0,0?,38?,0?|0?,0?
-    RNN@22|activation_alpha,activation_beta,activations,clip,direction,hidden_size,layout|3,3,3,3?,38?,3?|3?,3?
-    RandomNormal@1|dtype,mean,scale,seed,shape!||0
-    RandomNormal@22|dtype,mean,scale,seed,shape!||3
-    RandomNormalLike@1|dtype,mean,scale,seed|25|0
-    RandomNormalLike@22|dtype,mean,scale,seed|24|3
-    RandomUniform@1|dtype,high,low,seed,shape!||0
-    RandomUniform@22|dtype,high,low,seed,shape!||3
-    RandomUniformLike@1|dtype,high,low,seed|25|0
-    RandomUniformLike@22|dtype,high,low,seed|24|3
+    QuantizeLinear@13|axis=1|71,23,37?|37
+    QuantizeLinear@19|axis=1,saturate=1|72,72,70?|70
+    QuantizeLinear@21|axis=1,block_size=0,output_dtype=0,saturate=1|72,72,73?|73
+    QuantizeLinear@23|axis=1,block_size=0,output_dtype=0,precision=0,saturate=1|72,72,74?|74
+    QuantizeLinear@24|axis=1,block_size=0,output_dtype=0,precision=0,saturate=1|72,75,74?|74
+    QuantizeLinear@25|axis=1,block_size=0,output_dtype=0,precision=0,saturate=1|72,75,76?|76
+    QuantizeLinear@28|axis=1,block_size=0,output_dtype=0,precision=0,saturate=1|72,75,77?|77
+    RMSNormalization@23|axis=-1,epsilon=9.999999747378752e-06,stash_type=1|3,3|3
+    RNN@1|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,output_sequence=0|0,0,0,0?,38?,0?|0?,0?
+    RNN@7|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size|0,0,0,0?,38?,0?|0?,0?
+    RNN@14|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,layout=0|0,0,0,0?,38?,0?|0?,0?
+    RNN@22|activation_alpha,activation_beta,activations,clip,direction=forward,hidden_size,layout=0|3,3,3,3?,38?,3?|3?,3?
+    RandomNormal@1|dtype=1,mean=0.0,scale=1.0,seed,shape!||0
+    RandomNormal@22|dtype=1,mean=0.0,scale=1.0,seed,shape!||3
+    RandomNormalLike@1|dtype,mean=0.0,scale=1.0,seed|25|0
+    RandomNormalLike@22|dtype,mean=0.0,scale=1.0,seed|24|3
+    RandomUniform@1|dtype=1,high=1.0,low=0.0,seed,shape!||0
+    RandomUniform@22|dtype=1,high=1.0,low=0.0,seed,shape!||3
+    RandomUniformLike@1|dtype,high=1.0,low=0.0,seed|25|0
+    RandomUniformLike@22|dtype,high=1.0,low=0.0,seed|24|3
     Range@11||78,78,78|78
-    Range@27|stash_type|79,79,79|79
+    Range@27|stash_type=1|79,79,79|79
     Reciprocal@1|consumed_inputs|0|0
     Reciprocal@6||0|0
     Reciprocal@13||3|3
-    ReduceL1@1|axes,keepdims|4|4
-    ReduceL1@11|axes,keepdims|4|4
-    ReduceL1@13|axes,keepdims|5|5
-    ReduceL1@18|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceL2@1|axes,keepdims|4|4
-    ReduceL2@11|axes,keepdims|4|4
-    ReduceL2@13|axes,keepdims|5|5
-    ReduceL2@18|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceLogSum@1|axes,keepdims|4|4
-    ReduceLogSum@11|axes,keepdims|4|4
-    ReduceLogSum@13|axes,keepdims|5|5
-    ReduceLogSum@18|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceLogSum@28|keepdims,noop_with_empty_axes|3,6?|3
-    ReduceLogSumExp@1|axes,keepdims|4|4
-    ReduceLogSumExp@11|axes,keepdims|4|4
-    ReduceLogSumExp@13|axes,keepdims|5|5
-    ReduceLogSumExp@18|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceLogSumExp@28|keepdims,noop_with_empty_axes|3,6?|3
-    ReduceMax@1|axes,keepdims|4|4
-    ReduceMax@11|axes,keepdims|4|4
-    ReduceMax@12|axes,keepdims|80|80
-    ReduceMax@13|axes,keepdims|81|81
-    ReduceMax@18|keepdims,noop_with_empty_axes|81,6?|81
-    ReduceMax@20|keepdims,noop_with_empty_axes|82,6?|82
-    ReduceMean@1|axes,keepdims|4|4
-    ReduceMean@11|axes,keepdims|4|4
-    ReduceMean@13|axes,keepdims|5|5
-    ReduceMean@18|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceMin@1|axes,keepdims|4|4
-    ReduceMin@11|axes,keepdims|4|4
-    ReduceMin@12|axes,keepdims|80|80
-    ReduceMin@13|axes,keepdims|81|81
-    ReduceMin@18|keepdims,noop_with_empty_axes|81,6?|81
-    ReduceMin@20|keepdims,noop_with_empty_axes|82,6?|82
-    ReduceProd@1|axes,keepdims|4|4
-    ReduceProd@11|axes,keepdims|4|4
-    ReduceProd@13|axes,keepdims|5|5
-    ReduceProd@18|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceSum@1|axes,keepdims|4|4
-    ReduceSum@11|axes,keepdims|4|4
-    ReduceSum@13|keepdims,noop_with_empty_axes|5,6?|5
-    ReduceSumSquare@1|axes,keepdims|4|4
-    ReduceSumSquare@11|axes,keepdims|4|4
-    ReduceSumSquare@13|axes,keepdims|5|5
-    ReduceSumSquare@18|keepdims,noop_with_empty_axes|5,6?|5
+    ReduceL1@1|axes,keepdims=1|4|4
+    ReduceL1@11|axes,keepdims=1|4|4
+    ReduceL1@13|axes,keepdims=1|5|5
+    ReduceL1@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceL2@1|axes,keepdims=1|4|4
+    ReduceL2@11|axes,keepdims=1|4|4
+    ReduceL2@13|axes,keepdims=1|5|5
+    ReduceL2@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceLogSum@1|axes,keepdims=1|4|4
+    ReduceLogSum@11|axes,keepdims=1|4|4
+    ReduceLogSum@13|axes,keepdims=1|5|5
+    ReduceLogSum@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceLogSum@28|keepdims=1,noop_with_empty_axes=0|3,6?|3
+    ReduceLogSumExp@1|axes,keepdims=1|4|4
+    ReduceLogSumExp@11|axes,keepdims=1|4|4
+    ReduceLogSumExp@13|axes,keepdims=1|5|5
+    ReduceLogSumExp@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceLogSumExp@28|keepdims=1,noop_with_empty_axes=0|3,6?|3
+    ReduceMax@1|axes,keepdims=1|4|4
+    ReduceMax@11|axes,keepdims=1|4|4
+    ReduceMax@12|axes,keepdims=1|80|80
+    ReduceMax@13|axes,keepdims=1|81|81
+    ReduceMax@18|keepdims=1,noop_with_empty_axes=0|81,6?|81
+    ReduceMax@20|keepdims=1,noop_with_empty_axes=0|82,6?|82
+    ReduceMean@1|axes,keepdims=1|4|4
+    ReduceMean@11|axes,keepdims=1|4|4
+    ReduceMean@13|axes,keepdims=1|5|5
+    ReduceMean@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceMin@1|axes,keepdims=1|4|4
+    ReduceMin@11|axes,keepdims=1|4|4
+    ReduceMin@12|axes,keepdims=1|80|80
+    ReduceMin@13|axes,keepdims=1|81|81
+    ReduceMin@18|keepdims=1,noop_with_empty_axes=0|81,6?|81
+    ReduceMin@20|keepdims=1,noop_with_empty_axes=0|82,6?|82
+    ReduceProd@1|axes,keepdims=1|4|4
+    ReduceProd@11|axes,keepdims=1|4|4
+    ReduceProd@13|axes,keepdims=1|5|5
+    ReduceProd@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceSum@1|axes,keepdims=1|4|4
+    ReduceSum@11|axes,keepdims=1|4|4
+    ReduceSum@13|keepdims=1,noop_with_empty_axes=0|5,6?|5
+    ReduceSumSquare@1|axes,keepdims=1|4|4
+    ReduceSumSquare@11|axes,keepdims=1|4|4
+    ReduceSumSquare@13|axes,keepdims=1|5|5
+    ReduceSumSquare@18|keepdims=1,noop_with_empty_axes=0|5,6?|5
     RegexFullMatch@20|pattern|83|7
     Relu@1|consumed_inputs|0|0
     Relu@6||0|0
@@ -480,26 +480,26 @@ enum OperatorVersions {
     Reshape@1|consumed_inputs,shape|0|0
     Reshape@5||25,6|25
     Reshape@13||24,6|24
-    Reshape@14|allowzero|24,6|24
-    Reshape@19|allowzero|27,6|27
-    Reshape@21|allowzero|28,6|28
-    Reshape@23|allowzero|29,6|29
-    Reshape@24|allowzero|30,6|30
-    Reshape@25|allowzero|31,6|31
-    Resize@10|mode|25,23|25
-    Resize@11|coordinate_transformation_mode,cubic_coeff_a,exclude_outside,extrapolation_value,mode,nearest_mode|25,0,23,6?|25
-    Resize@13|coordinate_transformation_mode,cubic_coeff_a,exclude_outside,extrapolation_value,mode,nearest_mode|24,0?,23?,6?|24
-    Resize@18|antialias,axes,coordinate_transformation_mode,cubic_coeff_a,exclude_outside,extrapolation_value,keep_aspect_ratio_policy,mode,nearest_mode|24,0?,23?,6?|24
-    Resize@19|antialias,axes,coordinate_transformation_mode,cubic_coeff_a,exclude_outside,extrapolation_value,keep_aspect_ratio_policy,mode,nearest_mode|24,0?,23?,6?|24
-    ReverseSequence@10|batch_axis,time_axis|25,6|25
-    ReverseSequence@28|batch_axis,time_axis|24,6|24
-    RoiAlign@10|mode,output_height,output_width,sampling_ratio,spatial_scale|0,0,6|0
-    RoiAlign@16|coordinate_transformation_mode,mode,output_height,output_width,sampling_ratio,spatial_scale|0,0,6|0
-    RoiAlign@22|coordinate_transformation_mode,mode,output_height,output_width,sampling_ratio,spatial_scale|3,3,6|3
-    RotaryEmbedding@23|interleaved,num_heads,rotary_embedding_dim|22,22,22,6?|22
+    Reshape@14|allowzero=0|24,6|24
+    Reshape@19|allowzero=0|27,6|27
+    Reshape@21|allowzero=0|28,6|28
+    Reshape@23|allowzero=0|29,6|29
+    Reshape@24|allowzero=0|30,6|30
+    Reshape@25|allowzero=0|31,6|31
+    Resize@10|mode=nearest|25,23|25
+    Resize@11|coordinate_transformation_mode=half_pixel,cubic_coeff_a=-0.75,exclude_outside=0,extrapolation_value=0.0,mode=nearest,nearest_mode=round_prefer_floor|25,0,23,6?|25
+    Resize@13|coordinate_transformation_mode=half_pixel,cubic_coeff_a=-0.75,exclude_outside=0,extrapolation_value=0.0,mode=nearest,nearest_mode=round_prefer_floor|24,0?,23?,6?|24
+    Resize@18|antialias=0,axes,coordinate_transformation_mode=half_pixel,cubic_coeff_a=-0.75,exclude_outside=0,extrapolation_value=0.0,keep_aspect_ratio_policy=stretch,mode=nearest,nearest_mode=round_prefer_floor|24,0?,23?,6?|24
+    Resize@19|antialias=0,axes,coordinate_transformation_mode=half_pixel,cubic_coeff_a=-0.75,exclude_outside=0,extrapolation_value=0.0,keep_aspect_ratio_policy=stretch,mode=nearest,nearest_mode=round_prefer_floor|24,0?,23?,6?|24
+    ReverseSequence@10|batch_axis=1,time_axis=0|25,6|25
+    ReverseSequence@28|batch_axis=1,time_axis=0|24,6|24
+    RoiAlign@10|mode=avg,output_height=1,output_width=1,sampling_ratio=0,spatial_scale=1.0|0,0,6|0
+    RoiAlign@16|coordinate_transformation_mode=half_pixel,mode=avg,output_height=1,output_width=1,sampling_ratio=0,spatial_scale=1.0|0,0,6|0
+    RoiAlign@22|coordinate_transformation_mode=half_pixel,mode=avg,output_height=1,output_width=1,sampling_ratio=0,spatial_scale=1.0|3,3,6|3
+    RotaryEmbedding@23|interleaved=0,num_heads,rotary_embedding_dim=0|22,22,22,6?|22
     Round@11||0|0
     Round@22||3|3
-    STFT@17|onesided|3,12,3?,12?|3
+    STFT@17|onesided=1|3,12,3?,12?|3
     Scan@8|body!,directions,num_scan_inputs!|6?,25*|25*
     Scan@9|body!,num_scan_inputs!,scan_input_axes,scan_input_directions,scan_output_axes,scan_output_directions|25*|25*
     Scan@11|body!,num_scan_inputs!,scan_input_axes,scan_input_directions,scan_output_axes,scan_output_directions|25*|25*
@@ -509,19 +509,19 @@ enum OperatorVersions {
     Scan@23|body!,num_scan_inputs!,scan_input_axes,scan_input_directions,scan_output_axes,scan_output_directions|29*|29*
     Scan@24|body!,num_scan_inputs!,scan_input_axes,scan_input_directions,scan_output_axes,scan_output_directions|30*|30*
     Scan@25|body!,num_scan_inputs!,scan_input_axes,scan_input_directions,scan_output_axes,scan_output_directions|31*|31*
-    Scatter@9|axis|25,12,25|25
+    Scatter@9|axis=0|25,12,25|25
     Scatter@11
-    ScatterElements@11|axis|25,12,25|25
-    ScatterElements@13|axis|24,12,24|24
-    ScatterElements@16|axis,reduction|24,12,24|24
-    ScatterElements@18|axis,reduction|24,12,24|24
+    ScatterElements@11|axis=0|25,12,25|25
+    ScatterElements@13|axis=0|24,12,24|24
+    ScatterElements@16|axis=0,reduction=none|24,12,24|24
+    ScatterElements@18|axis=0,reduction=none|24,12,24|24
     ScatterND@11||25,6,25|25
     ScatterND@13||24,6,24|24
-    ScatterND@16|reduction|24,6,24|24
-    ScatterND@18|reduction|24,6,24|24
-    Selu@1|alpha,consumed_inputs,gamma|0|0
-    Selu@6|alpha,gamma|0|0
-    Selu@22|alpha,gamma|3|3
+    ScatterND@16|reduction=none|24,6,24|24
+    ScatterND@18|reduction=none|24,6,24|24
+    Selu@1|alpha=1.673200011253357,consumed_inputs,gamma=1.0506999492645264|0|0
+    Selu@6|alpha=1.6732631921768188,gamma=1.0507010221481323|0|0
+    Selu@22|alpha=1.6732631921768188,gamma=1.0507010221481323|3|3
     SequenceAt@11||26,12|25
     SequenceConstruct@11||25*|26
     SequenceEmpty@11|dtype||26
@@ -531,13 +531,13 @@ enum OperatorVersions {
     SequenceMap@17|body!|26,57*|26*
     Shape@1||25|6
     Shape@13||24|6
-    Shape@15|end,start|24|6
-    Shape@19|end,start|27|6
-    Shape@21|end,start|28|6
-    Shape@23|end,start|29|6
-    Shape@24|end,start|30|6
-    Shape@25|end,start|31|6
-    Shrink@9|bias,lambd|1|1
+    Shape@15|end,start=0|24|6
+    Shape@19|end,start=0|27|6
+    Shape@21|end,start=0|28|6
+    Shape@23|end,start=0|29|6
+    Shape@24|end,start=0|30|6
+    Shape@25|end,start=0|31|6
+    Shrink@9|bias=0.0,lambd=0.5|1|1
     Sigmoid@1|consumed_inputs|0|0
     Sigmoid@6||0|0
     Sigmoid@13||3|3
@@ -558,25 +558,25 @@ enum OperatorVersions {
     Slice@10||25,12,12,12?,12?|25
     Slice@11||25,12,12,12?,12?|25
     Slice@13||24,12,12,12?,12?|24
-    Softmax@1|axis|0|0
-    Softmax@11|axis|0|0
-    Softmax@13|axis|3|3
-    SoftmaxCrossEntropyLoss@12|ignore_index,reduction|0,12,0?|0,0?
-    SoftmaxCrossEntropyLoss@13|ignore_index,reduction|3,12,3?|3,3?
+    Softmax@1|axis=1|0|0
+    Softmax@11|axis=1|0|0
+    Softmax@13|axis=-1|3|3
+    SoftmaxCrossEntropyLoss@12|ignore_index,reduction=mean|0,12,0?|0,0?
+    SoftmaxCrossEntropyLoss@13|ignore_index,reduction=mean|3,12,3?|3,3?
     Softplus@1||0|0
     Softplus@22||3|3
     Softsign@1||0|0
     Softsign@22||3|3
     SpaceToDepth@1|blocksize!|25|25
     SpaceToDepth@13|blocksize!|24|24
-    SpaceToDepth@28|blocksize!,mode|24|24
+    SpaceToDepth@28|blocksize!,mode=DCR|24|24
     Split@1|axis,split|0,0?|0*
-    Split@2|axis,split|25|25*
-    Split@11|axis,split|25|25*
-    Split@13|axis|24,6?|24*
-    Split@18|axis,num_outputs|24,6?|24*
-    SplitToSequence@11|axis,keepdims|25,12?|26
-    SplitToSequence@24|axis,keepdims|24,12?|26
+    Split@2|axis=0,split|25|25*
+    Split@11|axis=0,split|25|25*
+    Split@13|axis=0|24,6?|24*
+    Split@18|axis=0,num_outputs|24,6?|24*
+    SplitToSequence@11|axis=0,keepdims=1|25,12?|26
+    SplitToSequence@24|axis=0,keepdims=1|24,12?|26
     Sqrt@1|consumed_inputs|0|0
     Sqrt@6||0|0
     Sqrt@13||3|3
@@ -588,10 +588,10 @@ enum OperatorVersions {
     Squeeze@24||30,6?|30
     Squeeze@25||31,6?|31
     StringConcat@20||83,83|83
-    StringNormalizer@10|case_change_action,is_case_sensitive,locale,stopwords|83|83
+    StringNormalizer@10|case_change_action=NONE,is_case_sensitive=0,locale,stopwords|83|83
     StringSplit@20|delimiter,maxsplit|83|83,6
-    Sub@1|axis,broadcast,consumed_inputs|0,0|0
-    Sub@6|axis,broadcast|4,4|4
+    Sub@1|axis,broadcast=0,consumed_inputs|0,0|0
+    Sub@6|axis,broadcast=0|4,4|4
     Sub@7||4,4|4
     Sub@13||5,5|5
     Sub@14||2,2|2
@@ -599,33 +599,33 @@ enum OperatorVersions {
     Sum@6||0*|0
     Sum@8||0*|0
     Sum@13||3*|3
-    SwiGLU@28|alpha|3,3|3
-    Swish@24|alpha|3|3
+    SwiGLU@28|alpha=1.0|3,3|3
+    Swish@24|alpha=1.0|3|3
     Tan@7||0|0
     Tan@22||3|3
     Tanh@1|consumed_inputs|0|0
     Tanh@6||0|0
     Tanh@13||3|3
-    TensorScatter@24|axis,mode|30,30,6?|30
+    TensorScatter@24|axis=-2,mode=linear|30,30,6?|30
     TfIdfVectorizer@9|max_gram_length!,max_skip_count!,min_gram_length!,mode!,ngram_counts!,ngram_indexes!,pool_int64s,pool_strings,weights|84|23
-    ThresholdedRelu@10|alpha|0|0
-    ThresholdedRelu@22|alpha|3|3
+    ThresholdedRelu@10|alpha=1.0|0|0
+    ThresholdedRelu@22|alpha=1.0|3|3
     Tile@1||0,0,0|0
     Tile@6||25,6|25
     Tile@13||24,6|24
-    TopK@1|axis,k!|0|0,6
-    TopK@10|axis|0,6|0,6
-    TopK@11|axis,largest,sorted|1,6|1,6
-    TopK@24|axis,largest,sorted|2,6|2,6
+    TopK@1|axis=-1,k!|0|0,6
+    TopK@10|axis=-1|0,6|0,6
+    TopK@11|axis=-1,largest=1,sorted=1|1,6|1,6
+    TopK@24|axis=-1,largest=1,sorted=1|2,6|2,6
     Transpose@1|perm|25|25
     Transpose@13|perm|24|24
     Transpose@21|perm|28|28
     Transpose@23|perm|29|29
     Transpose@24|perm|30|30
     Transpose@25|perm|31|31
-    Trilu@14|upper|24,6?|24
-    Unique@11|axis,sorted|25|25,6?,6?,6?
-    Unique@28|axis,sorted|24|24,6?,6?,6?
+    Trilu@14|upper=1|24,6?|24
+    Unique@11|axis,sorted=1|25|25,6?,6?,6?
+    Unique@28|axis,sorted=1|24|24,6?,6?,6?
     Unsqueeze@1|axes!|25|25
     Unsqueeze@11|axes!|25|25
     Unsqueeze@13||24,6|24
@@ -633,13 +633,13 @@ enum OperatorVersions {
     Unsqueeze@23||29,6|29
     Unsqueeze@24||30,6|30
     Unsqueeze@25||31,6|31
-    Upsample@1|height_scale!,mode,width_scale!|85|85
-    Upsample@7|mode,scales!|25|25
-    Upsample@9|mode|25,23|25
+    Upsample@1|height_scale!,mode=nearest,width_scale!|85|85
+    Upsample@7|mode=nearest,scales!|25|25
+    Upsample@9|mode=nearest|25,23|25
     Upsample@10
     Where@9||7,25,25|25
     Where@16||7,24,24|24
-    Xor@1|axis,broadcast|7,7|7
+    Xor@1|axis,broadcast=0|7,7|7
     Xor@7||7,7|7
     """
 }

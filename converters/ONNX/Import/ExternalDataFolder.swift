@@ -89,9 +89,8 @@ final class ExternalDataFolder {
 
   /// `blobs` of the Hugging Face cache that the model's folder lies in; `nil` if it lies in none.
   private func blobsFolder() -> OpenFolder? {
-    guard let resolved = realpath(path, nil) else { return nil }
-    defer { free(resolved) }
-    let components = String(cString: resolved).split(separator: "/")
+    guard let resolved = FileSystem.realPath(path) else { return nil }
+    let components = FilePath.components(of: resolved)
     guard let snapshots = components.lastIndex(of: "snapshots"), snapshots < components.count - 1
     else { return nil }
     let repository = components[..<snapshots].map { "/\($0)" }.joined()
@@ -121,7 +120,7 @@ private final class OpenFolder {
 
   /// Follows links, as the path is the user's own.
   convenience init(path: String) throws(GraftError) {
-    try self.init(descriptor: open(path, pathOnly | O_DIRECTORY | O_CLOEXEC))
+    try self.init(descriptor: FileSystem.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC))
   }
 
   /// A folder within, or `..`.

@@ -84,6 +84,7 @@ extension ModelImport {
     }
     let level = frame.level
     level.graph.outputs.append(id)
+    level.graph[id].metadata.merge(Denotation.metadata(of: proto.type)) { $1 }
     if let declared = try ValueType(proto.type), let found = level.graph[id].type,
       let declaredType = declared.tensor?.elementType, let foundType = found.tensor?.elementType,
       declaredType != foundType
@@ -115,10 +116,11 @@ extension ModelImport {
     try frame.define(name, .value(id))
   }
 
-  /// Takes documentation and metadata of a declaration.
+  /// Takes documentation, metadata and denotations of a declaration.
   func describe(_ id: ValueID, _ proto: Onnx_ValueInfoProto, in level: GraphLevel) {
     if !proto.docString.isEmpty { level.graph[id].documentation = proto.docString }
     if !proto.metadataProps.isEmpty { level.graph[id].metadata = dictionary(proto.metadataProps) }
+    level.graph[id].metadata.merge(Denotation.metadata(of: proto.type)) { $1 }
   }
 
   /// Quantization annotations become metadata of the tensor that they are about.

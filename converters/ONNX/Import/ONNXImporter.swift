@@ -28,23 +28,38 @@ package struct ONNXImporter {
   /// - Throws: `GraftError` with file, node or tensor, and offset
   package func graph(path: String) throws -> Graph {
     try withPlace(path) {
-      let storage: Storage
-      do {
-        storage = try Storage.mappedFile(path: path)
-      } catch var error as GraftError {
-        error.places = []
-        throw error
+      if let kind = FileKind.recognize(path: path) {
+        throw kind.error(expected: "an ONNX model", advice: "Models are .onnx files")
       }
-      let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-      let budget = ImportBudget(limits: limits)
-      let externalData = ExternalDataFolder(path: folder, budget: budget)
-      var graph = try graph(storage, externalData: externalData, budget: budget)
-      if let identity = storage.file {
-        let own = Graph.SourceFile(path: path, identity: identity)
-        graph.sourceFiles = [own] + externalData.sourceFiles
+      while true {
+        let storage: Storage
+        do {
+          storage = try Storage.mappedFile(path: path)
+        } catch var error as GraftError {
+          error.places = []
+          throw error
+        }
+        do {
+          return try graph(storage, path: path)
+        } catch let error as GraftError where error.code == .noInput {
+          // The model was replaced, and its weights with it, after it was opened.
+          guard let now = FileIdentity(path: path), now != storage.file else { throw error }
+        }
       }
-      return graph
     }
+  }
+
+  private func graph(_ storage: Storage, path: String) throws -> Graph {
+    let end = path.utf8.lastIndex(of: UInt8(ascii: "/"))
+    let folder = end.map { String(path[...$0]) } ?? "."
+    let budget = ImportBudget(limits: limits)
+    let externalData = ExternalDataFolder(path: folder, budget: budget)
+    var graph = try graph(storage, externalData: externalData, budget: budget)
+    if let identity = storage.file {
+      let own = Graph.SourceFile(path: path, identity: identity)
+      graph.sourceFiles = [own] + externalData.sourceFiles
+    }
+    return graph
   }
 
   /// Reads a model from memory.

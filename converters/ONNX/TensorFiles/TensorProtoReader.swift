@@ -11,12 +11,16 @@ package struct TensorProtoReader {
 
   /// Reads a `TensorProto`. Its elements stay in the mapped file.
   package func tensor(path: String) throws -> Tensor {
-    try withPlace(path) { try tensor(try map(path)) }
+    try withPlace(path) { try tensor(try recognized(try map(path))) }
   }
 
   /// Reads a value of the kind that `type` is of.
   package func value(path: String, type: ValueType) throws -> RuntimeValue {
-    try withPlace(path) { try value(try map(path), type: type) }
+    try withPlace(path) {
+      let storage = try map(path)
+      // A sequence without elements may be an empty file.
+      return try value(type.tensor == nil ? storage : recognized(storage), type: type)
+    }
   }
 
   /// As ``tensor(path:)``, from memory.
@@ -44,6 +48,14 @@ package struct TensorProtoReader {
     let budget = ImportBudget(limits: limits)
     budget.add(storedByteCount: file.storage.byteCount)
     return TensorDecoder(file: file, externalData: nil, budget: budget)
+  }
+
+  /// - Throws: `GraftError` if it is a file of another kind
+  private func recognized(_ storage: Storage) throws -> Storage {
+    if let kind = FileKind.recognize(storage) {
+      throw kind.error(expected: "a serialized tensor (.pb)")
+    }
+    return storage
   }
 
   private func map(_ path: String) throws -> Storage {

@@ -1,0 +1,156 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// What the system does with paths. All of Graft goes through here, so that names are the very bytes
+/// they were (see ``Swift/String/init(fileName:)-(Collection)``).
+///
+/// Functions return what the system call returns, with the reason of a failure in `errno`. A path with
+/// a zero in it, which the system would cut off there, does not exist.
+package enum FileSystem {
+  /// The system's `open`: a descriptor, or -1.
+  package static func open(_ path: String, _ flags: Int32, _ mode: mode_t = 0) -> Int32 {
+    withName(path) { systemOpen(AT_FDCWD, $0, flags, mode) } ?? -1
+  }
+
+  /// As ``open(_:_:_:)``, for a path relative to an open folder.
+  package static func open(
+    _ path: String, in folder: Int32, _ flags: Int32, _ mode: mode_t = 0
+  ) -> Int32 {
+    withName(path) { systemOpen(folder, $0, flags, mode) } ?? -1
+  }
+
+  /// The status of what the path leads to; `nil` if that is nothing.
+  package static func status(of path: String) -> stat? {
+    var status = stat()
+    return withName(path) { stat($0, &status) } == 0 ? status : nil
+  }
+
+  /// The status of the link itself, should the path name one.
+  package static func statusOfLink(_ path: String) -> stat? {
+    var status = stat()
+    return withName(path) { lstat($0, &status) } == 0 ? status : nil
+  }
+
+  package static func exists(_ path: String) -> Bool { status(of: path) != nil }
+
+  package static func isFolder(_ path: String) -> Bool {
+    status(of: path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+  }
+
+  package static func isRegularFile(_ path: String) -> Bool {
+    status(of: path).map { $0.st_mode & S_IFMT == S_IFREG } ?? false
+  }
+
+  /// The system's `unlink`.
+  @discardableResult
+  package static func remove(_ path: String) -> Int32 { withName(path) { unlink($0) } ?? -1 }
+
+  /// The system's `rename`, which replaces a file of the new name.
+  package static func move(_ path: String, to newPath: String) -> Int32 {
+    withName(path) { old in withName(newPath) { rename(old, $0) } ?? -1 } ?? -1
+  }
+
+  /// The system's `link`.
+  package static func addLink(_ newPath: String, to path: String) -> Int32 {
+    withName(path) { old in withName(newPath) { link(old, $0) } ?? -1 } ?? -1
+  }
+
+  /// The system's `mkdir`.
+  package static func makeFolder(_ path: String, _ mode: mode_t = 0o755) -> Int32 {
+    withName(path) { mkdir($0, mode) } ?? -1
+  }
+
+  /// Sets the time of the last change to now.
+  @discardableResult
+  package static func touch(_ path: String) -> Int32 {
+    withName(path) { utimensat(AT_FDCWD, $0, nil, 0) } ?? -1
+  }
+
+  /// The path without links, `.` and `..`; `nil` if nothing is there.
+  package static func realPath(_ path: String) -> String? {
+    guard let resolved = withName(path, { realpath($0, nil) }) ?? nil else { return nil }
+    defer { free(resolved) }
+    return String(fileName: resolved)
+  }
+
+  /// A new, empty file that nobody else has, for reading and writing: its name is `prefix` and six
+  /// letters more.
+  package static func makeTemporaryFile(
+    prefix: String
+  ) -> (descriptor: Int32, path: String)? {
+    var template = (prefix.fileNameBytes + Array("XXXXXX".utf8)).map { CChar(bitPattern: $0) }
+    guard !template.contains(0) else {
+      errno = ENOENT
+      return nil
+    }
+    template.append(0)
+    let descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { return nil }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    return (descriptor, String(fileName: template))
+  }
+
+  /// What an entry of a folder is, as far as the folder says so.
+  package enum EntryKind: Sendable {
+    case file
+    case folder
+    case link
+    /// A pipe, a socket or a device.
+    case special
+    /// The folder does not say.
+    case unknown
+  }
+
+  /// Calls `body` with the entries of a folder, but for `.` and `..`, in no particular order.
+  ///
+  /// - Returns: whether the folder could be opened and read to its end
+  package static func forEachEntry(
+    inFolder path: String, _ body: (_ name: String, _ kind: EntryKind) throws -> Void
+  ) rethrows -> Bool {
+    guard let directory = withName(path, { opendir($0) }) ?? nil else { return false }
+    defer { closedir(directory) }
+    while true {
+      errno = 0
+      guard let entry = readdir(directory) else { return errno == 0 }
+      let offset = MemoryLayout<dirent>.offset(of: \.d_name)!
+      let name = String(
+        fileName: (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: CChar.self))
+      if name == "." || name == ".." { continue }
+      let kind: EntryKind =
+        switch Int(entry.pointee.d_type) {
+        case Int(DT_REG): .file
+        case Int(DT_DIR): .folder
+        case Int(DT_LNK): .link
+        case Int(DT_UNKNOWN): .unknown
+        default: .special
+        }
+      try body(name, kind)
+    }
+  }
+
+  /// A variable of the environment; `nil` if it is not set or empty.
+  package static func environmentVariable(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(fileName: value)
+  }
+
+  private static func withName<Result>(
+    _ path: String, _ body: (UnsafePointer<CChar>) -> Result
+  ) -> Result? {
+    guard !path.utf8.contains(0) else {
+      errno = ENOENT
+      return nil
+    }
+    return path.withFileName(body)
+  }
+}
+
+/// The system's `openat`, which opens relative to a folder.
+private func systemOpen(
+  _ folder: Int32, _ path: UnsafePointer<CChar>, _ flags: Int32, _ mode: mode_t
+) -> Int32 {
+  openat(folder, path, flags, mode)
+}

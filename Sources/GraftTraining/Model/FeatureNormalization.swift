@@ -1,0 +1,128 @@
+import GraftData
+import GraftRuntime
+
+/// A head's layer `normalization`: [N, C] less the mean of each feature, over its standard deviation.
+///
+/// The statistics are those of the training images. They are taken once, in front of the first phase, and stay.
+///
+/// Source: <https://keras.io/api/layers/preprocessing_layers/numerical/normalization/>
+package struct FeatureNormalization: Sendable {
+  /// Marks the node, whose inputs are no weights to train.
+  private static let mark = "graft.normalization"
+  /// How many images the statistics are of, at most.
+  static let sampleLimit = 4096
+
+  let features: ValueID
+  package let output: ValueID
+  private let mean: ValueID
+  private let variance: ValueID
+
+  /// Appends the layer; until it is adapted, it changes nothing.
+  ///
+  /// - Parameter features: `[N, C]`, of known C
+  /// - Throws: `GraftError` if they are no vectors.
+  init(of features: ValueID, in graph: inout Graph) throws {
+    guard let shape = graph[features].type?.tensor?.shape, shape.count == 2,
+      let count = shape[1].known
+    else {
+      throw GraftError.usage(
+        "'normalization' does not fit: its input is not [N, C]",
+        hint: "Put gap, gmp or flatten in front of it")
+    }
+    func constant(_ name: String, _ value: Float) throws -> ValueID {
+      graph.addConstant(
+        name: "head/normalization/\(name)",
+        try Tensor([Float](repeating: value, count: count), shape: [count]))
+    }
+    self.features = features
+    let (scale, bias) = (try constant("scale", 1), try constant("bias", 0))
+    mean = try constant("mean", 0)
+    variance = try constant("variance", 1)
+    output = graph.addNode(
+      "BatchNormalization", name: "head/normalization", [features, scale, bias, mean, variance],
+      attributes: ["epsilon": .float(0)], outputName: "head/normalization/output")
+    graph.nodes[graph.nodes.count - 1].metadata[FeatureNormalization.mark] = "1"
+    graph.nodes[graph.nodes.count - 1].metadata[TrainingForm.headMark] = "1"
+  }
+
+  static func isMarked(_ node: Node) -> Bool { node.metadata[mark] != nil }
+
+  static func removeMark(_ node: inout Node) { node.metadata[mark] = nil }
+
+  /// The values that ``statistics(count:_:)`` gives.
+  var adapted: [ValueID] { [mean, variance] }
+
+  /// Mean and variance of each feature. A feature that is the same in all rows keeps its scale.
+  ///
+  /// - Parameters:
+  ///   - batches: what the batches are made of
+  ///   - features: makes a batch, `[batch, C]`
+  func statistics<Batch>(
+    of batches: [Batch], features: (Batch) throws -> Tensor
+  ) throws -> [ValueID: Tensor] {
+    var (origin, sums, squares): ([Float], [Double], [Double]) = ([], [], [])
+    var rowCount = 0
+    for batch in batches {
+      let batch = try features(batch)
+      let values = try batch.elements(as: Float.self)
+      let count = batch.shape[1]
+      if origin.isEmpty {
+        origin = Array(values.prefix(count))
+        sums = [Double](repeating: 0, count: count)
+        squares = sums
+      }
+      for row in 0..<batch.shape[0] {
+        for column in 0..<count {
+          let deviation = Double(values[row * count + column]) - Double(origin[column])
+          sums[column] += deviation
+          squares[column] += deviation * deviation
+        }
+      }
+      rowCount += batch.shape[0]
+    }
+    let means = sums.map { $0 / Double(rowCount) }
+    let variances = zip(squares, means).map { square, mean in
+      max(0, square / Double(rowCount) - mean * mean)
+    }
+    let smallest = Double(Float.leastNormalMagnitude)
+    return [
+      mean: try Tensor(
+        zip(origin, means).map { Float(Double($0) + $1) }, shape: [origin.count]),
+      variance: try Tensor(
+        variances.map { $0 < smallest ? 1 : Float($0) }, shape: [origin.count]),
+    ]
+  }
+}
+
+extension Graph {
+  /// Moves a head's normalization into the dense layer that reads it: W / s, and b - m / s · W.
+  package mutating func foldFeatureNormalization() throws {
+    guard let index = nodes.firstIndex(where: FeatureNormalization.isMarked) else { return }
+    let node = nodes[index]
+    guard let output = node.outputs.first ?? nil, let source = node.inputs.first ?? nil,
+      let means = try constant(node.inputs[3])?.elements(as: Float.self),
+      let variances = try constant(node.inputs[4])?.elements(as: Float.self)
+    else { return }
+    let readers = nodes.indices.filter { nodes[$0].inputs.contains(output) }
+    guard let reader = readers.first, readers.count == 1, nodes[reader].qualifiedType == "Gemm",
+      !outputs.contains(output), let kernelID = nodes[reader].inputs[1],
+      let biasID = nodes[reader].inputs[2], let kernel = constants[kernelID],
+      let bias = constants[biasID]
+    else { return }
+    let unitCount = kernel.shape[1]
+    var weights = try kernel.elements(as: Float.self)
+    var biases = try bias.elements(as: Float.self).map(Double.init)
+    for row in means.indices {
+      let scale = 1 / Double(variances[row]).squareRoot()
+      for unit in 0..<unitCount {
+        let weight = Double(weights[row * unitCount + unit]) * scale
+        weights[row * unitCount + unit] = Float(weight)
+        biases[unit] -= weight * Double(means[row])
+      }
+    }
+    constants[kernelID] = try Tensor(weights, shape: kernel.shape)
+    constants[biasID] = try Tensor(biases.map(Float.init), shape: bias.shape)
+    nodes[reader].inputs[0] = source
+    nodes.remove(at: index)
+  }
+}

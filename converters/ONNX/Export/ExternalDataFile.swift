@@ -1,0 +1,127 @@
+import GraftTensor
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// The weights of a model, in a file beside it.
+///
+/// The file is named after its content: `MODEL-0123456789abcdef.data`. New weights lie beside the old
+/// ones until the model that refers to them has its name; only then are the old ones removed.
+struct ExternalDataFile {
+  /// For the content, in order.
+  let file: AtomicFile
+  private let modelPath: String
+  private var folder: String { Self.folder(of: modelPath) }
+  private let name = Name()
+
+  /// The name once it is known.
+  private final class Name { var value = "" }
+
+  init(beside modelPath: String) throws {
+    self.modelPath = modelPath
+    file = try AtomicFile(path: modelPath + Self.suffix)
+  }
+
+  private static let suffix = ".data"
+  private static let digitCount = 16
+
+  /// The name of the file, of its content, which must be complete.
+  func chooseName() throws -> String {
+    let content = try file.mapped()
+    let bytes = UnsafeRawBufferPointer(start: content.baseAddress, count: content.byteCount)
+    let digits = String(Fingerprint(bytes).value, radix: 16)
+    let padded = String(repeating: "0", count: Self.digitCount - digits.count) + digits
+    // Should another content have the same fingerprint, it keeps its file.
+    var number = 1
+    while true {
+      let addition = number == 1 ? "" : "-\(number)"
+      name.value = "\(Self.fileName(modelPath))-\(padded)\(addition)\(Self.suffix)"
+      guard let other = try? Storage.mappedFile(path: folder + name.value),
+        other.byteCount != content.byteCount
+          || memcmp(other.baseAddress, content.baseAddress, content.byteCount) != 0
+      else { break }
+      number += 1
+    }
+    withExtendedLifetime(content) {}
+    return name.value
+  }
+
+  /// Gives the weights their name, then the model; then removes the weights of the model that was there.
+  func commit(with model: AtomicFile) throws {
+    try Self.replacing(modelPath, keeping: name.value) {
+      let existed = FileSystem.exists(folder + name.value)
+      try file.commit(as: folder + name.value)
+      do {
+        try model.commit()
+      } catch {
+        if !existed { FileSystem.remove(folder + name.value) }
+        throw error
+      }
+    }
+  }
+
+  // MARK: What the old model leaves behind
+
+  /// Lets `body` replace a model; removes the weights that an earlier export wrote for it, and that no
+  /// other model in the folder mentions.
+  ///
+  /// - Parameter kept: a file that the new model refers to
+  static func replacing(
+    _ modelPath: String, keeping kept: String = "", _ body: () throws -> Void
+  ) throws {
+    let folder = folder(of: modelPath)
+    // Two exports to one place must not remove each other's weights.
+    let lock = FileSystem.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    if lock >= 0 { while flock(lock, LOCK_EX) != 0, errno == EINTR {} }
+    defer { if lock >= 0 { close(lock) } }
+    let old = try? Storage.mappedFile(path: modelPath)
+    try body()
+    guard let old, mentions(old, fileName(modelPath) + "-") else { return }
+    let (weights, models) = entries(of: folder, besides: fileName(modelPath))
+    for name in weights where name != kept && mentions(old, name) {
+      let isShared = models.contains { model in
+        (try? Storage.mappedFile(path: folder + model)).map { mentions($0, name) } ?? true
+      }
+      if !isShared { FileSystem.remove(folder + name) }
+    }
+  }
+
+  /// The weights that exports of this model wrote, and the other models.
+  private static func entries(
+    of folder: String, besides modelName: String
+  ) -> (weights: [String], models: [String]) {
+    var (weights, models): ([String], [String]) = ([], [])
+    _ = FileSystem.forEachEntry(inFolder: folder) { name, _ in
+      if isWeights(name, of: modelName) {
+        weights.append(name)
+      } else if name != modelName, name.lowercased().hasSuffix(".onnx") {
+        models.append(name)
+      }
+    }
+    return (weights, models)
+  }
+
+  private static func isWeights(_ name: String, of modelName: String) -> Bool {
+    guard name.hasPrefix(modelName + "-"), name.hasSuffix(suffix) else { return false }
+    let middle = name.dropFirst(modelName.count + 1).dropLast(suffix.count)
+    return middle.count >= digitCount && middle.prefix(digitCount).allSatisfy(\.isHexDigit)
+      && middle.dropFirst(digitCount).allSatisfy { $0 == "-" || $0.isNumber }
+  }
+
+  private static func mentions(_ model: Storage, _ name: String) -> Bool {
+    defer { withExtendedLifetime(model) {} }
+    return UnsafeRawBufferPointer(start: model.baseAddress, count: model.byteCount)
+      .contains(bytesOf: name)
+  }
+
+  private static func fileName(_ path: String) -> String { FilePath.name(of: path) }
+
+  /// With a slash at the end.
+  private static func folder(of path: String) -> String {
+    let folder = FilePath.folder(of: path)
+    return folder.isEmpty ? "./" : FilePath.path("", in: folder)
+  }
+}

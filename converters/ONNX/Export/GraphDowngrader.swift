@@ -1,0 +1,170 @@
+import GraftOperators
+
+/// Brings the nodes of a graph into the forms that an older opset has.
+struct GraphDowngrader {
+  /// The opset of `ai.onnx` to write.
+  let opset: Int
+  /// The opset of the file that the graph came from; 0 if it came from none.
+  let importedOpset: Int
+  /// Whether a node may become several. What is written without being asked for keeps its nodes.
+  let allowsExtraNodes: Bool
+
+  /// Why a graph cannot be written.
+  struct Obstacle: Error {
+    /// The node, as messages name it.
+    let label: String
+    /// The lowest of the higher opsets at which the node can be written; `nil` if there is none.
+    let nextOpset: Int?
+    let reason: String
+  }
+
+  /// The graph with its nodes as the opset has them. The types of its values must be inferred.
+  ///
+  /// - Throws: ``Obstacle`` naming the node that the opset cannot express
+  func downgraded(_ graph: Graph) throws -> Graph {
+    var builder = Builder(downgrader: self, graph: graph)
+    for node in graph.nodes {
+      do {
+        try builder.append(node)
+      } catch let error as GraftError {
+        throw Obstacle(
+          label: graph.label(node), nextOpset: nextOpset(for: node, in: graph),
+          reason: error.message)
+      }
+    }
+    return builder.finish(graph)
+  }
+
+  private func nextOpset(for node: Node, in graph: Graph) -> Int? {
+    // No form of an operator that Graft does not know is made into another.
+    guard opset < ONNXImporter.newestOpset, OperatorCatalog.type(of: node) != nil else {
+      return nil
+    }
+    return (opset + 1...ONNXImporter.newestOpset).first { opset in
+      let downgrader = GraphDowngrader(
+        opset: opset, importedOpset: importedOpset, allowsExtraNodes: allowsExtraNodes)
+      var builder = Builder(downgrader: downgrader, graph: graph)
+      return (try? builder.append(node)) != nil
+    }
+  }
+
+  /// A graph under construction.
+  private struct Builder {
+    let downgrader: GraphDowngrader
+    private(set) var graph: Graph
+    private let oldValueCount: Int
+    private var opset: Int { downgrader.opset }
+
+    init(downgrader: GraphDowngrader, graph: Graph) {
+      self.downgrader = downgrader
+      self.graph = graph
+      self.graph.nodes = []
+      oldValueCount = graph.values.count
+    }
+
+    /// The graph without the constants that only nodes of the newest form read.
+    func finish(_ original: Graph) -> Graph {
+      var graph = graph
+      let before = original.useCounts()
+      let after = graph.useCounts()
+      let kept = Set(graph.defaultedInputs)
+      for id in graph.constants.keys where after[id] == nil && !kept.contains(id) {
+        if id.index >= oldValueCount || before[id] != nil { graph.constants[id] = nil }
+      }
+      return graph
+    }
+
+    /// Appends a node of the newest form.
+    mutating func append(_ node: Node) throws {
+      var node = node
+      for (name, attribute) in node.attributes {
+        switch attribute {
+        case .graph(let body): node.attributes[name] = .graph(try downgrader.downgraded(body))
+        case .graphs(let bodies):
+          node.attributes[name] = .graphs(try bodies.map(downgrader.downgraded))
+        default: break
+        }
+      }
+      guard node.domain.isEmpty else {
+        graph.nodes.append(node)
+        return
+      }
+      guard let type = OperatorCatalog.type(of: node) else { return try appendUnknown(node) }
+      if opset < type.schema.sameSince { return try downgrade(node, type) }
+      let history = OperatorVersion.history(of: node.operatorType)
+      guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
+        throw GraftError.unsupported("the operator came later")
+      }
+      try appendChecked(node, version)
+    }
+
+    private mutating func downgrade(_ node: Node, _ type: any Operator.Type) throws {
+      let valueCount = graph.values.count
+      var context = DowngradeContext(
+        graph: graph, opset: opset, importedOpset: downgrader.importedOpset,
+        allowsExtraNodes: downgrader.allowsExtraNodes)
+      var downgraded = node
+      try type.downgrade(&downgraded, to: opset, in: &context)
+      graph = context.graph
+      nameValues(from: valueCount, after: node)
+      for extra in context.nodesBefore { try appendExtra(extra) }
+      if downgraded.operatorType == node.operatorType {
+        let history = OperatorVersion.history(of: node.operatorType)
+        guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
+          throw GraftError.unsupported("the operator came later")
+        }
+        try appendChecked(downgraded, version)
+      } else {
+        try append(downgraded)
+      }
+      for extra in context.nodesAfter { try appendExtra(extra) }
+    }
+
+    /// Appends a node that a downgrade added: its types are not inferred yet.
+    private mutating func appendExtra(_ node: Node) throws {
+      let types = try graph.inferredTypes(of: node) { graph.constants[$0] }
+      for (output, type) in zip(node.outputs, types) {
+        guard let output, let type, graph[output].type == nil else { continue }
+        graph[output].type = type
+      }
+      try append(node)
+    }
+
+    private mutating func nameValues(from first: Int, after node: Node) {
+      guard first < graph.values.count,
+        let output = node.outputs.lazy.compactMap({ $0 }).first
+      else { return }
+      for index in first..<graph.values.count {
+        graph.values[index].name = "\(graph[output].name)/\(node.operatorType)_\(index - first)"
+      }
+    }
+
+    /// Appends a node in the form of `version`.
+    private mutating func appendChecked(_ node: Node, _ version: OperatorVersion) throws {
+      var node = node
+      let newest = OperatorVersion.history(of: node.operatorType).last { !$0.isRemoval }
+      for (name, attribute) in node.attributes where !version.attributes.contains(name) {
+        if newest?.isDefault(name, attribute) ?? false { node.attributes[name] = nil }
+      }
+      while node.inputs.last == .some(nil) { node.inputs.removeLast() }
+      guard version.accepts(node, in: graph) else {
+        throw GraftError.unsupported("it has other attributes, inputs or element types")
+      }
+      graph.nodes.append(node)
+    }
+
+    /// An operator that Graft does not know stays in the form in which it came.
+    private mutating func appendUnknown(_ node: Node) throws {
+      let history = OperatorVersion.history(of: node.operatorType)
+      let imported = downgrader.importedOpset
+      if imported > 0, !history.isEmpty, opset != imported {
+        let old = history.last { $0.version <= imported }
+        guard old?.version == history.last(where: { $0.version <= opset })?.version else {
+          throw GraftError.unsupported(
+            "Graft does not know it and keeps its form of opset \(imported)")
+        }
+      }
+      graph.nodes.append(node)
+    }
+  }
+}
