@@ -90,7 +90,7 @@ package struct ModelLoader {
     /// The outline of an ONNX file; `nil` for other files.
     func outline() throws -> GraphOutline? {
       guard let path else { return try GraphOutline(onnx: EmbeddedModel.file) }
-      guard try FileKind(path: path) != .hdf5 else { return nil }
+      guard !(FileKind.recognize(path: path)?.isHDF5 ?? false) else { return nil }
       return try GraphOutline(onnx: Storage.mappedFile(path: path))
     }
   }

@@ -75,7 +75,7 @@ extension Node {
     guard place != last, let output = outputs[0] else { return }
     var order = Array(shape.indices)
     order.swapAt(place, last)
-    let permutation = ["perm": Attribute.ints(order)]
+    let permutation: [ByteString: Attribute] = ["perm": .ints(order)]
     inputs[0] = try context.addBefore("Transpose", [inputs[0]], attributes: permutation)
     outputs[0] = try context.addAfter(
       "Transpose", output: output,

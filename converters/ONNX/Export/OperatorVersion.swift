@@ -38,7 +38,7 @@ package struct OperatorVersion {
   }
 
   /// Whether an attribute says what leaving it out says.
-  func isDefault(_ name: String, _ attribute: Attribute) -> Bool {
+  func isDefault(_ name: ByteString, _ attribute: Attribute) -> Bool {
     guard let text = defaults[name] else { return false }
     switch attribute {
     case .int(let value): return Int(text) == value
