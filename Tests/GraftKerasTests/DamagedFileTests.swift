@@ -2,7 +2,7 @@ import Foundation
 import GraftTensor
 import Testing
 
-@testable import GraftKeras
+import GraftKeras
 
 /// Cut and mutated files: an error comes out, or weights that lie within their memory.
 @Suite struct DamagedFileTests {

@@ -3,7 +3,7 @@ import Foundation
 import GraftTensor
 import Testing
 
-@testable import GraftKeras
+import GraftKeras
 
 /// Files of every form, compared value by value with what h5py reads from them.
 @Suite struct HDF5FormsTests {

@@ -1,14 +1,14 @@
 import GraftTensor
 
 /// Finds the weights in one HDF5 file.
-struct WeightsReader {
-  private(set) var layers: [KerasWeights.Layer] = []
+package struct WeightsReader {
+  package private(set) var layers: [KerasWeights.Layer] = []
   /// Whether the layers' names are those of the model; else they are made of the layers' classes.
-  private(set) var hasStoredNames = true
+  package private(set) var hasStoredNames = true
   private let file: HDF5File
 
   /// - Throws: `GraftError` naming the object that is wrong.
-  init(_ file: HDF5File) throws {
+  package init(_ file: HDF5File) throws {
     self.file = file
     let tree = try HDF5Tree(of: file)
     let root = try file.root()

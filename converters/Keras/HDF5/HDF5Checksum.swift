@@ -1,9 +1,9 @@
 /// The checksums of HDF5.
-enum HDF5Checksum {
+package enum HDF5Checksum {
   /// Bob Jenkins's lookup3, which ends the structures of version 2.
   ///
   /// Source: <https://burtleburtle.net/bob/c/lookup3.c>, `hashlittle` with an initial value of 0
-  static func lookup3(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+  package static func lookup3(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     let start = 0xdead_beef &+ UInt32(truncatingIfNeeded: bytes.count)
     var (a, b, c) = (start, start, start)
     var position = 0
