@@ -54,7 +54,8 @@ enum ClassMetadata {
       } else if sizeKeys.contains(known), let imageSize {
         result[key] = "[\(imageSize.height), \(imageSize.width)]"
       } else if nameKeys.contains(known) || numberKeys.contains(known) || sizeKeys.contains(known)
-        || otherKeys.contains(known) || otherBeginnings.contains(where: key.text.lowercased().hasPrefix)
+        || otherKeys.contains(known)
+        || otherBeginnings.contains(where: key.text.lowercased().hasPrefix)
       {
         result[key] = nil
       }

@@ -44,8 +44,7 @@ package struct FileKind: Sendable, Equatable {
 
   /// The kind of a file or folder; `nil` if it is of no known kind or cannot be read.
   package static func recognize(path: String) -> FileKind? {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard let status = FileSystem.status(of: path) else { return nil }
     if status.st_mode & S_IFMT == S_IFDIR { return folder(path) }
     guard status.st_mode & S_IFMT == S_IFREG,
       let storage = try? Storage.mappedFile(path: path)
@@ -359,7 +358,7 @@ extension FileKind {
   }
 
   private static func folder(_ path: String) -> FileKind {
-    func has(_ name: String) -> Bool { access("\(path)/\(name)", F_OK) == 0 }
+    func has(_ name: String) -> Bool { FileSystem.exists("\(path)/\(name)") }
     if has("saved_model.pb") || has("saved_model.pbtxt") {
       return savedModel("the folder of a TensorFlow SavedModel", "it")
     }

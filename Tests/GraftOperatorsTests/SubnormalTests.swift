@@ -187,7 +187,7 @@ import Testing
 
   /// The steps of a chain are those of the operators.
   @Test func chainsKeepSubnormalNumbers() throws {
-    let x: [Float] = [1e-40, -3e-45, 0, 0x1p-126, -1e-39]
+    let x = [1e-40, -3e-45, 0, 0x1p-126, -1e-39].map { (value: Double) in Float(value) }
     let operation = try OperatorCatalog.make(
       Node(
         operatorType: "FusedElementwise", domain: "graft", inputs: [ValueID(0)],

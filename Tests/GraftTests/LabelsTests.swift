@@ -1,6 +1,7 @@
 import GraftTensor
 import Testing
 
+import Foundation
 import Graft
 
 @Suite struct LabelsTests {

@@ -11,7 +11,7 @@ package enum NPZFile {
   ///
   /// - Throws: `GraftError` if the file is missing or damaged.
   package static func names(path: String) throws -> [String] {
-    let bytes = try FileBytes(mapping: path)
+    let bytes = try archiveBytes(path)
     return try withPlace(path) {
       let archive = try ZipArchive(bytes)
       return try (0..<archive.count).map { arrayName(try archive.member($0)) }
@@ -36,10 +36,7 @@ package enum NPZFile {
   package static func read(
     path: String, where isWanted: (String) -> Bool = { _ in true }
   ) throws -> [(name: String, tensor: Tensor)] {
-    if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
-      throw kind.error(expected: "a NumPy archive (.npz)").at(path)
-    }
-    let bytes = try FileBytes(mapping: path)
+    let bytes = try archiveBytes(path)
     return try withPlace(path) {
       let archive = try ZipArchive(bytes)
       let members = try (0..<archive.count).map { try archive.member($0) }
@@ -60,6 +57,14 @@ package enum NPZFile {
         return (arrayName(member), tensor)
       }
     }
+  }
+
+  /// - Throws: `GraftError` if the file is missing or of another kind.
+  private static func archiveBytes(_ path: String) throws -> FileBytes {
+    if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
+      throw kind.error(expected: "a NumPy archive (.npz)").at(path)
+    }
+    return try FileBytes(mapping: path)
   }
 
   private static func arrayName(_ member: ZipArchive.Member) -> String {

@@ -59,6 +59,10 @@ struct Dropout: Operator {
     node.removeInputs(from: 1)
     node.attributes["seed"] = nil
     if opset < 7 { node.attributes["is_test"] = .int(1) }
+    let hasMask = node.outputs.count > 1 && node.outputs[1] != nil
+    guard !hasMask || context.isFromFile(before: 12) else {
+      throw GraftError.unsupported("what the mask is where nothing is dropped was left open")
+    }
     if opset < 10, node.outputs.count > 1, let mask = node.outputs[1] {
       let type = context.graph[node.outputs[0] ?? mask].type
       node.outputs[1] = try context.addAfter(

@@ -34,7 +34,8 @@ extension Node {
   /// - Throws: `GraftError` if they may not
   func requireIndicesFromFront(at index: Int, in context: DowngradeContext) throws {
     guard !context.isFromFile(before: 11) else { return }
-    guard let indices = context.constant(inputs[index]), try indices.integers().allSatisfy({ $0 >= 0 })
+    guard let indices = context.constant(inputs[index]),
+      try indices.integers().allSatisfy({ $0 >= 0 })
     else { throw GraftError.unsupported("indices may count from the end") }
   }
 
