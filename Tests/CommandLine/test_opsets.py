@@ -53,12 +53,6 @@ def cases():
     return chosen
 
 
-@functools.cache
-def supported():
-    text = (pytest.importorskip("conftest").ROOT / "tools/conformance-lists/operators.txt").read_text()
-    return {line.split("#")[0].strip() for line in text.splitlines()} - {""}
-
-
 def outputs_of(graft, path, feeds, names, tmp_path):
     """What onnxruntime computes; where it has no kernel, what Graft does."""
     options = onnxruntime.SessionOptions()
@@ -83,6 +77,8 @@ def check(graft, model, feeds, expected, opsets, tmp_path):
     onnx.save(model, source)
     names = [output.name for output in model.graph.output]
     imported = next(entry.version for entry in model.opset_import if not entry.domain)
+    # The function that ONNX has for this one does not hold at the opsets that have the operator.
+    infers = all(n.op_type != "MeanVarianceNormalization" for n in model.graph.node)
     taken = []
     for opset in opsets:
         path = tmp_path / f"opset{opset}.onnx"
@@ -94,7 +90,7 @@ def check(graft, model, feeds, expected, opsets, tmp_path):
         taken.append(opset)
         written = onnx.load(path)
         assert [e.version for e in written.opset_import if not e.domain] == [opset]
-        checker.check_model(written, full_check=True)
+        checker.check_model(written, full_check=infers)
         for value, right in zip(outputs_of(graft, path, feeds, names, tmp_path), expected):
             assert value.dtype == right.dtype and value.shape == right.shape, f"opset {opset}"
             numpy.testing.assert_allclose(value, right, rtol=2e-3, atol=1e-4, err_msg=f"opset {opset}")
@@ -102,19 +98,20 @@ def check(graft, model, feeds, expected, opsets, tmp_path):
         again = tmp_path / "again.onnx"
         result = graft("convert", path, again, "--opset", opset)
         assert result.status == 0, f"again at opset {opset}: {result.errors}"
-        checker.check_model(onnx.load(again), full_check=True)
+        checker.check_model(onnx.load(again), full_check=infers)
     return taken
 
 
-# Cases whose outputs are random.
-RANDOM = {"Dropout", "Bernoulli"}
+def is_random(case):
+    """Whether two runs of a case give different outputs: Dropout in training, where it drops something."""
+    return case.name.startswith("test_training_dropout") and "zero_ratio" not in case.name
 
 
 @pytest.mark.parametrize("operator", sorted(cases()))
 def test_every_operator_at_its_opsets(graft, tmp_path, operator):
-    if operator not in supported():
-        pytest.skip("Graft does not have the operator")
     for number, case in enumerate(cases()[operator]):
+        if is_random(case):
+            continue
         graph = case.model.graph
         feeds = dict(zip((i.name for i in graph.input), case.data_sets[0][0]))
         folder = tmp_path / str(number)
@@ -123,8 +120,11 @@ def test_every_operator_at_its_opsets(graft, tmp_path, operator):
         opsets = sorted({*versions(operator), imported, NEWEST}, reverse=True)
         opsets = [opset for opset in opsets if opset >= 5]
         expected = case.data_sets[0][1]
-        if operator in RANDOM and "default" not in case.name:
-            continue
+        onnx.save(case.model, folder / "case.onnx")
+        result = graft("convert", folder / "case.onnx", folder / "lowest.onnx")
+        assert result.status == 0, result.errors
+        if "does not know" in result.errors:
+            pytest.skip("Graft does not have the operator")
         check(graft, case.model, feeds, expected, opsets, folder)
 
 
