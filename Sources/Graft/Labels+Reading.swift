@@ -67,7 +67,8 @@ extension Labels {
     struct Configuration: Decodable { let id2label: [String: String] }
     let decoder = JSONDecoder()
     if let names = try? decoder.decode([String].self, from: data) {
-      return names.isEmpty ? nil : Labels(names: names)
+      guard !names.isEmpty else { throw GraftError.badData("has no labels") }
+      return Labels(names: names)
     }
     if let pairs = try? decoder.decode([String: [String]].self, from: data) {
       let fields = try inOrder(pairs)

@@ -167,7 +167,7 @@ import Testing
         15 files found, 2 images taken, 13 left out: 1 image outside of the class folders, \
         8 hidden or system files, 4 files of other kinds (.txt 2, no ending 1, .csv 1)
         """)
-    #expect(try PictureDataset.open(folder.path + "/train").summary.hasPrefix("6 files found, 2 "))
+    #expect(try PictureDataset.open(folder.path + "/train").summary.hasPrefix("7 files found, 2 "))
   }
 
   @Test(

@@ -65,8 +65,9 @@ import Testing
     #expect(node.attributes.isEmpty)
     #expect(try context.graph.constant(node.inputs[1])?.elements() == [Float(0.25)])
     let cast = try #require(context.nodesAfter.first)
-    #expect(cast.operatorType == "CastLike" && cast.outputs == [mask])
-    #expect(cast.inputs == [node.outputs[1], data])
+    #expect(cast.operatorType == "Cast" && cast.outputs == [mask])
+    #expect(cast.inputs == [node.outputs[1]])
+    #expect(cast.attributes == ["to": .int(Int(ElementType.float.rawValue))])
   }
 
   private func drop(
