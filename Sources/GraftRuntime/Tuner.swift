@@ -35,7 +35,8 @@ package struct Tuner {
       for candidate in candidates {
         let count = choices.values.count { $0.candidates.contains(candidate) }
         progress(
-          "\(candidate), for \(count) kinds of layers (round \(round) of \(Tuner.roundCount))")
+          "\(candidate), for \(count) \(count == 1 ? "kind" : "kinds") of layers "
+            + "(round \(round) of \(Tuner.roundCount))")
         try measure(candidate)
       }
     }

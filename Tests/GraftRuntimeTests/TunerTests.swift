@@ -56,7 +56,13 @@ import Testing
     var measured: [String] = []
     let record = try tuner.tune { measured.append($0) }
     let choices = try choices(try executable())
-    #expect(Set(measured) == Set(choices.flatMap(\.candidates)))
+    let candidates = Set(choices.flatMap(\.candidates))
+    for text in measured {
+      #expect(candidates.contains { text.hasPrefix("\($0), for ") }, "\(text)")
+    }
+    for candidate in candidates {
+      #expect(measured.contains { $0.hasPrefix("\(candidate), for ") }, "\(candidate)")
+    }
     for choice in choices {
       let name = try #require(record.choices[choice.problem])
       #expect(choice.candidates.contains(name))

@@ -16,7 +16,7 @@ import GraftVision
     #expect(
       missing?.description == "/no/such/picture: cannot be opened: No such file or directory")
     let folder = #expect(throws: GraftError.self) { try InputFile.read("/") }
-    #expect(folder?.description == "/: is a folder")
+    #expect(folder?.description == "/: is a folder, not a regular file")
   }
 
   @Test func keepsToTheLimit() throws {
