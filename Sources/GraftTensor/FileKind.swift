@@ -30,7 +30,10 @@ package struct FileKind: Sendable, Equatable {
   ///   - expected: what was expected, with its article: "an ONNX model"
   ///   - advice: what to do, for kinds that have no advice of their own
   package func error(expected: String, advice: String? = nil) -> GraftError {
-    .badData("is \(name), not \(expected)", hint: self.advice ?? advice)
+    // A folder is no input, whatever reads it.
+    GraftError(
+      family == .folder ? .noInput : .badData, "is \(name), not \(expected)",
+      hint: self.advice ?? advice)
   }
 
   /// Whether this is HDF5, in which Keras keeps weights.

@@ -67,7 +67,8 @@ import Testing
     let cast = try #require(context.nodesAfter.first)
     #expect(cast.operatorType == "Cast" && cast.outputs == [mask])
     #expect(cast.inputs == [node.outputs[1]])
-    #expect(cast.attributes == ["to": .int(Int(ElementType.float.rawValue))])
+    let type = try AttributeReader(cast.attributes).int("to")
+    #expect(type == Int(ElementType.float.rawValue))
   }
 
   private func drop(
