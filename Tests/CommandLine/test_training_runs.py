@@ -156,7 +156,9 @@ def losses(run):
 
 @pytest.mark.parametrize("options", [(), ("--early-stopping", 50), ("--accumulation-steps", 2)])
 def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
-    options = ("--batch-size", 12, "--unfreeze", "none;all", "--split", "60,20,20", *options)
+    # A schedule over a whole phase would have other rates in one of more epochs.
+    options = ("--batch-size", 12, "--unfreeze", "none;all", "--split", "60,20,20",
+               "--schedule", "constant", *options)  # fmt: skip
     assert finetune(graft, trunk, tmp_path / "whole", "--epochs", "3,5", *options).status == 0
     assert finetune(graft, trunk, tmp_path / "run", "--epochs", "3,2", *options).status == 0
     again = ("--output", tmp_path / "run", "--resume")
