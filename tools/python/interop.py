@@ -308,10 +308,14 @@ class RealModels(unittest.TestCase):
                 outputs = onnxruntime_outputs(first, inputs)
                 if not self.WITHOUT_ANSWERS & set(label.split(os.sep)):
                     self.compare(outputs, reference, label)
-                # Importing what was exported gives the same model again.
+                # Importing what was exported gives a model that computes the same. Inputs that an older form
+                # left out can have other names by then.
                 graft("convert", first, second)
-                with open(first, "rb") as a, open(second, "rb") as b:
-                    self.assertEqual(a.read(), b.read(), f"{label} changes on its second way round")
+                onnx.checker.check_model(second, full_check=True)
+                for name, value in onnxruntime_outputs(second, inputs).items():
+                    np.testing.assert_array_equal(
+                        value, outputs[name], f"{label} changes on its second way round: {name}"
+                    )
                 exported += 1
         self.assertGreaterEqual(exported, 13)
 
