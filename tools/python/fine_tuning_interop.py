@@ -271,7 +271,8 @@ class FineTuning(unittest.TestCase):
             resume, stops = ["--resume"], stops + 1
             self.assertLess(stops, 50)
         self.assertGreater(stops, 0)
-        self.assertEqual(output.splitlines()[-2:], whole.stdout.splitlines()[-2:])
+        self.assertEqual(
+            output.replace("parts/", "whole/").splitlines()[-2:], whole.stdout.splitlines()[-2:])
         for fold in ["fold1", "fold2", "fold3"]:
             self.assertEqual(
                 (self.path / "parts" / fold / "model.onnx").read_bytes(),
@@ -293,12 +294,12 @@ class FineTuning(unittest.TestCase):
                     Image.fromarray(picture).save(self.path / name / label / f"{index}.png")
 
         folder("empty", {"a": x[:8], "b": []})
-        self.expect_error("class 'b' has no pictures", *options, code=65, data="empty")
+        self.expect_error("one class only", *options, code=65, data="empty")
         folder("one", {"a": x[:8]})
         self.expect_error("one class only", *options, code=65, data="one")
         for name, labels, part in [
             ("count", y[:-3], "48 pictures, but 45 labels"), ("real", y + 0.5, "integers"),
-            ("negative", y.astype(int) - 1, "label -1"), ("gap", y * 2, "class '1' has no"),
+            ("negative", y.astype(int) - 1, "label -1"),
         ]:  # fmt: skip
             np.savez(self.path / f"{name}.npz", x=x, y=labels)
             self.expect_error(part, *options, code=65, data=f"{name}.npz")
@@ -363,17 +364,18 @@ class FineTuning(unittest.TestCase):
             return interop.graft(
                 "evaluate", self.path / "run" / "model.onnx", self.path / "parts", *options, check=check)
 
-        self.assertIn("10 validation pictures", evaluate().stdout)
-        self.assertIn("24 training pictures", evaluate("--part", "training").stdout)
-        self.assertIn("34 pictures", evaluate("--part", "all").stdout)
+        self.assertIn("10 validation images", evaluate().stdout)
+        self.assertIn("24 training images", evaluate("--part", "training").stdout)
+        self.assertIn("34 images", evaluate("--part", "all").stdout)
         result = evaluate("--part", "test", check=False)
         self.assertEqual(result.returncode, 64)
-        self.assertIn("no pictures apart for test", result.stderr)
+        self.assertIn("no images apart for test", result.stderr)
 
     def test_default_batches_fit_the_data(self):
-        result = self.finetune(*self.TRUNK, "--epochs", 1, "--unfreeze", "none")
+        result = self.finetune(
+            *self.TRUNK, "--epochs", 1, "--unfreeze", "none", "--split", "50,50")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("a batch is all 38 pictures", result.stderr)
+        self.assertIn("a batch is all 24", result.stderr)
         result = self.finetune("--resume")
         self.assertEqual(result.returncode, 0, result.stderr)
 
