@@ -99,6 +99,8 @@ package final class FineTuningRun {
     }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)
+    // First of all: a folder with a recipe is one of a run, which goes on wherever it was killed.
+    if !exists { try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder)) }
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
     fineTuner.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
