@@ -67,14 +67,20 @@ def home(tmp_path):
     return folder
 
 
-@pytest.fixture
-def graft(request, home):
-    return Program(request.config.getoption("--graft"), home)
+@pytest.fixture(scope="session")
+def program(request):
+    """Makes the program of a name with a cache folder of its own."""
+    return lambda name, home: Program(request.config.getoption(f"--{name}"), home)
 
 
 @pytest.fixture
-def infer(request, home):
-    return Program(request.config.getoption("--infer"), home)
+def graft(program, home):
+    return program("graft", home)
+
+
+@pytest.fixture
+def infer(program, home):
+    return program("infer", home)
 
 
 @pytest.fixture

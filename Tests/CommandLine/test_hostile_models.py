@@ -235,7 +235,8 @@ def test_weights_that_a_few_initializers_share(graft, tmp_path):
     ],
 )
 def test_files_that_went_wrong(graft, faults, name, status):
-    for arguments in ([], ["--json"]):
+    # What is refused is refused before anything is printed.
+    for arguments in ([], ["--json"]) if status == 0 else ([],):
         result = graft(
             "inspect", faults / "hostile" / f"{name}.onnx", *arguments, preexec_fn=limited
         )

@@ -27,6 +27,16 @@ def finetune(graft, trunk, output, *options, **others):
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, program, faults):
+    """A run of two epochs of a head, which tests copy."""
+    folder = tmp_path_factory.mktemp("finished")
+    graft = program("graft", folder)
+    result = finetune(graft, faults / "evaluate-on-trained-pictures", folder / "run", "--epochs", "2,0")
+    assert result.status == 0, result.errors
+    return folder / "run"
+
+
 def arrays(path):
     """The arrays of a checkpoint by name; the run's state is JSON in one of them."""
     with zipfile.ZipFile(path) as archive:
@@ -89,9 +99,9 @@ def test_weights_that_are_no_numbers_are_damage(graft, trunk, tmp_path):
 
 @pytest.mark.parametrize("name", ["log.csv", "log.jsonl", "steps.csv", "events.out.tfevents.graft"])
 @pytest.mark.parametrize("kind", ["symbolic", "dangling", "hard", "pipe", "folder"])
-def test_logs_are_files_of_their_own(graft, trunk, tmp_path, name, kind):
+def test_logs_are_files_of_their_own(graft, trunk, finished, tmp_path, name, kind):
     run = tmp_path / "run"
-    assert finetune(graft, trunk, run, "--epochs", "2,0").status == 0
+    shutil.copytree(finished, run)
     victim = tmp_path / "victim.txt"
     victim.write_bytes(b"precious\n" * 1000)
     (run / name).unlink()
@@ -112,9 +122,9 @@ def test_logs_are_files_of_their_own(graft, trunk, tmp_path, name, kind):
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml", "last.npz", "split.csv"])
-def test_pipes_in_a_run_are_not_waited_for(graft, trunk, tmp_path, name):
+def test_pipes_in_a_run_are_not_waited_for(graft, trunk, finished, tmp_path, name):
     run = tmp_path / "run"
-    assert finetune(graft, trunk, run, "--epochs", "2,0").status == 0
+    shutil.copytree(finished, run)
     (run / name).unlink()
     os.mkfifo(run / name)
     result = graft("finetune", trunk / "pictures", "--output", run, "--resume", timeout=60)

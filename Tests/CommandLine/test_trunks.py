@@ -229,29 +229,38 @@ def test_batches_of_one_of_all_kinds(graft, faults, tmp_path, kind, batch):
 # Names of layers
 
 
-@pytest.mark.parametrize("name", ["/layer3/conv/Conv", "layer3", "/layer3", "layer3.conv"])
-def test_layers_have_the_names_that_inspect_lists(graft, faults, tmp_path, name):
-    pictures = faults / "evaluate-on-trained-pictures/pictures"
-    model = faults / "layer-names/model.onnx"
-    common = (
-        "finetune", pictures, "--model", model, "--preprocess", "unit", "--resize", 16,
-        "--threads", 1, "--epochs", 1,
-    )  # fmt: skip
-    by_weights = "onnx::Conv_40,onnx::Conv_41"
-    for output, selection in [("a", name), ("b", by_weights)]:
-        result = graft(*common, "--unfreeze", selection, "--output", tmp_path / output)
-        assert result.status == 0, result.errors
-    assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
-    for output, selection in [("c", name), ("d", by_weights)]:
-        result = graft(*common, "--freeze", selection, "--output", tmp_path / output)
-        assert result.status == 0, result.errors
-    assert (tmp_path / "c/model.onnx").read_bytes() == (tmp_path / "d/model.onnx").read_bytes()
-    assert (tmp_path / "a/model.onnx").read_bytes() != (tmp_path / "c/model.onnx").read_bytes()
+def train_layers(graft, faults, output, *options):
+    """The model of a run of one epoch in which the options say what is trained."""
     result = graft(
-        *common, "--unfreeze", "all", "--learning-rate-factors", f"{name}=0",
-        "--output", tmp_path / "e",
+        "finetune", faults / "evaluate-on-trained-pictures/pictures",
+        "--model", faults / "layer-names/model.onnx", "--preprocess", "unit", "--resize", 16,
+        "--threads", 1, "--epochs", 1, *options, "--output", output,
     )  # fmt: skip
     assert result.status == 0, result.errors
+    return (output / "model.onnx").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def named_by_weights(program, faults, tmp_path_factory):
+    """The models of the runs that unfreeze and freeze the weights of a layer by their own names."""
+    folder = tmp_path_factory.mktemp("by-weights")
+    return {
+        option: train_layers(
+            program("graft", folder), faults, folder / option, option, "onnx::Conv_40,onnx::Conv_41"
+        )
+        for option in ["--unfreeze", "--freeze"]
+    }
+
+
+@pytest.mark.parametrize("name", ["/layer3/conv/Conv", "layer3", "/layer3", "layer3.conv"])
+def test_layers_have_the_names_that_inspect_lists(graft, faults, named_by_weights, tmp_path, name):
+    assert named_by_weights["--unfreeze"] != named_by_weights["--freeze"]
+    for option, expected in named_by_weights.items():
+        assert train_layers(graft, faults, tmp_path / option, option, name) == expected
+    train_layers(
+        graft, faults, tmp_path / "factors", "--unfreeze", "all",
+        "--learning-rate-factors", f"{name}=0",
+    )  # fmt: skip
 
 
 def test_cuts_have_the_names_that_inspect_lists(graft, faults, tmp_path):
