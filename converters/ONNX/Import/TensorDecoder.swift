@@ -102,12 +102,13 @@ struct TensorDecoder {
     let tensor = try Tensor(zeros: elementType, shape: shape)
     let packed = isSubByte ? try Storage.heap(byteCount: numberCount) : nil
     let base = packed?.baseAddress ?? tensor.baseAddress
+    let isBool = elementType == .bool
     var count = 0
     try forEachNumber(pieces) { number in
       guard count < numberCount else {
         throw GraftError.badData("has more data than the shape \(shape) needs")
       }
-      let value = elementType == .bool ? (number == 0 ? 0 : 1) : number
+      let value = isBool ? (number == 0 ? 0 : 1) : number
       withUnsafeBytes(of: value.littleEndian) { source in
         (base + count * width).copyMemory(from: source.baseAddress!, byteCount: width)
       }
