@@ -23,6 +23,13 @@ package struct ModelSummary: Sendable, Encodable {
     package var multiplyAdds: Int?
     /// How many bodies the layer lies in.
     package var depth: Int
+    /// The node's attributes as the file gives them, but for graphs.
+    package var attributes: [String: AttributeOutline]
+  }
+
+  package struct OperatorCount: Sendable, Encodable {
+    package var type: String
+    package var count: Int
   }
 
   package var name: String
@@ -33,6 +40,8 @@ package struct ModelSummary: Sendable, Encodable {
   package var optionalInputs: [ValueSummary]
   package var outputs: [ValueSummary]
   package var layers: [Layer]
+  /// How many layers each operator has, the most frequent first.
+  package var operators: [OperatorCount]
   package var parameters: Int
   package var parameterBytes: Int
   /// Of all layers whose multiply-adds are known; those of bodies are not, as nobody knows how often
@@ -64,13 +73,22 @@ package struct ModelSummary: Sendable, Encodable {
     }
     inputs = graph.inputs.map { summary($0, graph[$0].type) }
     optionalInputs = graph.defaultedInputs.map { summary($0, graph[$0].type) }
-    outputs = graph.outputs.map { summary($0, inferred[$0].type ?? types[$0]) }
+    let isBatchKnown = graph.inputs.allSatisfy {
+      graph[$0].type?.tensor?.shape?.first.map { $0.known != nil } ?? false
+    }
+    outputs = graph.outputs.map { id in
+      let type = inferred[id].type ?? types[id]
+      return summary(id, isBatchKnown ? type?.filled(from: types[id]) : type)
+    }
 
     var collector = LayerCollector()
     collector.add(
       outline ?? GraphOutline(inferred),
       in: LayerCollector.Scope(graph: inferred, types: types))
     layers = collector.layers
+    operators = Dictionary(grouping: layers, by: \.type)
+      .map { OperatorCount(type: $0, count: $1.count) }
+      .sorted { ($1.count, $0.type) < ($0.count, $1.type) }
     parameters = collector.parameters.elementCount
     parameterBytes = collector.parameters.byteCount
     let own = layers.filter { $0.depth == 0 }.map(\.multiplyAdds)
@@ -166,7 +184,9 @@ private struct LayerCollector {
             scope?.shape(output).map { "[" + $0.map(\.description).joined(separator: ", ") + "]" }
           },
           parameters: parameters.elementCount - before,
-          multiplyAdds: multiplyAdds(node, scope), depth: depth))
+          multiplyAdds: multiplyAdds(node, scope), depth: depth,
+          attributes: Dictionary(
+            node.attributes.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })))
       for body in node.bodies {
         add(
           body.graph, in: scope?.body(body.attribute, of: node.outputs.first { $0 != "" }),
@@ -238,6 +258,17 @@ private struct MultiplyAdds {
       product = next
     }
     return product
+  }
+}
+
+extension ValueType {
+  /// This type with extents of `other` for those that have neither number nor name.
+  fileprivate func filled(from other: ValueType?) -> ValueType {
+    guard var type = tensor, let shape = type.shape, let extents = other?.tensor?.shape,
+      shape.count == extents.count
+    else { return self }
+    type.shape = zip(shape, extents).map { $0 == .unknown ? $1 : $0 }
+    return .tensor(type)
   }
 }
 

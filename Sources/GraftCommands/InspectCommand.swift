@@ -10,6 +10,7 @@ struct InspectCommand: ParsableCommand {
     discussion: """
       Examples:
         graft inspect model.onnx
+        graft inspect model.onnx --attributes
         graft inspect model.onnx --shape input=1,3,320,320
         graft inspect model.onnx --dot | dot -Tsvg > model.svg
       """)
@@ -20,6 +21,9 @@ struct InspectCommand: ParsableCommand {
   @Option(
     help: "NAME=1,3,224,224: the shape of an input that the model leaves open. May be repeated.")
   var shape: [NamedShape] = []
+
+  @Flag(help: "Show the attributes of each layer, too. JSON always has them.")
+  var attributes = false
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -45,6 +49,10 @@ struct InspectCommand: ParsableCommand {
     let summary = try withPlace(model) {
       try ModelSummary(graph, outline: outline, shapes: shapes)
     }
+    if outline == nil, graph.provenance.importedOpset > 0 {
+      CommandLineProgram.note(
+        "the model has functions; their layers are shown where they are called")
+    }
     try print(json ? try JSONText.encode(summary) : text(summary))
   }
 
@@ -69,16 +77,19 @@ struct InspectCommand: ParsableCommand {
     var rows = [["layer", "operator", "output", "parameters", "multiply-adds"]]
     rows += summary.layers.map { layer in
       [
-        String(repeating: "  ", count: layer.depth) + clipped(layer.name), clipped(layer.type),
-        clipped(layer.outputShapes.map { $0 ?? "?" }.joined(separator: " ")),
+        String(repeating: "  ", count: layer.depth) + layer.name, layer.type,
+        layer.outputShapes.map { $0 ?? "?" }.joined(separator: " "),
         layer.parameters == 0 ? "" : grouped(layer.parameters),
         layer.multiplyAdds.map { $0 == 0 ? "" : grouped($0) } ?? "?",
       ]
     }
-    lines += ["", Terminal.table(rows, rightAligned: [3, 4]), ""]
+    let table = Terminal.table(rows, rightAligned: [3, 4], width: Terminal.tableWidth)
+    lines += ["", attributes ? withAttributes(table, summary.layers) : table, ""]
     lines.append(
       "\(summary.layers.count) layers, \(grouped(summary.parameters)) parameters "
         + "(\(Terminal.bytes(summary.parameterBytes))), \(multiplyAdds(summary))")
+    lines.append(
+      "operators: \(summary.operators.map { "\($0.type) \($0.count)" }.listed(limit: 30))")
     if !summary.unsupportedOperators.isEmpty {
       lines.append("unsupported operators: \(summary.unsupportedOperators.listed(limit: 30))")
     }
@@ -91,11 +102,17 @@ struct InspectCommand: ParsableCommand {
       ? "unknown multiply-adds" : "at least \(grouped(summary.knownMultiplyAdds)) multiply-adds"
   }
 
-  /// The middle of a long text left out, so that one name does not make every line long.
-  private func clipped(_ text: String) -> String {
-    let limit = 80
-    guard text.utf8.count > limit else { return text }
-    return "\(text.prefix(limit / 2))…\(text.suffix(limit / 2 - 1))"
+  /// The table with the attributes of each layer below its row.
+  private func withAttributes(_ table: String, _ layers: [ModelSummary.Layer]) -> String {
+    var lines = table.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+    for (index, layer) in layers.enumerated() where !layer.attributes.isEmpty {
+      let text = layer.attributes.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        .joined(separator: "  ")
+      let line = String(repeating: "  ", count: layer.depth + 2) + Output.oneLine(text)
+      // The first line is the header.
+      lines[index + 1] += "\n" + line
+    }
+    return lines.joined(separator: "\n")
   }
 
   /// A number with its digits in groups of three.

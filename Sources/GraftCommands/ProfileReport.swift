@@ -20,10 +20,11 @@ enum ProfileReport {
       }
     }
     let operators = Terminal.table(
-      [["operator", "ms a run", "share"]] + rows(profile.operators), rightAligned: [1, 2])
+      [["operator", "ms a run", "share"]] + rows(profile.operators), rightAligned: [1, 2],
+      width: Terminal.tableWidth)
     let steps = Terminal.table(
       [["node", "ms a run", "share"]] + rows(profile.steps.prefix(stepLimit)),
-      rightAligned: [1, 2])
+      rightAligned: [1, 2], width: Terminal.tableWidth)
     return "\n\(operators)\n\n\(steps)"
   }
 

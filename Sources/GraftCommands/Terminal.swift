@@ -12,6 +12,15 @@ enum Terminal {
     return Int(size.ws_col)
   }
 
+  /// What lines of tables may take: the terminal's columns, and elsewhere all that they need.
+  static var tableWidth: Int? { isOutputTerminal ? width : nil }
+
+  /// `text` in so many columns; what does not fit is left out of the middle, as names differ at their ends.
+  static func clipped(_ text: String, to columns: Int) -> String {
+    guard text.utf8.count > columns, text.count > columns else { return text }
+    return "\(text.prefix(columns / 2))…\(text.suffix(max(columns - columns / 2 - 1, 0)))"
+  }
+
   /// A bar of block characters for `fraction` in 0 ... 1, in eighths of a column.
   static func bar(_ fraction: Double, width: Int) -> String {
     let blocks = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
@@ -44,15 +53,32 @@ enum Terminal {
   }
 
   /// Rows of text in columns; the columns named in `rightAligned` end together, the others start together.
-  static func table(_ rows: [[String]], rightAligned: Set<Int> = []) -> String {
+  ///
+  /// - Parameter width: What a line may take. The widest cells are clipped until it does; those of
+  ///   `rightAligned` never are. `nil` leaves all cells whole.
+  static func table(
+    _ rows: [[String]], rightAligned: Set<Int> = [], width: Int? = nil
+  ) -> String {
     let rows = rows.map { $0.map(Output.oneLine) }
     let columnCount = rows.map(\.count).max() ?? 0
-    let widths = (0..<columnCount).map { column in
-      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    // A cell that is longer does not push those of the other rows away.
+    let limit = width ?? 100
+    var widths = (0..<columnCount).map { column in
+      min(limit, rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0)
+    }
+    if let width {
+      let narrowest = 8
+      while widths.reduce(2 * (columnCount - 1), +) > width,
+        let widest = widths.indices.filter({ !rightAligned.contains($0) })
+          .max(by: { widths[$0] < widths[$1] }), widths[widest] > narrowest
+      {
+        widths[widest] -= 1
+      }
     }
     return rows.map { row in
       let cells = row.enumerated().map { column, cell in
-        let padding = String(repeating: " ", count: widths[column] - cell.count)
+        let cell = width == nil ? cell : clipped(cell, to: widths[column])
+        let padding = String(repeating: " ", count: max(0, widths[column] - cell.count))
         return rightAligned.contains(column) ? padding + cell : cell + padding
       }
       let line = cells.joined(separator: "  ")

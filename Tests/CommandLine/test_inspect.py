@@ -1,6 +1,12 @@
 """graft inspect: a model as its file has it, also one with operators that Graft lacks."""
 
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import termios
 
 import numpy
 import onnx
@@ -228,3 +234,106 @@ def test_shapes_beyond_memory(graft, tmp_path, shape):
     result = graft("inspect", model, "--shape", f"x={shape}")
     assert result.status == 65, result.errors
     assert "too many elements" in result.errors
+
+
+@pytest.fixture
+def three_operators(tmp_path):
+    """Two convolutions and a few others, with attributes of all simple kinds and a long name."""
+    weights = numpy.zeros([3, 3, 3, 3], numpy.float32)
+    convolution = {"pads": [1, 1, 1, 1], "kernel_shape": [3, 3]}
+    return save(
+        tmp_path / "m.onnx",
+        [
+            helper.make_node("Conv", ["x", "w"], ["a"], name="first", **convolution),
+            helper.make_node("Conv", ["a", "w"], ["b"], name="/backbone" + "/block" * 30, **convolution),
+            helper.make_node("Elu", ["b"], ["c"], alpha=0.25),
+            helper.make_node("Pad", ["c", "p"], ["y"], mode="edge"),
+            helper.make_node("Constant", [], ["unread"], value=helper.make_tensor("t", TensorProto.INT8, [40, 2], [0] * 80)),
+            helper.make_node("Mystery", ["y"], ["z"], domain="other", many=list(range(99)), words=["a", "b"]),
+        ],
+        [value("x", [1, 3, 8, 8])],
+        [value("y", None), value("z", None)],
+        [onnx.numpy_helper.from_array(weights, "w"), helper.make_tensor("p", TensorProto.INT64, [8], [0] * 8)],
+        domains=["other"],
+    )  # fmt: skip
+
+
+def test_attributes_are_shown_on_request(graft, three_operators):
+    assert "kernel_shape" not in graft("inspect", three_operators).output
+    lines = graft("inspect", three_operators, "--attributes").output.splitlines()
+    row = next(n for n, line in enumerate(lines) if line.startswith("first"))
+    assert lines[row + 1] == "    kernel_shape=[3, 3]  pads=[1, 1, 1, 1]"
+    assert "    alpha=0.25" in lines and '    mode="edge"' in lines and "    value=int8[40, 2]" in lines
+    assert any(line.endswith('10, 11, … 99 in all]  words=["a", "b"]') for line in lines)
+    layers = inspect(graft, three_operators)["layers"]
+    assert layers[0]["attributes"] == {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+    assert layers[2]["attributes"] == {"alpha": 0.25} and layers[3]["attributes"] == {"mode": "edge"}
+    assert layers[4]["attributes"] == {"value": "int8[40, 2]"}
+    assert layers[5]["attributes"] == {"many": list(range(99)), "words": ["a", "b"]}
+
+
+def test_operators_are_counted(graft, three_operators):
+    assert inspect(graft, three_operators)["operators"] == [
+        {"type": "Conv", "count": 2},
+        *({"type": name, "count": 1} for name in ["Constant", "Elu", "Pad", "other.Mystery"]),
+    ]
+    output = graft("inspect", three_operators).output
+    assert "operators: Conv 2, Constant 1, Elu 1, Pad 1, other.Mystery 1" in output
+
+
+def on_terminal(graft, columns, *arguments):
+    """What a command writes to a terminal of so many columns."""
+    terminal, program = pty.openpty()
+    fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [graft.path, *map(str, arguments)], env=graft.environment, stdin=subprocess.DEVNULL,
+        stdout=program, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(program)
+    output = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        output += piece
+    os.close(terminal)
+    assert process.wait(timeout=60) == 0
+    return output.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [70, 100])
+def test_tables_fit_the_terminal(graft, three_operators, columns):
+    name = "/backbone" + "/block" * 30
+    assert name in graft("inspect", three_operators).output
+    output = on_terminal(graft, columns, "inspect", three_operators)
+    table = output.split("\n\n")[1].splitlines()
+    assert len(table) == 7 and max(map(len, table)) <= columns
+    assert name not in output and "/back" in table[2] and "…" in table[2]
+    # Numbers are whole.
+    assert all(line.endswith("  5,184") for line in table[1:3])
+
+
+def test_functions_are_shown_where_they_are_called(graft, tmp_path):
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("f", 1)]
+    function = helper.make_function(
+        "f", "Twice", ["a"], ["b"],
+        [helper.make_node("Relu", ["a"], ["r"]), helper.make_node("Add", ["r", "r"], ["b"])], opsets,
+    )  # fmt: skip
+    calls = [
+        helper.make_node("Twice", ["x"], ["t"], domain="f"),
+        helper.make_node("Twice", ["t"], ["y"], domain="f"),
+    ]
+    graph = helper.make_graph(calls, "g", [value("x")], [value("y")])
+    model = helper.make_model(graph, opset_imports=opsets, functions=[function], ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    result = graft("inspect", tmp_path / "m.onnx", "--json")
+    assert result.status == 0 and result.errors.count("has functions") == 1
+    assert [layer["type"] for layer in json.loads(result.output)["layers"]] == ["Relu", "Add"] * 2
+    del model.functions[:]
+    model.graph.node[0].CopyFrom(helper.make_node("Relu", ["x"], ["t"]))
+    model.graph.node[1].CopyFrom(helper.make_node("Relu", ["t"], ["y"]))
+    onnx.save(model, tmp_path / "m.onnx")
+    assert "has functions" not in graft("inspect", tmp_path / "m.onnx").errors

@@ -17,6 +17,8 @@ package struct GraphOutline: Sendable {
     package var qualifiedType: String
     package var inputs: [ByteString]
     package var outputs: [ByteString]
+    /// Without graphs, in the file's order.
+    package var attributes: [(name: String, value: AttributeOutline)]
     /// Tensors among the attributes.
     package var tensors: [Stored]
     /// Graphs among the attributes, with their attributes' names.
@@ -48,6 +50,9 @@ package struct GraphOutline: Sendable {
         name: node.name, qualifiedType: node.qualifiedType,
         inputs: node.inputs.map { $0.map { ByteString(graph[$0].name) } ?? "" },
         outputs: node.outputs.map { $0.map { ByteString(graph[$0].name) } ?? "" },
+        attributes: node.attributes.sorted { $0.key < $1.key }.compactMap { name, attribute in
+          AttributeOutline(attribute).map { (name: name.text, value: $0) }
+        },
         tensors: [],
         bodies: node.attributes.sorted { $0.key < $1.key }.flatMap { name, attribute in
           attribute.graphs.map { (attribute: name.text, graph: GraphOutline($0)) }
@@ -72,9 +77,11 @@ extension GraphOutline.Node {
     qualifiedType = domain.isEmpty ? proto.opType : "\(domain).\(proto.opType)"
     inputs = proto.input.map { ByteString($0) }
     outputs = proto.output.map { ByteString($0) }
+    attributes = []
     tensors = []
     bodies = []
     for attribute in proto.attribute {
+      if let value = try AttributeOutline(attribute) { attributes.append((attribute.name, value)) }
       let stored =
         (attribute.hasT ? [attribute.t] : []) + attribute.tensors
         + (attribute.hasSparseTensor ? [attribute.sparseTensor.values] : [])

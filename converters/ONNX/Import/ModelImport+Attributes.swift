@@ -73,7 +73,7 @@ extension ModelImport {
 
 extension Onnx_AttributeProto {
   /// The kind of the attribute; models of old say it only by which field they use.
-  fileprivate var effectiveType: Onnx_AttributeProto.AttributeType {
+  var effectiveType: Onnx_AttributeProto.AttributeType {
     if type != .undefined { return type }
     if hasF { return .float }
     if hasI { return .int }

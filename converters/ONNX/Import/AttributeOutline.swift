@@ -1,0 +1,100 @@
+import GraftGraph
+
+/// An attribute for showing: numbers and strings as they are, of tensors and types only what they are.
+/// Graphs are bodies of an outline instead.
+package enum AttributeOutline: Sendable, Equatable {
+  case int(Int)
+  case float(Float)
+  case string(String)
+  case ints([Int])
+  case floats([Float])
+  case strings([String])
+  /// Such as `float[3, 4]`.
+  case type(String)
+  case types([String])
+
+  /// - Returns: `nil` for graphs.
+  /// - Throws: `GraftError` if the attribute is wrong.
+  init?(_ proto: Onnx_AttributeProto) throws {
+    func text(_ tensor: Onnx_TensorProto) -> String {
+      let type = ElementType(rawValue: tensor.dataType)?.description ?? "unknown"
+      return "\(type)[\(tensor.dims.map(String.init).joined(separator: ", "))]"
+    }
+    func text(_ type: Onnx_TypeProto) throws -> String {
+      try ValueType(type)?.description ?? "unknown"
+    }
+    switch proto.effectiveType {
+    case .int: self = .int(Int(proto.i))
+    case .float: self = .float(proto.f)
+    case .string: self = .string(String(decoding: proto.s, as: UTF8.self))
+    case .ints: self = .ints(proto.ints.map { Int($0) })
+    case .floats: self = .floats(proto.floats)
+    case .strings: self = .strings(proto.strings.map { String(decoding: $0, as: UTF8.self) })
+    case .tensor: self = .type(text(proto.t))
+    case .tensors: self = .types(proto.tensors.map(text))
+    case .sparseTensor: self = .type("sparse " + text(proto.sparseTensor.values))
+    case .sparseTensors: self = .types(proto.sparseTensors.map { "sparse " + text($0.values) })
+    case .typeProto: self = .type(try text(proto.tp))
+    case .typeProtos: self = .types(try proto.typeProtos.map(text))
+    case .graph, .graphs, .undefined: return nil
+    }
+  }
+
+  /// - Returns: `nil` for graphs.
+  init?(_ attribute: Attribute) {
+    func text(_ tensor: Tensor) -> String {
+      "\(tensor.elementType)[\(tensor.shape.map(String.init).joined(separator: ", "))]"
+    }
+    switch attribute {
+    case .int(let value): self = .int(value)
+    case .float(let value): self = .float(value)
+    case .string(let value): self = .string(value)
+    case .ints(let values): self = .ints(values)
+    case .floats(let values): self = .floats(values)
+    case .strings(let values): self = .strings(values)
+    case .tensor(let tensor): self = .type(text(tensor))
+    case .tensors(let tensors): self = .types(tensors.map(text))
+    case .sparseTensor(let tensor): self = .type("sparse " + text(tensor.values))
+    case .sparseTensors(let tensors): self = .types(tensors.map { "sparse " + text($0.values) })
+    case .type(let type): self = .type(type.description)
+    case .types(let types): self = .types(types.map(\.description))
+    case .graph, .graphs: return nil
+    }
+  }
+}
+
+extension AttributeOutline: Encodable {
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .int(let value): try container.encode(value)
+    case .float(let value): try container.encode(value)
+    case .string(let value), .type(let value): try container.encode(value)
+    case .ints(let values): try container.encode(values)
+    case .floats(let values): try container.encode(values)
+    case .strings(let values), .types(let values): try container.encode(values)
+    }
+  }
+}
+
+extension AttributeOutline: CustomStringConvertible {
+  /// In one line; of a long list the first elements.
+  package var description: String {
+    switch self {
+    case .int(let value): "\(value)"
+    case .float(let value): "\(value)"
+    case .string(let value): "\"\(value)\""
+    case .ints(let values): AttributeOutline.list(values)
+    case .floats(let values): AttributeOutline.list(values)
+    case .strings(let values): AttributeOutline.list(values.map { "\"\($0)\"" })
+    case .type(let value): value
+    case .types(let values): AttributeOutline.list(values)
+    }
+  }
+
+  private static func list(_ values: some Collection<some CustomStringConvertible>) -> String {
+    let shown = 12
+    let more = values.count > shown ? ", … \(values.count) in all" : ""
+    return "[" + values.prefix(shown).map(\.description).joined(separator: ", ") + more + "]"
+  }
+}
