@@ -108,6 +108,12 @@ package final class Classifier {
       {
         return ((0..<classCount).map(String.init), numbers)
       }
+      if let classCount, classCount > 1, classCount != classNames.count {
+        throw GraftError.badData(
+          "the model has \(classCount) classes without names, and the data have \(classNames.count): "
+            + classNames.listed(limit: 4),
+          hint: "Name the model's with --labels, in the order of its output")
+      }
       return (classNames, Array(classNames.indices))
     }
     let positions = labels.positions(of: classNames)

@@ -55,8 +55,9 @@ package struct Labels: Sendable, Equatable {
   package func check(classCount: Int) throws {
     guard names.count != classCount, classCount != 1 || names.count != 2 else { return }
     let classes = classCount == 1 ? "1 score" : "\(classCount) classes"
+    let labels = names.count == 1 ? "is 1 label" : "are \(names.count) labels"
     throw GraftError.badData(
-      "there are \(names.count) labels, and the model has \(classes)",
+      "there \(labels), and the model has \(classes)",
       hint: "Give one label for each class with --labels, in the order of the model's output")
   }
 }

@@ -70,6 +70,7 @@ package struct ModelLoader {
     }
     let declared = try source.read(false)
     var graph = try withPlace(reference) { try batch.apply(to: declared) }
+    graph.settleScores()
     graph.metadata[OutputEnd.metadataKey] = OutputEnd(of: graph).rawValue
     return LoadedModel(
       graph,

@@ -136,4 +136,21 @@ extension Graph {
     guard !extents.contains(nil), extents.count(where: { $0 != 1 }) <= 1 else { return nil }
     return extents.compactMap { $0 }.reduce(1, *)
   }
+
+  /// Gives the first output the shape that comes of one image, where the file leaves its number of scores open though
+  /// it says how large images are.
+  mutating func settleScores() {
+    guard scoreCount == nil, inputs.count == 1, let output = outputs.first,
+      var type = self[inputs[0]].type?.tensor, let shape = type.shape, shape.count == 4,
+      !shape.dropFirst().contains(where: { $0.known == nil })
+    else { return }
+    type.shape = [1] + shape.dropFirst()
+    guard let types = try? concreteTypes(inputs: [inputs[0]: .tensor(type)]),
+      var scores = types[output]?.tensor, let found = scores.shape, found.first == 1
+    else { return }
+    scores.shape = [.unknown] + found.dropFirst()
+    let declared = self[output].type
+    self[output].type = .tensor(scores)
+    if scoreCount == nil { self[output].type = declared }
+  }
 }

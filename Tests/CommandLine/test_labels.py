@@ -250,6 +250,23 @@ def test_folders_of_wordnet_names(graft, data, imagenet_model, imagenet_folder, 
         assert json.loads(result.output)["accuracy"] == 1, arguments
 
 
+def test_an_output_of_open_shape_has_its_classes(graft, imagenet_model, imagenet_folder, tmp_path):
+    """Exporters leave shapes open that follow from the input's."""
+    model = onnx.load(imagenet_model)
+    for dimension in model.graph.output[0].type.tensor_type.shape.dim:
+        dimension.Clear()
+    onnx.save(model, tmp_path / "open.onnx")
+    # The second time the model comes from the cache.
+    for _ in range(2):
+        result = graft("evaluate", tmp_path / "open.onnx", imagenet_folder, "--json")
+        assert result.status == 0, result.errors
+        assert json.loads(result.output)["accuracy"] == 1
+    shutil.move(imagenet_folder / "n01440764", imagenet_folder / "tench of mine")
+    result = graft("evaluate", tmp_path / "open.onnx", imagenet_folder)
+    assert result.status == 65
+    assert "1000 classes without names, and the data have 3: n01514668" in result.errors
+
+
 def test_the_ids_are_those_of_keras(data):
     index = json.loads((data / "photos" / "imagenet_class_index.json").read_text())
     ids = (ROOT / "models" / "imagenet-wordnet-ids.txt").read_text().split()
