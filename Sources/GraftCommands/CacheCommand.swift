@@ -6,10 +6,10 @@ import Graft
 struct CacheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cache",
-    abstract: "List or remove compiled models and features of pictures.",
+    abstract: "List or remove compiled models and features of images.",
     discussion: """
       The first run of a model keeps its weights in the form that kernels want, and \
-      `graft finetune` what a frozen trunk makes of each picture, in the folder `compiled` \
+      `graft finetune` what a frozen trunk makes of each image, in the folder `compiled` \
       of $GRAFT_HOME, else of the XDG cache folder, so that later runs start faster. \
       GRAFT_CACHE_LIMIT (default 4G) is how much that may take; 0 keeps nothing.
       """,

@@ -23,7 +23,7 @@ struct ConvertCommand: ParsableCommand {
         graft convert vgg16_weights_tf_dim_ordering_tf_kernels.h5 vgg16.onnx
         graft convert vgg16 features.onnx --no-top
         graft convert squeezenet.onnx ready.onnx --preprocess keras-caffe \\
-          --resize shorter:256 --crop 224 --interpolation bilinear --labels imagenet.txt
+          --resize shorter:256 --crop 224 --labels imagenet
         graft convert run/model.onnx trunk.h5 --no-top
       """)
 
@@ -58,18 +58,23 @@ struct ConvertCommand: ParsableCommand {
     }
     guard !isForKeras || opset == nil && !externalData && picture.isEmpty else {
       throw ValidationError(
-        "A file for Keras holds weights only: it takes no --opset, --external-data or options of pictures."
+        "A file for Keras holds weights only: it takes no --opset, --external-data or options of images."
       )
     }
   }
 
   func run() throws {
     var graph = try ModelLoader(weights: weights, includeTop: !noTop).graph(source)
-    guard !isForKeras else {
-      return try withPlace(source) {
-        try KerasExport.write(graph, includesTop: !noTop, to: destination)
-      }
+    if isForKeras {
+      try withPlace(source) { try KerasExport.write(graph, includesTop: !noTop, to: destination) }
+    } else {
+      try writeONNX(&graph)
     }
+    let size = FileSystem.status(of: destination).map { " (\(Terminal.bytes(Int($0.st_size))))" }
+    try print("wrote \(destination)\(size ?? "")")
+  }
+
+  private func writeONNX(_ graph: inout Graph) throws {
     try picture.describe(&graph)
     try withPlace(source) {
       try graph.inferMissingTypes()

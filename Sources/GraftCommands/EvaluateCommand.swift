@@ -9,7 +9,7 @@ import GraftTraining
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Check a classifier against pictures whose classes are known.",
+    abstract: "Check a classifier against images whose classes are known.",
     discussion: """
       DATA is of any form that `graft finetune` takes. What it sets apart for testing \
       is used, or else for validation, or else all images; --part says otherwise. For \
@@ -23,11 +23,11 @@ struct EvaluateCommand: ParsableCommand {
   @Argument(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
   var model: String
 
-  @Argument(help: "Pictures and their classes.")
+  @Argument(help: "Images and their classes.")
   var data: String
 
   @Option(
-    help: "The pictures to use (default: the first of test and validation that there is, else all)."
+    help: "The images to use (default: the first of test and validation that there is, else all)."
   )
   var part: Part?
 
@@ -54,10 +54,10 @@ struct EvaluateCommand: ParsableCommand {
 
   @OptionGroup var picture: PictureOptions
 
-  @Option(help: "Pictures at once.")
+  @Option(help: "Images at once.")
   var batchSize = 32
 
-  @Option(help: "Unreadable pictures to put up with.")
+  @Option(help: "Unreadable images to put up with.")
   var maxBad = 100
 
   @Flag(help: "Print one JSON object.")
@@ -95,7 +95,7 @@ struct EvaluateCommand: ParsableCommand {
       items, classNames: dataset.classNames, batchSize: batchSize)
     if result.unanswered > 0 {
       CommandLineProgram.warn(
-        "for \(result.unanswered) of \(result.count) pictures the model's answer is not a number (NaN)"
+        "for \(result.unanswered) of \(result.count) images the model's answer is not a number (NaN)"
       )
     }
     try print(json ? try JSONText.encode(result) : EvaluateCommand.text(result, part))
@@ -135,7 +135,8 @@ struct EvaluateCommand: ParsableCommand {
 
   static func text(_ result: EvaluationResult, _ part: Part) -> String {
     let kind = part == .all ? "" : "\(part.rawValue) "
-    var lines = ["\(result.count) \(kind)images  " + summary(result)]
+    let images = result.count == 1 ? "image" : "images"
+    var lines = ["\(result.count) \(kind)\(images)  " + summary(result)]
     let shown = result.classes.count <= 20
     guard shown else { return lines[0] }
     lines.append("")

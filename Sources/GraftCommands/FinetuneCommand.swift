@@ -5,13 +5,13 @@ import GraftTraining
 struct FinetuneCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "finetune",
-    abstract: "Put a new head on a trained network and train it on your pictures.",
+    abstract: "Put a new head on a trained network and train it on your images.",
     discussion: """
-      DATA is a folder with one folder of pictures per class, a folder of pictures \
+      DATA is a folder with one folder of images per class, a folder of images \
       called CLASS.NUMBER.jpg, CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV \
       of paths and labels, or NPZ arrays.
 
-      First the head is trained on what the frozen trunk makes of each picture, \
+      First the head is trained on what the frozen trunk makes of each image, \
       which is computed once; then what --unfreeze names is trained, too. The run is \
       a folder: recipe.yaml, logs (CSV, JSON lines, TensorBoard's events), the \
       checkpoints last.npz and best.npz, report.html, and model.onnx, which `infer` \

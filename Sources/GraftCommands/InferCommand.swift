@@ -9,7 +9,7 @@ import GraftVision
 package struct InferCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "infer",
-    abstract: "Say what is in pictures.",
+    abstract: "Say what is in images.",
     discussion: """
       Images are JPEG, PNG, WebP, BMP or PNM files, folders of them, or - for standard \
       input. How images are prepared is part of the model; options override it.
@@ -29,7 +29,7 @@ package struct InferCommand: ParsableCommand {
 
   package static var _errorPrefix: String { CommandLineProgram.errorPrefix }
 
-  @Argument(help: "Pictures and folders of pictures; - is standard input.")
+  @Argument(help: "Images and folders of images; - is standard input.")
   var images: [String]
 
   @Option(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
@@ -43,7 +43,7 @@ package struct InferCommand: ParsableCommand {
   @Option(help: "How many classes to show.")
   var topK = 5
 
-  @Flag(help: "Print one JSON object per picture and line.")
+  @Flag(help: "Print one JSON object per image and line.")
   var json = false
 
   @OptionGroup var compute: ComputeOptions
@@ -172,7 +172,7 @@ struct PictureOptions: ParsableArguments {
     }
     guard var preprocessing else {
       throw GraftError.usage(
-        "the model does not say how pictures are prepared", hint: "Say it with --preprocess NAME")
+        "the model does not say how images are prepared", hint: "Say it with --preprocess NAME")
     }
     if let resize = options.resize { preprocessing.resize = resize }
     if let crop = options.crop { preprocessing.crop = crop }

@@ -8,7 +8,7 @@ import GraftRuntime
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models",
-    abstract: "List models by name, and download, add, find and remove them.",
+    abstract: "List models by name, download, add and remove them, and say where their files are.",
     discussion: """
       Files are kept in $GRAFT_HOME, else in the XDG cache folder. With GRAFT_OFFLINE=1 the \
       network is never touched.

@@ -49,20 +49,20 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Random changes of training pictures, or none: \(AugmentationPipeline.usages.joined(separator: "; ")).",
+      "Random changes of training images, or none: \(AugmentationPipeline.usages.joined(separator: "; ")).",
       valueName: "changes"))
   var augment: String?
 
   @Option(
     help: ArgumentHelp(
-      "Let so many variants of each picture take turns, and keep what the frozen trunk makes of them.",
+      "Let so many variants of each image take turns, and keep what the frozen trunk makes of them.",
       valueName: "variants"))
   var cachedAugmentations: Int?
 
   @Option(help: "Shares of training, validation and test in percent, such as 70,15,15.")
   var split: String?
 
-  @Option(help: "Pictures per step.")
+  @Option(help: "Images per step.")
   var batchSize: Int?
 
   @Option(help: "The number that all random choices follow from.")

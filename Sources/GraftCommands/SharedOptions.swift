@@ -17,7 +17,7 @@ struct ComputeOptions: ParsableArguments {
   @Option(help: "Megabytes that intermediate values may take (default: the machine's memory).")
   var maxMemory: Int?
 
-  @Flag(help: "Neither use nor keep compiled models and features of pictures.")
+  @Flag(help: "Neither use nor keep compiled models and features of images.")
   var noCache = false
 
   func validate() throws {

@@ -5,7 +5,7 @@ import GraftTraining
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Train a network from scratch on your pictures.",
+    abstract: "Train a network from scratch on your images.",
     discussion: """
       Takes the options of `graft finetune`; --model names an architecture (vgg16, \
       vgg19, resnet9), whose weights are drawn at random. The trained trunk can be \

@@ -7,7 +7,7 @@ import GraftTraining
 
 /// What `graft finetune` and `graft train` share: all but the defaults.
 struct TrainingOptions: ParsableArguments {
-  @Argument(help: "The pictures and their classes.")
+  @Argument(help: "The images and their classes.")
   var data: String
 
   @OptionGroup var recipeOptions: RecipeOptions
@@ -23,7 +23,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Train once for each of so many folds, each tested on pictures that the others train on.",
+      "Train once for each of so many folds, each tested on images that the others train on.",
       valueName: "folds"))
   var crossValidate: Int?
 
@@ -31,7 +31,7 @@ struct TrainingOptions: ParsableArguments {
     help: "Try learning rates that grow from step to step in the first phase, and suggest one.")
   var findLearningRate = false
 
-  @Option(help: "Unreadable pictures to put up with.")
+  @Option(help: "Unreadable images to put up with.")
   var maxBad = 100
 
   @Flag(help: "Compute the features of the frozen trunk in every epoch.")
@@ -61,7 +61,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Write a sheet of pictures with the changes of --augment, and train nothing.",
+      "Write a sheet of images with the changes of --augment, and train nothing.",
       valueName: "file.png"))
   var preview: String?
 
@@ -148,7 +148,7 @@ struct TrainingOptions: ParsableArguments {
       1..<recipe.batchSize ~= count
     else { return }
     recipe.batchSize = count
-    CommandLineProgram.note("a batch is all \(count) pictures to train on (--batch-size)")
+    CommandLineProgram.note("a batch is all \(count) images to train on (--batch-size)")
   }
 
   /// - Returns: how each phase did on the test pictures
@@ -175,7 +175,11 @@ struct TrainingOptions: ParsableArguments {
       try print("Continue: graft \(continuation(command))")
       throw ExitStatus(code: 130)
     }
-    for result in run.fineTuner.state.phaseResults {
+    // A phase of no epochs changes nothing, and is not said to begin either.
+    let results = run.fineTuner.state.phaseResults.filter {
+      !recipe.phases.indices.contains($0.phase - 1) || recipe.phases[$0.phase - 1].epochs > 0
+    }
+    for result in results {
       try print(
         String(
           format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
@@ -196,7 +200,7 @@ struct TrainingOptions: ParsableArguments {
           + "'\(data.classNames[0])' is the rest")
     }
     try print("\(run.modelPath): infer IMAGE --model \(run.modelPath)")
-    return run.fineTuner.state.phaseResults
+    return results
   }
 
   private func origin(of epoch: EpochRecord, _ run: FineTuningRun) -> String {

@@ -19,7 +19,7 @@ final class TrainingProgress: TrainingObserver {
         + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), training \(phase.trainedWeightCount) of "
         + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
     try? print(
-      "  below the cut: \(Terminal.bytes(phase.featureBytes)) for each image, "
+      "  features of the frozen part: \(Terminal.bytes(phase.featureBytes)) for each image, "
         + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
         + (phase.variantCount.map { " for each of \($0) variants" } ?? "") + Self.archived(phase))
     startOfEpoch = .now

@@ -276,6 +276,12 @@ def test_measures_are_of_the_classes_that_occur(finetune, graft, tmp_path):
     fill(tmp_path / "one", ["b"])
     result = graft("evaluate", tmp_path / "run/model.onnx", tmp_path / "one")
     assert result.status == 0 and "AUC –" in result.output, result.errors
+    (tmp_path / "one/b/0.png").rename(tmp_path / "0.png")
+    for file in (tmp_path / "one/b").iterdir():
+        file.unlink()
+    (tmp_path / "0.png").rename(tmp_path / "one/b/0.png")
+    result = graft("evaluate", tmp_path / "run/model.onnx", tmp_path / "one")
+    assert "1 image found, all taken" in result.errors and "1 image  accuracy" in result.output
     result = graft("evaluate", tmp_path / "run/model.onnx", tmp_path / "one", "--json")
     assert json.loads(result.output)["auc"] is None
 

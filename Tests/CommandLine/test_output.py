@@ -126,6 +126,18 @@ def test_a_limit_on_file_sizes_is_a_failed_write(graft, faults, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["graft-home"]
 
 
+def test_a_run_beyond_the_file_size_limit_says_so(graft, faults, tmp_path):
+    folder = faults / "evaluate-on-trained-pictures"
+    result = graft(
+        "finetune", folder / "pictures", "--model", folder / "model.onnx", "--preprocess", "unit",
+        "--resize", 16, "--epochs", "2,0", "--threads", 1, "-o", tmp_path / "run",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)),
+    )  # fmt: skip
+    assert result.status == 74
+    assert "cannot be written: File too large" in result.errors
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name.endswith((".tmp", ".part"))]
+
+
 @pytest.mark.parametrize(
     "arguments, status",
     [

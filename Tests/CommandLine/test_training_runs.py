@@ -316,6 +316,10 @@ def test_epochs_are_told_without_noise(graft, trunk, tmp_path):
     assert len(lines) < 150
     assert len((tmp_path / "run/log.csv").read_text().splitlines()) == 201
     assert ": 0 epochs" not in result.output and "phase 2" not in result.output
+    # Nor does a phase of no epochs have results of its own.
+    split = ("--epochs", "2,0", "--split", "60,20,20", "--batch-size", 8)
+    result = finetune(graft, trunk, tmp_path / "tested", *split)
+    assert "test after phase 1" in result.output and "phase 2" not in result.output
     result = finetune(graft, trunk, tmp_path / "one", "--epochs", "1,0")
     assert "phase 1 of 2: 1 epoch," in result.output and "1 epochs" not in result.output
 

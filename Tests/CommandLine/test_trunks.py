@@ -4,6 +4,7 @@ import json
 
 import numpy
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -56,18 +57,22 @@ def test_frozen_training_modes_are_inference(graft, infer, faults, tmp_path):
 
 
 def test_features_are_those_of_running_statistics(graft, faults, tmp_path):
-    """The frozen trunk against onnxruntime's, by a head that changes nothing of it."""
+    """Trained without moving, the network answers as onnxruntime's does in inference mode, one by one or together."""
     folder = faults / "trunk-batchnorm-training-mode"
-    expected = numpy.load(folder / "expected.npz")
-    key = next(name for name in expected.files if "running" in name)
-    run = tmp_path / "run"
-    result = finetune(graft, folder, run, "--export-training-checkpoint")
+    result = finetune(
+        graft, folder, tmp_path / "run", "--head", "keep", "--epochs", "1,0", "--learning-rate", 1e-30,
+    )  # fmt: skip
     assert result.status == 0, result.errors
-    nodes = onnx.load(run / "model.onnx").graph.node
-    trained = [n for n in nodes if n.op_type == "BatchNormalization"]
-    original = onnx.load(folder / "model.onnx").graph.node
-    assert len(trained) == len([n for n in original if n.op_type == "BatchNormalization"]) == 2
-    assert expected[key].shape[0] == 18
+    path = tmp_path / "run/model.onnx"
+    assert [n.op_type for n in onnx.load(path).graph.node].count("BatchNormalization") == 2
+    with numpy.load(folder / "expected.npz") as expected:
+        images, running = expected["x"], expected["running"]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    (together,) = session.run(None, {name: images})
+    alone = numpy.concatenate([session.run(None, {name: image[None]})[0] for image in images])
+    for answers in [together, alone]:
+        numpy.testing.assert_allclose(answers, running, rtol=0, atol=1e-6)
 
 
 def test_models_in_training_mode_are_warned_of(graft, infer, faults):
@@ -417,3 +422,23 @@ def test_images_are_known_by_content(graft, faults, tmp_path):
     other.write_bytes((run / "model.onnx").read_bytes())
     result = graft("evaluate", other, folder / "pictures")
     assert result.status == 0 and "trained on" not in result.errors
+
+
+def test_images_too_small_for_the_network_say_which_are_not(graft, faults, tmp_path):
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 17]> g (float[N, 3, H, W] x) => (float[N, 3] y) {
+          a = MaxPool<kernel_shape = [4, 4], strides = [4, 4]>(x)
+          b = MaxPool<kernel_shape = [4, 4], strides = [4, 4]>(a)
+          c = MaxPool<kernel_shape = [2, 2], strides = [2, 2]>(b)
+          p = GlobalAveragePool(c)
+          y = Flatten(p)
+        }"""
+    )
+    onnx.save(model, tmp_path / "m.onnx")
+    words = ["finetune", faults / "evaluate-on-trained-pictures/pictures", "--model", tmp_path / "m.onnx"]
+    words += ["--preprocess", "unit", "--cut", "c", "--epochs", "1,0", "--threads", 1, "--output", tmp_path / "run"]
+    result = graft(*words, "--image-size", 16)
+    assert result.status == 64
+    assert "images of 16x16 are too small for the network" in result.errors
+    assert "--image-size 32" in result.errors
+    assert graft(*words, "--image-size", 32).status == 0

@@ -40,9 +40,9 @@ package struct CrossValidationSummary: Sendable, Encodable {
   /// - Parameter folds: the results of each fold's phases, the same phases in each
   package init(folds: [[RunState.PhaseResult]]) {
     self.folds = folds
-    phases = (folds.first ?? []).indices.map { index in
+    phases = (folds.first ?? []).enumerated().map { index, result in
       Phase(
-        phase: index + 1, accuracy: Spread(folds.map { $0[index].accuracy }),
+        phase: result.phase, accuracy: Spread(folds.map { $0[index].accuracy }),
         loss: Spread(folds.map { $0[index].loss }))
     }
   }

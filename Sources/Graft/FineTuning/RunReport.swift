@@ -4,7 +4,7 @@ import GraftRuntime
 import GraftTraining
 import GraftVision
 
-/// A page about a run that needs nothing else: curves, results, the surest mistakes, what was trained, the recipe.
+/// A page about a run that needs nothing else: curves, results, the most confident mistakes, what was trained, the recipe.
 struct RunReport {
   let recipe: Recipe
   let history: [EpochRecord]
@@ -161,7 +161,7 @@ struct RunReport {
         """
     }
     return """
-      <h2>The surest mistakes</h2>
+      <h2>The most confident mistakes</h2>
       <div class="mistakes">
       \(figures.joined(separator: "\n"))
       </div>

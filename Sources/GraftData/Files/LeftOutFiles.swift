@@ -39,8 +39,10 @@ package struct LeftOutFiles: Sendable, Equatable {
   ///
   /// - Parameter count: of the images that are taken
   package func summary(taken count: Int) -> String {
-    guard total > 0 else { return "\(count) images found, all taken" }
-    return "\(count + total) files found, \(count) images taken, \(total) left out: \(self)"
+    func images(_ count: Int) -> String { count == 1 ? "1 image" : "\(count) images" }
+    guard total > 0 else { return "\(images(count)) found, all taken" }
+    let files = count + total == 1 ? "1 file" : "\(count + total) files"
+    return "\(files) found, \(images(count)) taken, \(total) left out: \(self)"
   }
 
   package mutating func add(_ other: LeftOutFiles) {

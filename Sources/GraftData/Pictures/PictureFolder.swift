@@ -132,7 +132,7 @@ enum PictureFolder {
       if !empty.isEmpty {
         result.remarks.append(
           (empty.count == 1 ? "the folder \(empty[0]) has" : "\(empty.count) folders have")
-            + " no images and makes no class"
+            + " no images and \(empty.count == 1 ? "makes" : "make") no class"
             + (empty.count == 1 ? "" : ": \(PictureDataset.enumeration(empty))"))
       }
     }

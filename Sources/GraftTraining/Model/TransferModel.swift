@@ -53,7 +53,7 @@ package struct TransferModel: Sendable {
     }
     if let channels = shape[1].known, channels != picture.channels {
       throw GraftError.usage(
-        "the network takes pictures of \(channels) channels, not \(picture.channels)")
+        "the network takes images of \(channels) channels, not \(picture.channels)")
     }
     let extents = [picture.channels, picture.height, picture.width]
     graph[graph.inputs[0]].type = .tensor(
@@ -71,8 +71,17 @@ package struct TransferModel: Sendable {
     } catch let error as GraftError {
       let declared = Array(shape.dropFirst())
       guard declared != extents.map(Dimension.known) else { throw error }
+      if declared.dropFirst().allSatisfy({ $0.known == nil }),
+        let side = TransferModel.smallestSide(graph, channels: picture.channels),
+        side > min(picture.height, picture.width)
+      {
+        throw GraftError.usage(
+          "images of \(picture.width)x\(picture.height) are too small for the network",
+          hint: "It takes images of \(side)x\(side) and larger ones: --image-size \(side)")
+      }
+      let shape = declared.map(\.description).joined(separator: ", ")
       throw GraftError.usage(
-        "the network takes pictures of shape \(declared.map(\.description)), not \(extents): \(error.message)",
+        "the network takes images of shape [\(shape)], not \(extents): \(error.message)",
         hint: "Leave --image-size out, or cut the network further in front with --cut")
     }
     guard let features = graph.outputs.first else {
@@ -92,6 +101,19 @@ package struct TransferModel: Sendable {
     normalization = built.normalization
     headWeights = built.weights
     leavesPoolingOut = built.leavesPoolingOut
+  }
+
+  /// The side of the smallest square images that a network takes, of the usual ones; `nil` if it takes none.
+  private static func smallestSide(_ graph: Graph, channels: Int) -> Int? {
+    [8, 16, 32, 48, 64, 96, 128, 160, 192, 224, 299, 384].first { side in
+      var sized = graph
+      sized[sized.inputs[0]].type = .tensor(
+        TensorType(.float, [.known(1), .known(channels), .known(side), .known(side)]))
+      for index in sized.values.indices where !sized.isGiven(ValueID(index)) {
+        sized.values[index].type = nil
+      }
+      return (try? sized.inferTypes()) != nil
+    }
   }
 
   /// What training some weights changes: these, the statistics of the head's normalization, and the running statistics

@@ -120,7 +120,7 @@ import Testing
     recipe.imageSize = "24"
     recipe.cut = "head/dense_1"
     let error = #expect(throws: GraftError.self) { try run("dense", recipe) }
-    #expect(error?.message.contains("takes pictures of shape [\"3\", \"16\", \"16\"]") == true)
+    #expect(error?.message.contains("takes images of shape [3, 16, 16]") == true)
     #expect(error?.hint?.contains("--image-size") == true)
     recipe.cut = "block2_conv"
     let (larger, isDone) = try run("larger", recipe)
