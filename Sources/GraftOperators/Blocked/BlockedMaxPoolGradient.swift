@@ -17,6 +17,7 @@ struct BlockedMaxPoolGradient: Operator {
 
   func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
+    try context.requireSameElementType([0, 1])
     let shape = try context.blockedShape(1)
     context.setBlockedOutput(shape)
     try context.requireShapeAgrees(0, try window.outputShape(shape) + [.known(channelBlock)])
