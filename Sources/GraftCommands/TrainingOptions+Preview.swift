@@ -9,7 +9,7 @@ extension TrainingOptions {
     to path: String, _ recipe: Recipe, _ dataset: PictureDataset
   ) throws {
     let data = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
-    let (_, preprocessing) = try TransferModel.make(recipe, classNames: data.classNames) { _ in }
+    let (_, preprocessing, _) = try TransferModel.make(recipe, classNames: data.classNames) { _ in }
     let sheet = try AugmentationSheet(
       recipe, training: data.training, preprocessing: preprocessing)
     try sheet.image().writePNG(to: path)

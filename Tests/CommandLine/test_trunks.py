@@ -1,6 +1,8 @@
 """Trunks as exporters leave them: training modes, batches of one, names of layers, old metadata."""
 
 import json
+import pathlib
+import tarfile
 
 import numpy
 import onnx
@@ -442,3 +444,31 @@ def test_images_too_small_for_the_network_say_which_are_not(graft, faults, tmp_p
     assert "images of 16x16 are too small for the network" in result.errors
     assert "--image-size 32" in result.errors
     assert graft(*words, "--image-size", 32).status == 0
+
+
+# Preparation
+
+
+def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
+    """SqueezeNet's file does not say that it was trained with keras-caffe's numbers."""
+    with tarfile.open(data / "cats-dogs/cats-dogs.tar") as archive:
+        for member in archive:
+            name = pathlib.PurePath(member.name).name
+            if member.isfile() and int(name.split(".")[1]) < 24:
+                (tmp_path / "images").mkdir(exist_ok=True)
+                (tmp_path / "images" / name).write_bytes(archive.extractfile(member).read())
+    model = data / "onnx/squeezenet-fp16/SqueezeNet_fp16.onnx"
+
+    def run(name, *options):
+        return graft(
+            "finetune", tmp_path / "images", "--model", model, "--epochs", "1,0",
+            "--output", tmp_path / name, *options,
+        )  # fmt: skip
+
+    first = run("assumed")
+    assert first.status == 0, first.errors
+    assert "assuming 'torch'" in first.errors
+    assert "on 32 images 'keras-caffe' tells the classes apart better" in first.errors
+    assert first.errors == run("again").errors
+    told = run("told", "--preprocess", "keras-caffe")
+    assert told.status == 0 and "images '" not in told.errors

@@ -77,8 +77,13 @@ package final class FineTuningRun {
     }
     if !exists { try FineTuningRun.requireNothingLost(in: folder) }
     self.data = data
-    let (model, preprocessing) = try TransferModel.make(
+    let (model, preprocessing, isAssumed) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
+    if isAssumed, !exists {
+      let trial = try PreparationTrial(
+        recipe, assumed: preprocessing.scheme, data: data, options: options.fineTuner.executable)
+      trial.remark.map(remark)
+    }
     self.preprocessing = preprocessing
     var tunerOptions = options.fineTuner
     tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder

@@ -16,7 +16,7 @@ package struct LearningRateSearch {
     _ recipe: Recipe, data: DatasetSplit, folder: String, observers: [any TrainingObserver],
     options: FineTuner.Options, remark: (String) -> Void
   ) throws {
-    let (model, preprocessing) = try TransferModel.make(
+    let (model, preprocessing, _) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
     var options = options
     options.featureFolder = options.featureFolder ?? folder

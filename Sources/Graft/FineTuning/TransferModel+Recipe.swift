@@ -3,13 +3,16 @@ import GraftTraining
 import GraftVision
 
 extension TransferModel {
-  /// The trunk that a recipe names with its head on it, and how pictures are prepared for it.
+  /// The trunk that a recipe names with its head on it, how images are prepared for it, and whether neither the recipe
+  /// nor the network says so.
   ///
   /// - Parameter remark: told what was assumed
   /// - Throws: `GraftError` if the trunk cannot be read, or does not fit the recipe.
   package static func make(
     _ recipe: Recipe, classNames: [String], remark: (String) -> Void
-  ) throws -> (model: TransferModel, preprocessing: Preprocessing) {
+  ) throws -> (
+    model: TransferModel, preprocessing: Preprocessing, isPreparationAssumed: Bool
+  ) {
     let head = try HeadSpecification(recipe.head)
     let loaded =
       try recipe.fromScratch
@@ -41,7 +44,7 @@ extension TransferModel {
       trunk.metadata[ModelLoader.featuresKey] = nil
       trunk.metadata[Labels.metadataKey] = nil
       trunk.metadata[Scores.metadataKey] = nil
-      let preprocessing = try preprocessing(for: trunk, recipe, remark: remark)
+      let (preprocessing, isAssumed) = try preprocessing(for: trunk, recipe, remark: remark)
       guard let size = preprocessing.fixedSize else {
         throw GraftError.usage(
           "the size of pictures is open", hint: "Give one with --image-size, such as 224")
@@ -63,14 +66,14 @@ extension TransferModel {
       if model.takesOneImage {
         remark("the network takes one image at a time; its frozen part runs image by image")
       }
-      return (model, preprocessing)
+      return (model, preprocessing, isAssumed)
     }
   }
 
-  /// What the recipe says, else the trunk's own.
+  /// What the recipe says, else the trunk's own, else an assumption.
   private static func preprocessing(
     for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
-  ) throws -> Preprocessing {
+  ) throws -> (Preprocessing, isAssumed: Bool) {
     var input = try PictureInput(trunk)
     var choices = PictureInput.Choices()
     choices.scheme = try recipe.preprocess.map { try Preprocessing.Scheme(named: $0) }
@@ -85,11 +88,14 @@ extension TransferModel {
       // Where the trunk is of convolutions, the size that its file names need not be kept.
       input.size = size
     }
-    return try input.preprocessing(of: trunk, choices) { scheme in
+    var isAssumed = false
+    let preprocessing = try input.preprocessing(of: trunk, choices) { scheme in
+      isAssumed = true
       remark(
         "the network does not say how images are prepared; assuming '\(scheme.rawValue)' (--preprocess)"
       )
     }
+    return (preprocessing, isAssumed)
   }
 }
 

@@ -64,6 +64,15 @@ package struct PictureBatches: Sendable {
     }
   }
 
+  /// Images as a network takes them, `[numbers.count, C, H, W]` or `[numbers.count, H, W, C]`.
+  ///
+  /// - Throws: `GraftError` that names the first image which cannot be read.
+  package func input(_ numbers: [Int]) throws -> Tensor {
+    let input = try Tensor(zeros: .float, shape: [numbers.count] + pictureShape)
+    try write(numbers, to: input.baseAddress.assumingMemoryBound(to: Float.self))
+    return input
+  }
+
   /// A training picture with a round's random changes, as the network sees it, before its samples become numbers.
   package func image(_ number: Int, in round: AugmentationRound) throws -> Image {
     let picture = try prepared(number)

@@ -144,6 +144,14 @@ package struct TransferModel: Sendable {
     }
   }
 
+  /// The graph up to what the head's normalization reads, `[N, C]`; `nil` if the head has none.
+  package var featureGraph: Graph? {
+    guard let normalization else { return nil }
+    var graph = graph
+    graph.outputs = [normalization.features]
+    return graph
+  }
+
   /// Takes over what training made of weights.
   package mutating func take(_ values: [ValueID: Tensor]) { graph = graph.replacing(values) }
 }

@@ -96,8 +96,7 @@ package struct Evaluator {
     for start in stride(from: 0, to: items.count, by: batchSize) {
       if isInterrupted() { throw CancellationError() }
       let numbers = Array(start..<min(start + batchSize, items.count))
-      var input = try Tensor(zeros: .float, shape: [numbers.count] + batches.pictureShape)
-      try batches.write(numbers, to: input.baseAddress.assumingMemoryBound(to: Float.self))
+      var input = try batches.input(numbers)
       if elementType != .float { input = try input.converted(to: elementType) }
       guard let output = try session.run([input]).first else {
         throw GraftError.badData("the model has no outputs")

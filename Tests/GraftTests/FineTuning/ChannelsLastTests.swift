@@ -26,7 +26,7 @@ import Testing
     recipe.head = head
     recipe.cut = cut
     recipe.preprocess = "unit"
-    let (model, preprocessing) = try TransferModel.make(
+    let (model, preprocessing, _) = try TransferModel.make(
       recipe, classNames: ["a", "b", "c"]
     ) { _ in }
     #expect(preprocessing.layout == .channelsFirst)
