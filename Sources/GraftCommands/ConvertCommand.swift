@@ -71,7 +71,7 @@ struct ConvertCommand: ParsableCommand {
       try writeONNX(&graph)
     }
     let size = FileSystem.status(of: destination).map { " (\(Terminal.bytes(Int($0.st_size))))" }
-    try print("wrote \(destination)\(size ?? "")")
+    CommandLineProgram.note("wrote \(destination)\(size ?? "")")
   }
 
   private func writeONNX(_ graph: inout Graph) throws {
