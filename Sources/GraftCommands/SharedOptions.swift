@@ -9,10 +9,11 @@ struct ComputeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "fp32, or bf16: large constant weights rounded to bfloat16, and what they are multiplied by "
-        + "where the processor multiplies bfloat16.",
-      valueName: "fp32|bf16"))
-  var precision = Precision.float
+      "fp32 (the default); exact: convolutions as direct sums, without Winograd's method; or bf16: large constant "
+        + "weights rounded to bfloat16, and what they are multiplied by where the processor "
+        + "multiplies bfloat16.",
+      valueName: "fp32|exact|bf16"))
+  var precision: Precision?
 
   @Option(help: "Megabytes that intermediate values may take (default: the machine's memory).")
   var maxMemory: Int?
@@ -37,7 +38,7 @@ struct ComputeOptions: ParsableArguments {
   var executableOptions: Executable.Options {
     var options = Executable.Options()
     if let threads { options.threadCount = threads }
-    options.precision = precision
+    if let precision { options.precision = precision }
     if !noCache, let file = TuningFile.standard() { options.tuning = file.read() }
     if let maxMemory { options.memoryLimit = maxMemory << 20 }
     return options

@@ -90,6 +90,7 @@ struct TrainingOptions: ParsableArguments {
   /// - Parameter defaults: the recipe where neither a file nor options say anything
   func train(_ command: String, defaults: Recipe) throws {
     var recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
+    if let precision = compute.precision { recipe.precision = precision }
     if resume {
       guard try savedRecipe().isBeginning(of: recipe) else {
         throw GraftError.usage(

@@ -32,7 +32,7 @@ extension PrepareContext {
     let inner = try prepare(
       PrepareContext(
         inputs: wideInputs, outputs: wideOutputs, instructionSet: instructionSet,
-        precision: precision, bfloat16Instructions: bfloat16Instructions,
+        precision: precision, bfloat16Instructions: bfloat16Instructions, tuning: tuning,
         packedConstants: packedConstants))
     guard case .phases(let innerPhases) = inner.form else { return inner }
     return try ConvertingKernel(

@@ -1,9 +1,11 @@
 import CGraftKernels
 
 /// How exactly matrix products and convolutions of floats are computed.
-package enum Precision: String, Sendable, CaseIterable {
-  /// All in float.
+package enum Precision: String, Sendable, CaseIterable, Codable {
+  /// All in float; 3 x 3 convolutions by Winograd's method where that is faster.
   case float = "fp32"
+  /// All in float, and convolutions as direct sums.
+  case exact
   /// Large constant weights are rounded to bfloat16, and what they are multiplied by, too, where the
   /// processor multiplies bfloat16. Sums and all that lies between layers stay float.
   case bfloat16 = "bf16"

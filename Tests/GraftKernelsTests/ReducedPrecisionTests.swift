@@ -254,7 +254,7 @@ import Testing
     isConstant: Bool = true
   ) throws {
     for instructionSet in testedInstructionSets {
-      let results = try Precision.allCases.map { precision in
+      let results = try [Precision.float, .bfloat16].map { precision in
         try run(
           operatorType, domain: domain, attributes: attributes, inputs: inputs,
           instructionSet: instructionSet, precision: precision,

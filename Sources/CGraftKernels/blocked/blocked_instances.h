@@ -46,11 +46,11 @@ static TARGET void pool_squares(
 const graft_blocked_table TABLE(graft_blocked) = {
     {MAXIMUM_ROWS, PANEL_BLOCKS * GRAFT_BLOCK, GRAFT_WEIGHTS_F32, multiply},
     {
-        {2, 4, transform_input_2, transform_output_2, transform_weights_2,
+        {2, 4, 16, transform_input_2, transform_output_2, transform_weights_2,
          transform_output_gradient_2, transform_weight_gradient_2},
-        {4, 6, transform_input_4, transform_output_4, transform_weights_4,
+        {4, 6, 16, transform_input_4, transform_output_4, transform_weights_4,
          transform_output_gradient_4, transform_weight_gradient_4},
-        {6, 8, transform_input_6, transform_output_6, transform_weights_6,
+        {6, 8, 4, transform_input_6, transform_output_6, transform_weights_6,
          transform_output_gradient_6, transform_weight_gradient_6},
     },
     .outer_product = {PANEL_BLOCKS, add_outer_products},

@@ -2,36 +2,45 @@
 
 // Channels of the block that are summed at once: with PANEL_BLOCKS blocks of columns they fill the registers.
 #define OUTER_ROWS (MAXIMUM_ROWS > 6 ? 8 : 4)
+// Outer products that are summed in one go: sums over the pixels of a batch are long, and round less as sums of
+// shorter ones.
+#define OUTER_DEPTH 128
 
 BLOCKED_INLINE void add_outer_rows(
     const float *a, ptrdiff_t a_step, const float *b, ptrdiff_t b_block_stride, ptrdiff_t depth,
     float *c, ptrdiff_t c_block_stride, const ptrdiff_t blocks, int accumulates) {
-  block sums[OUTER_ROWS][PANEL_BLOCKS];
+  do {
+    const ptrdiff_t count = depth < OUTER_DEPTH ? depth : OUTER_DEPTH;
+    block sums[OUTER_ROWS][PANEL_BLOCKS];
 #pragma clang loop unroll(full)
-  for (ptrdiff_t r = 0; r < OUTER_ROWS; r++)
+    for (ptrdiff_t r = 0; r < OUTER_ROWS; r++)
 #pragma clang loop unroll(full)
-    for (ptrdiff_t j = 0; j < blocks; j++)
-      sums[r][j] = accumulates ? load_block(c + j * c_block_stride + r * GRAFT_BLOCK) : 0;
+      for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] = 0;
 #pragma clang loop unroll_count(2)
-  for (ptrdiff_t k = 0; k < depth; k++) {
-    block columns[PANEL_BLOCKS];
+    for (ptrdiff_t k = 0; k < count; k++) {
+      block columns[PANEL_BLOCKS];
 #pragma clang loop unroll(full)
-    for (ptrdiff_t j = 0; j < blocks; j++) columns[j] = load_block(b + j * b_block_stride);
+      for (ptrdiff_t j = 0; j < blocks; j++) columns[j] = load_block(b + j * b_block_stride);
 #pragma clang loop unroll(full)
-    for (ptrdiff_t r = 0; r < OUTER_ROWS; r++) {
-      const block x = a[r];
+      for (ptrdiff_t r = 0; r < OUTER_ROWS; r++) {
+        const block x = a[r];
 #pragma clang loop unroll(full)
-      for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] += x * columns[j];
+        for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] += x * columns[j];
+      }
+      a += a_step;
+      b += GRAFT_BLOCK;
+      __asm__ volatile("" ::: "memory");
     }
-    a += a_step;
-    b += GRAFT_BLOCK;
-    __asm__ volatile("" ::: "memory");
-  }
 #pragma clang loop unroll(full)
-  for (ptrdiff_t r = 0; r < OUTER_ROWS; r++)
+    for (ptrdiff_t r = 0; r < OUTER_ROWS; r++)
 #pragma clang loop unroll(full)
-    for (ptrdiff_t j = 0; j < blocks; j++)
-      store_block(c + j * c_block_stride + r * GRAFT_BLOCK, sums[r][j]);
+      for (ptrdiff_t j = 0; j < blocks; j++) {
+        float *place = c + j * c_block_stride + r * GRAFT_BLOCK;
+        store_block(place, accumulates ? load_block(place) + sums[r][j] : sums[r][j]);
+      }
+    accumulates = 1;
+    depth -= count;
+  } while (depth > 0);
 }
 
 static TARGET void add_outer_products(
@@ -48,3 +57,4 @@ static TARGET void add_outer_products(
 }
 
 #undef OUTER_ROWS
+#undef OUTER_DEPTH

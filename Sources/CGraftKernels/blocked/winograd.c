@@ -78,9 +78,9 @@ void graft_winograd_multiply(
   const ptrdiff_t output_positions =
       p->pools ? (p->output_height / 2) * (p->output_width / 2)
                : p->output_height * p->output_width;
+  const ptrdiff_t chunk_count = divide_up(p->input_blocks, p->form->summed_blocks);
   graft_blocked_tile tile = {
       .a_row_stride = GRAFT_BLOCK,
-      .step_count = p->input_blocks,
       .step_depth = GRAFT_BLOCK,
       .c_row_stride = GRAFT_BLOCK,
       .c_block_stride = tile_count * GRAFT_BLOCK,
@@ -90,14 +90,21 @@ void graft_winograd_multiply(
     for (ptrdiff_t part = 0; part < parts; part++) {
       const ptrdiff_t start = part_start(tile_count, parts, part);
       const ptrdiff_t end = part_start(tile_count, parts, part + 1);
-      tile.a = transformed + point * p->point_stride + start * depth;
+      const float *rows = transformed + point * p->point_stride + start * depth;
       tile.a_step = (end - start) * GRAFT_BLOCK;
       for (ptrdiff_t column = first_column; column < end_column; column += panel_columns) {
         const ptrdiff_t columns = smaller(end_column - column, panel_columns);
-        tile.panel = p->weights + (column * point_count + point * columns) * depth;
+        const float *panel = p->weights + (column * point_count + point * columns) * depth;
         tile.c = scratch + point * product_stride +
                  ((column - first_column) * tile_count + start * GRAFT_BLOCK);
-        p->table->product.multiply(&tile, end - start, columns);
+        for (ptrdiff_t chunk = 0; chunk < chunk_count; chunk++) {
+          const ptrdiff_t block = part_start(p->input_blocks, chunk_count, chunk);
+          tile.a = rows + block * tile.a_step;
+          tile.panel = panel + block * GRAFT_BLOCK * columns;
+          tile.step_count = part_start(p->input_blocks, chunk_count, chunk + 1) - block;
+          tile.accumulates = chunk > 0;
+          p->table->product.multiply(&tile, end - start, columns);
+        }
       }
     }
   for (ptrdiff_t column = first_column; column < end_column; column += GRAFT_BLOCK)

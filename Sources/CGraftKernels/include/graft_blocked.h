@@ -61,6 +61,9 @@ typedef struct {
 typedef struct {
   /// m, and the extent of the input under a tile: m + 2.
   ptrdiff_t output_extent, input_extent;
+  /// Blocks of input channels whose products are summed in one go: sums of short sums round less than a long one.
+  /// The larger a tile, the more its transform of the output multiplies these errors.
+  ptrdiff_t summed_blocks;
   /// Transforms the input under a tile: element (i, j) of the transform goes to
   /// target[(i * input_extent + j) * point_stride], 16 channels each. `source` is the pixel at (top, left)
   /// of an image of height x width blocks; pixels outside are 0.
@@ -88,7 +91,8 @@ typedef struct {
 
 /// Sums of outer products, for gradients of weights: c[r][column] (+)= sum over k of a[k * a_step + r] *
 /// b[k * 16 + column] for the 16 channels r of one block, and the 16 columns of each of `column_blocks` blocks (1 to
-/// maximum_column_blocks) that lie b_block_stride apart. Results of block j lie at c[j * c_block_stride + r * 16].
+/// maximum_column_blocks) that lie b_block_stride apart. Results of block j lie at c[j * c_block_stride + r * 16]. Long
+/// sums are sums of shorter ones.
 typedef struct {
   ptrdiff_t maximum_column_blocks;
   void (*add)(

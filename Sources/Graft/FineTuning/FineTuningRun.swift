@@ -308,7 +308,7 @@ package final class FineTuningRun {
     let labels = Labels(names: model.classNames)
     let session = Session(
       try Executable(
-        model.inferenceGraph(preprocessing, options.export), options: options.fineTuner.executable))
+        model.inferenceGraph(preprocessing, options.export), options: fineTuner.options.executable))
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: model.takesOneImage ? 1 : min(64, recipe.batchSize)

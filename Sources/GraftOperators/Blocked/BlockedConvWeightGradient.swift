@@ -35,7 +35,7 @@ struct BlockedConvWeightGradient: Operator {
     let problem = WeightGradientProblem(
       attributes, weights: weights, image: try context.input(0).shape,
       gradient: try context.input(1).shape, context.instructionSet.rawValue)
-    if let extent = problem.tileExtent {
+    if context.precision != .exact, let extent = problem.tileExtent {
       return try WinogradWeightGradient(problem, tileExtent: extent).kernel()
     }
     return problem.directKernel()

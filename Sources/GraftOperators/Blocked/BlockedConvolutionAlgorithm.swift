@@ -78,8 +78,8 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     }
   }
 
-  /// F(6) rounds four times as much as F(4), and more with more channels: of VGG16, whose layers shall be within 5e-6
-  /// of float64, only the large maps of the first blocks bear it, where it also gains the most.
+  /// F(6) rounds three times as much as F(4): only the large maps of a network's first layers, where it gains the
+  /// most, are worth that.
   private static let mostChannelsOfF6 = 128
 
   private func computes(
@@ -88,7 +88,8 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     switch self {
     case .direct: true
     case .winograd(let tileExtent, _):
-      problem.kernel == BlockedConvolutionProblem.Axes(height: 3, width: 3)
+      context.precision != .exact
+        && problem.kernel == BlockedConvolutionProblem.Axes(height: 3, width: 3)
         && problem.stride.product == 1 && problem.dilation.product == 1
         && problem.groupCount == 1 && !problem.isPlanar
         && (tileExtent <= 4

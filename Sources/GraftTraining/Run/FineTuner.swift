@@ -32,7 +32,7 @@ package final class FineTuner {
   /// Without class weights, so that results can be compared.
   private let evaluationLoss: any Loss
   let targets: ClassificationTargets
-  let options: Options
+  package let options: Options
   let batches: PictureBatches
   private let trainingCount: Int
   let augmentation: AugmentationPipeline?
@@ -70,6 +70,8 @@ package final class FineTuner {
     try recipe.validate()
     self.recipe = recipe
     self.model = model
+    var options = options
+    if let precision = recipe.precision { options.executable.precision = precision }
     self.options = options
     self.observers = observers
     targets = ClassificationTargets(

@@ -33,6 +33,7 @@ extension Recipe {
     try read(.accumulationSteps, into: &accumulationSteps)
     learningRateFactors = try values.decodeIfPresent(String.self, forKey: .learningRateFactors)
     earlyStopping = try values.decodeIfPresent(Int.self, forKey: .earlyStopping)
+    precision = try values.decodeIfPresent(Precision.self, forKey: .precision)
     try read(.phases, into: &phases)
   }
 

@@ -46,6 +46,8 @@ package struct Recipe: Sendable, Codable, Hashable {
   /// Epochs without a smaller loss (on validation data if there are any) after which a phase ends; it then goes back
   /// to its best epoch.
   package var earlyStopping: Int?
+  /// How exactly convolutions and matrix products are computed; by default as ``FineTuner/Options`` say.
+  package var precision: Precision?
   package var phases = [
     Phase(unfreeze: "none", epochs: 30, learningRate: 1e-3, schedule: "cosine"),
     Phase(unfreeze: "all", epochs: 5, learningRate: 1e-5, schedule: "cosine"),
@@ -113,6 +115,7 @@ package struct Recipe: Sendable, Codable, Hashable {
     case accumulationSteps = "accumulation_steps"
     case learningRateFactors = "learning_rate_factors"
     case earlyStopping = "early_stopping"
+    case precision
     case phases
   }
 
