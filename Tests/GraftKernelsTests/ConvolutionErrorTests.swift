@@ -33,8 +33,8 @@ import Testing
   }
 
   static let layers = [
-    layer(3, 112), layer(16, 56), layer(64, 56), layer(64, 112, rows: 8), layer(96, 28),
-    layer(128, 14), layer(128, 28), layer(128, 56, rows: 8), layer(256, 14), layer(256, 28),
+    layer(3, 112), layer(16, 56), layer(64, 56), layer(96, 28),
+    layer(128, 14), layer(128, 28), layer(256, 14), layer(256, 28),
     layer(512, 7), layer(512, 14), layer(512, 28, rows: 8),
     layer(64, 31, rows: 20, pads: [0, 2, 1, 0]), layer(48, 30, images: 2, pads: [0, 0, 0, 0]),
     layer(64, 56, strides: [2, 2]), layer(128, 28, dilations: [2, 2], pads: [2, 2, 2, 2]),
@@ -68,8 +68,8 @@ import Testing
   }
 
   static let trainedLayers = [
-    layer(16, 7, images: 100), layer(16, 28, images: 32), layer(3, 112, images: 2),
-    layer(16, 56, images: 48), layer(32, 14, images: 16, pads: [0, 1, 2, 1]),
+    layer(16, 7, images: 100), layer(16, 28, images: 16), layer(3, 112),
+    layer(16, 56, images: 32), layer(32, 14, images: 16, pads: [0, 1, 2, 1]),
     layer(16, 28, images: 8, strides: [2, 2]),
     layer(16, 56, images: 8, kernel: [1, 1], pads: [0, 0, 0, 0]),
   ]
