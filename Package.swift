@@ -64,12 +64,13 @@ let package = Package(
 
     // C
     .target(name: "CGraftKernels", cSettings: cSettings),
+    .target(name: "CGraftMapping", cSettings: cSettings),
     .target(
       name: "CGraftShims", dependencies: ["CHDF5", "CJPEG", "CPNG", "CWebP", "CCurl", "CZlib"],
       cSettings: cSettings),
 
     // The engine
-    library("GraftTensor"),
+    library("GraftTensor", ["CGraftMapping"]),
     library("GraftGraph", ["GraftTensor"]),
     library("GraftExecution", ["GraftGraph", "CGraftKernels"]),
     library("GraftOperators", ["GraftExecution"]),
@@ -94,7 +95,7 @@ let package = Package(
     library(
       "Graft",
       ["GraftTraining", "GraftONNX", "GraftKeras", "GraftModels", "GraftVision"]),
-    library("GraftCommands", ["Graft", argumentParser]),
+    library("GraftCommands", ["Graft", "CGraftMapping", argumentParser]),
     .executableTarget(
       name: "graft-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
     .executableTarget(

@@ -68,7 +68,7 @@ struct BenchmarkCommand: ParsableCommand {
       model, batch: batchRule, cache: compute.cache, options: options)
     let executable = try withPlace(model) { try found.executable(options) }
     let session = Session(executable)
-    let inputs = try inputs(of: found.graph)
+    let inputs = try inputs(of: found.graph, options)
     let loaded = DispatchTime.now().uptimeNanoseconds
     var outputs = try session.run(inputs)
     let first = DispatchTime.now().uptimeNanoseconds
@@ -96,10 +96,13 @@ struct BenchmarkCommand: ParsableCommand {
 
   private var batchRule: BatchRule { batch == nil ? .declared : .free }
 
-  private func inputs(of graph: Graph) throws -> [RuntimeValue] {
+  private func inputs(
+    of graph: Graph, _ options: Executable.Options
+  ) throws -> [RuntimeValue] {
     try BenchmarkInputs.make(
       graph, batch: batch ?? 1,
-      shapes: Dictionary(shape.map { (ByteString($0.name), $0.shape) }, uniquingKeysWith: { $1 }))
+      shapes: Dictionary(shape.map { (ByteString($0.name), $0.shape) }, uniquingKeysWith: { $1 }),
+      memory: MemoryBudget(limit: options.memoryLimit))
   }
 
   /// Measures how to compute the model, and keeps that.
@@ -110,7 +113,7 @@ struct BenchmarkCommand: ParsableCommand {
     }
     let graph = try ModelLoader().load(model, batch: batchRule, cache: nil, options: options).graph
     let executable = try withPlace(model) { try Executable(graph, options: options) }
-    var tuner = Tuner(executable, inputs: try inputs(of: graph))
+    var tuner = Tuner(executable, inputs: try inputs(of: graph, options))
     let record = try tuner.tune { Output.writeError("measuring: \(Output.oneLine($0))\n") }
     try file.write(record)
     Output.writeError("The tuning record is \(file.path)\n")

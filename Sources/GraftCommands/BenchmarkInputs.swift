@@ -4,24 +4,41 @@ import GraftTraining
 
 /// Seeded inputs for a model of which only types and shapes matter.
 enum BenchmarkInputs {
+  /// - Parameters:
+  ///   - batch: the first extent where a model leaves it open
+  ///   - shapes: those of some inputs, by name
+  ///   - memory: what the inputs may take
+  /// - Throws: `GraftError` before any memory is taken, if the shapes do not fit the model, or the inputs the memory
   static func make(
-    _ graph: Graph, batch: Int, shapes: [ByteString: Shape]
+    _ graph: Graph, batch: Int, shapes: [ByteString: Shape], memory: MemoryBudget
   ) throws -> [RuntimeValue] {
     for name in shapes.keys
     where !graph.inputs.contains(where: { ByteString(graph[$0].name) == name }) {
       throw GraftError.usage("the model has no input '\(name)'")
     }
-    var generator = SeededGenerator(seed: 1)
-    return try graph.inputs.map { id in
+    var types: [ValueID: ValueType] = [:]
+    var inputs: [(elementType: ElementType, shape: Shape)] = []
+    for id in graph.inputs {
       let name = graph[id].name
-      return try withPlace("input '\(name)'") {
+      try withPlace("input '\(name)'") {
         guard let type = graph[id].type?.tensor else {
           throw GraftError.unsupported("only tensors can be made up")
         }
-        let shape = try shapes[name] ?? defaultShape(type, name: name, batch: batch)
-        return .tensor(try random(type.elementType, shape, &generator))
+        let shape = try shapes[ByteString(name)] ?? defaultShape(type, name: name, batch: batch)
+        let given = TensorType(type.elementType, [Dimension](shape))
+        guard type.accepts(type.elementType, shape) else {
+          throw GraftError.usage("the shape is \(shape); the model declares \(type)")
+        }
+        types[id] = .tensor(given)
+        inputs.append((type.elementType, shape))
       }
     }
+    try withPlace("the inputs") {
+      try memory.require(inputs.map { try Tensor.memoryByteCount($0.elementType, $0.shape) })
+    }
+    _ = try graph.concreteTypes(inputs: types)
+    var generator = SeededGenerator(seed: 1)
+    return try inputs.map { .tensor(try random($0.elementType, $0.shape, &generator)) }
   }
 
   private static func defaultShape(_ type: TensorType, name: String, batch: Int) throws -> Shape {
@@ -42,18 +59,27 @@ enum BenchmarkInputs {
   private static func random(
     _ elementType: ElementType, _ shape: Shape, _ generator: inout SeededGenerator
   ) throws -> Tensor {
-    let count = try shape.checkedElementCount()
-    if elementType == .string || elementType == .bool {
-      return try Tensor(zeros: elementType, shape: shape)
-    }
-    let source = try Tensor(
-      (0..<count).map { _ in
-        elementType.isFloatingPoint
-          ? generator.nextUnit() * 2 - 1 : (generator.nextUnit() * 2).rounded(.down)
-      }, shape: shape)
     let tensor = try Tensor(zeros: elementType, shape: shape)
-    try ElementConversion.convert(
-      source.baseAddress, .double, to: tensor.baseAddress, elementType, count: count)
+    if elementType == .string || elementType == .bool { return tensor }
+    let count = tensor.elementCount
+    var part: [Double] = []
+    for start in stride(from: 0, to: count, by: partCount) {
+      part.removeAll(keepingCapacity: true)
+      for _ in start..<min(start + partCount, count) {
+        part.append(
+          elementType.isFloatingPoint
+            ? generator.nextUnit() * 2 - 1 : (generator.nextUnit() * 2).rounded(.down))
+      }
+      try part.withUnsafeBytes { numbers in
+        guard let base = numbers.baseAddress else { return }
+        try ElementConversion.convert(
+          base, .double, to: tensor.baseAddress + start * elementType.byteWidth, elementType,
+          count: part.count)
+      }
+    }
     return tensor
   }
+
+  /// Numbers that are made and converted at once.
+  private static let partCount = 4096
 }

@@ -22,7 +22,8 @@ struct CacheCommand: ParsableCommand {
       guard let cache = try ModelCache.standard() else {
         return try print("Nothing is kept: GRAFT_CACHE_LIMIT is 0, or there is no cache folder.")
       }
-      let files = Array(cache.files().reversed())
+      let entries = cache.entries()
+      let files = Array(entries.files.reversed())
       var rows = [["what it is", "size", "last used", "file"]]
       rows += zip(files, cache.contents(of: files)).map { file, content in
         let date = Date(timeIntervalSince1970: Double(file.lastUse) / 1e9)
@@ -34,6 +35,7 @@ struct CacheCommand: ParsableCommand {
       if !files.isEmpty { try print(Terminal.table(rows, rightAligned: [1])) }
       let total = Terminal.bytes(files.reduce(0) { $0 + $1.byteCount })
       try print("\(files.count) files, \(total), in \(cache.folder)")
+      try printOthers(entries.others, in: cache)
     }
   }
 
@@ -42,12 +44,19 @@ struct CacheCommand: ParsableCommand {
 
     func run() throws {
       guard let cache = try ModelCache.standard() else { return }
-      let before = cache.files()
-      cache.clear()
-      let left = cache.files()
-      let removed = before.count - left.count
-      let bytes = before.reduce(0) { $0 + $1.byteCount } - left.reduce(0) { $0 + $1.byteCount }
-      try print("removed \(removed) files (\(Terminal.bytes(max(0, bytes))))")
+      let removed = cache.clear()
+      let bytes = Terminal.bytes(removed.reduce(0) { $0 + $1.byteCount })
+      try print("removed \(removed.count) files (\(bytes))")
+      try printOthers(cache.entries().others, in: cache)
     }
+  }
+
+  /// Says what was left alone.
+  private static func printOthers(_ count: Int, in cache: ModelCache) throws {
+    guard count > 0 else { return }
+    try print(
+      count == 1
+        ? "1 other file in \(cache.folder) is not Graft's and was left alone"
+        : "\(count) other files in \(cache.folder) are not Graft's and were left alone")
   }
 }

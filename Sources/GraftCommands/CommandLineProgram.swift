@@ -8,6 +8,7 @@ import GraftVision
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type) -> Never {
     Output.prepare()
+    MappedFiles.watch()
     ImageWarnings.shared.setHandler { warn($0) }
     exit(status(of: root, ProgramArguments.words))
   }

@@ -15,7 +15,9 @@ struct ComputeOptions: ParsableArguments {
       valueName: "fp32|exact|bf16"))
   var precision: Precision?
 
-  @Option(help: "Megabytes that intermediate values may take (default: the machine's memory).")
+  @Option(
+    help: "Megabytes that inputs, intermediate values and outputs may take (default: what is free)."
+  )
   var maxMemory: Int?
 
   @Flag(help: "Neither use nor keep compiled models and features of images.")

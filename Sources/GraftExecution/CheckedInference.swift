@@ -38,18 +38,3 @@ extension InferenceContext {
     return total
   }
 }
-
-/// - Throws: `GraftError` if a node needs more memory than `limit`.
-package func requireMemory(_ byteCounts: some Sequence<Int>, limit: Int) throws {
-  var total = 0
-  for byteCount in byteCounts {
-    let (sum, overflow) = total.addingReportingOverflow(byteCount)
-    guard byteCount >= 0, !overflow, sum <= limit else {
-      throw GraftError(
-        .operatingSystem,
-        "needs more than the \(limit >> 20) MB of memory that it may take",
-        hint: "Use smaller inputs, or raise --max-memory")
-    }
-    total = sum
-  }
-}

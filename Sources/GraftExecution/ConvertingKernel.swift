@@ -15,7 +15,9 @@ extension PrepareContext {
       guard let input, narrow.contains(input.elementType) else { continue }
       wideInputs[index]!.elementType = wide
       if let constant = input.constant {
-        let converted = try packedConstants.packed(constant, format: "as-\(wide)") {
+        let converted = try packedConstants.packed(
+          constant, format: "as-\(wide)", elementType: wide, shape: constant.shape
+        ) {
           let converted = try Tensor(zeros: wide, shape: constant.shape)
           try ElementConversion.convert(
             constant.baseAddress, constant.elementType, to: converted.baseAddress, wide,

@@ -54,8 +54,11 @@ package func evaluate(
 
   switch kernel.form {
   case .dynamic(let body):
-    return try body(
-      zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input })
+    let memory = MemoryBudget(limit: memoryLimit)
+    let values = try body(
+      zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input }, memory)
+    try memory.require(values.lazy.map { $0?.memoryByteCount ?? 0 })
+    return values
   case .alias(let input):
     guard let source = tensors[input], let shape = context.outputs[0]?.shape else { return [nil] }
     return [.tensor(try source.reshaped(shape))]
@@ -88,6 +91,18 @@ package func evaluate(
 }
 
 extension RuntimeValue {
+  /// Bytes that the value takes in memory.
+  package var memoryByteCount: Int {
+    switch self {
+    case .tensor(let tensor):
+      tensor.strings.reduce(tensor.byteCount) {
+        $0 + MemoryLayout<String>.stride + $1.utf8.count
+      }
+    case .sequence(let elements): elements.reduce(0) { $0 + $1.memoryByteCount }
+    case .optional(let value): value?.memoryByteCount ?? 0
+    }
+  }
+
   /// What is known of the type of this value.
   package var staticType: ValueType {
     switch self {

@@ -3,7 +3,7 @@ import Synchronization
 /// Constants in the form that kernels want, made once and shared by all plans of a model.
 ///
 /// A compiled model brings some along; each of them is checked before its first use, and made anew
-/// if it is damaged.
+/// if it is damaged, or not of the size that the kernel is going to read.
 package final class PackedConstants: Sendable {
   /// A constant and one of its forms. `format` and the constant determine the form's bytes.
   package struct Item: Sendable {
@@ -67,13 +67,16 @@ package final class PackedConstants: Sendable {
     self.threadCount = threadCount
   }
 
-  /// `source` in the form `format`, made by `make` the first time.
+  /// `source` in the form `format`, which has this type and shape, made by `make` the first time.
   package func packed(
-    _ source: Tensor, format: String, make: () throws -> Tensor
+    _ source: Tensor, format: String, elementType: ElementType, shape: Shape,
+    make: () throws -> Tensor
   ) throws -> Tensor {
     let key = Key(source, format)
     if let item = state.withLock({ $0.items[key] }) {
-      if try isSound(item) {
+      if item.packed.elementType == elementType, item.packed.shape == shape,
+        item.packed.isAligned, try isSound(item)
+      {
         state.withLock { $0.items[key]?.fingerprint = nil }
         return item.packed
       }
@@ -101,7 +104,7 @@ package final class PackedConstants: Sendable {
     _ source: Tensor, format: String, elementType: ElementType, count: Int, taskCount: Int,
     pack: @escaping @Sendable (UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void
   ) throws -> Tensor {
-    try packed(source, format: format) {
+    try packed(source, format: format, elementType: elementType, shape: [count]) {
       let packed = try Tensor(zeros: elementType, shape: [count])
       let phase = PreparedKernel.Phase(taskCount: taskCount) { _, task in
         pack(source.baseAddress, task, packed.baseAddress)

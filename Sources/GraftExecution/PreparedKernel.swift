@@ -21,8 +21,10 @@ package struct PreparedKernel: Sendable {
     case phases([Phase])
     /// Output 0 is input `input` under another shape: no work, the same memory.
     case alias(input: Int)
-    /// For strings, sequences, and outputs whose shapes only running tells: makes its own outputs.
-    case dynamic(@Sendable (_ inputs: [RuntimeValue?]) throws -> [RuntimeValue?])
+    /// For strings, sequences, and outputs whose shapes only running tells: makes its own outputs, as
+    /// far as the memory allows.
+    case dynamic(
+      @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws -> [RuntimeValue?])
   }
 
   package var form: Form
@@ -100,11 +102,23 @@ package struct PreparedKernel: Sendable {
     PreparedKernel(form: .alias(input: input))
   }
 
+  /// A kernel whose outputs take little more memory than its inputs, or what is known before.
   package static func dynamic(
     _ body: @escaping @Sendable (_ inputs: [RuntimeValue?]) throws -> [RuntimeValue?]
   ) -> PreparedKernel {
+    PreparedKernel(form: .dynamic { inputs, _ in try body(inputs) })
+  }
+
+  /// A kernel whose outputs may be much larger than its inputs.
+  package static func growing(
+    _ body:
+      @escaping @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws ->
+      [RuntimeValue?]
+  ) -> PreparedKernel {
     PreparedKernel(form: .dynamic(body))
   }
+
+  package var isDynamic: Bool { if case .dynamic = form { true } else { false } }
 }
 
 extension PreparedKernel {

@@ -1,29 +1,51 @@
-import class Foundation.ProcessInfo
-
 /// Computes nodes whose inputs are all constant, once, instead of at every run.
 package enum ConstantFolding: GraphPass {
   /// What folding may still take, so that a small file cannot grow without bound: each node that
   /// repeats or concatenates its input may double it.
-  package struct Budget: Sendable {
+  package struct Budget {
     package private(set) var byteCount: Int
+    /// Bytes of repacked weights, which are no more than twice the model's own.
+    private let ownByteCount: Int
+    private var spentByteCount = 0
+    private let memory: MemoryBudget
 
     /// Weights that a model makes by ConstantOfShape or Expand are folded up to this size: what is not would be made
-    /// again in every run, and could not be packed.
-    private static let generatedByteCount = min(
-      1 << 30, Int(clamping: ProcessInfo.processInfo.physicalMemory / 4))
+    /// again in every run, and could not be packed. Does not depend on the memory there is, as what is folded decides
+    /// what is fused, and how results are rounded.
+    private static let generatedByteCount = 1 << 30
 
     /// Twice what the graph's own constants take, which repacked weights fit into; or what generated weights may take.
     ///
-    /// - Parameter memoryLimit: bytes that generated weights may take at most
-    package init(for graph: Graph, memoryLimit: Int = .max) {
+    /// - Parameter memoryLimit: bytes that generated weights may take without an error; `nil` for what is free
+    package init(for graph: Graph, memoryLimit: Int? = nil) {
       let own = graph.constants.values.reduce(0) { sum, tensor in
         sum.addingReportingOverflow(tensor.byteCount).partialValue
       }
-      byteCount = max(
-        min(Budget.generatedByteCount, memoryLimit), own > Int.max / 4 ? 0 : 2 * own)
+      ownByteCount = own > Int.max / 4 ? 0 : 2 * own
+      byteCount = max(Budget.generatedByteCount, ownByteCount)
+      memory = MemoryBudget(limit: memoryLimit)
     }
 
-    mutating func spend(_ byteCount: Int) { self.byteCount -= byteCount }
+    mutating func spend(_ byteCount: Int) {
+      self.byteCount -= byteCount
+      spentByteCount += byteCount
+    }
+
+    /// Bytes of generated weights, which count as intermediate values do.
+    package var generatedByteCount: Int { max(0, spentByteCount - ownByteCount) }
+
+    /// Bytes that folding the next node may take, and whether that is for want of memory.
+    var next: (byteCount: Int, isMemoryLimit: Bool) {
+      let (left, overflow) = memory.byteCount.addingReportingOverflow(
+        ownByteCount - spentByteCount)
+      guard !overflow, left < byteCount else { return (byteCount, false) }
+      return (max(0, left), true)
+    }
+
+    /// - Throws: `GraftError` if there is no memory for so much more
+    func requireMemory(_ byteCount: Int) throws {
+      try memory.require([max(0, spentByteCount + byteCount - ownByteCount)])
+    }
   }
 
   package static func run(_ graph: inout Graph) throws -> Bool {
@@ -58,13 +80,18 @@ package enum ConstantFolding: GraphPass {
     }
     return try withPlace(graph.label(node)) {
       let operation = try OperatorCatalog.make(node)
-      guard operation.isDeterministic, try isModest(node, graph, budget) else { return false }
+      guard operation.isDeterministic, let byteCount = try modestByteCount(node, graph, budget)
+      else { return false }
+      try budget.requireMemory(byteCount)
+      let limit = budget.next
       let outputs: [RuntimeValue?]
       do {
         outputs = try evaluate(
           operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil },
-          memoryLimit: budget.byteCount)
-      } catch let error as GraftError where error.code == .operatingSystem {
+          memoryLimit: limit.byteCount)
+      } catch let error as GraftError
+        where error.code == .operatingSystem && !limit.isMemoryLimit
+      {
         // Too large for the budget; whether it is for the machine the run will tell.
         return false
       }
@@ -89,19 +116,20 @@ package enum ConstantFolding: GraphPass {
     }
   }
 
-  /// Whether a node is cheap enough to be computed while a model is loaded.
-  private static func isModest(
+  /// Bytes of the outputs, as far as they are known, of a node that is cheap enough to be computed while a model
+  /// is loaded; `nil` if it is not.
+  private static func modestByteCount(
     _ node: Node, _ graph: Graph, _ budget: Budget
-  ) throws -> Bool {
+  ) throws -> Int? {
     var byteCount = 0
     for type in try graph.inferredTypes(of: node, contents: { graph.constants[$0] }) {
       guard let tensor = type?.tensor, let shape = tensor.shape?.knownShape else { continue }
       let (sum, overflow) = byteCount.addingReportingOverflow(
         try Tensor.memoryByteCount(tensor.elementType, shape))
-      guard !overflow else { return false }
+      guard !overflow else { return nil }
       byteCount = sum
     }
-    return byteCount <= budget.byteCount && !isLaborious(node, byteCount, graph)
+    return byteCount <= budget.byteCount && !isLaborious(node, byteCount, graph) ? byteCount : nil
   }
 
   /// Operators that look at many elements, or a whole window, for each of their outputs.

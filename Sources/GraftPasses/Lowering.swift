@@ -26,14 +26,19 @@ package enum Lowering {
   /// Rounds after which passes that still find something are stopped.
   private static let roundLimit = 8
 
-  /// - Parameter memoryLimit: bytes that constants which nodes generate may take
-  package static func run(_ graph: inout Graph, memoryLimit: Int = .max) throws {
-    try fuse(&graph, memoryLimit: memoryLimit)
+  /// - Parameter memoryLimit: bytes that constants which nodes generate may take; `nil` for what is free
+  /// - Returns: bytes that such constants take
+  /// - Throws: `GraftError` if they take more, or a node is wrong
+  @discardableResult
+  package static func run(_ graph: inout Graph, memoryLimit: Int? = nil) throws -> Int {
+    let byteCount = try fuse(&graph, memoryLimit: memoryLimit)
     for pass in finishingPasses { _ = try pass.run(&graph) }
+    return byteCount
   }
 
-  /// The passes that stay with operators of any layout.
-  package static func fuse(_ graph: inout Graph, memoryLimit: Int = .max) throws {
+  /// The passes that stay with operators of any layout; as ``run(_:memoryLimit:)``.
+  @discardableResult
+  package static func fuse(_ graph: inout Graph, memoryLimit: Int? = nil) throws -> Int {
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
     for _ in 0..<roundLimit {
       var didChange = false
@@ -46,5 +51,6 @@ package enum Lowering {
       }
       if !didChange { break }
     }
+    return budget.generatedByteCount
   }
 }

@@ -79,6 +79,13 @@ final class BoundPlan {
     }
   }
 
+  /// Bytes that the plan holds on to, besides its arena.
+  var byteCount: Int {
+    plan.foldedByteCount + (nodes?.count ?? 0) * MemoryLayout<Int>.stride
+      + plan.steps.count * MemoryLayout<Plan.Step>.stride
+      + contents.reduce(0) { $0 + $1.tensor.byteCount }
+  }
+
   /// Whether the plan was made for these nodes and fits these inputs.
   func matches(_ inputs: [RuntimeValue], nodes: [Int]?) -> Bool {
     guard nodes == self.nodes else { return false }
@@ -103,9 +110,11 @@ final class BoundPlan {
   }
 
   /// Runs all steps. Inputs and outputs lie where the caller says.
+  ///
+  /// - Parameter memory: what dynamic steps may take; needed if there are any
   func run(
     _ inputs: [RuntimeValue], outputs: [Tensor?], pool: ThreadPool, options: Executable.Options,
-    profile: Profile?
+    memory: MemoryBudget?, profile: Profile?
   ) throws {
     for (slot, position) in inputSlots {
       guard case .tensor(let tensor) = inputs[position] else { continue }
@@ -116,7 +125,7 @@ final class BoundPlan {
     defer { graft_cpu_restore_state(state) }
     for index in plan.steps.indices {
       let start = profile == nil ? 0 : Profile.now()
-      try runStep(index, inputs, outputs, pool, options.threadCount)
+      try runStep(index, inputs, outputs, pool, options.threadCount, memory)
       profile?.add(step: index, of: plan, start: start)
       if options.releasesConstants { releaseConstants(of: plan.steps[index]) }
     }
@@ -131,7 +140,7 @@ final class BoundPlan {
 
   private func runStep(
     _ index: Int, _ inputs: [RuntimeValue], _ outputs: [Tensor?], _ pool: ThreadPool,
-    _ threads: Int
+    _ threads: Int, _ memory: MemoryBudget?
   ) throws {
     let flushesSubnormals = plan.steps[index].kernel.flushesSubnormals
     switch plan.steps[index].kernel.form {
@@ -145,11 +154,14 @@ final class BoundPlan {
       }
     case .dynamic(let body):
       let step = plan.steps[index]
+      let memory = memory ?? MemoryBudget(limit: .max)
       try withPlace(step.label) {
         let values = try step.inputs.map { try $0.map { try value($0, inputs, outputs) } }
-        let results = try body(values)
+        let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
-          if let id, let result { heap[id] = result }
+          guard let id, let result else { continue }
+          try memory.take(result.memoryByteCount)
+          heap[id] = result
         }
       }
     case .alias: break

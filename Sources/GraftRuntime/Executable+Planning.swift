@@ -13,7 +13,7 @@ extension Executable {
       let known = shape.map { Dimension.known($0.known ?? batch) }
       given[id] = Planner.Given(type: .tensor(TensorType(type.elementType, known)), contents: nil)
     }
-    let plan = try planner.plan(
+    let plan = try planner(memory: MemoryBudget(limit: .max)).plan(
       nodes: Array(graph.nodes.indices), given: given, inputs: graph.inputs, isFirst: true)
     return try plan.outputs.values.reduce(plan.arenaByteCount) { sum, output in
       sum + (try Tensor.byteCount(output.elementType, output.shape))

@@ -1,4 +1,3 @@
-import Foundation
 import GraftPasses
 
 /// A graph made ready to run: lowered, its operators decoded, its packed constants shared by all sessions.
@@ -12,8 +11,9 @@ package final class Executable: Sendable {
     package var tuning = TuningRecord()
     /// Threads that kernels may use; the bits do not depend on it.
     package var threadCount = ThreadPool.defaultThreadCount
-    /// Bytes that intermediate values may take.
-    package var memoryLimit = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    /// Bytes that a session may take for inputs, intermediate values and outputs together, with constants that the
+    /// model does not bring but generates; `nil` for what is free. It decides whether a run fails, never what comes out.
+    package var memoryLimit: Int?
 
     /// Whether a session gives the pages of mapped constants back as soon as a step has read them: right for programs
     /// that run the model once, which then never hold all of its weights at once.
@@ -29,6 +29,8 @@ package final class Executable: Sendable {
   package let packedConstants: PackedConstants
   package let parameters: ParameterStore
   let operations: [any Operator]
+  /// Bytes of constants that nodes generated.
+  let generatedByteCount: Int
 
   /// Where the compiled form of the model is kept, if it is.
   private let compilation: Compilation?
@@ -49,6 +51,7 @@ package final class Executable: Sendable {
     }
     var lowered = graph
     let compilation = options.optimizes ? compilation : nil
+    var generatedByteCount = 0
     if let found = compilation?.found {
       self.inputNames = found.inputNames
       self.outputNames = found.outputNames
@@ -56,10 +59,13 @@ package final class Executable: Sendable {
       try lowered.inferTypes()
       self.inputNames = lowered.inputs.map { graph[$0].name }
       self.outputNames = lowered.outputs.map { graph[$0].name }
-      if options.optimizes { try Lowering.run(&lowered, memoryLimit: options.memoryLimit) }
+      if options.optimizes {
+        generatedByteCount = try Lowering.run(&lowered, memoryLimit: options.memoryLimit)
+      }
       compilation?.moveConstants(of: &lowered, threadCount: options.threadCount)
     }
     self.compilation = compilation
+    self.generatedByteCount = generatedByteCount
     self.graph = lowered
     self.options = options
     self.packedConstants = PackedConstants(
@@ -79,11 +85,14 @@ package final class Executable: Sendable {
   @discardableResult
   package func storeCompiledForm() throws -> Bool { try compilation?.store(self) ?? false }
 
-  var planner: Planner {
+  /// - Parameters:
+  ///   - memory: what plans may take
+  ///   - reusableByteCount: an arena of this size is there already
+  func planner(memory: MemoryBudget, reusableByteCount: Int = 0) -> Planner {
     Planner(
       graph: graph, operations: operations, packedConstants: packedConstants,
       precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
-      memoryLimit: options.memoryLimit)
+      memory: memory, reusableByteCount: reusableByteCount)
   }
 
   /// The names of the parameters.

@@ -52,6 +52,8 @@ package final class Plan: Sendable {
   package let inputs: [ValueID]
   package let steps: [Step]
   package let constants: [Tensor]
+  /// Bytes of those constants that were computed when the plan was made, or more.
+  package let foldedByteCount: Int
   package let arenaByteCount: Int
   /// Bytes from one worker's scratch memory to the next.
   package let workerScratchStride: Int
@@ -60,15 +62,20 @@ package final class Plan: Sendable {
   /// Where every value that outlives the plan lies.
   package let operands: [ValueID: Operand]
   package let continuation: Continuation?
+  /// Whether steps make values whose sizes only running tells.
+  let hasDynamicSteps: Bool
 
   init(
-    inputs: [ValueID], steps: [Step], constants: [Tensor], arenaByteCount: Int,
-    workerScratchStride: Int, outputs: [Int: Operand], operands: [ValueID: Operand],
+    inputs: [ValueID], steps: [Step], constants: [Tensor], foldedByteCount: Int,
+    arenaByteCount: Int, workerScratchStride: Int, outputs: [Int: Operand],
+    operands: [ValueID: Operand],
     continuation: Continuation?
   ) {
     self.inputs = inputs
     self.steps = steps
+    hasDynamicSteps = steps.contains { $0.kernel.isDynamic }
     self.constants = constants
+    self.foldedByteCount = foldedByteCount
     self.arenaByteCount = arenaByteCount
     self.workerScratchStride = workerScratchStride
     self.outputs = outputs

@@ -51,9 +51,9 @@ extension PlanLayout {
       }
       var constant = selection.known[input]
       if let tensor = constant, !tensor.isAligned, !acceptsUnaligned {
-        constant = try planner.packedConstants.packed(tensor, format: "aligned") {
-          try tensor.copied()
-        }
+        constant = try planner.packedConstants.packed(
+          tensor, format: "aligned", elementType: tensor.elementType, shape: tensor.shape
+        ) { try tensor.copied() }
       }
       descriptions.append(
         PrepareContext.Description(
@@ -64,8 +64,7 @@ extension PlanLayout {
       }
     }
     // Before kernels make tables of the extents.
-    try requireMemory(
-      item.outputTypes.lazy.map { $0?.memoryByteCount ?? 0 }, limit: planner.memoryLimit)
+    try planner.memory.require(item.outputTypes.lazy.map { $0?.memoryByteCount ?? 0 })
     let context = PrepareContext(
       inputs: descriptions,
       outputs: zip(node.outputs, item.outputTypes).map { id, type in
@@ -102,7 +101,7 @@ extension PlanLayout {
 
   private mutating func appendStep(_ node: Node, _ kernel: PreparedKernel) {
     var dynamicOutputs: [ValueID?] = []
-    if case .dynamic = kernel.form {
+    if kernel.isDynamic {
       dynamicOutputs = node.outputs
       heapValues.formUnion(node.outputs.compactMap { $0 })
     }

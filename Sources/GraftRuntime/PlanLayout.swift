@@ -44,7 +44,8 @@ struct PlanLayout {
     let layout = try MemoryPlanner.layOut(buffers)
     try withPlace("the model's intermediate values and outputs") {
       let outputs = outputValues.map { _, id in selection.types[id]?.byteCount ?? 0 }
-      try requireMemory([layout.byteCount] + outputs, limit: planner.memoryLimit)
+      let arena = layout.byteCount > planner.reusableByteCount ? layout.byteCount : 0
+      try planner.memory.require([arena, selection.foldedByteCount] + outputs)
     }
     assign(layout.offsets, to: owners)
     try appendCopies(to: outputValues)
@@ -62,7 +63,8 @@ struct PlanLayout {
         shape: types(of: id).shape?.knownShape ?? [])
     }
     return Plan(
-      inputs: inputs, steps: steps, constants: constants, arenaByteCount: layout.byteCount,
+      inputs: inputs, steps: steps, constants: constants,
+      foldedByteCount: selection.foldedByteCount, arenaByteCount: layout.byteCount,
       workerScratchStride: workerScratchStride, outputs: outputs, operands: operands,
       continuation: continuation)
   }

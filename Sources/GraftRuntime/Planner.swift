@@ -23,7 +23,9 @@ struct Planner {
   let precision: Precision
   let tuning: TuningRecord
   let threadCount: Int
-  let memoryLimit: Int
+  let memory: MemoryBudget
+  /// An arena of this size takes no more memory.
+  let reusableByteCount: Int
 
   /// Bytes that folding one node at plan time may take.
   static let foldingLimit = 1 << 20
@@ -62,7 +64,7 @@ struct Selection {
   /// Values whose contents decide shapes of deferred nodes.
   private(set) var neededContents: Set<ValueID> = []
   private var unavailable: Set<ValueID> = []
-  private var foldedByteCount = 0
+  private(set) var foldedByteCount = 0
 
   init(graph: Graph, operations: [any Operator], given: [ValueID: Planner.Given]) {
     self.graph = graph

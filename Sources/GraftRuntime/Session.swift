@@ -8,9 +8,7 @@ package final class Session {
   package let executable: Executable
   package var profile: Profile?
   private let pool: ThreadPool
-  /// Plans kept, by their place in a chain; the most recently used first.
-  private var plans: [[BoundPlan]] = []
-  private static let planLimit = 4
+  private var plans = PlanCache()
   /// The inputs of the current run, kept to reuse their memory.
   private var values: [RuntimeValue] = []
   private var boundOutputs: [Tensor?] = []
@@ -40,7 +38,8 @@ package final class Session {
     boundOutputs.removeAll(keepingCapacity: true)
     for output in outputs { boundOutputs.append(output) }
     try check(values)
-    let bound = try boundPlan(depth: 0, nodes: nil, values, ids: graph.inputs, contents: [])
+    let bound = try boundPlan(
+      depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [])
     guard bound.plan.continuation == nil, bound.plan.outputs.count == outputs.count else {
       throw GraftError.unsupported("outputs whose shapes depend on data cannot be bound")
     }
@@ -54,13 +53,11 @@ package final class Session {
     }
     try bound.run(
       values, outputs: boundOutputs, pool: pool, options: executable.options,
-      profile: profile)
+      memory: memory(for: bound.plan, values, results: []), profile: profile)
   }
 
   /// Bytes of intermediate values in the plan that has most, of those that are kept.
-  package var arenaByteCount: Int {
-    plans.lazy.flatMap { $0 }.map(\.plan.arenaByteCount).max() ?? 0
-  }
+  package var arenaByteCount: Int { plans.largestArenaByteCount }
 
   private var graph: Graph { executable.graph }
 
@@ -68,25 +65,25 @@ package final class Session {
     _ inputs: [RuntimeValue], outputs bound: [Tensor?]
   ) throws -> [RuntimeValue] {
     var results = [RuntimeValue?](repeating: nil, count: graph.outputs.count)
-    var table: [ValueID: RuntimeValue] = [:]
     var ids = graph.inputs
     var values = inputs
     var nodes: [Int]?
     var contents: Set<ValueID> = []
     for depth in 0... {
       let boundPlan = try boundPlan(
-        depth: depth, nodes: nodes, values, ids: ids, contents: contents)
+        depth: depth, nodes: nodes, values, ids: ids, contents: contents, results: results)
       let plan = boundPlan.plan
       var memory = [Tensor?](repeating: nil, count: graph.outputs.count)
       for (position, operand) in plan.outputs {
-        memory[position] = try Tensor(zeros: operand.elementType, shape: operand.shape)
+        let tensor = try Tensor(zeros: operand.elementType, shape: operand.shape)
+        memory[position] = tensor
+        results[position] = .tensor(tensor)
       }
       try boundPlan.run(
         values, outputs: memory, pool: pool, options: executable.options,
-        profile: profile)
-      for (position, tensor) in memory.enumerated() {
-        if let tensor { results[position] = .tensor(tensor) }
-      }
+        memory: self.memory(for: plan, values, results: results), profile: profile)
+      // Later plans need no other values.
+      var table: [ValueID: RuntimeValue] = [:]
       if plan.continuation != nil {
         for (id, operand) in plan.operands {
           table[id] = try boundPlan.value(operand, values, memory)
@@ -121,15 +118,11 @@ package final class Session {
 
   /// The plan for these values, made now or kept from before.
   private func boundPlan(
-    depth: Int, nodes: [Int]?, _ values: [RuntimeValue], ids: [ValueID], contents: Set<ValueID>
+    depth: Int, nodes: [Int]?, _ values: [RuntimeValue], ids: [ValueID], contents: Set<ValueID>,
+    results: [RuntimeValue?]
   ) throws -> BoundPlan {
-    while plans.count <= depth { plans.append([]) }
-    if let index = plans[depth].firstIndex(where: { $0.matches(values, nodes: nodes) }) {
-      if index > 0 { plans[depth].insert(plans[depth].remove(at: index), at: 0) }
-      return plans[depth][0]
-    }
-    // The memory of plans no longer wanted goes before more is taken.
-    if plans[depth].count >= Session.planLimit { plans[depth].removeLast() }
+    if let plan = plans.plan(depth: depth, values, nodes: nodes) { return plan }
+    plans.makeRoom(depth: depth)
     var given: [ValueID: Planner.Given] = [:]
     var known: [(Int, Tensor)] = []
     for (position, (id, value)) in zip(ids, values).enumerated() {
@@ -140,15 +133,62 @@ package final class Session {
       }
       given[id] = Planner.Given(type: value.staticType, contents: tensor)
     }
-    let plan = try executable.planner.plan(
-      nodes: nodes ?? Array(graph.nodes.indices), given: given, inputs: ids, isFirst: depth == 0)
-    // Of the plans for one place in the chain, one runs at a time.
-    let memory = plans[depth].map(\.arena).max { $0.byteCount < $1.byteCount }
+    var memory = plans.largestArena(depth: depth)
+    func makePlan() throws -> Plan {
+      try executable.planner(
+        memory: self.memory(values, results: results), reusableByteCount: memory?.byteCount ?? 0
+      ).plan(
+        nodes: nodes ?? Array(graph.nodes.indices), given: given, inputs: ids,
+        isFirst: depth == 0)
+    }
+    var plan: Plan
+    do {
+      plan = try makePlan()
+    } catch let error as GraftError
+      where error.code == .operatingSystem && !plans.isEmpty
+    {
+      // Plans are only kept to save time.
+      memory = nil
+      plans.removeAll()
+      plan = try makePlan()
+    }
     let bound = try BoundPlan(
       plan, nodes: nodes, values: values, contents: known, parameters: executable.parameters,
       memory: memory)
-    plans[depth].insert(bound, at: 0)
+    plans.insert(bound, depth: depth)
     return bound
+  }
+
+  /// What is left for a plan: besides the plans that are kept, and the values of a run.
+  private func memory(_ values: [RuntimeValue], results: [RuntimeValue?]) -> MemoryBudget {
+    var seen: Set<ObjectIdentifier> = []
+    var inUse = executable.generatedByteCount + plans.byteCount
+    func add(_ value: RuntimeValue) {
+      switch value {
+      case .tensor(let tensor):
+        guard tensor.elementType != .string, tensor.storage.file == nil else {
+          if tensor.elementType == .string { inUse += value.memoryByteCount }
+          return
+        }
+        if !plans.contains(arena: tensor.storage),
+          seen.insert(ObjectIdentifier(tensor.storage)).inserted
+        {
+          inUse += tensor.storage.byteCount
+        }
+      case .sequence(let elements): for element in elements { add(element) }
+      case .optional(let value): if let value { add(value) }
+      }
+    }
+    for value in values { add(value) }
+    for case let value? in results { add(value) }
+    return MemoryBudget(limit: executable.options.memoryLimit, inUse: inUse)
+  }
+
+  /// As ``memory(_:results:)``, for the dynamic steps of a plan; `nil` if it has none.
+  private func memory(
+    for plan: Plan, _ values: [RuntimeValue], results: [RuntimeValue?]
+  ) -> MemoryBudget? {
+    plan.hasDynamicSteps ? memory(values, results: results) : nil
   }
 
   /// - Throws: `GraftError` that names the input which does not fit.
@@ -173,11 +213,13 @@ package final class Session {
 
 extension TensorType {
   /// Whether a tensor has this element type and fits what is known of the shape.
-  func accepts(_ tensor: Tensor) -> Bool {
-    guard tensor.elementType == elementType else { return false }
+  package func accepts(_ tensor: Tensor) -> Bool { accepts(tensor.elementType, tensor.shape) }
+
+  package func accepts(_ otherType: ElementType, _ otherShape: Shape) -> Bool {
+    guard otherType == elementType else { return false }
     guard let shape else { return true }
-    guard shape.count == tensor.shape.count else { return false }
-    for (dimension, extent) in zip(shape, tensor.shape) {
+    guard shape.count == otherShape.count else { return false }
+    for (dimension, extent) in zip(shape, otherShape) {
       if let known = dimension.known, known != extent { return false }
     }
     return true

@@ -1,7 +1,15 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 extension AtomicFile {
   /// Writes a whole file.
-  package static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws {
-    let file = try AtomicFile(path: path)
+  package static func write(
+    _ bytes: UnsafeRawBufferPointer, to path: String, mode: mode_t = 0o666
+  ) throws {
+    let file = try AtomicFile(path: path, mode: mode)
     try file.write(bytes)
     try file.commit()
   }

@@ -23,7 +23,7 @@ package struct FileIdentity: Hashable, Sendable {
     self.changeTime = changeTime
   }
 
-  init(_ status: stat) {
+  package init(_ status: stat) {
     func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
     self.init(
       device: UInt64(status.st_dev), inode: UInt64(status.st_ino), byteCount: Int(status.st_size),

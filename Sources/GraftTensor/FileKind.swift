@@ -66,6 +66,7 @@ package struct FileKind: Sendable, Equatable {
   package static func recognize(_ bytes: UnsafeRawBufferPointer) -> FileKind? {
     if bytes.isEmpty { return FileKind("an empty file", .placeholder, "Download or copy it again") }
     if let match = signatures.first(where: { $0.matches(bytes) }) { return match.kind }
+    if hdf5Superblock(in: bytes) != nil { return hdf5 }
     return zip(bytes) ?? isoMedia(bytes) ?? riff(bytes) ?? bitmap(bytes) ?? safeTensors(bytes)
       ?? protocolBuffer(bytes) ?? text(bytes)
   }
@@ -110,7 +111,6 @@ extension FileKind {
 
   /// Kinds that have their signature at a fixed place.
   private static let signatures: [Signature] = [
-    Signature([0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], hdf5),
     // torch.save before version 1.6: a pickle that starts with a magic number.
     Signature(
       [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19], pyTorch),
@@ -188,6 +188,19 @@ extension FileKind {
 // MARK: - Kinds that take a look inside
 
 extension FileKind {
+  private static let hdf5Signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+
+  /// Where the superblock of an HDF5 file is among 0, 512, 1024 and so on: behind a block that is the user's;
+  /// `nil` if the bytes are no HDF5 file.
+  package static func hdf5Superblock(in bytes: UnsafeRawBufferPointer) -> Int? {
+    var offset = 0
+    while offset <= bytes.count - hdf5Signature.count {
+      if bytes[offset...].starts(with: hdf5Signature) { return offset }
+      offset = offset == 0 ? 512 : offset * 2
+    }
+    return nil
+  }
+
   /// The names in an archive stand uncompressed at its end, in the central directory; the last part
   /// of it is enough to tell.
   private static func zip(_ bytes: UnsafeRawBufferPointer) -> FileKind? {

@@ -31,10 +31,14 @@ extension GraftError {
   ) -> GraftError {
     let code =
       switch number {
-      case ENOSPC, EDQUOT, EFBIG, EIO: Code.inputOutput
+      case ENOSPC, EDQUOT, EFBIG, EIO, EFAULT: Code.inputOutput
       case EMFILE, ENFILE, ENOMEM: Code.operatingSystem
       default: code
       }
-    return GraftError(code, "\(what): \(String(cString: strerror(number)))", places: [path])
+    // Only the pages of a mapped file can be gone.
+    let reason =
+      number == EFAULT
+      ? "a file that was in use has become shorter" : String(cString: strerror(number))
+    return GraftError(code, "\(what): \(reason)", places: [path])
   }
 }

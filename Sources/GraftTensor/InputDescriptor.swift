@@ -13,8 +13,23 @@ package final class InputDescriptor {
   package let byteCount: Int
 
   /// - Throws: `GraftError` if the file is missing, cannot be opened, or is not a regular file.
-  package init(_ path: String) throws {
-    number = FileSystem.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  package convenience init(_ path: String) throws { try self.init(path, flags: 0) }
+
+  /// As ``init(_:)``, for a file that only this user can have written: it belongs to the user, nobody
+  /// else may write it, and no link leads to it.
+  ///
+  /// - Throws: `GraftError`, also if others could have written the file
+  package convenience init(own path: String) throws {
+    try self.init(path, flags: O_NOFOLLOW)
+    var status = stat()
+    guard fstat(number, &status) == 0, status.isOwn, status.st_mode & (S_IWGRP | S_IWOTH) == 0
+    else {
+      throw GraftError(.noInput, "may have been written by another user", places: [path])
+    }
+  }
+
+  private init(_ path: String, flags: Int32) throws {
+    number = FileSystem.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags)
     guard number >= 0 else {
       // What is not there for a reader, such as a socket, cannot even be opened.
       let reason = errno
@@ -38,6 +53,18 @@ package final class InputDescriptor {
 
   deinit { close(number) }
 
+  /// The last bytes of the file, as many as fit into `count`; all of them, or none.
+  package func suffix(_ count: Int) -> [UInt8] { bytes(from: max(0, byteCount - count), count) }
+
+  /// The first bytes of the file, as many as fit into `count`; all of them, or none.
+  package func prefix(_ count: Int) -> [UInt8] { bytes(from: 0, count) }
+
+  private func bytes(from offset: Int, _ count: Int) -> [UInt8] {
+    let count = min(count, byteCount - offset)
+    var bytes = [UInt8](repeating: 0, count: count)
+    return pread(number, &bytes, count, offset) == count ? bytes : []
+  }
+
   /// What a file is that is not a regular one.
   private static func kind(_ status: stat) -> String? {
     switch status.st_mode & S_IFMT {
@@ -52,4 +79,9 @@ package final class InputDescriptor {
   private static func refusal(_ kind: String, _ path: String) -> GraftError {
     GraftError(.noInput, "is \(kind), not a regular file", places: [path])
   }
+}
+
+extension stat {
+  /// Whether the file belongs to the user that this process runs as.
+  package var isOwn: Bool { st_uid == geteuid() }
 }

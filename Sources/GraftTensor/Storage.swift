@@ -1,3 +1,5 @@
+import CGraftMapping
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -73,12 +75,17 @@ package final class Storage: @unchecked Sendable {
 
   /// A whole file, mapped read-only. Pages are read when they are touched.
   ///
+  /// A program that reads pages of a file which became shorter meanwhile gets SIGBUS;
+  /// `graft_mapping_watch` makes a message of that.
+  ///
   /// - Throws: `GraftError` if the file cannot be opened, is no regular file, or cannot be mapped.
   package static func mappedFile(path: String) throws -> Storage {
-    let file = try InputDescriptor(path)
-    return try withExtendedLifetime(file) {
-      try mappedFile(descriptor: file.number, path: path)
-    }
+    try mappedFile(InputDescriptor(path), path: path)
+  }
+
+  /// As ``mappedFile(path:)``, for a file that is open already; `path` is for messages.
+  package static func mappedFile(_ file: InputDescriptor, path: String) throws -> Storage {
+    try withExtendedLifetime(file) { try mappedFile(descriptor: file.number, path: path) }
   }
 
   /// As ``mappedFile(path:)``, for a file that is open already; `path` is for messages.
@@ -93,9 +100,13 @@ package final class Storage: @unchecked Sendable {
     guard let base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
       base != MAP_FAILED
     else { throw GraftError.reading(path) }
+    let mapping = graft_mapping_add(base, byteCount)
     return Storage(
       baseAddress: base, byteCount: byteCount, isWritable: false, file: FileIdentity(status)
-    ) { base, count in munmap(base, count) }
+    ) { base, count in
+      graft_mapping_remove(mapping)
+      munmap(base, count)
+    }
   }
 
   /// Gives back the memory of the whole pages in a part of a mapped file; whoever touches them again

@@ -52,4 +52,93 @@ import Testing
     #expect(error?.code == .operatingSystem)
     #expect(error?.description.contains("--max-memory") == true)
   }
+
+  @Test func whatIsFreeIsTheLimit() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [1]))
+    let shape = graph.addConstant(try Tensor([1 << 24, 1 << 24] as [Int64], shape: [2]))
+    graph.outputs = [graph.addNode("Expand", [x, shape])]
+    let session = Session(try Executable(graph))
+    let error = #expect(throws: GraftError.self) {
+      try session.run([try Tensor(zeros: .float, shape: [1])])
+    }
+    #expect(error?.code == .operatingSystem)
+    #expect(error?.description.contains("that are free") == true)
+  }
+
+  /// A megabyte of input, two intermediate values that take turns, and the output.
+  private func chain(limit: Int) throws -> Session {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N")]))
+    let sum = graph.addNode(
+      "CumSum", [x, graph.addConstant(try Tensor([0] as [Int64], shape: []))])
+    graph.outputs = [graph.addNode("Relu", [sum])]
+    var options = Executable.Options()
+    options.memoryLimit = limit
+    return Session(try Executable(graph, options: options))
+  }
+
+  @Test func keptPlansGoBeforeARunIsRefused() throws {
+    let session = try chain(limit: 10 << 20)
+    for megabytes in [1, 2, 3, 1, 3, 2] {
+      let x = try Tensor(zeros: .float, shape: [megabytes << 18])
+      let y = try session.run([x])
+      #expect(y[0].shape == x.shape)
+    }
+    let x = try Tensor(zeros: .float, shape: [4 << 18])
+    #expect(throws: GraftError.self) { try session.run([x]) }
+  }
+
+  /// NonZero of ones doubles what the one before it made.
+  private func growingChain(_ count: Int, limit: Int?) throws -> [Tensor] {
+    var graph = Graph()
+    var value = graph.addInput(name: "x", type: TensorType(.float, [4]))
+    for _ in 0..<count {
+      value = graph.addNode(
+        "Cast", [graph.addNode("NonZero", [value])], attributes: ["to": .int(1)])
+    }
+    graph.outputs = [value]
+    var options = Executable.Options()
+    options.memoryLimit = limit
+    return try Session(Executable(graph, options: options)).run([
+      try Tensor([1, 1, 1, 1] as [Float], shape: [4])
+    ])
+  }
+
+  @Test func plansOfAChainShareTheLimit() throws {
+    let small = try growingChain(12, limit: 1 << 20)[0]
+    #expect(small.shape == [2, 146])
+    #expect(try growingChain(12, limit: nil)[0].shape == small.shape)
+    for limit in [1 << 20, 20 << 20] {
+      let error = #expect(throws: GraftError.self) { try growingChain(60, limit: limit) }
+      #expect(error?.code == .operatingSystem)
+      #expect(error?.description.contains("the \(limit >> 20) MB") == true)
+    }
+  }
+
+  @Test func generatedConstantsCountTogether() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.float, [1]))
+    let shape = graph.addConstant(try Tensor([1 << 18] as [Int64], shape: [1]))
+    for number in 1...20 {
+      let value = try Tensor([Float(number)], shape: [1])
+      let constant = graph.addNode(
+        "ConstantOfShape", [shape], attributes: ["value": .tensor(value)])
+      graph.outputs.append(graph.addNode("ReduceSum", [graph.addNode("Mul", [constant, x])]))
+    }
+    func run(_ limit: Int?) throws -> [[Float]] {
+      var options = Executable.Options()
+      options.memoryLimit = limit
+      return try Session(Executable(graph, options: options)).run([
+        try Tensor([2] as [Float], shape: [1])
+      ]).map { try $0.elements() }
+    }
+    for limit in [10 << 20, 20 << 20] {
+      let error = #expect(throws: GraftError.self) { try run(limit) }
+      #expect(error?.code == .operatingSystem)
+    }
+    let expected = (1...20).map { [Float($0) * 2 * Float(1 << 18)] }
+    #expect(try run(64 << 20) == expected)
+    #expect(try run(nil) == expected)
+  }
 }

@@ -235,6 +235,57 @@ import Testing
     #expect(start.bits == expected && !start.didStore && !start.wasCompiled)
   }
 
+  @Test func filesThatOthersMayWriteAreMadeAnew() throws {
+    let expected = try start(cache: cache).bits
+    #expect(try start(cache: cache).wasCompiled)
+    for (suffix, mode) in [(".model", 0o620), (".model", 0o602), (".content", 0o622)] {
+      let path = try #require(cache.files().first { $0.path.hasSuffix(suffix) }).path
+      #expect(chmod(path, mode_t(mode)) == 0)
+      if suffix == ".model" {
+        let again = try start(cache: cache)
+        #expect(!again.wasCompiled && again.didStore && again.bits == expected)
+      }
+      #expect(try start(cache: cache).bits == expected)
+      #expect(FileSystem.status(of: path).map { $0.st_mode & 0o777 } == 0o600)
+    }
+    #expect(FileSystem.status(of: cache.folder).map { $0.st_mode & 0o777 } == 0o700)
+    let tuning = TuningFile(root: folder)
+    var record = TuningRecord()
+    record.choices["problem"] = "choice"
+    try tuning.write(record)
+    #expect(tuning.read() == record)
+    #expect(chmod(tuning.path, 0o660) == 0)
+    #expect(tuning.read() == TuningRecord())
+  }
+
+  @Test func otherFilesAreLeftAlone() throws {
+    try start(cache: cache)
+    let digest = String(repeating: "a", count: 32)
+    let names = [
+      "thesis.pdf", "\(digest).model", "\(digest).features", "1-2-3.content", "x.model",
+      "model.tmp",
+      "\(digest).model.1.tmp", "\(digest.uppercased()).model", "1-2.content", ".1-2.tmp",
+    ]
+    for name in names {
+      try Data(count: 100).write(to: URL(fileURLWithPath: "\(cache.folder)/\(name)"))
+    }
+    let unfinished = ["model.1-2.tmp", "\(digest).features.1-2.tmp", "1-2-3.content.4-5.tmp"]
+    for name in unfinished {
+      try Data().write(to: URL(fileURLWithPath: "\(cache.folder)/\(name)"))
+    }
+    #expect(cache.entries().others == names.count)
+    #expect(cache.files().count == 2 + unfinished.count)
+    let small = ModelCache(root: "\(folder)/cache", byteLimit: 10)
+    let path = "\(folder)/other.onnx"
+    try ONNXExporter().write(ModelCacheTests.graph(seed: 3), to: path)
+    try start(path, cache: small)
+    #expect(cache.entries().others == names.count)
+    cache.clear()
+    #expect(cache.entries().files.isEmpty)
+    #expect(
+      Set(try FileManager.default.contentsOfDirectory(atPath: cache.folder)) == Set(names))
+  }
+
   /// What was measured is part of what a compiled model is made for.
   @Test func tuningHasCompiledModelsOfItsOwn() throws {
     let file = TuningFile(root: folder)

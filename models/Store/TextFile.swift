@@ -20,17 +20,23 @@ package enum TextFile {
   }
 
   /// Writes a file beside it first, so that there is always a whole one.
-  package static func save(_ text: String, to path: String) throws {
+  package static func save(_ text: String, to path: String, mode: mode_t = 0o666) throws {
     var text = text
-    try text.withUTF8 { try AtomicFile.write(UnsafeRawBufferPointer($0), to: path) }
+    try text.withUTF8 {
+      try AtomicFile.write(UnsafeRawBufferPointer($0), to: path, mode: mode)
+    }
   }
 
   /// Makes a folder and those above it.
-  package static func makeFolder(_ path: String) throws {
+  ///
+  /// - Parameter mode: who may do what with the folder, should it be made; those above it are as usual
+  package static func makeFolder(_ path: String, mode: mode_t = 0o755) throws {
     var folder = FilePath.isAbsolute(path) ? "" : "."
-    for component in FilePath.components(of: path) {
+    let components = FilePath.components(of: path)
+    for (index, component) in components.enumerated() {
       folder += "/\(component)"
-      guard FileSystem.makeFolder(folder) == 0 || errno == EEXIST else {
+      let isLast = index == components.count - 1
+      guard FileSystem.makeFolder(folder, isLast ? mode : 0o755) == 0 || errno == EEXIST else {
         throw GraftError.creating(folder)
       }
     }

@@ -41,6 +41,23 @@ struct ContentRecord: Codable {
   /// tick of the clock.
   private static let certainAfter = 2_000_000_000
 
+  /// A larger file is no record.
+  private static let byteLimit = 1 << 24
+
+  init(files: [File], hash: String, time: Int) {
+    self.files = files
+    self.hash = hash
+    self.time = time
+  }
+
+  /// The record in a file; `nil` if it is damaged.
+  init?(_ file: InputDescriptor) {
+    guard file.byteCount <= ContentRecord.byteLimit else { return nil }
+    let json = Data(file.prefix(file.byteCount))
+    guard let record = try? JSONDecoder().decode(ContentRecord.self, from: json) else { return nil }
+    self = record
+  }
+
   var content: ContentHash { get throws { try ContentRecord.parsed(hash) } }
 
   private static func parsed(_ hash: String) throws -> ContentHash {
@@ -52,8 +69,10 @@ struct ContentRecord: Codable {
   func isCurrent(path: String) -> Bool {
     !files.isEmpty && ContentHash(text: hash) != nil
       && sourceFiles(path: path).allSatisfy { FileIdentity(path: $0.path) == $0.identity }
-      && files.allSatisfy {
-        time - max($0.changeTime, $0.modificationTime) > ContentRecord.certainAfter
+      && files.allSatisfy { file in
+        let (age, overflow) = time.subtractingReportingOverflow(
+          max(file.changeTime, file.modificationTime))
+        return !overflow && age > ContentRecord.certainAfter
       }
   }
 
@@ -78,7 +97,7 @@ extension ModelCache {
     if let record = record(recordPath(identity)), record.isCurrent(path: path) { return record }
     // Another file of this size is known: it may be the same content, and that is worth a look.
     let prefix = "\(identity.byteCount)-"
-    let known = names().filter { $0.hasPrefix(prefix) && $0.hasSuffix(ModelCache.recordSuffix) }
+    let known = recordNames().filter { $0.hasPrefix(prefix) }
     guard known.contains(where: { record("\(folder)/\($0)")?.files.count == 1 }) else {
       return nil
     }
@@ -115,7 +134,9 @@ extension ModelCache {
     let record = ContentRecord(
       files: files, hash: content.text, time: Int(Date().timeIntervalSince1970 * 1e9))
     let json = try JSONEncoder().encode(record)
-    try json.withUnsafeBytes { try AtomicFile.write($0, to: recordPath(files[0].identity)) }
+    try json.withUnsafeBytes {
+      try AtomicFile.write($0, to: recordPath(files[0].identity), mode: AtomicFile.ownMode)
+    }
     return content
   }
 
@@ -126,7 +147,6 @@ extension ModelCache {
   }
 
   func record(_ path: String) -> ContentRecord? {
-    guard let json = try? Data(InputFile.read(path, byteLimit: 1 << 24)) else { return nil }
-    return try? JSONDecoder().decode(ContentRecord.self, from: json)
+    (try? InputDescriptor(own: path)).flatMap { ContentRecord($0) }
   }
 }

@@ -18,7 +18,7 @@ package struct FeatureCache: Sendable {
   package func archive(for work: FrozenWork) throws -> (any FeatureArchive)? {
     let byteLimit = cache.byteLimit / FeatureCache.limitShare
     guard work.byteCount <= byteLimit, let key = try work.key(),
-      (try? TextFile.makeFolder(cache.folder)) != nil
+      cache.makeFolder()
     else { return nil }
     let items = work.batches.items
     // Whose picture cannot be read any more will say so when it is needed.

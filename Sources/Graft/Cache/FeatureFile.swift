@@ -5,7 +5,8 @@ import GraftRuntime
 ///
 ///     magic, version, bytes of the key, floats in a row, rows │ key │ digests │ rows │ fingerprint of all that
 ///
-/// Numbers take eight bytes, little-endian. A file that is damaged, or of another key, is an empty one.
+/// Numbers take eight bytes, little-endian. A file that is damaged, of another key, or that another user
+/// may have written, is an empty one.
 final class FeatureFile {
   let path: String
   private let key: String
@@ -36,15 +37,23 @@ final class FeatureFile {
 
   /// Rows in the file at `path`, by its header; `nil` if it is of another kind.
   static func rowCount(path: String) -> Int? {
-    guard let storage = try? Storage.mappedFile(path: path), storage.byteCount >= headerCount * 8
-    else { return nil }
+    guard let file = try? InputDescriptor(own: path) else { return nil }
+    let header = file.prefix(headerCount * 8)
+    guard header.count == headerCount * 8 else { return nil }
     func number(_ index: Int) -> UInt64 {
-      UInt64(
-        littleEndian: storage.baseAddress.loadUnaligned(
-          fromByteOffset: 8 * index, as: UInt64.self))
+      header.withUnsafeBytes {
+        UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+      }
     }
     guard number(0) == magic, number(1) == version else { return nil }
     return Int(exactly: number(headerCount - 1))
+  }
+
+  /// Whether a file begins as files of features do, of this version or another one.
+  static func isBeginning(_ file: InputDescriptor) -> Bool {
+    let beginning = file.prefix(8)
+    return beginning.count == 8
+      && withUnsafeBytes(of: magic.littleEndian) { beginning.starts(with: $0) }
   }
 
   /// `[elementCount]`
@@ -70,7 +79,7 @@ final class FeatureFile {
     var old = (contents?.rows ?? [:]).filter { !new.contains($0.key) }
       .sorted { $0.value < $1.value }
     if (old.count + new.count) * rowByteCount > byteLimit { old = [] }
-    let file = try AtomicFile(path: path)
+    let file = try AtomicFile(path: path, mode: AtomicFile.ownMode)
     let numbers = [
       FeatureFile.magic, FeatureFile.version, UInt64(key.utf8.count), UInt64(elementCount),
       UInt64(old.count + items.count),
@@ -108,7 +117,7 @@ final class FeatureFile {
 
   /// - Throws: `GraftError` if there is no such file, or it is damaged or of another key.
   private func read() throws -> Contents {
-    let storage = try Storage.mappedFile(path: path)
+    let storage = try Storage.mappedFile(InputDescriptor(own: path), path: path)
     let bytes = UnsafeRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
     let damage = GraftError.badData("is damaged").at(path)
     let headerByteCount = FeatureFile.headerCount * 8

@@ -10,8 +10,9 @@ import GraftRuntime
 /// The folder of compiled models: `compiled` in `$GRAFT_HOME`, else in the XDG cache folder.
 ///
 /// `NAME.model` is a ``CompiledModel``, named after what it was made for: the model's content, how it
-/// was read, the build of Graft, and the instruction set. `NAME.content` is a ``ContentRecord``. All of
-/// it can be made again; nothing else lies here.
+/// was read, the build of Graft, and the instruction set. `NAME.content` is a ``ContentRecord``,
+/// `NAME.features` a ``FeatureFile``. All of it can be made again. Files that another user may have
+/// written are not used, and what is not Graft's is left alone.
 package struct ModelCache: Sendable {
   package let folder: String
   /// Bytes that all files together may take.
@@ -78,7 +79,7 @@ package struct ModelCache: Sendable {
   func compilation(
     found: CompiledModel? = nil, sourceFiles: [Graph.SourceFile], variant: String, threads: Int
   ) -> Compilation? {
-    guard !sourceFiles.isEmpty, (try? TextFile.makeFolder(folder)) != nil else { return nil }
+    guard !sourceFiles.isEmpty, makeFolder() else { return nil }
     return Compilation(
       found: found, folder: folder, sourceFiles: sourceFiles,
       destination: {

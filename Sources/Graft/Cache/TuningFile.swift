@@ -19,18 +19,19 @@ package struct TuningFile: Sendable {
     (try? ModelStore.root(environment: ModelStore.environmentVariable)).map(TuningFile.init)
   }
 
-  /// What was measured on such a machine; empty if nothing was, or the file is damaged.
+  /// What was measured on such a machine; empty if nothing was, or the file is damaged or may have been written by
+  /// another user.
   package func read() -> TuningRecord {
-    guard let text = try? TextFile.read(path, limit: TuningFile.byteLimit) else {
-      return TuningRecord()
-    }
-    return (try? JSONDecoder().decode(TuningRecord.self, from: Data(text.utf8))) ?? TuningRecord()
+    guard let file = try? InputDescriptor(own: path), file.byteCount <= TuningFile.byteLimit
+    else { return TuningRecord() }
+    let json = Data(file.prefix(file.byteCount))
+    return (try? JSONDecoder().decode(TuningRecord.self, from: json)) ?? TuningRecord()
   }
 
   /// - Throws: `GraftError` if the file cannot be written.
   package func write(_ record: TuningRecord) throws {
-    try TextFile.makeFolder(FilePath.folder(of: path))
-    try TextFile.save(try record.text + "\n", to: path)
+    try TextFile.makeFolder(FilePath.folder(of: path), mode: 0o700)
+    try TextFile.save(try record.text + "\n", to: path, mode: AtomicFile.ownMode)
   }
 
   /// Vendor, family, model and stepping, which tell the kinds of processors apart.

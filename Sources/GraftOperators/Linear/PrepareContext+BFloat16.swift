@@ -11,7 +11,9 @@ extension PrepareContext {
     guard precision == .bfloat16, let constant = constant(input),
       constant.elementType == .float, constant.byteCount >= byteCount
     else { return nil }
-    return try packedConstants.packed(constant, format: "bfloat16") {
+    return try packedConstants.packed(
+      constant, format: "bfloat16", elementType: .bfloat16, shape: constant.shape
+    ) {
       let narrowed = try Tensor(zeros: .bfloat16, shape: constant.shape)
       let count = constant.elementCount
       let partSize = PrepareContext.convertedPart

@@ -12,18 +12,27 @@ struct NonZero: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    .dynamic { inputs in
+    .growing { inputs, memory in
       guard let input = try inputs.first??.tensor else {
         throw GraftError.badData("input 0 is missing")
       }
-      let places = input.isNonZero().enumerated().filter(\.element).map(\.offset)
+      let isNonZero = input.isNonZero()
+      let count = isNonZero.count { $0 }
+      let shape = [input.rank, count]
+      try memory.require([try Tensor.memoryByteCount(.int64, shape)])
+      let indices = try Tensor(zeros: .int64, shape: shape)
       let strides = input.shape.denseStrides
-      var indices: [Int64] = []
-      indices.reserveCapacity(places.count * input.rank)
-      for axis in input.shape.indices {
-        indices += places.map { Int64($0 / strides[axis] % input.shape[axis]) }
+      indices.withUnsafeMutableBytes { bytes in
+        let indices = bytes.bindMemory(to: Int64.self)
+        var column = 0
+        for (place, isNonZero) in isNonZero.enumerated() where isNonZero {
+          for axis in strides.indices {
+            indices[axis * count + column] = Int64(place / strides[axis] % input.shape[axis])
+          }
+          column += 1
+        }
       }
-      return [.tensor(try Tensor(indices, shape: [input.rank, places.count]))]
+      return [.tensor(indices)]
     }
   }
 

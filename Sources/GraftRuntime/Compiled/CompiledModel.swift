@@ -34,7 +34,7 @@ package struct CompiledModel: Sendable {
     case strings([String])
   }
 
-  /// Reads a compiled model.
+  /// Reads a compiled model, if no other user can have written it.
   ///
   /// - Parameters:
   ///   - key: What it must have been made for.
@@ -43,10 +43,9 @@ package struct CompiledModel: Sendable {
   package init(
     path: String, key: String, modelFiles: [Storage], threadCount: Int = 1
   ) throws {
-    let input = try InputDescriptor(path)
+    let input = try InputDescriptor(own: path)
     defer { withExtendedLifetime(input) {} }
-    let descriptor = input.number
-    let file = try Storage.mappedFile(descriptor: descriptor, path: path)
+    let file = try Storage.mappedFile(input, path: path)
     let index = try CompiledModel.index(of: file)
     var reader = ByteReader(index)
     guard try reader.string() == key else { throw GraftError.badData("is of another model") }
@@ -71,7 +70,7 @@ package struct CompiledModel: Sendable {
     graph = try graphReader.graph()
     guard graphReader.bytes.isAtEnd else { throw ByteReader.damage }
     for (record, isPacked) in zip(records, isPacked) where !isPacked {
-      try record.check(descriptor, threadCount)
+      try record.check(input.number, threadCount)
     }
     withExtendedLifetime(file) {}
   }
@@ -101,11 +100,18 @@ extension CompiledModel {
   ///
   /// - Throws: `GraftError` if there is none, or it is damaged.
   package static func key(path: String) throws -> String {
-    let file = try Storage.mappedFile(path: path)
+    let file = try Storage.mappedFile(InputDescriptor(own: path), path: path)
     return try withExtendedLifetime(file) {
       var reader = ByteReader(try index(of: file))
       return try reader.string()
     }
+  }
+
+  /// Whether a file ends as compiled models do, of this version or another one.
+  package static func isEnd(_ file: InputDescriptor) -> Bool {
+    let trailer = file.suffix(trailerByteCount)
+    return trailer.count == trailerByteCount
+      && withUnsafeBytes(of: magic.littleEndian) { trailer.starts(with: $0) }
   }
 }
 

@@ -16,7 +16,7 @@ final class CompiledModelWriter {
 
   /// - Throws: `GraftError` if no file can be made in `folder`.
   init(folder: String, modelFiles: [Graph.SourceFile], threadCount: Int) throws {
-    file = try AtomicFile(path: "\(folder)/model")
+    file = try AtomicFile(path: "\(folder)/model", mode: AtomicFile.ownMode)
     self.modelFiles = modelFiles
     self.threadCount = threadCount
   }

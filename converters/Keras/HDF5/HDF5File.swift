@@ -35,7 +35,7 @@ package final class HDF5File {
     defer { withExtendedLifetime(contents) {} }
     let bytes = UnsafeRawBufferPointer(
       start: contents.baseAddress + range.lowerBound, count: range.count)
-    guard let base = HDF5Superblock.find(in: bytes) else {
+    guard let base = FileKind.hdf5Superblock(in: bytes) else {
       throw GraftError.badData("is no HDF5 file")
     }
     storage = contents

@@ -4,23 +4,11 @@ import GraftTensor
 ///
 /// Source: HDF5 File Format Specification 3.0, II.A
 struct HDF5Superblock {
-  static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
-
   var widths = HDF5Widths()
   /// Where the superblock begins, from which addresses are counted: behind a user block.
   let baseAddress: Int
   /// Address of the root group's object header.
   let rootAddress: Int
-
-  /// Where the signature is among 0, 512, 1024 and so on; `nil` if the bytes are no HDF5 file.
-  static func find(in bytes: UnsafeRawBufferPointer) -> Int? {
-    var offset = 0
-    while offset <= bytes.count - signature.count {
-      if bytes[offset..<offset + signature.count].elementsEqual(signature) { return offset }
-      offset = offset == 0 ? 512 : offset * 2
-    }
-    return nil
-  }
 
   /// Reads the superblock at `base`, counted from the beginning of the file's `range`.
   ///
@@ -29,7 +17,8 @@ struct HDF5Superblock {
     let start = range.lowerBound + base
     baseAddress = base
     var reader = HDF5Reader(storage, start..<range.upperBound, widths: widths)
-    try reader.skip(HDF5Superblock.signature.count)
+    // The signature.
+    try reader.skip(8)
     let version = try reader.byte()
     guard (0...3).contains(version) else {
       throw GraftError.unknownHDF5(version: version, of: "a superblock")

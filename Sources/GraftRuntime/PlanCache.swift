@@ -1,0 +1,61 @@
+import GraftPasses
+
+/// The plans that a session keeps, by their place in a chain, and the memory that these take.
+struct PlanCache {
+  private static let planLimit = 4
+
+  /// For each place, the most recently used first.
+  private var plans: [[BoundPlan]] = []
+  /// How many plans have each arena: plans for the same place share one if it is large enough.
+  private var arenas: [ObjectIdentifier: Int] = [:]
+  /// Bytes of all plans.
+  private(set) var byteCount = 0
+
+  var isEmpty: Bool { arenas.isEmpty }
+
+  /// Bytes of intermediate values in the plan that has most.
+  var largestArenaByteCount: Int { plans.joined().map(\.plan.arenaByteCount).max() ?? 0 }
+
+  func contains(arena: Storage) -> Bool { arenas[ObjectIdentifier(arena)] != nil }
+
+  /// The plan for some values, which then is the most recently used one.
+  mutating func plan(depth: Int, _ values: [RuntimeValue], nodes: [Int]?) -> BoundPlan? {
+    guard depth < plans.count,
+      let index = plans[depth].firstIndex(where: { $0.matches(values, nodes: nodes) })
+    else { return nil }
+    if index > 0 { plans[depth].insert(plans[depth].remove(at: index), at: 0) }
+    return plans[depth][0]
+  }
+
+  /// Makes room for one more plan: its memory goes before more is taken.
+  mutating func makeRoom(depth: Int) {
+    while plans.count <= depth { plans.append([]) }
+    if plans[depth].count >= PlanCache.planLimit { forget(plans[depth].removeLast()) }
+  }
+
+  mutating func insert(_ plan: BoundPlan, depth: Int) {
+    plans[depth].insert(plan, at: 0)
+    byteCount += plan.byteCount
+    let (count, arena) = (arenas[ObjectIdentifier(plan.arena)] ?? 0, plan.arena)
+    if count == 0 { byteCount += arena.byteCount }
+    arenas[ObjectIdentifier(arena)] = count + 1
+  }
+
+  /// The largest arena at a place. Of the plans for one place, one runs at a time.
+  func largestArena(depth: Int) -> Storage? {
+    plans[depth].map(\.arena).max { $0.byteCount < $1.byteCount }
+  }
+
+  mutating func removeAll() {
+    for index in plans.indices { plans[index].removeAll() }
+    arenas = [:]
+    byteCount = 0
+  }
+
+  private mutating func forget(_ plan: BoundPlan) {
+    byteCount -= plan.byteCount
+    let arena = ObjectIdentifier(plan.arena)
+    arenas[arena] = arenas[arena].flatMap { $0 > 1 ? $0 - 1 : nil }
+    if arenas[arena] == nil { byteCount -= plan.arena.byteCount }
+  }
+}

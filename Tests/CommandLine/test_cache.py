@@ -1,0 +1,263 @@
+"""The folder of compiled models: what is used, what is made anew, and what is nobody's to remove."""
+
+import json
+import os
+import stat
+import struct
+
+import numpy
+import pytest
+
+
+def run(graft, arguments, output, **options):
+    result = graft("run", *arguments, "--output", output, **options)
+    assert result.status == 0, (result.status, result.errors)
+    with numpy.load(output) as arrays:
+        return arrays["y"].tobytes()
+
+
+@pytest.fixture
+def kept(graft, convolution, home, tmp_path):
+    """The folder with the compiled form of a model, and what the model answers."""
+    answer = run(graft, convolution, tmp_path / "first.npz")
+    return home / "compiled", answer
+
+
+def one(folder, kind):
+    (path,) = folder.glob(f"*.{kind}")
+    return path
+
+
+def test_nobody_else_may_look(kept):
+    folder, _ = kept
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {path.suffix for path in folder.iterdir()} == {".model", ".content"}
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def replaced_by_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replaced_by_link(path):
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def given_away(path):
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    os.chown(path, 12345, 12345)
+
+
+def replaced_by_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("kind", ["model", "content"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.chmod(0o620),
+        lambda path: path.chmod(0o602),
+        given_away,
+        replaced_by_pipe,
+        replaced_by_link,
+        replaced_by_folder,
+    ],
+    ids=["group", "world", "owner", "pipe", "link", "folder"],
+)
+def test_what_others_may_have_written_is_made_anew(
+    graft, convolution, kept, tmp_path, kind, change
+):
+    folder, answer = kept
+    path = one(folder, kind)
+    change(path)
+    before = path.lstat()
+    assert run(graft, convolution, tmp_path / "again.npz", timeout=60) == answer
+    after = path.lstat()
+    # A folder of this name cannot be replaced; it is left alone.
+    if not stat.S_ISDIR(before.st_mode):
+        assert after.st_ino != before.st_ino
+        assert stat.S_ISREG(after.st_mode) and stat.S_IMODE(after.st_mode) == 0o600
+        assert after.st_uid == os.geteuid()
+    assert run(graft, convolution, tmp_path / "last.npz") == answer
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("time", -(2**63)),
+        ("time", 2**63 - 1),
+        ("changeTime", -(2**63)),
+        ("changeTime", 2**63 - 1),
+        ("modificationTime", 2**63 - 1),
+        ("modificationTime", 2**64),
+        ("byteCount", -1),
+        ("device", -1),
+        ("inode", 2**64 - 1),
+        ("files", []),
+        ("hash", "00"),
+        ("name", "../../../../etc/passwd"),
+    ],
+)
+def test_changed_records(graft, convolution, kept, tmp_path, field, value):
+    folder, answer = kept
+    path = one(folder, "content")
+    record = json.loads(path.read_text())
+    target = record if field in record else record["files"][0]
+    assert field in target
+    target[field] = value
+    path.write_text(json.dumps(record))
+    assert run(graft, convolution, tmp_path / "again.npz") == answer
+    assert graft("cache", "list").status == 0
+
+
+FACTOR = 0x9E37_79B9_7F4A_7C15
+MASK = 2**64 - 1
+
+
+def fingerprint(data):
+    """GraftTensor's Fingerprint of less than a mebibyte."""
+
+    def step(state, word):
+        product = (state ^ word) * FACTOR & MASK
+        return (product << 29 | product >> 35) & MASK
+
+    def mixed(state):
+        for shift in (32, 29):
+            state = (state ^ state >> shift) * FACTOR & MASK
+        return state ^ state >> 32
+
+    def hashed(data):
+        lanes = [FACTOR * factor & MASK for factor in range(1, 16, 2)]
+        whole = len(data) // 64 * 64
+        for number, (word,) in enumerate(struct.iter_unpack("<Q", data[:whole])):
+            lanes[number % 8] = step(lanes[number % 8], word)
+        for byte in data[whole:]:
+            lanes[0] = step(lanes[0], byte)
+        state = len(data)
+        for lane in lanes:
+            state = mixed(step(state, lane))
+        return state
+
+    assert len(data) < 1 << 20
+    return mixed(hashed(struct.pack("<Q", hashed(data))) ^ len(data))
+
+
+def forge(path, change):
+    """Changes the records of tensors that lie in a compiled model, and makes all fingerprints fit.
+
+    `change` gets the element type, the shape and the place of a tensor, and returns others.
+    """
+    data = path.read_bytes()
+    trailer = list(struct.unpack("<6Q", data[-48:]))
+    start, count = trailer[2], trailer[3]
+    index = data[start : start + count]
+    assert trailer[4] == fingerprint(index) and trailer[5] == fingerprint(data[-48:-8])
+    position = 0
+
+    def number():
+        nonlocal position
+        position += 8
+        return struct.unpack_from("<q", index, position - 8)[0]
+
+    key_size = number()
+    position += key_size
+    for _ in range(number()):
+        number()  # bytes of the model's files
+    new, changed = [index[:position]], 0
+    tensor_count = number()
+    new.append(struct.pack("<q", tensor_count))
+    for _ in range(tensor_count):
+        begin = position
+        element_type, shape = number(), [number() for _ in range(number())]
+        place = index[position]
+        position += 1
+        assert place in (0, 1), "a tensor of strings"
+        values = number(), number()
+        if place == 0:
+            new.append(index[begin:position])
+            continue
+        element_type, shape, offset = change(element_type, shape, values[0])
+        changed += 1
+        size = int(numpy.prod(shape)) * 4
+        new.append(struct.pack(f"<{2 + len(shape)}q", element_type, len(shape), *shape) + b"\x01")
+        new.append(struct.pack("<qQ", offset, fingerprint(data[offset : offset + size])))
+    new = b"".join(new) + index[position:]
+    assert changed
+    trailer[3], trailer[4] = len(new), fingerprint(new)
+    end = struct.pack("<5Q", *trailer[:5])
+    path.write_bytes(data[:start] + new + end + struct.pack("<Q", fingerprint(end)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kind, shape, offset: (kind, [1], offset),
+        lambda kind, shape, offset: (kind, [0], offset),
+        lambda kind, shape, offset: (kind, [1, 64], offset),
+        # int32
+        lambda kind, shape, offset: (6, [64], offset),
+        lambda kind, shape, offset: (kind, [64], offset + 1),
+    ],
+    ids=["one element", "none", "rank", "type", "place"],
+)
+def test_forged_constants_are_made_anew(graft, convolution, kept, tmp_path, change):
+    folder, answer = kept
+    forge(one(folder, "model"), change)
+    assert run(graft, convolution, tmp_path / "again.npz") == answer
+    assert run(graft, convolution, tmp_path / "last.npz") == answer
+
+
+def test_other_files_are_left_alone(graft, convolution, home, tmp_path):
+    folder = home / "compiled"
+    folder.mkdir()
+    contents = {
+        "thesis.pdf": b"%PDF" + bytes(4_000_000),
+        "d41d8cd98f00b204e9800998ecf8427e.model": bytes(5000),
+        "d41d8cd98f00b204e9800998ecf8427e.features": b"features",
+        "network.model": b"mine",
+        "1-2-3.content": b"table of contents",
+        "page.content": b"{}",
+        "model.tmp": b"draft",
+        "model.1-2.txt": b"draft",
+        ".hidden": b"",
+    }
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+        os.utime(folder / name, (1, 1))
+    (folder / "models").mkdir()
+    (folder / "link.model").symlink_to("thesis.pdf")
+    others = len(contents) + 2
+
+    def check():
+        left = {path.name for path in folder.iterdir()}
+        assert left >= {*contents, "models", "link.model"}
+        for name, data in contents.items():
+            assert (folder / name).read_bytes() == data
+        return left - {*contents, "models", "link.model"}
+
+    for limit in ("3M", "1000"):
+        run(graft, convolution, tmp_path / "y.npz", environment={"GRAFT_CACHE_LIMIT": limit})
+        check()
+    run(graft, convolution, tmp_path / "y.npz")
+    assert len(check()) == 2
+    # Left behind by a process that was stopped.
+    (folder / "model.123-456.tmp").write_bytes(b"")
+    listed = graft("cache", "list")
+    assert listed.status == 0 and "thesis" not in listed.output
+    assert f"{others} other files" in listed.output
+    cleared = graft("cache", "clear")
+    assert cleared.status == 0 and "removed 3 files" in cleared.output
+    assert f"{others} other files" in cleared.output
+    assert check() == set()
+
+
+def test_an_empty_folder_has_no_other_files(graft):
+    for command in ("list", "clear"):
+        result = graft("cache", command)
+        assert result.status == 0 and "other file" not in result.output
