@@ -32,6 +32,7 @@ package final class Classifier {
   package let preprocessing: Preprocessing
   /// What the output is; `nil` if its values tell.
   private let scores: Scores?
+  private let inDistributionRule: InDistributionRule?
   private let preprocessor: Preprocessor
   private let session: Session
   private let inputType: ElementType
@@ -47,6 +48,7 @@ package final class Classifier {
     let graph = model.graph
     let input = try PictureInput(graph)
     try graph.requireOutputOfClassifier()
+    inDistributionRule = try InDistributionRule(graph)
     inputType = input.elementType
     var remarks: [String] = []
     preprocessing = try input.preprocessing(of: graph, options.choices) { scheme in
@@ -92,9 +94,13 @@ package final class Classifier {
       session, classNames: names, items: items, preprocessing: preprocessing,
       elementType: inputType, batchSize: takesOneImage ? 1 : batchSize)
     let labels = Labels(names: names)
-    return try evaluator.evaluate { [scores] output, count in
-      try Ranking.probabilities(
-        ofClasses: output, imageCount: count, scores: scores, labels: labels)
+    return try evaluator.evaluate { [scores, inDistributionRule] outputs, count in
+      let probabilities = try Ranking.probabilities(
+        ofClasses: outputs[0], imageCount: count, scores: scores, labels: labels)
+      let accepted = try inDistributionRule.map { rule in
+        try rule.scores(of: outputs, imageCount: count).map(rule.accepts)
+      }
+      return (probabilities, accepted)
     }
   }
 
@@ -153,8 +159,10 @@ package final class Classifier {
     try Image.read(path, applyingOrientation: preprocessing.appliesOrientation)
   }
 
-  /// The most probable classes, the first first.
-  package func predictions(for image: Image, count: Int) throws -> [Prediction] {
+  /// The most probable classes, and whether the image shows any of them.
+  ///
+  /// - Parameter count: how many classes at most
+  package func classification(of image: Image, count: Int) throws -> Classification {
     let picture = try preprocessor.tensor(for: image)
     var input = picture
     if inputType != .float {
@@ -162,12 +170,18 @@ package final class Classifier {
       try ElementConversion.convert(
         picture.baseAddress, .float, to: input.baseAddress, inputType, count: picture.elementCount)
     }
-    guard let output = try session.run([input]).first else {
+    let outputs = try session.run([input])
+    guard let output = outputs.first else {
       throw GraftError.badData("the model has no outputs")
     }
     let rows = try Ranking.probabilities(
       ofClasses: output, imageCount: 1, scores: scores, labels: labels)
-    return try Ranking.predictions(rows[0], count: count, labels: labels)
+    let predictions = try Ranking.predictions(rows[0], count: count, labels: labels)
+    let score = try inDistributionRule?.scores(of: outputs, imageCount: 1)[0]
+    return Classification(
+      predictions: predictions,
+      isInDistribution: score.flatMap { inDistributionRule?.accepts($0) },
+      inDistributionScore: score)
   }
 }
 

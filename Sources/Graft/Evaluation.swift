@@ -14,11 +14,15 @@ public struct Evaluation: Sendable, Hashable {
   /// `[true class][predicted class]`, in pictures.
   public var confusionMatrix: [[Int]]
 
+  /// The share of the images that the model takes for ones of its classes; `nil` if it cannot tell.
+  public var inDistributionShare: Double?
+
   init(_ result: EvaluationResult) {
     accuracy = result.accuracy
     loss = result.loss
     count = result.count
     classNames = result.classes
     confusionMatrix = result.confusionMatrix
+    inDistributionShare = result.inDistributionShare
   }
 }

@@ -36,9 +36,16 @@ public final class ImageClassifier {
   /// - Parameter count: how many at most
   /// - Throws: an error that says why the picture cannot be read or does not fit the model
   public func predictions(forImageAt path: String, count: Int = 5) throws -> [Prediction] {
-    let predictions = try classifier.predictions(for: classifier.image(at: path), count: count)
+    try classification(forImageAt: path, count: count).predictions
+  }
+
+  /// As ``predictions(forImageAt:count:)``, together with whether the image shows any of the classes at all, where the
+  /// model can tell.
+  public func classification(forImageAt path: String, count: Int = 5) throws -> Classification {
+    let classification = try classifier.classification(
+      of: classifier.image(at: path), count: count)
     classifier.storeCompiledFormBeside()
-    return predictions
+    return classification
   }
 
   /// How right the classifier is on pictures whose classes are known: on the data's test pictures if it has some, else

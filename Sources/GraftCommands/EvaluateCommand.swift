@@ -131,6 +131,9 @@ struct EvaluateCommand: ParsableCommand {
       result.accuracy * 100, figure(result.loss), result.precision, result.recall, result.f1,
       figure(result.auc))
       + (result.top5Accuracy.map { String(format: "  top 5 %.2f %%", $0 * 100) } ?? "")
+      + (result.inDistributionShare.map {
+        String(format: "  in distribution %.2f %%", $0 * 100)
+      } ?? "")
   }
 
   static func text(_ result: EvaluationResult, _ part: Part) -> String {

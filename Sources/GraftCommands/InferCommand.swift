@@ -16,7 +16,7 @@ package struct InferCommand: ParsableCommand {
 
       Without --model a small network that is part of Graft answers. It knows the \
       ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, \
-      horse, ship and truck.
+      horse, ship and truck. An image unlike these is said to be none of them.
 
       Examples:
         infer cat.jpg
@@ -79,10 +79,10 @@ package struct InferCommand: ParsableCommand {
   private func answer(_ file: String, _ classifier: Classifier) throws -> String {
     let image = try classifier.image(at: file)
     let name = InputFile.displayName(of: file)
-    let predictions = try withPlace(name) { try classifier.predictions(for: image, count: topK) }
+    let found = try withPlace(name) { try classifier.classification(of: image, count: topK) }
     return json
-      ? try JSONText.encode(Answer(file: file, predictions: predictions))
-      : PredictionText.text(name, predictions)
+      ? try JSONText.encode(Answer(file, found))
+      : PredictionText.text(name, found, classNames: classifier.labels?.names)
   }
 
   /// The graph as it was read is gone when this returns: what it takes is not needed any more.
@@ -99,6 +99,22 @@ package struct InferCommand: ParsableCommand {
   private struct Answer: Encodable {
     let file: String
     let predictions: [Prediction]
+    /// Left out if the model cannot tell.
+    let inDistribution: Bool?
+    let inDistributionScore: Float?
+
+    init(_ file: String, _ found: Classification) {
+      self.file = file
+      predictions = found.predictions
+      inDistribution = found.isInDistribution
+      inDistributionScore = found.inDistributionScore
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case file, predictions
+      case inDistribution = "in_distribution"
+      case inDistributionScore = "in_distribution_score"
+    }
   }
 }
 

@@ -312,9 +312,10 @@ package final class FineTuningRun {
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: model.takesOneImage ? 1 : min(64, recipe.batchSize)
-    ).evaluate(isInterrupted: fineTuner.isInterrupted) { output, count in
-      try Ranking.probabilities(
-        ofClasses: output, imageCount: count, scores: .probabilities, labels: labels)
+    ).evaluate(isInterrupted: fineTuner.isInterrupted) { outputs, count in
+      let probabilities = try Ranking.probabilities(
+        ofClasses: outputs[0], imageCount: count, scores: .probabilities, labels: labels)
+      return (probabilities, nil)
     }
   }
 }

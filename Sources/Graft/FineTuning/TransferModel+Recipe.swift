@@ -44,6 +44,8 @@ extension TransferModel {
       trunk.metadata[ModelLoader.featuresKey] = nil
       trunk.metadata[Labels.metadataKey] = nil
       trunk.metadata[Scores.metadataKey] = nil
+      trunk.metadata[ByteString(InDistributionRule.outputKey)] = nil
+      trunk.metadata[ByteString(InDistributionRule.thresholdKey)] = nil
       let (preprocessing, isAssumed) = try preprocessing(for: trunk, recipe, remark: remark)
       guard let size = preprocessing.fixedSize else {
         throw GraftError.usage(

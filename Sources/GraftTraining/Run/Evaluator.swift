@@ -26,6 +26,8 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   package var top5Accuracy: Double?
   /// Of each class.
   package var classMetrics: [ClassMetrics]
+  /// The share of the images that the model takes for ones of its classes; `nil` if it cannot tell.
+  package var inDistributionShare: Double?
   /// The likeliest class of each picture; not part of the JSON form.
   package var predictions: [Prediction] = []
 
@@ -48,6 +50,7 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
     case precision, recall, f1, auc
     case top5Accuracy = "top_5_accuracy"
     case classMetrics = "class_metrics"
+    case inDistributionShare = "in_distribution_share"
   }
 }
 
@@ -79,11 +82,14 @@ package struct Evaluator {
 
   /// - Parameters:
   ///   - isInterrupted: asked before each batch
-  ///   - probabilities: makes the classes' probabilities of each image of an output for `imageCount` of them
+  ///   - answers: makes the classes' probabilities of each image of the outputs for `imageCount` of them, and whether it
+  ///     is taken for one of the classes, if the model can tell
   /// - Throws: `CancellationError` if it was interrupted
   package func evaluate(
     isInterrupted: () -> Bool = { false },
-    probabilities: (_ output: Tensor, _ imageCount: Int) throws -> [[Float]]
+    answers: (_ outputs: [Tensor], _ imageCount: Int) throws -> (
+      probabilities: [[Float]], isInDistribution: [Bool]?
+    )
   ) throws -> EvaluationResult {
     let count = classNames.count
     var matrix = ConfusionMatrix(classCount: count)
@@ -92,16 +98,19 @@ package struct Evaluator {
     var loss = 0.0
     var predictions: [EvaluationResult.Prediction] = []
     var unanswered = 0
+    var acceptedCount: Int?
     let items = batches.items
     for start in stride(from: 0, to: items.count, by: batchSize) {
       if isInterrupted() { throw CancellationError() }
       let numbers = Array(start..<min(start + batchSize, items.count))
       var input = try batches.input(numbers)
       if elementType != .float { input = try input.converted(to: elementType) }
-      guard let output = try session.run([input]).first else {
-        throw GraftError.badData("the model has no outputs")
+      let outputs = try session.run([input])
+      guard !outputs.isEmpty else { throw GraftError.badData("the model has no outputs") }
+      let (rows, isInDistribution) = try answers(outputs, numbers.count)
+      if let isInDistribution {
+        acceptedCount = (acceptedCount ?? 0) + isInDistribution.count { $0 }
       }
-      let rows = try probabilities(output, numbers.count)
       for row in rows where row.count != count {
         throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
       }
@@ -138,6 +147,7 @@ package struct Evaluator {
         EvaluationResult.ClassMetrics(
           precision: matrix.precision(ofClass: number), recall: matrix.recall(ofClass: number),
           f1: matrix.f1(ofClass: number), count: matrix.counts[number].reduce(0, +))
-      }, predictions: predictions)
+      }, inDistributionShare: acceptedCount.map { Double($0) / Double(items.count) },
+      predictions: predictions)
   }
 }
