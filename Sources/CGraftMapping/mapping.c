@@ -28,7 +28,9 @@ int graft_mapping_add(const void *start, size_t byte_count) {
     unsigned number = atomic_fetch_add(&next_slot, 1) % slot_count;
     uintptr_t free_slot = 0;
     if (atomic_compare_exchange_strong(&slots[number].start, &free_slot, (uintptr_t)start)) {
-      atomic_store(&slots[number].byte_count, byte_count);
+      // The kernel maps whole pages.
+      size_t page = (size_t)sysconf(_SC_PAGESIZE);
+      atomic_store(&slots[number].byte_count, (byte_count + page - 1) / page * page);
       return (int)number;
     }
   }

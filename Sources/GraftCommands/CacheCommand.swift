@@ -56,7 +56,8 @@ struct CacheCommand: ParsableCommand {
     guard count > 0 else { return }
     try print(
       count == 1
-        ? "1 other file in \(cache.folder) is not Graft's and was left alone"
-        : "\(count) other files in \(cache.folder) are not Graft's and were left alone")
+        ? "1 other entry of \(cache.folder) is not Graft's or not this user's and was left alone"
+        : "\(count) other entries of \(cache.folder) are not Graft's or not this user's and were left alone"
+    )
   }
 }

@@ -131,6 +131,7 @@ struct TrainingOptions: ParsableArguments {
       try print("fold \(index + 1) of \(crossValidate)")
       let folder = foldFolder(index + 1)
       try FineTuningRun.requireOwnFolder(folder)
+      options.triesPreparation = index == 0
       results.append(
         try train(command, recipe, split, folder: folder, options, interruption))
     }

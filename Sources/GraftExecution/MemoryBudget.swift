@@ -23,8 +23,10 @@ extension Sequence<Int> {
 package final class MemoryBudget {
   private let limit: Int?
   private let inUse: Int
-  /// What was left in the beginning; looked up when it matters for the first time.
-  private lazy var left = limit.map { max(0, $0 - inUse) } ?? AvailableMemory.byteCount()
+  /// What was left in the beginning; looked up when it matters for the first time. What was taken until then is no longer
+  /// free.
+  private lazy var left =
+    limit.map { max(0, $0 - inUse) } ?? AvailableMemory.recentByteCount() + taken
   private var taken = 0
 
   /// What is free is looked up for more than this; small models need not wait for it.
@@ -48,7 +50,7 @@ package final class MemoryBudget {
     if let needed, needed <= max(0, MemoryBudget.smallByteCount - inUse - taken) { return }
     guard let needed, needed <= byteCount else {
       throw GraftError(
-        .operatingSystem, "needs more than the \(byteCount >> 20) MB of memory that are free",
+        .operatingSystem, "needs more than the \(byteCount >> 20) MB of memory that is free",
         hint: "Use smaller inputs, or say with --max-memory how much it may take")
     }
   }

@@ -7,6 +7,8 @@ package enum ConstantFolding: GraphPass {
     /// Bytes of repacked weights, which are no more than twice the model's own.
     private let ownByteCount: Int
     private var spentByteCount = 0
+    /// Bytes of what was folded, by value.
+    private var folded: [ValueID: Int] = [:]
     private let memory: MemoryBudget
 
     /// Weights that a model makes by ConstantOfShape or Expand are folded up to this size: what is not would be made
@@ -26,9 +28,15 @@ package enum ConstantFolding: GraphPass {
       memory = MemoryBudget(limit: memoryLimit)
     }
 
-    mutating func spend(_ byteCount: Int) {
+    mutating func spend(_ byteCount: Int, on id: ValueID) {
       self.byteCount -= byteCount
       spentByteCount += byteCount
+      folded[id] = byteCount
+    }
+
+    /// Takes back what a value that nobody reads any more has taken.
+    mutating func release(_ id: ValueID) {
+      spentByteCount -= folded.removeValue(forKey: id) ?? 0
     }
 
     /// Bytes of generated weights, which count as intermediate values do.
@@ -56,9 +64,16 @@ package enum ConstantFolding: GraphPass {
   /// As ``run(_:)``, with a budget for several runs together.
   package static func run(_ graph: inout Graph, budget: inout Budget) throws -> Bool {
     var removed: Set<Int> = []
+    let useCounts = graph.useCounts()
     for (index, node) in graph.nodes.enumerated() {
       guard try fold(node, in: &graph, &budget) else { continue }
       removed.insert(index)
+      for case let id? in node.inputs where useCounts[id] == 1 && !node.outputs.contains(id) {
+        guard let tensor = graph.constants[id], !isShared(tensor, by: node, in: graph) else {
+          continue
+        }
+        budget.release(id)
+      }
     }
     graph.removeNodes(at: removed)
     return !removed.isEmpty
@@ -103,9 +118,17 @@ package enum ConstantFolding: GraphPass {
         guard let id, let tensor = try value?.tensor else { continue }
         graph.constants[id] = tensor
         graph[id].type = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
-        if !isView(tensor, of: inputs) { budget.spend(tensor.byteCount) }
+        if !isView(tensor, of: inputs) { budget.spend(tensor.byteCount, on: id) }
       }
       return true
+    }
+  }
+
+  /// Whether an output of the node lies in the memory of its input.
+  private static func isShared(_ tensor: Tensor, by node: Node, in graph: Graph) -> Bool {
+    node.outputs.contains { id in
+      guard let id, let output = graph.constants[id] else { return false }
+      return output.storage === tensor.storage
     }
   }
 

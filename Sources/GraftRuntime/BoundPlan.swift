@@ -154,17 +154,28 @@ final class BoundPlan {
       }
     case .dynamic(let body):
       let step = plan.steps[index]
-      let memory = memory ?? MemoryBudget(limit: .max)
+      guard let memory else {
+        throw GraftError(.software, "runs without a memory budget", places: [step.label])
+      }
       try withPlace(step.label) {
         let values = try step.inputs.map { try $0.map { try value($0, inputs, outputs) } }
         let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
           guard let id, let result else { continue }
-          try memory.take(result.memoryByteCount)
+          if !isView(result, of: values) { try memory.take(result.memoryByteCount) }
           heap[id] = result
         }
       }
     case .alias: break
+    }
+  }
+
+  /// Whether a result lies in the memory of an input.
+  private func isView(_ result: RuntimeValue, of inputs: [RuntimeValue?]) -> Bool {
+    guard case .tensor(let result) = result, result.elementType != .string else { return false }
+    return inputs.contains { input in
+      guard case .tensor(let input)? = input else { return false }
+      return input.storage === result.storage
     }
   }
 

@@ -88,11 +88,15 @@ package final class Executable: Sendable {
   /// - Parameters:
   ///   - memory: what plans may take
   ///   - reusableByteCount: an arena of this size is there already
-  func planner(memory: MemoryBudget, reusableByteCount: Int = 0) -> Planner {
+  ///   - outputsAreBound: whether the caller made the memory for outputs
+  func planner(
+    memory: MemoryBudget, reusableByteCount: Int = 0, outputsAreBound: Bool = false
+  ) -> Planner {
     Planner(
       graph: graph, operations: operations, packedConstants: packedConstants,
       precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
-      memory: memory, reusableByteCount: reusableByteCount)
+      memory: memory, reusableByteCount: reusableByteCount,
+      outputsAreThere: outputsAreBound && options.memoryLimit == nil)
   }
 
   /// The names of the parameters.

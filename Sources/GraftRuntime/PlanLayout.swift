@@ -43,7 +43,9 @@ struct PlanLayout {
     let (buffers, owners) = try arenaBuffers(outliving: Set(continuation?.values ?? []))
     let layout = try MemoryPlanner.layOut(buffers)
     try withPlace("the model's intermediate values and outputs") {
-      let outputs = outputValues.map { _, id in selection.types[id]?.byteCount ?? 0 }
+      let outputs =
+        planner.outputsAreThere
+        ? [] : outputValues.map { _, id in selection.types[id]?.byteCount ?? 0 }
       let arena = layout.byteCount > planner.reusableByteCount ? layout.byteCount : 0
       try planner.memory.require([arena, selection.foldedByteCount] + outputs)
     }

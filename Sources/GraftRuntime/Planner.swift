@@ -26,6 +26,8 @@ struct Planner {
   let memory: MemoryBudget
   /// An arena of this size takes no more memory.
   let reusableByteCount: Int
+  /// Whether the caller has the memory for outputs already, so that it is no longer free.
+  let outputsAreThere: Bool
 
   /// Bytes that folding one node at plan time may take.
   static let foldingLimit = 1 << 20

@@ -39,7 +39,8 @@ package final class Session {
     for output in outputs { boundOutputs.append(output) }
     try check(values)
     let bound = try boundPlan(
-      depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [])
+      depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [],
+      outputsAreBound: true)
     guard bound.plan.continuation == nil, bound.plan.outputs.count == outputs.count else {
       throw GraftError.unsupported("outputs whose shapes depend on data cannot be bound")
     }
@@ -119,7 +120,7 @@ package final class Session {
   /// The plan for these values, made now or kept from before.
   private func boundPlan(
     depth: Int, nodes: [Int]?, _ values: [RuntimeValue], ids: [ValueID], contents: Set<ValueID>,
-    results: [RuntimeValue?]
+    results: [RuntimeValue?], outputsAreBound: Bool = false
   ) throws -> BoundPlan {
     if let plan = plans.plan(depth: depth, values, nodes: nodes) { return plan }
     plans.makeRoom(depth: depth)
@@ -136,7 +137,8 @@ package final class Session {
     var memory = plans.largestArena(depth: depth)
     func makePlan() throws -> Plan {
       try executable.planner(
-        memory: self.memory(values, results: results), reusableByteCount: memory?.byteCount ?? 0
+        memory: self.memory(values, results: results), reusableByteCount: memory?.byteCount ?? 0,
+        outputsAreBound: outputsAreBound
       ).plan(
         nodes: nodes ?? Array(graph.nodes.indices), given: given, inputs: ids,
         isFirst: depth == 0)

@@ -32,6 +32,17 @@ package final class AtomicFile {
     temporaryPath = "\(path).\(getpid())-\(UInt32.random(in: 0 ... .max)).tmp"
     descriptor = FileSystem.open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
     guard descriptor >= 0 else { throw GraftError.creating(path) }
+    // Some file systems keep neither owner nor mode.
+    if mode == AtomicFile.ownMode, !isOwn {
+      throw GraftError(.cannotCreate, "cannot be kept from other users there", places: [path])
+    }
+  }
+
+  /// Whether the file is this user's, and nobody else may write it.
+  private var isOwn: Bool {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 && status.isOwn
+      && status.st_mode & (S_IWGRP | S_IWOTH) == 0
   }
 
   deinit {

@@ -62,7 +62,16 @@ package final class InputDescriptor {
   private func bytes(from offset: Int, _ count: Int) -> [UInt8] {
     let count = min(count, byteCount - offset)
     var bytes = [UInt8](repeating: 0, count: count)
-    return pread(number, &bytes, count, offset) == count ? bytes : []
+    var position = 0
+    while position < count {
+      let read = bytes.withUnsafeMutableBytes { buffer in
+        pread(number, buffer.baseAddress! + position, count - position, offset + position)
+      }
+      if read < 0, errno == EINTR { continue }
+      guard read > 0 else { return [] }
+      position += read
+    }
+    return bytes
   }
 
   /// What a file is that is not a regular one.

@@ -39,14 +39,19 @@ def started(graft, arguments, mapped):
             return int(file.read().rpartition(")")[2].split()[11])
 
     deadline = time.monotonic() + 60
-    while str(mapped) not in open(f"/proc/{process.pid}/maps").read():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.01)
-    # Half a second of work is more than reading a small model takes.
-    start = ticks()
-    while ticks() < start + os.sysconf("SC_CLK_TCK") / 2:
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
+    try:
+        while str(mapped) not in open(f"/proc/{process.pid}/maps").read():
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.01)
+        # Half a second of work is more than reading a small model takes.
+        start = ticks()
+        while ticks() < start + os.sysconf("SC_CLK_TCK") / 2:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
     return process
 
 

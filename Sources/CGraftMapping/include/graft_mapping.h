@@ -6,7 +6,8 @@
 // The places where files are mapped, and what happens when one of these files becomes shorter: the
 // kernel sends SIGBUS to whoever reads the pages that are gone.
 
-/// Adds the place of a mapped file; returns its number, or -1 if there are too many.
+/// Adds the place of a mapped file; returns its number, or -1 if 4,096 are there already; of that
+/// file nothing is said then.
 int graft_mapping_add(const void *start, size_t byte_count);
 
 /// Removes a place by its number, before the file is unmapped.

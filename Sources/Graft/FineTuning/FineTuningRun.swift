@@ -14,6 +14,8 @@ package final class FineTuningRun {
     package var resumes = false
     /// How the model is written. A run that came to its end is exported again if this is not the default.
     package var export = ExportOptions()
+    /// Whether a few images are to say which preparation fits, where it is assumed.
+    package var triesPreparation = true
 
     package init() {}
   }
@@ -79,11 +81,6 @@ package final class FineTuningRun {
     self.data = data
     let (model, preprocessing, isAssumed) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
-    if isAssumed, !exists {
-      let trial = try PreparationTrial(
-        recipe, assumed: preprocessing.scheme, data: data, options: options.fineTuner.executable)
-      trial.remark.map(remark)
-    }
     self.preprocessing = preprocessing
     var tunerOptions = options.fineTuner
     tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
@@ -94,6 +91,12 @@ package final class FineTuningRun {
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
     let next = min(max(0, resumed?.state.phase ?? 0), recipe.phases.count)
     try fineTuner.requireMemory(of: next..<recipe.phases.count)
+    if isAssumed, !exists, options.triesPreparation {
+      // A run does not end for it.
+      let trial = try? PreparationTrial(
+        recipe, model: model, preprocessing, data: data, options: fineTuner.options.executable)
+      if let text = trial?.remark { remark(text) }
+    }
     if let resumed {
       try requireSamePictures(split)
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }

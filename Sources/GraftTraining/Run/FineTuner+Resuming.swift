@@ -126,6 +126,7 @@ extension Recipe {
     for index in other.phases.indices where index < phases.count {
       other.phases[index].epochs = phases[index].epochs
     }
+    if (precision ?? .float) == (other.precision ?? .float) { other.precision = precision }
     return other == self
   }
 }

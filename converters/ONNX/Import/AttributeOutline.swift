@@ -26,10 +26,10 @@ package enum AttributeOutline: Sendable, Equatable {
     switch proto.effectiveType {
     case .int: self = .int(Int(proto.i))
     case .float: self = .float(proto.f)
-    case .string: self = .string(String(decoding: proto.s, as: UTF8.self))
+    case .string: self = .init(string: proto.s)
     case .ints: self = .ints(proto.ints.map { Int($0) })
     case .floats: self = .floats(proto.floats)
-    case .strings: self = .strings(proto.strings.map { String(decoding: $0, as: UTF8.self) })
+    case .strings: self = .strings(proto.strings.map { AttributeOutline(string: $0).text })
     case .tensor: self = .type(text(proto.t))
     case .tensors: self = .types(proto.tensors.map(text))
     case .sparseTensor: self = .type("sparse " + text(proto.sparseTensor.values))
@@ -37,6 +37,22 @@ package enum AttributeOutline: Sendable, Equatable {
     case .typeProto: self = .type(try text(proto.tp))
     case .typeProtos: self = .types(try proto.typeProtos.map(text))
     case .graph, .graphs, .undefined: return nil
+    }
+  }
+
+  /// Strings are texts or whole engines; a longer one is named by its size.
+  private static let longestString = 1000
+
+  private init(string bytes: some Collection<UInt8>) {
+    self =
+      bytes.count <= AttributeOutline.longestString
+      ? .string(String(decoding: bytes, as: UTF8.self)) : .type("string of \(bytes.count) bytes")
+  }
+
+  private var text: String {
+    switch self {
+    case .string(let text), .type(let text): text
+    default: description
     }
   }
 
@@ -48,10 +64,11 @@ package enum AttributeOutline: Sendable, Equatable {
     switch attribute {
     case .int(let value): self = .int(value)
     case .float(let value): self = .float(value)
-    case .string(let value): self = .string(value)
+    case .string(let value): self = .init(string: value.utf8)
     case .ints(let values): self = .ints(values)
     case .floats(let values): self = .floats(values)
-    case .strings(let values): self = .strings(values)
+    case .strings(let values):
+      self = .strings(values.map { AttributeOutline(string: $0.utf8).text })
     case .tensor(let tensor): self = .type(text(tensor))
     case .tensors(let tensors): self = .types(tensors.map(text))
     case .sparseTensor(let tensor): self = .type("sparse " + text(tensor.values))
