@@ -151,4 +151,4 @@ def test_what_is_free_is_the_limit(graft, model, tmp_path):
         "{ y = Expand(x, shape) }"
     )
     result = graft("run", path, "--input", tmp_path / "x.npy", preexec_fn=limited)
-    check(result, 71, "that are free", "--max-memory")
+    check(result, 71, "that is free", "--max-memory")

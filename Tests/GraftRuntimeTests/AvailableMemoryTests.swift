@@ -36,7 +36,8 @@ import Testing
     files["sys/fs/cgroup/outer/inner/memory.current"] = "100000000\n"
     #expect(try byteCount(files) == 300_000_000)
     // Cached files can be dropped.
-    files["sys/fs/cgroup/outer/memory.stat"] = "anon 1\ninactive_file 250000000\nactive_file 9\n"
+    files["sys/fs/cgroup/outer/memory.stat"] =
+      "anon 1\ninactive_file 50000000\nactive_file 190000000\nslab_reclaimable 10000000\n"
     #expect(try byteCount(files) == 550_000_000)
     files["sys/fs/cgroup/outer/inner/memory.current"] = "790000000\n"
     #expect(try byteCount(files) == 10_000_000)

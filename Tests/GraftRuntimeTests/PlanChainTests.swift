@@ -63,7 +63,7 @@ import Testing
       try session.run([try Tensor(zeros: .float, shape: [1])])
     }
     #expect(error?.code == .operatingSystem)
-    #expect(error?.description.contains("that are free") == true)
+    #expect(error?.description.contains("that is free") == true)
   }
 
   /// A megabyte of input, two intermediate values that take turns, and the output.
