@@ -251,14 +251,14 @@ def test_other_files_are_left_alone(graft, convolution, home, tmp_path):
     (folder / "model.123-456.tmp").write_bytes(b"")
     listed = graft("cache", "list")
     assert listed.status == 0 and "thesis" not in listed.output
-    assert f"{others} other files" in listed.output
+    assert f"{others} other entries" in listed.output
     cleared = graft("cache", "clear")
     assert cleared.status == 0 and "removed 3 files" in cleared.output
-    assert f"{others} other files" in cleared.output
+    assert f"{others} other entries" in cleared.output
     assert check() == set()
 
 
 def test_an_empty_folder_has_no_other_files(graft):
     for command in ("list", "clear"):
         result = graft("cache", command)
-        assert result.status == 0 and "other file" not in result.output
+        assert result.status == 0 and "other entr" not in result.output
