@@ -71,6 +71,8 @@ struct TrainingOptions: ParsableArguments {
   private var notes: Notes { Notes.shared }
 
   func validate() throws {
+    // A variable that is not set, more often than not.
+    guard !output.isEmpty else { throw ValidationError("--output takes the name of a folder.") }
     if let crossValidate {
       guard (2...1000).contains(crossValidate) else {
         throw ValidationError("--cross-validate takes 2 to 1000 folds.")
@@ -226,8 +228,12 @@ struct TrainingOptions: ParsableArguments {
       try print("The loss falls at none of them; look at the data, or at what is trained.")
       return
     }
-    let rate = String(format: "%.1e", suggestion)
-    try print("suggestion: --learning-rate \(rate), a tenth of that with the least loss")
+    // The other phases keep theirs: one rate alone would be that of all.
+    let rates =
+      [String(format: "%.1e", suggestion)] + recipe.phases.dropFirst().map { "\($0.learningRate)" }
+    try print(
+      "suggestion: --learning-rate \(rates.joined(separator: ",")), a tenth of that with the least loss"
+    )
   }
 
   private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }

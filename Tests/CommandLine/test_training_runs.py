@@ -352,3 +352,10 @@ def test_the_default_batch_is_32(graft, trunk, tmp_path):
     )  # fmt: skip
     assert result.status == 0, result.errors
     assert "batch_size: 32\n" in (tmp_path / "large/recipe.yaml").read_text()
+
+
+def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
+    """`--output "$RUN"` of a variable that is not set would write to the root of the file system."""
+    for command in ["train", "finetune"]:
+        result = graft(command, tmp_path, "--output", "", cwd=tmp_path)
+        assert result.status == 64 and "--output takes the name of a folder" in result.errors
