@@ -42,3 +42,22 @@ def test_other_names_are_refused(graft, tmp_path):
     result = graft("run", tmp_path / "model.onnx", "--precision", "exakt")
     assert result.status == 64
     assert "fp32" in result.errors and "exact" in result.errors and "bf16" in result.errors
+
+
+def test_a_run_keeps_its_precision(graft, faults, tmp_path):
+    folder = faults / "layer-names"
+    words = ["--model", folder / "model.onnx", "--preprocess", "unit", "--resize", 16, "--threads", 1]
+    images = faults / "trunk-batchnorm-training-mode/pictures"
+
+    def run(name, *options):
+        return graft("finetune", images, "--output", tmp_path / name, *options)
+
+    assert run("exact", *words, "--epochs", "1,0", "--precision", "exact").status == 0
+    assert "precision: exact" in (tmp_path / "exact/recipe.yaml").read_text()
+    other = run("exact", "--resume", "--epochs", "2,0", "--precision", "fp32")
+    assert other.status == 64 and "keeps its recipe" in other.errors
+    assert run("exact", "--resume").status == 0
+    # Without the option it is fp32, which may be said.
+    assert run("default", *words, "--epochs", "1,0").status == 0
+    assert run("default", "--resume", "--precision", "fp32").status == 0
+    assert run("default", "--resume", "--precision", "bf16").status == 64
