@@ -17,6 +17,9 @@ extension HeadSpecification {
 
   /// Appends the layers. Kernels are drawn from Glorot's uniform distribution, biases are zero, as in Keras.
   ///
+  /// A linear classifier of normalized features begins at zero: its loss has one minimum, and the
+  /// few steps of a small data set do not lead there from random weights.
+  ///
   /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010)
   /// - Parameters:
   ///   - features: `[N, C, H, W]` or `[N, C]`, of known extents but for N
@@ -70,11 +73,13 @@ extension HeadSpecification {
         }
         number += 1
         let unitCount = dense.units ?? scoreCount
-        let limit = (6 / Double(inputCount + unitCount)).squareRoot()
-        let kernel = try Tensor(
-          (0..<inputCount * unitCount).map { _ in
-            Float((2 * generator.nextUnit() - 1) * limit)
-          }, shape: [inputCount, unitCount])
+        let kernelShape = [inputCount, unitCount]
+        let isLinearClassifier =
+          dense.units == nil && index > 0 && layers[index - 1] == .normalization
+        let kernel =
+          try isLinearClassifier
+          ? Tensor(zeros: .float, shape: kernelShape)
+          : Tensor(glorotUniform: kernelShape, using: &generator)
         let name = "head/dense_\(number)"
         let weights = graph.addConstant(name: "\(name)/kernel", kernel)
         let bias = graph.addConstant(
@@ -139,5 +144,16 @@ extension Graph {
     let output = addNode(operatorType, name: name, inputs, outputName: "\(name)/output")
     if isRandom { nodes[nodes.count - 1].metadata[TrainingForm.headMark] = "1" }
     return output
+  }
+}
+
+extension Tensor {
+  /// A kernel [inputs, units], drawn from Glorot's uniform distribution.
+  fileprivate init(glorotUniform shape: [Int], using generator: inout SeededGenerator) throws {
+    let limit = (6 / Double(shape[0] + shape[1])).squareRoot()
+    let values = (0..<shape[0] * shape[1]).map { _ in
+      Float((2 * generator.nextUnit() - 1) * limit)
+    }
+    try self.init(values, shape: shape)
   }
 }

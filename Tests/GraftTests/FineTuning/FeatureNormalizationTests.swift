@@ -76,8 +76,28 @@ import Testing
     }
   }
 
+  /// Scores that random weights made would outlast the few steps of a small data set.
+  @Test func linearClassifierBeginsAtZero() throws {
+    func kernel(_ head: String) throws -> [Float] {
+      let model = try TransferModel(
+        trunk: FineTuningTests.trunk(),
+        picture: TransferModel.PictureExtents(channels: 3, height: 16, width: 16),
+        head: HeadSpecification(head), classNames: ["a", "b", "c"], seed: 1)
+      let weights = try #require(model.headWeights.first)
+      return try #require(model.graph.constants[weights]).elements(as: Float.self)
+    }
+    #expect(try kernel("gap,normalization,dense(classes,l2=auto)").allSatisfy { $0 == 0 })
+    // Units that all begin alike would stay alike, and without normalization Keras's weights hold.
+    for head in ["gap,normalization,dense(4,relu),dense(classes)", "gap,dense(classes)"] {
+      #expect(try kernel(head).allSatisfy { $0 != 0 })
+    }
+  }
+
   /// The written model has no normalization any more, and gives the same scores.
   @Test func exportFoldsItIntoTheDenseLayer() throws {
+    // Without validation the written model is that of the last epoch, whose weights are at hand.
+    var recipe = recipe
+    recipe.split = "100,0"
     let run = try run("folded", recipe)
     let written = try ONNXImporter().graph(path: run.modelPath)
     #expect(!written.nodes.contains { $0.operatorType == "BatchNormalization" })
@@ -86,7 +106,7 @@ import Testing
     unfolded.outputs = [unfolded.addNode("Softmax", [scores], attributes: ["axis": .int(1)])]
     let sessions = [Session(try Executable(unfolded)), Session(try Executable(written))]
     let preprocessor = try Preprocessor(run.preprocessing)
-    for item in run.data.validation {
+    for item in run.data.training {
       let image = try preprocessor.tensor(for: item.image())
       let results = try sessions.map { try $0.run([image])[0].elements(as: Float.self) }
       for (expected, result) in zip(results[0], results[1]) {
