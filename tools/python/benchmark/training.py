@@ -79,7 +79,7 @@ def peer_turn(peer, row):
     return {"later": figures["pictures_per_second"], "peak_mb": figures["peak_mb"]}
 
 
-def take_turns(rounds, turns, describe, take):
+def take_turns(rounds, turns, describe, take, required=("Graft",)):
     """Fills `turns`, for each row a list for each contender, who change places from round to round. What a peer cannot do
     is told and left out."""
     for index in range(rounds):
@@ -91,7 +91,7 @@ def take_turns(rounds, turns, describe, take):
                     turns[row][name].append(take(name, row, index))
                 except RuntimeError as reason:
                     print(f"  {name}: {reason}", file=sys.stderr)
-                    if name == "Graft":
+                    if name in required:
                         raise
 
 
