@@ -23,11 +23,9 @@ struct ModelsCommand: ParsableCommand {
     subcommands: [List.self, Path.self, Pull.self, Add.self, Remove.self],
     defaultSubcommand: List.self)
 
-  /// - Throws: `GraftError` for the embedded model, unless the user gave its name to a file.
+  /// - Throws: `GraftError` for the embedded model.
   private static func requireFile(_ name: String) throws {
-    guard name == EmbeddedModel.name,
-      try !ModelStore().list().contains(where: { $0.name == name })
-    else { return }
+    guard name == EmbeddedModel.name else { return }
     throw GraftError.usage(
       "'\(name)' is part of the program and has no file",
       hint: "'graft convert \(name) FILE.onnx' writes one")
@@ -90,7 +88,8 @@ struct ModelsCommand: ParsableCommand {
       abstract: "Register a file that you have under a name.",
       discussion: """
         How images are prepared and what the classes are called comes from the options, or else \
-        from the file. What Graft knows of a model on its list holds for the official file only.
+        from the file. What Graft knows of a model on its list holds for the official file only. \
+        The name of the network that is part of Graft (\(EmbeddedModel.name)) cannot be given away.
         """)
 
     @Argument(help: "The name: one of the list, or a new one.")
@@ -115,7 +114,13 @@ struct ModelsCommand: ParsableCommand {
       let said = Dictionary(
         graph.metadata.filter { own[$0.key] != $0.value }.map { ($0.key.text, $0.value) },
         uniquingKeysWith: { first, _ in first })
-      let entry = try ModelStore().add(name, file: file, metadata: said)
+      let store = try ModelStore()
+      let entry = try store.add(name, file: file, metadata: said)
+      if entry.model == nil, let official = store.manifest.model(named: name) {
+        CommandLineProgram.note(
+          "'\(name)' now means this file, which is not the official one of \(official.name); "
+            + "'graft models remove \(name)' changes that back")
+      }
       let checksum = entry.addedChecksum.map { " (\($0))" } ?? ""
       try print("\(entry.name): \(entry.path)\(checksum)")
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import struct
 
@@ -72,6 +73,31 @@ def test_the_file_says_it(graft, image, tmp_path):
     result = graft("infer", image, "--model", "mine", "--json")
     assert result.status == 0 and "assuming" not in result.errors
     assert {p["label"] for p in json.loads(result.output)["predictions"]} == {"r", "g", "b"}
+
+
+def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx")
+    result = graft("models", "add", "cifar10", model, "--preprocess", "unit")
+    assert result.status == 64 and not result.output
+    assert "'cifar10' is the name of the network that is part of Graft" in result.errors
+    assert graft("models", "list").output.count("cifar10") == 1
+    # Also where an earlier version gave it away.
+    assert graft("models", "add", "cifar11", model).status == 0
+    folder = pathlib.Path(graft("models", "path", "cifar11").output.strip()).parent
+    record = json.loads((folder / "cifar11.added.json").read_text())
+    (folder / "cifar10.added.json").write_text(json.dumps({**record, "name": "cifar10"}))
+    assert graft("models", "list").output.count("cifar10") == 1
+    result = infer(image, "--model", "cifar10", "--json")
+    assert result.status == 0 and "in_distribution_score" in result.output
+
+
+def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx")
+    assert not graft("models", "add", "mine", model).errors
+    for name, official in [("vgg16", "vgg16"), ("squeezenet", "squeezenet1.1-7")]:
+        result = graft("models", "add", name, model)
+        assert result.status == 0
+        assert f"not the official one of {official}; 'graft models remove {name}'" in result.errors
 
 
 def test_remove(graft, image, tmp_path, home):

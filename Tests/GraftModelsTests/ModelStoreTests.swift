@@ -59,6 +59,10 @@ import Testing
     #expect(store.list().last?.name == "mine")
     #expect(folder.files.filter { $0.hasPrefix("store/models/") }.count == 2)
     #expect(throws: GraftError.self) { try store.add("../mine", file: "\(folder.path)/mine.h5") }
+    let reserved = #expect(throws: GraftError.self) {
+      try store.add(EmbeddedModel.name, file: "\(folder.path)/mine.h5")
+    }
+    #expect(reserved?.code == .usage)
     #expect(throws: GraftError.self) { try store.add("mine", file: "\(folder.path)/missing") }
     #expect(throws: GraftError.self) { try store.add("mine", file: folder.path) }
   }

@@ -41,7 +41,8 @@ extension ModelStore {
   /// itself and by `metadata`.
   ///
   /// - Parameter metadata: what the user says of the model, as metadata of its graph
-  /// - Throws: `GraftError` if the name will not do, or the file cannot be read or copied.
+  /// - Throws: `GraftError` if the name will not do or is that of the embedded model, or the file cannot be read or
+  ///   copied.
   @discardableResult
   package func add(
     _ name: String, file path: String, metadata: [String: String] = [:]
@@ -50,6 +51,10 @@ extension ModelStore {
       throw GraftError.usage(
         "'\(name)' is no name for a model",
         hint: "Use letters, digits, '-', '_' and '.', beginning with a letter or digit")
+    }
+    guard name != EmbeddedModel.name else {
+      throw GraftError.usage(
+        "'\(name)' is the name of the network that is part of Graft", hint: "Use another name")
     }
     guard let source = FileSystem.realPath(path) else { throw GraftError.opening(path) }
     guard try InputDescriptor(source).byteCount > 0 else {
@@ -85,7 +90,7 @@ extension ModelStore {
   }
 
   func addedRecord(_ name: String) -> AddedModel? {
-    guard ModelStore.isName(name),
+    guard ModelStore.isName(name), name != EmbeddedModel.name,
       let text = try? TextFile.read(recordPath(name), limit: ModelStore.recordLimit),
       let record = try? JSONDecoder().decode(AddedModel.self, from: Data(text.utf8)),
       record.name == name, !record.file.contains("/")
