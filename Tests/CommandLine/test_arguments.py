@@ -86,8 +86,6 @@ def test_near_names_of_models(graft, faults, name, hint, command):
     if command == "infer":
         image = faults / "no-proc-arguments/picture.png"
         result = graft("infer", image, "--model", name)
-    elif name == "cifar":
-        pytest.skip("the built-in model has no file")
     else:
         result = graft("models", "path", name)
     assert result.status == 66

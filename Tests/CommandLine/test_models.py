@@ -165,6 +165,14 @@ def test_a_changed_file_is_not_used(graft, image, tmp_path):
         assert "has changed since it was added" in result.errors
 
 
+@pytest.mark.parametrize("command", ["path", "pull", "remove"])
+def test_all_names_are_listed_where_one_is_unknown(graft, command):
+    result = graft("models", command, "something")
+    assert result.status == 66
+    names = [line.split()[0] for line in graft("models", "list").output.splitlines()[1:]]
+    assert "cifar10" in names and f"There are {', '.join(names)}" in result.errors
+
+
 def test_list_shows_aliases(graft):
     lines = graft("models", "list").output.splitlines()
     assert lines[0].split()[:3] == ["name", "also", "called"]

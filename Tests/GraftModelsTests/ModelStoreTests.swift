@@ -129,7 +129,8 @@ import Testing
 
   @Test func listsKnownNamesForAnUnknownOne() throws {
     let error = #expect(throws: GraftError.self) { try store.path(for: "something") }
-    #expect(try #require(error).description.contains("vgg16, vgg16-notop, vgg19"))
+    #expect(
+      try #require(error).description.contains("There are cifar10, vgg16, vgg16-notop, vgg19"))
   }
 
   @Test func manifestIsComplete() throws {

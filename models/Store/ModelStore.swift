@@ -101,10 +101,11 @@ package struct ModelStore: Sendable {
     }
     if let model { return entry(model, added: addedRecord(model.name)) }
     let entries = list()
+    let names = entries.flatMap { [$0.name] + $0.aliases } + [EmbeddedModel.name]
     throw GraftError(
       .noInput, "there is no model named '\(name)'",
-      hint: nearestNamesHint(name, among: entries.flatMap { [$0.name] + $0.aliases })
-        ?? "There are \(entries.map(\.name).listed(limit: 20))")
+      hint: nearestNamesHint(name, among: names)
+        ?? "There are \(([EmbeddedModel.name] + entries.map(\.name)).listed(limit: 20))")
   }
 
   /// Where the file of a model is.
