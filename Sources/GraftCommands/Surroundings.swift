@@ -15,6 +15,7 @@ enum Surroundings {
     _ = try ThreadPool.chosenThreadCount()
     _ = try InstructionSet.chosen()
     _ = try ModelCache.standard()
+    _ = try ModelStore.isOffline(environment: ModelStore.environmentVariable)
     if let home = ModelStore.environmentVariable("GRAFT_HOME") { try checkFolder(home) }
   }
 

@@ -103,6 +103,8 @@ def test_near_names_of_models(graft, faults, name, hint, command):
         ("GRAFT_HOME", "/etc/passwd", "Not a directory"),
         ("GRAFT_HOME", "/etc/passwd/x", "Not a directory"),
         ("GRAFT_CACHE_LIMIT", "4Q", "4G"),
+        ("GRAFT_OFFLINE", "maybe", "1, true, yes or on"),
+        ("GRAFT_OFFLINE", "2", "0, false, no or off"),
     ],
 )
 def test_variables_that_mean_nothing(graft, variable, value, part):
@@ -120,6 +122,9 @@ def test_variables_that_mean_something(graft):
         ("GRAFT_THREADS", ""),
         ("GRAFT_ISA", "avx2"),
         ("GRAFT_ISA", "scalar"),
+        ("GRAFT_OFFLINE", "TRUE"),
+        ("GRAFT_OFFLINE", "off"),
+        ("GRAFT_OFFLINE", ""),
     ]:
         assert graft("models", "list", environment={variable: value}).status == 0
 

@@ -184,7 +184,17 @@ def test_a_missing_file_is_told_in_short_lines(graft, image):
     assert result.status == 66
     lines = result.errors.splitlines()
     assert lines[0] == "error: the file of the model 'vgg16' is not here. One of these gets it:"
-    assert "  graft models pull vgg16" in lines and "  graft models add vgg16 FILE" in lines
+    assert "  GRAFT_OFFLINE=0 graft models pull vgg16" in lines
+    assert "  graft models add vgg16 FILE" in lines
+    result = graft("infer", image, "--model", "vgg16", environment={"GRAFT_OFFLINE": "0"})
+    assert result.status == 66 and "  graft models pull vgg16" in result.errors.splitlines()
+
+
+def test_pulling_offline(graft):
+    result = graft("models", "pull", "squeezenet")
+    assert result.status == 69 and not result.output
+    assert "is not here, and GRAFT_OFFLINE forbids a download" in result.errors
+    assert "GRAFT_OFFLINE=0 graft models pull squeezenet1.1-7" in result.errors
 
 
 def test_cache_list_names_models(graft, convolution):

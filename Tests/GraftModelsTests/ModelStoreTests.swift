@@ -19,7 +19,18 @@ import Testing
     #expect(try root(["XDG_CACHE_HOME": "relative", "HOME": "/c"]) == "/c/.cache/graft")
     #expect(try root(["HOME": "/c"]) == "/c/.cache/graft")
     #expect(throws: GraftError.self) { try root([:]) }
-    #expect(ModelStore.isOffline("1") && !ModelStore.isOffline("0") && !ModelStore.isOffline(nil))
+  }
+
+  @Test func isOfflineWhereTheEnvironmentSaysSo() throws {
+    func isOffline(_ value: String?) throws -> Bool {
+      try ModelStore.isOffline { $0 == "GRAFT_OFFLINE" ? value : nil }
+    }
+    for value in ["1", "true", "Yes", "ON"] { #expect(try isOffline(value), "\(value)") }
+    for value in [nil, "", "0", "False", "no", "off"] { #expect(try !isOffline(value)) }
+    for value in ["maybe", "2", "-1", " 1", "10", "y"] {
+      let error = #expect(throws: GraftError.self) { try isOffline(value) }
+      #expect(error?.code == .usage)
+    }
   }
 
   @Test func saysAllOfWhatIsMissingAtOnce() throws {

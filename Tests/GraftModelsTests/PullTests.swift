@@ -138,9 +138,10 @@ import Testing
 
   @Test func keepsOffTheNetworkWhenOffline() throws {
     let failure = try #require(error { try store("offline", isOffline: true).pull("net") })
-    #expect(failure.code == .noInput)
+    #expect(failure.code == .unavailable)
     for part in [
-      "net.onnx", "300000 bytes", TestServer.checksum, "/offline", "GRAFT_OFFLINE",
+      "net.onnx", "300000 bytes", TestServer.checksum, "/offline", "GRAFT_OFFLINE forbids",
+      "GRAFT_OFFLINE=0 graft models pull net",
       "\(folder.path)/models/net.onnx",
     ] {
       #expect(failure.description.contains(part), "\(part)")

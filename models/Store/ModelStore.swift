@@ -46,11 +46,12 @@ package struct ModelStore: Sendable {
 
   /// The store that the environment names.
   ///
-  /// - Throws: `GraftError` if neither `GRAFT_HOME` nor `XDG_CACHE_HOME` nor `HOME` is set.
+  /// - Throws: `GraftError` if neither `GRAFT_HOME` nor `XDG_CACHE_HOME` nor `HOME` is set, or `GRAFT_OFFLINE` means
+  ///   nothing.
   package init(manifest: ModelManifest = .builtIn) throws {
-    self.init(
-      root: try ModelStore.root(environment: ModelStore.environmentVariable), manifest: manifest,
-      isOffline: ModelStore.isOffline(ModelStore.environmentVariable("GRAFT_OFFLINE")))
+    try self.init(
+      root: ModelStore.root(environment: ModelStore.environmentVariable), manifest: manifest,
+      isOffline: ModelStore.isOffline(environment: ModelStore.environmentVariable))
   }
 
   package static func root(environment: (String) -> String?) throws -> String {
@@ -66,7 +67,19 @@ package struct ModelStore: Sendable {
     return "\(home)/.cache/graft"
   }
 
-  package static func isOffline(_ value: String?) -> Bool { value.map { $0 != "0" } ?? false }
+  /// Whether `GRAFT_OFFLINE` has the network left alone.
+  ///
+  /// - Throws: `GraftError` if it says neither yes nor no.
+  package static func isOffline(environment: (String) -> String?) throws -> Bool {
+    guard let value = environment("GRAFT_OFFLINE") else { return false }
+    switch value.lowercased() {
+    case "1", "true", "yes", "on": return true
+    case "", "0", "false", "no", "off": return false
+    default:
+      throw GraftError.usage(
+        "GRAFT_OFFLINE is '\(value)'", hint: "Use 1, true, yes or on, or 0, false, no or off")
+    }
+  }
 
   /// A variable that is set to something.
   package static func environmentVariable(_ name: String) -> String? {
@@ -131,7 +144,13 @@ package struct ModelStore: Sendable {
       if entry.addedChecksum == nil { try verify(entry) }
       return try self.path(for: name)
     }
-    guard let model = entry.model, !isOffline else { throw missing(entry) }
+    guard let model = entry.model else { throw missing(entry) }
+    guard !isOffline else {
+      var error = missing(entry)
+      error.code = .unavailable
+      error.message += ", and GRAFT_OFFLINE forbids a download"
+      throw error
+    }
     let destination = "\(folder)/\(model.file)"
     try TextFile.makeFolder(folder)
     let partial = try PartialFile(for: destination)
@@ -185,8 +204,8 @@ package struct ModelStore: Sendable {
       .noInput, "the file of the model '\(model.name)' is not here",
       hint: """
         One of these gets it:
-          graft models pull \(model.name)
-            downloads \(model.address) (\(size)\(checksum))\(isOffline ? "; unset GRAFT_OFFLINE first" : "")
+          \(isOffline ? "GRAFT_OFFLINE=0 " : "")graft models pull \(model.name)
+            downloads \(model.address) (\(size)\(checksum))
           graft models add \(model.name) FILE
             registers a file that you have; so does putting it at \(entry.path)
         """)
