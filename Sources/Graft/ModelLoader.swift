@@ -14,20 +14,28 @@ package struct ModelLoader {
   package var includeTop: Bool
   /// Inputs of an ONNX model that are given although the model has defaults for them.
   package var givenInputs: Set<ByteString>
+  /// Told what people should know of how a reference was understood.
+  private let remark: (String) -> Void
 
   package init(
-    weights: String? = nil, includeTop: Bool = true, givenInputs: Set<ByteString> = []
+    weights: String? = nil, includeTop: Bool = true, givenInputs: Set<ByteString> = [],
+    remark: @escaping (String) -> Void = { _ in }
   ) {
     self.weights = weights
     self.includeTop = includeTop
     self.givenInputs = givenInputs
+    self.remark = remark
   }
 
   /// The graph of a model: an ONNX file, an HDF5 file with weights of a known architecture, or a name of the
   /// manifest, of the user's own files or of the embedded model.
   ///
+  /// A name is that of the model, whatever the working directory holds: `./vgg16` is a file.
   /// - Throws: `GraftError` that says what is missing and where it comes from.
   package func graph(_ reference: String) throws -> Graph { try source(reference).read(false) }
+
+  /// The graph of the model in a file, whatever models have the file's name.
+  package func graph(ofFile path: String) throws -> Graph { try source(file: path).read(false) }
 
   /// A model as ``graph(_:)`` reads it, for showing: operators need not be known, and the outline is that
   /// of the file where there is one.
@@ -97,33 +105,34 @@ package struct ModelLoader {
   }
 
   private func source(_ reference: String) throws -> Source {
-    if FileSystem.exists(reference) {
-      guard weights == nil else {
-        throw GraftError.usage(
-          "--weights goes with a model's name, and '\(reference)' is a file")
-      }
-      return source(file: reference)
-    }
+    let exists = FileSystem.exists(reference)
+    // The store need not be looked at for what is no name.
+    if exists, !ModelStore.isName(reference) { return try source(givenFile: reference) }
     let store = try ModelStore()
-    let names = store.list().flatMap { [$0.name] + $0.aliases }
+    let names = store.list().flatMap { [$0.name] + $0.aliases } + [EmbeddedModel.name]
     guard names.contains(reference) else {
-      if reference == EmbeddedModel.name {
-        guard weights == nil else {
-          throw GraftError.usage(
-            "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
-            hint: "Say which with --model, such as vgg16")
-        }
-        return Source(path: nil, variant: "embedded") { _ in
-          try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
-        }
-      }
-      let near = nearestNamesHint(reference, among: names + [EmbeddedModel.name])
+      if exists { return try source(givenFile: reference) }
+      let near = nearestNamesHint(reference, among: names)
       if reference.contains("/") || reference.contains("."), near == nil {
         throw GraftError(.noInput, "no such file", places: [reference])
       }
       throw GraftError(
         .noInput, "there is no file and no model named '\(reference)'",
         hint: near ?? "`graft models list` shows the names")
+    }
+    if exists, !FileSystem.isFolder(reference) {
+      remark(
+        "'\(reference)' is taken as the name of a model; write ./\(reference) for the file")
+    }
+    guard reference != EmbeddedModel.name else {
+      guard weights == nil else {
+        throw GraftError.usage(
+          "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
+          hint: "Say which with --model, such as vgg16")
+      }
+      return Source(path: nil, variant: "embedded") { _ in
+        try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
+      }
     }
     let entry = try store.entry(named: reference)
     let path = try weights ?? store.path(for: reference)
@@ -141,6 +150,14 @@ package struct ModelLoader {
     return Source(path: path, variant: "model \(model.name), top \(includeTop)") { isForShowing in
       try graph(model, path: path, isForShowing: isForShowing)
     }
+  }
+
+  /// - Throws: `GraftError` if there are weights for it.
+  private func source(givenFile path: String) throws -> Source {
+    guard weights == nil else {
+      throw GraftError.usage("--weights goes with a model's name, and '\(path)' is a file")
+    }
+    return source(file: path)
   }
 
   private func source(file path: String) -> Source {

@@ -64,7 +64,7 @@ struct BenchmarkCommand: ParsableCommand {
     let start = DispatchTime.now().uptimeNanoseconds
     var options = compute.executableOptions
     if tune { options.tuning = try tuned(options) }
-    let found = try ModelLoader().load(
+    let found = try ModelLoader(remark: CommandLineProgram.note).load(
       model, batch: batchRule, cache: compute.cache, options: options)
     let executable = try withPlace(model) { try found.executable(options) }
     let session = Session(executable)

@@ -64,7 +64,9 @@ struct ConvertCommand: ParsableCommand {
   }
 
   func run() throws {
-    var graph = try ModelLoader(weights: weights, includeTop: !noTop).graph(source)
+    var graph = try ModelLoader(
+      weights: weights, includeTop: !noTop, remark: CommandLineProgram.note
+    ).graph(source)
     if isForKeras {
       try withPlace(source) { try KerasExport.write(graph, includesTop: !noTop, to: destination) }
     } else {

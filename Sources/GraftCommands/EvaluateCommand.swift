@@ -82,7 +82,7 @@ struct EvaluateCommand: ParsableCommand {
       throw GraftError.usage(
         "\(data) sets no images apart for \(part.rawValue)", hint: "Leave --part out")
     }
-    let loaded = try ModelLoader().load(
+    let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
       model, batch: .free, cache: compute.cache, options: compute.executableOptions)
     var options = try picture.classifierOptions()
     options.executable = compute.executableOptions

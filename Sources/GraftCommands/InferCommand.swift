@@ -89,7 +89,7 @@ package struct InferCommand: ParsableCommand {
   private func makeClassifier(forOnePicture isOne: Bool) throws -> Classifier {
     var executable = compute.executableOptions
     executable.releasesConstants = isOne
-    let loaded = try ModelLoader(weights: weights).load(
+    let loaded = try ModelLoader(weights: weights, remark: CommandLineProgram.note).load(
       model, batch: .freeForPictures, cache: compute.cache, options: executable)
     var options = try picture.classifierOptions()
     options.executable = executable

@@ -36,7 +36,7 @@ struct InspectCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (graph, outline) = try ModelLoader().outlined(model)
+    let (graph, outline) = try ModelLoader(remark: CommandLineProgram.note).outlined(model)
     if dot {
       try print(GraphvizWriter.text(graph))
       return

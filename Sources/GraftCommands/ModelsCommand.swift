@@ -101,7 +101,7 @@ struct ModelsCommand: ParsableCommand {
     @OptionGroup var picture: PictureOptions
 
     func run() throws {
-      var graph = try ModelLoader().graph(file)
+      var graph = try ModelLoader().graph(ofFile: file)
       guard graph.sourceFiles.count <= 1 else {
         throw GraftError.usage(
           "keeps its weights in files of their own, which would not be found any more",

@@ -81,7 +81,8 @@ struct RunCommand: ParsableCommand {
 
   /// The model. Where `--input` names an input that has a default, the model is read again, to ask for it.
   private func load(_ options: Executable.Options) throws -> LoadedModel {
-    let loaded = try ModelLoader().load(model, cache: compute.cache, options: options)
+    let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
+      model, cache: compute.cache, options: options)
     let names = loaded.graph.inputs.map { loaded.graph[$0].name }
     let others = inputs.filter { namedPlace(of: $0, among: names) == nil }
     // Only the model tells which equals sign ends the name.

@@ -91,6 +91,46 @@ def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path
     assert result.status == 0 and "in_distribution_score" in result.output
 
 
+def test_the_working_directory_hides_no_model(infer, image, tmp_path):
+    (tmp_path / "cifar10").mkdir()
+    words = [image, "--json", "--model"]
+    result = infer(*words, "cifar10", cwd=tmp_path)
+    assert result.status == 0 and not result.errors
+    assert "in_distribution_score" in result.output
+    (tmp_path / "cifar10").rmdir()
+    classifier(tmp_path / "cifar10", metadata={"graft.preprocessing.name": "unit"})
+    result = infer(*words, "cifar10", cwd=tmp_path)
+    assert result.status == 0 and "in_distribution_score" in result.output
+    assert result.errors.count("write ./cifar10 for the file") == 1
+    result = infer(*words, "./cifar10", cwd=tmp_path)
+    assert result.status == 0 and not result.errors
+    assert "in_distribution_score" not in result.output
+
+
+def test_every_command_takes_a_name_for_a_model(graft, tmp_path):
+    assert graft("models", "add", "mine", classifier(tmp_path / "rgb.onnx")).status == 0
+    (tmp_path / "mine").write_text("no model")
+    numpy.save(tmp_path / "x.npy", numpy.zeros((1, 3, 4, 4), numpy.float32))
+    for words in [
+        ["inspect", "mine"],
+        ["run", "mine", "--input", "x.npy"],
+        ["convert", "mine", "copy.onnx"],
+        ["benchmark", "mine", "--runs", "1", "--warmup", "0"],
+    ]:
+        result = graft(*words, cwd=tmp_path)
+        assert result.status == 0, result.errors
+        assert result.errors.count("'mine' is taken as the name of a model") == 1
+        assert graft(words[0], "./mine", *words[2:], cwd=tmp_path).status == 65
+    # What is added is a file.
+    assert graft("models", "add", "other", "mine", cwd=tmp_path).status == 65
+
+
+@pytest.mark.parametrize("name", ["birds.onnx", "birds.H5", "birds.hdf5"])
+def test_what_ends_as_a_file_is_no_name(graft, tmp_path, name):
+    result = graft("models", "add", name, classifier(tmp_path / "rgb.onnx"))
+    assert result.status == 64 and f"'{name}' is no name for a model" in result.errors
+
+
 def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
     model = classifier(tmp_path / "rgb.onnx")
     assert not graft("models", "add", "mine", model).errors

@@ -50,7 +50,9 @@ extension ModelStore {
     guard ModelStore.isName(name) else {
       throw GraftError.usage(
         "'\(name)' is no name for a model",
-        hint: "Use letters, digits, '-', '_' and '.', beginning with a letter or digit")
+        hint: """
+          Use letters, digits, '-', '_' and '.', beginning with a letter or digit, and no ending of model files
+          """)
     }
     guard name != EmbeddedModel.name else {
       throw GraftError.usage(
@@ -151,8 +153,11 @@ extension ModelStore {
     "\(folder)/\(name)\(ModelStore.recordSuffix)"
   }
 
-  private static func isName(_ name: String) -> Bool {
-    guard let first = name.utf8.first, name.utf8.count <= 100 else { return false }
+  /// Whether a model can have the name. What ends as files of models do is a file.
+  package static func isName(_ name: String) -> Bool {
+    guard let first = name.utf8.first, name.utf8.count <= 100,
+      !["onnx", "h5", "hdf5"].contains(FilePath.ending(of: name))
+    else { return false }
     func isLetterOrDigit(_ byte: UInt8) -> Bool {
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

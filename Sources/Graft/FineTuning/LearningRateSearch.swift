@@ -14,7 +14,7 @@ package struct LearningRateSearch {
   /// - Throws: `GraftError` before any time is spent, if something does not go together.
   package init(
     _ recipe: Recipe, data: DatasetSplit, folder: String, observers: [any TrainingObserver],
-    options: FineTuner.Options, remark: (String) -> Void
+    options: FineTuner.Options, remark: @escaping (String) -> Void
   ) throws {
     let (model, preprocessing, _) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)

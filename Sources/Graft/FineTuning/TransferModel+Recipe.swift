@@ -9,7 +9,7 @@ extension TransferModel {
   /// - Parameter remark: told what was assumed
   /// - Throws: `GraftError` if the trunk cannot be read, or does not fit the recipe.
   package static func make(
-    _ recipe: Recipe, classNames: [String], remark: (String) -> Void
+    _ recipe: Recipe, classNames: [String], remark: @escaping (String) -> Void
   ) throws -> (
     model: TransferModel, preprocessing: Preprocessing, isPreparationAssumed: Bool
   ) {
@@ -17,7 +17,8 @@ extension TransferModel {
     let loaded =
       try recipe.fromScratch
       ? ModelLoader.randomTrunk(recipe.model, seed: recipe.seed &+ 1)
-      : ModelLoader(weights: recipe.weights, includeTop: head.keepsOwn).graph(recipe.model)
+      : ModelLoader(weights: recipe.weights, includeTop: head.keepsOwn, remark: remark)
+        .graph(recipe.model)
     return try withPlace(recipe.model) {
       var trunk = loaded
       if head.keepsOwn {
