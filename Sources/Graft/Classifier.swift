@@ -95,10 +95,15 @@ package final class Classifier {
       elementType: inputType, batchSize: takesOneImage ? 1 : batchSize)
     let labels = Labels(names: names)
     return try evaluator.evaluate { [scores, inDistributionRule] outputs, count in
-      let probabilities = try Ranking.probabilities(
+      var probabilities = try Ranking.probabilities(
         ofClasses: outputs[0], imageCount: count, scores: scores, labels: labels)
       let accepted = try inDistributionRule.map { rule in
-        try rule.scores(of: outputs, imageCount: count).map(rule.accepts)
+        try rule.scores(of: outputs, imageCount: count).enumerated().map { image, score in
+          if score.isFinite { return try rule.accepts(score) }
+          // Whether the classes mean anything is not known: that is no answer.
+          probabilities[image] = probabilities[image].map { _ in .nan }
+          return false
+        }
       }
       return (probabilities, accepted)
     }
@@ -180,7 +185,7 @@ package final class Classifier {
     let score = try inDistributionRule?.scores(of: outputs, imageCount: 1)[0]
     return Classification(
       predictions: predictions,
-      isInDistribution: score.flatMap { inDistributionRule?.accepts($0) },
+      isInDistribution: try score.flatMap { try inDistributionRule?.accepts($0) },
       inDistributionScore: score)
   }
 }

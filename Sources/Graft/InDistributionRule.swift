@@ -58,6 +58,16 @@ package struct InDistributionRule: Sendable, Equatable {
     return try output.floats()
   }
 
-  /// Whether an image of this score shows one of the classes. What is not a number does not.
-  package func accepts(_ score: Float) -> Bool { score >= threshold }
+  /// Whether an image of this score shows one of the classes.
+  ///
+  /// - Throws: `GraftError` if the score is not a finite number, from which nothing follows.
+  package func accepts(_ score: Float) throws -> Bool {
+    guard score.isFinite else {
+      throw GraftError.badData(
+        "the model's in-distribution score is not a finite number (\(score)), so the model does not tell "
+          + "whether the image shows one of its classes",
+        hint: "Its weights may be damaged, or it may need another --preprocess")
+    }
+    return score >= threshold
+  }
 }

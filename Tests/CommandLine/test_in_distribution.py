@@ -6,6 +6,7 @@ import sys
 
 import numpy
 import onnx
+import onnx.parser
 import pytest
 from conftest import ROOT
 from PIL import Image
@@ -118,6 +119,41 @@ def test_the_threshold_decides(infer, faults, described):
         assert answer["in_distribution"] is is_accepted
     [answer] = answers(infer(image, "--json", "--model", described(output=None, threshold=None)))
     assert set(answer) == {"file", "predictions"}
+
+
+@pytest.mark.parametrize("number, score", [(0.0, "nan"), (1.0, "inf"), (-1.0, "-inf")])
+def test_scores_that_are_not_finite(infer, graft, tmp_path, number, score):
+    """The score of an image is the number divided by the sum of its channels."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 13]> g (float[N, 3, 4, 4] x) => (float[N, 3] y, float[N] score) {
+          s = GlobalAveragePool(x)
+          f = Flatten<axis = 1>(s)
+          y = Softmax<axis = 1>(f)
+          axes = Constant<value = int64[1] {1}>()
+          t = ReduceSum<keepdims = 0>(f, axes)
+          score = Div(c, t)
+        }"""
+    )
+    model.graph.initializer.append(onnx.helper.make_tensor("c", onnx.TensorProto.FLOAT, [], [number]))
+    onnx.helper.set_model_props(
+        model, {OUTPUT: "score", THRESHOLD: "-9", "graft.preprocessing.name": "unit"})
+    onnx.save(model, tmp_path / "m.onnx")
+    for name, color in [("0", (0, 0, 0)), ("1", (255, 0, 0))]:
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for index in range(2):
+            Image.new("RGB", (4, 4), color).save(tmp_path / "data" / name / f"{index}.png")
+    black, red = (tmp_path / "data" / name / "0.png" for name in "01")
+    result = infer(black, red, "--model", tmp_path / "m.onnx", "--json")
+    assert result.status == 65
+    assert str(black) in result.errors and str(red) not in result.errors
+    assert f"in-distribution score is not a finite number ({score})" in result.errors
+    [answer] = [json.loads(line) for line in result.output.splitlines()]
+    assert answer["file"] == str(red) and answer["in_distribution"] is True
+    # Where many images are asked for, that is no answer for one of them.
+    result = graft("evaluate", tmp_path / "m.onnx", tmp_path / "data", "--json")
+    [report] = answers(result)
+    assert "for 2 of 4 images" in result.errors
+    assert report["unanswered"] == 2 and report["in_distribution_share"] == 0.5
 
 
 def test_converted_models_keep_it(graft, infer, faults, tmp_path):

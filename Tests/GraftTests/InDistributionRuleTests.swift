@@ -19,9 +19,12 @@ import Testing
       try rule(["graft.in_distribution.output": "s", "graft.in_distribution.threshold": "-1.5"]))
     #expect(rule.outputIndex == 1)
     #expect(rule.threshold == -1.5)
-    #expect(rule.accepts(-1.5))
-    #expect(!rule.accepts(-1.5000001))
-    #expect(!rule.accepts(.nan))
+    #expect(try rule.accepts(-1.5))
+    #expect(try !rule.accepts(-1.5000001))
+    for score in [Float.nan, .infinity, -.infinity] {
+      let error = #expect(throws: GraftError.self) { try rule.accepts(score) }
+      #expect(error?.code == .badData)
+    }
   }
 
   @Test(arguments: ["nan", "inf", "-infinity", "1e39", "", " ", "0,5", "1.5 "])
