@@ -53,6 +53,11 @@ struct BenchmarkCommand: ParsableCommand {
     guard runs > 0, batch ?? 1 > 0 else {
       throw ValidationError("--runs and --batch take a number from 1.")
     }
+    if let batch, let other = shape.first(where: { $0.shape.first != batch }) {
+      throw ValidationError(
+        "--batch is \(batch), and --shape makes input '\(other.name)' \(other.shape); leave one of them out."
+      )
+    }
     guard warmup >= 0 else { throw ValidationError("--warmup takes a number from 0.") }
     guard !tune || !compute.noCache else {
       throw ValidationError(
@@ -100,8 +105,7 @@ struct BenchmarkCommand: ParsableCommand {
     of graph: Graph, _ options: Executable.Options
   ) throws -> [RuntimeValue] {
     try BenchmarkInputs.make(
-      graph, batch: batch ?? 1,
-      shapes: Dictionary(shape.map { (ByteString($0.name), $0.shape) }, uniquingKeysWith: { $1 }),
+      graph, batch: batch, shapes: shape.byInput(of: graph),
       memory: MemoryBudget(limit: options.memoryLimit))
   }
 

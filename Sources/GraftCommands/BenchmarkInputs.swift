@@ -5,17 +5,13 @@ import GraftTraining
 /// Seeded inputs for a model of which only types and shapes matter.
 enum BenchmarkInputs {
   /// - Parameters:
-  ///   - batch: the first extent where a model leaves it open
-  ///   - shapes: those of some inputs, by name
+  ///   - batch: the first extent of all inputs; `nil` for that of the model, or 1 where it leaves it open
+  ///   - shapes: those of some inputs, by name; they fit what the model declares
   ///   - memory: what the inputs may take
   /// - Throws: `GraftError` before any memory is taken, if the shapes do not fit the model, or the inputs the memory
   static func make(
-    _ graph: Graph, batch: Int, shapes: [ByteString: Shape], memory: MemoryBudget
+    _ graph: Graph, batch: Int?, shapes: [ByteString: Shape], memory: MemoryBudget
   ) throws -> [RuntimeValue] {
-    for name in shapes.keys
-    where !graph.inputs.contains(where: { ByteString(graph[$0].name) == name }) {
-      throw GraftError.usage("the model has no input '\(name)'")
-    }
     var types: [ValueID: ValueType] = [:]
     var inputs: [(elementType: ElementType, shape: Shape)] = []
     for id in graph.inputs {
@@ -24,11 +20,14 @@ enum BenchmarkInputs {
         guard let type = graph[id].type?.tensor else {
           throw GraftError.unsupported("only tensors can be made up")
         }
-        let shape = try shapes[ByteString(name)] ?? defaultShape(type, name: name, batch: batch)
-        let given = TensorType(type.elementType, [Dimension](shape))
-        guard type.accepts(type.elementType, shape) else {
-          throw GraftError.usage("the shape is \(shape); the model declares \(type)")
+        let shape =
+          try shapes[ByteString(name)] ?? defaultShape(type, name: name, batch: batch ?? 1)
+        if let batch, let first = shape.first, first != batch {
+          throw GraftError.usage(
+            "the model takes no other batch than \(first), and --batch is \(batch)",
+            hint: "Leave --batch out")
         }
+        let given = TensorType(type.elementType, [Dimension](shape))
         types[id] = .tensor(given)
         inputs.append((type.elementType, shape))
       }

@@ -41,11 +41,7 @@ struct InspectCommand: ParsableCommand {
       try print(GraphvizWriter.text(graph))
       return
     }
-    let shapes = Dictionary(shape.map { (ByteString($0.name), $0.shape) }, uniquingKeysWith: { $1 })
-    for name in shapes.keys
-    where !graph.inputs.contains(where: { ByteString(graph[$0].name) == name }) {
-      throw GraftError.usage("the model has no input '\(name)'")
-    }
+    let shapes = try shape.byInput(of: graph)
     let summary = try withPlace(model) {
       try ModelSummary(graph, outline: outline, shapes: shapes)
     }

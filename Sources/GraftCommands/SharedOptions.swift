@@ -66,3 +66,31 @@ struct NamedShape: ExpressibleByArgument {
     shape = extents
   }
 }
+
+extension [NamedShape] {
+  /// The shapes by the names of a model's inputs.
+  ///
+  /// - Throws: `GraftError` if the model has no such input or declares another shape, or two are given for one input.
+  func byInput(of graph: Graph) throws -> [ByteString: Shape] {
+    let names = graph.inputs.map { graph[$0].name }
+    var shapes: [ByteString: Shape] = [:]
+    for given in self {
+      guard let position = names.firstIndex(where: { ByteString($0) == ByteString(given.name) })
+      else {
+        throw GraftError.usage(
+          "the model has no input '\(given.name)'",
+          hint: nearestNamesHint(given.name, among: names) ?? "Its inputs are \(names.listed())")
+      }
+      try withPlace("input '\(given.name)'") {
+        guard shapes.updateValue(given.shape, forKey: ByteString(given.name)) == nil else {
+          throw GraftError.usage("--shape is given twice")
+        }
+        guard let declared = graph[graph.inputs[position]].type else { return }
+        guard let tensor = declared.tensor, tensor.accepts(tensor.elementType, given.shape) else {
+          throw GraftError.usage("the shape is \(given.shape); the model declares \(declared)")
+        }
+      }
+    }
+    return shapes
+  }
+}

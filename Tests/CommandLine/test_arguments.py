@@ -204,3 +204,49 @@ def test_numbers_that_no_version_of_onnx_has(graft, tmp_path, change, status):
     result = graft("inspect", tmp_path / "m.onnx")
     assert result.status == status, result.errors
     assert number in result.errors
+
+
+def model_of(folder, declaration, nodes):
+    import onnx
+    import onnx.parser
+
+    text = f'<ir_version: 8, opset_import: ["" : 13]> g {declaration} {{ {nodes} }}'
+    onnx.save(onnx.parser.parse_model(text), folder / "m.onnx")
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize(
+    "words, part",
+    [
+        (["inspect", "--shape", "x=4,5"], "input 'x': the shape is [4, 5]; the model declares float[N, 3]"),
+        (["benchmark", "--shape", "x=4,5"], "input 'x': the shape is [4, 5]; the model declares float[N, 3]"),
+        (["inspect", "--shape", "x=4"], "the shape is [4]; the model declares"),
+        (["inspect", "--shape", "x=2,3", "--shape", "x=4,3"], "input 'x': --shape is given twice"),
+        (["benchmark", "--shape", "x=2,3", "--shape", "x=4,3"], "input 'x': --shape is given twice"),
+        (["inspect", "--shape", "y=2,3"], "the model has no input 'y'"),
+        (["benchmark", "--shape", "y=2,3"], "the model has no input 'y'"),
+        (["benchmark", "--batch", "4", "--shape", "x=2,3"], "--batch is 4, and --shape makes input 'x' [2, 3]"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_shapes_that_contradict(graft, tmp_path, words, part):
+    model = model_of(tmp_path, "(float[N, 3] x) => (float[N, 3] z)", "z = Relu(x)")
+    result = graft(words[0], model, *words[1:])
+    assert result.status == 64 and not result.output
+    assert part in result.errors
+
+
+def test_a_batch_that_the_model_does_not_take(graft, tmp_path):
+    # The second Reshape moves what belongs to one image to another.
+    model = model_of(
+        tmp_path,
+        "(float[1, 6] x) => (float[1, 36] y) <int64[2] a = {6, 1}, int64[2] b = {1, 36}>",
+        "c = Reshape(x, a) d = Transpose<perm = [1, 0]>(c) e = MatMul(c, d) y = Reshape(e, b)",
+    )
+    result = graft("benchmark", model, "--batch", "4", "--runs", "1")
+    assert result.status == 64 and not result.output
+    assert "input 'x': the model takes no other batch than 1, and --batch is 4" in result.errors
+    assert graft("benchmark", model, "--batch", "1", "--runs", "1").status == 0
+    open_model = model_of(tmp_path, "(float[N, 3] x) => (float[N, 3] z)", "z = Relu(x)")
+    words = ["--batch", "4", "--shape", "x=4,3", "--runs", "1"]
+    assert graft("benchmark", open_model, *words).status == 0
