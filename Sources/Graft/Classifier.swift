@@ -65,7 +65,7 @@ package final class Classifier {
     pictureSize = preprocessing.fixedSize
     preprocessor = try Preprocessor(preprocessing)
     classCount = graph.scoreCount
-    labels = options.labels ?? Labels(metadata: graph.metadata, classCount: classCount)
+    labels = try options.labels ?? Labels(metadata: graph.metadata, classCount: classCount)
     if let classCount { try labels?.check(classCount: classCount) }
     if let said = try options.scores ?? Scores(metadata: graph.metadata) {
       scores = said

@@ -20,7 +20,8 @@ package struct Labels: Sendable, Equatable {
   /// The labels in a model's metadata, be they Graft's or those of another tool.
   ///
   /// - Parameter classCount: of the model, if it is known; another tool's names that are not as many are passed over
-  package init?(metadata: [ByteString: String], classCount: Int?) {
+  /// - Throws: `GraftError` if Graft's own entry has neither form, or another number of labels.
+  package init?(metadata: [ByteString: String], classCount: Int?) throws {
     guard let text = metadata[Labels.metadataKey], !text.isEmpty else {
       guard let names = ClassMetadata.names(in: metadata) else { return nil }
       guard classCount == nil || names.count == classCount || (names.count, classCount) == (2, 1)
@@ -28,12 +29,30 @@ package struct Labels: Sendable, Equatable {
       self.init(names: names)
       return
     }
-    if let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) {
-      self.init(names: names)
-    } else {
-      self.init(
-        names: text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+    let names = try withPlace("metadata '\(Labels.metadataKey)'") {
+      let names = try Labels.names(inMetadata: text, classCount: classCount)
+      if let classCount { try Labels(names: names).check(classCount: classCount) }
+      return names
     }
+    self.init(names: names)
+  }
+
+  private static func names(inMetadata text: String, classCount: Int?) throws -> [String] {
+    if let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) { return names }
+    var names = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+      .map(String.init)
+    // The end of the last line begins no other one.
+    if names.count > 1, names.last == "", names.count != classCount { names.removeLast() }
+    // A label may begin with a bracket, too.
+    let isJSON = text.first { !$0.isWhitespace }.map { "[{".contains($0) } ?? false
+    guard !isJSON || names.count == classCount || classCount == nil && names.count > 1 else {
+      throw GraftError.badData(
+        "is neither a JSON array of names nor one name a line: \(text.prefix(40))",
+        hint:
+          "Give the labels with --labels; 'graft convert MODEL NEW.onnx --labels FILE' writes them anew"
+      )
+    }
+    return names
   }
 
   /// As a model's metadata keeps them.

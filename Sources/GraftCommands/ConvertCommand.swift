@@ -80,9 +80,7 @@ struct ConvertCommand: ParsableCommand {
     try picture.describe(&graph)
     try withPlace(source) {
       try graph.inferMissingTypes()
-      if let count = graph.scoreCount {
-        try Labels(metadata: graph.metadata, classCount: count)?.check(classCount: count)
-      }
+      _ = try Labels(metadata: graph.metadata, classCount: graph.scoreCount)
     }
     try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
     if opset == nil, graph.provenance.importedOpset > 0, let label = graph.unknownOperator {

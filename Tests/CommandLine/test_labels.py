@@ -178,7 +178,23 @@ def test_labels_in_a_model_that_do_not_fit_are_an_error(infer, image, tmp_path):
     model = tmp_path / "scores.onnx"
     save_scores(model, numpy.eye(3), metadata={"graft.labels": "a\nb\nc\nd"})
     result = infer(image, "--model", model)
-    assert result.status == 65 and "4 labels, and the model has 3 classes" in result.errors
+    assert result.status == 65
+    assert "metadata 'graft.labels': there are 4 labels, and the model has 3 classes" in result.errors
+
+
+@pytest.mark.parametrize("text", ['["a", "b"', "[1, 2, 3]", '{"0": "a", "1": "b", "2": "c"}'])
+def test_labels_in_a_model_that_are_broken(graft, infer, image, tmp_path, text):
+    model = tmp_path / "scores.onnx"
+    save_scores(model, numpy.eye(3), metadata={"graft.labels": text})
+    for result in [infer(image, "--model", model), graft("convert", model, tmp_path / "out.onnx")]:
+        assert result.status == 65 and not result.output
+        assert f"{model}: metadata 'graft.labels': is neither a JSON array of names" in result.errors
+    # What the message advises.
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    labels = ["--labels", tmp_path / "labels.txt"]
+    assert infer(image, "--model", model, *labels).status == 0
+    assert graft("convert", model, tmp_path / "out.onnx", *labels).status == 0
+    assert infer(image, "--model", tmp_path / "out.onnx").status == 0
 
 
 def test_labels_hold_line_breaks(graft, infer, faults, tmp_path):

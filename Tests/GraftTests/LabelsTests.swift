@@ -12,20 +12,39 @@ import Graft
     ]
     let labels = Labels(names: names)
     let read = try #require(
-      Labels(metadata: [ByteString(Labels.metadataKey): labels.metadataValue], classCount: nil))
+      try Labels(metadata: [ByteString(Labels.metadataKey): labels.metadataValue], classCount: nil)
+    )
     #expect(read.names.map { Array($0.utf8) } == names.map { Array($0.utf8) })
   }
 
-  @Test func readsMetadataOfOneLabelALine() {
-    #expect(
-      Labels(metadata: [ByteString(Labels.metadataKey): "cat\ndog"], classCount: nil)?.names == [
-        "cat", "dog",
-      ])
-    #expect(
-      Labels(metadata: [ByteString(Labels.metadataKey): "[cat]\ndog"], classCount: nil)?.names == [
-        "[cat]", "dog",
-      ])
-    #expect(Labels(metadata: [:], classCount: nil) == nil)
+  @Test func readsMetadataOfOneLabelALine() throws {
+    func names(_ text: String, classCount: Int? = nil) throws -> [String]? {
+      try Labels(metadata: [ByteString(Labels.metadataKey): text], classCount: classCount)?.names
+    }
+    #expect(try names("cat\ndog") == ["cat", "dog"])
+    #expect(try names("cat\r\ndog\r\n") == ["cat", "dog"])
+    #expect(try names("cat\ndog\n", classCount: 2) == ["cat", "dog"])
+    #expect(try names("cat\ndog\n", classCount: 3) == ["cat", "dog", ""])
+    #expect(try names("[cat]\ndog") == ["[cat]", "dog"])
+    #expect(try names("[cat]", classCount: 1) == ["[cat]"])
+    #expect(try names("") == nil)
+    #expect(try Labels(metadata: [:], classCount: nil) == nil)
+  }
+
+  @Test(
+    arguments: [
+      ("[\"cat\", \"dog\"", nil, "neither a JSON array of names nor one name a line: [\"cat\""),
+      ("[1, 2, 3]", 3, "neither"), ("{\"0\": \"cat\"}", nil, "neither"),
+      ("[\n\"cat\",\n\"dog\"\n", 2, "neither"), ("[\"cat\"]", 2, "is 1 label"),
+      ("[]", 3, "are 0 labels"), ("cat\ndog", 3, "are 2 labels"),
+    ] as [(String, Int?, String)])
+  func refusesMetadata(text: String, classCount: Int?, part: String) throws {
+    let error = #expect(throws: GraftError.self) {
+      try Labels(metadata: [ByteString(Labels.metadataKey): text], classCount: classCount)
+    }
+    #expect(error?.code == .badData)
+    #expect(error?.places == ["metadata 'graft.labels'"])
+    #expect(error?.description.contains(part) == true)
   }
 
   @Test(arguments: [

@@ -105,7 +105,7 @@ extension TransferModel {
 extension Graph {
   /// - Throws: `GraftError` if the network has names for its classes, and they are others.
   fileprivate func requireClasses(_ names: [String]) throws {
-    guard let own = Labels(metadata: metadata, classCount: nil)?.names else { return }
+    guard let own = try Labels(metadata: metadata, classCount: nil)?.names else { return }
     guard own == names else {
       throw GraftError.usage(
         "the network's classes are \(own.prefix(10).joined(separator: ", ")), and those of the pictures "
