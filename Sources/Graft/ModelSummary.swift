@@ -50,15 +50,19 @@ package struct ModelSummary: Sendable, Encodable {
   /// `nil` if some layer's multiply-adds are not known.
   package var multiplyAdds: Int?
   package var unsupportedOperators: [String]
+  /// The names of the classes; `nil` if the file has none.
+  package var labels: [String]?
   package var metadata: [String: String]
 
   /// - Parameters:
   ///   - outline: what the model's file says; `nil` for a graph that was built here
   ///   - shapes: extents for inputs whose shapes the model leaves open, by name; a symbolic first
   ///     extent counts as 1
+  ///   - labels: those that the model's file has
   /// - Throws: `GraftError` if the model is wrong or does not take such shapes
   package init(
-    _ graph: Graph, outline: GraphOutline? = nil, shapes: [ByteString: Shape] = [:]
+    _ graph: Graph, outline: GraphOutline? = nil, shapes: [ByteString: Shape] = [:],
+    labels: Labels? = nil
   ) throws {
     var inferred = graph
     try inferred.inferTypes()
@@ -99,6 +103,7 @@ package struct ModelSummary: Sendable, Encodable {
     multiplyAdds = isKnown ? knownMultiplyAdds : nil
     unsupportedOperators = graph.unsupportedOperators().map(\.qualifiedType)
       .filter { !$0.hasPrefix("\(Node.olderFormDomain).") }
+    self.labels = labels?.names
     metadata = Dictionary(
       graph.metadata.filter { $0.key.text != Labels.metadataKey }.map { ($0.key.text, $0.value) },
       uniquingKeysWith: { first, _ in first })

@@ -6,7 +6,7 @@ import GraftRuntime
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what a model is: inputs, outputs, layers, parameters, multiply-adds.",
+    abstract: "Show what a model is: inputs, outputs, labels, layers, parameters, multiply-adds.",
     discussion: """
       Examples:
         graft inspect model.onnx
@@ -43,13 +43,23 @@ struct InspectCommand: ParsableCommand {
     }
     let shapes = try shape.byInput(of: graph)
     let summary = try withPlace(model) {
-      try ModelSummary(graph, outline: outline, shapes: shapes)
+      try ModelSummary(graph, outline: outline, shapes: shapes, labels: labels(of: graph))
     }
     if outline == nil, graph.provenance.importedOpset > 0 {
       CommandLineProgram.note(
         "the model has functions; their layers are shown where they are called")
     }
     try print(json ? try JSONText.encode(summary) : text(summary))
+  }
+
+  /// What is wrong with labels is no reason not to show the rest of a model.
+  private func labels(of graph: Graph) throws -> Labels? {
+    do {
+      return try Labels(metadata: graph.metadata, classCount: nil)
+    } catch let error as GraftError {
+      CommandLineProgram.warn("\(error.at(model))")
+      return nil
+    }
   }
 
   private func text(_ summary: ModelSummary) -> String {
@@ -67,6 +77,10 @@ struct InspectCommand: ParsableCommand {
       lines.append("        and \(summary.optionalInputs.count - shown) more inputs with defaults")
     }
     lines += summary.outputs.map { "output  \($0.name): \($0.type)" }
+    if let labels = summary.labels {
+      let names = labels.lazy.map { Output.oneLine($0.isEmpty ? "–" : String($0.prefix(60))) }
+      lines.append("labels  \(labels.count): \(names.listed(limit: 5))")
+    }
     for (key, value) in summary.metadata.sorted(by: { $0.key < $1.key }) {
       lines.append("metadata  \(key): \(value.count > 60 ? value.prefix(57) + "…" : value[...])")
     }

@@ -337,3 +337,23 @@ def test_functions_are_shown_where_they_are_called(graft, tmp_path):
     model.graph.node[1].CopyFrom(helper.make_node("Relu", ["t"], ["y"]))
     onnx.save(model, tmp_path / "m.onnx")
     assert "has functions" not in graft("inspect", tmp_path / "m.onnx").errors
+
+
+def test_labels_are_shown(graft, tmp_path):
+    assert "labels  10: airplane, automobile, bird, cat, deer and 5 more" in graft("inspect", "cifar10").output
+    assert inspect(graft, "cifar10")["labels"][5:] == ["dog", "frog", "horse", "ship", "truck"]
+    model = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [value("x")], [value("y")])
+    assert "labels" not in inspect(graft, model)
+    assert "labels" not in graft("inspect", model).output
+    for metadata in [{"graft.labels": '["a\\nb", ""]'}, {"names": "{0: 'a\\nb', 1: ''}"}]:
+        described = onnx.load(model)
+        helper.set_model_props(described, metadata)
+        onnx.save(described, tmp_path / "described.onnx")
+        assert inspect(graft, tmp_path / "described.onnx")["labels"] == ["a\nb", ""]
+        assert "labels  2: a\\nb, –\n" in graft("inspect", tmp_path / "described.onnx").output
+    # Broken ones are no reason not to show the rest.
+    helper.set_model_props(described, {"graft.labels": '["a", "b"'})
+    onnx.save(described, tmp_path / "described.onnx")
+    result = graft("inspect", tmp_path / "described.onnx")
+    assert result.status == 0 and "Relu 1" in result.output and "labels  " not in result.output
+    assert "warning: " in result.errors and "metadata 'graft.labels': is neither" in result.errors
