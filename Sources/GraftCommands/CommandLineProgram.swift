@@ -70,6 +70,14 @@ package enum CommandLineProgram {
   /// Says something that is worth knowing on standard error.
   static func note(_ text: String) { Output.writeError("note: \(Output.oneLine(text))\n") }
 
+  /// Says on standard error which files were written, and how large they are.
+  static func noteWritten(_ paths: [String]) {
+    let files = paths.map { path in
+      path + (FileSystem.status(of: path).map { " (\(Terminal.bytes(Int($0.st_size))))" } ?? "")
+    }
+    note("wrote \(files.joined(separator: " and "))")
+  }
+
   /// Says something that is probably not as the user wants it on standard error.
   static func warn(_ text: String) { Output.writeError("warning: \(Output.oneLine(text))\n") }
 }

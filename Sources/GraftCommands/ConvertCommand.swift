@@ -67,25 +67,28 @@ struct ConvertCommand: ParsableCommand {
     var graph = try ModelLoader(
       weights: weights, includeTop: !noTop, remark: CommandLineProgram.note
     ).graph(source)
+    var written = [destination]
     if isForKeras {
       try withPlace(source) { try KerasExport.write(graph, includesTop: !noTop, to: destination) }
-    } else {
-      try writeONNX(&graph)
+    } else if let weights = try writeONNX(&graph) {
+      written.append(weights)
     }
-    let size = FileSystem.status(of: destination).map { " (\(Terminal.bytes(Int($0.st_size))))" }
-    CommandLineProgram.note("wrote \(destination)\(size ?? "")")
+    CommandLineProgram.noteWritten(written)
   }
 
-  private func writeONNX(_ graph: inout Graph) throws {
+  /// - Returns: the path of the weights, if they have a file of their own
+  private func writeONNX(_ graph: inout Graph) throws -> String? {
     try picture.describe(&graph)
     try withPlace(source) {
       try graph.inferMissingTypes()
       _ = try Labels(metadata: graph.metadata, classCount: graph.scoreCount)
     }
-    try ONNXExporter(opset: opset, usesExternalData: externalData).write(graph, to: destination)
+    let weights = try ONNXExporter(opset: opset, usesExternalData: externalData)
+      .write(graph, to: destination)
     if opset == nil, graph.provenance.importedOpset > 0, let label = graph.unknownOperator {
       CommandLineProgram.note(
         "the file keeps opset \(graph.provenance.importedOpset), as Graft does not know \(label)")
     }
+    return weights
   }
 }

@@ -133,6 +133,22 @@ def test_external_data_is_named_after_its_content(graft, tmp_path):
     assert numpy.array_equal(weights_of(out), external_model(1)[1])
 
 
+def test_both_files_are_named_with_their_sizes(graft, tmp_path):
+    onnx.save(external_model(1)[0], tmp_path / "in.onnx")
+    for folder in ["", f"{tmp_path}/"]:
+        result = graft("convert", "in.onnx", f"{folder}out.onnx", "--external-data", cwd=tmp_path)
+        assert result.status == 0
+        data = location(tmp_path / "out.onnx")
+        [sizes] = re.findall(
+            f"wrote {re.escape(folder)}out.onnx \\((.*?)\\) and {re.escape(folder + data)} \\((.*?)\\)\n",
+            result.errors,
+        )
+        # 4,096 numbers of 4 bytes.
+        assert sizes[1] == "16.4 KB" and sizes[0].endswith(" B")
+    result = graft("convert", "in.onnx", "out.onnx", cwd=tmp_path)
+    assert re.search(r"wrote out.onnx \(16\.. KB\)\n", result.errors)
+
+
 def test_weights_of_others_stay(graft, tmp_path):
     onnx.save(external_model(1)[0], tmp_path / "in1.onnx")
     onnx.save(external_model(2)[0], tmp_path / "in2.onnx")

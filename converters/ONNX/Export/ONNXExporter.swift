@@ -19,26 +19,36 @@ package struct ONNXExporter {
   /// Writes a model, and its weights beside it where they go into a file of their own. At every moment
   /// a reader finds the old model or the new one, whole.
   ///
+  /// - Returns: the path of the file with the weights; `nil` if they are in the model
   /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or
   ///   if writing fails; then no file has appeared or changed
-  package func write(_ graph: Graph, to path: String) throws {
+  @discardableResult
+  package func write(_ graph: Graph, to path: String) throws -> String? {
     let form = try form(of: graph)
     let name = FilePath.name(of: path)
     if !usesExternalData {
       let (message, _) = try encode(form, externalFile: nil)
-      if message.byteCount <= Self.largestMessage { return try write(message, to: path) }
+      if message.byteCount <= Self.largestMessage {
+        try write(message, to: path)
+        return nil
+      }
     }
     // Where the weights lie in their file does not depend on its name.
     let (inner, placement) = try encode(form, externalFile: name)
-    if placement.external.isEmpty { return try write(inner, to: path) }
+    if placement.external.isEmpty {
+      try write(inner, to: path)
+      return nil
+    }
     let data = try ExternalDataFile(beside: path)
     for (tensor, _) in placement.external {
       try data.file.pad(to: WeightPlacement.alignment)
       try tensor.withPackedBytes { try data.file.write($0) }
     }
-    let (message, _) = try encode(form, externalFile: try data.chooseName())
+    let dataName = try data.chooseName()
+    let (message, _) = try encode(form, externalFile: dataName)
     let model = try modelFile(message, path)
     try data.commit(with: model)
+    return FilePath.path(dataName, in: FilePath.folder(of: path))
   }
 
   private func write(_ message: SegmentedMessage, to path: String) throws {
