@@ -66,6 +66,7 @@ struct BenchmarkCommand: ParsableCommand {
   }
 
   func run() throws {
+    if let profile { try AtomicFile.requireWritable(profile) }
     let start = DispatchTime.now().uptimeNanoseconds
     var options = compute.executableOptions
     if tune { options.tuning = try tuned(options) }
@@ -96,6 +97,7 @@ struct BenchmarkCommand: ParsableCommand {
     if let profile, let recorded = session.profile {
       if !json { try print(ProfileReport.text(recorded, runs: runs)) }
       try ProfileReport.writeTrace(recorded, path: profile)
+      CommandLineProgram.noteWritten([profile])
     }
   }
 

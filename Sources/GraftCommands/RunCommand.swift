@@ -64,6 +64,8 @@ struct RunCommand: ParsableCommand {
         .at(model)
     }
     let values = try inputDir.map { try readFolder($0, graph) } ?? readNamed(executable, graph)
+    if let outputDir { try TextFile.makeFolder(outputDir) }
+    if let output { try AtomicFile.requireWritable(output) }
     let results = try Session(executable).run(values)
     if let outputDir { try writeFolder(results, outputDir, executable) }
     if let output {
@@ -166,7 +168,6 @@ struct RunCommand: ParsableCommand {
   private func writeFolder(
     _ results: [RuntimeValue], _ folder: String, _ executable: Executable
   ) throws {
-    try TextFile.makeFolder(folder)
     for (position, value) in results.enumerated() {
       let id = executable.graph.outputs[position]
       try TensorProtoWriter.write(

@@ -13,4 +13,9 @@ extension AtomicFile {
     try file.write(bytes)
     try file.commit()
   }
+
+  /// Whether a file can be made there, for what takes long to say so before it begins.
+  ///
+  /// - Throws: as ``init(path:mode:)``; nothing is left behind.
+  package static func requireWritable(_ path: String) throws { _ = try AtomicFile(path: path) }
 }

@@ -155,6 +155,43 @@ def test_a_file_that_cannot_be_created_has_one_code(graft, identity, tmp_path, a
     assert graft("convert", identity[0], arguments[1] + ".onnx", cwd=tmp_path).status in (0, 73)
 
 
+@pytest.mark.parametrize("path", ["missing/trace.json", "file/trace.json", "folder.json"])
+def test_a_trace_that_cannot_be_written_is_said_before_anything_runs(graft, tmp_path, path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.json").mkdir()
+    # Else the model would be what is missing.
+    result = graft("benchmark", "nosuch.onnx", "--profile", path, cwd=tmp_path)
+    assert result.status == 73 and path in result.errors
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.json", "graft-home"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+def test_a_trace_that_was_written_is_said(graft, identity, tmp_path, options):
+    words = ["benchmark", identity[0], "--runs", "1", "--warmup", "0", "--profile", "trace.json"]
+    result = graft(*words, *options, cwd=tmp_path)
+    assert result.status == 0
+    assert result.errors.startswith("note: wrote trace.json (")
+    assert "wrote" not in result.output
+    assert json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+
+
+@pytest.mark.parametrize("arguments", [["--output", "missing/o.npz"], ["--output-dir", "file/o"]])
+def test_an_output_that_cannot_be_written_is_said_before_the_model_runs(graft, tmp_path, arguments):
+    import numpy
+    import onnx
+
+    text = "g (float[4] x, int64[1] i) => (float[1] y) { y = Gather(x, i) }"
+    model = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 13]> {text}')
+    onnx.save(model, tmp_path / "gather.onnx")
+    numpy.save(tmp_path / "x.npy", numpy.arange(4, dtype=numpy.float32))
+    numpy.save(tmp_path / "i.npy", numpy.array([9]))
+    (tmp_path / "file").write_text("")
+    words = ["run", "gather.onnx", "--input", "x=x.npy", "--input", "i=i.npy"]
+    assert graft(*words, cwd=tmp_path).status == 65
+    result = graft(*words, *arguments, cwd=tmp_path)
+    assert result.status == 73 and arguments[1].split("/")[0] in result.errors
+
+
 @pytest.fixture
 def identity(tmp_path):
     """A model that gives back its input, and arguments that run it."""
