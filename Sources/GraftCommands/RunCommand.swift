@@ -100,7 +100,7 @@ struct RunCommand: ParsableCommand {
   private func readFolder(_ folder: String, _ graph: Graph) throws -> [RuntimeValue] {
     try graph.inputs.enumerated().map { position, id in
       let path = "\(folder)/input_\(position).pb"
-      return try TensorProtoReader().value(path: path, type: graph[id].type ?? .anyTensor)
+      return try InputTensorFile.read(path, for: graph[id])
     }
   }
 
@@ -126,8 +126,7 @@ struct RunCommand: ParsableCommand {
         hint: "Add \(words.joined(separator: " "))")
     }
     return try zip(names.indices, files.compactMap { $0 }).map { position, path in
-      try InputTensorFile.read(
-        path, name: names[position], type: graph[graph.inputs[position]].type)
+      try InputTensorFile.read(path, for: graph[graph.inputs[position]])
     }
   }
 
@@ -179,8 +178,22 @@ struct RunCommand: ParsableCommand {
 
 /// A file with an input of a model.
 private enum InputTensorFile {
-  /// The value in the file; of an .npz file the array of this name, or its only one.
-  static func read(_ path: String, name: String, type: ValueType?) throws -> RuntimeValue {
+  /// The value in the file; of an .npz file the array of the input's name, or its only one.
+  ///
+  /// - Throws: `GraftError` if there is none, or the model declares another type for the input.
+  static func read(_ path: String, for input: Value) throws -> RuntimeValue {
+    let value = try read(path, name: input.name, type: input.type)
+    if let declared = input.type, !declared.accepts(value) {
+      throw GraftError.badData(
+        "input '\(input.name)' is \(value.staticType); the model declares \(declared)"
+      ).at(path)
+    }
+    return value
+  }
+
+  private static func read(
+    _ path: String, name: String, type: ValueType?
+  ) throws -> RuntimeValue {
     switch FilePath.ending(of: path) {
     case "npy": return .tensor(try NPYFile.read(path: path))
     case "npz":
@@ -205,4 +218,16 @@ private enum InputTensorFile {
 extension ValueType {
   /// What an input without a declared type is taken for.
   fileprivate static let anyTensor = ValueType.tensor(TensorType(.float, nil))
+
+  /// Whether a value is of this type, as far as extents are known.
+  fileprivate func accepts(_ value: RuntimeValue) -> Bool {
+    switch (self, value) {
+    case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
+      type.accepts(tensor)
+    case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
+    case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
+    case (.optional(let type), _): type.accepts(value)
+    default: false
+    }
+  }
 }

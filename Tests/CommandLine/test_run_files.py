@@ -59,6 +59,23 @@ def test_names_of_inputs(graft, two, tmp_path):
     assert result.status == 64 and "'left' is given twice" in result.errors
 
 
+@pytest.mark.parametrize("array", [numpy.arange(4), numpy.zeros(3, numpy.float32)], ids=["type", "shape"])
+def test_an_input_of_another_type_is_wrong_data(graft, one, tmp_path, array):
+    tensor = onnx.numpy_helper.from_array(array).SerializeToString()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/input_0.pb").write_bytes(tensor)
+    (tmp_path / "w.pb").write_bytes(tensor)
+    numpy.save(tmp_path / "w.npy", array)
+    numpy.savez(tmp_path / "w.npz", x=array)
+    given = f"{'int64' if array.dtype == numpy.int64 else 'float'}[{len(array)}]"
+    inputs = [["--input", f"w.{ending}"] for ending in ["npy", "npz", "pb"]]
+    for words in [*inputs, ["--input-dir", "folder"]]:
+        result = graft("run", one, *words, cwd=tmp_path)
+        assert result.status == 65 and not result.output
+        assert f"{words[1]}" in result.errors
+        assert f": input 'x' is {given}; the model declares float[4]" in result.errors
+
+
 def test_names_and_files_may_hold_equals_signs(graft, tmp_path):
     path = tmp_path / "equals.onnx"
     made = onnx.parser.parse_model(
