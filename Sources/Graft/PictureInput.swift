@@ -64,7 +64,7 @@ struct PictureInput {
   func preprocessing(
     of graph: Graph, _ choices: Choices, assume: (Preprocessing.Scheme) -> Void
   ) throws -> Preprocessing {
-    var described = try Preprocessing(metadata: graph.metadata)
+    var described = try Preprocessing(metadata: graph.metadata, scheme: choices.scheme)
     if let scheme = choices.scheme {
       described = described?.replacing(scheme: scheme) ?? Preprocessing(scheme)
     }

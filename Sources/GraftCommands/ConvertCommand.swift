@@ -82,6 +82,7 @@ struct ConvertCommand: ParsableCommand {
     try withPlace(source) {
       try graph.inferMissingTypes()
       _ = try Labels(metadata: graph.metadata, classCount: graph.scoreCount)
+      _ = try Preprocessing(metadata: graph.metadata)
     }
     let weights = try ONNXExporter(opset: opset, usesExternalData: externalData)
       .write(graph, to: destination)

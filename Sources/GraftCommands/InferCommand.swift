@@ -182,7 +182,7 @@ struct PictureOptions: ParsableArguments {
       options.scheme != nil || options.resize != nil || options.crop != nil
       || options.interpolation != nil || options.appliesOrientation != nil
     guard isSaid else { return }
-    var preprocessing = try Preprocessing(metadata: graph.metadata)
+    var preprocessing = try Preprocessing(metadata: graph.metadata, scheme: options.scheme)
     if let scheme = options.scheme {
       preprocessing = preprocessing?.replacing(scheme: scheme) ?? Preprocessing(scheme)
     }

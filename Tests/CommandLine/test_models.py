@@ -75,6 +75,39 @@ def test_the_file_says_it(graft, image, tmp_path):
     assert {p["label"] for p in json.loads(result.output)["predictions"]} == {"r", "g", "b"}
 
 
+@pytest.mark.parametrize(
+    "entries, part",
+    [
+        ({"name": "bogus"}, "name': unknown preprocessing 'bogus'"),
+        ({"resize": "-4"}, "resize': '-4' is no size"),
+        ({"resize": "shorter:0"}, "resize': 'shorter:0' is no size"),
+        ({"crop": "0x4"}, "crop': '0x4' is no size"),
+        ({"crop": "99999999999"}, "crop': '99999999999' is no size"),
+        ({"interpolation": "best"}, "interpolation': unknown interpolation 'best'"),
+        ({"channels": "0"}, "channels': '0' is no number of channels"),
+        ({"layout": "CHW"}, "layout': unknown layout 'CHW'"),
+        ({"orientation": "left"}, "orientation': unknown rule of orientation 'left'"),
+        ({"mean": "nan"}, "mean': is no property of preprocessing that is known; its value is 'nan'"),
+        ({"std": "0,0,0"}, "std': is no property of preprocessing that is known; its value is '0,0,0'"),
+        ({"name": None, "resize": "4"}, "name': is missing, though 'graft.preprocessing.resize' is there"),
+    ],
+    ids=str,
+)
+def test_preparation_in_a_model_that_cannot_be(graft, infer, image, tmp_path, entries, part):
+    entries = {"name": "unit", **entries}
+    metadata = {f"graft.preprocessing.{key}": value for key, value in entries.items() if value}
+    model = classifier(tmp_path / "rgb.onnx", metadata=metadata)
+    for result in [infer(image, "--model", model), graft("convert", model, tmp_path / "copy.onnx")]:
+        assert result.status == 65 and not result.output
+        assert f"metadata 'graft.preprocessing.{part}" in result.errors
+    if entries["name"] is None:
+        # What the message advises.
+        assert infer(image, "--model", model, "--preprocess", "unit").status == 0
+        done = graft("convert", model, tmp_path / "copy.onnx", "--preprocess", "unit")
+        assert done.status == 0
+        assert infer(image, "--model", tmp_path / "copy.onnx").status == 0
+
+
 def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path):
     model = classifier(tmp_path / "rgb.onnx")
     result = graft("models", "add", "cifar10", model, "--preprocess", "unit")

@@ -133,5 +133,18 @@ import GraftVision
       #expect(error?.code == .badData)
       #expect(error?.places == ["metadata '\(key.rawValue)'"])
     }
+    var unnamed = whole
+    unnamed[name] = nil
+    let missing = #expect(throws: GraftError.self) { try Preprocessing(metadata: unnamed) }
+    #expect(missing?.code == .badData)
+    #expect(missing?.places == ["metadata 'graft.preprocessing.name'"])
+    #expect(
+      try Preprocessing(metadata: unnamed, scheme: Preprocessing.Scheme.none)
+        == Preprocessing(.none))
+    var unknown = whole
+    unknown["graft.preprocessing.mean"] = "nan"
+    let refused = #expect(throws: GraftError.self) { try Preprocessing(metadata: unknown) }
+    #expect(refused?.places == ["metadata 'graft.preprocessing.mean'"])
+    #expect(refused?.message.contains("'nan'") == true)
   }
 }

@@ -2,6 +2,8 @@ import GraftTensor
 
 /// Preprocessing as text, the way it lives in a model's metadata: one entry for each property.
 extension Preprocessing {
+  private static let metadataPrefix = "graft.preprocessing."
+
   package enum MetadataKey: String, CaseIterable {
     case name = "graft.preprocessing.name"
     case resize = "graft.preprocessing.resize"
@@ -35,8 +37,9 @@ extension Preprocessing {
   /// What the metadata say; `nil` if they do not mention preprocessing. Properties that are missing
   /// are as the scheme has them.
   ///
-  /// - Throws: `GraftError` that names the entry which makes no sense.
-  package init?(metadata: [ByteString: String]) throws {
+  /// - Parameter missing: the scheme of metadata that have other properties only
+  /// - Throws: `GraftError` that names the entry which makes no sense, is not known, or is missing.
+  package init?(metadata: [ByteString: String], scheme missing: Scheme? = nil) throws {
     func read<Value>(_ key: MetadataKey, _ parse: (String) throws -> Value) throws -> Value? {
       guard let text = metadata[key.rawValue] else { return nil }
       do {
@@ -47,7 +50,19 @@ extension Preprocessing {
       }
     }
 
-    guard let scheme = try read(.name, Scheme.init(named:)) else { return nil }
+    let given = metadata.keys.filter { $0.text.hasPrefix(Preprocessing.metadataPrefix) }.sorted()
+    guard !given.isEmpty else { return nil }
+    if let unknown = given.first(where: { MetadataKey(rawValue: $0.text) == nil }) {
+      throw GraftError.badData(
+        "is no property of preprocessing that is known; its value is '\(metadata[unknown] ?? "")'",
+        hint: "Known are \(MetadataKey.allCases.map(\.rawValue).joined(separator: ", "))"
+      ).at("metadata '\(unknown)'")
+    }
+    guard let scheme = try read(.name, Scheme.init(named:)) ?? missing else {
+      throw GraftError.badData(
+        "is missing, though '\(given[0])' is there", hint: "Say it with --preprocess NAME"
+      ).at("metadata '\(MetadataKey.name.rawValue)'")
+    }
     self.init(scheme)
     if let rule = try read(.resize, Preprocessing.parseResize) { resize = rule }
     if let size = try read(.crop, Preprocessing.parseCrop) { crop = size }
