@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import zipfile
 
 import numpy
 import pytest
+from conftest import ROOT
 
 STATE = "graft.run.json.npy"
 
@@ -359,3 +361,10 @@ def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
     for command in ["train", "finetune"]:
         result = graft(command, tmp_path, "--output", "", cwd=tmp_path)
         assert result.status == 64 and "--output takes the name of a folder" in result.errors
+
+
+def test_the_readme_says_what_each_file_is(finished):
+    table = (ROOT / "README.md").read_text().split("The run is a folder:")[1].split("\n\n")[1]
+    named = {name for row in table.splitlines() for name in re.findall("`(.*?)`", row.split("|")[1])}
+    written = {re.sub(r"^events\..*", "events…", path.name) for path in finished.iterdir()}
+    assert named == written
