@@ -120,31 +120,41 @@ package struct InferCommand: ParsableCommand {
 
 /// Options that say how pictures become a network's input.
 struct PictureOptions: ParsableArguments {
-  @Option(help: "Labels: a file of one name per line, JSON, or imagenet for its 1,000 classes.")
+  @Option(
+    help:
+      "Labels: a file of one name per line, JSON, or imagenet for its 1,000 classes (default: the model's own)."
+  )
   var labels: String?
 
   @Option(
-    help:
-      "keras-caffe, keras-tf, torch, unit or none (samples from 0 to 255, as integer inputs take).")
+    help: """
+      keras-caffe, keras-tf, torch, unit or none, which gives samples from 0 to 255, as integer inputs take \
+      (default: the model's own, else a guess, with a note).
+      """)
   var preprocess: String?
 
-  @Option(help: "224 (both sides), 320x240, shorter:256, or none.")
+  @Option(help: "224 (both sides), 320x240, shorter:256, or none (default: the model's own).")
   var resize: String?
 
-  @Option(help: "224, 320x240 or none: the middle that is cut out after resizing.")
+  @Option(
+    help:
+      "224, 320x240 or none: the middle that is cut out after resizing (default: the model's own).")
   var crop: String?
 
-  @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
+  @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the model's own).")
   var interpolation: String?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Leave images as they are stored, as Keras does, instead of turning them upright.")
+    help: """
+      Leave images as they are stored, as Keras does, instead of turning them upright (default: as the model has \
+      it, else upright).
+      """)
   var ignoreOrientation: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "What the output is: logits, probabilities, or sigmoid (logits of classes that do not exclude each other).",
+      "What the output is: logits, probabilities, or sigmoid (logits of classes that do not exclude each other) (default: what the model says, else what its last layer tells).",
       valueName: "logits|probabilities|sigmoid"))
   var scores: Scores?
 

@@ -11,7 +11,7 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help:
-      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights (default: vgg16)."
+      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights (\(Recipe.defaults { $0.model }))."
   )
   var model: String?
 
@@ -23,49 +23,58 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help:
-      "The head's layers: gmp, gap, flatten, dropout(P), dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own."
+      "The head's layers: gmp, gap, flatten, normalization, dropout(P), dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own (\(Recipe.defaults { $0.head }))."
   )
   var head: String?
 
-  @Option(help: "64 (both sides) or 320x240.")
+  @Option(help: "64 (both sides) or 320x240 (default: the trunk's own).")
   var imageSize: String?
 
   @Option(help: "keras-caffe, keras-tf, torch, unit or none (default: the trunk's own).")
   var preprocess: String?
 
-  @Option(help: "224 (both sides), 320x240, shorter:256, or none.")
+  @Option(help: "224 (both sides), 320x240, shorter:256, or none (default: the trunk's own).")
   var resize: String?
 
-  @Option(help: "224, 320x240 or none: the middle that is cut out after resizing.")
+  @Option(
+    help:
+      "224, 320x240 or none: the middle that is cut out after resizing (default: the trunk's own).")
   var crop: String?
 
-  @Option(help: "nearest, bilinear, bicubic or tf-bilinear.")
+  @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the trunk's own).")
   var interpolation: String?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Leave images as they are stored, as Keras does, instead of turning them upright.")
+    help: """
+      Leave images as they are stored, as Keras does, instead of turning them upright (default: as the trunk has \
+      it, else upright).
+      """)
   var ignoreOrientation: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "Random changes of training images, or none: \(AugmentationPipeline.usages.joined(separator: "; ")).",
+      "Random changes of training images, or none: \(AugmentationPipeline.usages.joined(separator: "; ")) (default: none).",
       valueName: "changes"))
   var augment: String?
 
   @Option(
     help: ArgumentHelp(
-      "Let so many variants of each image take turns, and keep what the frozen trunk makes of them.",
+      "Let so many variants of each image take turns, and keep what the frozen trunk makes of them (default: new ones in each epoch).",
       valueName: "variants"))
   var cachedAugmentations: Int?
 
-  @Option(help: "Shares of training, validation and test in percent, such as 70,15,15.")
+  @Option(
+    help:
+      "Shares of training, validation and test in percent, such as 70,15,15 (\(Recipe.defaults { $0.split }))."
+  )
   var split: String?
 
-  @Option(help: "Images per step.")
+  @Option(help: "Images per step (\(Recipe.defaults { "\($0.batchSize)" })).")
   var batchSize: Int?
 
-  @Option(help: "The number that all random choices follow from.")
+  @Option(
+    help: "The number that all random choices follow from (\(Recipe.defaults { "\($0.seed)" })).")
   var seed: UInt64?
 
   @Flag(help: "Train in the order of the data.")
@@ -77,51 +86,69 @@ struct RecipeOptions: ParsableArguments {
   )
   var loss: String?
 
-  @Option(help: "What the losses of classes are multiplied by: balanced, or cat=1,dog=2.5.")
+  @Option(
+    help: """
+      What the losses of classes are multiplied by: balanced, or cat=1,dog=2.5 (default: 1 for all classes).
+      """)
   var classWeights: String?
 
-  @Option(help: "A bound on gradients: value(0.5), norm(1) or global_norm(1).")
+  @Option(
+    help: "A bound on gradients: value(0.5), norm(1) or global_norm(1) (default: none).")
   var gradientClipping: String?
 
-  @Option(help: "Steps whose gradients are averaged before weights change.")
+  @Option(
+    help: """
+      Steps whose gradients are averaged before weights change \
+      (\(Recipe.defaults { "\($0.accumulationSteps)" })).
+      """)
   var accumulationSteps: Int?
 
   @Option(
-    help: "What the learning rate is multiplied by in blocks and layers: block4=0.1,block5=0.3.")
+    help: """
+      What the learning rate is multiplied by in blocks and layers: block4=0.1,block5=0.3 (default: 1 in all).
+      """)
   var learningRateFactors: String?
 
   @Option(
     help: ArgumentHelp(
-      "End a phase after so many epochs without a smaller (validation) loss, and take its best epoch.",
+      "End a phase after so many epochs without a smaller (validation) loss, and take its best epoch (default: go on to its end).",
       valueName: "patience"))
   var earlyStopping: Int?
 
-  @Option(help: "Epochs of each phase: 20,10.")
+  @Option(
+    help:
+      "Epochs of each phase, such as 20,10 (\(Recipe.defaults(ofPhases: ",") { "\($0.epochs)" })).")
   var epochs: String?
 
-  @Option(help: "Learning rate of each phase: 3e-4,1e-6.")
+  @Option(
+    help: """
+      Learning rate of each phase, such as 3e-4,1e-6 \
+      (\(Recipe.defaults(ofPhases: ",") { "\($0.learningRate)" })).
+      """)
   var learningRate: String?
 
   @Option(
     help:
-      "One for all phases, or one for each, with ; between them: \(Optimizers.usages.joined(separator: "; "))."
+      "One for all phases, or one for each, with ; between them: \(Optimizers.usages.joined(separator: "; ")) (\(Recipe.defaults(ofPhases: ";") { $0.optimizer }))."
   )
   var optimizer: String?
 
   @Option(
     help:
-      "One for all phases, or one for each, with ; between them: \(Schedules.usages.joined(separator: "; "))."
+      "One for all phases, or one for each, with ; between them: \(Schedules.usages.joined(separator: "; ")) (\(Recipe.defaults(ofPhases: ";") { $0.schedule }))."
   )
   var schedule: String?
 
   @Option(
-    help:
-      "What is trained besides the head: all, none, or names; one per phase, with ; between them.")
+    help: """
+      What is trained besides the head: all, none, or names; one per phase, with ; between them \
+      (\(Recipe.defaults(ofPhases: ";") { $0.unfreeze })).
+      """)
   var unfreeze: String?
 
   @Option(
     help:
-      "What stays as it is of what --unfreeze names, or else of the whole network: block1,block2, all, or none; one per phase, with ; between them."
+      "What stays as it is of what --unfreeze names, or else of the whole network: block1,block2, all, or none; one per phase, with ; between them (default: none)."
   )
   var freeze: String?
 
@@ -207,6 +234,25 @@ struct RecipeOptions: ParsableArguments {
         throw GraftError.usage("'\(part)' in \(option) is no number")
       }
       return number
+    }
+  }
+}
+
+extension Recipe {
+  /// What help says of a default: that of `graft finetune`, and that of `graft train` where it is another.
+  fileprivate static func defaults(_ value: (Recipe) -> String) -> String {
+    let (finetune, train) = (value(Recipe()), value(.scratch))
+    return finetune == train
+      ? "default: \(finetune)" : "default: \(finetune); of graft train: \(train)"
+  }
+
+  /// The same of what each phase has: one value if it is that of all.
+  fileprivate static func defaults(
+    ofPhases separator: String, _ value: (Phase) -> String
+  ) -> String {
+    defaults { recipe in
+      let values = recipe.phases.map(value)
+      return Set(values).count == 1 ? values[0] : values.joined(separator: separator)
     }
   }
 }

@@ -1,5 +1,7 @@
 """Help texts at the width of a terminal."""
 
+import re
+
 import pytest
 
 COMMANDS = "infer finetune train evaluate run inspect convert benchmark models cache".split()
@@ -20,3 +22,52 @@ def test_paragraphs_fill_their_lines(graft, command, columns):
             continue
         # The parser's own lines end a little before the last column.
         assert len(line) + 1 + len(following.split()[0]) > columns - 8, line
+
+
+# Options with a value that are nothing unless they are given.
+WITHOUT_DEFAULT = {
+    "infer": {"--weights"},
+    "finetune": {"--recipe", "--weights", "--cross-validate", "--preview"},
+    "train": {"--recipe", "--weights", "--cross-validate", "--preview"},
+    "evaluate": set(),
+    "run": {"--input-dir", "--output-dir", "--input", "--output"},
+    "inspect": {"--shape"},
+    "convert": {"--weights"},
+    "benchmark": {"--shape", "--profile"},
+    "models add": set(),
+}
+
+
+def options(graft, command):
+    """The help of each option of a command, in one line, by its first name."""
+    result = graft("help", *command.split(), environment={"COLUMNS": "200"})
+    assert result.status == 0
+    entries = re.split(r"\n  (?=-)", result.output.split("OPTIONS:")[1])[1:]
+    return {re.search("--[a-z-]+", entry)[0]: " ".join(entry.split()) for entry in entries}
+
+
+@pytest.mark.parametrize("command", WITHOUT_DEFAULT)
+def test_options_say_their_defaults(graft, command):
+    texts = options(graft, command)
+    said = {name for name, text in texts.items() if re.search(r"default: |\(the default\)", text)}
+    without = {name for name, text in texts.items() if "<" in text} - said
+    assert without == WITHOUT_DEFAULT[command]
+
+
+def test_defaults_of_recipes(graft):
+    texts = options(graft, "finetune")
+    for name, default in {
+        "--model": "vgg16",
+        "--head": "gap,normalization,dense(classes,l2=auto); of graft train: gmp,dropout(0.3),"
+        "dense(128,relu,l2=1e-05),dense(classes)",
+        "--split": "80,20",
+        "--batch-size": "32; of graft train: 128",
+        "--seed": "1",
+        "--epochs": "30,5; of graft train: 30",
+        "--learning-rate": "0.001,1e-05; of graft train: 0.001",
+        "--optimizer": "adam",
+        "--schedule": "cosine",
+        "--unfreeze": "none;all; of graft train: all",
+    }.items():
+        assert texts[name].endswith(f"(default: {default})."), texts[name]
+    assert options(graft, "train") == texts
