@@ -152,13 +152,9 @@ struct RecipeOptions: ParsableArguments {
   )
   var freeze: String?
 
-  static func read(_ path: String) throws -> Recipe {
-    try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
-  }
-
   /// - Parameter defaults: the recipe where neither a file nor options say anything
   func makeRecipe(_ defaults: Recipe) throws -> Recipe {
-    var result = try recipe.map { try RecipeOptions.read($0) } ?? defaults
+    var result = try recipe.map { try Recipe(path: $0) } ?? defaults
     if let model { result.model = model }
     if let weights { result.weights = weights }
     if let cut { result.cut = cut }

@@ -48,16 +48,19 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help:
-      "float32 or float16: the type of weights and computation in model.onnx. Inputs and outputs stay float32."
+      "float32 (the default) or float16: the type of weights and computation in model.onnx. Inputs and outputs stay float32."
   )
-  var exportType = ExportOptions.Precision.float32
-
-  @Flag(help: "Move BatchNormalization into the layers in front of it in model.onnx.")
-  var foldNormalization = false
+  var exportType: ExportOptions.Precision?
 
   @Flag(
+    inversion: .prefixedNo,
+    help: "Move BatchNormalization into the layers in front of it in model.onnx.")
+  var foldNormalization: Bool?
+
+  @Flag(
+    inversion: .prefixedNo,
     help: "Write training.onnx, too, with dropout and logits, to train on with --head keep.")
-  var exportTrainingCheckpoint = false
+  var exportTrainingCheckpoint: Bool?
 
   @Option(
     help: ArgumentHelp(
@@ -93,11 +96,15 @@ struct TrainingOptions: ParsableArguments {
   func train(_ command: String, defaults: Recipe) throws {
     var recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
     if let precision = compute.precision { recipe.precision = precision }
+    if let exportType { recipe.exportType = exportType }
+    if let foldNormalization { recipe.foldNormalization = foldNormalization }
+    if let exportTrainingCheckpoint { recipe.exportTrainingCheckpoint = exportTrainingCheckpoint }
     if resume {
       guard try savedRecipe().isBeginning(of: recipe) else {
         throw GraftError.usage(
           "a run that goes on keeps its recipe, and the options change it",
-          hint: "Of a run that goes on only --epochs can change; start another run with --output")
+          hint: "Of a run that goes on only --epochs and the form of model.onnx can change; "
+            + "start another run with --output")
       }
     }
     var options = FineTuningRun.Options()
@@ -110,9 +117,6 @@ struct TrainingOptions: ParsableArguments {
     }
     options.fineTuner.recomputes = recompute
     if let maxMemory = compute.maxMemory { options.fineTuner.memoryLimit = maxMemory << 20 }
-    options.export.precision = exportType
-    options.export.foldsNormalization = foldNormalization
-    options.export.writesTrainingForm = exportTrainingCheckpoint
     let dataset = try LabelledPictures.open(
       data, for: .training, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
@@ -203,7 +207,11 @@ struct TrainingOptions: ParsableArguments {
         "model.onnx gives [N, 1]: the probability of '\(data.classNames[1])'; that of "
           + "'\(data.classNames[0])' is the rest")
     }
-    try print("\(run.modelPath): infer IMAGE --model \(run.modelPath)")
+    if let path = run.trainingModelPath {
+      try print("\(path): graft finetune IMAGES --model \(path) --head keep")
+    }
+    let form = run.recipe.export.precision == .float16 ? " (float16)" : ""
+    try print("\(run.modelPath)\(form): infer IMAGE --model \(run.modelPath)")
     return results
   }
 
@@ -244,9 +252,6 @@ struct TrainingOptions: ParsableArguments {
     if let crossValidate { words += ["--cross-validate", "\(crossValidate)"] }
     if maxBad != 100 { words += ["--max-bad", "\(maxBad)"] }
     if recompute { words.append("--recompute") }
-    if exportType != .float32 { words += ["--export-type", exportType.rawValue] }
-    if foldNormalization { words.append("--fold-normalization") }
-    if exportTrainingCheckpoint { words.append("--export-training-checkpoint") }
     return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
   }
 
@@ -259,7 +264,7 @@ struct TrainingOptions: ParsableArguments {
         hint: crossValidate == nil && isOfFolds
           ? "It holds those of --cross-validate; say that again" : "Leave --resume out")
     }
-    return try RecipeOptions.read(path)
+    return try Recipe(path: path)
   }
 }
 

@@ -11,6 +11,7 @@ import time
 import zipfile
 
 import numpy
+import onnx
 import pytest
 from conftest import ROOT
 
@@ -190,6 +191,42 @@ def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
     result = graft("finetune", trunk / "pictures", *again, "--epochs", "3,5,1")
     assert result.status == 0, result.errors
     assert len(losses(tmp_path / "run")[0]) == 1 + 9
+
+
+def weight_types(path):
+    model = onnx.load(path)
+    return {t.data_type for t in model.graph.initializer if t.data_type != onnx.TensorProto.INT64}
+
+
+def test_a_run_keeps_the_form_of_its_network(graft, trunk, finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    half, single = {onnx.TensorProto.FLOAT16}, {onnx.TensorProto.FLOAT}
+    assert weight_types(run / "model.onnx") == single
+
+    def resume(*options):
+        result = graft("finetune", trunk / "pictures", "--output", run, "--resume", *options)
+        assert result.status == 0, result.errors
+        return result.output
+
+    output = resume("--export-type", "float16", "--export-training-checkpoint")
+    assert "model.onnx (float16)" in output and "training.onnx" in output
+    assert weight_types(run / "model.onnx") == half
+    # Whatever makes the run write them again.
+    (run / "report.html").unlink()
+    output = resume()
+    assert "model.onnx (float16)" in output and "training.onnx" in output
+    assert weight_types(run / "model.onnx") == half
+    (run / "training.onnx").unlink()
+    assert "model.onnx (float16)" in resume("--epochs", "2,1")
+    assert weight_types(run / "model.onnx") == half and (run / "training.onnx").exists()
+    # Until it is told otherwise.
+    (run / "training.onnx").unlink()
+    output = resume("--export-type", "float32", "--no-export-training-checkpoint")
+    assert "float16" not in output and "training.onnx" not in output
+    assert weight_types(run / "model.onnx") == single
+    assert not (run / "training.onnx").exists()
+    assert "export_type: float32" in (run / "recipe.yaml").read_text()
 
 
 def test_schedules_over_a_whole_phase_are_named(graft, trunk, tmp_path):

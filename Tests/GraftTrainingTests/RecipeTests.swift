@@ -32,6 +32,9 @@ import Testing
     recipe.accumulationSteps = 4
     recipe.learningRateFactors = "block4=0.1"
     recipe.earlyStopping = 3
+    recipe.exportType = .float16
+    recipe.foldNormalization = true
+    recipe.exportTrainingCheckpoint = false
     recipe.phases = [Recipe.Phase(unfreeze: "block4,block5", epochs: 3, learningRate: 1.5e-7)]
     #expect(try Recipe(yaml: recipe.yaml) == recipe)
     #expect(try Recipe(yaml: "model: vgg19") != recipe)

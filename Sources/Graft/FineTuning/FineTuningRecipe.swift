@@ -2,6 +2,15 @@ import GraftModels
 import GraftRuntime
 import GraftTraining
 
+extension Recipe {
+  /// As a `recipe.yaml` says.
+  ///
+  /// - Throws: `GraftError` that names file and line
+  package init(path: String) throws {
+    self = try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
+  }
+}
+
 /// How a network is trained: the trunk, the head on it, the pictures' preparation, and the phases of training.
 ///
 /// What is not set has the default of `graft finetune`; `graft help finetune` says what each text may be.
@@ -56,7 +65,7 @@ public struct FineTuningRecipe: Sendable, Hashable {
   ///
   /// - Throws: an error that names file and line
   public init(path: String) throws {
-    recipe = try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
+    recipe = try Recipe(path: path)
   }
 
   /// A weights file to use instead of the named model's own.

@@ -12,8 +12,6 @@ package final class FineTuningRun {
     package var fineTuner = FineTuner.Options()
     /// Whether to go on with what the folder holds.
     package var resumes = false
-    /// How the model is written. A run that came to its end is exported again if this is not the default.
-    package var export = ExportOptions()
     /// Whether a few images are to say which preparation fits, where it is assumed.
     package var triesPreparation = true
 
@@ -21,14 +19,16 @@ package final class FineTuningRun {
   }
 
   package let folder: String
+  /// A run that is resumed exports its network as before where this recipe does not say how.
   package let recipe: Recipe
   package let fineTuner: FineTuner
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
-  private let options: Options
+  /// The recipe in the folder.
+  private var savedRecipe: Recipe?
   /// The epoch whose weights ``modelPath`` has, once ``run()`` has written it; `nil` if nothing was trained.
   package private(set) var exportedEpoch: EpochRecord?
-  /// Whether the run came to its end before, and there was nothing to do.
+  /// Whether the run came to its end before, and there is nothing to do.
   private var isDone = false
   private let remark: (String) -> Void
   /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
@@ -42,6 +42,10 @@ package final class FineTuningRun {
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
   package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
   package var modelPath: String { "\(folder)/model.onnx" }
+  /// Where the network is written in the form of training; `nil` if it is not.
+  package var trainingModelPath: String? {
+    recipe.export.writesTrainingForm ? "\(folder)/training.onnx" : nil
+  }
 
   /// Reads model and data, and makes the folder.
   ///
@@ -67,10 +71,9 @@ package final class FineTuningRun {
   ) throws {
     self.folder = folder
     self.remark = remark
-    self.recipe = recipe
-    self.options = options
     let checkpointPath = FineTuningRun.checkpointPath(folder)
-    let exists = FileSystem.exists(FineTuningRun.recipePath(folder))
+    let recipePath = FineTuningRun.recipePath(folder)
+    let exists = FileSystem.exists(recipePath)
     guard !exists || options.resumes else {
       throw GraftError(
         .cannotCreate, "holds a run already", places: [folder],
@@ -78,6 +81,11 @@ package final class FineTuningRun {
           + FineTuningRun.freeFolder(after: folder))
     }
     if !exists { try FineTuningRun.requireNothingLost(in: folder) }
+    let saved = try exists ? Recipe(path: recipePath) : nil
+    var recipe = recipe
+    if let saved { recipe.keepExport(of: saved) }
+    savedRecipe = saved
+    self.recipe = recipe
     self.data = data
     let (model, preprocessing, isAssumed) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
@@ -97,24 +105,25 @@ package final class FineTuningRun {
         recipe, model: model, preprocessing, data: data, options: fineTuner.options.executable)
       if let text = trial?.remark { remark(text) }
     }
+    var isExported = false
     if let resumed {
       try requireSamePictures(split)
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
+      isExported = fineTuner.isFinished && FileSystem.exists(reportPath)
       isDone =
-        fineTuner.isFinished
-        && [modelPath, reportPath].allSatisfy { FileSystem.exists($0) }
+        isExported && saved?.export == recipe.export
+        && [modelPath, trainingModelPath].compactMap { $0 }.allSatisfy { FileSystem.exists($0) }
     }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)
     // First of all: a folder with a recipe is one of a run, which goes on wherever it was killed.
-    if !exists { try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder)) }
+    if !exists { try saveRecipe() }
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
     fineTuner.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
-    if resumed?.recipe != recipe {
-      try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-    }
+    // Of a run that came to its end the recipe says how it was exported, until it is exported in another form.
+    if !isExported { try saveRecipe() }
     if resumed == nil { try writeBeginning(model, split) }
     func writing(to path: String) -> (Checkpoint) throws -> Void {
       { checkpoint in
@@ -213,6 +222,12 @@ package final class FineTuningRun {
     try NPZFile.write(weights, path: "\(folder)/initial-head.npz")
   }
 
+  private func saveRecipe() throws {
+    guard savedRecipe != recipe else { return }
+    try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
+    savedRecipe = recipe
+  }
+
   private var splitPath: String { "\(folder)/split.csv" }
 
   /// - Throws: `GraftError` if the images are not those that the run began with; their folder may have moved.
@@ -228,7 +243,7 @@ package final class FineTuningRun {
   ///
   /// - Returns: whether it came to the end; false if it was interrupted.
   package func run() throws -> Bool {
-    guard !isDone || options.export != ExportOptions() else { return true }
+    guard !isDone else { return true }
     guard try fineTuner.run() else { return false }
     let model = try bestModel()
     let result: EvaluationResult?
@@ -238,6 +253,7 @@ package final class FineTuningRun {
       return false
     }
     try export(model)
+    try saveRecipe()
     try writeReport(model, result)
     isDone = true
     return true
@@ -268,12 +284,11 @@ package final class FineTuningRun {
 
   /// Writes `model.onnx` and what else was asked for, each beside the file first.
   private func export(_ model: TransferModel) throws {
-    if options.export.writesTrainingForm {
-      try ONNXExporter().write(
-        model.trainingGraph(preprocessing), to: "\(folder)/training.onnx")
+    if let trainingModelPath {
+      try ONNXExporter().write(model.trainingGraph(preprocessing), to: trainingModelPath)
     }
     try ONNXExporter().write(
-      model.inferenceGraph(preprocessing, options.export), to: modelPath)
+      model.inferenceGraph(preprocessing, recipe.export), to: modelPath)
   }
 
   /// It is written last.
@@ -311,7 +326,7 @@ package final class FineTuningRun {
     let labels = Labels(names: model.classNames)
     let session = Session(
       try Executable(
-        model.inferenceGraph(preprocessing, options.export), options: fineTuner.options.executable))
+        model.inferenceGraph(preprocessing, recipe.export), options: fineTuner.options.executable))
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: model.takesOneImage ? 1 : min(64, recipe.batchSize)

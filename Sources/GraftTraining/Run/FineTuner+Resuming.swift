@@ -119,7 +119,7 @@ extension Checkpoint {
 }
 
 extension Recipe {
-  /// Whether `other` says the same, but for numbers of epochs and further phases.
+  /// Whether `other` says the same, but for numbers of epochs, further phases, and how the network is exported.
   package func isBeginning(of other: Recipe) -> Bool {
     var other = other
     other.phases.removeLast(max(0, other.phases.count - phases.count))
@@ -127,6 +127,9 @@ extension Recipe {
       other.phases[index].epochs = phases[index].epochs
     }
     if (precision ?? .float) == (other.precision ?? .float) { other.precision = precision }
+    other.exportType = exportType
+    other.foldNormalization = foldNormalization
+    other.exportTrainingCheckpoint = exportTrainingCheckpoint
     return other == self
   }
 }

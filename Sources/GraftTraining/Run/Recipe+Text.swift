@@ -34,6 +34,10 @@ extension Recipe {
     learningRateFactors = try values.decodeIfPresent(String.self, forKey: .learningRateFactors)
     earlyStopping = try values.decodeIfPresent(Int.self, forKey: .earlyStopping)
     precision = try values.decodeIfPresent(Precision.self, forKey: .precision)
+    exportType = try values.decodeIfPresent(ExportOptions.Precision.self, forKey: .exportType)
+    foldNormalization = try values.decodeIfPresent(Bool.self, forKey: .foldNormalization)
+    exportTrainingCheckpoint = try values.decodeIfPresent(
+      Bool.self, forKey: .exportTrainingCheckpoint)
     try read(.phases, into: &phases)
   }
 

@@ -48,6 +48,13 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var earlyStopping: Int?
   /// How exactly convolutions and matrix products are computed; by default as ``FineTuner/Options`` say.
   package var precision: Precision?
+  /// The type of weights and of what is computed in the exported network; by default float32. It changes nothing of
+  /// training, nor do the two that follow.
+  package var exportType: ExportOptions.Precision?
+  /// Whether BatchNormalization moves into the layers in front of it in the exported network.
+  package var foldNormalization: Bool?
+  /// Whether the network is exported in the form of training, too.
+  package var exportTrainingCheckpoint: Bool?
   package var phases = [
     Phase(unfreeze: "none", epochs: 30, learningRate: 1e-3, schedule: "cosine"),
     Phase(unfreeze: "all", epochs: 5, learningRate: 1e-5, schedule: "cosine"),
@@ -116,6 +123,9 @@ package struct Recipe: Sendable, Codable, Hashable {
     case learningRateFactors = "learning_rate_factors"
     case earlyStopping = "early_stopping"
     case precision
+    case exportType = "export_type"
+    case foldNormalization = "fold_normalization"
+    case exportTrainingCheckpoint = "export_training_checkpoint"
     case phases
   }
 
