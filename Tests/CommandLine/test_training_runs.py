@@ -124,6 +124,42 @@ def test_logs_are_files_of_their_own(graft, trunk, finished, tmp_path, name, kin
     assert not (tmp_path / "new.txt").exists()
 
 
+def moved_to_training(text):
+    return text.replace("validation,", "training,", 1)
+
+
+def without_contents(text):
+    header, *rows = text.splitlines()
+    return "\n".join([header] + [row[: row.rindex(",") + 1] for row in rows]) + "\n"
+
+
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("split.csv", moved_to_training),
+        ("split.csv", without_contents),
+        ("split.csv", lambda text: text.replace("pictures/", "elsewhere/", 1)),
+        ("recipe.yaml", lambda text: text.replace("seed: 1", "seed: 2")),
+        ("recipe.yaml", lambda text: text.replace("learning_rate: 0.001", "learning_rate: 0.1")),
+    ],
+)
+def test_changed_files_of_a_run_are_noticed(graft, trunk, finished, tmp_path, name, change):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    text = (run / name).read_text()
+    assert change(text) != text
+    (run / name).write_text(change(text))
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    result = graft(
+        "finetune", trunk / "pictures", "--output", run, "--resume", "--epochs", "3,0")  # fmt: skip
+    assert result.status == 65 and str(run / name) in result.errors, result.errors
+    assert "--output" in result.errors
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    (run / name).write_text(text)
+    result = graft("finetune", trunk / "pictures", "--output", run, "--resume")
+    assert result.status == 0, result.errors
+
+
 @pytest.mark.parametrize("name", ["recipe.yaml", "last.npz", "split.csv"])
 def test_pipes_in_a_run_are_not_waited_for(graft, trunk, finished, tmp_path, name):
     run = tmp_path / "run"

@@ -106,8 +106,10 @@ package final class FineTuningRun {
       if let text = trial?.remark { remark(text) }
     }
     var isExported = false
+    var splitDigest = try split.digest
     if let resumed {
-      try requireSamePictures(split)
+      if let saved { try requireUnchanged(saved, since: resumed) }
+      splitDigest = try requireSamePictures(split, since: resumed)
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
       isExported = fineTuner.isFinished && FileSystem.exists(reportPath)
@@ -126,8 +128,9 @@ package final class FineTuningRun {
     if !isExported { try saveRecipe() }
     if resumed == nil { try writeBeginning(model, split) }
     func writing(to path: String) -> (Checkpoint) throws -> Void {
-      { checkpoint in
+      { [splitDigest] checkpoint in
         var checkpoint = checkpoint
+        checkpoint.state.splitDigest = splitDigest
         checkpoint.state.logLengths = try log.sync()
         try checkpoint.write(to: path)
       }
@@ -230,13 +233,36 @@ package final class FineTuningRun {
 
   private var splitPath: String { "\(folder)/split.csv" }
 
-  /// - Throws: `GraftError` if the images are not those that the run began with; their folder may have moved.
-  private func requireSamePictures(_ split: SplitFile) throws {
-    guard try split.isSame(as: SplitFile(path: splitPath)) else {
+  /// - Throws: `GraftError` if the recipe in the folder is none that leads to the checkpoint.
+  private func requireUnchanged(_ saved: Recipe, since checkpoint: Checkpoint) throws {
+    guard checkpoint.recipe.isBeginning(of: saved) else {
+      throw GraftError.badData(
+        "is not the recipe that the run's checkpoint was trained with",
+        hint: "Undo what was changed in it, or start another run with --output"
+      ).at(FineTuningRun.recipePath(folder))
+    }
+  }
+
+  /// - Returns: the digest of the file that says which image is in which part
+  /// - Throws: `GraftError` if that file was changed, or the images are not those that the run began with; their
+  ///   folder may have moved.
+  private func requireSamePictures(
+    _ split: SplitFile, since checkpoint: Checkpoint
+  ) throws -> String {
+    let written = try SplitFile(path: splitPath)
+    let digest = try SplitFile.digest(path: splitPath)
+    guard checkpoint.state.splitDigest.map({ $0 == digest }) ?? true else {
+      throw GraftError.badData(
+        "was changed after the run began",
+        hint: "Restore it, or start another run with --output"
+      ).at(splitPath)
+    }
+    guard split.isSame(as: written) else {
       throw GraftError.usage(
         "the images are not those that the run in \(folder) began with",
         hint: "Give it the same data, or start another run with --output")
     }
+    return digest
   }
 
   /// Trains to the end and writes the model.

@@ -89,6 +89,14 @@ package struct SplitFile: Sendable {
     return (["part,label,picture,content"] + lines).joined(separator: "\n") + "\n"
   }
 
+  /// The SHA-256 of the file, hexadecimal.
+  var digest: String { get throws { try SHA256Digest(of: text).hexadecimal } }
+
+  /// As ``digest``, of the file as it is.
+  static func digest(path: String) throws -> String {
+    try SHA256Digest(of: TextFile.read(path, limit: byteLimit)).hexadecimal
+  }
+
   /// Whether the same images belong to the same parts, in the same order; their folder may have moved.
   func isSame(as other: SplitFile) -> Bool {
     func name(_ entry: Entry) -> String { FilePath.name(of: entry.place) }

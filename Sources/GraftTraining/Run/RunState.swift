@@ -19,6 +19,8 @@ package struct RunState: Sendable, Codable, Hashable {
   package var phaseResults: [PhaseResult] = []
   /// Bytes of the log when this was written.
   package var logLengths: [String: Int] = [:]
+  /// The SHA-256, hexadecimal, of which picture is in which part; `nil` if a version wrote this that had none.
+  package var splitDigest: String?
 
   /// What a phase came to.
   package struct PhaseResult: Sendable, Codable, Hashable {
