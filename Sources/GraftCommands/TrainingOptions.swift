@@ -127,10 +127,12 @@ struct TrainingOptions: ParsableArguments {
       guard !findLearningRate else {
         return try search(recipe, split, options.fineTuner, interruption)
       }
-      _ = try train(command, recipe, split, folder: output, options, interruption)
+      let run = try train(command, recipe, split, folder: output, options, interruption)
+      sayAgain(run.preparationRemark)
       return
     }
     var results: [[RunState.PhaseResult]] = []
+    var preparationRemark: String?
     let folds = try dataset.folds(count: crossValidate, seed: recipe.seed)
     fitBatch(of: &recipe, to: folds, defaults)
     for (index, split) in folds.enumerated() {
@@ -138,8 +140,9 @@ struct TrainingOptions: ParsableArguments {
       let folder = foldFolder(index + 1)
       try FineTuningRun.requireOwnFolder(folder)
       options.triesPreparation = index == 0
-      results.append(
-        try train(command, recipe, split, folder: folder, options, interruption))
+      let run = try train(command, recipe, split, folder: folder, options, interruption)
+      results.append(phaseResults(of: run))
+      preparationRemark = preparationRemark ?? run.preparationRemark
     }
     let summary = CrossValidationSummary(folds: results)
     try summary.write(to: output)
@@ -147,6 +150,21 @@ struct TrainingOptions: ParsableArguments {
     try print(
       Terminal.table(summary.rows { "\($0)" }, rightAligned: Set(1...max(1, summary.phases.count))))
     try print("\(output)/\(CrossValidationSummary.jsonName), \(CrossValidationSummary.pageName)")
+    sayAgain(preparationRemark)
+  }
+
+  /// What was said in the beginning, where nobody sees it any more.
+  private func sayAgain(_ text: String?) {
+    if let text { CommandLineProgram.note(text) }
+  }
+
+  /// How each phase of a run that ended did on the test images.
+  private func phaseResults(of run: FineTuningRun) -> [RunState.PhaseResult] {
+    // A phase of no epochs changes nothing, and is not said to begin either.
+    let phases = run.recipe.phases
+    return run.fineTuner.state.phaseResults.filter {
+      !phases.indices.contains($0.phase - 1) || phases[$0.phase - 1].epochs > 0
+    }
   }
 
   /// A batch that nobody asked for is not larger than the data.
@@ -159,12 +177,12 @@ struct TrainingOptions: ParsableArguments {
     CommandLineProgram.note("a batch is all \(count) images to train on (--batch-size)")
   }
 
-  /// - Returns: how each phase did on the test pictures
+  /// - Returns: the run, which came to its end
   private func train(
     _ command: String, _ recipe: Recipe, _ data: DatasetSplit, folder: String,
     _ options: FineTuningRun.Options,
     _ interruption: Interruption
-  ) throws -> [RunState.PhaseResult] {
+  ) throws -> FineTuningRun {
     var options = options
     // Of several folds, those behind the one that was interrupted have not begun.
     options.resumes =
@@ -183,11 +201,7 @@ struct TrainingOptions: ParsableArguments {
       try print("Continue: graft \(continuation(command))")
       throw ExitStatus(code: 130)
     }
-    // A phase of no epochs changes nothing, and is not said to begin either.
-    let results = run.fineTuner.state.phaseResults.filter {
-      !recipe.phases.indices.contains($0.phase - 1) || recipe.phases[$0.phase - 1].epochs > 0
-    }
-    for result in results {
+    for result in phaseResults(of: run) {
       try print(
         String(
           format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
@@ -212,7 +226,7 @@ struct TrainingOptions: ParsableArguments {
     }
     let form = run.recipe.export.precision == .float16 ? " (float16)" : ""
     try print("\(run.modelPath)\(form): infer IMAGE --model \(run.modelPath)")
-    return results
+    return run
   }
 
   private func origin(of epoch: EpochRecord, _ run: FineTuningRun) -> String {

@@ -459,6 +459,9 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
                 (tmp_path / "images" / name).write_bytes(archive.extractfile(member).read())
     model = data / "onnx/squeezenet-fp16/SqueezeNet_fp16.onnx"
 
+    def page(run):
+        return (run / "report.html").read_text()
+
     def run(name, *options):
         return graft(
             "finetune", tmp_path / "images", "--model", model, "--epochs", "1,0",
@@ -470,5 +473,17 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
     assert "assuming 'torch'" in first.errors
     assert "on 32 images 'keras-caffe' tells the classes apart better" in first.errors
     assert first.errors == run("again").errors
+    # It is still there where people look at the end, and when the run goes on.
+    note = "on 32 images 'keras-caffe' tells the classes apart better"
+    assert first.errors.count(note) == 2 and note in first.errors.splitlines()[-1]
+    assert note in page(tmp_path / "assumed")
+    assert note in json.loads((tmp_path / "assumed/evaluation.json").read_text())["notes"][0]
+    more = graft(
+        "finetune", tmp_path / "images", "--output", tmp_path / "assumed", "--resume", "--epochs", "2,0"
+    )
+    assert more.status == 0 and note in more.errors.splitlines()[-1], more.errors
+    assert note in page(tmp_path / "assumed")
     told = run("told", "--preprocess", "keras-caffe")
     assert told.status == 0 and "images '" not in told.errors
+    assert "Note:" not in page(tmp_path / "told")
+    assert "notes" not in json.loads((tmp_path / "told/evaluation.json").read_text())

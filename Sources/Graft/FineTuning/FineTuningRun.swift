@@ -31,6 +31,8 @@ package final class FineTuningRun {
   /// Whether the run came to its end before, and there is nothing to do.
   private var isDone = false
   private let remark: (String) -> Void
+  /// That another way to prepare images seemed better in the beginning than the one that was assumed; `nil` if none did.
+  package private(set) var preparationRemark: String?
   /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
   package private(set) var evaluated: (part: String, result: EvaluationResult)?
 
@@ -99,17 +101,19 @@ package final class FineTuningRun {
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
     let next = min(max(0, resumed?.state.phase ?? 0), recipe.phases.count)
     try fineTuner.requireMemory(of: next..<recipe.phases.count)
-    if isAssumed, !exists, options.triesPreparation {
+    if isAssumed, resumed == nil, options.triesPreparation {
       // A run does not end for it.
       let trial = try? PreparationTrial(
         recipe, model: model, preprocessing, data: data, options: fineTuner.options.executable)
-      if let text = trial?.remark { remark(text) }
+      preparationRemark = trial?.remark
+      if let preparationRemark { remark(preparationRemark) }
     }
     var isExported = false
     var splitDigest = try split.digest
     if let resumed {
       if let saved { try requireUnchanged(saved, since: resumed) }
       splitDigest = try requireSamePictures(split, since: resumed)
+      preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
       isExported = fineTuner.isFinished && FileSystem.exists(reportPath)
@@ -127,10 +131,12 @@ package final class FineTuningRun {
     // Of a run that came to its end the recipe says how it was exported, until it is exported in another form.
     if !isExported { try saveRecipe() }
     if resumed == nil { try writeBeginning(model, split) }
+    let (digest, noted) = (splitDigest, preparationRemark)
     func writing(to path: String) -> (Checkpoint) throws -> Void {
-      { [splitDigest] checkpoint in
+      { checkpoint in
         var checkpoint = checkpoint
-        checkpoint.state.splitDigest = splitDigest
+        checkpoint.state.splitDigest = digest
+        checkpoint.state.preparationRemark = noted
         checkpoint.state.logLengths = try log.sync()
         try checkpoint.write(to: path)
       }
@@ -326,7 +332,8 @@ package final class FineTuningRun {
     let items = data.test.isEmpty ? data.validation : data.test
     let history = fineTuner.state.history
     if let result {
-      let text = try JSONText.encode(result, isPretty: true)
+      let text = try JSONText.encode(
+        RunEvaluation(result: result, notes: notes), isPretty: true)
       try TextFile.save(text + "\n", to: "\(folder)/evaluation.json")
     }
     try TextFile.save(CurveDrawing.svg(history), to: "\(folder)/curves.svg")
@@ -335,10 +342,13 @@ package final class FineTuningRun {
     }
     let report = RunReport(
       recipe: recipe, history: history, model: model, data: data,
-      exportedEpoch: exportedEpoch, evaluated: result.map { (part, items, $0) })
+      exportedEpoch: exportedEpoch, notes: notes, evaluated: result.map { (part, items, $0) })
     try TextFile.save(try report.html(), to: reportPath)
     evaluated = result.map { (part, $0) }
   }
+
+  /// What people should know of the run's result.
+  private var notes: [String] { [preparationRemark].compactMap { $0 } }
 
   /// How the trained model does on the pictures that were set apart; `nil` if there are none.
   package func testResult() throws -> EvaluationResult? {
@@ -361,5 +371,20 @@ package final class FineTuningRun {
         ofClasses: outputs[0], imageCount: count, scores: .probabilities, labels: labels)
       return (probabilities, nil)
     }
+  }
+}
+
+/// `evaluation.json`: what `graft evaluate --json` says, and what people should know of it, if there is anything.
+private struct RunEvaluation: Encodable {
+  let result: EvaluationResult
+  let notes: [String]
+
+  private enum CodingKeys: String, CodingKey { case notes }
+
+  func encode(to encoder: any Encoder) throws {
+    try result.encode(to: encoder)
+    guard !notes.isEmpty else { return }
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(notes, forKey: .notes)
   }
 }

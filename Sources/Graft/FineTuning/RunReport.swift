@@ -12,6 +12,8 @@ struct RunReport {
   let data: DatasetSplit
   /// Whose weights the model has; `nil` if nothing was trained.
   let exportedEpoch: EpochRecord?
+  /// What people should know of the result.
+  let notes: [String]
   /// What the result is of: "test" or "validation"; `nil` if there are no such pictures.
   let evaluated: (part: String, items: [PictureDataset.Item], result: EvaluationResult)?
 
@@ -52,6 +54,7 @@ struct RunReport {
       <h1>\(escape(name)), \(data.classNames.count) classes</h1>
       <p>\(data.training.count) pictures to train on, \(data.validation.count) to validate, \
       \(data.test.count) to test. \(summary) \(origin)</p>
+      \(notes.map { "<p><strong>Note:</strong> \(escape($0)).</p>\n" }.joined())\
       \(sections.joined(separator: "\n"))
       </body>
       </html>
