@@ -210,11 +210,7 @@ struct TrainingOptions: ParsableArguments {
     if let epoch = run.exportedEpoch { try print(origin(of: epoch, run)) }
     if let (part, result) = run.evaluated {
       try print("on the \(part) images: " + EvaluateCommand.summary(result))
-      if run.lossesDiffer {
-        notes.print(
-          "the loss of epochs has penalties on weights in it, or is another one; this one is the mean of "
-            + "-log of the right class's probability")
-      }
+      if let remark = run.lossRemark { notes.print(remark) }
     }
     if data.classNames.count == 2 {
       notes.print(

@@ -414,6 +414,30 @@ def test_steps_that_do_not_fit_are_refused(graft, trunk, tmp_path):
     assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
 
 
+def test_what_losses_are_is_said(graft, trunk, tmp_path):
+    """The penalties of the default head are the difference of the validation loss and the evaluation's."""
+    evaluations = "the loss of the evaluation is the mean of -log"
+    penalties = "include the penalties on weights, in training and validation alike"
+
+    def run(name, *options):
+        result = finetune(graft, trunk, tmp_path / name, "--epochs", "4,0", "--learning-rate", 0.1, *options)
+        assert result.status == 0, result.errors
+        page = (tmp_path / name / "report.html").read_text()
+        history = state(arrays(tmp_path / name / "last.npz"))["state"]["history"]
+        loss = json.loads((tmp_path / name / "evaluation.json").read_text())["loss"]
+        return result.errors, page, min(record["val_loss"] for record in history) - loss
+
+    errors, page, difference = run("penalized")
+    assert errors.count(penalties) == 1 and penalties in page and difference > 1e-3
+    assert "class weights" not in errors
+    plain = ("--head", "gap,dense(classes)")
+    errors, page, difference = run("plain", *plain)
+    assert evaluations not in errors and evaluations not in page and abs(difference) < 1e-5
+    errors, page, _ = run("weighted", *plain, "--class-weights", "balanced")
+    assert "class weights in training only" in errors and "class weights" in page
+    assert penalties not in errors
+
+
 def test_the_default_batch_is_32(graft, trunk, tmp_path):
     """The data have 29 images to train on, so that the recipe says 29, and which default it was."""
     result = finetune(graft, trunk, tmp_path / "run", "--epochs", "1,0")

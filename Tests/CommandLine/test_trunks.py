@@ -485,5 +485,5 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
     assert note in page(tmp_path / "assumed")
     told = run("told", "--preprocess", "keras-caffe")
     assert told.status == 0 and "images '" not in told.errors
-    assert "Note:" not in page(tmp_path / "told")
+    assert "tells the classes apart" not in page(tmp_path / "told")
     assert "notes" not in json.loads((tmp_path / "told/evaluation.json").read_text())

@@ -36,9 +36,17 @@ package final class FineTuningRun {
   /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
   package private(set) var evaluated: (part: String, result: EvaluationResult)?
 
-  /// Whether the losses of epochs are others than those of an evaluation.
-  package var lossesDiffer: Bool {
-    !fineTuner.model.penalties.isEmpty || recipe.loss != nil || recipe.classWeights != nil
+  /// What the losses of epochs are, where they are others than those of an evaluation.
+  package var lossRemark: String? {
+    var parts: [String] = []
+    if let loss = recipe.loss { parts.append("are those of \(loss)") }
+    if !fineTuner.model.penalties.isEmpty {
+      parts.append("include the penalties on weights, in training and validation alike")
+    }
+    if recipe.classWeights != nil { parts.append("have class weights in training only") }
+    guard !parts.isEmpty else { return nil }
+    return "the losses of epochs \(parts.joined(separator: ", and ")); "
+      + "the loss of the evaluation is the mean of -log of the right class's probability"
   }
 
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
@@ -342,7 +350,8 @@ package final class FineTuningRun {
     }
     let report = RunReport(
       recipe: recipe, history: history, model: model, data: data,
-      exportedEpoch: exportedEpoch, notes: notes, evaluated: result.map { (part, items, $0) })
+      exportedEpoch: exportedEpoch, notes: notes + [lossRemark].compactMap { $0 },
+      evaluated: result.map { (part, items, $0) })
     try TextFile.save(try report.html(), to: reportPath)
     evaluated = result.map { (part, $0) }
   }

@@ -73,15 +73,13 @@ struct RunReport {
       evaluated.result.accuracy * 100, evaluated.result.loss)
   }
 
-  /// Which weights the model has, and what the losses are.
+  /// Which weights the model has.
   private var origin: String {
     guard let exportedEpoch else { return "Nothing was trained." }
     return """
       model.onnx has the weights after epoch \(exportedEpoch.epoch) of phase \(exportedEpoch.phase), \
       \(data.validation.isEmpty
-        ? "the last one." : "that with the smallest validation loss.") \
-      The losses of epochs are what training makes small, penalties on weights included; that of the \
-      evaluation is the mean of -log of the right class's probability.
+        ? "the last one." : "that with the smallest validation loss.")
       """
   }
 
