@@ -105,10 +105,18 @@ extension Tensor {
   /// As the other, but finite numbers stay finite.
   fileprivate func replaced(by type: ElementType) throws -> Tensor {
     let result = try converted(to: type)
-    guard type == .float16 else { return result }
-    for (old, new) in zip(try doubles(), try result.doubles()) where old.isFinite && !new.isFinite {
-      throw GraftError.unsupported(
-        "\(old) is too large for float16, which ends at 65504", hint: "Keep float32")
+    guard type == .float16, elementType == .float else { return result }
+    try withUnsafeBytes { old in
+      try result.withUnsafeBytes { new in
+        for index in 0..<elementCount {
+          let bits = new.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
+          guard bits & 0x7c00 == 0x7c00 else { continue }
+          let number = old.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
+          guard number.isFinite else { continue }
+          throw GraftError.unsupported(
+            "\(number) is too large for float16, which ends at 65504", hint: "Keep float32")
+        }
+      }
     }
     return result
   }

@@ -414,6 +414,17 @@ def test_steps_that_do_not_fit_are_refused(graft, trunk, tmp_path):
     assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
 
 
+def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
+    """The steps of this network take less than 7 MB, the report and what it draws more."""
+    options = ("--epochs", "1,0", "--max-memory")
+    result = finetune(graft, trunk, tmp_path / "run", *options, 7)
+    assert result.status == 71, result.errors
+    assert "evaluating and writing the trained network would take" in result.errors
+    assert "7 MB may be taken" in result.errors
+    assert not (tmp_path / "run").exists()
+    assert finetune(graft, trunk, tmp_path / "run", *options, 20).status == 0
+
+
 def test_what_losses_are_is_said(graft, trunk, tmp_path):
     """The penalties of the default head are the difference of the validation loss and the evaluation's."""
     evaluations = "the loss of the evaluation is the mean of -log"

@@ -109,6 +109,7 @@ package final class FineTuningRun {
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
     let next = min(max(0, resumed?.state.phase ?? 0), recipe.phases.count)
     try fineTuner.requireMemory(of: next..<recipe.phases.count)
+    try requireMemoryOfEnd()
     if isAssumed, resumed == nil, options.triesPreparation {
       // A run does not end for it.
       let trial = try? PreparationTrial(
@@ -374,7 +375,7 @@ package final class FineTuningRun {
         model.inferenceGraph(preprocessing, recipe.export), options: fineTuner.options.executable))
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
-      batchSize: model.takesOneImage ? 1 : min(64, recipe.batchSize)
+      batchSize: evaluationBatchSize
     ).evaluate(isInterrupted: fineTuner.isInterrupted) { outputs, count in
       let probabilities = try Ranking.probabilities(
         ofClasses: outputs[0], imageCount: count, scores: .probabilities, labels: labels)

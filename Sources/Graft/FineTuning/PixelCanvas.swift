@@ -10,19 +10,18 @@ struct PixelCanvas: ChartCanvas {
   private let width: Int
   private let height: Int
   /// `[height, width, 3]`, from 0 to 255.
-  private var samples: [Double]
+  private var samples: [UInt8]
 
   /// - Parameters:
   ///   - width: in points, as `height`
   init(width: Int, height: Int) {
     self.width = Int(PixelCanvas.scale) * width
     self.height = Int(PixelCanvas.scale) * height
-    samples = [Double](repeating: 255, count: self.width * self.height * 3)
+    samples = [UInt8](repeating: 255, count: self.width * self.height * 3)
   }
 
   func image() throws -> Image {
-    try Image(
-      width: width, height: height, channelCount: 3, samples: samples.map { UInt8($0.rounded()) })
+    try Image(width: width, height: height, channelCount: 3, samples: samples)
   }
 
   mutating func polyline(_ points: [ChartPoint], color: UInt32, width: Double) {
@@ -108,7 +107,8 @@ struct PixelCanvas: ChartCanvas {
     for channel in 0..<3 {
       let index = (row * width + column) * 3 + channel
       let value = Double(color >> (16 - 8 * UInt32(channel)) & 0xff)
-      samples[index] += (value - samples[index]) * share
+      let old = Double(samples[index])
+      samples[index] = UInt8((old + (value - old) * share).rounded())
     }
   }
 }

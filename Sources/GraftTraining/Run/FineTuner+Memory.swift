@@ -44,7 +44,28 @@ extension FineTuner {
     return nil
   }
 
-  /// Bytes that a phase takes besides the network as it was read.
+  /// Bytes that the network takes when training has ended: as it was read, what was trained of it, what a checkpoint of
+  /// the best epoch holds, and the images that stay in memory.
+  package func byteCountAfterTraining() throws -> Int {
+    let trained = try recipe.phases.filter { $0.epochs > 0 }.reduce(into: Set<ValueID>()) {
+      $0.formUnion(model.changing(training: try $1.selection.weights(of: model)))
+    }
+    let weights = trained.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
+    let best = pictureCounts.validation > 0 ? checkpointShare * weights : 0
+    return model.graph.heapByteCount() + weights + best + decodedByteCount
+  }
+
+  /// Numbers that a checkpoint has for each weight: itself, and what most optimizers keep.
+  private var checkpointShare: Int { 3 }
+
+  /// Bytes of decoded pictures that stay in memory.
+  private var decodedByteCount: Int {
+    augmentation == nil
+      ? 0
+      : min(DecodedPictures.memoryLimit, batches.pictureShape.elementCount * batches.items.count)
+  }
+
+  /// Bytes that a phase takes, with the network.
   private func byteCount(
     ofPhase number: Int, batchSize: Int, _ recomputes: Bool
   ) throws -> Int {
@@ -55,12 +76,14 @@ extension FineTuner {
     planning.memoryLimit = .max
     let graphs = try TrainingGraphs(cut.trainable, seed: 0, settings: settings)
     var sum = try graphs.byteCount(sampleCount: batchSize, options: planning)
+    sum += model.graph.heapByteCount()
     let picture = batches.pictureShape.elementCount * MemoryLayout<Float>.size
     let frozenBatch = model.takesOneImage ? 1 : batchSize
     sum += picture * frozenBatch
     if !cut.frozen.nodes.isEmpty {
       let frozen = try Executable(cut.frozen, options: planning)
       sum += try frozen.plannedByteCount(batch: frozenBatch) + frozen.packedConstants.byteCount
+      sum += frozen.graph.heapByteCount(besides: cut.frozen)
     }
     let features = cut.frozen.outputs.reduce(0) { sum, id in
       let shape = cut.frozen[id].type?.tensor?.shape ?? []
@@ -76,17 +99,27 @@ extension FineTuner {
       // Above the limit they lie in a file.
       if !overflow, kept <= options.featureMemoryLimit { sum += kept }
     }
-    if augmentation != nil {
-      sum += min(
-        DecodedPictures.memoryLimit, batches.pictureShape.elementCount * batches.items.count)
-    }
-    // The best weights of the phase, and the last ones at its end.
-    if recipe.earlyStopping != nil {
-      sum +=
-        2
-        * graphs.ownParameters.reduce(0) {
-          $0 + (graphs.complete.parameters[$1]?.byteCount ?? 0)
-        }
+    sum += decodedByteCount
+    // At the end the network takes over the weights; early stopping keeps the best ones, and the last ones at the end.
+    let copyCount = recipe.earlyStopping == nil ? 1 : 3
+    sum +=
+      copyCount
+      * graphs.ownParameters.reduce(0) {
+        $0 + (graphs.complete.parameters[$1]?.byteCount ?? 0)
+      }
+    return sum
+  }
+}
+
+extension Graph {
+  /// Bytes of the constants that lie in memory, and not in a file that is mapped.
+  ///
+  /// - Parameter other: a graph whose constants do not count
+  package func heapByteCount(besides other: Graph? = nil) -> Int {
+    var seen = Set(other?.constants.values.map { ObjectIdentifier($0.storage) } ?? [])
+    var sum = 0
+    for tensor in constants.values where tensor.storage.file == nil {
+      if seen.insert(ObjectIdentifier(tensor.storage)).inserted { sum += tensor.storage.byteCount }
     }
     return sum
   }

@@ -17,10 +17,13 @@ package final class FineTuner {
     package var featureMemoryLimit = 2 << 30
     /// Opens what earlier runs kept of features.
     package var archive: @Sendable (FrozenWork) throws -> (any FeatureArchive)? = { _ in nil }
-    /// Bytes that a phase may take.
-    package var memoryLimit = AvailableMemory.byteCount()
+    /// Bytes that a phase may take, and what comes after the last one.
+    package var memoryLimit = max(0, AvailableMemory.byteCount() - Options.reserve)
     /// Whether steps take less memory and more time: activations are computed again for the backward pass.
     package var recomputes = false
+
+    /// What is free and left to stacks, lists of pictures, and the memory of libraries.
+    private static let reserve = 8 << 20
 
     package init() {}
   }
