@@ -54,12 +54,17 @@ extension Graph {
     return graph
   }
 
-  /// A float value with the name and shape of one that is, or becomes, of another type, and gets another name.
+  /// A float value with the name and shape of one that is, or becomes, of another type, and gets another name; what is
+  /// said of that one holds for the new one.
   private mutating func addOuterValue(for value: ValueID, inner: ElementType) -> ValueID {
     var type = self[value].type?.tensor
     type?.elementType = .float
     let outer = addValue(name: self[value].name, type: type.map { .tensor($0) })
+    self[outer].documentation = self[value].documentation
+    self[outer].metadata = self[value].metadata
     self[value].name += "/\(inner)"
+    self[value].documentation = ""
+    self[value].metadata = [:]
     return outer
   }
 

@@ -265,6 +265,29 @@ def test_a_run_keeps_the_form_of_its_network(graft, trunk, finished, tmp_path):
     assert "export_type: float32" in (run / "recipe.yaml").read_text()
 
 
+@pytest.mark.parametrize("form", ["float32", "float16"])
+def test_what_is_said_of_the_input_is_kept(graft, trunk, tmp_path, form):
+    model = onnx.load(trunk / "model.onnx")
+    (value,) = model.graph.input
+    value.doc_string = "red, green, blue"
+    value.type.denotation = "IMAGE"
+    axes = ["DATA_BATCH", "DATA_CHANNEL", "DATA_FEATURE", "DATA_FEATURE"]
+    for dimension, axis in zip(value.type.tensor_type.shape.dim, axes, strict=True):
+        dimension.denotation = axis
+    onnx.save(model, tmp_path / "model.onnx")
+    result = graft(
+        "finetune", trunk / "pictures", "--model", tmp_path / "model.onnx", "--preprocess", "unit",
+        "--resize", 16, "--epochs", "1,0", "--output", tmp_path / "run", "--export-type", form,
+    )  # fmt: skip
+    assert result.status == 0, result.errors
+    written = onnx.load(tmp_path / "run/model.onnx").graph
+    assert [v.name for v in written.input] == [value.name]
+    assert written.input[0].doc_string == value.doc_string
+    assert written.input[0].type.denotation == "IMAGE"
+    assert [d.denotation for d in written.input[0].type.tensor_type.shape.dim] == axes
+    assert all(not v.doc_string and not v.type.denotation for v in written.value_info)
+
+
 def test_schedules_over_a_whole_phase_are_named(graft, trunk, tmp_path):
     run = tmp_path / "run"
     assert finetune(graft, trunk, run, "--epochs", "2", "--schedule", "cosine").status == 0
