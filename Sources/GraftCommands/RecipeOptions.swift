@@ -217,6 +217,27 @@ struct RecipeOptions: ParsableArguments {
     }
   }
 
+  /// What people should know who name one choice of what is trained, and leave the two phases to the defaults; `nil`
+  /// where each phase trains other weights, or was asked for.
+  ///
+  /// - Parameter made: the recipe that these options make
+  func phaseRemark(of made: Recipe) -> String? {
+    let isOneChoice =
+      [unfreeze, freeze].contains { $0 != nil }
+      && [unfreeze, freeze, optimizer, schedule].allSatisfy { parts($0).count <= 1 }
+      && !(learningRate ?? "").contains(",")
+    let phases = made.phases.filter { $0.epochs > 0 }
+    guard isOneChoice, recipe == nil, epochs == nil, phases.count == 2,
+      Set(phases.map(\.selection)).count == 1
+    else { return nil }
+    let (option, choice) = unfreeze.map { ("--unfreeze", $0) } ?? ("--freeze", freeze ?? "")
+    // The head alone first.
+    let (least, most) = unfreeze == nil ? ("all", "none") : ("none", "all")
+    return "both phases train the same weights, as \(option) names one choice; "
+      + "--epochs \(phases[0].epochs) makes it one phase, and "
+      + "\(option) \"\(least);\(choice == least ? most : choice)\" trains more in the second"
+  }
+
   private func parts(_ text: String?) -> [String] {
     text?.split(separator: ";").map(String.init) ?? []
   }

@@ -107,6 +107,7 @@ struct TrainingOptions: ParsableArguments {
             + "start another run with --output")
       }
     }
+    if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
     var options = FineTuningRun.Options()
     options.resumes = resume
     options.fineTuner.executable = compute.executableOptions

@@ -448,6 +448,29 @@ def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
     assert finetune(graft, trunk, tmp_path / "run", *options, 20).status == 0
 
 
+@pytest.mark.parametrize(
+    "options, hint",
+    [
+        (("--unfreeze", "none"), '--unfreeze "none;all"'),
+        (("--unfreeze", "all"), '--unfreeze "none;all"'),
+        (("--freeze", "all"), '--freeze "all;none"'),
+        (("--unfreeze", "none", "--epochs", "2,1"), None),
+        (("--unfreeze", "none;all"), None),
+        (("--unfreeze", "none", "--learning-rate", "1e-3,1e-4"), None),
+        ((), None),
+    ],
+)
+def test_phases_that_train_the_same_are_named(graft, trunk, tmp_path, options, hint):
+    """Nothing is trained: what phases do is said before images are drawn."""
+    sheet = ("--augment", "flip", "--preview", tmp_path / "sheet.png")
+    result = finetune(graft, trunk, tmp_path / "run", *options, *sheet)
+    assert result.status == 0, result.errors
+    text = "both phases train the same weights"
+    assert result.errors.count(text) == (1 if hint else 0), result.errors
+    if hint:
+        assert hint in result.errors and "--epochs 30 makes it one phase" in result.errors
+
+
 def test_what_losses_are_is_said(graft, trunk, tmp_path):
     """The penalties of the default head are the difference of the validation loss and the evaluation's."""
     evaluations = "the loss of the evaluation is the mean of -log"
