@@ -9,6 +9,7 @@ package enum ConstantFolding: GraphPass {
     private var spentByteCount = 0
     /// Bytes of what was folded, by value.
     private var folded: [ValueID: Int] = [:]
+    private var peakByteCount = 0
     private let memory: MemoryBudget
 
     /// Weights that a model makes by ConstantOfShape or Expand are folded up to this size: what is not would be made
@@ -31,6 +32,7 @@ package enum ConstantFolding: GraphPass {
     mutating func spend(_ byteCount: Int, on id: ValueID) {
       self.byteCount -= byteCount
       spentByteCount += byteCount
+      peakByteCount = max(peakByteCount, spentByteCount - ownByteCount)
       folded[id] = byteCount
     }
 
@@ -40,7 +42,12 @@ package enum ConstantFolding: GraphPass {
     }
 
     /// Bytes of generated weights, which count as intermediate values do.
-    package var generatedByteCount: Int { max(0, spentByteCount - ownByteCount) }
+    package var generated: Lowering.GeneratedMemory {
+      var memory = Lowering.GeneratedMemory()
+      memory.byteCount = max(0, spentByteCount - ownByteCount)
+      memory.peakByteCount = peakByteCount
+      return memory
+    }
 
     /// Bytes that folding the next node may take, and whether that is for want of memory.
     var next: (byteCount: Int, isMemoryLimit: Bool) {

@@ -1,5 +1,15 @@
 /// The passes that make a canonical graph fast to run, in order.
 package enum Lowering {
+  /// Bytes of constants that nodes generate.
+  package struct GeneratedMemory: Sendable, Hashable {
+    /// Of those that are left.
+    package var byteCount = 0
+    /// Of those that were there together while the graph was lowered.
+    package var peakByteCount = 0
+
+    package init() {}
+  }
+
   /// Run before constants are folded, so that nothing is folded that nobody reads.
   private static let cleaningPasses: [any GraphPass.Type] = [
     DeadNodeElimination.self,
@@ -27,18 +37,22 @@ package enum Lowering {
   private static let roundLimit = 8
 
   /// - Parameter memoryLimit: bytes that constants which nodes generate may take; `nil` for what is free
-  /// - Returns: bytes that such constants take
+  /// - Returns: what such constants take
   /// - Throws: `GraftError` if they take more, or a node is wrong
   @discardableResult
-  package static func run(_ graph: inout Graph, memoryLimit: Int? = nil) throws -> Int {
-    let byteCount = try fuse(&graph, memoryLimit: memoryLimit)
+  package static func run(
+    _ graph: inout Graph, memoryLimit: Int? = nil
+  ) throws -> GeneratedMemory {
+    let memory = try fuse(&graph, memoryLimit: memoryLimit)
     for pass in finishingPasses { _ = try pass.run(&graph) }
-    return byteCount
+    return memory
   }
 
   /// The passes that stay with operators of any layout; as ``run(_:memoryLimit:)``.
   @discardableResult
-  package static func fuse(_ graph: inout Graph, memoryLimit: Int? = nil) throws -> Int {
+  package static func fuse(
+    _ graph: inout Graph, memoryLimit: Int? = nil
+  ) throws -> GeneratedMemory {
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
     for _ in 0..<roundLimit {
       var didChange = false
@@ -51,6 +65,6 @@ package enum Lowering {
       }
       if !didChange { break }
     }
-    return budget.generatedByteCount
+    return budget.generated
   }
 }

@@ -29,8 +29,8 @@ package final class Executable: Sendable {
   package let packedConstants: PackedConstants
   package let parameters: ParameterStore
   let operations: [any Operator]
-  /// Bytes of constants that nodes generated.
-  let generatedByteCount: Int
+  /// What constants take that nodes generated.
+  let generatedMemory: Lowering.GeneratedMemory
 
   /// Where the compiled form of the model is kept, if it is.
   private let compilation: Compilation?
@@ -51,8 +51,13 @@ package final class Executable: Sendable {
     }
     var lowered = graph
     let compilation = options.optimizes ? compilation : nil
-    var generatedByteCount = 0
+    var generatedMemory = Lowering.GeneratedMemory()
     if let found = compilation?.found {
+      generatedMemory = found.generatedMemory
+      // As when the model was compiled: the answer must not depend on what is kept.
+      if let limit = options.memoryLimit {
+        try requireMemory([generatedMemory.peakByteCount], limit: limit)
+      }
       self.inputNames = found.inputNames
       self.outputNames = found.outputNames
     } else {
@@ -60,12 +65,12 @@ package final class Executable: Sendable {
       self.inputNames = lowered.inputs.map { graph[$0].name }
       self.outputNames = lowered.outputs.map { graph[$0].name }
       if options.optimizes {
-        generatedByteCount = try Lowering.run(&lowered, memoryLimit: options.memoryLimit)
+        generatedMemory = try Lowering.run(&lowered, memoryLimit: options.memoryLimit)
       }
       compilation?.moveConstants(of: &lowered, threadCount: options.threadCount)
     }
     self.compilation = compilation
-    self.generatedByteCount = generatedByteCount
+    self.generatedMemory = generatedMemory
     self.graph = lowered
     self.options = options
     self.packedConstants = PackedConstants(

@@ -164,7 +164,7 @@ package final class Session {
   /// What is left for a plan: besides the plans that are kept, and the values of a run.
   private func memory(_ values: [RuntimeValue], results: [RuntimeValue?]) -> MemoryBudget {
     var seen: Set<ObjectIdentifier> = []
-    var inUse = executable.generatedByteCount + plans.byteCount
+    var inUse = executable.generatedMemory.byteCount + plans.byteCount
     func add(_ value: RuntimeValue) {
       switch value {
       case .tensor(let tensor):

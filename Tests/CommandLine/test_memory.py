@@ -144,6 +144,22 @@ def test_generated_weights_count_together(graft, model, tmp_path):
     check(graft("run", path, *options, "--max-memory", 400), 0)
 
 
+def test_generated_weights_count_as_much_when_they_are_kept(graft, model, tmp_path, home):
+    """One constant of 8 MB is left of two that were there together, besides 8 MB of output."""
+    numpy.save(tmp_path / "x.npy", numpy.ones(1, numpy.float32))
+    path = model(
+        "g (float[1] x) => (float[A] y) <int64[1] shape = {2000000}, float[1] two = {2.0}> {"
+        "c = ConstantOfShape<value = float[1] {3.0}>(shape)  d = Mul(c, two)  y = Mul(d, x) }"
+    )
+    words = ["run", path, "--input", tmp_path / "x.npy"]
+    limits = [4, 10, 12, 14, 17, 20, 40]
+    without = [graft(*words, "--max-memory", n, "--no-cache").status for n in limits]
+    assert without[0] == 71 and without[-1] == 0
+    assert graft(*words).status == 0
+    assert list((home / "compiled").glob("*.model"))
+    assert [graft(*words, "--max-memory", n).status for n in limits] == without
+
+
 def test_what_is_free_is_the_limit(graft, model, tmp_path):
     numpy.save(tmp_path / "x.npy", numpy.ones(1, numpy.float32))
     path = model(

@@ -84,7 +84,7 @@ package final class Compilation: Sendable {
       try writer.commit(
         as: destination.path, key: destination.key, graph: executable.graph,
         inputNames: executable.inputNames, outputNames: executable.outputNames,
-        packedConstants: items)
+        packedConstants: items, generatedMemory: executable.generatedMemory)
       didStore(destination)
       return true
     }

@@ -18,9 +18,11 @@ package struct CompiledModel: Sendable {
   package let inputNames: [String]
   package let outputNames: [String]
   let packedConstants: [PackedConstants.Item]
+  /// What constants take that nodes generated when the graph was lowered.
+  let generatedMemory: Lowering.GeneratedMemory
 
   /// Raised when the file's structure changes.
-  static let formatVersion = 1
+  static let formatVersion = 2
   static let magic: UInt64 = 0x4c45_444f_4d54_4647
   /// Elements begin at multiples of this; large ones at multiples of a page.
   static let alignment = Storage.alignment
@@ -55,6 +57,13 @@ package struct CompiledModel: Sendable {
     let tensors = try records.map { try $0.tensor(in: file, modelFiles) }
     inputNames = try reader.array { try $0.string() }
     outputNames = try reader.array { try $0.string() }
+    var memory = Lowering.GeneratedMemory()
+    memory.byteCount = try reader.int()
+    memory.peakByteCount = try reader.int()
+    guard memory.byteCount >= 0, memory.peakByteCount >= memory.byteCount else {
+      throw ByteReader.damage
+    }
+    generatedMemory = memory
     var isPacked = [Bool](repeating: false, count: tensors.count)
     packedConstants = try reader.array { reader in
       let (source, packed) = (try reader.int(), try reader.int())

@@ -47,7 +47,7 @@ final class CompiledModelWriter {
   /// - Parameter path: The file's name, in the folder.
   func commit(
     as path: String, key: String, graph: Graph, inputNames: [String], outputNames: [String],
-    packedConstants: [PackedConstants.Item]
+    packedConstants: [PackedConstants.Item], generatedMemory: Lowering.GeneratedMemory
   ) throws {
     var graphWriter = GraphWriter()
     graphWriter.add(graph)
@@ -62,6 +62,8 @@ final class CompiledModelWriter {
     index.add(modelFiles) { $0.add($1.identity.byteCount) }
     try index.add(graphWriter.tensors.tensors) { try self.add($1, to: &$0) }
     for names in [inputNames, outputNames] { index.add(names) { $0.add($1) } }
+    index.add(generatedMemory.byteCount)
+    index.add(generatedMemory.peakByteCount)
     try file.pad(to: CompiledModel.alignment)
     let start = file.byteCount
     let bytes = index.bytes + items.bytes + graphWriter.bytes.bytes
