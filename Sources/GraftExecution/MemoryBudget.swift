@@ -26,8 +26,9 @@ package final class MemoryBudget {
   /// What was left in the beginning; looked up when it matters for the first time. What was taken until then is no longer
   /// free.
   private lazy var left =
-    limit.map { max(0, $0 - inUse) } ?? AvailableMemory.recentByteCount() + taken
+    limit.map { max(0, $0 - inUse) } ?? freeByteCount() + taken
   private var taken = 0
+  private let freeByteCount: @Sendable () -> Int
 
   /// What is free is looked up for more than this; small models need not wait for it.
   private static let smallByteCount = 1 << 24
@@ -35,9 +36,14 @@ package final class MemoryBudget {
   /// - Parameters:
   ///   - limit: bytes that may be taken altogether; `nil` for what is free
   ///   - inUse: those that are taken already
-  package init(limit: Int?, inUse: Int = 0) {
+  ///   - freeByteCount: says what is free
+  package init(
+    limit: Int?, inUse: Int = 0,
+    freeByteCount: @escaping @Sendable () -> Int = { AvailableMemory.recentByteCount() }
+  ) {
     self.limit = limit
     self.inUse = inUse
+    self.freeByteCount = freeByteCount
   }
 
   /// Bytes that may still be taken.

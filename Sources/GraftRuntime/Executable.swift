@@ -14,6 +14,8 @@ package final class Executable: Sendable {
     /// Bytes that a session may take for inputs, intermediate values and outputs together, with constants that the
     /// model does not bring but generates; `nil` for what is free. It decides whether a run fails, never what comes out.
     package var memoryLimit: Int?
+    /// Says how many bytes are free, where there is no limit.
+    package var freeByteCount: @Sendable () -> Int = { AvailableMemory.recentByteCount() }
 
     /// Whether a session gives the pages of mapped constants back as soon as a step has read them: right for programs
     /// that run the model once, which then never hold all of its weights at once.

@@ -183,7 +183,9 @@ package final class Session {
     }
     for value in values { add(value) }
     for case let value? in results { add(value) }
-    return MemoryBudget(limit: executable.options.memoryLimit, inUse: inUse)
+    return MemoryBudget(
+      limit: executable.options.memoryLimit, inUse: inUse,
+      freeByteCount: executable.options.freeByteCount)
   }
 
   /// As ``memory(_:results:)``, for the dynamic steps of a plan; `nil` if it has none.

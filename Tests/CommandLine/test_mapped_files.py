@@ -24,6 +24,19 @@ def product(tmp_path):
     return tmp_path / "product.onnx"
 
 
+def wait_for_work(process, seconds, deadline):
+    """Until the process has computed for so long."""
+
+    def ticks():
+        with open(f"/proc/{process.pid}/stat") as file:
+            return int(file.read().rpartition(")")[2].split()[11])
+
+    start = ticks()
+    while ticks() < start + os.sysconf("SC_CLK_TCK") * seconds:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+
+
 def started(graft, arguments, mapped):
     """A benchmark that does not end by itself, and runs the model already."""
     process = subprocess.Popen(
@@ -34,21 +47,13 @@ def started(graft, arguments, mapped):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-
-    def ticks():
-        with open(f"/proc/{process.pid}/stat") as file:
-            return int(file.read().rpartition(")")[2].split()[11])
-
     deadline = time.monotonic() + 60
     try:
         while str(mapped) not in open(f"/proc/{process.pid}/maps").read():
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.01)
         # Half a second of work is more than reading a small model takes.
-        start = ticks()
-        while ticks() < start + os.sysconf("SC_CLK_TCK") / 2:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.02)
+        wait_for_work(process, 0.5, deadline)
     except BaseException:
         process.kill()
         process.wait()
@@ -88,13 +93,19 @@ def test_a_compiled_model_becomes_shorter(graft, convolution, home):
 
 
 def test_a_replaced_model_is_no_shorter_one(graft, product, tmp_path):
+    """The process goes on with the old file, until that becomes shorter, which has no name any more."""
     process = started(graft, [product, "--no-cache"], product)
-    (tmp_path / "new").write_bytes(b"")
-    os.rename(tmp_path / "new", product)
-    time.sleep(0.2)
-    assert process.poll() is None
-    process.kill()
-    ended(process)
+    try:
+        with open(product, "r+b") as old:
+            (tmp_path / "new").write_bytes(b"")
+            os.rename(tmp_path / "new", product)
+            wait_for_work(process, 0.2, time.monotonic() + 60)
+            old.truncate(1000)
+        status, errors = process.wait(timeout=60), process.stderr.read().decode()
+    finally:
+        process.kill()
+        process.communicate()
+    assert status == 74 and "a file in use was shortened" in errors, (status, errors)
 
 
 def test_the_signal_from_elsewhere_does_what_it_did(graft, product):

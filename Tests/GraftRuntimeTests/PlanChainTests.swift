@@ -53,17 +53,27 @@ import Testing
     #expect(error?.description.contains("--max-memory") == true)
   }
 
-  @Test func whatIsFreeIsTheLimit() throws {
+  /// Runs a network whose output takes some megabytes, on a machine on which others are free.
+  private func expansion(megabytes: Int, free: Int) throws -> Int {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: TensorType(.float, [1]))
-    let shape = graph.addConstant(try Tensor([1 << 24, 1 << 24] as [Int64], shape: [2]))
+    let shape = graph.addConstant(try Tensor([Int64(megabytes) << 18], shape: [1]))
     graph.outputs = [graph.addNode("Expand", [x, shape])]
-    let session = Session(try Executable(graph))
+    var options = Executable.Options()
+    options.freeByteCount = { free << 20 }
+    let session = Session(try Executable(graph, options: options))
+    return try session.run([try Tensor(zeros: .float, shape: [1])])[0].elementCount
+  }
+
+  @Test func whatIsFreeIsTheLimit() throws {
+    #expect(try expansion(megabytes: 20, free: 40) == 20 << 18)
     let error = #expect(throws: GraftError.self) {
-      try session.run([try Tensor(zeros: .float, shape: [1])])
+      try expansion(megabytes: 48, free: 40)
     }
     #expect(error?.code == .operatingSystem)
-    #expect(error?.description.contains("that is free") == true)
+    #expect(error?.description.contains("the 40 MB of memory that is free") == true)
+    // For little, nobody asks what is free.
+    #expect(try expansion(megabytes: 8, free: 0) == 8 << 18)
   }
 
   /// A megabyte of input, two intermediate values that take turns, and the output.
