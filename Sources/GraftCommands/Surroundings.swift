@@ -14,9 +14,19 @@ enum Surroundings {
   static func check() throws {
     _ = try ThreadPool.chosenThreadCount()
     _ = try InstructionSet.chosen()
-    _ = try ModelCache.standard()
+    let cache = try ModelCache.standard()
     _ = try ModelStore.isOffline(environment: ModelStore.environmentVariable)
     if let home = ModelStore.environmentVariable("GRAFT_HOME") { try checkFolder(home) }
+    if let cache, TextFile.isOpenAndForeign(cache.folder) {
+      CommandLineProgram.warn(
+        "\(cache.folder) is a folder of another user that others may change; nothing is kept there")
+    }
+    do {
+      try TuningFile.standard()?.check()
+    } catch let error as GraftError {
+      CommandLineProgram.warn(
+        "the tuning record is not used: \(error); if it is yours, `chmod 600` makes it so")
+    }
   }
 
   private static func checkFolder(_ path: String) throws {

@@ -261,3 +261,54 @@ def test_an_empty_folder_has_no_other_files(graft):
     for command in ("list", "clear"):
         result = graft("cache", command)
         assert result.status == 0 and "other entr" not in result.output
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o722])
+def test_a_folder_that_others_may_write_is_closed(graft, convolution, home, tmp_path, mode):
+    folder = home / "compiled"
+    folder.mkdir()
+    folder.chmod(mode)
+    run(graft, convolution, tmp_path / "y.npz")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {path.suffix for path in folder.iterdir()} == {".model", ".content"}
+
+
+def test_a_folder_that_others_may_read_keeps_its_mode(graft, convolution, home, tmp_path):
+    folder = home / "compiled"
+    folder.mkdir()
+    folder.chmod(0o755)
+    run(graft, convolution, tmp_path / "y.npz")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_a_folder_of_another_user_that_others_may_write_is_not_used(
+    graft, convolution, home, tmp_path
+):
+    if os.geteuid() != 0:
+        pytest.skip("only root gives folders away")
+    folder = home / "compiled"
+    folder.mkdir()
+    folder.chmod(0o777)
+    os.chown(folder, 12345, 12345)
+    result = graft("run", *convolution, "--output", tmp_path / "y.npz")
+    assert result.status == 0, result.errors
+    assert result.errors.count("nothing is kept there") == 1 and str(folder) in result.errors
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o777 and list(folder.iterdir()) == []
+
+
+def test_a_tuning_record_that_is_not_used_is_named(graft, convolution, home):
+    words = ["benchmark", convolution[0], "--runs", 1]
+    assert graft(*words, "--tune").status == 0
+    (record,) = (home / "tuning").iterdir()
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert stat.S_IMODE(record.parent.stat().st_mode) == 0o700
+    assert "tuning record" not in graft(*words).errors
+    # As an editor, or `cp` with umask 002, leaves it.
+    record.chmod(0o664)
+    result = graft(*words)
+    assert result.status == 0 and result.errors.count("the tuning record is not used") == 1
+    assert str(record) in result.errors and "chmod 600" in result.errors
+    # Measured again, it is the user's.
+    assert graft(*words, "--tune").status == 0
+    assert stat.S_IMODE(record.stat().st_mode) == 0o600
+    assert "tuning record" not in graft(*words).errors

@@ -42,6 +42,35 @@ package enum TextFile {
     }
   }
 
+  /// Makes a folder that nobody else may look into, and those above it. One that is there, and that others may write,
+  /// becomes such a folder.
+  ///
+  /// - Throws: `GraftError` also if others may write a folder of another user
+  package static func makeOwnFolder(_ path: String) throws {
+    try makeFolder(path, mode: ownFolderMode)
+    guard isOpen(path) else { return }
+    let descriptor = FileSystem.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { if descriptor >= 0 { close(descriptor) } }
+    var status = stat()
+    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.isOwn,
+      fchmod(descriptor, ownFolderMode) == 0
+    else {
+      throw GraftError(.cannotCreate, "may be changed by other users", places: [path])
+    }
+  }
+
+  private static let ownFolderMode: mode_t = 0o700
+
+  /// Whether a folder is another user's, and may be changed by more than one.
+  package static func isOpenAndForeign(_ path: String) -> Bool {
+    isOpen(path) && FileSystem.status(of: path)?.isOwn == false
+  }
+
+  /// Whether more users than its owner may change a folder.
+  private static func isOpen(_ path: String) -> Bool {
+    FileSystem.status(of: path).map { $0.st_mode & (S_IWGRP | S_IWOTH) != 0 } ?? false
+  }
+
   static func byteCount(_ path: String) -> Int? {
     guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFREG
     else { return nil }

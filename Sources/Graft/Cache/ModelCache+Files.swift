@@ -86,8 +86,8 @@ extension ModelCache {
   /// Sets the time of the last use, which is that of the last change: nothing else changes files here.
   func markAsUsed(_ path: String) { FileSystem.touch(path) }
 
-  /// Makes the folder, which nobody else may look into, unless it is there.
-  func makeFolder() -> Bool { (try? TextFile.makeFolder(folder, mode: 0o700)) != nil }
+  /// Makes the folder, which nobody else may look into, unless it is there; others may not write it.
+  func makeFolder() -> Bool { (try? TextFile.makeOwnFolder(folder)) != nil }
 
   /// The content records, by name.
   func recordNames() -> [String] {

@@ -28,9 +28,14 @@ package struct TuningFile: Sendable {
     return (try? JSONDecoder().decode(TuningRecord.self, from: json)) ?? TuningRecord()
   }
 
+  /// - Throws: `GraftError` if there is a file that ``read()`` does not use, as another user may have written it.
+  package func check() throws {
+    if FileSystem.statusOfLink(path) != nil { _ = try InputDescriptor(own: path) }
+  }
+
   /// - Throws: `GraftError` if the file cannot be written.
   package func write(_ record: TuningRecord) throws {
-    try TextFile.makeFolder(FilePath.folder(of: path), mode: 0o700)
+    try TextFile.makeOwnFolder(FilePath.folder(of: path))
     try TextFile.save(try record.text + "\n", to: path, mode: AtomicFile.ownMode)
   }
 
