@@ -160,6 +160,32 @@ def test_changed_files_of_a_run_are_noticed(graft, trunk, finished, tmp_path, na
     assert result.status == 0, result.errors
 
 
+def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_path):
+    """Frozen weights are in no checkpoint."""
+    path = tmp_path / "model.onnx"
+    shutil.copy(trunk / "model.onnx", path)
+    words = ["finetune", trunk / "pictures", "--output", tmp_path / "run"]
+    first = graft(
+        *words, "--model", path, "--preprocess", "unit", "--resize", 16, "--epochs", "1,0"
+    )
+    assert first.status == 0, first.errors
+    model = onnx.load(path)
+    weights = next(t for t in model.graph.initializer if len(t.dims) == 4)
+    values = onnx.numpy_helper.to_array(weights).copy()
+    values.flat[0] += 1
+    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    onnx.save(model, path)
+    result = graft(*words, "--resume", "--epochs", "2,0")
+    assert result.status == 65 and str(path) in result.errors, result.errors
+    assert "not the network that the run began with" in result.errors
+    # What says nothing about the weights may change.
+    model = onnx.load(trunk / "model.onnx")
+    model.doc_string = "the same"
+    onnx.save(model, path)
+    result = graft(*words, "--resume", "--epochs", "2,0")
+    assert result.status == 0, result.errors
+
+
 @pytest.mark.parametrize("name", ["recipe.yaml", "last.npz", "split.csv"])
 def test_pipes_in_a_run_are_not_waited_for(graft, trunk, finished, tmp_path, name):
     run = tmp_path / "run"

@@ -119,8 +119,10 @@ package final class FineTuningRun {
     }
     var isExported = false
     var splitDigest = try split.digest
+    let trunk = try model.trunkFingerprint(threads: tunerOptions.executable.threadCount)
     if let resumed {
       if let saved { try requireUnchanged(saved, since: resumed) }
+      try requireSameTrunk(trunk, since: resumed)
       splitDigest = try requireSamePictures(split, since: resumed)
       preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
@@ -145,6 +147,7 @@ package final class FineTuningRun {
       { checkpoint in
         var checkpoint = checkpoint
         checkpoint.state.splitDigest = digest
+        checkpoint.state.trunkFingerprint = trunk
         checkpoint.state.preparationRemark = noted
         checkpoint.state.logLengths = try log.sync()
         try checkpoint.write(to: path)
@@ -255,6 +258,17 @@ package final class FineTuningRun {
         "is not the recipe that the run's checkpoint was trained with",
         hint: "Undo what was changed in it, or start another run with --output"
       ).at(FineTuningRun.recipePath(folder))
+    }
+  }
+
+  /// - Throws: `GraftError` if the trunk has other weights than the one that the run began with: only those that are
+  ///   trained are in the checkpoint.
+  private func requireSameTrunk(_ fingerprint: String, since checkpoint: Checkpoint) throws {
+    guard checkpoint.state.trunkFingerprint.map({ $0 == fingerprint }) ?? true else {
+      throw GraftError.badData(
+        "is not the network that the run began with",
+        hint: "Restore it, or start another run with --output"
+      ).at(recipe.weights ?? recipe.model)
     }
   }
 
