@@ -30,7 +30,7 @@ package final class FineTuningRun {
   package private(set) var exportedEpoch: EpochRecord?
   /// Whether the run came to its end before, and there is nothing to do.
   private var isDone = false
-  private let remark: (String) -> Void
+  let remark: (String) -> Void
   /// That another way to prepare images seemed better in the beginning than the one that was assumed; `nil` if none did.
   package private(set) var preparationRemark: String?
   /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
@@ -204,36 +204,6 @@ package final class FineTuningRun {
       hint: "Remove it, or choose another folder with --output")
   }
 
-  /// Says what more epochs mean for a run that goes on.
-  private func sayWhatChanges(from checkpoint: Checkpoint) {
-    for (number, (old, new)) in zip(checkpoint.recipe.phases, recipe.phases).enumerated()
-    where old.epochs != new.epochs {
-      let done = fineTuner.state.history.count { $0.phase == number + 1 }
-      let schedule = try? Schedules.named(new.schedule)
-      if done < min(old.epochs, new.epochs), number < fineTuner.state.phase || fineTuner.isFinished
-      {
-        remark("phase \(number + 1) stopped early after epoch \(done); more epochs change nothing")
-      } else if done > 0, let schedule, type(of: schedule).dependsOnStepCount {
-        remark(
-          "the schedule '\(new.schedule)' of phase \(number + 1) was that of \(old.epochs) epochs up to here, and is "
-            + "that of \(new.epochs) from here; a run with \(new.epochs) from the start comes to other weights"
-        )
-      }
-    }
-  }
-
-  /// Where the folder's run stands; `nil` if nothing of it was saved.
-  private static func checkpoint(
-    _ folder: String, _ remark: (String) -> Void
-  ) throws -> Checkpoint? {
-    let path = checkpointPath(folder)
-    guard FileSystem.exists(path) else {
-      remark("\(folder) holds no checkpoint yet; starting from the beginning")
-      return nil
-    }
-    return try Checkpoint(path: path)
-  }
-
   /// What others need to do the same: which picture belongs to which part, and the head's first weights.
   private func writeBeginning(_ model: TransferModel, _ split: SplitFile) throws {
     try TextFile.save(split.text, to: splitPath)
@@ -249,50 +219,7 @@ package final class FineTuningRun {
     savedRecipe = recipe
   }
 
-  private var splitPath: String { "\(folder)/split.csv" }
-
-  /// - Throws: `GraftError` if the recipe in the folder is none that leads to the checkpoint.
-  private func requireUnchanged(_ saved: Recipe, since checkpoint: Checkpoint) throws {
-    guard checkpoint.recipe.isBeginning(of: saved) else {
-      throw GraftError.badData(
-        "is not the recipe that the run's checkpoint was trained with",
-        hint: "Undo what was changed in it, or start another run with --output"
-      ).at(FineTuningRun.recipePath(folder))
-    }
-  }
-
-  /// - Throws: `GraftError` if the trunk has other weights than the one that the run began with: only those that are
-  ///   trained are in the checkpoint.
-  private func requireSameTrunk(_ fingerprint: String, since checkpoint: Checkpoint) throws {
-    guard checkpoint.state.trunkFingerprint.map({ $0 == fingerprint }) ?? true else {
-      throw GraftError.badData(
-        "is not the network that the run began with",
-        hint: "Restore it, or start another run with --output"
-      ).at(recipe.weights ?? recipe.model)
-    }
-  }
-
-  /// - Returns: the digest of the file that says which image is in which part
-  /// - Throws: `GraftError` if that file was changed, or the images are not those that the run began with; their
-  ///   folder may have moved.
-  private func requireSamePictures(
-    _ split: SplitFile, since checkpoint: Checkpoint
-  ) throws -> String {
-    let written = try SplitFile(path: splitPath)
-    let digest = try SplitFile.digest(path: splitPath)
-    guard checkpoint.state.splitDigest.map({ $0 == digest }) ?? true else {
-      throw GraftError.badData(
-        "was changed after the run began",
-        hint: "Restore it, or start another run with --output"
-      ).at(splitPath)
-    }
-    guard split.isSame(as: written) else {
-      throw GraftError.usage(
-        "the images are not those that the run in \(folder) began with",
-        hint: "Give it the same data, or start another run with --output")
-    }
-    return digest
-  }
+  var splitPath: String { "\(folder)/split.csv" }
 
   /// Trains to the end and writes the model.
   ///
@@ -395,20 +322,5 @@ package final class FineTuningRun {
         ofClasses: outputs[0], imageCount: count, scores: .probabilities, labels: labels)
       return (probabilities, nil)
     }
-  }
-}
-
-/// `evaluation.json`: what `graft evaluate --json` says, and what people should know of it, if there is anything.
-private struct RunEvaluation: Encodable {
-  let result: EvaluationResult
-  let notes: [String]
-
-  private enum CodingKeys: String, CodingKey { case notes }
-
-  func encode(to encoder: any Encoder) throws {
-    try result.encode(to: encoder)
-    guard !notes.isEmpty else { return }
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encode(notes, forKey: .notes)
   }
 }

@@ -1,0 +1,16 @@
+import GraftTraining
+
+/// `evaluation.json`: what `graft evaluate --json` says, and what people should know of it, if there is anything.
+struct RunEvaluation: Encodable {
+  let result: EvaluationResult
+  let notes: [String]
+
+  private enum CodingKeys: String, CodingKey { case notes }
+
+  func encode(to encoder: any Encoder) throws {
+    try result.encode(to: encoder)
+    guard !notes.isEmpty else { return }
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(notes, forKey: .notes)
+  }
+}
