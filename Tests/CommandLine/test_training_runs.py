@@ -255,6 +255,20 @@ def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
     assert len(losses(tmp_path / "run")[0]) == 1 + 9
 
 
+def test_a_run_that_was_killed_before_its_report_is_exported(graft, trunk, finished, tmp_path):
+    """The report and the network of the end before, which a run with more epochs leaves until its own."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
+    assert graft(*words, "--epochs", "4,0").status == 0
+    model = (run / "model.onnx").read_bytes()
+    for name in ["model.onnx", "report.html", "evaluation.json"]:
+        shutil.copy2(finished / name, run / name)
+    assert (run / "model.onnx").read_bytes() != model
+    assert graft(*words).status == 0
+    assert (run / "model.onnx").read_bytes() == model
+
+
 def weight_types(path):
     model = onnx.load(path)
     return {t.data_type for t in model.graph.initializer if t.data_type != onnx.TensorProto.INT64}

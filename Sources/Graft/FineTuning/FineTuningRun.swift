@@ -127,7 +127,7 @@ package final class FineTuningRun {
       preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
-      isExported = fineTuner.isFinished && FileSystem.exists(reportPath)
+      isExported = fineTuner.isFinished && isReportCurrent
       isDone =
         isExported && saved?.export == recipe.export
         && [modelPath, trainingModelPath].compactMap { $0 }.allSatisfy { FileSystem.exists($0) }
@@ -275,6 +275,15 @@ package final class FineTuningRun {
 
   /// It is written last.
   private var reportPath: String { "\(folder)/report.html" }
+
+  /// Whether there is a report, and no older one than the checkpoint: a run that was given more epochs may have been
+  /// killed between the last of these and its report.
+  private var isReportCurrent: Bool {
+    guard let report = FileIdentity(path: reportPath),
+      let checkpoint = FileIdentity(path: FineTuningRun.checkpointPath(folder))
+    else { return false }
+    return report.modificationTime >= checkpoint.modificationTime
+  }
 
   /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
   private func writeReport(_ model: TransferModel, _ result: EvaluationResult?) throws {
