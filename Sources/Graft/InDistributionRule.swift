@@ -64,7 +64,8 @@ package struct InDistributionRule: Sendable, Equatable {
   package func accepts(_ score: Float) throws -> Bool {
     guard score.isFinite else {
       throw GraftError.badData(
-        "the model's in-distribution score is not a finite number (\(score)), so the model does not tell "
+        "the model's in-distribution score is not a finite number "
+          + "(\(score.isNaN ? "nan" : "\(score)")), so the model does not tell "
           + "whether the image shows one of its classes",
         hint: "Its weights may be damaged, or it may need another --preprocess")
     }

@@ -459,7 +459,7 @@ def test_epochs_are_told_without_noise(graft, trunk, tmp_path):
     result = finetune(graft, trunk, tmp_path / "tested", *split)
     assert "test after phase 1" in result.output and "phase 2" not in result.output
     result = finetune(graft, trunk, tmp_path / "one", "--epochs", "1,0")
-    assert "phase 1 of 2: 1 epoch," in result.output and "1 epochs" not in result.output
+    assert "phase 1 of 1: 1 epoch," in result.output and "1 epochs" not in result.output
 
 
 def test_steps_that_do_not_fit_are_refused(graft, trunk, tmp_path):

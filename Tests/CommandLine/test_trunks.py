@@ -237,11 +237,11 @@ def test_batches_of_one_of_all_kinds(graft, faults, tmp_path, kind, batch):
 
 
 def train_layers(graft, faults, output, *options):
-    """The model of a run of one epoch in which the options say what is trained."""
+    """The model of a run of three epochs in which the options say what is trained."""
     result = graft(
         "finetune", faults / "evaluate-on-trained-pictures/pictures",
         "--model", faults / "layer-names/model.onnx", "--preprocess", "unit", "--resize", 16,
-        "--threads", 1, "--epochs", 1, *options, "--output", output,
+        "--threads", 1, "--epochs", 3, *options, "--output", output,
     )  # fmt: skip
     assert result.status == 0, result.errors
     return (output / "model.onnx").read_bytes()

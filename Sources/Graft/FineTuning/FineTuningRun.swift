@@ -107,8 +107,9 @@ package final class FineTuningRun {
       options: tunerOptions)
     let resumed = try options.resumes ? FineTuningRun.checkpoint(folder, remark) : nil
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
-    let next = min(max(0, resumed?.state.phase ?? 0), recipe.phases.count)
-    try fineTuner.requireMemory(of: next..<recipe.phases.count)
+    let phaseCount = recipe.enteredPhaseCount
+    let next = min(max(0, resumed?.state.phase ?? 0), phaseCount)
+    try fineTuner.requireMemory(of: next..<phaseCount)
     try requireMemoryOfEnd()
     if isAssumed, resumed == nil, options.triesPreparation {
       // A run does not end for it.

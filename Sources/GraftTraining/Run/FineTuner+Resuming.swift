@@ -16,9 +16,9 @@ extension FineTuner {
     let restored = try checkpoint.weights(changed, of: model)
     for id in restored.keys { original[id] = model.graph.constants[id] }
     model.take(restored)
-    guard state.phase < recipe.phases.count else { return }
+    guard state.phase < recipe.enteredPhaseCount else { return }
     // A phase that goes on has no result yet.
-    if !isPhaseDone { state.phaseResults.removeLast(state.phaseResults.count - state.phase) }
+    if !isPhaseDone { state.phaseResults = Array(state.phaseResults.prefix(state.phase)) }
     try startPhase()
     // Between phases there is no state of an optimizer.
     guard state.step > 0, let trainer = phase?.trainer else { return }

@@ -121,7 +121,7 @@ package final class FineTuner {
   /// - Returns: whether it came there; false if it was interrupted.
   @discardableResult
   package func run() throws -> Bool {
-    while state.phase < recipe.phases.count {
+    while state.phase < recipe.enteredPhaseCount {
       if phase == nil { try startPhase() }
       guard let phase else { break }
       if !isPhaseDone {
@@ -171,7 +171,7 @@ package final class FineTuner {
     for id in values.keys where original[id] == nil { original[id] = model.graph.constants[id] }
     model.take(values)
     // The end of the last phase is kept as it is, so that it can be given more epochs.
-    let isLast = state.phase == recipe.phases.count - 1
+    let isLast = state.phase == recipe.enteredPhaseCount - 1
     if isLast {
       if let last { phase.trainer.restore(last) }
       try save?(checkpoint())
@@ -188,9 +188,9 @@ package final class FineTuner {
 
   /// Whether nothing is left to do.
   package var isFinished: Bool {
-    state.phase == recipe.phases.count
-      || state.phase == recipe.phases.count - 1 && isPhaseDone
-        && (testRange.isEmpty || state.phaseResults.count == recipe.phases.count)
+    state.phase >= recipe.enteredPhaseCount
+      || state.phase == recipe.enteredPhaseCount - 1 && isPhaseDone
+        && (testRange.isEmpty || state.phaseResults.count == recipe.enteredPhaseCount)
   }
 
   /// What a phase trains, and what it leaves as it is.
@@ -369,7 +369,7 @@ package final class FineTuner {
       ids.reduce(0) { $0 + (model.graph.constants[$1]?.elementCount ?? 0) }
     }
     return PhaseSummary(
-      number: state.phase + 1, phaseCount: recipe.phases.count, recipe: settings,
+      number: state.phase + 1, phaseCount: recipe.enteredPhaseCount, recipe: settings,
       trainedWeightCount: count(selected), weightCount: count(weights),
       trainedLayerNames: weights.filter(selected.contains).map { model.graph[$0].name },
       featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures,

@@ -60,6 +60,10 @@ package struct Recipe: Sendable, Codable, Hashable {
     Phase(unfreeze: "all", epochs: 5, learningRate: 1e-5, schedule: "cosine"),
   ]
 
+  /// How many phases there are up to the last one that trains. Those behind it have no epochs, and a run does not come
+  /// to them: its end is that of the last phase, which can be given more epochs.
+  package var enteredPhaseCount: Int { (phases.lastIndex { $0.epochs > 0 } ?? 0) + 1 }
+
   /// Some epochs with the same weights being trained.
   package struct Phase: Sendable, Codable, Hashable {
     /// What is trained besides the head: `all`, `none`, or names of blocks and layers.
