@@ -74,8 +74,7 @@ extension HeadSpecification {
         number += 1
         let unitCount = dense.units ?? scoreCount
         let kernelShape = [inputCount, unitCount]
-        let isLinearClassifier =
-          dense.units == nil && index > 0 && layers[index - 1] == .normalization
+        let isLinearClassifier = dense.units == nil && readsNormalization(layers[..<index])
         let kernel =
           try isLinearClassifier
           ? Tensor(zeros: .float, shape: kernelShape)
@@ -134,6 +133,12 @@ extension HeadSpecification {
     }
     return built
   }
+}
+
+/// Whether what comes behind these layers reads normalized features, or some of them.
+private func readsNormalization(_ layers: ArraySlice<HeadSpecification.Layer>) -> Bool {
+  let last = layers.last { if case .dropout = $0 { false } else { true } }
+  return last == .normalization
 }
 
 extension Graph {

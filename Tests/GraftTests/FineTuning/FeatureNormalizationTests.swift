@@ -86,7 +86,11 @@ import Testing
       let weights = try #require(model.headWeights.first)
       return try #require(model.graph.constants[weights]).elements(as: Float.self)
     }
-    #expect(try kernel("gap,normalization,dense(classes,l2=auto)").allSatisfy { $0 == 0 })
+    for head in [
+      "gap,normalization,dense(classes,l2=auto)", "gap,normalization,dropout(0.5),dense(classes)",
+    ] {
+      #expect(try kernel(head).allSatisfy { $0 == 0 })
+    }
     // Units that all begin alike would stay alike, and without normalization Keras's weights hold.
     for head in ["gap,normalization,dense(4,relu),dense(classes)", "gap,dense(classes)"] {
       #expect(try kernel(head).allSatisfy { $0 != 0 })
@@ -115,11 +119,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 5, 9, 12, 14, 16])
+  @Test(arguments: [1, 5, 9, 12, 16])
   func resumingGivesTheSameBits(_ stopAfter: Int) throws {
     _ = try run("whole", recipe)
-    let parts = try run("parts", recipe, stopAfter: stopAfter)
-    if stopAfter > 12 { #expect(parts.fineTuner.state.phase == 1) }
+    let phase = try run("parts", recipe, stopAfter: stopAfter).fineTuner.state.phase
+    #expect(phase == (stopAfter == 16 ? 1 : 0))
     _ = try run("parts", recipe, resumes: true)
     let models = try ["whole", "parts"].map {
       try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)/model.onnx"))

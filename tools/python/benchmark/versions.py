@@ -3,7 +3,8 @@
 Usage: tools/benchmark versions --before PROGRAM [--graft PROGRAM] [--rounds 5] [--quick]
 
 VGG16 with two threads and one, the nine light models, and the four rows of `tools/benchmark training`.
-A ratio above 1 means that this build takes longer. The spread is that of the rounds' ratios.
+A ratio above 1 means that this build takes longer. The spread is that of the turns of each build, over its
+median.
 """
 
 import argparse
@@ -19,16 +20,14 @@ from benchmark.interleave import measure_groups
 LABELS = ("before", "now")
 
 
-def ratios(before, now):
-    """The ratio of the medians, and the least and the largest of two neighbouring turns."""
-    pairs = [late / early for early, late in zip(before, now)]
-    return median(now) / median(before), min(pairs), max(pairs)
-
-
-def line(work, before, now, unit):
-    ratio, least, most = ratios(before, now)
-    figures = f"{median(before):,.4g} {unit} | {median(now):,.4g} {unit}"
-    return f"| {work} | {figures} | {ratio:.3f} | {least:.2f} – {most:.2f} |", ratio
+def line(work, *turns):
+    """A line of the table, and the ratio in it; `turns` are those of both builds, in ms."""
+    before, now = medians = [median(times) for times in turns]
+    figures = " | ".join(f"{middle:,.4g} ms" for middle in medians)
+    spreads = " | ".join(
+        f"{min(times) / middle:.2f} – {max(times) / middle:.2f}"
+        for times, middle in zip(turns, medians))
+    return f"| {work} | {figures} | {now / before:.3f} | {spreads} |", now / before
 
 
 def inference(programs, folder, rounds, seconds):
@@ -46,12 +45,12 @@ def inference(programs, folder, rounds, seconds):
     lines, light = [], []
     for work, result in measured.items():
         times = [result["rounds_ms"][label] or result["disturbed_ms"][label] for label in LABELS]
-        text, ratio = line(work, *times, "ms")
+        text, ratio = line(work, *times)
         lines.append(text)
         if work in models.LIGHT:
             light.append(ratio)
     mean = math.exp(sum(map(math.log, light)) / len(light))
-    return lines + [f"| the {len(light)} light models, geometric mean | | | {mean:.3f} | |"]
+    return lines + [f"| the {len(light)} light models, geometric mean | | | {mean:.3f} | | |"]
 
 
 def trained(programs, folder, rounds):
@@ -70,7 +69,7 @@ def trained(programs, folder, rounds):
             kinds = {"first": "frozen, first epoch", "later": "frozen, later epochs"}
         for key, kind in kinds.items():
             times = [[1e3 / turn[key] for turn in found[label]] for label in LABELS]
-            lines.append(line(f"training, {kind}, {size}x{size}, batch {batch}", *times, "ms")[0])
+            lines.append(line(f"training, {kind}, {size}x{size}, batch {batch}", *times)[0])
     return lines
 
 
@@ -91,7 +90,8 @@ def main():
         lines = inference(programs, build, rounds, 0.2 if options.quick else 0.5)
         lines += trained(programs, folder, rounds)
     print(training.heading(machine.describe(), rounds))
-    print("\n| work | before | now | ratio | spread |\n| --- | ---: | ---: | ---: | ---: |")
+    print("\n| work | before | now | ratio | spread before | spread now |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     print("\n".join(lines))
 
 
