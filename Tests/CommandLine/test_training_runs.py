@@ -256,17 +256,48 @@ def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
 
 
 def test_a_run_that_was_killed_before_its_report_is_exported(graft, trunk, finished, tmp_path):
-    """The report and the network of the end before, which a run with more epochs leaves until its own."""
+    """A run that goes on has no report of the end before, so that it is exported even if nothing is left to train."""
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
-    assert graft(*words, "--epochs", "4,0").status == 0
-    model = (run / "model.onnx").read_bytes()
-    for name in ["model.onnx", "report.html", "evaluation.json"]:
-        shutil.copy2(finished / name, run / name)
-    assert (run / "model.onnx").read_bytes() != model
-    assert graft(*words).status == 0
-    assert (run / "model.onnx").read_bytes() == model
+    process = start(graft, *words, "--epochs", "1000000,0")
+    wait_for(run / "log.csv", "1,4,")
+    process.kill()
+    process.communicate(timeout=60)
+    assert (run / "model.onnx").read_bytes() == (finished / "model.onnx").read_bytes()
+    assert not (run / "report.html").exists()
+    done = state(arrays(run / "last.npz"))["state"]["epoch"]
+    result = graft(*words, "--epochs", f"{done},0")
+    assert result.status == 0, result.errors
+    assert (run / "model.onnx").read_bytes() != (finished / "model.onnx").read_bytes()
+    assert (run / "report.html").exists()
+
+
+def test_a_run_that_came_to_its_end_is_left_as_it_is(graft, trunk, finished, tmp_path):
+    """Whatever times its files have: copies have others."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    os.utime(run / "report.html", (0, 0))
+    names = ["model.onnx", "evaluation.json", "report.html", "recipe.yaml", "last.npz"]
+    before = [(run / name).stat() for name in names]
+    result = graft("finetune", trunk / "pictures", "--output", run, "--resume")
+    assert result.status == 0, result.errors
+    after = [(run / name).stat() for name in names]
+    assert [(s.st_ino, s.st_mtime_ns) for s in after] == [(s.st_ino, s.st_mtime_ns) for s in before]
+
+
+def test_the_form_of_a_run_that_fails_at_its_end_is_kept(graft, trunk, finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "model.onnx").unlink()
+    (run / "model.onnx").mkdir()
+    words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
+    result = graft(*words, "--export-type", "float16")
+    assert result.status != 0 and "model.onnx" in result.errors, result.errors
+    (run / "model.onnx").rmdir()
+    result = graft(*words)
+    assert result.status == 0 and "model.onnx (float16)" in result.output, result.errors
+    assert weight_types(run / "model.onnx") == {onnx.TensorProto.FLOAT16}
 
 
 def weight_types(path):

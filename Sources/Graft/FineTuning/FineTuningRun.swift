@@ -24,8 +24,6 @@ package final class FineTuningRun {
   package let fineTuner: FineTuner
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
-  /// The recipe in the folder.
-  private var savedRecipe: Recipe?
   /// The epoch whose weights ``modelPath`` has, once ``run()`` has written it; `nil` if nothing was trained.
   package private(set) var exportedEpoch: EpochRecord?
   /// Whether the run came to its end before, and there is nothing to do.
@@ -94,7 +92,6 @@ package final class FineTuningRun {
     let saved = try exists ? Recipe(path: recipePath) : nil
     var recipe = recipe
     if let saved { recipe.keepExport(of: saved) }
-    savedRecipe = saved
     self.recipe = recipe
     self.data = data
     let (model, preprocessing, isAssumed) = try TransferModel.make(
@@ -118,7 +115,6 @@ package final class FineTuningRun {
       preparationRemark = trial?.remark
       if let preparationRemark { remark(preparationRemark) }
     }
-    var isExported = false
     var splitDigest = try split.digest
     let trunk = try model.trunkFingerprint(threads: tunerOptions.executable.threadCount)
     if let resumed {
@@ -128,10 +124,10 @@ package final class FineTuningRun {
       preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
-      isExported = fineTuner.isFinished && isReportCurrent
       isDone =
-        isExported && saved?.export == recipe.export
-        && [modelPath, trainingModelPath].compactMap { $0 }.allSatisfy { FileSystem.exists($0) }
+        fineTuner.isFinished && saved?.export == recipe.export
+        && [reportPath, modelPath, trainingModelPath].compactMap { $0 }
+          .allSatisfy { FileSystem.exists($0) }
     }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)
@@ -140,8 +136,10 @@ package final class FineTuningRun {
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
     fineTuner.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
-    // Of a run that came to its end the recipe says how it was exported, until it is exported in another form.
-    if !isExported { try saveRecipe() }
+    if let saved, !isDone {
+      try removeReport()
+      if saved != recipe { try saveRecipe() }
+    }
     if resumed == nil { try writeBeginning(model, split) }
     let (digest, noted) = (splitDigest, preparationRemark)
     func writing(to path: String) -> (Checkpoint) throws -> Void {
@@ -215,9 +213,14 @@ package final class FineTuningRun {
   }
 
   private func saveRecipe() throws {
-    guard savedRecipe != recipe else { return }
     try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-    savedRecipe = recipe
+  }
+
+  /// From here on, and wherever it is killed, the run has not come to its end.
+  private func removeReport() throws {
+    if FileSystem.exists(reportPath), FileSystem.remove(reportPath) != 0 {
+      throw GraftError.writing(reportPath)
+    }
   }
 
   var splitPath: String { "\(folder)/split.csv" }
@@ -236,7 +239,6 @@ package final class FineTuningRun {
       return false
     }
     try export(model)
-    try saveRecipe()
     try writeReport(model, result)
     isDone = true
     return true
@@ -274,17 +276,8 @@ package final class FineTuningRun {
       model.inferenceGraph(preprocessing, recipe.export), to: modelPath)
   }
 
-  /// It is written last.
+  /// It is written last: a run without one has not come to its end.
   private var reportPath: String { "\(folder)/report.html" }
-
-  /// Whether there is a report, and no older one than the checkpoint: a run that was given more epochs may have been
-  /// killed between the last of these and its report.
-  private var isReportCurrent: Bool {
-    guard let report = FileIdentity(path: reportPath),
-      let checkpoint = FileIdentity(path: FineTuningRun.checkpointPath(folder))
-    else { return false }
-    return report.modificationTime >= checkpoint.modificationTime
-  }
 
   /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
   private func writeReport(_ model: TransferModel, _ result: EvaluationResult?) throws {
