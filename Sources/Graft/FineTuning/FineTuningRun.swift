@@ -52,8 +52,9 @@ package final class FineTuningRun {
   package var modelPath: String { "\(folder)/model.onnx" }
   /// Where the network is written in the form of training; `nil` if it is not.
   package var trainingModelPath: String? {
-    recipe.export.writesTrainingForm ? "\(folder)/training.onnx" : nil
+    recipe.export.writesTrainingForm ? trainingFormPath : nil
   }
+  private var trainingFormPath: String { "\(folder)/training.onnx" }
 
   /// Reads model and data, and makes the folder.
   ///
@@ -137,7 +138,8 @@ package final class FineTuningRun {
     fineTuner.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
     if let saved, !isDone {
-      try removeReport()
+      // From here on, and wherever it is killed, the run has not come to its end.
+      try removeResult(reportPath)
       if saved != recipe { try saveRecipe() }
     }
     if resumed == nil { try writeBeginning(model, split) }
@@ -216,11 +218,9 @@ package final class FineTuningRun {
     try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
   }
 
-  /// From here on, and wherever it is killed, the run has not come to its end.
-  private func removeReport() throws {
-    if FileSystem.exists(reportPath), FileSystem.remove(reportPath) != 0 {
-      throw GraftError.writing(reportPath)
-    }
+  /// Removes what an earlier end of the run left there, if it did.
+  private func removeResult(_ path: String) throws {
+    if FileSystem.exists(path), FileSystem.remove(path) != 0 { throw GraftError.writing(path) }
   }
 
   var splitPath: String { "\(folder)/split.csv" }
@@ -267,10 +267,13 @@ package final class FineTuningRun {
     }
   }
 
-  /// Writes `model.onnx` and what else was asked for, each beside the file first.
+  /// Writes `model.onnx` and what else was asked for, each beside the file first. What is not wanted any more would have
+  /// other weights.
   private func export(_ model: TransferModel) throws {
     if let trainingModelPath {
       try ONNXExporter().write(model.trainingGraph(preprocessing), to: trainingModelPath)
+    } else {
+      try removeResult(trainingFormPath)
     }
     try ONNXExporter().write(
       model.inferenceGraph(preprocessing, recipe.export), to: modelPath)
