@@ -94,18 +94,17 @@ struct TrainingOptions: ParsableArguments {
   ///
   /// - Parameter defaults: the recipe where neither a file nor options say anything
   func train(_ command: String, defaults: Recipe) throws {
-    var recipe = try recipeOptions.makeRecipe(resume ? savedRecipe() : defaults)
+    let saved = try resume ? savedRecipe() : nil
+    var recipe = try recipeOptions.makeRecipe(saved ?? defaults)
     if let precision = compute.precision { recipe.precision = precision }
     if let exportType { recipe.exportType = exportType }
     if let foldNormalization { recipe.foldNormalization = foldNormalization }
     if let exportTrainingCheckpoint { recipe.exportTrainingCheckpoint = exportTrainingCheckpoint }
-    if resume {
-      guard try savedRecipe().isBeginning(of: recipe) else {
-        throw GraftError.usage(
-          "a run that goes on keeps its recipe, and the options change it",
-          hint: "Of a run that goes on only --epochs and the form of model.onnx can change; "
-            + "start another run with --output")
-      }
+    if let saved, !saved.isBeginning(of: recipe) {
+      throw GraftError.usage(
+        "a run that goes on keeps its recipe, and the options change it",
+        hint: "Of a run that goes on only --epochs and the form of model.onnx can change; "
+          + "start another run with --output")
     }
     if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
     var options = FineTuningRun.Options()
@@ -267,15 +266,15 @@ struct TrainingOptions: ParsableArguments {
   }
 
   private func savedRecipe() throws -> Recipe {
-    let path = FineTuningRun.recipePath(crossValidate == nil ? output : foldFolder(1))
-    guard FileSystem.exists(path) else {
+    let folder = crossValidate == nil ? output : foldFolder(1)
+    guard FileSystem.exists(FineTuningRun.recipePath(folder)) else {
       let isOfFolds = FileSystem.exists(FineTuningRun.recipePath(foldFolder(1)))
       throw GraftError(
         .noInput, "holds no run to go on with", places: [output],
         hint: crossValidate == nil && isOfFolds
           ? "It holds those of --cross-validate; say that again" : "Leave --resume out")
     }
-    return try Recipe(path: path)
+    return try FineTuningRun.saved(in: folder) { _ in false }.recipe
   }
 }
 

@@ -141,6 +141,10 @@ def without_contents(text):
         ("split.csv", lambda text: text.replace("pictures/", "elsewhere/", 1)),
         ("recipe.yaml", lambda text: text.replace("seed: 1", "seed: 2")),
         ("recipe.yaml", lambda text: text.replace("learning_rate: 0.001", "learning_rate: 0.1")),
+        # What could not even begin.
+        ("recipe.yaml", lambda text: text.replace("batch_size: 29", "batch_size: 1000")),
+        ("recipe.yaml", lambda text: text.replace("split: 80,20", "split: 80,30")),
+        ("recipe.yaml", lambda text: text.replace("model: ", "model: /nowhere", 1)),
     ],
 )
 def test_changed_files_of_a_run_are_noticed(graft, trunk, finished, tmp_path, name, change):

@@ -21,26 +21,24 @@ extension FineTuningRun {
     }
   }
 
-  /// Where the folder's run stands; `nil` if nothing of it was saved.
-  static func checkpoint(
-    _ folder: String, _ remark: (String) -> Void
-  ) throws -> Checkpoint? {
+  /// The recipe in the folder of a run, and where the run stands; `nil` if nothing of it was saved.
+  ///
+  /// - Parameter isWanted: the names of the checkpoint's values that are read
+  /// - Throws: `GraftError` if one of both cannot be read, or the recipe is none that leads to the checkpoint.
+  package static func saved(
+    in folder: String, where isWanted: (String) -> Bool = { _ in true }
+  ) throws -> (recipe: Recipe, checkpoint: Checkpoint?) {
+    let recipe = try Recipe(path: recipePath(folder))
     let path = checkpointPath(folder)
-    guard FileSystem.exists(path) else {
-      remark("\(folder) holds no checkpoint yet; starting from the beginning")
-      return nil
-    }
-    return try Checkpoint(path: path)
-  }
-
-  /// - Throws: `GraftError` if the recipe in the folder is none that leads to the checkpoint.
-  func requireUnchanged(_ saved: Recipe, since checkpoint: Checkpoint) throws {
-    guard checkpoint.recipe.isBeginning(of: saved) else {
+    guard FileSystem.exists(path) else { return (recipe, nil) }
+    let checkpoint = try Checkpoint(path: path, where: isWanted)
+    guard checkpoint.recipe.isBeginning(of: recipe) else {
       throw GraftError.badData(
         "is not the recipe that the run's checkpoint was trained with",
         hint: "Undo what was changed in it, or start another run with --output"
-      ).at(FineTuningRun.recipePath(folder))
+      ).at(recipePath(folder))
     }
+    return (recipe, checkpoint)
   }
 
   /// - Throws: `GraftError` if the trunk has other weights than the one that the run began with: only those that are

@@ -81,8 +81,7 @@ package final class FineTuningRun {
     self.folder = folder
     self.remark = remark
     let checkpointPath = FineTuningRun.checkpointPath(folder)
-    let recipePath = FineTuningRun.recipePath(folder)
-    let exists = FileSystem.exists(recipePath)
+    let exists = FileSystem.exists(FineTuningRun.recipePath(folder))
     guard !exists || options.resumes else {
       throw GraftError(
         .cannotCreate, "holds a run already", places: [folder],
@@ -90,9 +89,13 @@ package final class FineTuningRun {
           + FineTuningRun.freeFolder(after: folder))
     }
     if !exists { try FineTuningRun.requireNothingLost(in: folder) }
-    let saved = try exists ? Recipe(path: recipePath) : nil
+    let saved = try exists ? FineTuningRun.saved(in: folder) : nil
+    let resumed = saved?.checkpoint
+    if options.resumes, resumed == nil {
+      remark("\(folder) holds no checkpoint yet; starting from the beginning")
+    }
     var recipe = recipe
-    if let saved { recipe.keepExport(of: saved) }
+    if let saved { recipe.keepExport(of: saved.recipe) }
     self.recipe = recipe
     self.data = data
     let (model, preprocessing, isAssumed) = try TransferModel.make(
@@ -103,7 +106,6 @@ package final class FineTuningRun {
     fineTuner = try FineTuner(
       recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
       options: tunerOptions)
-    let resumed = try options.resumes ? FineTuningRun.checkpoint(folder, remark) : nil
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
     let phaseCount = recipe.enteredPhaseCount
     let next = min(max(0, resumed?.state.phase ?? 0), phaseCount)
@@ -119,14 +121,13 @@ package final class FineTuningRun {
     var splitDigest = try split.digest
     let trunk = try model.trunkFingerprint(threads: tunerOptions.executable.threadCount)
     if let resumed {
-      if let saved { try requireUnchanged(saved, since: resumed) }
       try requireSameTrunk(trunk, since: resumed)
       splitDigest = try requireSamePictures(split, since: resumed)
       preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
       isDone =
-        fineTuner.isFinished && saved?.export == recipe.export
+        fineTuner.isFinished && saved?.recipe.export == recipe.export
         && [reportPath, modelPath, trainingModelPath].compactMap { $0 }
           .allSatisfy { FileSystem.exists($0) }
     }
@@ -140,7 +141,7 @@ package final class FineTuningRun {
     if let saved, !isDone {
       // From here on, and wherever it is killed, the run has not come to its end.
       try removeResult(reportPath)
-      if saved != recipe { try saveRecipe() }
+      if saved.recipe != recipe { try saveRecipe() }
     }
     if resumed == nil { try writeBeginning(model, split) }
     let (digest, noted) = (splitDigest, preparationRemark)

@@ -25,9 +25,10 @@ package struct Checkpoint: Sendable {
     self.values = values
   }
 
+  /// - Parameter isWanted: the names of the values that are read
   /// - Throws: `GraftError` if the file is missing or damaged.
-  package init(path: String) throws {
-    var values = try NPZFile.read(path: path)
+  package init(path: String, where isWanted: (String) -> Bool = { _ in true }) throws {
+    var values = try NPZFile.read(path: path) { $0 == Checkpoint.textName || isWanted($0) }
     guard let index = values.firstIndex(where: { $0.name == Checkpoint.textName }) else {
       throw GraftError.badData("is no checkpoint of a run", places: [path])
     }
