@@ -164,8 +164,41 @@ def test_changed_files_of_a_run_are_noticed(graft, trunk, finished, tmp_path, na
     assert result.status == 0, result.errors
 
 
-def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_path):
-    """Frozen weights are in no checkpoint."""
+def add_one(model, name):
+    (tensor,) = [t for t in model.graph.initializer if t.name == name]
+    values = onnx.numpy_helper.to_array(tensor).copy()
+    values.flat[0] += 1
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+def exchange_weights(model):
+    """The bias of a convolution and the shift of the normalization behind it."""
+    convolution, normalization = model.graph.node[:2]
+    convolution.input[2], normalization.input[2] = normalization.input[2], convolution.input[2]
+
+
+def change_strides(model):
+    (strides,) = [a for a in model.graph.node[3].attribute if a.name == "strides"]
+    strides.ints[:] = [1, 1]
+
+
+def change_operator(model):
+    model.graph.node[2].op_type = "Sigmoid"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: add_one(model, "w0"),
+        lambda model: add_one(model, "v0"),
+        exchange_weights,
+        change_strides,
+        change_operator,
+    ],
+    ids=["weights", "statistics", "exchange", "attribute", "operator"],
+)
+def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_path, change):
+    """What is frozen is in no checkpoint."""
     path = tmp_path / "model.onnx"
     shutil.copy(trunk / "model.onnx", path)
     words = ["finetune", trunk / "pictures", "--output", tmp_path / "run"]
@@ -174,17 +207,16 @@ def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_pat
     )
     assert first.status == 0, first.errors
     model = onnx.load(path)
-    weights = next(t for t in model.graph.initializer if len(t.dims) == 4)
-    values = onnx.numpy_helper.to_array(weights).copy()
-    values.flat[0] += 1
-    weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+    change(model)
     onnx.save(model, path)
     result = graft(*words, "--resume", "--epochs", "2,0")
     assert result.status == 65 and str(path) in result.errors, result.errors
     assert "not the network that the run began with" in result.errors
-    # What says nothing about the weights may change.
+    # What says nothing about the results may change.
     model = onnx.load(trunk / "model.onnx")
     model.doc_string = "the same"
+    for node in model.graph.node:
+        node.name = f"renamed {node.name}"
     onnx.save(model, path)
     result = graft(*words, "--resume", "--epochs", "2,0")
     assert result.status == 0, result.errors

@@ -17,9 +17,8 @@ package struct FeatureCache: Sendable {
   /// A folder that cannot be written is none.
   package func archive(for work: FrozenWork) throws -> (any FeatureArchive)? {
     let byteLimit = cache.byteLimit / FeatureCache.limitShare
-    guard work.byteCount <= byteLimit, let key = try work.key(),
-      cache.makeFolder()
-    else { return nil }
+    guard work.byteCount <= byteLimit, cache.makeFolder() else { return nil }
+    let key = try work.key()
     let items = work.batches.items
     // Whose picture cannot be read any more will say so when it is needed.
     guard

@@ -41,13 +41,14 @@ extension FineTuningRun {
     return (recipe, checkpoint)
   }
 
-  /// - Throws: `GraftError` if the trunk has other weights than the one that the run began with: only those that are
-  ///   trained are in the checkpoint.
-  func requireSameTrunk(_ fingerprint: String, since checkpoint: Checkpoint) throws {
-    guard checkpoint.state.trunkFingerprint.map({ $0 == fingerprint }) ?? true else {
+  /// - Throws: `GraftError` if the network is another one than in the beginning: the checkpoint has only those weights
+  ///   that are trained.
+  func requireSameNetwork(_ digest: String, since checkpoint: Checkpoint) throws {
+    guard checkpoint.state.networkDigest.map({ $0 == digest }) ?? true else {
       throw GraftError.badData(
         "is not the network that the run began with",
-        hint: "Restore it, or start another run with --output"
+        hint: "Restore it, go on with the version of Graft that the run began with, or start "
+          + "another run with --output"
       ).at(recipe.weights ?? recipe.model)
     }
   }

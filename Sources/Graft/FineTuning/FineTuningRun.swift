@@ -119,9 +119,10 @@ package final class FineTuningRun {
       if let preparationRemark { remark(preparationRemark) }
     }
     var splitDigest = try split.digest
-    let trunk = try model.trunkFingerprint(threads: tunerOptions.executable.threadCount)
+    let network = try model.graph.contentDigest(threads: tunerOptions.executable.threadCount)
+      .hexadecimal
     if let resumed {
-      try requireSameTrunk(trunk, since: resumed)
+      try requireSameNetwork(network, since: resumed)
       splitDigest = try requireSamePictures(split, since: resumed)
       preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
@@ -149,7 +150,7 @@ package final class FineTuningRun {
       { checkpoint in
         var checkpoint = checkpoint
         checkpoint.state.splitDigest = digest
-        checkpoint.state.trunkFingerprint = trunk
+        checkpoint.state.networkDigest = network
         checkpoint.state.preparationRemark = noted
         checkpoint.state.logLengths = try log.sync()
         try checkpoint.write(to: path)

@@ -7,16 +7,6 @@ extension TransferModel {
     return layers.flatMap(\.weights).filter { seen.insert($0).inserted }
   }
 
-  /// Tells networks apart by the weights of the trunk, whatever their names and their order are.
-  package func trunkFingerprint(threads: Int) throws -> String {
-    let head = Set(headWeights)
-    let values = try weights.filter { !head.contains($0) }.compactMap {
-      try graph.constants[$0]?.fingerprint(threads: threads).value.littleEndian
-    }
-    let combined = values.sorted().withUnsafeBytes { Fingerprint($0) }
-    return String(combined.value, radix: 16)
-  }
-
   /// The nodes as ``Graph/layerName(of:)`` calls them, each with the weights that it reads.
   var layers: [(name: String, weights: [ValueID])] {
     var decomposed = DecomposedLayers(graph: graph)

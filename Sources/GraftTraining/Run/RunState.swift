@@ -21,8 +21,8 @@ package struct RunState: Sendable, Codable, Hashable {
   package var logLengths: [String: Int] = [:]
   /// The SHA-256, hexadecimal, of which picture is in which part; `nil` if a version wrote this that had none.
   package var splitDigest: String?
-  /// What ``TransferModel/trunkFingerprint(threads:)`` was in the beginning; `nil` as above.
-  package var trunkFingerprint: String?
+  /// The SHA-256, hexadecimal, of the network with its first weights; `nil` as above.
+  package var networkDigest: String?
   /// That another way to prepare pictures seemed better than the assumed one, if it did.
   package var preparationRemark: String?
 
