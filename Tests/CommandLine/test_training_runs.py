@@ -222,6 +222,29 @@ def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_pat
     assert result.status == 0, result.errors
 
 
+def test_a_run_goes_on_with_the_preparation_that_it_began_with(graft, trunk, tmp_path):
+    """The recipe leaves it open; the network says it."""
+    path = tmp_path / "model.onnx"
+
+    def save(scheme):
+        model = onnx.load(trunk / "model.onnx")
+        onnx.helper.set_model_props(model, {"graft.preprocessing.name": scheme})
+        onnx.save(model, path)
+
+    save("unit")
+    words = ["finetune", trunk / "pictures", "--output", tmp_path / "run"]
+    first = graft(*words, "--model", path, "--resize", 16, "--epochs", "1,0")
+    assert first.status == 0, first.errors
+    assert "preprocess" not in (tmp_path / "run/recipe.yaml").read_text()
+    save("torch")
+    result = graft(*words, "--resume", "--epochs", "2,0")
+    assert result.status == 65 and str(path) in result.errors, result.errors
+    assert "'graft.preprocessing.name' is 'torch', and was 'unit'" in result.errors
+    save("unit")
+    result = graft(*words, "--resume", "--epochs", "2,0")
+    assert result.status == 0, result.errors
+
+
 @pytest.mark.parametrize("name", ["recipe.yaml", "last.npz", "split.csv"])
 def test_pipes_in_a_run_are_not_waited_for(graft, trunk, finished, tmp_path, name):
     run = tmp_path / "run"

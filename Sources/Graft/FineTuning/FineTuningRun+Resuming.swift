@@ -53,6 +53,24 @@ extension FineTuningRun {
     }
   }
 
+  /// How images are prepared, as checkpoints have it.
+  var preparation: [String: String] {
+    Dictionary(uniqueKeysWithValues: preprocessing.metadata.map { ($0.key.text, $0.value) })
+  }
+
+  /// - Throws: `GraftError` if images are prepared in another way than in the beginning: where the recipe leaves it open,
+  ///   the network says it.
+  func requireSamePreparation(since checkpoint: Checkpoint) throws {
+    // What a later version adds is as it was before.
+    let before = checkpoint.state.preparation ?? [:]
+    let now = preparation
+    guard let key = before.keys.sorted().first(where: { now[$0] != before[$0] }) else { return }
+    throw GraftError.badData(
+      "'\(key)' is '\(now[key] ?? "")', and was '\(before[key] ?? "")' when the run began",
+      hint: "Restore what the network says of its images, or start another run with --output"
+    ).at(recipe.model)
+  }
+
   /// - Returns: the digest of the file that says which image is in which part
   /// - Throws: `GraftError` if that file was changed, or the images are not those that the run began with; their
   ///   folder may have moved.

@@ -123,6 +123,7 @@ package final class FineTuningRun {
       .hexadecimal
     if let resumed {
       try requireSameNetwork(network, since: resumed)
+      try requireSamePreparation(since: resumed)
       splitDigest = try requireSamePictures(split, since: resumed)
       preparationRemark = resumed.state.preparationRemark
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
@@ -145,12 +146,13 @@ package final class FineTuningRun {
       if saved.recipe != recipe { try saveRecipe() }
     }
     if resumed == nil { try writeBeginning(model, split) }
-    let (digest, noted) = (splitDigest, preparationRemark)
+    let (digest, preparation, noted) = (splitDigest, self.preparation, preparationRemark)
     func writing(to path: String) -> (Checkpoint) throws -> Void {
       { checkpoint in
         var checkpoint = checkpoint
         checkpoint.state.splitDigest = digest
         checkpoint.state.networkDigest = network
+        checkpoint.state.preparation = preparation
         checkpoint.state.preparationRemark = noted
         checkpoint.state.logLengths = try log.sync()
         try checkpoint.write(to: path)

@@ -23,6 +23,8 @@ package struct RunState: Sendable, Codable, Hashable {
   package var splitDigest: String?
   /// The SHA-256, hexadecimal, of the network with its first weights; `nil` as above.
   package var networkDigest: String?
+  /// How pictures are prepared, as metadata of networks say it; `nil` as above.
+  package var preparation: [String: String]?
   /// That another way to prepare pictures seemed better than the assumed one, if it did.
   package var preparationRemark: String?
 
