@@ -575,6 +575,13 @@ def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
     assert "7 MB may be taken" in result.errors
     assert not (tmp_path / "run").exists()
     assert finetune(graft, trunk, tmp_path / "run", *options, 20).status == 0
+    # What came to its end is not to be evaluated and written again.
+    again = ("finetune", trunk / "pictures", "--output", tmp_path / "run", "--resume")
+    result = graft(*again, "--max-memory", 7)
+    assert result.status == 0, result.errors
+    (tmp_path / "run/report.html").unlink()
+    result = graft(*again, "--max-memory", 7)
+    assert result.status == 71 and "evaluating and writing" in result.errors, result.errors
 
 
 @pytest.mark.parametrize(

@@ -107,17 +107,6 @@ package final class FineTuningRun {
       recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
       options: tunerOptions)
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
-    let phaseCount = recipe.enteredPhaseCount
-    let next = min(max(0, resumed?.state.phase ?? 0), phaseCount)
-    try fineTuner.requireMemory(of: next..<phaseCount)
-    try requireMemoryOfEnd()
-    if isAssumed, resumed == nil, options.triesPreparation {
-      // A run does not end for it.
-      let trial = try? PreparationTrial(
-        recipe, model: model, preprocessing, data: data, options: fineTuner.options.executable)
-      preparationRemark = trial?.remark
-      if let preparationRemark { remark(preparationRemark) }
-    }
     var splitDigest = try split.digest
     let network = try model.graph.contentDigest(threads: tunerOptions.executable.threadCount)
       .hexadecimal
@@ -126,12 +115,24 @@ package final class FineTuningRun {
       try requireSamePreparation(since: resumed)
       splitDigest = try requireSamePictures(split, since: resumed)
       preparationRemark = resumed.state.preparationRemark
-      try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
-      sayWhatChanges(from: resumed)
+      let isFinished = try withPlace(checkpointPath) { try fineTuner.isFinished(at: resumed) }
       isDone =
-        fineTuner.isFinished && saved?.recipe.export == recipe.export
+        isFinished && saved?.recipe.export == recipe.export
         && [reportPath, modelPath, trainingModelPath].compactMap { $0 }
           .allSatisfy { FileSystem.exists($0) }
+    }
+    let phaseCount = recipe.enteredPhaseCount
+    try fineTuner.requireMemory(of: min(resumed?.state.phase ?? 0, phaseCount)..<phaseCount)
+    if !isDone { try requireMemoryOfEnd() }
+    if let resumed {
+      try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
+      sayWhatChanges(from: resumed)
+    } else if isAssumed, options.triesPreparation {
+      // A run does not end for it.
+      let trial = try? PreparationTrial(
+        recipe, model: model, preprocessing, data: data, options: fineTuner.options.executable)
+      preparationRemark = trial?.remark
+      if let preparationRemark { remark(preparationRemark) }
     }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)

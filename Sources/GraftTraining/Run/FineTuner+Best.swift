@@ -15,23 +15,28 @@ extension EpochRecord {
 }
 
 /// Early stopping, and the best epoch. Both follow from the history alone.
-extension FineTuner {
+extension RunState {
   /// The records of the current phase.
-  private var recordsOfPhase: [EpochRecord] {
-    state.history.suffix(state.epoch).filter { $0.phase == state.phase + 1 }
+  fileprivate var recordsOfPhase: [EpochRecord] {
+    history.suffix(epoch).filter { $0.phase == phase + 1 }
   }
 
   /// Whether the current phase has come to its end, be it an early one.
   ///
   /// Source: <https://keras.io/api/callbacks/early_stopping/>
-  var isPhaseDone: Bool {
-    state.epoch >= recipe.phases[state.phase].epochs
+  func isPhaseDone(in recipe: Recipe) -> Bool {
+    epoch >= recipe.phases[phase].epochs
       || recipe.earlyStopping.map { recordsOfPhase.epochsWithoutBetter >= $0 } ?? false
   }
+}
+
+extension FineTuner {
+  /// Whether the current phase has come to its end, be it an early one.
+  var isPhaseDone: Bool { state.isPhaseDone(in: recipe) }
 
   /// Takes note of the weights if no epoch before was better.
   func keepBest() throws {
-    if recipe.earlyStopping != nil, recordsOfPhase.epochsWithoutBetter == 0 {
+    if recipe.earlyStopping != nil, state.recordsOfPhase.epochsWithoutBetter == 0 {
       bestOfPhase = try phase?.trainer.values()
     }
     if state.history.bestIndex == state.history.count - 1 { try saveBest?(checkpoint()) }
@@ -39,7 +44,7 @@ extension FineTuner {
 
   /// With early stopping a phase ends with the weights of its best epoch.
   func takeBest() throws {
-    let records = recordsOfPhase
+    let records = state.recordsOfPhase
     guard recipe.earlyStopping != nil, let bestOfPhase, let best = records.bestIndex else { return }
     phase?.trainer.restore(bestOfPhase)
     for observer in observers {

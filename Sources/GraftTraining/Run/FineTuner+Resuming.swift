@@ -6,9 +6,7 @@ extension FineTuner {
   ///
   /// - Throws: `GraftError` if it belongs to another recipe, other data or other weights, or is damaged.
   package func resume(_ checkpoint: Checkpoint) throws {
-    try checkpoint.recipe.validate()
-    try checkpoint.requireContinuation(in: recipe)
-    try checkpoint.state.validate(for: checkpoint.recipe, pictureCounts)
+    try validate(checkpoint)
     state = checkpoint.state
     let values = checkpoint.valuesByName
     var keys = CheckpointKeys(model.graph)
@@ -35,6 +33,20 @@ extension FineTuner {
       let key = CheckpointKeys.bestPrefix + keys[entry.key]
       best[entry.key] = try values.tensor(key, like: entry.value)
     }
+  }
+
+  /// Whether nothing is left to train for a run that goes on there.
+  ///
+  /// - Throws: `GraftError` as ``resume(_:)``, but for damaged weights.
+  package func isFinished(at checkpoint: Checkpoint) throws -> Bool {
+    try validate(checkpoint)
+    return isFinished(at: checkpoint.state)
+  }
+
+  private func validate(_ checkpoint: Checkpoint) throws {
+    try checkpoint.recipe.validate()
+    try checkpoint.requireContinuation(in: recipe)
+    try checkpoint.state.validate(for: checkpoint.recipe, pictureCounts)
   }
 
   /// Weights that training changed up to a position of the run.

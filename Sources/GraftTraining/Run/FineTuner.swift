@@ -187,10 +187,13 @@ package final class FineTuner {
   }
 
   /// Whether nothing is left to do.
-  package var isFinished: Bool {
-    state.phase >= recipe.enteredPhaseCount
-      || state.phase == recipe.enteredPhaseCount - 1 && isPhaseDone
-        && (testRange.isEmpty || state.phaseResults.count == recipe.enteredPhaseCount)
+  package var isFinished: Bool { isFinished(at: state) }
+
+  func isFinished(at state: RunState) -> Bool {
+    let phaseCount = recipe.enteredPhaseCount
+    return state.phase >= phaseCount
+      || state.phase == phaseCount - 1 && state.isPhaseDone(in: recipe)
+        && (testRange.isEmpty || state.phaseResults.count == phaseCount)
   }
 
   /// What a phase trains, and what it leaves as it is.
