@@ -48,14 +48,17 @@ package final class PackedConstants: Sendable {
   private let state: Mutex<State>
   /// Threads that may check and make packed constants.
   package let threadCount: Int
+  /// Whether kernels write their forms; where a plan is only measured, they take addresses and no memory.
+  private let isWritten: Bool
 
   /// - Parameters:
   ///   - constants: Those that stay as long as this does. The forms of others, which a plan made for
   ///     itself, are left to that plan. `nil` if all stay.
   ///   - items: Forms that there are already.
   ///   - threadCount: Threads that check those, and may make others.
+  ///   - isWritten: Whether kernels write their forms; no plan whose constants are not written may run.
   package init(
-    of constants: [Tensor]? = nil, items: [Item] = [], threadCount: Int = 1
+    of constants: [Tensor]? = nil, items: [Item] = [], threadCount: Int = 1, isWritten: Bool = true
   ) {
     var state = State()
     state.lastingStorages = constants.map { Set($0.map { ObjectIdentifier($0.storage) }) }
@@ -65,6 +68,7 @@ package final class PackedConstants: Sendable {
     }
     self.state = Mutex(state)
     self.threadCount = threadCount
+    self.isWritten = isWritten
   }
 
   /// `source` in the form `format`, which has this type and shape, made by `make` the first time.
@@ -84,7 +88,7 @@ package final class PackedConstants: Sendable {
     }
     let packed = try make()
     // What is needed from now on is the form.
-    source.releasePages()
+    if isWritten { source.releasePages() }
     return state.withLock { state in
       if let item = state.items[key] { return item.packed }
       if let lasting = state.lastingStorages {
@@ -105,7 +109,9 @@ package final class PackedConstants: Sendable {
     pack: @escaping @Sendable (UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void
   ) throws -> Tensor {
     try packed(source, format: format, elementType: elementType, shape: [count]) {
+      // Fresh pages are taken when they are written.
       let packed = try Tensor(zeros: elementType, shape: [count])
+      guard isWritten else { return packed }
       let phase = PreparedKernel.Phase(taskCount: taskCount) { _, task in
         pack(source.baseAddress, task, packed.baseAddress)
       }

@@ -1,7 +1,8 @@
 import GraftPasses
 
 extension Executable {
-  /// Bytes that a run takes for intermediate values and outputs, without taking them.
+  /// Bytes that a run takes for intermediate values, outputs, and constants in the form that kernels want, without taking
+  /// them.
   ///
   /// - Parameter batch: the extent of the inputs where it is open
   package func plannedByteCount(batch: Int) throws -> Int {
@@ -13,9 +14,11 @@ extension Executable {
       let known = shape.map { Dimension.known($0.known ?? batch) }
       given[id] = Planner.Given(type: .tensor(TensorType(type.elementType, known)), contents: nil)
     }
-    let plan = try planner(memory: MemoryBudget(limit: .max)).plan(
+    let packed = PackedConstants(
+      of: Array(graph.constants.values), threadCount: options.threadCount, isWritten: false)
+    let plan = try planner(memory: MemoryBudget(limit: .max), packedConstants: packed).plan(
       nodes: Array(graph.nodes.indices), given: given, inputs: graph.inputs, isFirst: true)
-    return try plan.outputs.values.reduce(plan.arenaByteCount) { sum, output in
+    return try plan.outputs.values.reduce(plan.arenaByteCount + packed.byteCount) { sum, output in
       sum + (try Tensor.byteCount(output.elementType, output.shape))
     }
   }

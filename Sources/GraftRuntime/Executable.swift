@@ -96,11 +96,14 @@ package final class Executable: Sendable {
   ///   - memory: what plans may take
   ///   - reusableByteCount: an arena of this size is there already
   ///   - outputsAreBound: whether the caller made the memory for outputs
+  ///   - packedConstants: where kernels have the forms of their constants; by default those of all sessions
   func planner(
-    memory: MemoryBudget, reusableByteCount: Int = 0, outputsAreBound: Bool = false
+    memory: MemoryBudget, reusableByteCount: Int = 0, outputsAreBound: Bool = false,
+    packedConstants: PackedConstants? = nil
   ) -> Planner {
     Planner(
-      graph: graph, operations: operations, packedConstants: packedConstants,
+      graph: graph, operations: operations,
+      packedConstants: packedConstants ?? self.packedConstants,
       precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
       memory: memory, reusableByteCount: reusableByteCount,
       outputsAreThere: outputsAreBound && options.memoryLimit == nil)

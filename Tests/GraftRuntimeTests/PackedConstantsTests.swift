@@ -37,4 +37,21 @@ import Testing
       #expect(hasNews)
     }
   }
+
+  /// Plans that are only measured know how much their forms take, and make none.
+  @Test func formsThatAreMeasuredAreNotWritten() throws {
+    let source = try Tensor([1, 2, 3, 4] as [Float], shape: [4])
+    let constants = PackedConstants(isWritten: false)
+    let packed = try constants.packed(
+      source, format: "form", elementType: .float, count: 4, taskCount: 1
+    ) { from, _, to in to.copyMemory(from: from, byteCount: 16) }
+    #expect(try packed.elements(as: Float.self) == [0, 0, 0, 0])
+    #expect(constants.byteCount == 16)
+    let executable = try Executable(ConvolutionNetwork.graph())
+    let planned = try executable.plannedByteCount(batch: 8)
+    #expect(executable.packedConstants.byteCount == 0)
+    _ = try Session(executable).run([try ConvolutionNetwork.input([8, 3, 8, 8])])
+    let packedByteCount = executable.packedConstants.byteCount
+    #expect(packedByteCount > 0 && packedByteCount < planned)
+  }
 }

@@ -13,14 +13,31 @@ extension FineTuningRun {
 
   /// - Throws: `GraftError` if evaluating and writing the trained network takes more than the options allow.
   func requireMemoryOfEnd() throws {
+    let training = try fineTuner.byteCountAfterTraining()
+    // The export itself is made only where it can fit.
+    try requireMemoryOfEnd(training + convertedByteCount)
+    try requireMemoryOfEnd(training + exportByteCount())
+  }
+
+  private func requireMemoryOfEnd(_ needed: Int) throws {
     let limit = fineTuner.options.memoryLimit
-    let needed = try fineTuner.byteCountAfterTraining() + exportByteCount()
     guard needed > limit else { return }
     throw GraftError(
       .operatingSystem,
-      "evaluating and writing the trained network would take \(needed >> 20) MB of memory, and "
+      "evaluating and writing the trained network would take at least \(needed >> 20) MB of memory, and "
         + "\(limit >> 20) MB may be taken",
       hint: "Use smaller images (--image-size) or batches (--batch-size), or a smaller network")
+  }
+
+  /// Bytes of the kernels of layers in the type that they are exported in, and in that which computes with it, where these
+  /// are others than that of training.
+  private var convertedByteCount: Int {
+    guard recipe.export.precision == .float16 else { return 0 }
+    let graph = fineTuner.model.graph
+    let kernels = fineTuner.model.weights.compactMap { graph.constants[$0] }
+      .filter { $0.shape.count > 1 }
+    return kernels.reduce(0) { $0 + $1.elementCount }
+      * (ElementType.float16.byteWidth + ElementType.float.byteWidth)
   }
 
   /// Bytes that are taken besides the network: for it in its exported form, for that made ready to run, and then for the
@@ -36,7 +53,7 @@ extension FineTuningRun {
     let images =
       batchSize * picture.channels * picture.height * picture.width * MemoryLayout<Float>.size
     let evaluation =
-      try executable.plannedByteCount(batch: batchSize) + executable.packedConstants.byteCount
+      try executable.plannedByteCount(batch: batchSize)
       + executable.graph.heapByteCount(besides: graph) + images
     return graph.heapByteCount(besides: model.graph)
       + max(evaluation, FineTuningRun.reportByteCount)

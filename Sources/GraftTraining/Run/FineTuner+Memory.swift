@@ -82,7 +82,7 @@ extension FineTuner {
     sum += picture * frozenBatch
     if !cut.frozen.nodes.isEmpty {
       let frozen = try Executable(cut.frozen, options: planning)
-      sum += try frozen.plannedByteCount(batch: frozenBatch) + frozen.packedConstants.byteCount
+      sum += try frozen.plannedByteCount(batch: frozenBatch)
       sum += frozen.graph.heapByteCount(besides: cut.frozen)
     }
     let features = cut.frozen.outputs.reduce(0) { sum, id in
