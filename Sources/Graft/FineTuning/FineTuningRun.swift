@@ -263,7 +263,8 @@ package final class FineTuningRun {
       return fineTuner.model
     }
     return try withPlace(path) {
-      let checkpoint = try Checkpoint(path: path)
+      let names = fineTuner.weightNames
+      let checkpoint = try Checkpoint(path: path) { names.contains(ByteString($0)) }
       guard checkpoint.state.history.count == best + 1 else {
         throw GraftError.badData("is not the checkpoint of epoch \(best + 1), the best one")
       }

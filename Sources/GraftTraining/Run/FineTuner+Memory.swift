@@ -44,19 +44,21 @@ extension FineTuner {
     return nil
   }
 
-  /// Bytes that the network takes when training has ended: as it was read, what was trained of it, what a checkpoint of
-  /// the best epoch holds, and the images that stay in memory.
+  /// Bytes that the network takes when training has ended: as it was read, what was trained of it, the same after the best
+  /// epoch, and the images that stay in memory.
   package func byteCountAfterTraining() throws -> Int {
-    let trained = try recipe.phases.filter { $0.epochs > 0 }.reduce(into: Set<ValueID>()) {
-      $0.formUnion(model.changing(training: try $1.selection.weights(of: model)))
-    }
-    let weights = trained.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
-    let best = pictureCounts.validation > 0 ? checkpointShare * weights : 0
-    return model.graph.heapByteCount() + weights + best + decodedByteCount
+    let trained = try byteCount(trainedIn: recipe.phases)
+    let best = pictureCounts.validation > 0 ? trained : 0
+    return model.graph.heapByteCount() + trained + best + decodedByteCount
   }
 
-  /// Numbers that a checkpoint has for each weight: itself, and what most optimizers keep.
-  private var checkpointShare: Int { 3 }
+  /// Bytes of the weights that phases change, which the network then has beside those that it was read with.
+  private func byteCount(trainedIn phases: some Sequence<Recipe.Phase>) throws -> Int {
+    let trained = try phases.filter { $0.epochs > 0 }.reduce(into: Set<ValueID>()) {
+      $0.formUnion(model.changing(training: try $1.selection.weights(of: model)))
+    }
+    return trained.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
+  }
 
   /// Bytes of decoded pictures that stay in memory.
   private var decodedByteCount: Int {

@@ -58,7 +58,14 @@ extension FineTuner {
     }
   }
 
-  /// The model as a checkpoint of this run has it; to be called when ``run()`` came to its end.
+  /// What checkpoints call the network's weights; all else in them is for training to go on.
+  package var weightNames: Set<ByteString> {
+    let keys = CheckpointKeys(model.graph)
+    return Set(model.graph.constants.keys.map { ByteString(keys[$0]) })
+  }
+
+  /// The model as a checkpoint of this run has it, which needs no values but weights; to be called when ``run()`` came
+  /// to its end.
   ///
   /// - Throws: `GraftError` if the checkpoint is none of this run, or damaged.
   package func model(of checkpoint: Checkpoint) throws -> TransferModel {
@@ -157,8 +164,13 @@ extension [ByteString: Tensor] {
           + "\(expected.elementType)\(expected.shape)",
         hint: "Restore it, or start another run with --output")
     }
-    guard try tensor.elementType != .float || tensor.elements(as: Float.self).allSatisfy(\.isFinite)
-    else {
+    let isFinite = tensor.withUnsafeBytes { bytes in
+      tensor.elementType != .float
+        || stride(from: 0, to: bytes.count, by: MemoryLayout<Float>.size).allSatisfy {
+          bytes.loadUnaligned(fromByteOffset: $0, as: Float.self).isFinite
+        }
+    }
+    guard isFinite else {
       throw GraftError.badData(
         "the checkpoint is damaged: '\(key)' holds numbers that are not finite",
         hint: "Restore it, or start another run with --output")

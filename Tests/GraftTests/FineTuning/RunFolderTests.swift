@@ -85,6 +85,31 @@ import Testing
     #expect(try bytes("best/model.onnx") == model)
   }
 
+  /// Of the best epoch's checkpoint only the weights are read, not what training would go on with.
+  @Test func weightsOfCheckpointsAreReadAlone() throws {
+    var recipe = recipe
+    recipe.earlyStopping = 5
+    let tuner = try run("weights", recipe).fineTuner
+    let path = "\(folder)/weights/best.npz"
+    let names = tuner.weightNames
+    let whole = try Checkpoint(path: path)
+    let weights = try Checkpoint(path: path) { names.contains(ByteString($0)) }
+    #expect(!weights.values.isEmpty && 2 * weights.values.count < whole.values.count)
+    let constants = try tuner.model(of: weights).graph.constants.mapValues {
+      try $0.elements(as: Float.self)
+    }
+    let expected = try tuner.model(of: whole).graph.constants.mapValues {
+      try $0.elements(as: Float.self)
+    }
+    #expect(constants == expected)
+    let trained = weights.values.reduce(0) { $0 + $1.tensor.byteCount }
+    let all = tuner.model.weights.compactMap { tuner.model.graph.constants[$0]?.byteCount }
+    #expect((1...all.reduce(0, +)).contains(trained))
+    // The network as it is here has the trained weights in it, and its first ones are kept beside.
+    let added = try tuner.byteCountAfterTraining() - tuner.model.graph.heapByteCount()
+    #expect(added >= 2 * trained && added <= 2 * all.reduce(0, +))
+  }
+
   /// A phase ends after `patience` epochs without a smaller loss, with the weights of its best one.
   @Test func earlyStoppingTakesTheBestEpoch() throws {
     var recipe = recipe
