@@ -68,7 +68,11 @@ extension FineTuner {
   }
 
   /// Bytes that a phase takes, with the network.
-  private func byteCount(
+  ///
+  /// - Parameters:
+  ///   - number: from 0
+  ///   - recomputes: as ``Options/recomputes``
+  package func byteCount(
     ofPhase number: Int, batchSize: Int, _ recomputes: Bool
   ) throws -> Int {
     let cut = try cut(recipe.phases[number])
@@ -78,7 +82,7 @@ extension FineTuner {
     planning.memoryLimit = .max
     let graphs = try TrainingGraphs(cut.trainable, seed: 0, settings: settings)
     var sum = try graphs.byteCount(sampleCount: batchSize, options: planning)
-    sum += model.graph.heapByteCount()
+    sum += try model.graph.heapByteCount() + byteCount(trainedIn: recipe.phases[..<number])
     let picture = batches.pictureShape.elementCount * MemoryLayout<Float>.size
     let frozenBatch = model.takesOneImage ? 1 : batchSize
     sum += picture * frozenBatch

@@ -110,6 +110,30 @@ import Testing
     #expect(added >= 2 * trained && added <= 2 * all.reduce(0, +))
   }
 
+  /// What earlier phases trained lies beside the first weights while a later phase trains it again.
+  @Test func weightsOfEarlierPhasesTakeMemory() throws {
+    var recipe = recipe
+    recipe.phases = ["all", "none", "all", "all"].map {
+      Recipe.Phase(unfreeze: $0, epochs: 1, learningRate: 0.01)
+    }
+    recipe.phases[0].epochs = 0
+    let data = try dataset.split(SplitShares(recipe.split), seed: 1)
+    let (model, preprocessing, _) = try TransferModel.make(
+      recipe, classNames: dataset.classNames
+    ) { _ in }
+    let tuner = try FineTuner(recipe, model: model, data: data, preprocessing: preprocessing)
+    let byteCounts = try recipe.phases.indices.map {
+      try tuner.byteCount(ofPhase: $0, batchSize: 16, false)
+    }
+    func byteCount(_ weights: [ValueID]) -> Int {
+      weights.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
+    }
+    let (head, all) = (byteCount(model.headWeights), byteCount(model.weights))
+    #expect(head > 0 && all > head)
+    #expect(byteCounts[2] == byteCounts[0] + head)
+    #expect(byteCounts[3] == byteCounts[0] + all)
+  }
+
   /// A phase ends after `patience` epochs without a smaller loss, with the weights of its best one.
   @Test func earlyStoppingTakesTheBestEpoch() throws {
     var recipe = recipe
