@@ -626,6 +626,12 @@ def test_what_losses_are_is_said(graft, trunk, tmp_path):
     plain = ("--head", "gap,dense(classes)")
     errors, page, difference = run("plain", *plain)
     assert evaluations not in errors and evaluations not in page and abs(difference) < 1e-5
+    # The default by its name; and with targets that others have a part of.
+    errors, page, difference = run("named", *plain, "--loss", "softmax_cross_entropy")
+    assert evaluations not in errors and evaluations not in page and abs(difference) < 1e-5
+    smoothed = "softmax_cross_entropy(label_smoothing=0.1)"
+    errors, page, difference = run("smoothed", *plain, "--loss", smoothed)
+    assert f"are those of {smoothed}" in errors and smoothed in page and difference > 1e-3
     errors, page, _ = run("weighted", *plain, "--class-weights", "balanced")
     assert "class weights in training only" in errors and "class weights" in page
     assert penalties not in errors

@@ -37,7 +37,7 @@ package final class FineTuningRun {
   /// What the losses of epochs are, where they are others than those of an evaluation.
   package var lossRemark: String? {
     var parts: [String] = []
-    if let loss = recipe.loss { parts.append("are those of \(loss)") }
+    if let loss = recipe.loss, !fineTuner.hasLogLoss { parts.append("are those of \(loss)") }
     if !fineTuner.model.penalties.isEmpty {
       parts.append("include the penalties on weights, in training and validation alike")
     }

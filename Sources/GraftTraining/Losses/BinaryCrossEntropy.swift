@@ -14,6 +14,8 @@ package struct BinaryCrossEntropy: WeightedLoss {
 
   package func targetType(classCount: Int) -> TensorType { .floats(classCount: classCount) }
 
+  package func isLogLoss(scoreCount: Int) -> Bool { scoreCount == 1 }
+
   package func append(
     to graph: inout Graph, scores: ValueID, targets: ValueID
   ) throws -> ValueID {

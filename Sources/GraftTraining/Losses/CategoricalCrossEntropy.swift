@@ -21,6 +21,8 @@ package struct CategoricalCrossEntropy: WeightedLoss {
 
   package func targetType(classCount: Int) -> TensorType { .floats(classCount: classCount) }
 
+  package func isLogLoss(scoreCount: Int) -> Bool { labelSmoothing == 0 }
+
   package func append(
     to graph: inout Graph, scores: ValueID, targets: ValueID
   ) throws -> ValueID {

@@ -24,10 +24,17 @@ package protocol Loss: Sendable {
   ///
   /// - Throws: `GraftError` if there is none.
   func forMixedTargets() throws -> any Loss
+
+  /// Whether this is the mean of -log of the probability of the right class, which evaluations report; class weights aside.
+  ///
+  /// - Parameter scoreCount: K; 1 for two classes
+  func isLogLoss(scoreCount: Int) -> Bool
 }
 
 extension Loss {
   package func forMixedTargets() throws -> any Loss { self }
+
+  package func isLogLoss(scoreCount: Int) -> Bool { false }
 
   /// For losses that know two kinds of targets only, those above 0 and all others.
   func refuseMixedTargets() throws -> any Loss {

@@ -20,6 +20,8 @@ package struct SoftmaxCrossEntropy: WeightedLoss {
 
   package func targetType(classCount: Int) -> TensorType { TensorType(.int64, [.symbol("N")]) }
 
+  package func isLogLoss(scoreCount: Int) -> Bool { labelSmoothing == 0 }
+
   package func forMixedTargets() -> any Loss {
     CategoricalCrossEntropy(labelSmoothing: labelSmoothing, classWeights: classWeights)
   }

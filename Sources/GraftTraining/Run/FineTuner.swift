@@ -34,6 +34,8 @@ package final class FineTuner {
   let loss: any Loss
   /// Without class weights, so that results can be compared.
   private let evaluationLoss: any Loss
+  /// Whether losses are means of -log of the right class's probability, class weights and penalties aside.
+  package var hasLogLoss: Bool { evaluationLoss.isLogLoss(scoreCount: targets.classCount) }
   let targets: ClassificationTargets
   package let options: Options
   let batches: PictureBatches
