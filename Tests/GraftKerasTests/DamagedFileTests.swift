@@ -50,13 +50,42 @@ import GraftKeras
     }
   }
 
+  /// An extensible array of blocks of one entry, with no entries in the index block: the number of
+  /// the second chunk is too large to be counted on from.
+  @Test func refusesChunksBeyondAnExtensibleArray() throws {
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("far-chunk.h5")))
+    let head = try #require(bytes.range(of: Data("EAHD".utf8))).lowerBound
+    let block = try #require(bytes.range(of: Data("EAIB".utf8))).lowerBound
+    (bytes[head + 8], bytes[head + 9]) = (0, 1)
+    // The block that the first chunk would be in was never written.
+    for index in 14..<22 { bytes[block + index] = 0xff }
+    for range in [head..<head + 68, block..<block + 294] {
+      let checksum = bytes[range].withUnsafeBytes { HDF5Checksum.lookup3($0) }
+      for index in 0..<4 {
+        bytes[range.upperBound + index] = UInt8(truncatingIfNeeded: checksum >> UInt32(8 * index))
+      }
+    }
+    let dataset = try #require(try HDF5File(contents: storage(bytes)).root().member("data"))
+      .dataset()
+    let error = #expect(throws: GraftError.self) { try dataset.tensor() }
+    #expect(error?.message.contains("chunk \(Int.max) has no entry") == true, "\(error as Any)")
+  }
+
+  private func storage(_ bytes: Data) throws -> Storage {
+    let storage = try Storage.heap(byteCount: bytes.count)
+    bytes.withUnsafeBytes {
+      UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
+        .copyMemory(from: $0)
+    }
+    return storage
+  }
+
   /// - Parameter repairCount: how many wrong checksums are put right, so that what lies behind them
   ///   is reached
   private func readEverything(_ bytes: Data, repairCount: Int = 0) throws {
-    let storage = try Storage.heap(byteCount: bytes.count)
+    let storage = try storage(bytes)
     let target = UnsafeMutableRawBufferPointer(
       start: storage.baseAddress, count: storage.byteCount)
-    bytes.withUnsafeBytes { target.copyMemory(from: $0) }
     for _ in 0...repairCount {
       do {
         let file = try HDF5File(contents: storage)

@@ -127,6 +127,11 @@ with create("too-big.h5") as file:
     del file["fc"]["fc/bias:0"]
     file["fc"].create_dataset("fc/bias:0", (1 << 40,), "<f4", chunks=(1 << 20,), compression="gzip")
 
+# The number of the second chunk is 2 ** 63 - 1.
+with h5py.File(os.path.join(HERE, "far-chunk.h5"), "w", libver="latest") as file:
+    limits = (None, 153_092_023, 60_247_241_209)
+    file.create_dataset("data", (2, 1, 1), "<f4", chunks=(1, 1, 1), maxshape=limits)[0] = 1
+
 with create("strings.h5") as file:
     legacy(file)
     del file["fc"]["fc/bias:0"]

@@ -21,6 +21,10 @@ struct HDF5ExtensibleArray {
   private let indexBlock: Int?
   private var readBlocks: Set<Int> = []
 
+  private static let numberBitLimit = 48
+  /// Entries of larger numbers would need more bits than an array can have.
+  private static let numberLimit = 1 << numberBitLimit
+
   init(_ file: HDF5File, address: Int) throws {
     self.file = file
     let widths = file.widths
@@ -40,7 +44,8 @@ struct HDF5ExtensibleArray {
     indexBlock = try reader.address()
     try reader.expectChecksum(from: start)
     func isPowerOfTwo(_ value: Int) -> Bool { value > 0 && value.nonzeroBitCount == 1 }
-    guard entryByteCount >= widths.address, (1...48).contains(numberBits),
+    guard entryByteCount >= widths.address,
+      (1...HDF5ExtensibleArray.numberBitLimit).contains(numberBits),
       isPowerOfTwo(smallestEntryCount), isPowerOfTwo(smallestBlockCount),
       smallestEntryCount.trailingZeroBitCount <= numberBits, (1...32).contains(pageBits)
     else { throw GraftError.damagedHDF5("the extensible array at \(address) has impossible sizes") }
@@ -71,6 +76,7 @@ struct HDF5ExtensibleArray {
   /// - Throws: `GraftError` if there can be no such entry, or if it is damaged.
   mutating func entry(_ number: Int) throws -> HDF5Reader? {
     guard let indexBlock else { return nil }
+    guard number < HDF5ExtensibleArray.numberLimit else { throw missing(number) }
     let headByteCount = 6 + file.widths.address
     let directBlockCount = level(directLevelCount).firstBlock
     let addressCount = directBlockCount + levelCount - directLevelCount
@@ -85,9 +91,7 @@ struct HDF5ExtensibleArray {
     let behind = number - indexEntryCount
     let quotient = behind / smallestEntryCount + 1
     let level = level(Int.bitWidth - 1 - quotient.leadingZeroBitCount)
-    guard level.index < levelCount else {
-      throw GraftError.damagedHDF5("chunk \(number) has no entry in an extensible array")
-    }
+    guard level.index < levelCount else { throw missing(number) }
     let inside = behind - level.firstEntry
     let block = inside / level.entryCount
     if level.index < directLevelCount {
@@ -102,6 +106,10 @@ struct HDF5ExtensibleArray {
       let levelBlock = try address(indexBlock, addressesOffset + place * file.widths.address)
     else { return nil }
     return try entry(inside, of: level, listedAt: levelBlock)
+  }
+
+  private func missing(_ number: Int) -> GraftError {
+    .damagedHDF5("chunk \(number) has no entry in an extensible array")
   }
 
   private mutating func entry(
