@@ -71,6 +71,26 @@ import GraftKeras
     #expect(error?.message.contains("chunk \(Int.max) has no entry") == true, "\(error as Any)")
   }
 
+  @Test func refusesOneChunkAgainAndAgain() throws {
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("one-chunk.h5")))
+    bytes.append(Data(count: 4 << 17))
+    for index in 0..<8 { bytes[40 + index] = UInt8(truncatingIfNeeded: bytes.count >> (8 * index)) }
+    func tensor() throws -> Tensor {
+      try #require(try HDF5File(contents: storage(bytes)).root().member("data")).dataset().tensor()
+    }
+    #expect(try tensor().elementCount == 1 << 17)
+    // The last node is that of the chunks. An entry is a key (bytes, filter mask, two offsets) and
+    // an address.
+    let node = try #require(bytes.range(of: Data("TREE".utf8), options: .backwards)).lowerBound
+    let entry = bytes[node + 24..<node + 56]
+    bytes[node + 6] = 64
+    for index in 1..<64 {
+      bytes.replaceSubrange(node + 24 + 32 * index..<node + 56 + 32 * index, with: entry)
+    }
+    let error = #expect(throws: GraftError.self) { try tensor() }
+    #expect(error?.message.contains("decodes to more than") == true, "\(error as Any)")
+  }
+
   private func storage(_ bytes: Data) throws -> Storage {
     let storage = try Storage.heap(byteCount: bytes.count)
     bytes.withUnsafeBytes {

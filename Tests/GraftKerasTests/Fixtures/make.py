@@ -127,6 +127,11 @@ with create("too-big.h5") as file:
     del file["fc"]["fc/bias:0"]
     file["fc"].create_dataset("fc/bias:0", (1 << 40,), "<f4", chunks=(1 << 20,), compression="gzip")
 
+# The only chunk lies at the file's end, and all but four of its bytes are left out.
+with create("one-chunk.h5") as file:
+    data = file.create_dataset("data", (1 << 17,), "<f4", chunks=(1 << 17,))
+    data.id.write_direct_chunk((0,), bytes(4))
+
 # The number of the second chunk is 2 ** 63 - 1.
 with h5py.File(os.path.join(HERE, "far-chunk.h5"), "w", libver="latest") as file:
     limits = (None, 153_092_023, 60_247_241_209)

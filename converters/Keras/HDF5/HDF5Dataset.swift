@@ -106,12 +106,13 @@ package struct HDF5Dataset {
       let storedByteCount = isPlain ? chunkByteCount : chunk.byteCount
       let stored = try file.elements(at: chunk.address, count: storedByteCount)
       defer { withExtendedLifetime(stored) {} }
+      // A plain chunk counts, too: an index may name one again and again.
+      try file.countDecoded(chunkByteCount)
       let bytes = UnsafeRawBufferPointer(
         start: stored.storage.baseAddress + stored.position, count: storedByteCount)
       if isPlain {
         HDF5Dataset.copy(bytes, chunks, to: target, shape, at: start)
       } else {
-        try file.countDecoded(chunkByteCount)
         try file.countStructure(storedByteCount)
         let decoded = try filters.decode(
           bytes, mask: chunk.filterMask, byteCount: chunkByteCount)

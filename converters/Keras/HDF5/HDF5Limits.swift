@@ -9,8 +9,8 @@ struct HDF5Limits: Sendable {
   /// Bytes of structure. A sound file is read once or twice; one that refers to the same bytes
   /// again and again must not take long.
   var structureByteCount: Int
-  /// Bytes of all elements that must be decoded or converted, and of strings: what is compressed
-  /// may grow, but not without bounds.
+  /// Bytes of all elements that must be decoded, converted or put together from chunks, and of
+  /// strings: what is compressed may grow, but not without bounds.
   var decodedByteCount: Int
 
   init(fileByteCount: Int) {
