@@ -252,6 +252,22 @@ def test_killed_at_any_moment_the_model_is_the_old_or_the_new(graft, tmp_path, s
     assert seen == expected
 
 
+@pytest.mark.parametrize("name", ["out.bak", "out.onnx.orig", "older"])
+def test_weights_that_a_copy_of_any_name_needs_stay(graft, tmp_path, name):
+    for seed in (1, 2):
+        onnx.save(external_model(seed)[0], tmp_path / f"in{seed}.onnx")
+    out, copy = tmp_path / "out.onnx", tmp_path / name
+    assert graft("convert", tmp_path / "in1.onnx", out, "--external-data").status == 0
+    shutil.copy(out, copy)
+    assert graft("convert", tmp_path / "in2.onnx", out, "--external-data").status == 0
+    assert numpy.array_equal(weights_of(copy), external_model(1)[1])
+    # Nothing but the new weights stays once the copy is gone.
+    second = location(out)
+    copy.replace(out)
+    assert graft("convert", tmp_path / "in2.onnx", out, "--external-data").status == 0
+    assert [path.name for path in tmp_path.glob("out.onnx-*")] == [second]
+
+
 def test_a_reader_beside_a_writer_sees_whole_models(graft, tmp_path):
     for seed in (1, 2):
         onnx.save(external_model(seed)[0], tmp_path / f"in{seed}.onnx")

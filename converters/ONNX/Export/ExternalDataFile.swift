@@ -66,7 +66,7 @@ struct ExternalDataFile {
   // MARK: What the old model leaves behind
 
   /// Lets `body` replace a model; removes the weights that an earlier export wrote for it, and that no
-  /// other model in the folder mentions.
+  /// other file in the folder mentions.
   ///
   /// - Parameter kept: a file that the new model refers to
   static func replacing(
@@ -80,28 +80,37 @@ struct ExternalDataFile {
     let old = try? Storage.mappedFile(path: modelPath)
     try body()
     guard let old, mentions(old, fileName(modelPath) + "-") else { return }
-    let (weights, models) = entries(of: folder, besides: fileName(modelPath))
+    let (weights, others) = entries(of: folder, besides: fileName(modelPath))
     for name in weights where name != kept && mentions(old, name) {
-      let isShared = models.contains { model in
-        (try? Storage.mappedFile(path: folder + model)).map { mentions($0, name) } ?? true
-      }
+      let isShared = others.contains { mayBeModel(folder + $0, thatMentions: name) }
       if !isShared { FileSystem.remove(folder + name) }
     }
   }
 
-  /// The weights that exports of this model wrote, and the other models.
+  /// The weights that exports of this model wrote, and everything else.
   private static func entries(
     of folder: String, besides modelName: String
-  ) -> (weights: [String], models: [String]) {
-    var (weights, models): ([String], [String]) = ([], [])
+  ) -> (weights: [String], others: [String]) {
+    var (weights, others): ([String], [String]) = ([], [])
     _ = FileSystem.forEachEntry(inFolder: folder) { name, _ in
       if isWeights(name, of: modelName) {
         weights.append(name)
-      } else if name != modelName, name.lowercased().hasSuffix(".onnx") {
-        models.append(name)
+      } else if name != modelName {
+        others.append(name)
       }
     }
-    return (weights, models)
+    return (weights, others)
+  }
+
+  /// Whether a file could be a model, whatever it is called, that refers to weights of this name.
+  private static func mayBeModel(_ path: String, thatMentions name: String) -> Bool {
+    guard FileSystem.isRegularFile(path) else { return false }
+    // What cannot be read may be one.
+    guard let file = try? Storage.mappedFile(path: path) else { return true }
+    let family = FileKind.recognize(file)?.family
+    // Data sets need not be read through, nor what is too large for protocol buffers.
+    guard family != .image, family != .media, file.byteCount <= Int(Int32.max) else { return false }
+    return mentions(file, name)
   }
 
   private static func isWeights(_ name: String, of modelName: String) -> Bool {
