@@ -107,6 +107,10 @@ struct TrainingOptions: ParsableArguments {
           + "start another run with --output")
     }
     if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
+    let dataset = try LabelledPictures.open(
+      data, for: .training, maximumBad: maxBad, compute)
+    if let preview { return try writePreview(to: preview, recipe, dataset) }
+    // An archive is unpacked into memory, which is not free any more for the run.
     var options = FineTuningRun.Options()
     options.resumes = resume
     options.fineTuner.executable = compute.executableOptions
@@ -117,9 +121,6 @@ struct TrainingOptions: ParsableArguments {
     }
     options.fineTuner.recomputes = recompute
     if let maxMemory = compute.maxMemory { options.fineTuner.memoryLimit = maxMemory << 20 }
-    let dataset = try LabelledPictures.open(
-      data, for: .training, maximumBad: maxBad, compute)
-    if let preview { return try writePreview(to: preview, recipe, dataset) }
     let interruption = Interruption()
     guard let crossValidate else {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
