@@ -25,15 +25,11 @@ extension Labels {
   }
 
   package static func parse(_ text: String) throws -> Labels {
-    let start = text.first { !$0.isWhitespace }
-    if start == "{" || start == "[" {
+    if isJSON(text) {
       if let labels = try parseJSON(Data(text.utf8)) { return labels }
-      // A name may begin with a bracket, too.
-      guard start == "[" else {
-        throw GraftError.badData(
-          "is no list of labels",
-          hint: "Use one name a line, a JSON array, or a JSON object of index to name")
-      }
+      throw GraftError.badData(
+        "is no list of labels: it begins as JSON, but is broken or has another form",
+        hint: "Use one name a line, a JSON array, or a JSON object of index to name")
     }
     // Other characters that end lines somewhere may be part of a name.
     let lines = text.split(omittingEmptySubsequences: false) { ["\n", "\r\n", "\r"].contains($0) }
@@ -41,6 +37,16 @@ extension Labels {
     let names = Array(lines.reversed().drop { $0.isEmpty }.reversed())
     guard !names.isEmpty else { throw GraftError.badData("has no labels") }
     return try parse(lines: names)
+  }
+
+  /// Whether a text is JSON, whole or broken, rather than one name a line. A name may begin with a bracket, too:
+  /// `[unknown]`. It closes the bracket again, and quotes nothing.
+  static func isJSON(_ text: String) -> Bool {
+    let line = text.drop { $0.isWhitespace }.prefix { !["\n", "\r\n", "\r"].contains($0) }
+    guard line.first == "[" else { return line.first == "{" }
+    let next = line.dropFirst().first { !$0.isWhitespace }
+    guard line.contains("]"), let next, !"\"'[{".contains(next) else { return true }
+    return (try? JSONSerialization.jsonObject(with: Data(text.utf8))) != nil
   }
 
   private static func parse(lines: [String]) throws -> Labels {
@@ -61,7 +67,7 @@ extension Labels {
     return Labels(names: columns.map { $0[1].trimmingCharacters(in: .whitespaces) })
   }
 
-  /// - Returns: `nil` for JSON of any other form, and for what is no JSON
+  /// - Returns: `nil` for JSON of any other form, and for broken JSON
   /// - Throws: `GraftError` for an object that leaves a class out.
   private static func parseJSON(_ data: Data) throws -> Labels? {
     struct Configuration: Decodable { let id2label: [String: String] }

@@ -39,19 +39,17 @@ package struct Labels: Sendable, Equatable {
 
   private static func names(inMetadata text: String, classCount: Int?) throws -> [String] {
     if let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) { return names }
-    var names = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-      .map(String.init)
-    // The end of the last line begins no other one.
-    if names.count > 1, names.last == "", names.count != classCount { names.removeLast() }
-    // A label may begin with a bracket, too.
-    let isJSON = text.first { !$0.isWhitespace }.map { "[{".contains($0) } ?? false
-    guard !isJSON || names.count == classCount || classCount == nil && names.count > 1 else {
+    guard !isJSON(text) else {
       throw GraftError.badData(
         "is neither a JSON array of names nor one name a line: \(text.prefix(40))",
         hint:
           "Give the labels with --labels; 'graft convert MODEL NEW.onnx --labels FILE' writes them anew"
       )
     }
+    var names = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+      .map(String.init)
+    // The end of the last line begins no other one.
+    if names.count > 1, names.last == "", names.count != classCount { names.removeLast() }
     return names
   }
 

@@ -221,6 +221,17 @@ def test_labels_hold_line_breaks(graft, infer, faults, tmp_path):
         assert report["count"] == 18 and report["classes"] == labels
 
 
+@pytest.mark.parametrize("text", ['["a", "b", "c"', "[1, 2, 3]", '[\n"a",\n"b"'])
+def test_label_files_of_broken_json(infer, image, tmp_path, text):
+    model = tmp_path / "scores.onnx"
+    save_scores(model, numpy.eye(3))
+    labels = tmp_path / "labels.json"
+    labels.write_text(text)
+    result = infer(image, "--model", model, "--labels", labels)
+    assert result.status == 65 and not result.output
+    assert f"{labels}: is no list of labels: it begins as JSON" in result.errors
+
+
 # ImageNet
 
 

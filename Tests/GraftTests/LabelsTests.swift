@@ -27,6 +27,8 @@ import Graft
     #expect(try names("cat\ndog\n", classCount: 3) == ["cat", "dog", ""])
     #expect(try names("[cat]\ndog") == ["[cat]", "dog"])
     #expect(try names("[cat]", classCount: 1) == ["[cat]"])
+    // One score may stand for two classes.
+    #expect(try names("[cat]\n[dog]", classCount: 1) == ["[cat]", "[dog]"])
     #expect(try names("") == nil)
     #expect(try Labels(metadata: [:], classCount: nil) == nil)
   }
@@ -35,7 +37,9 @@ import Graft
     arguments: [
       ("[\"cat\", \"dog\"", nil, "neither a JSON array of names nor one name a line: [\"cat\""),
       ("[1, 2, 3]", 3, "neither"), ("{\"0\": \"cat\"}", nil, "neither"),
-      ("[\n\"cat\",\n\"dog\"\n", 2, "neither"), ("[\"cat\"]", 2, "is 1 label"),
+      ("[\n\"cat\",\n\"dog\"\n", 2, "neither"), ("[\n\"cat\",\n\"dog\"\n", 3, "neither"),
+      ("[\n\"cat\",\n\"dog\"\n", nil, "neither"), ("['cat', 'dog']", 2, "neither"),
+      ("[\"cat\"]", 2, "is 1 label"),
       ("[]", 3, "are 0 labels"), ("cat\ndog", 3, "are 2 labels"),
     ] as [(String, Int?, String)])
   func refusesMetadata(text: String, classCount: Int?, part: String) throws {
@@ -55,6 +59,21 @@ import Graft
   ])
   func readsForms(text: String) throws {
     #expect(try Labels.parse(text) == Labels(names: ["cat", "dog"]))
+  }
+
+  @Test func namesMayBeginWithABracket() throws {
+    #expect(try Labels.parse("[cat]\ndog\n") == Labels(names: ["[cat]", "dog"]))
+    #expect(try Labels.parse("[1]\n[2]") == Labels(names: ["[1]", "[2]"]))
+  }
+
+  @Test(arguments: [
+    "[\"cat\", \"dog\"", "[\n\"cat\",\n\"dog\"\n", "[\"cat\", \"dog\"],", "[1, 2, 3]",
+    "['cat', 'dog']", "[[\"n01440764\", \"tench\"]]", "[\r\n  \"cat\"", "{0: 'cat'}",
+    "[{\"name\": \"cat\"}]",
+  ])
+  func refusesOtherJSON(text: String) {
+    let error = #expect(throws: GraftError.self) { try Labels.parse(text) }
+    #expect(error?.description.contains("begins as JSON") == true)
   }
 
   @Test(arguments: [
