@@ -21,7 +21,11 @@ struct BenchmarkCommand: ParsableCommand {
   @Argument(help: "An ONNX file, Keras weights of a known architecture, or a model's name.")
   var model: String
 
-  @Option(help: "The first extent of inputs (default: the model's, or 1 where it leaves it open).")
+  @Option(
+    help: """
+      The first extent of inputs, but for those that --shape gives another one (default: the model's, or 1 where it \
+      leaves it open).
+      """)
   var batch: Int?
 
   @Option(help: "Runs that count.")
@@ -52,11 +56,6 @@ struct BenchmarkCommand: ParsableCommand {
   func validate() throws {
     guard runs > 0, batch ?? 1 > 0 else {
       throw ValidationError("--runs and --batch take a number from 1.")
-    }
-    if let batch, let other = shape.first(where: { $0.shape.first != batch }) {
-      throw ValidationError(
-        "--batch is \(batch), and --shape makes input '\(other.name)' \(other.shape); leave one of them out."
-      )
     }
     guard warmup >= 0 else { throw ValidationError("--warmup takes a number from 0.") }
     guard !tune || !compute.noCache else {
@@ -92,7 +91,7 @@ struct BenchmarkCommand: ParsableCommand {
     let report = BenchmarkReport(
       loadMilliseconds: Double(loaded - start) / 1e6,
       firstMilliseconds: Double(first - loaded) / 1e6, times: times,
-      batch: inputs.first.flatMap { try? $0.tensor.shape.first } ?? 1)
+      batch: batch ?? inputs.first.flatMap { try? $0.tensor.shape.first } ?? 1)
     try print(json ? try JSONText.encode(report) : report.text)
     if let profile, let recorded = session.profile {
       if !json { try print(ProfileReport.text(recorded, runs: runs)) }

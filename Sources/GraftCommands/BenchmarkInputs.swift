@@ -5,7 +5,8 @@ import GraftTraining
 /// Seeded inputs for a model of which only types and shapes matter.
 enum BenchmarkInputs {
   /// - Parameters:
-  ///   - batch: the first extent of all inputs; `nil` for that of the model, or 1 where it leaves it open
+  ///   - batch: the first extent of inputs whose shape is not given; `nil` for that of the model, or 1 where it leaves it
+  ///     open
   ///   - shapes: those of some inputs, by name; they fit what the model declares
   ///   - memory: what the inputs may take
   /// - Throws: `GraftError` before any memory is taken, if the shapes do not fit the model, or the inputs the memory
@@ -22,22 +23,38 @@ enum BenchmarkInputs {
         }
         let shape =
           try shapes[ByteString(name)] ?? defaultShape(type, name: name, batch: batch ?? 1)
-        if let batch, let first = shape.first, first != batch {
-          throw GraftError.usage(
-            "the model takes no other batch than \(first), and --batch is \(batch)",
-            hint: "Leave --batch out")
-        }
         let given = TensorType(type.elementType, [Dimension](shape))
         types[id] = .tensor(given)
         inputs.append((type.elementType, shape))
       }
     }
+    if let batch { try require(batch, of: graph, inputs.map(\.shape), given: shapes) }
     try withPlace("the inputs") {
       try memory.require(inputs.map { try Tensor.memoryByteCount($0.elementType, $0.shape) })
     }
     _ = try graph.concreteTypes(inputs: types)
     var generator = SeededGenerator(seed: 1)
     return try inputs.map { .tensor(try random($0.elementType, $0.shape, &generator)) }
+  }
+
+  /// - Throws: `GraftError` if no input has this batch; inputs that are the same for all images need not have it.
+  private static func require(
+    _ batch: Int, of graph: Graph, _ shapes: [Shape], given: [ByteString: Shape]
+  ) throws {
+    guard !shapes.contains(where: { $0.first == batch }) else { return }
+    let inputs = zip(graph.inputs.map { graph[$0].name }, shapes).filter { !$1.isEmpty }
+    if let (name, shape) = inputs.first(where: { given[ByteString($0.0)] != nil }) {
+      throw GraftError.usage(
+        "--batch is \(batch), and --shape makes input '\(name)' \(shape)",
+        hint: "Leave one of them out")
+    }
+    guard let (name, shape) = inputs.first else {
+      throw GraftError.usage("--batch is \(batch), and no input has extents", hint: "Leave it out")
+    }
+    throw GraftError.usage(
+      "the model takes no other batch than \(shape[0]), and --batch is \(batch)",
+      hint: "Leave --batch out"
+    ).at("input '\(name)'")
   }
 
   private static func defaultShape(_ type: TensorType, name: String, batch: Int) throws -> Shape {

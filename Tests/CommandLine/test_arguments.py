@@ -1,5 +1,6 @@
 """The words of the command line, the environment variables, and the names in them."""
 
+import json
 import os
 import subprocess
 
@@ -250,3 +251,17 @@ def test_a_batch_that_the_model_does_not_take(graft, tmp_path):
     open_model = model_of(tmp_path, "(float[N, 3] x) => (float[N, 3] z)", "z = Relu(x)")
     words = ["--batch", "4", "--shape", "x=4,3", "--runs", "1"]
     assert graft("benchmark", open_model, *words).status == 0
+
+
+@pytest.mark.parametrize("extent", ["M", "N", "2"])
+def test_a_batch_leaves_inputs_out_that_are_the_same_for_all_images(graft, tmp_path, extent):
+    model = model_of(
+        tmp_path, f"(float[{extent}] scale, float[N, 2] x) => (float[N, 2] z)", "z = Mul(x, scale)"
+    )
+    words = ["--batch", "4", "--shape", "scale=2", "--runs", "1", "--json"]
+    result = graft("benchmark", model, *words)
+    assert result.status == 0, result.errors
+    report = json.loads(result.output)
+    assert report["images_per_second"] * report["p50_ms"] == pytest.approx(4000)
+    result = graft("benchmark", model, *words, "--shape", "x=3,2")
+    assert result.status == 64 and "--batch is 4, and --shape makes input" in result.errors
