@@ -34,8 +34,18 @@ struct ComputeOptions: ParsableArguments {
 
   var threadCount: Int { threads ?? ThreadPool.defaultThreadCount }
 
-  /// Where compiled models are kept; `nil` for none.
-  var cache: ModelCache? { get throws { noCache ? nil : try ModelCache.standard() } }
+  /// Where compiled models are kept; `nil` for none. Says so if the folder was open to other users.
+  var cache: ModelCache? {
+    get throws {
+      guard !noCache, let cache = try ModelCache.standard() else { return nil }
+      do {
+        try Surroundings.closeFolder(cache.folder)
+      } catch let error as GraftError {
+        CommandLineProgram.warn("\(error); nothing is kept there")
+      }
+      return cache
+    }
+  }
 
   var executableOptions: Executable.Options {
     var options = Executable.Options()

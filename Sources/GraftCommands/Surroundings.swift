@@ -14,19 +14,23 @@ enum Surroundings {
   static func check() throws {
     _ = try ThreadPool.chosenThreadCount()
     _ = try InstructionSet.chosen()
-    let cache = try ModelCache.standard()
+    _ = try ModelCache.standard()
     _ = try ModelStore.isOffline(environment: ModelStore.environmentVariable)
     if let home = ModelStore.environmentVariable("GRAFT_HOME") { try checkFolder(home) }
-    if let cache, TextFile.isOpenAndForeign(cache.folder) {
-      CommandLineProgram.warn(
-        "\(cache.folder) is a folder of another user that others may change; nothing is kept there")
-    }
     do {
       try TuningFile.standard()?.check()
     } catch let error as GraftError {
       CommandLineProgram.warn(
         "the tuning record is not used: \(error); if it is yours, `chmod 600` makes it so")
     }
+  }
+
+  /// Closes a folder of the cache that others may write to them, and says so.
+  ///
+  /// - Throws: `GraftError` if that cannot be, or should not
+  static func closeFolder(_ path: String) throws {
+    guard try TextFile.closeFolder(path) else { return }
+    CommandLineProgram.note("other users could write \(path); its mode is 700 now")
   }
 
   private static func checkFolder(_ path: String) throws {

@@ -268,9 +268,32 @@ def test_a_folder_that_others_may_write_is_closed(graft, convolution, home, tmp_
     folder = home / "compiled"
     folder.mkdir()
     folder.chmod(mode)
-    run(graft, convolution, tmp_path / "y.npz")
+    errors = []
+    for _ in range(2):
+        result = graft("run", *convolution, "--output", tmp_path / "y.npz")
+        assert result.status == 0, result.errors
+        errors.append(result.errors)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.suffix for path in folder.iterdir()} == {".model", ".content"}
+    # The change is said once.
+    assert f"other users could write {folder}; its mode is 700 now" in errors[0]
+    assert "mode" not in errors[1]
+
+
+def test_a_folder_that_a_link_leads_to_keeps_its_mode(graft, convolution, home, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (home / "compiled").symlink_to(shared)
+    shared.chmod(0o775)
+    result = graft("run", *convolution, "--output", tmp_path / "y.npz")
+    assert result.status == 0, result.errors
+    assert f"{home / 'compiled'}: is a link to a folder that others may change" in result.errors
+    assert result.errors.count("nothing is kept there") == 1
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o775 and list(shared.iterdir()) == []
+    # Nobody else may write this one.
+    shared.chmod(0o755)
+    run(graft, convolution, tmp_path / "y.npz")
+    assert {path.suffix for path in shared.iterdir()} == {".model", ".content"}
 
 
 def test_a_folder_that_others_may_read_keeps_its_mode(graft, convolution, home, tmp_path):

@@ -45,30 +45,45 @@ package enum TextFile {
   /// Makes a folder that nobody else may look into, and those above it. One that is there, and that others may write,
   /// becomes such a folder.
   ///
-  /// - Throws: `GraftError` also if others may write a folder of another user
+  /// - Throws: `GraftError` as ``closeFolder(_:)``, or if no folder can be made
   package static func makeOwnFolder(_ path: String) throws {
     try makeFolder(path, mode: ownFolderMode)
-    guard isOpen(path) else { return }
-    let descriptor = FileSystem.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    _ = try closeFolder(path)
+  }
+
+  private static let ownFolderMode: mode_t = 0o700
+
+  /// Closes a folder that others may write to them; does nothing if there is none.
+  ///
+  /// What only a link leads to is shared on purpose, maybe: its mode stays.
+  /// - Returns: whether the folder was open
+  /// - Throws: `GraftError` if others may write a folder of another user, or one that a link leads to
+  package static func closeFolder(_ path: String) throws -> Bool {
+    guard isOpen(path) else { return false }
+    let descriptor = FileSystem.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     defer { if descriptor >= 0 { close(descriptor) } }
     var status = stat()
     guard descriptor >= 0, fstat(descriptor, &status) == 0, status.isOwn,
       fchmod(descriptor, ownFolderMode) == 0
     else {
-      throw GraftError(.cannotCreate, "may be changed by other users", places: [path])
+      let isLink =
+        FileSystem.statusOfLink(path).map { $0.st_mode & S_IFMT == S_IFLNK } ?? false
+      let isOwn = descriptor >= 0 && status.isOwn
+      throw GraftError(
+        .cannotCreate,
+        isLink
+          ? "is a link to a folder that others may change"
+          : isOwn
+            ? "may be changed by others, and cannot be closed to them"
+            : "is a folder of another user that others may change", places: [path])
     }
-  }
-
-  private static let ownFolderMode: mode_t = 0o700
-
-  /// Whether a folder is another user's, and may be changed by more than one.
-  package static func isOpenAndForeign(_ path: String) -> Bool {
-    isOpen(path) && FileSystem.status(of: path)?.isOwn == false
+    return true
   }
 
   /// Whether more users than its owner may change a folder.
   private static func isOpen(_ path: String) -> Bool {
-    FileSystem.status(of: path).map { $0.st_mode & (S_IWGRP | S_IWOTH) != 0 } ?? false
+    guard let mode = FileSystem.status(of: path)?.st_mode else { return false }
+    return mode & S_IFMT == S_IFDIR && mode & (S_IWGRP | S_IWOTH) != 0
   }
 
   static func byteCount(_ path: String) -> Int? {
