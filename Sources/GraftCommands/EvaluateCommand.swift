@@ -82,10 +82,11 @@ struct EvaluateCommand: ParsableCommand {
       throw GraftError.usage(
         "\(data) sets no images apart for \(part.rawValue)", hint: "Leave --part out")
     }
+    let executable = compute.executableOptions
     let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
-      model, batch: .free, cache: compute.cache, options: compute.executableOptions)
+      model, batch: .free, cache: compute.cache, options: executable)
     var options = try picture.classifierOptions()
-    options.executable = compute.executableOptions
+    options.executable = executable
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
     for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
     if classifier.takesOneImage, batchSize > 1 {

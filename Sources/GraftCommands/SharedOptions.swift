@@ -47,11 +47,12 @@ struct ComputeOptions: ParsableArguments {
     }
   }
 
+  /// How to compute. Says so if there is a tuning record that is not used.
   var executableOptions: Executable.Options {
     var options = Executable.Options()
     if let threads { options.threadCount = threads }
     if let precision { options.precision = precision }
-    if !noCache, let file = TuningFile.standard() { options.tuning = file.read() }
+    if !noCache, let record = Surroundings.tuningRecord() { options.tuning = record }
     if let maxMemory { options.memoryLimit = maxMemory << 20 }
     return options
   }

@@ -17,12 +17,19 @@ enum Surroundings {
     _ = try ModelCache.standard()
     _ = try ModelStore.isOffline(environment: ModelStore.environmentVariable)
     if let home = ModelStore.environmentVariable("GRAFT_HOME") { try checkFolder(home) }
+  }
+
+  /// The tuning record; says so if there is one that is not used.
+  static func tuningRecord() -> TuningRecord? {
+    guard let file = TuningFile.standard() else { return nil }
     do {
-      try TuningFile.standard()?.check()
-    } catch let error as GraftError {
-      CommandLineProgram.warn(
-        "the tuning record is not used: \(error); if it is yours, `chmod 600` makes it so")
+      try file.check()
+    } catch {
+      let advice =
+        file.isOwn ? "; `chmod 600 \(Terminal.quoted(file.path))` makes it yours alone" : ""
+      CommandLineProgram.warn("the tuning record is not used: \(error)\(advice)")
     }
+    return file.read()
   }
 
   /// Closes a folder of the cache that others may write to them, and says so.

@@ -277,7 +277,7 @@ def test_a_folder_that_others_may_write_is_closed(graft, convolution, home, tmp_
     assert {path.suffix for path in folder.iterdir()} == {".model", ".content"}
     # The change is said once.
     assert f"other users could write {folder}; its mode is 700 now" in errors[0]
-    assert "mode" not in errors[1]
+    assert "mode is 700" not in errors[1]
 
 
 def test_a_folder_that_a_link_leads_to_keeps_its_mode(graft, convolution, home, tmp_path):
@@ -330,8 +330,23 @@ def test_a_tuning_record_that_is_not_used_is_named(graft, convolution, home):
     record.chmod(0o664)
     result = graft(*words)
     assert result.status == 0 and result.errors.count("the tuning record is not used") == 1
-    assert str(record) in result.errors and "chmod 600" in result.errors
+    assert f"`chmod 600 {record}`" in result.errors
+    # What does not read it says nothing.
+    for others in [[*words, "--no-cache"], ["models", "list"]]:
+        result = graft(*others)
+        assert result.status == 0 and "tuning record" not in result.errors
     # Measured again, it is the user's.
     assert graft(*words, "--tune").status == 0
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
     assert "tuning record" not in graft(*words).errors
+
+
+@pytest.mark.parametrize("change", [given_away, replaced_by_link, replaced_by_folder])
+def test_a_tuning_record_that_a_mode_does_not_help(graft, convolution, home, change):
+    words = ["benchmark", convolution[0], "--runs", 1]
+    assert graft(*words, "--tune").status == 0
+    (record,) = (home / "tuning").iterdir()
+    change(record)
+    result = graft(*words)
+    assert result.status == 0 and result.errors.count("the tuning record is not used") == 1
+    assert str(record) in result.errors and "chmod" not in result.errors

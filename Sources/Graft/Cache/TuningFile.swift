@@ -2,6 +2,12 @@ import Foundation
 import GraftModels
 import GraftRuntime
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Where a machine's tuning record is kept: `tuning` in the folder that has the compiled models, one file for each
 /// kind of processor and instruction set.
 package struct TuningFile: Sendable {
@@ -31,6 +37,11 @@ package struct TuningFile: Sendable {
   /// - Throws: `GraftError` if there is a file that ``read()`` does not use, as another user may have written it.
   package func check() throws {
     if FileSystem.statusOfLink(path) != nil { _ = try InputDescriptor(own: path) }
+  }
+
+  /// Whether the file is a regular one that belongs to this user; its mode may let others write it all the same.
+  package var isOwn: Bool {
+    FileSystem.statusOfLink(path).map { $0.isOwn && $0.st_mode & S_IFMT == S_IFREG } ?? false
   }
 
   /// - Throws: `GraftError` if the file cannot be written.
