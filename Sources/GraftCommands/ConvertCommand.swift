@@ -81,8 +81,7 @@ struct ConvertCommand: ParsableCommand {
     try picture.describe(&graph)
     try withPlace(source) {
       try graph.inferMissingTypes()
-      _ = try Labels(metadata: graph.metadata, classCount: graph.scoreCount)
-      _ = try Preprocessing(metadata: graph.metadata)
+      try graph.checkDescription()
     }
     let weights = try ONNXExporter(opset: opset, usesExternalData: externalData)
       .write(graph, to: destination)

@@ -208,4 +208,13 @@ struct PictureOptions: ParsableArguments {
   }
 }
 
+extension Graph {
+  /// - Throws: `GraftError` if what the metadata say of labels or of preparing images makes no sense, or there are
+  ///   other numbers of labels and classes.
+  func checkDescription() throws {
+    _ = try Labels(metadata: metadata, classCount: scoreCount)
+    _ = try Preprocessing(metadata: metadata)
+  }
+}
+
 extension Scores: ExpressibleByArgument {}

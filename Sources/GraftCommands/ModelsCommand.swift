@@ -110,6 +110,7 @@ struct ModelsCommand: ParsableCommand {
       }
       let own = graph.metadata
       try picture.describe(&graph)
+      try withPlace(file) { try graph.checkDescription() }
       // What is described are Graft's own keys.
       let said = Dictionary(
         graph.metadata.filter { own[$0.key] != $0.value }.map { ($0.key.text, $0.value) },

@@ -97,15 +97,31 @@ def test_preparation_in_a_model_that_cannot_be(graft, infer, image, tmp_path, en
     entries = {"name": "unit", **entries}
     metadata = {f"graft.preprocessing.{key}": value for key, value in entries.items() if value}
     model = classifier(tmp_path / "rgb.onnx", metadata=metadata)
-    for result in [infer(image, "--model", model), graft("convert", model, tmp_path / "copy.onnx")]:
+    added = ["models", "add", "mine", model]
+    for result in [
+        infer(image, "--model", model),
+        graft("convert", model, tmp_path / "copy.onnx"),
+        graft(*added),
+    ]:
         assert result.status == 65 and not result.output
-        assert f"metadata 'graft.preprocessing.{part}" in result.errors
+        assert f"{model}: metadata 'graft.preprocessing.{part}" in result.errors
+        assert ("Remove the entry from the file" in result.errors) == ("no property" in part)
     if entries["name"] is None:
         # What the message advises.
         assert infer(image, "--model", model, "--preprocess", "unit").status == 0
         done = graft("convert", model, tmp_path / "copy.onnx", "--preprocess", "unit")
         assert done.status == 0
         assert infer(image, "--model", tmp_path / "copy.onnx").status == 0
+        assert graft(*added, "--preprocess", "unit").status == 0
+        assert infer(image, "--model", "mine").status == 0
+
+
+def test_labels_that_cannot_be_are_not_added(graft, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx", metadata={"graft.labels": "a\nb"})
+    result = graft("models", "add", "mine", model)
+    assert result.status == 65 and not result.output
+    assert f"{model}: metadata 'graft.labels': there are 2 labels" in result.errors
+    assert "mine" not in graft("models", "list").output
 
 
 def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path):

@@ -55,7 +55,8 @@ extension Preprocessing {
     if let unknown = given.first(where: { MetadataKey(rawValue: $0.text) == nil }) {
       throw GraftError.badData(
         "is no property of preprocessing that is known; its value is '\(metadata[unknown] ?? "")'",
-        hint: "Known are \(MetadataKey.allCases.map(\.rawValue).joined(separator: ", "))"
+        hint: "Remove the entry from the file; known are "
+          + MetadataKey.allCases.map(\.rawValue).joined(separator: ", ")
       ).at("metadata '\(unknown)'")
     }
     guard let scheme = try read(.name, Scheme.init(named:)) ?? missing else {
