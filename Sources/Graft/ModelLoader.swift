@@ -108,7 +108,25 @@ package struct ModelLoader {
     let exists = FileSystem.exists(reference)
     // The store need not be looked at for what is no name.
     if exists, !ModelStore.isName(reference) { return try source(givenFile: reference) }
-    let store = try ModelStore()
+    guard reference != EmbeddedModel.name else {
+      sayThatNameIsTaken(reference)
+      guard weights == nil else {
+        throw GraftError.usage(
+          "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
+          hint: "Say which with --model, such as vgg16")
+      }
+      return Source(path: nil, variant: "embedded") { _ in
+        try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
+      }
+    }
+    let store: ModelStore
+    do {
+      store = try ModelStore()
+    } catch {
+      // Without a store nothing else has names.
+      guard exists else { throw error }
+      return try source(givenFile: reference)
+    }
     let names = store.list().flatMap { [$0.name] + $0.aliases } + [EmbeddedModel.name]
     guard names.contains(reference) else {
       if exists { return try source(givenFile: reference) }
@@ -120,20 +138,7 @@ package struct ModelLoader {
         .noInput, "there is no file and no model named '\(reference)'",
         hint: near ?? "`graft models list` shows the names")
     }
-    if exists, !FileSystem.isFolder(reference) {
-      remark(
-        "'\(reference)' is taken as the name of a model; write ./\(reference) for the file")
-    }
-    guard reference != EmbeddedModel.name else {
-      guard weights == nil else {
-        throw GraftError.usage(
-          "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
-          hint: "Say which with --model, such as vgg16")
-      }
-      return Source(path: nil, variant: "embedded") { _ in
-        try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
-      }
-    }
+    sayThatNameIsTaken(reference)
     let entry = try store.entry(named: reference)
     let path = try weights ?? store.path(for: reference)
     guard let model = entry.model else {
@@ -150,6 +155,12 @@ package struct ModelLoader {
     return Source(path: path, variant: "model \(model.name), top \(includeTop)") { isForShowing in
       try graph(model, path: path, isForShowing: isForShowing)
     }
+  }
+
+  /// Says so if there is a file of a model's name.
+  private func sayThatNameIsTaken(_ name: String) {
+    guard FileSystem.exists(name), !FileSystem.isFolder(name) else { return }
+    remark("'\(name)' is taken as the name of a model; write ./\(name) for the file")
   }
 
   /// - Throws: `GraftError` if there are weights for it.

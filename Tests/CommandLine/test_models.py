@@ -156,6 +156,20 @@ def test_the_working_directory_hides_no_model(infer, image, tmp_path):
     assert "in_distribution_score" not in result.output
 
 
+def test_without_a_folder_for_models(graft, infer, image, tmp_path):
+    nowhere = dict.fromkeys(["GRAFT_HOME", "XDG_CACHE_HOME", "HOME"], "")
+    for name in ["model", "net.bin"]:
+        classifier(tmp_path / name)
+        result = graft("inspect", name, cwd=tmp_path, environment=nowhere)
+        assert result.status == 0, result.errors
+    # Part of the program.
+    result = infer(image, "--json", environment=nowhere)
+    assert result.status == 0 and "in_distribution_score" in result.output
+    for name in ["vgg16", "absent"]:
+        result = graft("inspect", name, cwd=tmp_path, environment=nowhere)
+        assert result.status == 64 and "Set GRAFT_HOME" in result.errors
+
+
 def test_every_command_takes_a_name_for_a_model(graft, tmp_path):
     assert graft("models", "add", "mine", classifier(tmp_path / "rgb.onnx")).status == 0
     (tmp_path / "mine").write_text("no model")
