@@ -23,14 +23,6 @@ struct ModelsCommand: ParsableCommand {
     subcommands: [List.self, Path.self, Pull.self, Add.self, Remove.self],
     defaultSubcommand: List.self)
 
-  /// - Throws: `GraftError` for the embedded model.
-  private static func requireFile(_ name: String) throws {
-    guard name == EmbeddedModel.name else { return }
-    throw GraftError.usage(
-      "'\(name)' is part of the program and has no file",
-      hint: "'graft convert \(name) FILE.onnx' writes one")
-  }
-
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show the models there are.")
 
@@ -62,7 +54,6 @@ struct ModelsCommand: ParsableCommand {
     var name: String
 
     func run() throws {
-      try ModelsCommand.requireFile(name)
       try print(ModelStore().path(for: name))
     }
   }
@@ -75,7 +66,6 @@ struct ModelsCommand: ParsableCommand {
     var name: String
 
     func run() throws {
-      try ModelsCommand.requireFile(name)
       let bar = DownloadBar(name: name)
       let path = try ModelStore().pull(name) { bar.show($0) }
       bar.finish()
@@ -135,7 +125,6 @@ struct ModelsCommand: ParsableCommand {
     var name: String
 
     func run() throws {
-      try ModelsCommand.requireFile(name)
       try print("removed \(ModelStore().remove(name))")
     }
   }

@@ -134,10 +134,20 @@ def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path
     assert graft("models", "add", "cifar11", model).status == 0
     folder = pathlib.Path(graft("models", "path", "cifar11").output.strip()).parent
     record = json.loads((folder / "cifar11.added.json").read_text())
-    (folder / "cifar10.added.json").write_text(json.dumps({**record, "name": "cifar10"}))
+    weights = folder / "cifar10.onnx"
+    shutil.copy(model, weights)
+    left = {**record, "name": "cifar10", "file": weights.name}
+    (folder / "cifar10.added.json").write_text(json.dumps(left))
     assert graft("models", "list").output.count("cifar10") == 1
     result = infer(image, "--model", "cifar10", "--json")
     assert result.status == 0 and "in_distribution_score" in result.output
+    # What is left of that can go.
+    result = graft("models", "remove", "cifar10")
+    assert result.status == 0 and result.output == f"removed {weights}\n"
+    assert not list(folder.glob("cifar10*")) and len(list(folder.iterdir())) == 2
+    for command in ("remove", "path", "pull"):
+        result = graft("models", command, "cifar10")
+        assert result.status == 64 and "'cifar10' is part of the program" in result.errors
 
 
 def test_the_working_directory_hides_no_model(infer, image, tmp_path):

@@ -92,7 +92,11 @@ extension ModelStore {
   }
 
   func addedRecord(_ name: String) -> AddedModel? {
-    guard ModelStore.isName(name), name != EmbeddedModel.name,
+    name == EmbeddedModel.name ? nil : record(name)
+  }
+
+  private func record(_ name: String) -> AddedModel? {
+    guard ModelStore.isName(name),
       let text = try? TextFile.read(recordPath(name), limit: ModelStore.recordLimit),
       let record = try? JSONDecoder().decode(AddedModel.self, from: Data(text.utf8)),
       record.name == name, !record.file.contains("/")
@@ -105,9 +109,11 @@ extension ModelStore {
   /// - Returns: The path of the file that was removed.
   /// - Throws: `GraftError` if there is no such model or no file of it.
   package func remove(_ name: String) throws -> String {
-    let entry = try entry(named: name)
+    // Earlier versions gave the embedded model's name to files.
+    let leftBehind = name == EmbeddedModel.name ? record(name) : nil
+    let entry = try leftBehind.map { self.entry($0) } ?? self.entry(named: name)
     let recordPath = recordPath(entry.name)
-    let hasRecord = addedRecord(entry.name) != nil
+    let hasRecord = record(entry.name) != nil
     guard hasRecord || entry.isPresent else {
       throw GraftError(.noInput, "the model '\(name)' is not here, so there is nothing to remove")
     }

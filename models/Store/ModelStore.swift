@@ -104,8 +104,13 @@ package struct ModelStore: Sendable {
 
   /// The model of that name or alias.
   ///
-  /// - Throws: `GraftError` that lists the names there are.
+  /// - Throws: `GraftError` that lists the names there are, or says that the embedded model has no file.
   package func entry(named name: String) throws -> Entry {
+    guard name != EmbeddedModel.name else {
+      throw GraftError.usage(
+        "'\(name)' is part of the program and has no file",
+        hint: "'graft convert \(name) FILE.onnx' writes one")
+    }
     let model = manifest.model(named: name)
     if let record = addedRecord(name) ?? model.flatMap({ addedRecord($0.name) }),
       record.officialName == nil
@@ -218,7 +223,7 @@ package struct ModelStore: Sendable {
       byteCount: TextFile.byteCount(path), model: model, addedChecksum: added?.checksum)
   }
 
-  private func entry(_ record: AddedModel) -> Entry {
+  func entry(_ record: AddedModel) -> Entry {
     let path = "\(folder)/\(record.file)"
     return Entry(
       name: record.name, aliases: [], summary: "added from \(record.source)", path: path,
