@@ -218,16 +218,4 @@ private enum InputTensorFile {
 extension ValueType {
   /// What an input without a declared type is taken for.
   fileprivate static let anyTensor = ValueType.tensor(TensorType(.float, nil))
-
-  /// Whether a value is of this type, as far as extents are known.
-  fileprivate func accepts(_ value: RuntimeValue) -> Bool {
-    switch (self, value) {
-    case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
-      type.accepts(tensor)
-    case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
-    case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
-    case (.optional(let type), _): type.accepts(value)
-    default: false
-    }
-  }
 }

@@ -203,14 +203,25 @@ package final class Session {
           + "(\(executable.inputNames.listed())); \(inputs.count) were given")
     }
     for (position, value) in inputs.enumerated() {
-      guard case .tensor(let tensor) = value,
-        let declared = executable.declaredType(ofInput: position)?.tensor
+      guard let declared = executable.declaredType(ofInput: position), !declared.accepts(value)
       else { continue }
-      guard declared.accepts(tensor) else {
-        throw GraftError.usage(
-          "input '\(executable.inputNames[position])' is \(tensor.elementType)\(tensor.shape); "
-            + "the model declares \(declared)")
-      }
+      throw GraftError.usage(
+        "input '\(executable.inputNames[position])' is \(value.staticType); "
+          + "the model declares \(declared)")
+    }
+  }
+}
+
+extension ValueType {
+  /// Whether a value is of this type, as far as extents are known.
+  package func accepts(_ value: RuntimeValue) -> Bool {
+    switch (self, value) {
+    case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
+      type.accepts(tensor)
+    case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
+    case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
+    case (.optional(let type), _): type.accepts(value)
+    default: false
     }
   }
 }

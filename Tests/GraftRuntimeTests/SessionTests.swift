@@ -71,6 +71,31 @@ import Testing
     }
   }
 
+  @Test func wrongSequencesAndOptionalsAreNamed() throws {
+    let vector = RuntimeValue.tensor(try Tensor(zeros: .float, shape: [2]))
+    let other = RuntimeValue.tensor(try Tensor(zeros: .float, shape: [3]))
+    let sequence = ValueType.sequence(.tensor(TensorType(.float, [2])))
+    for type in [sequence, .optional(sequence)] {
+      var graph = Graph(name: "sequences")
+      let x = graph.addInput(name: "x", type: TensorType(.float, nil))
+      graph[x].type = type
+      graph.outputs = [graph.addNode("Identity", [x], outputName: "y")]
+      let session = Session(try Executable(graph))
+      if type == sequence {
+        guard case .sequence(let found) = try session.run([.sequence([vector, vector])])[0] else {
+          Issue.record("the output is no sequence")
+          continue
+        }
+        #expect(found.count == 2)
+      }
+      for wrong in [vector, .sequence([vector, other]), .optional(vector)] {
+        let error = #expect(throws: GraftError.self) { try session.run([wrong]) }
+        #expect(error?.message.contains("input 'x'") == true)
+        #expect(error?.message.contains("the model declares \(type)") == true)
+      }
+    }
+  }
+
   @Test func unsupportedOperatorsAreListedAtOnce() throws {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
