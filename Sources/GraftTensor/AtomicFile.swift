@@ -21,13 +21,14 @@ package final class AtomicFile {
   /// Who may do what with files of the cache: nobody else may look, or change anything.
   package static let ownMode: mode_t = 0o600
 
-  /// - Parameter mode: who may do what with the file, as far as the process's mask allows; a file of the cache takes the
-  ///   place of pipes and the like
+  /// - Parameters:
+  ///   - mode: who may do what with the file, as far as the process's mask allows
+  ///   - replacesSpecialFiles: whether the file may take the place of a pipe and the like, as in a folder of Graft's own
   /// - Throws: `GraftError` if no file can be made there, or if something other than a file has the
   ///   name.
-  package init(path: String, mode: mode_t = 0o666) throws {
+  package init(path: String, mode: mode_t = 0o666, replacesSpecialFiles: Bool = false) throws {
     self.path = path
-    if mode != AtomicFile.ownMode, let status = FileSystem.status(of: path),
+    if !replacesSpecialFiles, let status = FileSystem.status(of: path),
       status.st_mode & S_IFMT != S_IFREG
     {
       throw GraftError(.cannotCreate, "is not a regular file", places: [path])

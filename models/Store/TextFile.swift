@@ -20,10 +20,14 @@ package enum TextFile {
   }
 
   /// Writes a file beside it first, so that there is always a whole one.
-  package static func save(_ text: String, to path: String, mode: mode_t = 0o666) throws {
+  package static func save(
+    _ text: String, to path: String, mode: mode_t = 0o666, replacesSpecialFiles: Bool = false
+  ) throws {
     var text = text
     try text.withUTF8 {
-      try AtomicFile.write(UnsafeRawBufferPointer($0), to: path, mode: mode)
+      try AtomicFile.write(
+        UnsafeRawBufferPointer($0), to: path, mode: mode,
+        replacesSpecialFiles: replacesSpecialFiles)
     }
   }
 

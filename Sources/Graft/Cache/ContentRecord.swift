@@ -135,7 +135,8 @@ extension ModelCache {
       files: files, hash: content.text, time: Int(Date().timeIntervalSince1970 * 1e9))
     let json = try JSONEncoder().encode(record)
     try json.withUnsafeBytes {
-      try AtomicFile.write($0, to: recordPath(files[0].identity), mode: AtomicFile.ownMode)
+      try AtomicFile.write(
+        $0, to: recordPath(files[0].identity), mode: AtomicFile.ownMode, replacesSpecialFiles: true)
     }
     return content
   }

@@ -79,7 +79,8 @@ final class FeatureFile {
     var old = (contents?.rows ?? [:]).filter { !new.contains($0.key) }
       .sorted { $0.value < $1.value }
     if (old.count + new.count) * rowByteCount > byteLimit { old = [] }
-    let file = try AtomicFile(path: path, mode: AtomicFile.ownMode)
+    let file = try AtomicFile(
+      path: path, mode: AtomicFile.ownMode, replacesSpecialFiles: true)
     let numbers = [
       FeatureFile.magic, FeatureFile.version, UInt64(key.utf8.count), UInt64(elementCount),
       UInt64(old.count + items.count),

@@ -47,7 +47,8 @@ package struct TuningFile: Sendable {
   /// - Throws: `GraftError` if the file cannot be written.
   package func write(_ record: TuningRecord) throws {
     try TextFile.makeOwnFolder(FilePath.folder(of: path))
-    try TextFile.save(try record.text + "\n", to: path, mode: AtomicFile.ownMode)
+    try TextFile.save(
+      try record.text + "\n", to: path, mode: AtomicFile.ownMode, replacesSpecialFiles: true)
   }
 
   /// Vendor, family, model and stepping, which tell the kinds of processors apart.

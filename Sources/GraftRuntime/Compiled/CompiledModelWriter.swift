@@ -16,7 +16,8 @@ final class CompiledModelWriter {
 
   /// - Throws: `GraftError` if no file can be made in `folder`.
   init(folder: String, modelFiles: [Graph.SourceFile], threadCount: Int) throws {
-    file = try AtomicFile(path: "\(folder)/model", mode: AtomicFile.ownMode)
+    file = try AtomicFile(
+      path: "\(folder)/model", mode: AtomicFile.ownMode, replacesSpecialFiles: true)
     self.modelFiles = modelFiles
     self.threadCount = threadCount
   }
