@@ -117,6 +117,7 @@ struct BenchmarkCommand: ParsableCommand {
         .cannotCreate, "there is no cache folder for the tuning record", hint: "Set GRAFT_HOME")
     }
     try Surroundings.closeFolder(FilePath.folder(of: file.path))
+    try file.requireWritable()
     let graph = try ModelLoader().load(model, batch: batchRule, cache: nil, options: options).graph
     let executable = try withPlace(model) { try Executable(graph, options: options) }
     var tuner = Tuner(executable, inputs: try inputs(of: graph, options))

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftData
+import GraftModels
 import GraftRuntime
 import GraftTraining
 
@@ -107,6 +108,12 @@ struct TrainingOptions: ParsableArguments {
           + "start another run with --output")
     }
     if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
+    // All images are read first, which takes long.
+    if let preview {
+      try AtomicFile.requireWritable(preview)
+    } else {
+      try TextFile.requireWritableFolder(output)
+    }
     let dataset = try LabelledPictures.open(
       data, for: .training, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }

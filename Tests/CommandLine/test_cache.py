@@ -350,3 +350,19 @@ def test_a_tuning_record_that_a_mode_does_not_help(graft, convolution, home, cha
     result = graft(*words)
     assert result.status == 0 and result.errors.count("the tuning record is not used") == 1
     assert str(record) in result.errors and "chmod" not in result.errors
+
+
+def test_a_tuning_record_that_cannot_be_written_is_said_before_anything_is_measured(
+    graft, convolution, home
+):
+    words = ["benchmark", convolution[0], "--runs", 1, "--tune"]
+    (home / "tuning").write_text("")
+    result = graft(*words)
+    assert result.status == 73 and "measuring" not in result.errors
+    (home / "tuning").unlink()
+    assert graft(*words).status == 0
+    (record,) = (home / "tuning").iterdir()
+    replaced_by_folder(record)
+    result = graft(*words)
+    assert result.status == 73 and "measuring" not in result.errors
+    assert [path.name for path in record.parent.iterdir()] == [record.name]

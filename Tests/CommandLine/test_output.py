@@ -165,6 +165,25 @@ def test_a_trace_that_cannot_be_written_is_said_before_anything_runs(graft, tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.json", "graft-home"]
 
 
+@pytest.mark.parametrize("command", ["finetune", "train"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--output", "file/run"],
+        ["--output", "file"],
+        ["--preview", "missing/sheet.png"],
+        ["--preview", "folder.png"],
+    ],
+)
+def test_what_a_run_cannot_write_is_said_before_images_are_read(graft, tmp_path, command, arguments):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.png").mkdir()
+    # Else the images would be what is missing.
+    result = graft(command, "nosuch", *arguments, cwd=tmp_path)
+    assert result.status == 73 and arguments[1] in result.errors
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.png", "graft-home"]
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
 def test_a_trace_that_was_written_is_said(graft, identity, tmp_path, options):
     words = ["benchmark", identity[0], "--runs", "1", "--warmup", "0", "--profile", "trace.json"]

@@ -46,6 +46,26 @@ package enum TextFile {
     }
   }
 
+  /// Whether a folder can be made, or files in it if it is there, for what takes long to say so before it begins.
+  ///
+  /// - Throws: `GraftError` if not; nothing is left behind.
+  package static func requireWritableFolder(_ path: String) throws {
+    var folder = FilePath.isAbsolute(path) ? "/" : "."
+    for component in FilePath.components(of: path) {
+      let next = FilePath.path(component, in: folder)
+      guard let status = FileSystem.status(of: next) else {
+        // It is made in the one above.
+        if errno == ENOENT { break }
+        throw GraftError.creating(path)
+      }
+      guard status.st_mode & S_IFMT == S_IFDIR else { throw GraftError.creating(path, ENOTDIR) }
+      folder = next
+    }
+    guard folder.withFileName({ access($0, W_OK | X_OK) }) == 0 else {
+      throw GraftError.creating(path)
+    }
+  }
+
   /// Makes a folder that nobody else may look into, and those above it. One that is there, and that others may write,
   /// becomes such a folder.
   ///

@@ -44,6 +44,17 @@ package struct TuningFile: Sendable {
     FileSystem.statusOfLink(path).map { $0.isOwn && $0.st_mode & S_IFMT == S_IFREG } ?? false
   }
 
+  /// Makes the folder, and looks whether the file can be written, as measuring takes long.
+  ///
+  /// - Throws: `GraftError` if it cannot.
+  package func requireWritable() throws {
+    try TextFile.makeOwnFolder(FilePath.folder(of: path))
+    if let status = FileSystem.statusOfLink(path), status.st_mode & S_IFMT == S_IFDIR {
+      throw GraftError.creating(path, EISDIR)
+    }
+    _ = try AtomicFile(path: path, mode: AtomicFile.ownMode, replacesSpecialFiles: true)
+  }
+
   /// - Throws: `GraftError` if the file cannot be written.
   package func write(_ record: TuningRecord) throws {
     try TextFile.makeOwnFolder(FilePath.folder(of: path))
