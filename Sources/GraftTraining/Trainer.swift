@@ -4,7 +4,7 @@ import GraftRuntime
 package final class Trainer {
   /// What one step reported.
   package struct StepResult: Sendable {
-    /// The mean over the batch, penalties included.
+    /// The mean over the batch; a training step's includes penalties.
     package var loss: Float
     /// `[N, K]`, as the batch was seen in training; valid until the next step.
     package var scores: Tensor
@@ -145,7 +145,7 @@ package final class Trainer {
     return StepResult(loss: loss, scores: memory.results[1])
   }
 
-  /// Loss and scores in inference form, without a change of anything.
+  /// Loss, without penalties, and scores in inference form, without a change of anything.
   package func evaluate(inputs: [Tensor], targets: Tensor) throws -> StepResult {
     let outputs = try evaluation.run(inputs + [targets])
     return StepResult(loss: try outputs[0].elements(as: Float.self)[0], scores: outputs[1])

@@ -66,12 +66,8 @@ struct TrainingGraphs {
     var inference = trainingForm.inferenceForm
     let evaluationTargets = inference.addInput(
       name: "targets", type: settings.loss.targetType(classCount: scoreCount))
-    var evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
+    let evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
       to: &inference, scores: scores, targets: evaluationTargets)
-    for id in trained {
-      guard let penalty = settings.penalties[id] else { continue }
-      evaluationLoss = try penalty.append(to: &inference, parameter: id, loss: evaluationLoss)
-    }
     inference.outputs = [evaluationLoss, scores]
     evaluation = inference
   }

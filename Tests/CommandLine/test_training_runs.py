@@ -608,9 +608,9 @@ def test_phases_that_train_the_same_are_named(graft, trunk, tmp_path, options, h
 
 
 def test_what_losses_are_is_said(graft, trunk, tmp_path):
-    """The penalties of the default head are the difference of the validation loss and the evaluation's."""
+    """Penalties are no part of the validation loss: as they grow with the weights, they would make early epochs the best."""
     evaluations = "the loss of the evaluation is the mean of -log"
-    penalties = "include the penalties on weights, in training and validation alike"
+    penalties = "include the penalties on weights in training"
 
     def run(name, *options):
         result = finetune(graft, trunk, tmp_path / name, "--epochs", "4,0", "--learning-rate", 0.1, *options)
@@ -621,7 +621,7 @@ def test_what_losses_are_is_said(graft, trunk, tmp_path):
         return result.errors, page, min(record["val_loss"] for record in history) - loss
 
     errors, page, difference = run("penalized")
-    assert errors.count(penalties) == 1 and penalties in page and difference > 1e-3
+    assert errors.count(penalties) == 1 and penalties in page and abs(difference) < 1e-5
     assert "class weights" not in errors
     plain = ("--head", "gap,dense(classes)")
     errors, page, difference = run("plain", *plain)

@@ -1,5 +1,6 @@
 import GraftRuntime
 import GraftTraining
+import GraftVision
 
 /// What a run asks of its folder before it goes on.
 extension FineTuningRun {

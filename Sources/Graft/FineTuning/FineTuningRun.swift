@@ -39,7 +39,7 @@ package final class FineTuningRun {
     var parts: [String] = []
     if let loss = recipe.loss, !fineTuner.hasLogLoss { parts.append("are those of \(loss)") }
     if !fineTuner.model.penalties.isEmpty {
-      parts.append("include the penalties on weights, in training and validation alike")
+      parts.append("include the penalties on weights in training")
     }
     if recipe.classWeights != nil { parts.append("have class weights in training only") }
     guard !parts.isEmpty else { return nil }

@@ -183,7 +183,7 @@ def train_epoch(run, model, features, rows, labels, position):
 
 
 def evaluate(run, model, features, rows, labels):
-    """Means over all pictures; the loss has the penalties in it, as Graft's does."""
+    """Means over all pictures; the loss is without penalties, as Graft's is."""
     loss = accuracy = 0
     for start in range(0, len(rows), run.batch_size):
         batch = slice(start, start + run.batch_size)
@@ -194,7 +194,7 @@ def evaluate(run, model, features, rows, labels):
         share = len(labels[batch]) / len(labels)
         loss += float(logs["loss"]) * share
         accuracy += float(logs["accuracy"]) * share
-    return Result(loss, accuracy)
+    return Result(loss - float(sum(model.losses)), accuracy)
 
 
 def targets(run, labels):
