@@ -136,6 +136,26 @@ def test_a_folder_that_is_neither_part_nor_class(finetune, tmp_path):
     assert "'more' holds images, but is neither a part nor a class" in result.errors
 
 
+def test_runs_inside_the_data_are_no_classes(finetune, graft, tmp_path):
+    """Their curves are images; `graft finetune .` puts them there."""
+    data = tmp_path / "data"
+    fill(data, ["a", "b"])
+    result, _ = finetune(data, output="data/run")
+    assert result.status == 0 and "all taken" in result.errors, result.errors
+    assert (data / "run/curves.png").exists()
+    result, parts = finetune(data, output="data/a/run")
+    assert result.status == 0 and classes(parts) == [6, 6], result.errors
+    assert "13 files found, 12 images taken, 1 left out: 1 folder of a run" in result.errors
+    result = graft("finetune", data, "--resume", "-o", data / "run")
+    assert result.status == 0 and "2 folders of runs" in result.errors, result.errors
+    result = graft("evaluate", data / "run/model.onnx", data, "--json")
+    assert result.status == 0 and json.loads(result.output)["count"] == 12, result.errors
+    with tarfile.open(tmp_path / "data.tar", "w") as archive:
+        archive.add(data, "data")
+    result, parts = finetune(tmp_path / "data.tar", output="of-archive")
+    assert result.status == 0 and classes(parts) == [6, 6], result.errors
+
+
 def test_split_column(finetune, faults):
     result, parts = finetune(faults / "csv-split-column/split.csv")
     assert result.status == 0, result.errors

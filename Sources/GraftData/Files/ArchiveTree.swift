@@ -125,7 +125,7 @@ final class ArchiveTree {
       let childPlace = place + separator + name
       // Links to folders can make many of a few.
       if isLinked { try budget.take(names: [childPlace]) }
-      result.folders.append(
+      result.add(
         try tree.folder(
           name, place: childPlace, separator: "/", root: root, ancestors: ancestors,
           isLinked: isLinked))

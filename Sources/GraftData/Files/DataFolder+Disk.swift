@@ -59,7 +59,7 @@ private struct DiskScan {
     }
     guard isComplete else { throw GraftError.opening(path) }
     for child in folders {
-      result.folders.append(try folder(name: child.name, path: child.path))
+      result.add(try folder(name: child.name, path: child.path))
     }
     result.sort()
     return result

@@ -54,6 +54,17 @@ package struct DataFolder: Sendable {
     return result
   }
 
+  /// Adds a folder within. That of a run is left out: its curves are no images of the data beside it.
+  mutating func add(_ folder: DataFolder) {
+    guard !folder.isOfRun else { return leftOut.add(.run) }
+    folders.append(folder)
+  }
+
+  /// Whether training wrote the folder.
+  private var isOfRun: Bool {
+    file("recipe.yaml") != nil && (file("split.csv") != nil || file("last.npz") != nil)
+  }
+
   mutating func sort() {
     files.sort { NaturalOrder.precedes($0.name, $1.name) }
     folders.sort { NaturalOrder.precedes($0.name, $1.name) }

@@ -7,6 +7,8 @@ package struct LeftOutFiles: Sendable, Equatable {
     case otherKind(ending: String)
     /// A pipe, a socket or a device.
     case special
+    /// The folder of a run, with all that is in it.
+    case run
     /// In too many folders within folders.
     case tooDeep
     /// A link that leads nowhere, in a circle or out of the archive.
@@ -77,6 +79,7 @@ extension LeftOutFiles: CustomStringConvertible {
     add(.link, "link that leads nowhere", "links that lead nowhere")
     add(.replaced, "member replaced by a later one", "members replaced by later ones")
     add(.special, "pipe or device", "pipes or devices")
+    add(.run, "folder of a run", "folders of runs")
     add(.tooDeep, "folder that lies too deep", "folders that lie too deep")
     return parts.joined(separator: ", ")
   }
