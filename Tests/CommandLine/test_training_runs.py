@@ -245,6 +245,27 @@ def test_a_run_goes_on_with_the_preparation_that_it_began_with(graft, trunk, tmp
     assert result.status == 0, result.errors
 
 
+@pytest.mark.parametrize("kind", ["missing", "dangling", "unfinished"])
+def test_a_run_without_its_checkpoint_is_not_trained_again(graft, trunk, finished, tmp_path, kind):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "last.npz").unlink()
+    if kind == "dangling":
+        (run / "last.npz").symlink_to(tmp_path / "nowhere")
+    elif kind == "unfinished":
+        (run / "model.onnx").unlink()
+    names = sorted(path.name for path in run.iterdir() if path.name != "last.npz")
+    before = [(run / name).read_bytes() for name in names]
+    words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
+    result = graft(*words)
+    assert result.status == 65 and "last.npz: is missing" in result.errors, result.errors
+    assert "a copy of best.npz" in result.errors and "--output" in result.errors
+    assert [(run / name).read_bytes() for name in names] == before
+    (run / "last.npz").unlink(missing_ok=True)
+    shutil.copy(run / "best.npz", run / "last.npz")
+    assert graft(*words).status == 0
+
+
 @pytest.mark.parametrize("name", ["recipe.yaml", "last.npz", "split.csv"])
 def test_pipes_in_a_run_are_not_waited_for(graft, trunk, finished, tmp_path, name):
     run = tmp_path / "run"

@@ -1,3 +1,4 @@
+import GraftModels
 import GraftRuntime
 import GraftTraining
 import GraftVision
@@ -25,13 +26,17 @@ extension FineTuningRun {
   /// The recipe in the folder of a run, and where the run stands; `nil` if nothing of it was saved.
   ///
   /// - Parameter isWanted: the names of the checkpoint's values that are read
-  /// - Throws: `GraftError` if one of both cannot be read, or the recipe is none that leads to the checkpoint.
+  /// - Throws: `GraftError` if one of both cannot be read, the recipe is none that leads to the checkpoint, or a checkpoint
+  ///   that was saved is missing.
   package static func saved(
     in folder: String, where isWanted: (String) -> Bool = { _ in true }
   ) throws -> (recipe: Recipe, checkpoint: Checkpoint?) {
     let recipe = try Recipe(path: recipePath(folder))
     let path = checkpointPath(folder)
-    guard FileSystem.exists(path) else { return (recipe, nil) }
+    guard FileSystem.exists(path) else {
+      try requireNothingTrained(in: folder)
+      return (recipe, nil)
+    }
     let checkpoint = try Checkpoint(path: path, where: isWanted)
     guard checkpoint.recipe.isBeginning(of: recipe) else {
       throw GraftError.badData(
@@ -40,6 +45,26 @@ extension FineTuningRun {
       ).at(recipePath(folder))
     }
     return (recipe, checkpoint)
+  }
+
+  /// A run that was killed before it saved anything has the first epoch in its log at most, and comes to the same again.
+  ///
+  /// - Throws: `GraftError` if the run in the folder, which has no checkpoint, had one
+  private static func requireNothingTrained(in folder: String) throws {
+    let path = checkpointPath(folder)
+    let log = try? TextFile.read("\(folder)/log.csv", limit: 1 << 30)
+    let epochCount = (log?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0) - 1
+    let others = [path, "\(folder)/model.onnx"]
+    guard epochCount > 1 || others.contains(where: { FileSystem.statusOfLink($0) != nil }) else {
+      return
+    }
+    let hasBest = FileSystem.isRegularFile("\(folder)/best.npz")
+    throw GraftError.badData(
+      "is missing, and the run cannot go on without it",
+      hint: "Restore it, "
+        + (hasBest ? "put a copy of best.npz in its place to go on from the best epoch, " : "")
+        + "or start another run with --output"
+    ).at(path)
   }
 
   /// - Throws: `GraftError` if the network is another one than in the beginning: the checkpoint has only those weights
