@@ -261,29 +261,6 @@ struct TrainingOptions: ParsableArguments {
       "suggestion: --learning-rate \(rates.joined(separator: ",")), a tenth of that with the least loss"
     )
   }
-
-  private func foldFolder(_ number: Int) -> String { "\(output)/fold\(number)" }
-
-  /// What goes on with an interrupted run.
-  private func continuation(_ command: String) -> String {
-    var words = [command, data, "--output", output]
-    if let crossValidate { words += ["--cross-validate", "\(crossValidate)"] }
-    if maxBad != 100 { words += ["--max-bad", "\(maxBad)"] }
-    if recompute { words.append("--recompute") }
-    return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
-  }
-
-  private func savedRecipe() throws -> Recipe {
-    let folder = crossValidate == nil ? output : foldFolder(1)
-    guard FileSystem.exists(FineTuningRun.recipePath(folder)) else {
-      let isOfFolds = FileSystem.exists(FineTuningRun.recipePath(foldFolder(1)))
-      throw GraftError(
-        .noInput, "holds no run to go on with", places: [output],
-        hint: crossValidate == nil && isOfFolds
-          ? "It holds those of --cross-validate; say that again" : "Leave --resume out")
-    }
-    return try FineTuningRun.saved(in: folder) { _ in false }.recipe
-  }
 }
 
 extension ExportOptions.Precision: ExpressibleByArgument {}

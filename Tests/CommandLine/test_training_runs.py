@@ -505,6 +505,42 @@ def test_cross_validation_is_summed_up(graft, trunk, tmp_path):
     )  # fmt: skip
     assert again.status == 0
     assert json.loads((tmp_path / "run/summary.json").read_text()) == summary
+    # It goes on as it began.
+    words = ["finetune", trunk / "pictures", "--output", tmp_path / "run", "--resume"]
+    for folds in [2, 4]:
+        again = graft(*words, "--cross-validate", folds)
+        assert again.status == 64 and f"has 3 folds, not {folds}" in again.errors, again.errors
+    again = graft(*words)
+    assert again.status == 66 and "those of --cross-validate" in again.errors, again.errors
+    shutil.rmtree(tmp_path / "run/fold3")
+    (tmp_path / "run/summary.json").unlink()
+    again = graft(*words, "--cross-validate", 4)
+    assert again.status == 64 and "in as many folds" in again.errors, again.errors
+
+
+@pytest.mark.parametrize("change", ["fewer", "class"])
+def test_a_run_goes_on_with_the_images_that_it_began_with(graft, trunk, finished, tmp_path, change):
+    """One image fewer than a batch has; and one class fewer."""
+    data = tmp_path / "data"
+    shutil.copytree(trunk / "pictures", data)
+    folders = sorted(data.iterdir())
+    for folder in [data, *folders]:
+        folder.chmod(0o755)
+    if change == "fewer":
+        sorted(folders[0].iterdir())[0].unlink()
+    else:
+        shutil.rmtree(folders[0])
+    result = graft("finetune", data, "--output", finished, "--resume")
+    assert result.status == 64, result.errors
+    assert "the images are not those that the run" in result.errors
+    assert "--batch-size" not in result.errors
+
+
+def test_a_run_without_folds_is_named(graft, trunk, finished):
+    words = ["finetune", trunk / "pictures", "--output", finished, "--resume"]
+    result = graft(*words, "--cross-validate", 3)
+    assert result.status == 66 and "holds no run of folds" in result.errors, result.errors
+    assert "leave --cross-validate out" in result.errors
 
 
 def start(graft, *arguments):

@@ -100,9 +100,10 @@ extension FineTuningRun {
   /// - Returns: the digest of the file that says which image is in which part
   /// - Throws: `GraftError` if that file was changed, or the images are not those that the run began with; their
   ///   folder may have moved.
-  func requireSamePictures(
-    _ split: SplitFile, since checkpoint: Checkpoint
+  static func requireSamePictures(
+    _ split: SplitFile, in folder: String, since checkpoint: Checkpoint
   ) throws -> String {
+    let splitPath = splitPath(folder)
     let written = try SplitFile(path: splitPath)
     let digest = try SplitFile.digest(path: splitPath)
     guard checkpoint.state.splitDigest.map({ $0 == digest }) ?? true else {
@@ -114,7 +115,8 @@ extension FineTuningRun {
     guard split.isSame(as: written) else {
       throw GraftError.usage(
         "the images are not those that the run in \(folder) began with",
-        hint: "Give it the same data, or start another run with --output")
+        hint: "Give it the same data (with --cross-validate, in as many folds), or start another "
+          + "run with --output")
     }
     return digest
   }

@@ -48,6 +48,7 @@ package final class FineTuningRun {
   }
 
   package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
+  static func splitPath(_ folder: String) -> String { "\(folder)/split.csv" }
   package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
   package var modelPath: String { "\(folder)/model.onnx" }
   /// Where the network is written in the form of training; `nil` if it is not.
@@ -98,22 +99,24 @@ package final class FineTuningRun {
     if let saved { recipe.keepExport(of: saved.recipe) }
     self.recipe = recipe
     self.data = data
+    var tunerOptions = options.fineTuner
+    // Other images are said as such, and not as what does not fit them.
+    let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
+    let splitDigest =
+      try resumed.map { try FineTuningRun.requireSamePictures(split, in: folder, since: $0) }
+      ?? split.digest
     let (model, preprocessing, isAssumed) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
     self.preprocessing = preprocessing
-    var tunerOptions = options.fineTuner
     tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
     fineTuner = try FineTuner(
       recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
       options: tunerOptions)
-    let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
-    var splitDigest = try split.digest
     let network = try model.graph.contentDigest(threads: tunerOptions.executable.threadCount)
       .hexadecimal
     if let resumed {
       try requireSameNetwork(network, since: resumed)
       try requireSamePreparation(since: resumed)
-      splitDigest = try requireSamePictures(split, since: resumed)
       preparationRemark = resumed.state.preparationRemark
       let isFinished = try withPlace(checkpointPath) { try fineTuner.isFinished(at: resumed) }
       isDone =
@@ -212,7 +215,7 @@ package final class FineTuningRun {
 
   /// What others need to do the same: which picture belongs to which part, and the head's first weights.
   private func writeBeginning(_ model: TransferModel, _ split: SplitFile) throws {
-    try TextFile.save(split.text, to: splitPath)
+    try TextFile.save(split.text, to: FineTuningRun.splitPath(folder))
     let weights = model.headWeights.compactMap { id in
       model.graph.constants[id].map { (name: model.graph[id].name, tensor: $0) }
     }
@@ -227,8 +230,6 @@ package final class FineTuningRun {
   private func removeResult(_ path: String) throws {
     if FileSystem.exists(path), FileSystem.remove(path) != 0 { throw GraftError.writing(path) }
   }
-
-  var splitPath: String { "\(folder)/split.csv" }
 
   /// Trains to the end and writes the model.
   ///
