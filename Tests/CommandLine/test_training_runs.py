@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -245,6 +246,53 @@ def test_a_run_goes_on_with_the_preparation_that_it_began_with(graft, trunk, tmp
     assert result.status == 0, result.errors
 
 
+@pytest.mark.parametrize(
+    "name, kind, status",
+    [
+        ("best.npz", "garbage", 65),
+        ("best.npz", "another", 65),
+        ("best.npz", "pipe", 66),
+        ("model.onnx", "pipe", 73),
+        ("model.onnx", "folder", 73),
+        ("evaluation.json", "folder", 73),
+        ("report.html", "pipe", 73),
+        ("report.html", "folder", 73),
+    ],
+)
+def test_what_the_end_needs_is_checked_in_the_beginning(
+    graft, trunk, finished, tmp_path, name, kind, status
+):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(run / name)
+    elif kind == "folder":
+        (run / name).mkdir()
+    elif kind == "garbage":
+        (run / name).write_bytes(b"garbage" * 100)
+    else:
+        values = arrays(finished / name)
+        text = state(values)
+        text["state"]["history"][0]["val_loss"] += 1
+        values[STATE] = numpy.frombuffer(json.dumps(text).encode(), "u1")
+        write_arrays(run / name, values)
+    names = ["last.npz", "recipe.yaml", "log.csv", "steps.csv"]
+    words = ["finetune", trunk / "pictures", "--output", run, "--resume", "--epochs", "3,0"]
+    result = graft(*words, timeout=60)
+    assert result.status == status and str(run / name) in result.errors, result.errors
+    assert "emove it" in result.errors
+    for other in names:
+        assert (run / other).read_bytes() == (finished / other).read_bytes()
+    # What the message says.
+    if (run / name).is_dir():
+        (run / name).rmdir()
+    else:
+        (run / name).unlink()
+    result = graft(*words)
+    assert result.status == 0, result.errors
+
+
 @pytest.mark.parametrize("kind", ["missing", "dangling", "unfinished"])
 def test_a_run_without_its_checkpoint_is_not_trained_again(graft, trunk, finished, tmp_path, kind):
     run = tmp_path / "run"
@@ -369,12 +417,13 @@ def test_a_run_that_came_to_its_end_is_left_as_it_is(graft, trunk, finished, tmp
 def test_the_form_of_a_run_that_fails_at_its_end_is_kept(graft, trunk, finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    (run / "model.onnx").unlink()
-    (run / "model.onnx").mkdir()
     words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
-    result = graft(*words, "--export-type", "float16")
-    assert result.status != 0 and "model.onnx" in result.errors, result.errors
-    (run / "model.onnx").rmdir()
+    result = graft(
+        *words, "--export-type", "float16",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024)),
+    )  # fmt: skip
+    assert result.status == 74 and "File too large" in result.errors, result.errors
+    assert (run / "model.onnx").read_bytes() == (finished / "model.onnx").read_bytes()
     result = graft(*words)
     assert result.status == 0 and "model.onnx (float16)" in result.output, result.errors
     assert weight_types(run / "model.onnx") == {onnx.TensorProto.FLOAT16}

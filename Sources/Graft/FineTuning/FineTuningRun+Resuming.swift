@@ -120,4 +120,33 @@ extension FineTuningRun {
     }
     return digest
   }
+
+  var bestPath: String { "\(folder)/best.npz" }
+
+  /// Reads the best epoch's checkpoint; errors say what to do about it.
+  func withBest<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try withPlace(bestPath, body)
+    } catch let error as GraftError {
+      var error = error
+      error.hint =
+        error.hint
+        ?? "Restore it, or remove it: model.onnx may then have the weights of the last epoch, not of the best"
+      throw error
+    }
+  }
+
+  /// - Throws: `GraftError` if the best epoch's checkpoint is there, and none that this run came by. That of a later epoch
+  ///   than the run stands at, which a run that was killed may have, is made again.
+  func requireBest() throws {
+    let history = fineTuner.state.history
+    guard !data.validation.isEmpty, let best = history.bestIndex, FileSystem.exists(bestPath)
+    else { return }
+    try withBest {
+      let records = try Checkpoint(path: bestPath) { _ in false }.state.history
+      guard records.agrees(with: history),
+        records.count == best + 1 || records.count > history.count
+      else { throw GraftError.badData("is not the checkpoint of epoch \(best + 1), the best one") }
+    }
+  }
 }

@@ -137,6 +137,10 @@ package final class FineTuningRun {
       preparationRemark = trial?.remark
       if let preparationRemark { remark(preparationRemark) }
     }
+    if saved != nil, !isDone {
+      try requireBest()
+      try requireReplaceableFiles()
+    }
     // Nothing was written up to here.
     try TextFile.makeFolder(folder)
     // First of all: a folder with a recipe is one of a run, which goes on wherever it was killed.
@@ -163,7 +167,7 @@ package final class FineTuningRun {
       }
     }
     fineTuner.save = writing(to: checkpointPath)
-    fineTuner.saveBest = writing(to: "\(folder)/best.npz")
+    fineTuner.saveBest = writing(to: bestPath)
   }
 
   /// What a run writes, besides its logs.
@@ -171,6 +175,16 @@ package final class FineTuningRun {
     "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
     "training.onnx", "evaluation.json", "curves.svg", "curves.png", "report.html",
   ]
+
+  /// - Throws: `GraftError` if something else is in the place of a file that a run that goes on will write.
+  private func requireReplaceableFiles() throws {
+    for path in FineTuningRun.fileNames.map({ "\(folder)/\($0)" })
+    where FileSystem.exists(path) && !FileSystem.isRegularFile(path) {
+      throw GraftError(
+        .cannotCreate, "is not a regular file", places: [path],
+        hint: "Remove it, or start another run with --output")
+    }
+  }
 
   /// Files that a run which was killed had not finished; their names begin with that of the file.
   private func removeLeftovers() {
@@ -258,14 +272,14 @@ package final class FineTuningRun {
     guard !data.validation.isEmpty, let best = history.bestIndex, best < history.count - 1 else {
       return fineTuner.model
     }
-    let path = "\(folder)/best.npz"
-    guard FileSystem.exists(path) else {
-      remark("\(path) is missing; model.onnx has the weights of the last epoch, not of the best")
+    guard FileSystem.exists(bestPath) else {
+      remark(
+        "\(bestPath) is missing; model.onnx has the weights of the last epoch, not of the best")
       return fineTuner.model
     }
-    return try withPlace(path) {
+    return try withBest {
       let names = fineTuner.weightNames
-      let checkpoint = try Checkpoint(path: path) { names.contains(ByteString($0)) }
+      let checkpoint = try Checkpoint(path: bestPath) { names.contains(ByteString($0)) }
       guard checkpoint.state.history.count == best + 1 else {
         throw GraftError.badData("is not the checkpoint of epoch \(best + 1), the best one")
       }

@@ -70,11 +70,9 @@ extension FineTuner {
   /// - Throws: `GraftError` if the checkpoint is none of this run, or damaged.
   package func model(of checkpoint: Checkpoint) throws -> TransferModel {
     let records = checkpoint.state.history
-    guard records.count <= state.history.count,
-      zip(records, state.history).allSatisfy({
-        ($0.phase, $0.epoch, $0.watchedLoss) == ($1.phase, $1.epoch, $1.watchedLoss)
-      })
-    else { throw GraftError.badData("is a checkpoint of another run") }
+    guard records.count <= state.history.count, records.agrees(with: state.history) else {
+      throw GraftError.badData("is a checkpoint of another run")
+    }
     var result = model
     result.take(original)
     result.take(
@@ -96,6 +94,15 @@ extension FineTuner {
       (name: CheckpointKeys.bestPrefix + keys[$0.key], tensor: $0.value)
     }
     return Checkpoint(state: state, recipe: recipe, values: values)
+  }
+}
+
+extension [EpochRecord] {
+  /// Whether the same epochs came to the same in both, as far as both go.
+  package func agrees(with other: [EpochRecord]) -> Bool {
+    zip(self, other).allSatisfy {
+      ($0.phase, $0.epoch, $0.watchedLoss) == ($1.phase, $1.epoch, $1.watchedLoss)
+    }
   }
 }
 
