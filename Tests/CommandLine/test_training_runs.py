@@ -125,6 +125,24 @@ def test_logs_are_files_of_their_own(graft, trunk, finished, tmp_path, name, kin
     assert not (tmp_path / "new.txt").exists()
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_links_in_a_run_are_read_and_replaced(graft, trunk, finished, tmp_path, link):
+    run, kept = tmp_path / "run", tmp_path / "kept"
+    shutil.copytree(finished, run)
+    kept.mkdir()
+    names = ["last.npz", "best.npz", "recipe.yaml", "split.csv", "model.onnx"]
+    for name in names:
+        (run / name).rename(kept / name)
+        link(kept / name, run / name)
+    words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
+    result = graft(*words, "--epochs", "3,0")
+    assert result.status == 0, result.errors
+    for name in names:
+        assert (kept / name).read_bytes() == (finished / name).read_bytes()
+    assert not (run / "last.npz").is_symlink()
+    assert (run / "last.npz").read_bytes() != (kept / "last.npz").read_bytes()
+
+
 def moved_to_training(text):
     return text.replace("validation,", "training,", 1)
 
