@@ -16,6 +16,12 @@ extension TrainingOptions {
     return (words + ["--resume"]).map(Terminal.quoted).joined(separator: " ")
   }
 
+  /// What goes on with a run that came to its end, with a phase more.
+  func continuationWithMoreEpochs(_ command: String, of recipe: Recipe) -> String {
+    let epochs = recipe.phases.prefix(recipe.enteredPhaseCount).map(\.epochs) + [5]
+    return continuation(command) + " --epochs " + epochs.map { "\($0)" }.joined(separator: ",")
+  }
+
   /// The recipe of the run that goes on, or of the first fold.
   ///
   /// - Throws: `GraftError` if the folder holds no such run, or it cannot be read.

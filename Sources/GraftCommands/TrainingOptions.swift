@@ -203,6 +203,10 @@ struct TrainingOptions: ParsableArguments {
       "\(run.data.training.count) images to train on, \(run.data.validation.count) to validate, "
         + "\(run.data.test.count) to test; \(data.classNames.count) classes: "
         + data.classNames.listed())
+    if run.isDone {
+      try print("The run came to its end before.")
+      try print("More epochs: graft \(continuationWithMoreEpochs(command, of: run.recipe))")
+    }
     run.fineTuner.isInterrupted = { interruption.isRequested }
     guard try run.run() else {
       try print("Interrupted; everything up to this step is saved.")
@@ -226,10 +230,14 @@ struct TrainingOptions: ParsableArguments {
           + "'\(data.classNames[0])' is the rest")
     }
     if let path = run.trainingModelPath {
-      try print("\(path): graft finetune IMAGES --model \(path) --head keep")
+      try print(
+        "\(Output.oneLine(path)): graft finetune IMAGES --model \(Terminal.quoted(path)) --head keep"
+      )
     }
     let form = run.recipe.export.precision == .float16 ? " (float16)" : ""
-    try print("\(run.modelPath)\(form): infer IMAGE --model \(run.modelPath)")
+    try print(
+      "\(Output.oneLine(run.modelPath))\(form): infer IMAGE --model \(Terminal.quoted(run.modelPath))"
+    )
     return run
   }
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -426,10 +427,16 @@ def test_a_run_that_came_to_its_end_is_left_as_it_is(graft, trunk, finished, tmp
     os.utime(run / "report.html", (0, 0))
     names = ["model.onnx", "evaluation.json", "report.html", "recipe.yaml", "last.npz"]
     before = [(run / name).stat() for name in names]
-    result = graft("finetune", trunk / "pictures", "--output", run, "--resume")
+    words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
+    result = graft(*words)
     assert result.status == 0, result.errors
+    assert "came to its end before" in result.output
+    continuation = " ".join(map(str, words)) + " --epochs 2,5"
+    assert f"More epochs: graft {continuation}\n" in result.output
     after = [(run / name).stat() for name in names]
     assert [(s.st_ino, s.st_mtime_ns) for s in after] == [(s.st_ino, s.st_mtime_ns) for s in before]
+    result = graft(*continuation.split())
+    assert result.status == 0 and "came to its end" not in result.output, result.errors
 
 
 def test_the_form_of_a_run_that_fails_at_its_end_is_kept(graft, trunk, finished, tmp_path):
@@ -503,6 +510,23 @@ def test_what_is_said_of_the_input_is_kept(graft, trunk, tmp_path, form):
     assert written.input[0].type.denotation == "IMAGE"
     assert [d.denotation for d in written.input[0].type.tensor_type.shape.dim] == axes
     assert all(not v.doc_string and not v.type.denotation for v in written.value_info)
+
+
+def test_commands_that_are_suggested_can_be_pasted(graft, trunk, tmp_path):
+    run = tmp_path / "o 1; rm x"
+    result = finetune(graft, trunk, run, "--epochs", "1,0", "--export-training-checkpoint")
+    assert result.status == 0, result.errors
+    training, inference = result.output.splitlines()[-2:]
+    words = shlex.split(training.removeprefix(f"{run}/training.onnx: "))
+    assert words == ["graft", "finetune", "IMAGES", "--model", f"{run}/training.onnx", "--head", "keep"]
+    words = shlex.split(inference.removeprefix(f"{run}/model.onnx: "))
+    assert words == ["infer", "IMAGE", "--model", f"{run}/model.onnx"]
+    # What is the name of a file in a line of text does not break it.
+    run = tmp_path / "a\nb"
+    result = finetune(graft, trunk, run, "--epochs", "1,0")
+    assert result.status == 0, result.errors
+    last = result.output[result.output.rindex(": infer") + 2 :]
+    assert shlex.split(last) == ["infer", "IMAGE", "--model", f"{run}/model.onnx"]
 
 
 def test_schedules_over_a_whole_phase_are_named(graft, trunk, tmp_path):

@@ -27,7 +27,7 @@ package final class FineTuningRun {
   /// The epoch whose weights ``modelPath`` has, once ``run()`` has written it; `nil` if nothing was trained.
   package private(set) var exportedEpoch: EpochRecord?
   /// Whether the run came to its end before, and there is nothing to do.
-  private var isDone = false
+  package private(set) var isDone = false
   let remark: (String) -> Void
   /// That another way to prepare images seemed better in the beginning than the one that was assumed; `nil` if none did.
   package private(set) var preparationRemark: String?
