@@ -88,6 +88,10 @@ struct TrainingOptions: ParsableArguments {
     guard (0...1 << 30).contains(featureMemory) else {
       throw ValidationError("--feature-memory takes 0 to \(1 << 30) megabytes.")
     }
+    // Else a photo may be meant, which the sheet would replace.
+    if let preview, FilePath.ending(of: preview) != "png" {
+      throw ValidationError("--preview takes the name of a PNG file, such as sheet.png.")
+    }
     guard maxBad >= 0 else { throw ValidationError("--max-bad takes a number from 0.") }
   }
 

@@ -159,6 +159,18 @@ def test_limits_in_messages_are_the_real_ones(graft, words, part):
     assert part in result.errors
 
 
+@pytest.mark.parametrize("command", ["finetune", "train"])
+@pytest.mark.parametrize("name", ["photo.jpg", "sheet", ".png", ""])
+def test_previews_are_png_files(graft, tmp_path, command, name):
+    (tmp_path / "photo.jpg").write_text("a photo")
+    result = graft(command, "data", "--augment", "flip", "--preview", name, cwd=tmp_path)
+    assert result.status == 64 and "--preview takes the name of a PNG file" in result.errors
+    assert (tmp_path / "photo.jpg").read_text() == "a photo"
+    # The ending may have capital letters; then the images are what is missing.
+    result = graft(command, "data", "--augment", "flip", "--preview", "SHEET.PNG", cwd=tmp_path)
+    assert result.status == 66 and "data" in result.errors
+
+
 def test_infer_has_a_version(infer, graft):
     result = infer("--version")
     assert result.status == 0
