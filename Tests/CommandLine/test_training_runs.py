@@ -785,6 +785,12 @@ def test_what_losses_are_is_said(graft, trunk, tmp_path):
     assert penalties not in errors
 
 
+def test_weights_of_0_for_all_classes_are_refused(graft, trunk, tmp_path):
+    result = finetune(graft, trunk, tmp_path / "run", "--class-weights", "red=0,green=0,blue=0")
+    assert result.status == 64 and "the weights of all classes are 0" in result.errors
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_default_batch_is_32(graft, trunk, tmp_path):
     """The data have 29 images to train on, so that the recipe says 29, and which default it was."""
     result = finetune(graft, trunk, tmp_path / "run", "--epochs", "1,0")

@@ -126,6 +126,7 @@ import Testing
     #expect(throws: GraftError.self) { try Self.run(HuberLoss(delta: 0), scores, scores) }
     #expect(throws: GraftError.self) { try ClassWeights([1, -1]) }
     #expect(throws: GraftError.self) { try ClassWeights([1, .nan]) }
+    #expect(throws: GraftError.self) { try ClassWeights([0, 0]) }
   }
 
   @Test func recipesNameClassWeights() throws {
@@ -134,11 +135,13 @@ import Testing
       try ClassWeights(text, classNames: names, labels: [0, 0, 1, 2]).values
     }
     #expect(try weights("cat=2") == [2, 1, 1])
+    #expect(try weights("cat=0, x=y=0") == [0, 1, 0])
     #expect(try weights("a, b=0.5, x=y=3") == [1, 0.5, 3])
     #expect(try weights("balanced") == ClassWeights(balancing: [2, 1, 1]).values)
     let error = #expect(throws: GraftError.self) { try weights("cats=2") }
     #expect(error?.hint?.contains("cat") == true)
-    for text in ["cat", "cat=", "=1", "cat=-1", "cat=nan", "cat=1,cat=2", "", "cat=1,"] {
+    let zeros = ["cat=0,a, b=0,x=y=0", "cat=0,a, b=1e-60,x=y=0"]
+    for text in ["cat", "cat=", "=1", "cat=-1", "cat=nan", "cat=1,cat=2", "", "cat=1,"] + zeros {
       #expect(throws: GraftError.self, "\(text)") { try weights(text) }
     }
     // A single score takes two weights, and several scores take none.

@@ -9,11 +9,16 @@ import GraftRuntime
 package struct ClassWeights: Sendable, Hashable {
   package let values: [Float]
 
-  /// - Throws: `GraftError` if a weight is negative or no number.
+  /// - Throws: `GraftError` if a weight is negative or no number, or all are 0, so that nothing would be trained.
   package init(_ values: [Float]) throws {
     for (index, value) in values.enumerated() where !(value >= 0 && value.isFinite) {
       throw GraftError.usage(
         "the weight of class \(index) is \(value)", hint: "Use weights of 0 and above")
+    }
+    guard values.isEmpty || values.contains(where: { $0 > 0 }) else {
+      throw GraftError.usage(
+        "the weights of all classes are 0, and nothing would be trained",
+        hint: "Give one class a weight above 0")
     }
     self.values = values
   }
