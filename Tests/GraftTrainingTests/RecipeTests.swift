@@ -88,7 +88,7 @@ import Testing
     #expect {
       try Recipe(yaml: yaml)
     } throws: { error in
-      "\(error)".contains(part)
+      (error as? GraftError)?.code == .badData && "\(error)".contains(part)
     }
   }
 }

@@ -59,7 +59,14 @@ extension Recipe {
     } catch {
       throw GraftError.badData("is not valid YAML: \(error)")
     }
-    try validate()
+    do {
+      try validate()
+    } catch let error as GraftError where error.code == .usage {
+      // Of a file, as all else that is wrong in it.
+      var error = error
+      error.code = .badData
+      throw error
+    }
   }
 
   /// The recipe as YAML, all properties that have a value.
@@ -159,7 +166,24 @@ extension DecodingError {
 
   /// The property, and what is wrong with it.
   fileprivate var explanation: String {
-    let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-    return path.isEmpty ? context.debugDescription : "\(path): \(context.debugDescription)"
+    let phase = context.codingPath.compactMap(\.intValue).first
+    let names = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue)
+    let places = phase.map { ["phase \($0 + 1)"] + names.dropFirst() } ?? names
+    return (places + [mismatch ?? context.debugDescription]).joined(separator: ": ")
+  }
+
+  /// That a value is of another kind than the property, in words; `nil` for other errors.
+  private var mismatch: String? {
+    guard case .typeMismatch(let type, _) = self else { return nil }
+    switch type {
+    case is Int.Type: return "is no whole number, or one that is too large"
+    case is UInt64.Type: return "is no whole number from 0, or one that is too large"
+    case is Double.Type: return "is no number"
+    case is Bool.Type: return "is neither true nor false"
+    case is String.Type, is Yams.Node.Scalar.Type: return "is no single value"
+    case is Yams.Node.Sequence.Type: return "is no list"
+    case is Yams.Node.Mapping.Type: return "is no list of properties with their values"
+    default: return nil
+    }
   }
 }

@@ -171,6 +171,7 @@ package struct Recipe: Sendable, Codable, Hashable {
     guard (1...1_000_000).contains(earlyStopping ?? 1) else {
       throw GraftError.usage("early_stopping \(earlyStopping ?? 0) is not between 1 and 1000000")
     }
+    if let loss { _ = try Losses.named(loss) }
     if let gradientClipping { _ = try GradientClipping.named(gradientClipping) }
     if let learningRateFactors { _ = try LearningRateFactors(learningRateFactors) }
     guard !phases.isEmpty else { throw GraftError.usage("the recipe has no phases") }
@@ -182,6 +183,8 @@ package struct Recipe: Sendable, Codable, Hashable {
         guard phase.learningRate >= 0, phase.learningRate.isFinite else {
           throw GraftError.usage("learning_rate \(phase.learningRate) is not a number from 0")
         }
+        _ = try Optimizers.named(phase.optimizer)
+        _ = try Schedules.named(phase.schedule)
       }
     }
     _ = try HeadSpecification(head)
