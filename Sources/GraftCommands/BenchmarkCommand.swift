@@ -58,6 +58,9 @@ struct BenchmarkCommand: ParsableCommand {
       throw ValidationError("--runs and --batch take a number from 1.")
     }
     guard warmup >= 0 else { throw ValidationError("--warmup takes a number from 0.") }
+    if let profile, FilePath.ending(of: profile) != "json" {
+      throw ValidationError("--profile takes a file that ends in .json.")
+    }
     guard !tune || !compute.noCache else {
       throw ValidationError(
         "--tune keeps its record in the cache folder, which --no-cache leaves alone.")

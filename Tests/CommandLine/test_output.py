@@ -165,6 +165,14 @@ def test_a_trace_that_cannot_be_written_is_said_before_anything_runs(graft, tmp_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.json", "graft-home"]
 
 
+@pytest.mark.parametrize("path", ["identity.onnx", "", "trace", ".json"])
+def test_a_trace_does_not_take_the_place_of_a_file_of_another_kind(graft, identity, tmp_path, path):
+    before = identity[0].read_bytes()
+    result = graft("benchmark", identity[0], "--profile", path, cwd=tmp_path)
+    assert result.status == 64 and ".json" in result.errors
+    assert identity[0].read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["finetune", "train"])
 @pytest.mark.parametrize(
     "arguments",
