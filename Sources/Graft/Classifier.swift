@@ -7,23 +7,12 @@ import GraftVision
 package final class Classifier {
   /// What the user may say differently from the model's metadata.
   package struct Options: Sendable {
-    package var scheme: Preprocessing.Scheme?
-    /// Outer `nil`: as the model has it; inner `nil`: not at all.
-    package var resize: ResizeRule??
-    package var crop: PictureSize??
-    package var interpolation: Interpolation?
-    package var appliesOrientation: Bool?
+    package var preparation = Preprocessing.Choices()
     package var labels: Labels?
     package var scores: Scores?
     package var executable = Executable.Options()
 
     package init() {}
-
-    var choices: PictureInput.Choices {
-      PictureInput.Choices(
-        scheme: scheme, resize: resize, crop: crop, interpolation: interpolation,
-        appliesOrientation: appliesOrientation)
-    }
   }
 
   /// Remarks about what was assumed, for people.
@@ -51,7 +40,7 @@ package final class Classifier {
     inDistributionRule = try InDistributionRule(graph)
     inputType = input.elementType
     var remarks: [String] = []
-    preprocessing = try input.preprocessing(of: graph, options.choices) { scheme in
+    preprocessing = try input.preprocessing(of: graph, options.preparation) { scheme in
       remarks.append(
         "the model does not say how images are prepared; assuming '\(scheme.rawValue)'"
           + " (--preprocess NAME changes that)")

@@ -11,16 +11,6 @@ struct PictureInput {
   /// `nil` if the model leaves it open.
   var size: PictureSize?
 
-  /// What the user may say of the preparation of images.
-  struct Choices {
-    var scheme: Preprocessing.Scheme?
-    /// Outer `nil`: as the model has it; inner `nil`: not at all.
-    var resize: ResizeRule??
-    var crop: PictureSize??
-    var interpolation: Interpolation?
-    var appliesOrientation: Bool?
-  }
-
   /// - Throws: `GraftError` if the graph does not take one image `[N, C, H, W]` or `[N, H, W, C]`.
   init(_ graph: Graph) throws {
     guard graph.inputs.count == 1, let type = graph[graph.inputs[0]].type?.tensor,
@@ -60,18 +50,19 @@ struct PictureInput {
   /// fit.
   ///
   /// - Parameter assume: told the scheme if nobody said one
-  /// - Throws: `GraftError` if the input's type cannot hold what the scheme makes.
+  /// - Throws: `GraftError` if the input's type cannot hold what the scheme makes, or metadata or choices make no sense.
   func preprocessing(
-    of graph: Graph, _ choices: Choices, assume: (Preprocessing.Scheme) -> Void
+    of graph: Graph, _ choices: Preprocessing.Choices, assume: (Preprocessing.Scheme) -> Void
   ) throws -> Preprocessing {
-    var described = try Preprocessing(metadata: graph.metadata, scheme: choices.scheme)
-    if let scheme = choices.scheme {
-      described = described?.replacing(scheme: scheme) ?? Preprocessing(scheme)
-    }
-    let result = described ?? Preprocessing(likelyScheme)
+    let described = try Preprocessing(metadata: graph.metadata, choices: choices)
+    var result = described ?? Preprocessing(likelyScheme)
+    try result.apply(choices)
     try check(result.scheme)
     if described == nil { assume(result.scheme) }
-    return adapt(result, choices)
+    result.layout = layout
+    result.channelCount = channelCount
+    if choices.resize == nil, choices.crop == nil { fit(&result) }
+    return result
   }
 
   /// How images are prepared for most such networks.
@@ -102,24 +93,16 @@ struct PictureInput {
     .uint8, .int16, .uint16, .int32, .uint32, .int64, .uint64,
   ]
 
-  private func adapt(_ described: Preprocessing, _ choices: Choices) -> Preprocessing {
-    var result = described
-    result.layout = layout
-    result.channelCount = channelCount
-    if let interpolation = choices.interpolation { result.interpolation = interpolation }
-    if let resize = choices.resize { result.resize = resize }
-    if let crop = choices.crop { result.crop = crop }
-    if let applies = choices.appliesOrientation { result.appliesOrientation = applies }
-    let isSaid = choices.resize != nil || choices.crop != nil
-    guard let size, !isSaid else { return result }
-    if case .shorter(let side) = result.resize, let crop = result.crop, crop != size {
+  /// Makes the sizes those of the input, if it has one.
+  private func fit(_ preprocessing: inout Preprocessing) {
+    guard let size else { return }
+    if case .shorter(let side) = preprocessing.resize, let crop = preprocessing.crop, crop != size {
       // The same margin around the crop as the scheme has at its own size.
       let scale = Double(min(size.width, size.height)) / Double(min(crop.width, crop.height))
-      result.resize = .shorter(Int((Double(side) * scale).rounded()))
-      result.crop = size
-    } else if result.crop == nil {
-      result.resize = .exact(size)
+      preprocessing.resize = .shorter(Int((Double(side) * scale).rounded()))
+      preprocessing.crop = size
+    } else if preprocessing.crop == nil {
+      preprocessing.resize = .exact(size)
     }
-    return result
   }
 }

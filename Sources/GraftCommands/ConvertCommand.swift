@@ -78,7 +78,7 @@ struct ConvertCommand: ParsableCommand {
 
   /// - Returns: the path of the weights, if they have a file of their own
   private func writeONNX(_ graph: inout Graph) throws -> String? {
-    try picture.describe(&graph)
+    try picture.describe(&graph, of: source)
     try withPlace(source) {
       try graph.inferMissingTypes()
       try graph.checkDescription()

@@ -138,7 +138,8 @@ struct PictureOptions: ParsableArguments {
 
   @Option(
     help:
-      "224, 320x240 or none: the middle that is cut out after resizing (default: the model's own).")
+      "224, 320x240 or none: the middle that is cut out after resizing (default: the model's own, or as much of it as --resize leaves)."
+  )
   var crop: String?
 
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the model's own).")
@@ -166,21 +167,25 @@ struct PictureOptions: ParsableArguments {
 
   func classifierOptions() throws -> Classifier.Options {
     var options = Classifier.Options()
-    options.scheme = try preprocess.map { try Preprocessing.Scheme(named: $0) }
-    options.resize = try resize.map { try Preprocessing.parseResize($0) }
-    options.crop = try crop.map { try Preprocessing.parseCrop($0) }
-    options.interpolation = try interpolation.map { try Interpolation(named: $0) }
-    options.appliesOrientation = ignoreOrientation.map { !$0 }
+    options.preparation.scheme = try preprocess.map { try Preprocessing.Scheme(named: $0) }
+    options.preparation.resize = try resize.map { try Preprocessing.parseResize($0) }
+    options.preparation.crop = try crop.map { try Preprocessing.parseCrop($0) }
+    options.preparation.interpolation = try interpolation.map { try Interpolation(named: $0) }
+    options.preparation.appliesOrientation = ignoreOrientation.map { !$0 }
     options.labels = try labels.map { try Labels.named($0) }
     options.scores = scores
     return options
   }
 
-  /// Writes what the user said about images, labels and scores into the graph's metadata.
+  /// Writes what the user said about images, labels and scores into the metadata of the graph that is read from `source`.
   ///
   /// - Throws: `GraftError` if the labels are not as many as the graph's classes, or an option makes no sense.
-  func describe(_ graph: inout Graph) throws {
+  func describe(_ graph: inout Graph, of source: String) throws {
     let options = try classifierOptions()
+    try withPlace(source) { try describe(&graph, options) }
+  }
+
+  private func describe(_ graph: inout Graph, _ options: Classifier.Options) throws {
     if let labels = options.labels {
       var typed = graph
       try typed.inferTypes()
@@ -188,32 +193,26 @@ struct PictureOptions: ParsableArguments {
       graph.metadata[Labels.metadataKey] = labels.metadataValue
     }
     if let scores = options.scores { graph.metadata[Scores.metadataKey] = scores.rawValue }
-    let isSaid =
-      options.scheme != nil || options.resize != nil || options.crop != nil
-      || options.interpolation != nil || options.appliesOrientation != nil
-    guard isSaid else { return }
-    var preprocessing = try Preprocessing(metadata: graph.metadata, scheme: options.scheme)
-    if let scheme = options.scheme {
-      preprocessing = preprocessing?.replacing(scheme: scheme) ?? Preprocessing(scheme)
-    }
-    guard var preprocessing else {
+    guard options.preparation != Preprocessing.Choices() else { return }
+    guard
+      let preprocessing = try Preprocessing(
+        metadata: graph.metadata, choices: options.preparation)
+    else {
       throw GraftError.usage(
         "the model does not say how images are prepared", hint: "Say it with --preprocess NAME")
     }
-    if let resize = options.resize { preprocessing.resize = resize }
-    if let crop = options.crop { preprocessing.crop = crop }
-    if let interpolation = options.interpolation { preprocessing.interpolation = interpolation }
-    if let applies = options.appliesOrientation { preprocessing.appliesOrientation = applies }
     graph.metadata.merge(preprocessing.metadata) { $1 }
   }
 }
 
 extension Graph {
-  /// - Throws: `GraftError` if what the metadata say of labels or of preparing images makes no sense, or there are
-  ///   other numbers of labels and classes.
+  /// - Throws: `GraftError` if what the metadata say of labels, scores, preparing images or telling apart those like
+  ///   none of the classes makes no sense, or there are other numbers of labels and classes.
   func checkDescription() throws {
     _ = try Labels(metadata: metadata, classCount: scoreCount)
+    _ = try Scores(metadata: metadata)
     _ = try Preprocessing(metadata: metadata)
+    _ = try InDistributionRule(self)
   }
 }
 

@@ -99,7 +99,7 @@ struct ModelsCommand: ParsableCommand {
         ).at(file)
       }
       let own = graph.metadata
-      try picture.describe(&graph)
+      try picture.describe(&graph, of: file)
       try withPlace(file) { try graph.checkDescription() }
       // What is described are Graft's own keys.
       let said = Dictionary(

@@ -38,7 +38,8 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help:
-      "224, 320x240 or none: the middle that is cut out after resizing (default: the trunk's own).")
+      "224, 320x240 or none: the middle that is cut out after resizing (default: the trunk's own, or as much of it as --resize leaves)."
+  )
   var crop: String?
 
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the trunk's own).")

@@ -116,6 +116,72 @@ def test_preparation_in_a_model_that_cannot_be(graft, infer, image, tmp_path, en
         assert infer(image, "--model", "mine").status == 0
 
 
+@pytest.mark.parametrize(
+    "entries, options",
+    [
+        ({"name": "bogus"}, ["--preprocess", "unit"]),
+        ({"name": "torch", "resize": "0", "crop": "x"}, ["--preprocess", "unit"]),
+        ({"resize": "0"}, ["--resize", "4"]),
+        ({"crop": "0x4"}, ["--crop", "4"]),
+        ({"interpolation": "best"}, ["--interpolation", "nearest"]),
+        ({"orientation": "left"}, ["--ignore-orientation"]),
+    ],
+    ids=str,
+)
+def test_options_repair_what_a_model_says(graft, infer, image, tmp_path, entries, options):
+    entries = {"name": "unit", **entries}
+    metadata = {f"graft.preprocessing.{key}": value for key, value in entries.items()}
+    model = classifier(tmp_path / "rgb.onnx", metadata=metadata)
+    expected = infer(image, "--model", model, *options)
+    assert expected.status == 0, expected.errors
+    copy = tmp_path / "copy.onnx"
+    assert graft("convert", model, copy, *options).status == 0
+    assert infer(image, "--model", copy).output == expected.output
+    assert graft("models", "add", "mine", model, *options).status == 0
+    assert infer(image, "--model", "mine").output == expected.output
+
+
+@pytest.mark.parametrize(
+    "key, value", [("graft.in_distribution.threshold", "nan"), ("graft.scores", "bogus")]
+)
+def test_what_infer_refuses_is_neither_converted_nor_added(graft, infer, image, tmp_path, key, value):
+    metadata = {"graft.preprocessing.name": "unit", key: value}
+    if "in_distribution" in key:
+        metadata["graft.in_distribution.output"] = "y"
+    model = classifier(tmp_path / "rgb.onnx", metadata=metadata)
+    for result in [
+        infer(image, "--model", model),
+        graft("convert", model, tmp_path / "copy.onnx"),
+        graft("models", "add", "mine", model),
+    ]:
+        assert result.status == 65 and f"{model}: metadata '{key}'" in result.errors
+    assert not (tmp_path / "copy.onnx").exists()
+
+
+def test_a_crop_is_no_larger_than_what_is_left_to_cut(graft, infer, image, tmp_path):
+    sizes = {"name": "unit", "resize": "8", "crop": "8"}
+    model = classifier(
+        tmp_path / "rgb.onnx",
+        metadata={f"graft.preprocessing.{key}": value for key, value in sizes.items()},
+    )
+    copy = tmp_path / "copy.onnx"
+    for resize in ["4", "shorter:4"]:
+        assert graft("convert", model, copy, "--resize", resize).status == 0
+        written = {entry.key: entry.value for entry in onnx.load(copy).metadata_props}
+        assert written["graft.preprocessing.resize"] == resize
+        assert written["graft.preprocessing.crop"] == "4"
+        whole = infer(image, "--model", copy)
+        assert whole.status == 0, whole.errors
+        assert infer(image, "--model", model, "--resize", resize).output == whole.output
+    for options in [["--resize", "4", "--crop", "8"], ["--crop", "9"]]:
+        for result in [
+            infer(image, "--model", model, *options),
+            graft("convert", model, tmp_path / "other.onnx", *options),
+        ]:
+            assert result.status == 64 and f"no {options[-1]} to cut out" in result.errors
+    assert not (tmp_path / "other.onnx").exists()
+
+
 def test_labels_that_cannot_be_are_not_added(graft, tmp_path):
     model = classifier(tmp_path / "rgb.onnx", metadata={"graft.labels": "a\nb"})
     result = graft("models", "add", "mine", model)

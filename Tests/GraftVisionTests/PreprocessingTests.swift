@@ -122,8 +122,10 @@ import GraftVision
     var asStored = Preprocessing(.unit)
     asStored.appliesOrientation = false
     #expect(try Preprocessing(metadata: asStored.metadata) == asStored)
-    #expect(!asStored.replacing(scheme: .torch).appliesOrientation)
-    #expect(asStored.replacing(scheme: .torch).resize == .shorter(256))
+    let torch = try #require(
+      try Preprocessing(metadata: asStored.metadata, choices: .init(scheme: .torch)))
+    #expect(!torch.appliesOrientation)
+    #expect(torch.resize == .shorter(256))
     let whole = Preprocessing(.none).metadata
     #expect(try Preprocessing(metadata: whole) == Preprocessing(.none))
     for key in Preprocessing.MetadataKey.allCases {
@@ -139,12 +141,66 @@ import GraftVision
     #expect(missing?.code == .badData)
     #expect(missing?.places == ["metadata 'graft.preprocessing.name'"])
     #expect(
-      try Preprocessing(metadata: unnamed, scheme: Preprocessing.Scheme.none)
+      try Preprocessing(
+        metadata: unnamed, choices: .init(scheme: Preprocessing.Scheme.none))
         == Preprocessing(.none))
     var unknown = whole
     unknown["graft.preprocessing.mean"] = "nan"
     let refused = #expect(throws: GraftError.self) { try Preprocessing(metadata: unknown) }
     #expect(refused?.places == ["metadata 'graft.preprocessing.mean'"])
     #expect(refused?.message.contains("'nan'") == true)
+  }
+
+  @Test func doesNotReadWhatWasSaidDifferently() throws {
+    var damaged = Preprocessing(.torch).metadata
+    for key in [Preprocessing.MetadataKey.name, .resize, .crop, .interpolation, .orientation] {
+      damaged[ByteString(key.rawValue)] = "-7"
+    }
+    var choices = Preprocessing.Choices(scheme: .torch)
+    choices.resize = .some(.shorter(32))
+    choices.crop = .some(nil)
+    choices.interpolation = .bicubic
+    choices.appliesOrientation = false
+    let said = try #require(try Preprocessing(metadata: damaged, choices: choices))
+    #expect(said.scheme == .torch)
+    #expect(said.resize == .shorter(32))
+    #expect(said.crop == nil)
+    #expect(said.interpolation == .bicubic)
+    #expect(!said.appliesOrientation)
+    // The sizes of another scheme are not read, either.
+    var other = damaged
+    other[ByteString(Preprocessing.MetadataKey.name.rawValue)] = "unit"
+    choices = Preprocessing.Choices(scheme: .torch)
+    choices.appliesOrientation = true
+    #expect(try Preprocessing(metadata: other, choices: choices) == Preprocessing(.torch))
+  }
+
+  @Test func cropsNoMoreThanResizingLeaves() throws {
+    func crop(_ resize: String?, _ crop: String? = nil) throws -> String? {
+      var preprocessing = Preprocessing(.none)
+      preprocessing.resize = .exact(PictureSize(width: 64, height: 64))
+      preprocessing.crop = PictureSize(width: 64, height: 48)
+      var choices = Preprocessing.Choices()
+      choices.resize = try resize.map { try Preprocessing.parseResize($0) }
+      choices.crop = try crop.map { try Preprocessing.parseCrop($0) }
+      return try Preprocessing(metadata: preprocessing.metadata, choices: choices)?.crop?
+        .shortDescription
+    }
+    #expect(try crop("80") == "64x48")
+    #expect(try crop("32") == "32")
+    #expect(try crop("80x40") == "64x40")
+    #expect(try crop("shorter:48") == "64x48")
+    #expect(try crop("shorter:16") == "16")
+    #expect(try crop("none") == "64x48")
+    #expect(try crop("32", "none") == nil)
+    #expect(try crop("32", "16") == "16")
+    let tooLarge: [(resize: String?, crop: String)] = [
+      ("32", "64"), ("shorter:16", "64x32"), (nil, "65"),
+    ]
+    for (resize, size) in tooLarge {
+      let error = #expect(throws: GraftError.self) { try crop(resize, size) }
+      #expect(error?.code == .usage)
+      #expect(error?.message.contains("no \(size)") == true)
+    }
   }
 }

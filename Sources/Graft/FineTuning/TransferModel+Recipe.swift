@@ -78,7 +78,7 @@ extension TransferModel {
     for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
   ) throws -> (Preprocessing, isAssumed: Bool) {
     var input = try PictureInput(trunk)
-    var choices = PictureInput.Choices()
+    var choices = Preprocessing.Choices()
     choices.scheme = try recipe.preprocess.map { try Preprocessing.Scheme(named: $0) }
     choices.resize = try recipe.resize.map { try Preprocessing.parseResize($0) }
     choices.crop = try recipe.crop.map { try Preprocessing.parseCrop($0) }

@@ -34,14 +34,15 @@ extension Preprocessing {
     return Dictionary(uniqueKeysWithValues: entries.map { (ByteString($0.key.rawValue), $0.value) })
   }
 
-  /// What the metadata say; `nil` if they do not mention preprocessing. Properties that are missing
-  /// are as the scheme has them.
+  /// What the metadata say, but for what people say instead; `nil` if neither mentions a scheme. Properties that are
+  /// missing are as the scheme has them, and so are sizes and interpolation that go with another scheme.
   ///
-  /// - Parameter missing: the scheme of metadata that have other properties only
-  /// - Throws: `GraftError` that names the entry which makes no sense, is not known, or is missing.
-  package init?(metadata: [ByteString: String], scheme missing: Scheme? = nil) throws {
+  /// - Throws: `GraftError` that names the entry which makes no sense, is not known, or is missing, or if a crop that
+  ///   was chosen cannot be.
+  package init?(metadata: [ByteString: String], choices: Choices = Choices()) throws {
+    var replaced = choices.replacedKeys
     func read<Value>(_ key: MetadataKey, _ parse: (String) throws -> Value) throws -> Value? {
-      guard let text = metadata[key.rawValue] else { return nil }
+      guard !replaced.contains(key), let text = metadata[key.rawValue] else { return nil }
       do {
         return try withPlace("metadata '\(key.rawValue)'") { try parse(text) }
       } catch var error as GraftError {
@@ -51,7 +52,6 @@ extension Preprocessing {
     }
 
     let given = metadata.keys.filter { $0.text.hasPrefix(Preprocessing.metadataPrefix) }.sorted()
-    guard !given.isEmpty else { return nil }
     if let unknown = given.first(where: { MetadataKey(rawValue: $0.text) == nil }) {
       throw GraftError.badData(
         "is no property of preprocessing that is known; its value is '\(metadata[unknown] ?? "")'",
@@ -59,12 +59,17 @@ extension Preprocessing {
           + MetadataKey.allCases.map(\.rawValue).joined(separator: ", ")
       ).at("metadata '\(unknown)'")
     }
-    guard let scheme = try read(.name, Scheme.init(named:)) ?? missing else {
+    guard let scheme = try choices.scheme ?? read(.name, Scheme.init(named:)) else {
+      guard let first = given.first else { return nil }
       throw GraftError.badData(
-        "is missing, though '\(given[0])' is there", hint: "Say it with --preprocess NAME"
+        "is missing, though '\(first)' is there", hint: "Say it with --preprocess NAME"
       ).at("metadata '\(MetadataKey.name.rawValue)'")
     }
     self.init(scheme)
+    if let own = metadata[MetadataKey.name.rawValue].flatMap(Scheme.init(rawValue:)), own != scheme
+    {
+      replaced.formUnion([.resize, .crop, .interpolation])
+    }
     if let rule = try read(.resize, Preprocessing.parseResize) { resize = rule }
     if let size = try read(.crop, Preprocessing.parseCrop) { crop = size }
     if let value = try read(.interpolation, Interpolation.init(named:)) { interpolation = value }
@@ -73,6 +78,7 @@ extension Preprocessing {
     if let rule = try read(.orientation, Preprocessing.parseOrientation) {
       appliesOrientation = rule == .applied
     }
+    try apply(choices)
   }
 
   /// Reads what ``ResizeRule/init(text:)`` reads, and `none`.

@@ -70,14 +70,6 @@ package struct Preprocessing: Sendable, Hashable {
     return nil
   }
 
-  /// The same for another scheme, with that scheme's sizes and interpolation.
-  package func replacing(scheme: Scheme) -> Preprocessing {
-    guard scheme != self.scheme else { return self }
-    var copy = Preprocessing(scheme, channelCount: channelCount, layout: layout)
-    copy.appliesOrientation = appliesOrientation
-    return copy
-  }
-
   /// The same, resized to `size` if nothing says how large the picture gets: for `unit` and `none`,
   /// which follow the model's input.
   package func fitted(to size: PictureSize) -> Preprocessing {
