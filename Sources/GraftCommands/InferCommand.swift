@@ -32,8 +32,11 @@ package struct InferCommand: ParsableCommand {
   @Argument(help: "Images and folders of images; - is standard input.")
   var images: [String]
 
-  @Option(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
-  var model = EmbeddedModel.name
+  @Option(
+    help: """
+      A name from `graft models list`, an ONNX file, or Keras weights (default: \(EmbeddedModel.name)).
+      """)
+  var model: String?
 
   @Option(help: "Weights to use instead of the official ones of a named model.")
   var weights: String?
@@ -89,11 +92,14 @@ package struct InferCommand: ParsableCommand {
   private func makeClassifier(forOnePicture isOne: Bool) throws -> Classifier {
     var executable = compute.executableOptions
     executable.releasesConstants = isOne
-    let loaded = try ModelLoader(weights: weights, remark: CommandLineProgram.note).load(
-      model, batch: .freeForPictures, cache: compute.cache, options: executable)
+    let name = model ?? EmbeddedModel.name
+    // How a name is understood matters to those who gave one.
+    let remark: (String) -> Void = model == nil ? { _ in } : CommandLineProgram.note
+    let loaded = try ModelLoader(weights: weights, remark: remark).load(
+      name, batch: .freeForPictures, cache: compute.cache, options: executable)
     var options = try picture.classifierOptions()
     options.executable = executable
-    return try withPlace(model) { try Classifier(loaded, options: options) }
+    return try withPlace(name) { try Classifier(loaded, options: options) }
   }
 
   private struct Answer: Encodable {

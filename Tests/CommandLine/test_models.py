@@ -227,6 +227,9 @@ def test_the_working_directory_hides_no_model(infer, image, tmp_path):
     result = infer(*words, "cifar10", cwd=tmp_path)
     assert result.status == 0 and "in_distribution_score" in result.output
     assert result.errors.count("write ./cifar10 for the file") == 1
+    # Whoever names no model did not mean the file.
+    unnamed = infer(image, "--json", cwd=tmp_path)
+    assert unnamed.status == 0 and unnamed.output == result.output and not unnamed.errors
     result = infer(*words, "./cifar10", cwd=tmp_path)
     assert result.status == 0 and not result.errors
     assert "in_distribution_score" not in result.output
