@@ -23,7 +23,7 @@ struct ConvertCommand: ParsableCommand {
         graft convert vgg16_weights_tf_dim_ordering_tf_kernels.h5 vgg16.onnx
         graft convert vgg16 features.onnx --no-top
         graft convert squeezenet.onnx ready.onnx --preprocess keras-caffe \\
-          --resize shorter:256 --crop 224 --labels imagenet
+          --resize shorter:256 --crop 224 --interpolation bilinear --labels imagenet
         graft convert run/model.onnx trunk.h5 --no-top
       """)
 

@@ -22,8 +22,8 @@ package struct InferCommand: ParsableCommand {
         infer cat.jpg
         infer cat.jpg --model vgg16
         infer photos/ --model model.onnx --json
-        infer cat.jpg --model squeezenet.onnx --preprocess keras-caffe --resize shorter:256 \\
-          --crop 224 --interpolation bilinear
+        infer cat.jpg --model squeezenet.onnx --preprocess keras-caffe \\
+          --resize shorter:256 --crop 224 --interpolation bilinear
       """,
     version: GraftVersion.current)
 

@@ -24,6 +24,21 @@ def test_paragraphs_fill_their_lines(graft, command, columns):
         assert len(line) + 1 + len(following.split()[0]) > columns - 8, line
 
 
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_examples_can_be_pasted(graft, command):
+    """No command is broken in two at the usual width, except after a backslash."""
+    result = graft("help", *command.split(), environment={"COLUMNS": "80"})
+    assert result.status == 0
+    overview = result.output[: result.output.index("USAGE:")]
+    if command == "cache":
+        assert "Examples:" not in overview
+        return
+    lines = overview.split("Examples:\n")[1].strip("\n").splitlines()
+    for previous, line in zip(["", *lines], lines):
+        assert line.startswith(("  graft ", "  infer ")) or previous.endswith("\\"), line
+    assert not lines[-1].endswith("\\")
+
+
 # Options with a value that are nothing unless they are given.
 WITHOUT_DEFAULT = {
     "infer": {"--weights"},
