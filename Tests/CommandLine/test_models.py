@@ -282,6 +282,18 @@ def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
         assert f"not the official one of {official}; 'graft models remove {name}'" in result.errors
 
 
+def test_another_file_under_the_name_of_a_known_model_has_its_aliases(graft, infer, image, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx", metadata={"graft.preprocessing.name": "unit"})
+    assert graft("models", "add", "squeezenet1.1-7", model).status == 0
+    lines = graft("models", "list").output.splitlines()
+    assert any(line.split()[:2] == ["squeezenet1.1-7", "squeezenet"] for line in lines)
+    expected = infer(image, "--model", "squeezenet1.1-7")
+    # Also where a file has that name.
+    (tmp_path / "squeezenet").write_text("no model")
+    result = infer(image, "--model", "squeezenet", cwd=tmp_path)
+    assert result.status == 0 and result.output == expected.output
+
+
 def test_remove(graft, image, tmp_path, home):
     model = classifier(tmp_path / "rgb.onnx")
     added = graft("models", "add", "mine", model)

@@ -91,8 +91,8 @@ package struct ModelStore: Sendable {
     let added = addedRecords()
     let known = manifest.models.map { model -> Entry in
       let record = added[model.name]
-      if let record, record.officialName == nil { return entry(record) }
-      var entry = entry(model, added: record)
+      let own = record.flatMap { $0.officialName == nil ? self.entry($0) : nil }
+      var entry = own ?? self.entry(model, added: record)
       // A file that the user gave the name comes first.
       entry.aliases.removeAll { added[$0] != nil }
       return entry
@@ -223,10 +223,15 @@ package struct ModelStore: Sendable {
       byteCount: TextFile.byteCount(path), model: model, addedChecksum: added?.checksum)
   }
 
+  /// What else the model of the manifest with that name is called, whichever file is its own.
+  private func aliases(of name: String) -> [String] {
+    manifest.models.first { $0.name == name }?.aliases ?? []
+  }
+
   func entry(_ record: AddedModel) -> Entry {
     let path = "\(folder)/\(record.file)"
     return Entry(
-      name: record.name, aliases: [], summary: "added from \(record.source)", path: path,
+      name: record.name, aliases: aliases(of: record.name), summary: "added from \(record.source)", path: path,
       byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum,
       metadata: record.metadata ?? [:])
   }
