@@ -67,8 +67,17 @@ struct ModelsCommand: ParsableCommand {
 
     func run() throws {
       let bar = DownloadBar(name: name)
-      let path = try ModelStore().pull(name) { bar.show($0) }
+      let store = try ModelStore()
+      let entry = try store.entry(named: name)
+      let path = try store.pull(name) { bar.show($0) }
       bar.finish()
+      if entry.model == nil {
+        let official = store.manifest.model(named: name).map {
+          "; 'graft models remove \(entry.name)' goes back to \($0.name)'s own file"
+        }
+        CommandLineProgram.note(
+          "nothing was downloaded, as '\(name)' is a file that was added\(official ?? "")")
+      }
       try print(path)
     }
   }

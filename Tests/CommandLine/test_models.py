@@ -384,6 +384,27 @@ def test_a_missing_file_is_told_in_short_lines(graft, image):
     assert result.status == 66 and "  graft models pull vgg16" in result.errors.splitlines()
 
 
+def test_pulling_a_name_of_an_added_file_says_so(graft, tmp_path):
+    model = classifier(tmp_path / "rgb.onnx")
+    for name, advice in [("mine", ""), ("squeezenet", "graft models remove squeezenet")]:
+        assert graft("models", "add", name, model).status == 0
+        path = graft("models", "path", name).output
+        result = graft("models", "pull", name)
+        assert result.status == 0 and result.output == path
+        assert f"nothing was downloaded, as '{name}' is a file that was added" in result.errors
+        assert advice in result.errors and ("models remove" in result.errors) == bool(advice)
+        with open(path.strip(), "ab") as file:
+            file.write(b"x")
+        result = graft("models", "pull", name)
+        assert result.status == 65 and "models add" in result.errors
+        assert advice in result.errors and ("models remove" in result.errors) == bool(advice)
+        os.unlink(path.strip())
+        result = graft("models", "pull", name)
+        assert result.status == 66 and "models add" in result.errors
+        assert advice in result.errors and ("models remove" in result.errors) == bool(advice)
+        classifier(model)
+
+
 def test_pulling_offline(graft):
     result = graft("models", "pull", "squeezenet")
     assert result.status == 69 and not result.output

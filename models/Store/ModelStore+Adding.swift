@@ -139,9 +139,16 @@ extension ModelStore {
     guard found == record.checksum else {
       throw GraftError.badData(
         "the file of the model '\(record.name)' has changed since it was added",
-        hint: "Run 'graft models add \(record.name) FILE' again"
+        hint: adviceOnAddedFile(record.name)
       ).at(path)
     }
+  }
+
+  /// What to do where the file that the user added under a name cannot be used.
+  func adviceOnAddedFile(_ name: String) -> String {
+    let again = "Run 'graft models add \(name) FILE' again"
+    guard let official = manifest.model(named: name) else { return again }
+    return again + ", or 'graft models remove \(name)' to go back to \(official.name)'s own file"
   }
 
   /// By name.

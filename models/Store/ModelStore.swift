@@ -201,7 +201,7 @@ package struct ModelStore: Sendable {
     guard let model = entry.model else {
       return GraftError(
         .noInput, "the file of the model '\(entry.name)' is gone: \(entry.path)",
-        hint: "Run 'graft models add \(entry.name) FILE' again")
+        hint: adviceOnAddedFile(entry.name))
     }
     let size = model.size.map { "\($0) bytes" } ?? "of unknown size"
     let checksum = model.checksum.map { ", \($0)" } ?? ""
@@ -231,7 +231,8 @@ package struct ModelStore: Sendable {
   func entry(_ record: AddedModel) -> Entry {
     let path = "\(folder)/\(record.file)"
     return Entry(
-      name: record.name, aliases: aliases(of: record.name), summary: "added from \(record.source)", path: path,
+      name: record.name, aliases: aliases(of: record.name), summary: "added from \(record.source)",
+      path: path,
       byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum,
       metadata: record.metadata ?? [:])
   }
