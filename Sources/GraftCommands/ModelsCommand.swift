@@ -86,6 +86,9 @@ struct ModelsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Register a file that you have under a name.",
       discussion: """
+        The file is not copied where the file system lets two names share its content. It must \
+        not be changed in place; a new file in its place does no harm.
+
         How images are prepared and what the classes are called comes from the options, or else \
         from the file. What Graft knows of a model on its list holds for the official file only. \
         The name of the network that is part of Graft (\(EmbeddedModel.name)) cannot be given away.

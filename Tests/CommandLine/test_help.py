@@ -39,6 +39,11 @@ def test_examples_can_be_pasted(graft, command):
     assert not lines[-1].endswith("\\")
 
 
+def test_adding_a_file_says_that_it_is_shared(graft):
+    result = graft("help", "models", "add", environment={"COLUMNS": "200"})
+    assert result.status == 0 and "must not be changed in place" in result.output
+
+
 # Options with a value that are nothing unless they are given.
 WITHOUT_DEFAULT = {
     "infer": {"--weights"},

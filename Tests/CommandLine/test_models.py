@@ -347,7 +347,8 @@ def test_weights_in_other_files_are_not_left_behind(graft, tmp_path):
 
 
 def test_a_changed_file_is_not_used(graft, image, tmp_path):
-    added = graft("models", "add", "mine", classifier(tmp_path / "rgb.onnx"))
+    model = classifier(tmp_path / "rgb.onnx")
+    added = graft("models", "add", "mine", model)
     path = added.output.split()[1]
     data = bytearray(open(path, "rb").read())
     data[-1] ^= 1
@@ -357,6 +358,7 @@ def test_a_changed_file_is_not_used(graft, image, tmp_path):
         result = graft(*words)
         assert result.status == 65
         assert "has changed since it was added" in result.errors
+        assert f"A change of {model} in place changes it, too" in result.errors
 
 
 @pytest.mark.parametrize("command", ["path", "pull", "remove"])

@@ -139,7 +139,8 @@ extension ModelStore {
     guard found == record.checksum else {
       throw GraftError.badData(
         "the file of the model '\(record.name)' has changed since it was added",
-        hint: adviceOnAddedFile(record.name)
+        hint: "A change of \(record.source) in place changes it, too. "
+          + adviceOnAddedFile(record.name)
       ).at(path)
     }
   }
