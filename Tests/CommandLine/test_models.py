@@ -308,6 +308,28 @@ def test_remove(graft, image, tmp_path, home):
     assert model.exists()
 
 
+@pytest.mark.parametrize("make", [lambda path: path.write_text("garbage"), os.mkfifo], ids=["text", "pipe"])
+@pytest.mark.parametrize("name", ["mine", "vgg16", "squeezenet"])
+def test_a_damaged_record_is_shown_and_can_go(graft, infer, image, tmp_path, home, name, make):
+    model = classifier(tmp_path / "rgb.onnx")
+    for added in [name, "mine.too"]:
+        assert graft("models", "add", added, model).status == 0
+    record = home / f"models/{name}.added.json"
+    record.unlink()
+    make(record)
+    lines = graft("models", "list").output.splitlines()
+    assert [line for line in lines if line.split()[0] == name and "damaged" in line]
+    for command in [["models", "path", name], ["models", "pull", name], ["infer", image, "--model", name]]:
+        result = graft(*command)
+        assert result.status == 65 and f"graft models remove {name}" in result.errors
+    result = graft("models", "remove", name)
+    assert result.status == 0 and result.output == f"removed {record}\n"
+    assert len(list((home / "models").iterdir())) == 2
+    assert "damaged" not in graft("models", "list").output
+    assert graft("models", "path", "mine.too").status == 0
+    assert graft("models", "path", name).status == 66
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -95,6 +95,28 @@ extension ModelStore {
     name == EmbeddedModel.name ? nil : record(name)
   }
 
+  /// The name, or that of the model of the manifest that it stands for, of which there is a record, be it sound or
+  /// damaged; `nil` if there is neither.
+  func recordedName(_ name: String) -> String? {
+    [name, manifest.model(named: name)?.name].compactMap { $0 }.first {
+      $0 != EmbeddedModel.name && ModelStore.isName($0)
+        && FileSystem.statusOfLink(recordPath($0)) != nil
+    }
+  }
+
+  func damaged(_ name: String) -> GraftError {
+    GraftError.badData(
+      "what was kept of the model '\(name)' when it was added cannot be read",
+      hint: "Run 'graft models remove \(name)', then 'graft models add \(name) FILE'"
+    ).at(recordPath(name))
+  }
+
+  func damagedEntry(_ name: String) -> Entry {
+    Entry(
+      name: name, aliases: aliases(of: name),
+      summary: "damaged; 'graft models remove \(name)' takes it away", path: recordPath(name))
+  }
+
   private func record(_ name: String) -> AddedModel? {
     guard ModelStore.isName(name),
       let text = try? TextFile.read(recordPath(name), limit: ModelStore.recordLimit),
@@ -111,6 +133,9 @@ extension ModelStore {
   package func remove(_ name: String) throws -> String {
     // Earlier versions gave the embedded model's name to files.
     let leftBehind = name == EmbeddedModel.name ? record(name) : nil
+    if let recorded = recordedName(name), addedRecord(recorded) == nil {
+      return try removeDamaged(recorded)
+    }
     let entry = try leftBehind.map { self.entry($0) } ?? self.entry(named: name)
     let recordPath = recordPath(entry.name)
     let hasRecord = record(entry.name) != nil
@@ -125,6 +150,24 @@ extension ModelStore {
       throw GraftError.writing(recordPath)
     }
     return entry.path
+  }
+
+  /// Removes a record that does not say any more which file it is of, and the files that can only be of that model.
+  private func removeDamaged(_ name: String) throws -> String {
+    let others = Set(addedRecords().sound.values.map(\.file))
+    var files: [String] = []
+    _ = FileSystem.forEachEntry(inFolder: folder) { file, _ in
+      let rest = file.dropFirst(name.count + 1)
+      guard file.hasPrefix("\(name)."), rest.prefix(while: \.isHexDigit).count == 16,
+        rest.count == 16 || rest.dropFirst(16).hasPrefix("."), !others.contains(file)
+      else { return }
+      files.append(file)
+    }
+    // The record goes last: without it nothing would tell of the files.
+    for path in files.map({ "\(folder)/\($0)" }) + [recordPath(name)] {
+      guard FileSystem.remove(path) == 0 || errno == ENOENT else { throw GraftError.writing(path) }
+    }
+    return recordPath(name)
   }
 
   /// - Throws: `GraftError` if the file of `record` is no longer the one that was added.
@@ -152,15 +195,17 @@ extension ModelStore {
     return again + ", or 'graft models remove \(name)' to go back to \(official.name)'s own file"
   }
 
-  /// By name.
-  func addedRecords() -> [String: AddedModel] {
+  /// By name, and the names of those that are damaged.
+  func addedRecords() -> (sound: [String: AddedModel], damaged: Set<String>) {
     var records: [String: AddedModel] = [:]
+    var damaged: Set<String> = []
     _ = FileSystem.forEachEntry(inFolder: folder) { file, _ in
       guard file.hasSuffix(ModelStore.recordSuffix) else { return }
       let name = String(file.dropLast(ModelStore.recordSuffix.count))
       records[name] = addedRecord(name)
+      if records[name] == nil, recordedName(name) == name { damaged.insert(name) }
     }
-    return records
+    return (records, damaged)
   }
 
   private func recordPath(_ name: String) -> String {

@@ -86,25 +86,30 @@ package struct ModelStore: Sendable {
     FileSystem.environmentVariable(name)
   }
 
-  /// All models of the manifest, then those that the user added.
+  /// All models of the manifest, then those that the user added, be the record of one damaged or not.
   package func list() -> [Entry] {
-    let added = addedRecords()
+    let (added, damaged) = addedRecords()
     let known = manifest.models.map { model -> Entry in
       let record = added[model.name]
-      let own = record.flatMap { $0.officialName == nil ? self.entry($0) : nil }
+      let own =
+        damaged.contains(model.name)
+        ? damagedEntry(model.name)
+        : record.flatMap { $0.officialName == nil ? self.entry($0) : nil }
       var entry = own ?? self.entry(model, added: record)
       // A file that the user gave the name comes first.
-      entry.aliases.removeAll { added[$0] != nil }
+      entry.aliases.removeAll { added[$0] != nil || damaged.contains($0) }
       return entry
     }
     let names = Set(manifest.models.map(\.name))
-    let others = added.values.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }
-    return known + others.map(entry)
+    let others = added.values.map { self.entry($0) } + damaged.map { damagedEntry($0) }
+    return known
+      + others.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 
   /// The model of that name or alias.
   ///
-  /// - Throws: `GraftError` that lists the names there are, or says that the embedded model has no file.
+  /// - Throws: `GraftError` that lists the names there are, says that the embedded model has no file, or that the
+  ///   record of an added one is damaged.
   package func entry(named name: String) throws -> Entry {
     guard name != EmbeddedModel.name else {
       throw GraftError.usage(
@@ -112,10 +117,9 @@ package struct ModelStore: Sendable {
         hint: "'graft convert \(name) FILE.onnx' writes one")
     }
     let model = manifest.model(named: name)
-    if let record = addedRecord(name) ?? model.flatMap({ addedRecord($0.name) }),
-      record.officialName == nil
-    {
-      return entry(record)
+    if let recorded = recordedName(name) {
+      guard let record = addedRecord(recorded) else { throw damaged(recorded) }
+      if record.officialName == nil { return entry(record) }
     }
     if let model { return entry(model, added: addedRecord(model.name)) }
     let entries = list()
@@ -224,7 +228,7 @@ package struct ModelStore: Sendable {
   }
 
   /// What else the model of the manifest with that name is called, whichever file is its own.
-  private func aliases(of name: String) -> [String] {
+  func aliases(of name: String) -> [String] {
     manifest.models.first { $0.name == name }?.aliases ?? []
   }
 
