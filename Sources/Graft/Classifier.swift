@@ -73,16 +73,15 @@ package final class Classifier {
   package func evaluate(
     _ items: [PictureDataset.Item], classNames: [String], batchSize: Int
   ) throws -> EvaluationResult {
-    let (names, positions) = try match(classNames)
+    let (labels, positions) = try match(classNames)
     let items = items.map { item in
       var item = item
       item.label = positions[item.label]
       return item
     }
     let evaluator = try Evaluator(
-      session, classNames: names, items: items, preprocessing: preprocessing,
+      session, classNames: labels.names, items: items, preprocessing: preprocessing,
       elementType: inputType, batchSize: takesOneImage ? 1 : batchSize)
-    let labels = Labels(names: names)
     return try evaluator.evaluate { [scores, inDistributionRule] outputs, count in
       var probabilities = try Ranking.probabilities(
         ofClasses: outputs[0], imageCount: count, scores: scores, labels: labels)
@@ -99,22 +98,19 @@ package final class Classifier {
   }
 
   /// The model's classes, and where each class of the data stands among them.
-  private func match(_ classNames: [String]) throws -> (names: [String], positions: [Int]) {
+  private func match(_ classNames: [String]) throws -> (labels: Labels, positions: [Int]) {
     guard let labels = labels ?? impliedLabels(classNames) else {
       // The model's classes are numbers, and so may those of the data be, which need not have all.
       let numbers = classNames.compactMap { Int($0) }
       if let classCount, numbers.count == classNames.count, classNames.count < classCount,
         numbers.allSatisfy((0..<classCount).contains)
       {
-        return ((0..<classCount).map(String.init), numbers)
+        return (Labels(names: (0..<classCount).map { String($0) }), numbers)
       }
-      if let classCount, classCount > 1, classCount != classNames.count {
-        throw GraftError.badData(
-          "the model has \(classCount) classes without names, and the data have \(classNames.count): "
-            + classNames.listed(limit: 4),
-          hint: "Name the model's with --labels, in the order of its output")
-      }
-      return (classNames, Array(classNames.indices))
+      let ofData = Labels(names: classNames, areOfData: true)
+      // Where the graph leaves it open, the output tells.
+      if let classCount { try ofData.check(classCount: classCount) }
+      return (ofData, Array(classNames.indices))
     }
     let positions = labels.positions(of: classNames)
     if let missing = zip(classNames, positions).first(where: { $1 == nil })?.0 {
@@ -123,7 +119,7 @@ package final class Classifier {
         hint: nearestNamesHint(missing, among: labels.names)
           ?? "It knows \(labels.names.listed())")
     }
-    return (labels.names, positions.compactMap { $0 })
+    return (labels, positions.compactMap { $0 })
   }
 
   /// ImageNet's labels, where a network without labels has as many classes and the data have ImageNet's folders.

@@ -7,10 +7,13 @@ package struct Labels: Sendable, Equatable {
   package let names: [String]
   /// The classes' names in WordNet, such as `n01440764`, which folders of ImageNet are called by; `nil` if not known.
   package let wordNetIDs: [String]?
+  /// Whether they are the classes of a data set, taken for those of a model that names none.
+  private let areOfData: Bool
 
-  package init(names: [String], wordNetIDs: [String]? = nil) {
+  package init(names: [String], wordNetIDs: [String]? = nil, areOfData: Bool = false) {
     self.names = names
     self.wordNetIDs = wordNetIDs
+    self.areOfData = areOfData
   }
 
   /// Where a model's metadata keeps its labels: a JSON array, as labels may hold any character. What is no JSON has
@@ -72,6 +75,12 @@ package struct Labels: Sendable, Equatable {
   package func check(classCount: Int) throws {
     guard names.count != classCount, classCount != 1 || names.count != 2 else { return }
     let classes = classCount == 1 ? "1 score" : "\(classCount) classes"
+    guard !areOfData else {
+      throw GraftError.badData(
+        "the model has \(classes) without names, and the data have \(names.count): "
+          + names.listed(limit: 4),
+        hint: "Name the model's with --labels, in the order of its output")
+    }
     let labels = names.count == 1 ? "is 1 label" : "are \(names.count) labels"
     throw GraftError.badData(
       "there \(labels), and the model has \(classes)",

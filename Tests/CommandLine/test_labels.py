@@ -277,6 +277,22 @@ def test_folders_of_wordnet_names(graft, data, imagenet_model, imagenet_folder, 
         assert json.loads(result.output)["accuracy"] == 1, arguments
 
 
+@pytest.mark.parametrize(
+    "count, rank, classes", [(5, 2, "5 classes"), (1, 2, "1 score"), (1, 1, "1 score")]
+)
+def test_classes_of_the_data_are_not_called_labels(graft, tmp_path, count, rank, classes):
+    for label in "abc":
+        (tmp_path / "data" / label).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / "data" / label / "0.png")
+    model = tmp_path / "scores.onnx"
+    # Where the output has one axis, only its values tell how many classes there are.
+    save_scores(model, numpy.ones((3, count)), rank=rank)
+    result = graft("evaluate", model, tmp_path / "data")
+    assert result.status == 65
+    assert f"{classes} without names, and the data have 3: a, b, c" in result.errors
+    assert "labels, and" not in result.errors
+
+
 def test_an_output_of_open_shape_has_its_classes(graft, imagenet_model, imagenet_folder, tmp_path):
     """Exporters leave shapes open that follow from the input's."""
     model = onnx.load(imagenet_model)
