@@ -30,7 +30,13 @@ enum BenchmarkInputs {
     }
     if let batch { try require(batch, of: graph, inputs.map(\.shape), given: shapes) }
     try withPlace("the inputs") {
-      try memory.require(inputs.map { try Tensor.memoryByteCount($0.elementType, $0.shape) })
+      do {
+        try memory.require(inputs.map { try Tensor.memoryByteCount($0.elementType, $0.shape) })
+      } catch var error as GraftError {
+        // A size that no tensor has is the model's only if nobody gave one.
+        if error.code == .badData, batch != nil || !shapes.isEmpty { error.code = .usage }
+        throw error
+      }
     }
     _ = try graph.concreteTypes(inputs: types)
     var generator = SeededGenerator(seed: 1)

@@ -209,8 +209,14 @@ private enum InputTensorFile {
       return .tensor(try NPZFile.read(path: path, name: array))
     case "pb": return try TensorProtoReader().value(path: path, type: type ?? .anyTensor)
     default:
-      throw GraftError(
-        .usage, "is of no known kind", places: [path], hint: "Use a .npy, .npz or .pb file")
+      let advice = "Use a .npy, .npz or .pb file"
+      if let kind = FileKind.recognize(path: path) {
+        throw kind.error(expected: "a file whose name ends in .npy, .npz or .pb", advice: advice)
+          .at(path)
+      }
+      // What is not there, or no file, is told apart from what is of another kind.
+      _ = try InputDescriptor(path)
+      throw GraftError.badData("is of no known kind", hint: advice).at(path)
     }
   }
 }

@@ -276,6 +276,15 @@ def test_a_batch_that_the_model_does_not_take(graft, tmp_path):
     assert graft("benchmark", open_model, *words).status == 0
 
 
+@pytest.mark.parametrize(
+    "words", [["--batch", "9" * 18], ["--shape", f"x={'9' * 18},3"], ["--batch", "-1"]], ids=str
+)
+def test_sizes_that_no_tensor_has(graft, tmp_path, words):
+    model = model_of(tmp_path, "(float[N, 3] x) => (float[N, 3] z)", "z = Relu(x)")
+    result = graft("benchmark", model, *words)
+    assert result.status == 64 and not result.output, result.errors
+
+
 @pytest.mark.parametrize("extent", ["M", "N", "2"])
 def test_a_batch_leaves_inputs_out_that_are_the_same_for_all_images(graft, tmp_path, extent):
     model = model_of(

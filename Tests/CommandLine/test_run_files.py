@@ -41,6 +41,21 @@ def test_one_input_needs_no_name_and_no_output_prints(graft, one, tmp_path):
         assert lines[1] == ["y", "float[4]", "-5", "-0.666667", "2", "1", "NaN"]
 
 
+def test_what_is_no_input_has_the_codes_of_other_files(graft, one, tmp_path):
+    numpy.save((tmp_path / "array.dat").open("wb"), numpy.zeros(4, numpy.float32))
+    (tmp_path / "text.txt").write_text("1 2 3 4")
+    (tmp_path / "noise").write_bytes(bytes([0xFE, 0xED, 0x81]) * 9)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, status in [
+        ("array.dat", 65), ("text.txt", 65), ("noise", 65),
+        ("folder", 66), ("pipe", 66), ("missing.jpg", 66), ("/dev/zero", 66),
+    ]:  # fmt: skip
+        result = graft("run", one, "--input", tmp_path / name, timeout=20)
+        assert result.status == status and str(tmp_path / name) in result.errors
+        assert status == 66 or ".npy, .npz or .pb" in result.errors
+
+
 def test_all_that_is_missing_is_told_together(graft, two):
     result = graft("run", two)
     assert result.status == 64
