@@ -101,9 +101,17 @@ extension Labels {
 
   /// Labels as the option says: `imagenet`, or the path of a file.
   ///
-  /// - Throws: `GraftError` if the file is missing or no list of labels.
+  /// - Throws: `GraftError` if the file is missing, which names the list that may be meant, or no list of labels.
   package static func named(_ text: String) throws -> Labels {
-    text == imageNetName ? imageNet : try read(path: text)
+    if text == imageNetName { return imageNet }
+    do {
+      return try read(path: text)
+    } catch var error as GraftError {
+      if !FileSystem.exists(text), let near = nearestNamesHint(text, among: [imageNetName]) {
+        error.hint = near
+      }
+      throw error
+    }
   }
 
   /// Where each class of a data set stands among these.

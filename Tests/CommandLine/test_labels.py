@@ -232,6 +232,15 @@ def test_label_files_of_broken_json(infer, image, tmp_path, text):
     assert f"{labels}: is no list of labels: it begins as JSON" in result.errors
 
 
+@pytest.mark.parametrize("name, is_near", [("imagnet", True), ("ImageNet", True), ("my.txt", False)])
+def test_near_names_of_labels(infer, image, tmp_path, name, is_near):
+    model = tmp_path / "scores.onnx"
+    save_scores(model, numpy.eye(3))
+    result = infer(image, "--model", model, "--labels", name, cwd=tmp_path)
+    assert result.status == 66 and name in result.errors
+    assert ("Did you mean 'imagenet'?" in result.errors) == is_near
+
+
 # ImageNet
 
 
