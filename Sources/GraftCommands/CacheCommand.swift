@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import Graft
+import GraftModels
+import GraftRuntime
 
 /// `graft cache`: compiled models and features of pictures.
 struct CacheCommand: ParsableCommand {
@@ -19,7 +21,7 @@ struct CacheCommand: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show what is kept.")
 
     func run() throws {
-      guard let cache = try ModelCache.standard() else {
+      guard let cache = try standardCache() else {
         return try print("Nothing is kept: GRAFT_CACHE_LIMIT is 0, or there is no cache folder.")
       }
       let entries = cache.entries()
@@ -43,12 +45,23 @@ struct CacheCommand: ParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Remove all that is kept.")
 
     func run() throws {
-      guard let cache = try ModelCache.standard() else { return }
+      guard let cache = try standardCache() else { return }
       let removed = cache.clear()
       let bytes = Terminal.bytes(removed.reduce(0) { $0 + $1.byteCount })
       try print("removed \(removed.count) files (\(bytes))")
       try printOthers(cache.entries().others, in: cache)
     }
+  }
+
+  /// The cache that the environment names; says so if its folder is none.
+  private static func standardCache() throws -> ModelCache? {
+    guard let cache = try ModelCache.standard() else { return nil }
+    do {
+      try TextFile.requireFolder(cache.folder)
+    } catch let error as GraftError {
+      CommandLineProgram.warn("\(error); nothing is kept there")
+    }
+    return cache
   }
 
   /// Says what was left alone.

@@ -263,6 +263,25 @@ def test_an_empty_folder_has_no_other_files(graft):
         assert result.status == 0 and "other entr" not in result.output
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda path: path.write_text("mine"), os.mkfifo, lambda path: path.symlink_to("nowhere")],
+    ids=["file", "pipe", "link"],
+)
+def test_what_is_no_folder_is_said_and_left_alone(graft, convolution, home, tmp_path, make):
+    folder = home / "compiled"
+    make(folder)
+    before = folder.lstat()
+    for words in [["run", *convolution], ["cache", "list"], ["cache", "clear"]]:
+        result = graft(*words)
+        assert result.status == 0, result.errors
+        assert result.errors.count(f"{folder}: is no folder; nothing is kept there") == 1
+    after = folder.lstat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    # Whoever keeps nothing need not know.
+    assert not graft("run", *convolution, "--no-cache").errors
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o722])
 def test_a_folder_that_others_may_write_is_closed(graft, convolution, home, tmp_path, mode):
     folder = home / "compiled"

@@ -81,8 +81,10 @@ package enum TextFile {
   ///
   /// What only a link leads to is shared on purpose, maybe: its mode stays.
   /// - Returns: whether the folder was open
-  /// - Throws: `GraftError` if others may write a folder of another user, or one that a link leads to
+  /// - Throws: `GraftError` if others may write a folder of another user, or one that a link leads to, or as
+  ///   ``requireFolder(_:)``
   package static func closeFolder(_ path: String) throws -> Bool {
+    try requireFolder(path)
     guard isOpen(path) else { return false }
     let descriptor = FileSystem.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
     defer { if descriptor >= 0 { close(descriptor) } }
@@ -102,6 +104,14 @@ package enum TextFile {
             : "is a folder of another user that others may change", places: [path])
     }
     return true
+  }
+
+  /// - Throws: `GraftError` if something else than a folder is at a path, be it a link that leads nowhere
+  package static func requireFolder(_ path: String) throws {
+    guard FileSystem.statusOfLink(path) != nil else { return }
+    guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFDIR else {
+      throw GraftError(.cannotCreate, "is no folder", places: [path])
+    }
   }
 
   /// Whether more users than its owner may change a folder.
