@@ -72,8 +72,7 @@ struct BenchmarkCommand: ParsableCommand {
     let start = DispatchTime.now().uptimeNanoseconds
     var options = compute.executableOptions
     if tune { options.tuning = try tuned(options) }
-    let found = try ModelLoader(remark: CommandLineProgram.note).load(
-      model, batch: batchRule, cache: compute.cache, options: options)
+    let found = try load(cache: compute.cache, options, remark: CommandLineProgram.note)
     let executable = try withPlace(model) { try found.executable(options) }
     let session = Session(executable)
     let inputs = try inputs(of: found.graph, options)
@@ -103,7 +102,21 @@ struct BenchmarkCommand: ParsableCommand {
     }
   }
 
-  private var batchRule: BatchRule { batch == nil ? .declared : .free }
+  /// The model; with an open batch where one was asked for, by `--batch` or by a shape that only then fits.
+  private func load(
+    cache: ModelCache?, _ options: Executable.Options, remark: @escaping (String) -> Void
+  ) throws -> LoadedModel {
+    func read(_ rule: BatchRule, _ remark: @escaping (String) -> Void) throws -> LoadedModel {
+      try ModelLoader(remark: remark).load(model, batch: rule, cache: cache, options: options)
+    }
+    func fits(_ graph: Graph) -> Bool { (try? shape.byInput(of: graph)) != nil }
+    guard batch == nil else { return try read(.free, remark) }
+    let declared = try read(.declared, remark)
+    guard !fits(declared.graph), let free = try? read(.free, { _ in }), fits(free.graph) else {
+      return declared
+    }
+    return free
+  }
 
   private func inputs(
     of graph: Graph, _ options: Executable.Options
@@ -121,7 +134,7 @@ struct BenchmarkCommand: ParsableCommand {
     }
     try Surroundings.closeFolder(FilePath.folder(of: file.path))
     try file.requireWritable()
-    let graph = try ModelLoader().load(model, batch: batchRule, cache: nil, options: options).graph
+    let graph = try load(cache: nil, options, remark: { _ in }).graph
     let executable = try withPlace(model) { try Executable(graph, options: options) }
     var tuner = Tuner(executable, inputs: try inputs(of: graph, options))
     let record = try tuner.tune { Output.writeError("measuring: \(Output.oneLine($0))\n") }

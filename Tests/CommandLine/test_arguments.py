@@ -276,6 +276,18 @@ def test_a_batch_that_the_model_does_not_take(graft, tmp_path):
     assert graft("benchmark", open_model, *words).status == 0
 
 
+@pytest.mark.parametrize("words", [["--batch", "4"], ["--shape", "x=4,3"]], ids=str)
+def test_a_batch_of_one_can_be_another_one(graft, tmp_path, words):
+    model = model_of(tmp_path, "(float[1, 3] x) => (float[1, 3] z)", "z = Relu(x)")
+    result = graft("benchmark", model, *words, "--runs", "1", "--json")
+    assert result.status == 0, result.errors
+    report = json.loads(result.output)
+    assert report["images_per_second"] * report["p50_ms"] == pytest.approx(4000)
+    # What no batch makes fit is refused.
+    result = graft("benchmark", model, "--shape", "x=4,5")
+    assert result.status == 64 and "the model declares float[1, 3]" in result.errors
+
+
 @pytest.mark.parametrize(
     "words", [["--batch", "9" * 18], ["--shape", f"x={'9' * 18},3"], ["--batch", "-1"]], ids=str
 )
