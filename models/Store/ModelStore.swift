@@ -236,8 +236,7 @@ package struct ModelStore: Sendable {
     let path = "\(folder)/\(record.file)"
     return Entry(
       name: record.name, aliases: aliases(of: record.name), summary: "added from \(record.source)",
-      path: path,
-      byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum,
+      path: path, byteCount: TextFile.byteCount(path), model: nil, addedChecksum: record.checksum,
       metadata: record.metadata ?? [:])
   }
 }
