@@ -94,7 +94,7 @@ package struct InferCommand: ParsableCommand {
     executable.releasesConstants = isOne
     let name = model ?? EmbeddedModel.name
     // How a name is understood matters to those who gave one.
-    let remark: (String) -> Void = model == nil ? { _ in } : CommandLineProgram.note
+    let remark = { (text: String) in if model != nil { CommandLineProgram.note(text) } }
     let loaded = try ModelLoader(weights: weights, remark: remark).load(
       name, batch: .freeForPictures, cache: compute.cache, options: executable)
     var options = try picture.classifierOptions()
