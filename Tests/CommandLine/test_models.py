@@ -310,7 +310,7 @@ def test_remove(graft, image, tmp_path, home):
 
 @pytest.mark.parametrize("make", [lambda path: path.write_text("garbage"), os.mkfifo], ids=["text", "pipe"])
 @pytest.mark.parametrize("name", ["mine", "vgg16", "squeezenet"])
-def test_a_damaged_record_is_shown_and_can_go(graft, infer, image, tmp_path, home, name, make):
+def test_a_broken_record_is_shown_and_can_go(graft, infer, image, tmp_path, home, name, make):
     model = classifier(tmp_path / "rgb.onnx")
     for added in [name, "mine.too"]:
         assert graft("models", "add", added, model).status == 0

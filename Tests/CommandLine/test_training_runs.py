@@ -192,9 +192,9 @@ def add_one(model, name):
 
 
 def exchange_weights(model):
-    """The bias of a convolution and the shift of the normalization behind it."""
-    convolution, normalization = model.graph.node[:2]
-    convolution.input[2], normalization.input[2] = normalization.input[2], convolution.input[2]
+    """The scale of a normalization and its variance."""
+    normalization = model.graph.node[1]
+    normalization.input[1], normalization.input[4] = normalization.input[4], normalization.input[1]
 
 
 def change_strides(model):

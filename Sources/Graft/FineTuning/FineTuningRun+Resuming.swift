@@ -91,7 +91,11 @@ extension FineTuningRun {
     // What a later version adds is as it was before.
     let before = checkpoint.state.preparation ?? [:]
     let now = preparation
-    guard let key = before.keys.sorted().first(where: { now[$0] != before[$0] }) else { return }
+    // The scheme decides most of the others.
+    let keys = [Preprocessing.MetadataKey.name.rawValue] + before.keys.sorted()
+    guard let key = keys.first(where: { before[$0] != nil && now[$0] != before[$0] }) else {
+      return
+    }
     throw GraftError.badData(
       "'\(key)' is '\(now[key] ?? "")', and was '\(before[key] ?? "")' when the run began",
       hint: "Restore what the network says of its images, or start another run with --output"

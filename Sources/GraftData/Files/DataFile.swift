@@ -34,6 +34,9 @@ package struct DataFile: Sendable {
     return .file(place)
   }
 
+  /// The files by which the folder of a run is known.
+  static let namesInRuns = ["recipe.yaml", "split.csv"]
+
   /// Whether the name is that of an image. Some cannot be read; they are named so that a check can list them.
   var isPicture: Bool { ImageFileKind(fileName: name) != nil }
 
@@ -41,11 +44,12 @@ package struct DataFile: Sendable {
   var ending: String { FilePath.ending(of: name) }
 
   /// Whether a file of that name may be of use to any reader: an image, an array, or a part of CIFAR's
-  /// or MNIST's data.
+  /// or MNIST's data; or says that the folder is that of a run.
   static func isOfUse(_ name: String) -> Bool {
     let file = DataFile(name: name, path: "")
     return file.isPicture || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
       || file.ending.hasSuffix("-ubyte") || name.hasPrefix("data_batch")
+      || namesInRuns.contains(name)
   }
 
   /// Whether systems and programs leave such files and folders about, which are no data.

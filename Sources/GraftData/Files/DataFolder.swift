@@ -62,7 +62,7 @@ package struct DataFolder: Sendable {
 
   /// Whether training wrote the folder.
   private var isOfRun: Bool {
-    file("recipe.yaml") != nil && (file("split.csv") != nil || file("last.npz") != nil)
+    DataFile.namesInRuns.allSatisfy { file($0) != nil }
   }
 
   mutating func sort() {
