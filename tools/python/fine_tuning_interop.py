@@ -280,7 +280,7 @@ class FineTuning(unittest.TestCase):
         self.expect_error("say that again", "--resume", code=66, output="parts")
         result = self.finetune("--resume", "--cross-validate", 4, output="parts")
         self.assertEqual(result.returncode, 64)
-        self.assertIn("not those", result.stderr)
+        self.assertIn("has 3 folds, not 4", result.stderr)
 
     def test_data_that_cannot_be_trained_on(self):
         with np.load(self.path / "pictures.npz") as arrays:
