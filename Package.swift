@@ -29,6 +29,9 @@ func tests(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
+/// Whether only those tests are built that `tools/test fuzz` runs under the address sanitizer.
+let isForSanitizer = Context.environment["GRAFT_SANITIZER_TESTS"] != nil
+
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -129,3 +132,11 @@ let package = Package(
   ],
   cLanguageStandard: .c11
 )
+
+if isForSanitizer {
+  let others: Set = [
+    "GraftTensorTests", "GraftRuntimeTests", "GraftModelsTests", "GraftTrainingTests",
+    "GraftGradientTests", "GraftTests",
+  ]
+  package.targets.removeAll { others.contains($0.name) }
+}
