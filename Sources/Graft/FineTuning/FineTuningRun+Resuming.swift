@@ -53,10 +53,13 @@ extension FineTuningRun {
   /// - Throws: `GraftError` if the run in the folder, which has no checkpoint, had one
   private static func requireNothingTrained(in folder: String) throws {
     let path = checkpointPath(folder)
-    let log = try? TextFile.read("\(folder)/log.csv", limit: 1 << 30)
-    let epochCount = (log?.utf8.count { $0 == UInt8(ascii: "\n") } ?? 0) - 1
+    let logPath = "\(folder)/log.csv"
+    // A log that is too long to be of one epoch, or cannot be read, is of more.
+    let log = try? TextFile.read(logPath, limit: 1 << 16)
+    let lineCount = log?.utf8.count { $0 == UInt8(ascii: "\n") } ?? .max
+    let hasEpochs = FileSystem.exists(logPath) && lineCount > 2
     let others = [path, "\(folder)/model.onnx"]
-    guard epochCount > 1 || others.contains(where: { FileSystem.statusOfLink($0) != nil }) else {
+    guard hasEpochs || others.contains(where: { FileSystem.statusOfLink($0) != nil }) else {
       return
     }
     let hasBest = FileSystem.isRegularFile("\(folder)/best.npz")

@@ -107,8 +107,6 @@ package final class FineTuner {
     for phase in recipe.phases {
       // Misspelt names are errors before time is spent.
       _ = try phase.selection.weights(of: model)
-      _ = try Optimizers.named(phase.optimizer)
-      _ = try Schedules.named(phase.schedule)
       if model.takesOneImage { _ = try cut(phase) }
     }
     _ = try learningRateFactors()
