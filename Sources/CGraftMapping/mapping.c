@@ -56,10 +56,15 @@ static const char *watch_text = "";
 static int watch_status = 1;
 static struct sigaction previous;
 
+// Set by the first thread that meets a missing page: several read the same file at once.
+static atomic_flag is_ending = ATOMIC_FLAG_INIT;
+
 static void handle(int signal_number, siginfo_t *info, void *context) {
   (void)context;
   // Signals that another process sends have no address.
   if (info->si_code > 0 && is_mapped((uintptr_t)info->si_addr)) {
+    // The first thread ends the others while they wait.
+    while (atomic_flag_test_and_set(&is_ending)) pause();
     ssize_t count = write(STDERR_FILENO, watch_text, strlen(watch_text));
     (void)count;
     _exit(watch_status);
