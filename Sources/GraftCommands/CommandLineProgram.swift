@@ -1,4 +1,5 @@
 import ArgumentParser
+import CGraftMapping
 import Foundation
 import Graft
 import GraftTensor
@@ -7,6 +8,7 @@ import GraftVision
 /// Runs a command the way both executables do: errors on standard error, exit codes after sysexits.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type) -> Never {
+    graft_return_freed_memory(1 << 20)
     Output.prepare()
     MappedFiles.watch()
     ImageWarnings.shared.setHandler { warn($0) }
