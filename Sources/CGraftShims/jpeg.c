@@ -7,7 +7,7 @@
 
 #include <jpeglib.h>
 
-/// Small files can ask for the work of thousands of scans over a large picture.
+/// Small files can ask for the work of thousands of scans over a large image.
 enum { maximum_scan_count = 500 };
 
 struct graft_jpeg_reader {

@@ -44,7 +44,7 @@ enum ClassMetadata {
   /// The metadata of a network that has another head, or takes images of another size: what described the old ones is
   /// replaced where there is a value to replace it with, and else removed.
   static func updated(
-    _ metadata: [ByteString: String], classNames: [String], imageSize: PictureSize?
+    _ metadata: [ByteString: String], classNames: [String], imageSize: ImageSize?
   ) -> [ByteString: String] {
     var result = metadata
     for key in metadata.keys {

@@ -30,12 +30,12 @@ package final class Classifier {
   /// Whether the model's batch is 1.
   package let takesOneImage: Bool
   /// How large images are in the input; `nil` if each keeps its own size.
-  package let pictureSize: PictureSize?
+  package let imageSize: ImageSize?
 
   /// - Throws: `GraftError` if the graph does not take one image, or something does not fit together.
   package init(_ model: LoadedModel, options: Options = Options()) throws {
     let graph = model.graph
-    let input = try PictureInput(graph)
+    let input = try ImageInput(graph)
     try graph.requireOutputOfClassifier()
     inDistributionRule = try InDistributionRule(graph)
     inputType = input.elementType
@@ -51,7 +51,7 @@ package final class Classifier {
           + "chance; export it in inference mode (training_mode = 0)")
     }
     takesOneImage = input.takesOneImage
-    pictureSize = preprocessing.fixedSize
+    imageSize = preprocessing.fixedSize
     preprocessor = try Preprocessor(preprocessing)
     classCount = graph.scoreCount
     labels = try options.labels ?? Labels(metadata: graph.metadata, classCount: classCount)
@@ -67,11 +67,11 @@ package final class Classifier {
     self.remarks = remarks
   }
 
-  /// Checks the classifier against pictures whose classes are known.
+  /// Checks the classifier against images whose classes are known.
   ///
-  /// - Throws: `GraftError` if its classes are not those of the data, or a picture cannot be read.
+  /// - Throws: `GraftError` if its classes are not those of the data, or an image cannot be read.
   package func evaluate(
-    _ items: [PictureDataset.Item], classNames: [String], batchSize: Int
+    _ items: [ImageDataset.Item], classNames: [String], batchSize: Int
   ) throws -> EvaluationResult {
     let (labels, positions) = try match(classNames)
     let items = items.map { item in
@@ -130,7 +130,7 @@ package final class Classifier {
     return .imageNet
   }
 
-  /// Keeps the compiled form of the model for later starts; call it after a picture was classified.
+  /// Keeps the compiled form of the model for later starts; call it after an image was classified.
   ///
   /// - Throws: `GraftError` if the cache cannot be written.
   package func storeCompiledForm() throws { try session.executable.storeCompiledForm() }
@@ -153,12 +153,12 @@ package final class Classifier {
   ///
   /// - Parameter count: how many classes at most
   package func classification(of image: Image, count: Int) throws -> Classification {
-    let picture = try preprocessor.tensor(for: image)
-    var input = picture
+    let image = try preprocessor.tensor(for: image)
+    var input = image
     if inputType != .float {
-      input = try Tensor(zeros: inputType, shape: picture.shape)
+      input = try Tensor(zeros: inputType, shape: image.shape)
       try ElementConversion.convert(
-        picture.baseAddress, .float, to: input.baseAddress, inputType, count: picture.elementCount)
+        image.baseAddress, .float, to: input.baseAddress, inputType, count: image.elementCount)
     }
     let outputs = try session.run([input])
     guard let output = outputs.first else {

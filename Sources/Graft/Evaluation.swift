@@ -1,17 +1,17 @@
 import GraftData
 import GraftTraining
 
-/// How right a classifier is on pictures whose classes are known.
+/// How right a classifier is on images whose classes are known.
 public struct Evaluation: Sendable, Hashable {
-  /// The share of the pictures whose likeliest class is the right one.
+  /// The share of the images whose likeliest class is the right one.
   public var accuracy: Double
   /// The mean of -log of the probability of the right class.
   public var loss: Double
-  /// Pictures.
+  /// Images.
   public var count: Int
   /// The model's classes, in its order.
   public var classNames: [String]
-  /// `[true class][predicted class]`, in pictures.
+  /// `[true class][predicted class]`, in images.
   public var confusionMatrix: [[Int]]
 
   /// The share of the images that the model takes for ones of its classes; `nil` if it cannot tell.

@@ -2,14 +2,14 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// Names what is in pictures, with any network that Graft reads.
+/// Names what is in images, with any network that Graft reads.
 ///
 ///     let classifier = try ImageClassifier(model: "vgg16")
 ///     for prediction in try classifier.predictions(forImageAt: "cat.jpg") {
 ///       print(prediction.label ?? "class \(prediction.index)", prediction.probability)
 ///     }
 ///
-/// Pictures are prepared as the model's metadata say. Not for several threads at once; make one classifier
+/// Images are prepared as the model's metadata say. Not for several threads at once; make one classifier
 /// per thread.
 public final class ImageClassifier {
   private let classifier: Classifier
@@ -26,7 +26,7 @@ public final class ImageClassifier {
     var options = Classifier.Options()
     options.executable.tuning = TuningFile.standard()?.read() ?? TuningRecord()
     let model = try ModelLoader(weights: weights).load(
-      model, batch: .freeForPictures, cache: ModelCache.standard(), options: options.executable)
+      model, batch: .freeForImages, cache: ModelCache.standard(), options: options.executable)
     options.labels = try labels.map { try Labels.named($0) }
     classifier = try Classifier(model, options: options)
   }
@@ -34,7 +34,7 @@ public final class ImageClassifier {
   /// The most probable classes of a JPEG, PNG, WebP, BMP or PNM file, the most probable first.
   ///
   /// - Parameter count: how many at most
-  /// - Throws: an error that says why the picture cannot be read or does not fit the model
+  /// - Throws: an error that says why the image cannot be read or does not fit the model
   public func predictions(forImageAt path: String, count: Int = 5) throws -> [Prediction] {
     try classification(forImageAt: path, count: count).predictions
   }
@@ -48,16 +48,16 @@ public final class ImageClassifier {
     return classification
   }
 
-  /// How right the classifier is on pictures whose classes are known: on the data's test pictures if it has some, else
+  /// How right the classifier is on images whose classes are known: on the data's test images if it has some, else
   /// on all.
   ///
   /// - Parameters:
-  ///   - data: a folder with a folder of pictures for each class, or any other form that `graft finetune` takes
-  ///   - maximumBad: unreadable pictures to put up with
-  /// - Throws: an error that says why pictures cannot be read, or how their classes differ from the model's
+  ///   - data: a folder with a folder of images for each class, or any other form that `graft finetune` takes
+  ///   - maximumBad: unreadable images to put up with
+  /// - Throws: an error that says why images cannot be read, or how their classes differ from the model's
   public func evaluate(data: String, maximumBad: Int = 100) throws -> Evaluation {
     let threads = Executable.Options().threadCount
-    let (dataset, _) = try PictureDataset.open(data, for: .evaluation).checked(
+    let (dataset, _) = try ImageDataset.open(data, for: .evaluation).checked(
       .pixels, maximumBad: maximumBad, threads: threads)
     return Evaluation(
       try classifier.evaluate(

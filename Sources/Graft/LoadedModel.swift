@@ -27,14 +27,14 @@ package enum BatchRule: String, Sendable {
   case declared
   /// It is left open, unless the model takes no other than 1.
   case free
-  /// It is left open in models that take pictures, unless it is 1.
-  case freeForPictures
+  /// It is left open in models that take images, unless it is 1.
+  case freeForImages
 
   func apply(to graph: Graph) throws -> Graph {
     switch self {
     case .declared: return graph
     case .free: return try graph.forImageBatches().graph
-    case .freeForPictures:
+    case .freeForImages:
       guard graph.inputs.count == 1,
         let shape = graph[graph.inputs[0]].type?.tensor?.shape, shape.count == 4,
         let batch = shape[0].known, batch != 1

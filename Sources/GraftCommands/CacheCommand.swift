@@ -4,7 +4,7 @@ import Graft
 import GraftModels
 import GraftRuntime
 
-/// `graft cache`: compiled models and features of pictures.
+/// `graft cache`: compiled models and features of images.
 struct CacheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cache",

@@ -39,7 +39,7 @@ struct ConvertCommand: ParsableCommand {
   @Flag(help: "Leave the dense layers out.")
   var noTop = false
 
-  @OptionGroup var picture: PictureOptions
+  @OptionGroup var image: ImageOptions
 
   @Option(help: "The opset of ai.onnx to write (default: the lowest from 7 on).")
   var opset: Int?
@@ -56,7 +56,7 @@ struct ConvertCommand: ParsableCommand {
       throw ValidationError(
         "Cannot write '\(destination)': its name must end in .onnx, or in .h5 or .hdf5 for Keras.")
     }
-    guard !isForKeras || opset == nil && !externalData && picture.isEmpty else {
+    guard !isForKeras || opset == nil && !externalData && image.isEmpty else {
       throw ValidationError(
         "A file for Keras holds weights only: it takes no --opset, --external-data or options of images."
       )
@@ -78,7 +78,7 @@ struct ConvertCommand: ParsableCommand {
 
   /// - Returns: the path of the weights, if they have a file of their own
   private func writeONNX(_ graph: inout Graph) throws -> String? {
-    try picture.describe(&graph, of: source)
+    try image.describe(&graph, of: source)
     try withPlace(source) {
       try graph.inferMissingTypes()
       try graph.checkDescription()

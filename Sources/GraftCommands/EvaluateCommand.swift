@@ -5,7 +5,7 @@ import GraftData
 import GraftRuntime
 import GraftTraining
 
-/// `graft evaluate`: how right a classifier is on pictures whose classes are known.
+/// `graft evaluate`: how right a classifier is on images whose classes are known.
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
@@ -42,7 +42,7 @@ struct EvaluateCommand: ParsableCommand {
       }
     }
 
-    func items(of dataset: PictureDataset) -> [PictureDataset.Item] {
+    func items(of dataset: ImageDataset) -> [ImageDataset.Item] {
       switch self {
       case .training: dataset.items
       case .validation: dataset.validationItems
@@ -52,7 +52,7 @@ struct EvaluateCommand: ParsableCommand {
     }
   }
 
-  @OptionGroup var picture: PictureOptions
+  @OptionGroup var image: ImageOptions
 
   @Option(help: "Images at once.")
   var batchSize = 32
@@ -73,7 +73,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   func run() throws {
-    let dataset = try LabelledPictures.open(
+    let dataset = try LabelledImages.open(
       data, for: .evaluation, maximumBad: maxBad, compute)
     let part =
       part ?? [.test, .validation].first { !$0.items(of: dataset).isEmpty } ?? .all
@@ -85,7 +85,7 @@ struct EvaluateCommand: ParsableCommand {
     let executable = compute.executableOptions
     let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
       model, batch: .free, cache: compute.cache, options: executable)
-    var options = try picture.classifierOptions()
+    var options = try image.classifierOptions()
     options.executable = executable
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
     for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
@@ -104,8 +104,8 @@ struct EvaluateCommand: ParsableCommand {
 
   /// The images of a part: of that which the model's own run made of them, if it had one and the part was asked for.
   private func items(
-    of dataset: PictureDataset, _ part: Part
-  ) throws -> [PictureDataset.Item] {
+    of dataset: ImageDataset, _ part: Part
+  ) throws -> [ImageDataset.Item] {
     let own = part.items(of: dataset)
     guard let split = try SplitFile.ofRun(model: model) else { return own }
     let isAsked = self.part != nil && part != .all
@@ -125,7 +125,7 @@ struct EvaluateCommand: ParsableCommand {
 
   /// The measures over all images, in a line.
   static func summary(_ result: EvaluationResult) -> String {
-    // A mean over no picture, and the area of a single class, are no numbers.
+    // A mean over no image, and the area of a single class, are no numbers.
     func figure(_ value: Double) -> String { value.isNaN ? "–" : String(format: "%.4f", value) }
     return String(
       format: "accuracy %.2f %%  loss %@  precision %.4f  recall %.4f  F1 %.4f  AUC %@",

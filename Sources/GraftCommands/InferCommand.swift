@@ -5,7 +5,7 @@ import GraftModels
 import GraftRuntime
 import GraftVision
 
-/// `infer` and `graft infer`: what is in a picture.
+/// `infer` and `graft infer`: what is in an image.
 package struct InferCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "infer",
@@ -41,7 +41,7 @@ package struct InferCommand: ParsableCommand {
   @Option(help: "Weights to use instead of the official ones of a named model.")
   var weights: String?
 
-  @OptionGroup var picture: PictureOptions
+  @OptionGroup var image: ImageOptions
 
   @Option(help: "How many classes to show.")
   var topK = 5
@@ -58,8 +58,8 @@ package struct InferCommand: ParsableCommand {
   }
 
   package func run() throws {
-    let files = try PictureFiles.expand(images)
-    let classifier = try makeClassifier(forOnePicture: files.count == 1)
+    let files = try ImageFiles.expand(images)
+    let classifier = try makeClassifier(forOneImage: files.count == 1)
     for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
 
     var firstFailure: GraftError?
@@ -89,15 +89,15 @@ package struct InferCommand: ParsableCommand {
   }
 
   /// The graph as it was read is gone when this returns: what it takes is not needed any more.
-  private func makeClassifier(forOnePicture isOne: Bool) throws -> Classifier {
+  private func makeClassifier(forOneImage isOne: Bool) throws -> Classifier {
     var executable = compute.executableOptions
     executable.releasesConstants = isOne
     let name = model ?? EmbeddedModel.name
     // How a name is understood matters to those who gave one.
     let remark = { (text: String) in if model != nil { CommandLineProgram.note(text) } }
     let loaded = try ModelLoader(weights: weights, remark: remark).load(
-      name, batch: .freeForPictures, cache: compute.cache, options: executable)
-    var options = try picture.classifierOptions()
+      name, batch: .freeForImages, cache: compute.cache, options: executable)
+    var options = try image.classifierOptions()
     options.executable = executable
     return try withPlace(name) { try Classifier(loaded, options: options) }
   }
@@ -124,8 +124,8 @@ package struct InferCommand: ParsableCommand {
   }
 }
 
-/// Options that say how pictures become a network's input.
-struct PictureOptions: ParsableArguments {
+/// Options that say how images become a network's input.
+struct ImageOptions: ParsableArguments {
   @Option(
     help:
       "Labels: a file of one name per line, JSON, or imagenet for its 1,000 classes (default: the model's own)."

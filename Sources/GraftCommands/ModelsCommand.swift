@@ -100,7 +100,7 @@ struct ModelsCommand: ParsableCommand {
     @Argument(help: "The file.")
     var file: String
 
-    @OptionGroup var picture: PictureOptions
+    @OptionGroup var image: ImageOptions
 
     func run() throws {
       var graph = try ModelLoader().graph(ofFile: file)
@@ -111,7 +111,7 @@ struct ModelsCommand: ParsableCommand {
         ).at(file)
       }
       let own = graph.metadata
-      try picture.describe(&graph, of: file)
+      try image.describe(&graph, of: file)
       try withPlace(file) { try graph.checkDescription() }
       // What is described are Graft's own keys.
       let said = Dictionary(

@@ -4,9 +4,9 @@ import GraftTraining
 import GraftVision
 
 extension TrainingOptions {
-  /// Writes a sheet of pictures as training would see them.
+  /// Writes a sheet of images as training would see them.
   func writePreview(
-    to path: String, _ recipe: Recipe, _ dataset: PictureDataset
+    to path: String, _ recipe: Recipe, _ dataset: ImageDataset
   ) throws {
     let data = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
     let (_, preprocessing, _) = try TransferModel.make(recipe, classNames: data.classNames) { _ in }

@@ -118,7 +118,7 @@ struct TrainingOptions: ParsableArguments {
     } else {
       try TextFile.requireWritableFolder(output)
     }
-    let dataset = try LabelledPictures.open(
+    let dataset = try LabelledImages.open(
       data, for: .training, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
     // An archive is unpacked into memory, which is not free any more for the run.

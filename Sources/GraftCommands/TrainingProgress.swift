@@ -47,7 +47,7 @@ final class TrainingProgress: TrainingObserver {
       "\(heading(progress)) \(Terminal.bar(share, width: 20)) "
         + String(
           format: "loss %.4f  accuracy %.2f %%  %.0f images/s  %.0f s left", progress.loss,
-          progress.accuracy * 100, progress.picturesPerSecond, left))
+          progress.accuracy * 100, progress.imagesPerSecond, left))
   }
 
   func epochEnded(_ record: EpochRecord, progress: StepProgress) {
@@ -68,7 +68,7 @@ final class TrainingProgress: TrainingObserver {
     text +=
       record.seconds < 0.1
       ? String(format: "  %.0f ms", record.seconds * 1000)
-      : String(format: "  %.1f s, %.0f images/s", record.seconds, record.picturesPerSecond)
+      : String(format: "  %.1f s, %.0f images/s", record.seconds, record.imagesPerSecond)
     if Terminal.isOutputTerminal {
       try? Output.redrawLine(text, terminator: "\n")
     } else {

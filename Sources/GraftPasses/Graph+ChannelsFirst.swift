@@ -2,7 +2,7 @@ extension Graph {
   /// The permutation from `[N, C, H, W]` to `[N, H, W, C]`.
   private static let toChannelsLast = [0, 2, 3, 1]
 
-  /// A graph of pictures `[N, H, W, C]` as one that takes them as `[N, C, H, W]`, and gives its first output likewise
+  /// A graph of images `[N, H, W, C]` as one that takes them as `[N, C, H, W]`, and gives its first output likewise
   /// where it computes it in that layout.
   ///
   /// - Parameter shape: of the input, the graph's only one
@@ -10,15 +10,15 @@ extension Graph {
     var graph = self
     guard let input = graph.inputs.first, graph.inputs.count == 1, shape.count == 4,
       let type = graph[input].type?.tensor
-    else { throw GraftError.unsupported("the network takes no single picture") }
-    let picture = graph.addInput(
+    else { throw GraftError.unsupported("the network takes no single image") }
+    let image = graph.addInput(
       name: graph[input].name,
       type: TensorType(type.elementType, [shape[0], shape[3], shape[1], shape[2]]))
-    graph.inputs = [picture]
+    graph.inputs = [image]
     graph[input].name += "_channels_last"
     graph.nodes.insert(
       Node(
-        operatorType: "Transpose", inputs: [picture], outputs: [input],
+        operatorType: "Transpose", inputs: [image], outputs: [input],
         attributes: ["perm": .ints(Graph.toChannelsLast)]), at: 0)
     try graph.cancelTransposes()
     guard let output = graph.outputs.first, let producer = graph.producers()[output],

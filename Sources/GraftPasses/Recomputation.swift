@@ -37,7 +37,7 @@ package enum Recomputation {
 private struct Activations {
   let nodes: [Node]
   let forwardCount: Int
-  /// Bytes of the floating-point values that the forward pass computes, for one picture.
+  /// Bytes of the floating-point values that the forward pass computes, for one image.
   let byteCounts: [ValueID: Int]
   /// For values of the forward pass, the first node of the backward pass that reads it.
   let firstReaders: [ValueID: Int]
@@ -64,7 +64,7 @@ private struct Activations {
       guard isComputed else { continue }
       for case let output? in node.outputs {
         computed.insert(output)
-        byteCounts[output] = graph.bytesOfPicture(output)
+        byteCounts[output] = graph.bytesOfImage(output)
       }
     }
     for output in graph.outputs { lastReaders[output] = forwardCount }
@@ -215,7 +215,7 @@ extension Node {
 
 extension Graph {
   /// Bytes of a floating-point value, with 1 for extents that are not known; `nil` for others.
-  fileprivate func bytesOfPicture(_ id: ValueID) -> Int? {
+  fileprivate func bytesOfImage(_ id: ValueID) -> Int? {
     guard let type = self[id].type?.tensor, type.elementType.isFloatingPoint,
       let shape = type.shape
     else { return nil }

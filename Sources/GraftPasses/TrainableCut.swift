@@ -33,7 +33,7 @@ package struct TrainableCut: Sendable {
     for id in crossing {
       guard graph[id].type?.tensor?.elementType.isFloatingPoint == true else {
         throw GraftError.unsupported(
-          "'\(graph[id].name)' would have to be kept for each picture, and is no tensor of floats",
+          "'\(graph[id].name)' would have to be kept for each image, and is no tensor of floats",
           hint: "Freeze less, or cut the network elsewhere")
       }
     }

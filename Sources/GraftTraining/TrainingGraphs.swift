@@ -27,7 +27,7 @@ struct TrainingGraphs {
       throw GraftError.usage("the graph has no outputs to train on")
     }
     guard let scoreCount = training[scores].type?.tensor?.shape?.last?.known else {
-      throw GraftError.badData("the number of scores of a picture is not known")
+      throw GraftError.badData("the number of scores of an image is not known")
     }
     self.scoreCount = scoreCount
     let targets = training.addInput(

@@ -1,5 +1,5 @@
 extension Raster where Sample == UInt8 {
-  /// The picture in one channel, by the weights of ITU-R 601-2, as Pillow's `convert("L")` in fixed
+  /// The image in one channel, by the weights of ITU-R 601-2, as Pillow's `convert("L")` in fixed
   /// point.
   package func greyscale() throws -> Image {
     guard channelCount == 3 else { return self }

@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// How large a picture may be; checked before memory is taken for it.
+/// How large an image may be; checked before memory is taken for it.
 package struct PixelLimit: Sendable, Hashable {
   package var maximumPixelCount: Int
   package var maximumSide: Int
@@ -10,10 +10,10 @@ package struct PixelLimit: Sendable, Hashable {
     self.maximumSide = maximumSide
   }
 
-  /// As many pixels as Pillow opens before it calls a picture a decompression bomb.
+  /// As many pixels as Pillow opens before it calls an image a decompression bomb.
   package static let standard = PixelLimit(maximumPixelCount: 178_956_970)
 
-  /// - Throws: `GraftError` if a side is not positive, or the picture is larger than allowed.
+  /// - Throws: `GraftError` if a side is not positive, or the image is larger than allowed.
   package func check(width: Int, height: Int) throws {
     guard width > 0, height > 0 else {
       throw GraftError.badData("an image of \(width)x\(height) pixels is empty")
@@ -25,13 +25,13 @@ package struct PixelLimit: Sendable, Hashable {
     }
   }
 
-  /// What a format's best compression reaches decides how large a picture a file can hold; what
+  /// What a format's best compression reaches decides how large an image a file can hold; what
   /// claims more is refused before memory is taken for it. Up to this many pixels it is tried
   /// anyway.
   private static let triedPixelCount = 1 << 24
 
   /// - Parameter pixelsPerByte: What the format's best compression reaches.
-  /// - Throws: `GraftError` if the picture is too large for a file of `byteCount` bytes.
+  /// - Throws: `GraftError` if the image is too large for a file of `byteCount` bytes.
   func checkPlausibility(width: Int, height: Int, byteCount: Int, pixelsPerByte: Int) throws {
     let pixelCount = width * height
     guard pixelCount <= PixelLimit.triedPixelCount || pixelCount / pixelsPerByte <= byteCount else {

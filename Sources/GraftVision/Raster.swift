@@ -1,9 +1,9 @@
 import GraftTensor
 
-/// A picture in memory: rows from top to bottom, the channels of a pixel side by side
+/// An image in memory: rows from top to bottom, the channels of a pixel side by side
 /// (`[height, width, channels]`).
 ///
-/// Copies share memory, which is read only once the picture is made.
+/// Copies share memory, which is read only once the image is made.
 package struct Raster<Sample: TensorElement>: Sendable {
   package let width: Int
   package let height: Int
@@ -11,7 +11,7 @@ package struct Raster<Sample: TensorElement>: Sendable {
   package let channelCount: Int
   private let storage: Storage
 
-  /// A picture whose samples `fill` writes into zeroed memory.
+  /// An image whose samples `fill` writes into zeroed memory.
   ///
   /// - Throws: `GraftError` if an extent is not positive or there is not enough memory, and
   ///   whatever `fill` throws.
@@ -44,7 +44,7 @@ package struct Raster<Sample: TensorElement>: Sendable {
     }
   }
 
-  package var size: PictureSize { PictureSize(width: width, height: height) }
+  package var size: ImageSize { ImageSize(width: width, height: height) }
 
   package var sampleCount: Int { width * height * channelCount }
 
@@ -60,11 +60,11 @@ package struct Raster<Sample: TensorElement>: Sendable {
   package var samples: [Sample] { withUnsafeSamples { Array($0) } }
 }
 
-/// A picture of 8-bit samples.
+/// An image of 8-bit samples.
 package typealias Image = Raster<UInt8>
 
 /// Width and height in pixels.
-package struct PictureSize: Sendable, Hashable {
+package struct ImageSize: Sendable, Hashable {
   package var width: Int
   package var height: Int
 
@@ -74,7 +74,7 @@ package struct PictureSize: Sendable, Hashable {
   }
 }
 
-extension PictureSize: CustomStringConvertible {
+extension ImageSize: CustomStringConvertible {
   /// `224x224`: the width comes first.
   package var description: String { "\(width)x\(height)" }
 }

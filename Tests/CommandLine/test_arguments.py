@@ -37,7 +37,7 @@ class TestWithoutProc:
         assert (tmp_path / "out.onnx").stat().st_size > 0
 
     def test_infer_answers(self, infer, faults, mount):
-        image = faults / "no-proc-arguments/picture.png"
+        image = faults / "no-proc-arguments/image.png"
         done = without_proc(infer, image, mount=mount)
         assert done.returncode == 0, done.stderr
         assert str(image) in done.stdout
@@ -85,7 +85,7 @@ def test_near_names_of_commands(graft, words, hint):
 @pytest.mark.parametrize("command", ["infer", "models path"])
 def test_near_names_of_models(graft, faults, name, hint, command):
     if command == "infer":
-        image = faults / "no-proc-arguments/picture.png"
+        image = faults / "no-proc-arguments/image.png"
         result = graft("infer", image, "--model", name)
     else:
         result = graft("models", "path", name)

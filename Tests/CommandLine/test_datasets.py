@@ -59,7 +59,7 @@ def finetune(graft, model, tmp_path):
         if (folder / "split.csv").exists():
             with open(folder / "split.csv", newline="") as file:
                 for row in csv.DictReader(file):
-                    parts[row["part"]].append((int(row["label"]), row["picture"]))
+                    parts[row["part"]].append((int(row["label"]), row["image"]))
         return result, parts
 
     return run
@@ -199,14 +199,14 @@ def test_labels_with_line_breaks(finetune, graft, faults, tmp_path):
 
 
 def test_hard_links_in_tar(finetune, faults):
-    result, parts = finetune(faults / "tar-hard-links/pictures.tar")
+    result, parts = finetune(faults / "tar-hard-links/images.tar")
     assert result.status == 0, result.errors
     assert classes(parts) == [6, 6, 6]
     assert "18 images found, all taken" in result.errors
 
 
 def test_zip_of_code_page_437(finetune, faults):
-    result, parts = finetune(faults / "zip-names-no-utf8/pictures.zip")
+    result, parts = finetune(faults / "zip-names-no-utf8/images.zip")
     assert result.status == 0, result.errors
     assert classes(parts) == [6, 6, 6]
     assert "BLAU, GRÄN, GRÜN" in result.output

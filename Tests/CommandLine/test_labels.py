@@ -157,7 +157,7 @@ def test_a_squeezed_score_is_one_for_each_image(graft, infer, image, tmp_path):
 
 def test_label_files_of_the_report(graft, infer, faults, tmp_path):
     folder = faults / "labels-file"
-    image = tmp_path / "picture.png"
+    image = tmp_path / "image.png"
     Image.new("RGB", (8, 6), (9, 8, 7)).save(image)
     model = folder / "model.onnx"
     arguments = [image, "--model", model, *UNIT, "--resize", "8x6", "--json"]

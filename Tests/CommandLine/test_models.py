@@ -30,7 +30,7 @@ def classifier(path, classes=3, metadata=None):
 
 @pytest.fixture
 def image(faults):
-    return faults / "no-proc-arguments/picture.png"
+    return faults / "no-proc-arguments/image.png"
 
 
 def test_added_files_are_described_by_the_user(graft, image, tmp_path):

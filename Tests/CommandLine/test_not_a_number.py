@@ -15,7 +15,7 @@ def data_set(faults, tmp_path):
     for name in ["a", "b", "c"]:
         (folder / name).mkdir(parents=True)
         for number in range(2):
-            shutil.copy(faults / "nan-json/picture.png", folder / name / f"{number}.png")
+            shutil.copy(faults / "nan-json/image.png", folder / name / f"{number}.png")
     return folder
 
 
@@ -28,13 +28,13 @@ def strict(text):
 @pytest.mark.parametrize("model", ["nan-json/model.onnx", "hostile/nan-classifier.onnx"])
 def test_infer_names_no_class(graft, faults, model, options):
     words = ["--preprocess", "unit"] + (["--resize", "8x6"] if "json" in model else [])
-    result = graft("infer", faults / "nan-json/picture.png", "--model", faults / model, *words, *options)
+    result = graft("infer", faults / "nan-json/image.png", "--model", faults / model, *words, *options)
     assert result.status == 65
     assert "not a number" in result.errors
     assert not result.output
 
 
-def test_evaluate_counts_pictures_without_an_answer(graft, faults, data_set):
+def test_evaluate_counts_images_without_an_answer(graft, faults, data_set):
     words = ["evaluate", faults / "nan-json/model.onnx", data_set]
     words += ["--preprocess", "unit", "--resize", "8x6"]
     result = graft(*words, "--json")

@@ -193,13 +193,13 @@ class TestWhatIsNoRegularFile:
             (data / name).mkdir(parents=True)
             for number in range(2):
                 (data / name / f"{number}.png").symlink_to(
-                    faults / "no-proc-arguments/picture.png"
+                    faults / "no-proc-arguments/image.png"
                 )
         words = [
             word.replace("PATH", str(path))
             .replace("ONE", str(one))
             .replace("DATA", str(data))
-            .replace("IMAGE", str(faults / "no-proc-arguments/picture.png"))
+            .replace("IMAGE", str(faults / "no-proc-arguments/image.png"))
             for word in command
         ]
         result = graft(*words, cwd=tmp_path, timeout=20)
@@ -221,7 +221,7 @@ class TestWhatIsNoRegularFile:
     def test_a_pipe_in_a_folder_of_images(self, graft, faults, tmp_path):
         folder = tmp_path / "images"
         folder.mkdir()
-        (folder / "a.png").symlink_to(faults / "no-proc-arguments/picture.png")
+        (folder / "a.png").symlink_to(faults / "no-proc-arguments/image.png")
         os.mkfifo(folder / "b.png")
         result = graft("infer", folder, timeout=20)
         assert "a.png" in result.output

@@ -28,7 +28,7 @@ def confined(graft, place, faults):
         (place / "data" / name).mkdir(parents=True)
         for number in range(8):
             shutil.copy(
-                faults / "no-proc-arguments/picture.png", place / f"data/{name}/{number}.png"
+                faults / "no-proc-arguments/image.png", place / f"data/{name}/{number}.png"
             )
     for path in [place, *place.rglob("*")]:
         os.chown(path, USER, USER)

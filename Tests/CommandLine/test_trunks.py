@@ -80,13 +80,13 @@ def test_features_are_those_of_running_statistics(graft, faults, tmp_path):
 def test_models_in_training_mode_are_warned_of(graft, infer, faults):
     folder = faults / "trunk-batchnorm-training-mode"
     options = ("--preprocess", "unit", "--resize", 16)
-    picture = next((folder / "pictures").rglob("*.png"))
+    image = next((folder / "pictures").rglob("*.png"))
     for result in [
         graft("evaluate", folder / "model.onnx", folder / "pictures", *options),
-        infer(picture, "--model", folder / "model.onnx", *options),
+        infer(image, "--model", folder / "model.onnx", *options),
     ]:
         assert result.status == 0 and "depend on the images that share a batch" in result.errors
-    result = infer(picture, "--model", folder / "inference.onnx", *options)
+    result = infer(image, "--model", folder / "inference.onnx", *options)
     assert result.status == 0 and "share a batch" not in result.errors
 
 
@@ -203,13 +203,13 @@ KINDS = ["reshape", "open-reshape", "lost", "transpose", "expand", "tile", "conc
 @pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_one_of_all_kinds(graft, faults, tmp_path, kind, batch):
     """Several images at once and one by one come to the same."""
-    pictures = faults / "reshape-with-batch-of-one/pictures"
+    images = faults / "reshape-with-batch-of-one/pictures"
     batch_of_one_network(tmp_path / "model.onnx", kind, batch)
     options = ("--preprocess", "unit", "--resize", 16)
     answers = []
     for size in [1, 7]:
         result = graft(
-            "evaluate", tmp_path / "model.onnx", pictures, *options, "--json",
+            "evaluate", tmp_path / "model.onnx", images, *options, "--json",
             "--batch-size", size,
         )  # fmt: skip
         assert result.status == 0, result.errors
@@ -219,13 +219,13 @@ def test_batches_of_one_of_all_kinds(graft, faults, tmp_path, kind, batch):
     assert answers[0]["confusion_matrix"] == answers[1]["confusion_matrix"]
     assert answers[0]["loss"] == pytest.approx(answers[1]["loss"], rel=1e-6)
     result = graft(
-        "finetune", pictures, "--model", tmp_path / "model.onnx", *options, "--epochs", "2,0",
+        "finetune", images, "--model", tmp_path / "model.onnx", *options, "--epochs", "2,0",
         "--threads", 1, "--output", tmp_path / "run", "--batch-size", 5,
     )  # fmt: skip
     assert result.status == 0, result.errors
     values = [
         json.loads(
-            graft("evaluate", tmp_path / "run/model.onnx", pictures, "--json", "--batch-size", s)
+            graft("evaluate", tmp_path / "run/model.onnx", images, "--json", "--batch-size", s)
             .output
         )["loss"]
         for s in [1, 6]
@@ -271,10 +271,10 @@ def test_layers_have_the_names_that_inspect_lists(graft, faults, named_by_weight
 
 
 def test_cuts_have_the_names_that_inspect_lists(graft, faults, tmp_path):
-    pictures = faults / "evaluate-on-trained-pictures/pictures"
+    images = faults / "evaluate-on-trained-pictures/pictures"
     model = faults / "layer-names/model.onnx"
     common = (
-        "finetune", pictures, "--model", model, "--preprocess", "unit", "--resize", 16,
+        "finetune", images, "--model", model, "--preprocess", "unit", "--resize", 16,
         "--threads", 1, "--epochs", "1,0",
     )  # fmt: skip
     for output, cut in [("a", "/layer2/relu/Relu"), ("b", "layer2")]:

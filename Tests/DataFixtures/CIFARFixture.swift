@@ -1,4 +1,4 @@
-/// Files of CIFAR's forms with a few pictures. Each sample of picture `n` is `n` plus 0 for red, 50
+/// Files of CIFAR's forms with a few images. Each sample of image `n` is `n` plus 0 for red, 50
 /// for green and 100 for blue; but its first sample in each plane is 7, 8 or 9.
 package enum CIFARFixture {
   package static func planes(_ number: Int) -> [UInt8] {

@@ -60,12 +60,12 @@ import Testing
 
   @Test func linksLeadToMembers() throws {
     let root = try open([
-      .init("cat/1.bmp", TestPicture.bmp(red: 1)),
+      .init("cat/1.bmp", TestImage.bmp(red: 1)),
       .init("dog/1.bmp", type: "1", link: "cat/1.bmp"),
       .init("dog/2.bmp", type: "2", link: "../cat/1.bmp"),
       .init("bird/1.bmp", type: "2", link: "../dog/./2.bmp"),
       .init("mouse", type: "2", link: "cat"), .init("cat/circle", type: "2", link: "../cat"),
-      .init(".store/x.xyz", TestPicture.bmp(red: 9)),
+      .init(".store/x.xyz", TestImage.bmp(red: 9)),
       .init("cat/9.bmp", type: "1", link: ".store/x.xyz"),
       .init("bird/9.bmp", type: "2", link: "../.store/x.xyz"),
     ])
@@ -73,7 +73,7 @@ import Testing
     for folder in root.folders {
       for file in folder.files {
         let red: UInt8 = file.name == "9.bmp" ? 9 : 1
-        #expect(try content(file) == TestPicture.bmp(red: red), "\(file.place)")
+        #expect(try content(file) == TestImage.bmp(red: red), "\(file.place)")
       }
     }
     #expect(root.folders.map(\.files.count) == [2, 2, 2, 2])
@@ -184,17 +184,17 @@ import Testing
     #expect(root.folders[0].files[0].place == "\(path): Zürich/猫.npy")
   }
 
-  @Test func picturesInArchivesAreADataset() throws {
+  @Test func imagesInArchivesAreADataset() throws {
     let folder = try TemporaryFolder()
     let members = ["cat", "dog"].flatMap { name in
-      (0..<3).map { TarFixture.Member("train/\(name).\($0).bmp", TestPicture.bmp(red: UInt8($0))) }
+      (0..<3).map { TarFixture.Member("train/\(name).\($0).bmp", TestImage.bmp(red: UInt8($0))) }
     }
     let plain = try folder.write("a.tar", TarFixture.archive(members))
     let packed = try folder.write("b.tgz", TarFixture.gzipped(TarFixture.archive(members)))
     for path in [plain, packed] {
-      let dataset = try PictureDataset.open(path)
+      let dataset = try ImageDataset.open(path)
       #expect(dataset.classNames == ["cat", "dog"] && dataset.items.count == 6)
-      #expect(dataset.items[4].picture.place == "\(path): train/dog.1.bmp")
+      #expect(dataset.items[4].image.place == "\(path): train/dog.1.bmp")
       #expect(try dataset.items[4].image().samples.first == 1)
     }
   }

@@ -15,12 +15,12 @@ import Testing
 
   private func message() -> String {
     do {
-      _ = try PictureDataset.open(folder.path)
+      _ = try ImageDataset.open(folder.path)
       return "no error"
     } catch { return "\(error)" }
   }
 
-  private func expectCIFAR10(_ dataset: PictureDataset) throws {
+  private func expectCIFAR10(_ dataset: ImageDataset) throws {
     #expect(dataset.classNames == names)
     #expect(dataset.items.map(\.label) == (0..<5).flatMap { [2 * $0, 2 * $0 + 1] })
     #expect(dataset.testItems.map(\.label) == [3])
@@ -30,7 +30,7 @@ import Testing
     #expect(image.samples.suffix(3) == [1, 51, 101])
   }
 
-  /// The files of CIFAR-10, each with two pictures.
+  /// The files of CIFAR-10, each with two images.
   private func files(isBinary: Bool) -> [(name: String, bytes: [UInt8])] {
     let ending = isBinary ? ".bin" : ""
     func batch(_ labels: [UInt8]) -> [UInt8] {
@@ -50,9 +50,9 @@ import Testing
 
   @Test(arguments: [true, false]) func readsCIFAR10(isBinary: Bool) throws {
     for file in files(isBinary: isBinary) { try folder.write(file.name, file.bytes) }
-    try expectCIFAR10(PictureDataset.open(folder.path))
-    #expect(throws: GraftError.self) { try PictureDataset.open(folder.path, coarseLabels: true) }
-    #expect(throws: GraftError.self) { try PictureDataset.open(folder.path, format: .cifar100) }
+    try expectCIFAR10(ImageDataset.open(folder.path))
+    #expect(throws: GraftError.self) { try ImageDataset.open(folder.path, coarseLabels: true) }
+    #expect(throws: GraftError.self) { try ImageDataset.open(folder.path, format: .cifar100) }
   }
 
   @Test(arguments: [true, false]) func readsCIFAR10FromItsArchive(isBinary: Bool) throws {
@@ -60,11 +60,11 @@ import Testing
       [TarFixture.Member("cifar-10-batches/", type: "5")]
         + files(isBinary: isBinary).map { .init("cifar-10-batches/\($0.name)", $0.bytes) })
     let path = try folder.write("cifar-10.tar.gz", TarFixture.gzipped(tar))
-    let dataset = try PictureDataset.open(path)
+    let dataset = try ImageDataset.open(path)
     try expectCIFAR10(dataset)
     #expect(
-      dataset.items[3].picture.place == "\(path): cifar-10-batches/data_batch_2"
-        + "\(isBinary ? ".bin" : ""): picture 1")
+      dataset.items[3].image.place == "\(path): cifar-10-batches/data_batch_2"
+        + "\(isBinary ? ".bin" : ""): image 1")
   }
 
   @Test(arguments: [true, false]) func readsCIFAR100(isBinary: Bool) throws {
@@ -84,12 +84,12 @@ import Testing
         "meta",
         CIFARFixture.meta([("fine_label_names", fine), ("coarse_label_names", coarse)]))
     }
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == fine)
     #expect(dataset.items.map(\.label) == [0, 2, 1])
     #expect(dataset.testItems.map(\.label) == [2])
     #expect(try dataset.items[2].image().samples.prefix(6) == [7, 8, 9, 2, 52, 102])
-    let byKind = try PictureDataset.open(folder.path, coarseLabels: true)
+    let byKind = try ImageDataset.open(folder.path, coarseLabels: true)
     #expect(byKind.classNames == coarse)
     #expect(byKind.items.map(\.label) == [0, 1, 1])
   }
@@ -98,12 +98,12 @@ import Testing
     for file in files(isBinary: true) where !file.name.hasPrefix("batches") {
       try folder.write(file.name, file.bytes)
     }
-    try expectCIFAR10(PictureDataset.open(folder.path))
+    try expectCIFAR10(ImageDataset.open(folder.path))
   }
 
   @Test func missingBatchIsRemarked() throws {
     try folder.write("data_batch_1.bin", CIFARFixture.binary(labels: (0..<10).map { [$0] }))
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.remarks.count == 1 && dataset.testItems.isEmpty)
   }
 
@@ -118,7 +118,7 @@ import Testing
   @Test func wrongLabelIsAnError() throws {
     for file in files(isBinary: true) { try folder.write(file.name, file.bytes) }
     try folder.write("data_batch_3.bin", CIFARFixture.binary(labels: [[4], [10]]))
-    #expect(message().contains("data_batch_3.bin: picture 1: has the label 10"))
+    #expect(message().contains("data_batch_3.bin: image 1: has the label 10"))
   }
 
   @Test func wrongPickleIsAnError() throws {
@@ -129,6 +129,6 @@ import Testing
     #expect(message().contains("data_batch_2: has no list of integers 'labels'"))
     try folder.write(
       "data_batch_2", CIFARFixture.pickle(labels: [("x", [1, 2]), ("labels", [1])]))
-    #expect(message().contains("data_batch_2: has 2 pictures, but 1 labels"))
+    #expect(message().contains("data_batch_2: has 2 images, but 1 labels"))
   }
 }

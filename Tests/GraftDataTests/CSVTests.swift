@@ -12,8 +12,8 @@ import Testing
     try CSVFile.rows(FileBytes(copying: Array(text.utf8))).map(\.fields)
   }
 
-  private func dataset(_ text: String) throws -> PictureDataset {
-    try PictureDataset.open(folder.write("table.csv", text: text))
+  private func dataset(_ text: String) throws -> ImageDataset {
+    try ImageDataset.open(folder.write("table.csv", text: text))
   }
 
   private func message(_ text: String) -> String {
@@ -44,7 +44,7 @@ import Testing
     #expect(table.classNames == ["cat", "dog"])
     #expect(table.items.map(\.label) == [1, 0, 0])
     #expect(
-      table.items.map(\.picture.place)
+      table.items.map(\.image.place)
         == ["a.jpg", "sub/b.png", "c, d.jpg"].map { "\(folder.path)/\($0)" })
   }
 
@@ -52,19 +52,19 @@ import Testing
     let table = try dataset("id;Class; Filename\n7;10;a\n8;9;b\n9;10;c\n")
     #expect(table.classNames == ["9", "10"])
     #expect(table.items.map(\.label) == [1, 0, 1])
-    #expect(table.items[0].picture.place == "\(folder.path)/a")
+    #expect(table.items[0].image.place == "\(folder.path)/a")
   }
 
   /// The table is the user's own, who may name any file.
   @Test func pathsAreOfAnyForm() throws {
     for name in ["sub/a.bmp", "sub/b.bmp", "c\\d.bmp"] {
-      try folder.write(name, TestPicture.bmp())
+      try folder.write(name, TestImage.bmp())
     }
     let table = try dataset(
       "path,label\n\(folder.path)/sub/a.bmp,cat\nsub\\b.bmp,dog\nc\\d.bmp,dog\nsub/../sub/b.bmp,dog\n"
     )
     #expect(
-      table.items.map(\.picture.place)
+      table.items.map(\.image.place)
         == ["sub/a.bmp", "sub/b.bmp", "c\\d.bmp", "sub/../sub/b.bmp"].map { "\(folder.path)/\($0)" }
     )
     #expect(try table.checked(.pixels, maximumBad: 0, threads: 1).bad.isEmpty)
@@ -78,9 +78,9 @@ import Testing
       "\($0).jpg,\($0 % 2),\($1)\n\($0)b.jpg,\(1 - $0 % 2),\($1)"
     }
     let table = try dataset("path,label,\(title)\n" + rows.joined(separator: "\n"))
-    #expect(table.items.map(\.picture.place).allSatisfy { $0.contains("/0") })
-    #expect(table.validationItems.map(\.picture.place).allSatisfy { $0.contains("/1") })
-    #expect(table.testItems.map(\.picture.place).allSatisfy { $0.contains("/2") })
+    #expect(table.items.map(\.image.place).allSatisfy { $0.contains("/0") })
+    #expect(table.validationItems.map(\.image.place).allSatisfy { $0.contains("/1") })
+    #expect(table.testItems.map(\.image.place).allSatisfy { $0.contains("/2") })
     #expect(
       [table.items.count, table.validationItems.count, table.testItems.count] == [2, 2, 2])
     #expect(table.remarks == ["the column '\(title)' divides the images into parts"])
@@ -106,7 +106,7 @@ import Testing
       ("utf16", utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }),
     ]
     for (name, bytes) in files {
-      let table = try PictureDataset.open(folder.write("\(name).csv", bytes))
+      let table = try ImageDataset.open(folder.write("\(name).csv", bytes))
       #expect(table.classNames == ["Mai", "März", "Mörz"])
       #expect(table.remarks.count == (name == "utf8" ? 0 : 1))
     }

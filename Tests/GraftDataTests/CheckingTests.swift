@@ -9,21 +9,21 @@ import Testing
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// 40 good pictures and four bad ones, one of which only decoding finds.
-  private func dataset() throws -> PictureDataset {
+  /// 40 good images and four bad ones, one of which only decoding finds.
+  private func dataset() throws -> ImageDataset {
     for index in 0..<20 {
       for name in ["cat", "dog"] {
-        try folder.write("train/\(name)/\(index).bmp", TestPicture.bmp())
+        try folder.write("train/\(name)/\(index).bmp", TestImage.bmp())
       }
     }
     try folder.write("train/cat/4a.bmp", [])
     try folder.write("train/dog/7a.jpg", text: "<html>not found</html>")
-    try folder.write("train/dog/8a.bmp", TestPicture.bmp().dropLast(4))
+    try folder.write("train/dog/8a.bmp", TestImage.bmp().dropLast(4))
     try folder.write("test/dog/x.gif", text: "GIF89a")
-    return try PictureDataset.open(folder.path)
+    return try ImageDataset.open(folder.path)
   }
 
-  @Test(arguments: [1, 2, 7]) func leavesBadPicturesOut(threads: Int) throws {
+  @Test(arguments: [1, 2, 7]) func leavesBadImagesOut(threads: Int) throws {
     let (good, bad) = try dataset().checked(.pixels, maximumBad: 4, threads: threads)
     #expect(good.items.count == 40 && good.testItems.isEmpty)
     #expect(
@@ -49,9 +49,9 @@ import Testing
   }
 
   @Test func aClassThatIsLeftEmptyIsAnError() throws {
-    try folder.write("cat/1.bmp", TestPicture.bmp())
+    try folder.write("cat/1.bmp", TestImage.bmp())
     try folder.write("dog/1.bmp", [])
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     let error = try #require(throws: GraftError.self) {
       try dataset.checked(.headers, maximumBad: 5, threads: 1)
     }
@@ -60,17 +60,17 @@ import Testing
 
   @Test func samplesAreNeverBad() throws {
     try folder.write("data_batch_1.bin", CIFARFixture.binary(labels: (0..<10).map { [$0] }))
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     let (good, bad) = try dataset.checked(.pixels, maximumBad: 0, threads: 2)
     #expect(good.items.count == 10 && bad.isEmpty)
   }
 
   /// Reading the memory of a process at address 0 fails as a broken disk does.
   @Test func aFailingDiskIsNoBadImage() throws {
-    try folder.write("a.bmp", TestPicture.bmp())
-    try folder.write("b.bmp", TestPicture.bmp())
+    try folder.write("a.bmp", TestImage.bmp())
+    try folder.write("b.bmp", TestImage.bmp())
     let table = try folder.write("t.csv", text: "a.bmp,x\nb.bmp,y\n/proc/self/mem,x\n")
-    let dataset = try PictureDataset.open(table)
+    let dataset = try ImageDataset.open(table)
     let error = try #require(throws: GraftError.self) {
       try dataset.checked(.pixels, maximumBad: 1000, threads: 2)
     }
@@ -81,10 +81,10 @@ import Testing
   }
 
   @Test func missingFilesAreBad() throws {
-    try folder.write("a.bmp", TestPicture.bmp())
-    try folder.write("b.bmp", TestPicture.bmp())
+    try folder.write("a.bmp", TestImage.bmp())
+    try folder.write("b.bmp", TestImage.bmp())
     let table = try folder.write("t.csv", text: "a.bmp,x\nb.bmp,y\nmissing.bmp,x\n")
-    let dataset = try PictureDataset.open(table)
+    let dataset = try ImageDataset.open(table)
     let (good, bad) = try dataset.checked(.headers, maximumBad: 1, threads: 1)
     #expect(good.items.count == 2 && bad.count == 1)
   }

@@ -26,23 +26,23 @@ struct RealDatasetTests {
     let archive = "\(data)/cats-dogs/cats-dogs.tar"
     let folder = try TemporaryFolder()
     try run(["tar", "-xf", archive, "-C", folder.path])
-    let unpacked = try PictureDataset.open(folder.path)
-    let inMemory = try PictureDataset.open(archive)
+    let unpacked = try ImageDataset.open(folder.path)
+    let inMemory = try ImageDataset.open(archive)
     for dataset in [unpacked, inMemory] {
       #expect(dataset.classNames == ["cat", "dog"])
       #expect(dataset.counts(of: dataset.items) == [1001, 1001])
     }
-    #expect(unpacked.items[2].picture.place == "\(folder.path)/train/cat.2.jpg")
-    #expect(inMemory.items[2].picture.place == "\(archive): train/cat.2.jpg")
+    #expect(unpacked.items[2].image.place == "\(folder.path)/train/cat.2.jpg")
+    #expect(inMemory.items[2].image.place == "\(archive): train/cat.2.jpg")
     #expect(try unpacked.items[2].image().samples == inMemory.items[2].image().samples)
     #expect(try unpacked.checked(.headers, maximumBad: 0, threads: 2).bad.isEmpty)
     #expect(try inMemory.checked(.headers, maximumBad: 0, threads: 2).bad.isEmpty)
 
-    // One that is no picture, one that is cut off.
+    // One that is no image, one that is cut off.
     try folder.write("train/cat.5000.jpg", text: "<html>")
     let half = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/train/dog.3.jpg"))
     try folder.write("train/dog.3.jpg", Array(half.prefix(half.count / 2)))
-    let (good, bad) = try PictureDataset.open(folder.path)
+    let (good, bad) = try ImageDataset.open(folder.path)
       .checked(.pixels, maximumBad: 2, threads: 2)
     #expect(bad.map(\.place) == ["cat.5000", "dog.3"].map { "\(folder.path)/train/\($0).jpg" })
     let split = try good.split(.standard, seed: 1)
@@ -50,7 +50,7 @@ struct RealDatasetTests {
   }
 
   @Test(arguments: ["mnist", "fashion-mnist"]) func mnist(name: String) throws {
-    let dataset = try PictureDataset.open("\(data)/\(name)")
+    let dataset = try ImageDataset.open("\(data)/\(name)")
     #expect(dataset.classNames == (0..<10).map(String.init))
     #expect(dataset.items.count == 60_000 && dataset.testItems.count == 10_000)
     let image = try dataset.items[59_999].image()
@@ -65,7 +65,7 @@ struct RealDatasetTests {
   }
 
   @Test func foldersInAnArchive() throws {
-    let dataset = try PictureDataset.open("\(data)/cifar10/cifar10-jpeg.tar")
+    let dataset = try ImageDataset.open("\(data)/cifar10/cifar10-jpeg.tar")
     #expect(dataset.classNames.count == 10 && dataset.classNames[1] == "automobile")
     #expect(dataset.counts(of: dataset.items) == [Int](repeating: 5000, count: 10))
     #expect(dataset.counts(of: dataset.testItems) == [Int](repeating: 1000, count: 10))
@@ -91,7 +91,7 @@ struct RealDatasetTests {
       "cifar-10-python.tar.gz",
     ]
     for name in names {
-      let dataset = try PictureDataset.open("\(folder.path)/\(name)")
+      let dataset = try ImageDataset.open("\(folder.path)/\(name)")
       #expect(dataset.classNames[1] == "automobile")
       #expect(dataset.items.count == 4000 && dataset.testItems.count == 1000)
       for index in stride(from: 0, to: 4000, by: 7) {
@@ -103,10 +103,10 @@ struct RealDatasetTests {
       }
     }
     for name in ["cifar-100-binary", "cifar-100-python.tar.gz"] {
-      let fine = try PictureDataset.open("\(folder.path)/\(name)")
+      let fine = try ImageDataset.open("\(folder.path)/\(name)")
       #expect(fine.classNames.count == 100 && fine.items.count == 500)
       #expect(fine.items.map(\.label) == (0..<500).map { $0 % 100 })
-      let coarse = try PictureDataset.open("\(folder.path)/\(name)", coarseLabels: true)
+      let coarse = try ImageDataset.open("\(folder.path)/\(name)", coarseLabels: true)
       #expect(coarse.classNames.count == 20)
       #expect(coarse.items.map(\.label) == (0..<500).map { $0 % 100 / 5 })
     }

@@ -3,11 +3,11 @@ import GraftTensor
 import Testing
 
 @Suite struct SplitTests {
-  private func dataset(_ counts: [Int], test: Int = 0, validation: Int = 0) -> PictureDataset {
-    func item(_ name: String, _ label: Int) -> PictureDataset.Item {
-      PictureDataset.Item(picture: .file(name), label: label)
+  private func dataset(_ counts: [Int], test: Int = 0, validation: Int = 0) -> ImageDataset {
+    func item(_ name: String, _ label: Int) -> ImageDataset.Item {
+      ImageDataset.Item(image: .file(name), label: label)
     }
-    return PictureDataset(
+    return ImageDataset(
       place: "data", classNames: counts.indices.map { "class\($0)" },
       items: counts.enumerated().flatMap { label, count in
         (0..<count).map { item("\(label)-\($0)", label) }
@@ -16,7 +16,7 @@ import Testing
       testItems: (0..<test).map { item("t\($0)", 0) })
   }
 
-  private func places(_ items: [PictureDataset.Item]) -> [String] { items.map(\.picture.place) }
+  private func places(_ items: [ImageDataset.Item]) -> [String] { items.map(\.image.place) }
 
   @Test(arguments: ["70,15,15", "80,20", "100,0", "33.5, 66.5", "98,1,1"])
   func readsShares(text: String) throws {

@@ -11,7 +11,7 @@ extension FuzzTests {
   /// Runs that are resumed from damaged checkpoints.
   @Suite(.serialized) final class Checkpoints {
     private let folder = NSTemporaryDirectory() + "graft-checkpoint-fuzz-\(UUID().uuidString)"
-    private let dataset: PictureDataset
+    private let dataset: ImageDataset
     private let recipe: Recipe
     /// The files of a run that was interrupted in its second phase.
     private let files: [String: Data]
@@ -35,8 +35,8 @@ extension FuzzTests {
               (0..<20 * 192).map { _ in UInt8(generator.below(256)) }, shape: [20, 8, 8, 3])
           ),
           ("y", try Tensor((0..<20).map { UInt8($0 % 2) }, shape: [20])),
-        ], path: "\(folder)/pictures.npz")
-      dataset = try PictureDataset.open("\(folder)/pictures.npz")
+        ], path: "\(folder)/images.npz")
+      dataset = try ImageDataset.open("\(folder)/images.npz")
       var recipe = Recipe()
       recipe.model = "\(folder)/trunk.onnx"
       recipe.head = "gap,dense(classes)"

@@ -1,6 +1,6 @@
 import GraftRuntime
 
-/// A small network with most of what convolution networks have, and all extents of the picture open.
+/// A small network with most of what convolution networks have, and all extents of the image open.
 enum ConvolutionNetwork {
   static func graph() throws -> Graph {
     var graph = Graph(name: "small")

@@ -5,7 +5,7 @@ import GraftOperators
 import Testing
 
 @Suite struct ImageClassifierTests {
-  /// A network that says which of three colours a picture has most of.
+  /// A network that says which of three colours an image has most of.
   private func writeModel(to path: String) throws {
     var graph = Graph(name: "colours")
     let x = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 3, 4, 4]))
@@ -23,7 +23,7 @@ import Testing
     [0x42, 0x4d, 58, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]
     + [1, 0, 24, 0] + [UInt8](repeating: 0, count: 24) + [255, 0, 0, 0]
 
-  @Test func namesWhatIsInAPicture() throws {
+  @Test func namesWhatIsInAnImage() throws {
     let folder = NSTemporaryDirectory() + "graft-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }

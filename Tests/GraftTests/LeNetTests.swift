@@ -90,13 +90,13 @@ private struct MNIST {
     return try IDXFile.read(path: unpacked)
   }
 
-  /// Pictures `[N, 1, 28, 28]` from 0 to 1, and their classes `[N]`.
+  /// Images `[N, 1, 28, 28]` from 0 to 1, and their classes `[N]`.
   func batch(_ indices: [Int]) throws -> (images: Tensor, labels: Tensor) {
     let pixelCount = 28 * 28
-    let pictures = try Tensor(zeros: .float, shape: [indices.count, 1, 28, 28])
+    let images = try Tensor(zeros: .float, shape: [indices.count, 1, 28, 28])
     let classes = try Tensor(zeros: .int64, shape: [indices.count])
     images.withUnsafeBytes { source in
-      pictures.withUnsafeMutableBytes { target in
+      images.withUnsafeMutableBytes { target in
         let values = target.bindMemory(to: Float.self)
         for (position, index) in indices.enumerated() {
           for pixel in 0..<pixelCount {
@@ -111,6 +111,6 @@ private struct MNIST {
         for (position, index) in indices.enumerated() { values[position] = Int64(source[index]) }
       }
     }
-    return (pictures, classes)
+    return (images, classes)
   }
 }

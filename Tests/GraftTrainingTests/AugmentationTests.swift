@@ -12,7 +12,7 @@ import Testing
     "randaugment", "randaugment(3,20)",
   ]
 
-  /// A picture whose samples tell where they were: red counts columns, green counts rows, both from 1.
+  /// An image whose samples tell where they were: red counts columns, green counts rows, both from 1.
   private static func positions(width: Int = 16, height: Int = 16) throws -> Image {
     var samples: [UInt8] = []
     for row in 0..<height {
@@ -38,32 +38,32 @@ import Testing
   @Test(arguments: calls)
   func followsFromTheSeed(_ call: String) throws {
     let pipeline = try AugmentationPipeline(call)
-    let picture = try AugmentationTests.positions(width: 20, height: 15)
+    let image = try AugmentationTests.positions(width: 20, height: 15)
     var results: Set<[UInt8]> = []
     for seed in 0..<40 as Range<UInt64> {
-      let result = try pipeline.apply(to: picture, seed: seed)
-      #expect(result.size == picture.size && result.channelCount == 3)
-      #expect(try pipeline.apply(to: picture, seed: seed).samples == result.samples)
+      let result = try pipeline.apply(to: image, seed: seed)
+      #expect(result.size == image.size && result.channelCount == 3)
+      #expect(try pipeline.apply(to: image, seed: seed).samples == result.samples)
       results.insert(result.samples)
     }
     #expect(results.count >= 2)
     #expect(results.count > 10 || call.hasPrefix("flip"))
-    let grey = try picture.greyscale()
+    let grey = try image.greyscale()
     for seed in 0..<40 as Range<UInt64> {
       #expect(try pipeline.apply(to: grey, seed: seed).channelCount == 1)
     }
   }
 
-  @Test func flipsHalfOfThePictures() throws {
-    let picture = try AugmentationTests.positions()
+  @Test func flipsHalfOfTheImages() throws {
+    let image = try AugmentationTests.positions()
     for (call, mirrored) in [
       ("flip", Orientation.flipHorizontally), ("flip(vertical)", .flipVertically),
     ] {
       let pipeline = try AugmentationPipeline(call)
-      let flipped = try picture.oriented(mirrored).samples
+      let flipped = try image.oriented(mirrored).samples
       let share = try share(of: 4000) { seed in
-        let samples = try pipeline.apply(to: picture, seed: seed).samples
-        #expect(samples == flipped || samples == picture.samples)
+        let samples = try pipeline.apply(to: image, seed: seed).samples
+        #expect(samples == flipped || samples == image.samples)
         return samples == flipped
       }
       #expect(abs(share - 0.5) < 0.04)
@@ -72,11 +72,11 @@ import Testing
 
   /// All 81 places of crop(4), each about as often.
   @Test func cropsAnywhere() throws {
-    let picture = try AugmentationTests.positions()
+    let image = try AugmentationTests.positions()
     let pipeline = try AugmentationPipeline("crop(4)")
     var counts: [[UInt8]: Int] = [:]
     for seed in 0..<8100 as Range<UInt64> {
-      let samples = try pipeline.apply(to: picture, seed: seed).samples
+      let samples = try pipeline.apply(to: image, seed: seed).samples
       let middle = (8 * 16 + 8) * 3
       counts[Array(samples[middle..<middle + 2]), default: 0] += 1
       // What lies outside is black.
@@ -90,21 +90,21 @@ import Testing
   }
 
   @Test func reflectedBordersAreNotBlack() throws {
-    let picture = try AugmentationTests.positions()
+    let image = try AugmentationTests.positions()
     let pipeline = try AugmentationPipeline("crop(6,reflect)")
     for seed in 0..<50 as Range<UInt64> {
-      let samples = try pipeline.apply(to: picture, seed: seed).samples
+      let samples = try pipeline.apply(to: image, seed: seed).samples
       #expect(samples.indices.allSatisfy { $0 % 3 == 2 || samples[$0] > 0 })
     }
   }
 
   /// A square of 6 by 6 around each pixel with the same probability: 4 of 16 middles are so near an edge that a row is lost.
   @Test func cutsOutSquares() throws {
-    let picture = try AugmentationTests.flat(7)
+    let image = try AugmentationTests.flat(7)
     let pipeline = try AugmentationPipeline("cutout(6)")
     var total = 0
     for seed in 0..<2000 as Range<UInt64> {
-      let samples = try pipeline.apply(to: picture, seed: seed).samples
+      let samples = try pipeline.apply(to: image, seed: seed).samples
       #expect(samples.allSatisfy { $0 == 7 || $0 == 128 })
       let count = samples.count { $0 == 128 } / 3
       #expect((9...36).contains(count))
@@ -115,26 +115,26 @@ import Testing
   }
 
   @Test func factorsLieAroundOne() throws {
-    let picture = try AugmentationTests.flat(100)
+    let image = try AugmentationTests.flat(100)
     let pipeline = try AugmentationPipeline("brightness(0.2)")
     let levels = try (0..<2000 as Range<UInt64>).map { seed in
-      Int(try pipeline.apply(to: picture, seed: seed).samples[0])
+      Int(try pipeline.apply(to: image, seed: seed).samples[0])
     }
     #expect(levels.min() == 80 && levels.max() == 119)
     #expect(abs(Double(levels.reduce(0, +)) / 2000 - 99.5) < 1)
     // One colour has no contrast to change, and grey no saturation.
     for call in ["contrast(0.9)", "saturation(0.9)"] {
       #expect(
-        try AugmentationPipeline(call).apply(to: picture, seed: 3).samples == picture.samples)
+        try AugmentationPipeline(call).apply(to: image, seed: 3).samples == image.samples)
     }
   }
 
   @Test func shiftsByWholePixels() throws {
-    let picture = try AugmentationTests.positions()
+    let image = try AugmentationTests.positions()
     let pipeline = try AugmentationPipeline("shift(0.25)")
     var offsets: Set<Int> = []
     for seed in 0..<500 as Range<UInt64> {
-      let red = Int(try pipeline.apply(to: picture, seed: seed).samples[(8 * 16 + 8) * 3])
+      let red = Int(try pipeline.apply(to: image, seed: seed).samples[(8 * 16 + 8) * 3])
       offsets.insert(red - 9)
     }
     #expect(offsets == Set(-4...4))
@@ -144,10 +144,10 @@ import Testing
   func mixesByBetaShares(_ alpha: Double) throws {
     let pipeline = try AugmentationPipeline("mixup(\(alpha))")
     #expect(pipeline.mixesTargets)
-    let size = PictureSize(width: 16, height: 16)
+    let size = ImageSize(width: 16, height: 16)
     let mixtures = (0..<6000).map { number in
       pipeline.mixture(
-        ofPicture: number, among: 10, size: size,
+        ofImage: number, among: 10, size: size,
         in: AugmentationRound(seed: 1, phase: 0, epoch: 0))!
     }
     let shares = mixtures.map(\.share)
@@ -170,7 +170,7 @@ import Testing
     for number in 0..<1000 {
       let mixture = try #require(
         pipeline.mixture(
-          ofPicture: number, among: 5, size: black.size,
+          ofImage: number, among: 5, size: black.size,
           in: AugmentationRound(seed: 1, phase: 0, epoch: 0)))
       guard case .patch(let columns, let rows) = mixture.kind else {
         Issue.record("no patch")
@@ -188,13 +188,13 @@ import Testing
   @Test func severalMixturesTakeTurns() throws {
     let pipeline = try AugmentationPipeline("mixup(0.5),flip,cutmix")
     let round = AugmentationRound(seed: 1, phase: 0, epoch: 0)
-    let size = PictureSize(width: 16, height: 16)
+    let size = ImageSize(width: 16, height: 16)
     let share = share(of: 2000) { number in
-      pipeline.mixture(ofPicture: Int(number), among: 9, size: size, in: round)?.kind == .blend
+      pipeline.mixture(ofImage: Int(number), among: 9, size: size, in: round)?.kind == .blend
     }
     #expect(abs(share - 0.5) < 0.05)
     #expect(
-      try AugmentationPipeline("flip").mixture(ofPicture: 0, among: 9, size: size, in: round)
+      try AugmentationPipeline("flip").mixture(ofImage: 0, among: 9, size: size, in: round)
         == nil)
   }
 
@@ -264,7 +264,7 @@ import Testing
     #expect(try Recipe(yaml: "augment: flip\ncached_augmentations: 3").cachedAugmentations == 3)
   }
 
-  /// Whatever the text is, it is an error, or a change of pictures.
+  /// Whatever the text is, it is an error, or a change of images.
   @Test func anyTextIsReadOrRefused() throws {
     var generator = SeededGenerator(seed: 11)
     let parts =
@@ -273,7 +273,7 @@ import Testing
         " ",
         "\u{0}", "none", "🙂", "1e-320",
       ]
-    let picture = try AugmentationTests.positions(width: 3, height: 5)
+    let image = try AugmentationTests.positions(width: 3, height: 5)
     var readCount = 0
     for _ in 0..<20_000 {
       var text = ""
@@ -283,9 +283,9 @@ import Testing
       do {
         let pipeline = try AugmentationPipeline(text)
         readCount += 1
-        _ = try pipeline.apply(to: picture, seed: generator.next())
+        _ = try pipeline.apply(to: image, seed: generator.next())
         _ = pipeline.mixture(
-          ofPicture: 0, among: 1, size: picture.size,
+          ofImage: 0, among: 1, size: image.size,
           in: AugmentationRound(seed: generator.next(), phase: 0, epoch: 0))
       } catch {
         #expect(error is GraftError, "\(text)")

@@ -17,7 +17,7 @@ import Testing
         // The validation loss counts, not the training loss.
         let text = """
           {"phase": 1, "epoch": \(epoch + 1), "loss": \(-epoch), "accuracy": 0, "val_loss": \(loss),
-          "learning_rate": 1, "seconds": 1, "pictures_per_second": 1}
+          "learning_rate": 1, "seconds": 1, "images_per_second": 1}
           """
         records.append(try JSONDecoder().decode(EpochRecord.self, from: Data(text.utf8)))
         if Double(records.epochsWithoutBetter) >= patience[row] { break }

@@ -16,7 +16,7 @@ import Testing
     graph.outputs = [value]
     return try TransferModel(
       trunk: graph,
-      picture: TransferModel.PictureExtents(channels: 1, height: 4, width: 4),
+      image: TransferModel.ImageExtents(channels: 1, height: 4, width: 4),
       head: HeadSpecification("gap,dense(classes)"), classNames: ["a", "b", "c"], seed: 1)
   }
 
@@ -51,7 +51,7 @@ import Testing
       }
     ]
     let model = try TransferModel(
-      trunk: graph, picture: .init(channels: 1, height: 4, width: 4),
+      trunk: graph, image: .init(channels: 1, height: 4, width: 4),
       head: HeadSpecification("gap,dense(classes)"), classNames: ["a", "b", "c"], seed: 1)
     return Set(model.weights.map { model.graph[$0].name }.filter { !$0.hasPrefix("head/") })
   }
@@ -70,7 +70,7 @@ import Testing
   }
 
   /// Scale and bias behind (x - mean) / √(variance + ε), as PyTorch wrote layer normalization before opset 17; what
-  /// prepares pictures is left alone.
+  /// prepares images is left alone.
   @Test func normalizationsOfSeveralNodesHaveWeights() throws {
     let names = try weightNames { graph, x, constant in
       let scaled = graph.addNode("Mul", [x, try constant(&graph, "prepares", [1, 1, 1])])

@@ -15,7 +15,7 @@ import GraftVision
     var found: [String] { texts.withLock { $0 } }
   }
 
-  private static let damaged = Fixtures.pictures.filter { $0.hasPrefix("damaged-") }
+  private static let damaged = Fixtures.images.filter { $0.hasPrefix("damaged-") }
 
   @Test(arguments: damaged) func decodesWhateverHasAllPixelsAsPillow(name: String) throws {
     let log = Log()
@@ -35,7 +35,7 @@ import GraftVision
 
   @Test func soundImagesAreNoReasonToWarn() throws {
     let log = Log()
-    for name in Fixtures.pictures where !name.hasPrefix("damaged-") {
+    for name in Fixtures.images where !name.hasPrefix("damaged-") {
       _ = try Image.decode(Fixtures.bytes(name), place: name, warnings: log.warnings)
     }
     #expect(log.found == [])

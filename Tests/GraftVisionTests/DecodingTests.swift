@@ -5,7 +5,7 @@ import GraftVision
 
 @Suite struct DecodingTests {
   /// Orientation and damage have tests of their own.
-  private static let names = Fixtures.pictures.filter {
+  private static let names = Fixtures.images.filter {
     !$0.hasPrefix("oriented-") && !$0.hasPrefix("damaged-") && $0 != "source.png"
   }
 
@@ -34,7 +34,7 @@ import GraftVision
     "lossless.webp", "rgb-8.png", "rgb-24.bmp", "progressive.jpg", "runs-8.bmp", "rgb.pnm",
     "rgb-plain.pnm", "bits.pnm", "bits-plain.pnm", "grey-16.pnm",
   ])
-  func refusesTruncatedPictures(name: String) throws {
+  func refusesTruncatedImages(name: String) throws {
     let bytes = try Fixtures.bytes(name)
     for count in [bytes.count / 3, bytes.count / 2, bytes.count * 9 / 10] {
       #expect(throws: GraftError.self) { try Image.decode(Array(bytes[..<count]), place: name) }
@@ -54,7 +54,7 @@ import GraftVision
   @Test(arguments: [
     "progressive.jpg", "rgb-8.png", "lossy.webp", "animated.webp", "rgb-24.bmp", "rgb.pnm",
   ])
-  func refusesPicturesBeyondTheLimit(name: String) throws {
+  func refusesImagesBeyondTheLimit(name: String) throws {
     let bytes = try Fixtures.bytes(name)
     let limit = PixelLimit(maximumPixelCount: 21 * 13)
     #expect(throws: Never.self) { try Image.decode(bytes, place: name, limit: limit) }
@@ -106,7 +106,7 @@ import GraftVision
     #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
   }
 
-  /// A few bytes for each scan, and each one costs the work of the whole picture.
+  /// A few bytes for each scan, and each one costs the work of the whole image.
   @Test func refusesThousandsOfScans() throws {
     let bytes = try Fixtures.bytes("progressive.jpg")
     let scan = try #require(bytes.indices.last { bytes[$0...].starts(with: [0xff, 0xda]) })

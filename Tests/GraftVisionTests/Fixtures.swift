@@ -12,14 +12,14 @@ enum Fixtures {
 
   static func bytes(_ name: String) throws -> [UInt8] { try InputFile.read(path(name)) }
 
-  /// The names of all pictures that Graft is to read, in a fixed order.
-  static let pictures: [String] = {
+  /// The names of all images that Graft is to read, in a fixed order.
+  static let images: [String] = {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     let endings = [".jpg", ".png", ".webp", ".bmp", ".pnm"]
     return names.filter { name in endings.contains { name.hasSuffix($0) } }.sorted()
   }()
 
-  /// A stored picture, as Pillow made it (binary PPM or PGM).
+  /// A stored image, as Pillow made it (binary PPM or PGM).
   static func expectedImage(_ name: String) throws -> Image {
     let (lines, samples) = try split(bytes("\(name).ppm"), lineCount: 3)
     let sides = lines[1].split(separator: " ").compactMap { Int($0) }
@@ -53,7 +53,7 @@ enum Fixtures {
   }
 }
 
-/// How two pictures differ, in words; `nil` if they do not.
+/// How two images differ, in words; `nil` if they do not.
 func difference(_ found: Image, _ expected: Image) -> String? {
   guard found.size == expected.size, found.channelCount == expected.channelCount else {
     return

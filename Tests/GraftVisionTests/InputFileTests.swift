@@ -11,10 +11,10 @@ import GraftVision
   }
 
   @Test func saysWhatIsWrong() throws {
-    let missing = #expect(throws: GraftError.self) { try InputFile.read("/no/such/picture") }
+    let missing = #expect(throws: GraftError.self) { try InputFile.read("/no/such/image") }
     #expect(missing?.code == .noInput)
     #expect(
-      missing?.description == "/no/such/picture: cannot be opened: No such file or directory")
+      missing?.description == "/no/such/image: cannot be opened: No such file or directory")
     let folder = #expect(throws: GraftError.self) { try InputFile.read("/") }
     #expect(folder?.description == "/: is a folder, not a regular file")
   }

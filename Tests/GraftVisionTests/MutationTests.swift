@@ -4,7 +4,7 @@ import Testing
 
 import GraftVision
 
-/// Damaged pictures have to be decoded or refused; nothing else may happen.
+/// Damaged images have to be decoded or refused; nothing else may happen.
 @Suite(.serialized) struct MutationTests {
   /// SplitMix64: the same numbers on every machine.
   private struct Generator: RandomNumberGenerator {
@@ -19,12 +19,12 @@ import GraftVision
     }
   }
 
-  private static let mutationsPerPicture = 120
+  private static let mutationsPerImage = 120
   /// AddressSanitizer keeps what was freed for a while.
   private static let memoryBudget =
     dlsym(nil, "__asan_default_options") == nil ? 256 << 20 : 1 << 30
 
-  /// - Returns: Whether the picture was decoded in spite of the damage.
+  /// - Returns: Whether the image was decoded in spite of the damage.
   private func decodes(_ bytes: [UInt8], _ name: String) -> Bool {
     do {
       let image = try Image.decode(bytes, place: name, applyingOrientation: true)
@@ -60,9 +60,9 @@ import GraftVision
     var decodedCount = 0
     var refusedCount = 0
     let before = peakMemory()
-    for name in Fixtures.pictures {
+    for name in Fixtures.images {
       let original = try Fixtures.bytes(name)
-      for _ in 0..<Self.mutationsPerPicture {
+      for _ in 0..<Self.mutationsPerImage {
         var bytes = mutated(original, using: &generator)
         if name.hasSuffix(".png") { repairChecksums(&bytes) }
         if decodes(bytes, name) { decodedCount += 1 } else { refusedCount += 1 }
@@ -73,7 +73,7 @@ import GraftVision
   }
 
   @Test func survivesEveryTruncation() throws {
-    for name in Fixtures.pictures {
+    for name in Fixtures.images {
       let original = try Fixtures.bytes(name)
       for count in stride(from: 0, to: original.count, by: max(1, original.count / 60)) {
         _ = decodes(Array(original[..<count]), name)

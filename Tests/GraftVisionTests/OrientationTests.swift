@@ -23,12 +23,12 @@ import GraftVision
     let bytes = try Fixtures.bytes("oriented-6.jpg")
     let asStored = try Image.decode(bytes, place: "jpeg", applyingOrientation: false)
     let upright = try Image.decode(bytes, place: "jpeg")
-    #expect(asStored.size == PictureSize(width: 9, height: 5))
+    #expect(asStored.size == ImageSize(width: 9, height: 5))
     #expect(upright.samples == (try asStored.oriented(.rotateClockwise).samples))
   }
 
   /// In XMP packets, or as text: `oriented-NUMBER-…`, whose numbers are those that Pillow finds.
-  private static let others = Fixtures.pictures.filter {
+  private static let others = Fixtures.images.filter {
     $0.hasPrefix("oriented-") && $0.dropFirst(10).first == "-"
   }
 

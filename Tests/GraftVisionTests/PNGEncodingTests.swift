@@ -8,7 +8,7 @@ import Testing
       let samples = (0..<width * height * channelCount).map { UInt8($0 * 37 % 256) }
       let image = try Image(
         width: width, height: height, channelCount: channelCount, samples: samples)
-      let decoded = try image.pngFile().withUnsafeBytes { try Image.decode($0, place: "picture") }
+      let decoded = try image.pngFile().withUnsafeBytes { try Image.decode($0, place: "image") }
       #expect(decoded.size == image.size)
       let expected = channelCount == 3 ? samples : samples.flatMap { [$0, $0, $0] }
       #expect(decoded.samples == expected)

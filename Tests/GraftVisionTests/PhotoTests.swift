@@ -34,14 +34,14 @@ struct PhotoTests {
   @Test(arguments: table) func becomesWhatTheLibrariesMakeOfIt(row: [String: String]) throws {
     let folder = try #require(testData)
     let image = try Image.read("\(folder)/photos/\(row["file"] ?? "")")
-    let square = PictureSize(width: 224, height: 224)
+    let square = ImageSize(width: 224, height: 224)
     #expect(image.size.description == row["size"])
     #expect(sum(image) == row["decoded"])
     #expect(sum(try image.resized(to: square, .nearest)) == row["nearest"])
     #expect(sum(try image.resized(to: square, .bicubic)) == row["bicubic"])
     let shorter = try ResizeRule.shorter(256).targetSize(for: image.size)
     let cropped = try image.resized(to: shorter, .bilinear).centerCropped(to: square)
-    #expect(sum(cropped) == row["torch-picture"])
+    #expect(sum(cropped) == row["torch-image"])
 
     let caffe = Preprocessing(.kerasCaffe, layout: .channelsLast)
     #expect(sum(try Preprocessor(caffe).tensor(for: image)) == row["keras-caffe"])

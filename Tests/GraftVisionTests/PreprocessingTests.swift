@@ -4,7 +4,7 @@ import Testing
 import GraftVision
 
 @Suite struct PreprocessingTests {
-  private static let small = ResizeRule.exact(PictureSize(width: 16, height: 12))
+  private static let small = ResizeRule.exact(ImageSize(width: 16, height: 12))
 
   private static func preprocessing(
     _ scheme: Preprocessing.Scheme, channelCount: Int = 3,
@@ -22,7 +22,7 @@ import GraftVision
       "torch",
       preprocessing(.torch) {
         $0.resize = .shorter(20)
-        $0.crop = PictureSize(width: 16, height: 12)
+        $0.crop = ImageSize(width: 16, height: 12)
       }
     ),
     (
@@ -36,8 +36,8 @@ import GraftVision
     (
       "keras-tf-bilinear",
       preprocessing(.kerasTensorFlow) {
-        $0.resize = .exact(PictureSize(width: 24, height: 20))
-        $0.crop = PictureSize(width: 16, height: 12)
+        $0.resize = .exact(ImageSize(width: 24, height: 20))
+        $0.crop = ImageSize(width: 16, height: 12)
         $0.interpolation = .tensorFlowBilinear
       }
     ),
@@ -47,7 +47,7 @@ import GraftVision
     try Image.decode(Fixtures.bytes("source.png"), place: "source.png")
   }
 
-  /// Exactly where the picture has 8 bits; TensorFlow's resizing within 1e-6 of 1.
+  /// Exactly where the image has 8 bits; TensorFlow's resizing within 1e-6 of 1.
   @Test(arguments: cases.map(\.name))
   func computesWhatTheLibraryDoes(name: String) throws {
     var preprocessing = try #require(Self.cases.first { $0.name == name }).preprocessing
@@ -85,8 +85,8 @@ import GraftVision
   }
 
   @Test func hasTheDefaultsOfTheLibraries() throws {
-    let size = PictureSize(width: 500, height: 375)
-    let square = PictureSize(width: 224, height: 224)
+    let size = ImageSize(width: 500, height: 375)
+    let square = ImageSize(width: 224, height: 224)
     for scheme in [Preprocessing.Scheme.kerasCaffe, .kerasTensorFlow, .torch] {
       #expect(try Preprocessor(Preprocessing(scheme)).outputSize(for: size) == square)
     }
@@ -94,7 +94,7 @@ import GraftVision
     #expect(Preprocessing(.torch).interpolation == .bilinear)
     #expect(Preprocessing(.torch).resize == .shorter(256))
     #expect(try Preprocessor(Preprocessing(.unit)).outputSize(for: size) == size)
-    let fitted = Preprocessing(.unit).fitted(to: PictureSize(width: 28, height: 30))
+    let fitted = Preprocessing(.unit).fitted(to: ImageSize(width: 28, height: 30))
     #expect(try Preprocessor(fitted).outputSize(for: size).description == "28x30")
     #expect(Preprocessing(.torch).fitted(to: size) == Preprocessing(.torch))
   }
@@ -178,8 +178,8 @@ import GraftVision
   @Test func cropsNoMoreThanResizingLeaves() throws {
     func crop(_ resize: String?, _ crop: String? = nil) throws -> String? {
       var preprocessing = Preprocessing(.none)
-      preprocessing.resize = .exact(PictureSize(width: 64, height: 64))
-      preprocessing.crop = PictureSize(width: 64, height: 48)
+      preprocessing.resize = .exact(ImageSize(width: 64, height: 64))
+      preprocessing.crop = ImageSize(width: 64, height: 48)
       var choices = Preprocessing.Choices()
       choices.resize = try resize.map { try Preprocessing.parseResize($0) }
       choices.crop = try crop.map { try Preprocessing.parseCrop($0) }

@@ -16,7 +16,7 @@ import GraftVision
   /// Bit by bit.
   @Test(arguments: sizes, pillowInterpolations)
   func resizesAsPillow(size: String, interpolation: Interpolation) throws {
-    let target = try #require(PictureSize(text: size))
+    let target = try #require(ImageSize(text: size))
     let resized = try source().resized(to: target, interpolation)
     let expected = try Fixtures.expectedImage("resized-\(interpolation.rawValue)-\(size)")
     #expect(difference(resized, expected) == nil)
@@ -25,7 +25,7 @@ import GraftVision
   /// Within 1e-4 of 255.
   @Test(arguments: sizes.filter { $0 != "130x90" })
   func resizesAsTensorFlow(size: String) throws {
-    let target = try #require(PictureSize(text: size))
+    let target = try #require(ImageSize(text: size))
     let resized = try source().resizedLikeTensorFlow(to: target)
     let expected = try Fixtures.expectedFloats("resized-tf-bilinear-\(size)")
     #expect(expected.shape == [resized.height, resized.width, resized.channelCount])
@@ -35,14 +35,14 @@ import GraftVision
   @Test func convertsAndResizesGreyAsPillow() throws {
     let grey = try source().greyscale()
     #expect(difference(grey, try Fixtures.expectedImage("source-grey")) == nil)
-    let resized = try grey.resized(to: PictureSize(width: 33, height: 20), .bicubic)
+    let resized = try grey.resized(to: ImageSize(width: 33, height: 20), .bicubic)
     #expect(difference(resized, try Fixtures.expectedImage("resized-grey-bicubic-33x20")) == nil)
   }
 
-  /// With a border where the picture is too small.
+  /// With a border where the image is too small.
   @Test(arguments: ["30x20", "31x22", "80x20", "70x60"])
   func cropsAsTorchvision(size: String) throws {
-    let target = try #require(PictureSize(text: size))
+    let target = try #require(ImageSize(text: size))
     let cropped = try source().centerCropped(to: target)
     #expect(difference(cropped, try Fixtures.expectedImage("cropped-\(size)")) == nil)
   }
@@ -51,9 +51,9 @@ import GraftVision
   @Test(arguments: sizes, pillowInterpolations + [.tensorFlowBilinear])
   func computesTheMiddleAlone(size: String, interpolation: Interpolation) throws {
     let source = try source()
-    let target = try #require(PictureSize(text: size))
+    let target = try #require(ImageSize(text: size))
     for crop in ["5x7", "60x3", "24x24", "200x2", "61x47", "150x120"] {
-      let crop = try #require(PictureSize(text: crop))
+      let crop = try #require(ImageSize(text: crop))
       if interpolation == .tensorFlowBilinear {
         let whole = try source.resizedLikeTensorFlow(to: target).centerCropped(to: crop)
         let part = try source.resizedLikeTensorFlow(to: target, croppedTo: crop)
@@ -68,7 +68,7 @@ import GraftVision
 
   /// 4.9 million columns, of which 16 are kept.
   @Test(arguments: pillowInterpolations + [.tensorFlowBilinear])
-  func resizesPicturesOfExtremeShape(interpolation: Interpolation) throws {
+  func resizesImagesOfExtremeShape(interpolation: Interpolation) throws {
     let width = 65_500
     let strip = try Image(width: width, height: 3, channelCount: 3) { pixels in
       for index in pixels.indices { pixels[index] = UInt8(index / 3 % width * 255 / width) }
@@ -79,7 +79,7 @@ import GraftVision
     #expect(throws: GraftError.self) {
       try Preprocessor(preprocessing).outputSize(for: strip.size)
     }
-    preprocessing.crop = PictureSize(width: 16, height: 16)
+    preprocessing.crop = ImageSize(width: 16, height: 16)
     let tensor = try Preprocessor(preprocessing).tensor(for: strip)
     #expect(tensor.shape == [1, 3, 16, 16])
     let differences = try tensor.elements(as: Float.self).map { abs($0 - 127.5) }
@@ -88,7 +88,7 @@ import GraftVision
 
   @Test func keepsProportionsAsTorchvision() throws {
     func size(_ side: Int, _ width: Int, _ height: Int) throws -> String {
-      try ResizeRule.shorter(side).targetSize(for: PictureSize(width: width, height: height))
+      try ResizeRule.shorter(side).targetSize(for: ImageSize(width: width, height: height))
         .description
     }
     #expect(try size(256, 500, 375) == "341x256")
@@ -99,8 +99,8 @@ import GraftVision
   }
 
   @Test func readsSizes() throws {
-    #expect(try ResizeRule(text: "224") == .exact(PictureSize(width: 224, height: 224)))
-    #expect(try ResizeRule(text: "320x240") == .exact(PictureSize(width: 320, height: 240)))
+    #expect(try ResizeRule(text: "224") == .exact(ImageSize(width: 224, height: 224)))
+    #expect(try ResizeRule(text: "320x240") == .exact(ImageSize(width: 320, height: 240)))
     #expect(try ResizeRule(text: "shorter:256") == .shorter(256))
     for text in ["224", "320x240", "shorter:256"] {
       #expect(try ResizeRule(text: text).description == text)

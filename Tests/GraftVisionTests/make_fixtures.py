@@ -1,4 +1,4 @@
-"""Writes the pictures and the expected arrays that the tests of GraftVision read.
+"""Writes the images and the expected arrays that the tests of GraftVision read.
 
     python make_fixtures.py [FOLDER OF PHOTOS]
 
@@ -8,7 +8,7 @@ normalises; torchvision's few lines are spelled out.
 
 With a folder of photos it also writes photos.tsv, which holds checksums of what becomes of them.
 
-Pictures lie beside their decoded form, NAME.ppm. Files *.f32 hold `height width channels` in one
+Images lie beside their decoded form, NAME.ppm. Files *.f32 hold `height width channels` in one
 line and then little-endian floats.
 """
 
@@ -25,16 +25,16 @@ FOLDER = Path(__file__).parent / "Fixtures"
 WIDTH, HEIGHT = 21, 13
 
 
-def make_picture(width, height, seed):
+def make_image(width, height, seed):
     """Colour ramps with a little noise and one hard edge."""
     generator = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
-    picture = np.stack(
+    image = np.stack(
         [x * 255 / max(1, width - 1), y * 255 / max(1, height - 1), (x + y) * 7 % 256], axis=-1
     )
-    picture += generator.normal(0, 12, picture.shape)
-    picture[height // 3 : height // 2, width // 4 : width // 2] = (250, 3, 128)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image += generator.normal(0, 12, image.shape)
+    image[height // 3 : height // 2, width // 4 : width // 2] = (250, 3, 128)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def write_ppm(name, pixels):
@@ -321,7 +321,7 @@ def make_bmps(image):
 
 
 def make_oriented():
-    image = Image.fromarray(make_picture(9, 5, 3))
+    image = Image.fromarray(make_image(9, 5, 3))
     write_ppm("oriented-0", np.array(image))
     for orientation in range(1, 9):
         exif = Image.Exif()
@@ -414,10 +414,10 @@ def make_damaged(image):
 SIZES = [(20, 31), (61, 31), (97, 47), (130, 90), (1, 1), (224, 3), (58, 40), (57, 40), (12, 90)]
 
 
-def make_resized(picture):
+def make_resized(image):
     import tensorflow as tf
 
-    image = Image.fromarray(picture)
+    image = Image.fromarray(image)
     (FOLDER / "source.png").write_bytes(saved(image, "PNG"))
     write_ppm("source-grey", np.array(image.convert("L"))[..., None])
     filters = {
@@ -429,23 +429,23 @@ def make_resized(picture):
         for name, method in filters.items():
             resized = image.resize((width, height), method)
             write_ppm(f"resized-{name}-{width}x{height}", np.array(resized))
-        resized = tf.image.resize(picture, (height, width), method="bilinear").numpy()
+        resized = tf.image.resize(image, (height, width), method="bilinear").numpy()
         if width * height < 5000:
             write_floats(f"resized-tf-bilinear-{width}x{height}", resized)
     grey = image.convert("L").resize((33, 20), Image.Resampling.BICUBIC)
     write_ppm("resized-grey-bicubic-33x20", np.array(grey)[..., None])
 
 
-def center_crop(picture, width, height):
+def center_crop(image, width, height):
     """torchvision.transforms.functional.center_crop, for arrays [height, width, channels]."""
-    old_height, old_width = picture.shape[:2]
+    old_height, old_width = image.shape[:2]
     if width > old_width or height > old_height:
         x, y = max(0, width - old_width), max(0, height - old_height)
-        picture = np.pad(picture, [(y // 2, (y + 1) // 2), (x // 2, (x + 1) // 2), (0, 0)])
-        old_height, old_width = picture.shape[:2]
+        image = np.pad(image, [(y // 2, (y + 1) // 2), (x // 2, (x + 1) // 2), (0, 0)])
+        old_height, old_width = image.shape[:2]
     top = int(round((old_height - height) / 2.0))
     left = int(round((old_width - width) / 2.0))
-    return picture[top : top + height, left : left + width]
+    return image[top : top + height, left : left + width]
 
 
 def resize_shorter(image, side, method=Image.Resampling.BILINEAR):
@@ -456,19 +456,19 @@ def resize_shorter(image, side, method=Image.Resampling.BILINEAR):
     return image.resize(size, method)
 
 
-def torch_normalized(picture):
+def torch_normalized(image):
     """ToTensor and Normalize, but [height, width, channels]."""
     mean = np.array([0.485, 0.456, 0.406], np.float32)
     deviation = np.array([0.229, 0.224, 0.225], np.float32)
-    return (picture.astype(np.float32) / np.float32(255) - mean) / deviation
+    return (image.astype(np.float32) / np.float32(255) - mean) / deviation
 
 
-def make_preprocessed(picture):
+def make_preprocessed(image):
     from keras.src.applications.imagenet_utils import preprocess_input
 
-    image = Image.fromarray(picture)
+    image = Image.fromarray(image)
     for width, height in [(30, 20), (31, 22), (80, 20), (70, 60)]:
-        write_ppm(f"cropped-{width}x{height}", center_crop(picture, width, height))
+        write_ppm(f"cropped-{width}x{height}", center_crop(image, width, height))
     nearest = np.array(image.resize((16, 12), Image.Resampling.NEAREST)).astype(np.float32)
     for scheme in ("caffe", "tf"):
         write_floats(f"preprocessed-keras-{scheme}", preprocess_input(nearest.copy(), mode=scheme))
@@ -480,7 +480,7 @@ def make_preprocessed(picture):
     write_floats("preprocessed-unit-grey", grey.astype(np.float32) / np.float32(255))
     import tensorflow as tf
 
-    resized = tf.image.resize(picture, (20, 24), method="bilinear").numpy()
+    resized = tf.image.resize(image, (20, 24), method="bilinear").numpy()
     bilinear = preprocess_input(center_crop(resized, 16, 12), mode="tf")
     write_floats("preprocessed-keras-tf-bilinear", bilinear)
 
@@ -493,20 +493,20 @@ def make_photos(photos):
     def checksum(values):
         return f"{zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"
 
-    titles = ["file", "size", "decoded", "nearest", "torch-picture", "bicubic", "keras-caffe"]
+    titles = ["file", "size", "decoded", "nearest", "torch-image", "bicubic", "keras-caffe"]
     lines = ["\t".join(titles + ["torch", "tf-bilinear"])]
     for path in sorted(photos.glob("*.JPEG")):
         image = Image.open(path).convert("RGB")
-        picture = np.array(image)
+        image = np.array(image)
         nearest = np.array(image.resize((224, 224), Image.Resampling.NEAREST))
         cropped = center_crop(np.array(resize_shorter(image, 256)), 224, 224)
         bicubic = np.array(image.resize((224, 224), Image.Resampling.BICUBIC))
         caffe = preprocess_input(nearest.astype(np.float32), mode="caffe")
         torch = torch_normalized(cropped).transpose(2, 0, 1)
-        resized = tf.image.resize(picture, (224, 224), method="bilinear").numpy()
+        resized = tf.image.resize(image, (224, 224), method="bilinear").numpy()
         samples = resized.reshape(-1)[:: 224 * 224 * 3 // 7][:7]
         columns = [path.name, f"{image.width}x{image.height}"]
-        columns += map(checksum, (picture, nearest, cropped, bicubic, caffe, torch))
+        columns += map(checksum, (image, nearest, cropped, bicubic, caffe, torch))
         columns.append(",".join(f"{sample:.6f}" for sample in samples))
         lines.append("\t".join(columns))
     (FOLDER / "photos.tsv").write_text("\n".join(lines) + "\n")
@@ -514,7 +514,7 @@ def make_photos(photos):
 
 def main():
     FOLDER.mkdir(exist_ok=True)
-    image = Image.fromarray(make_picture(WIDTH, HEIGHT, 1))
+    image = Image.fromarray(make_image(WIDTH, HEIGHT, 1))
     make_jpegs(image)
     make_pngs(image)
     make_pnms(image)
@@ -522,9 +522,9 @@ def main():
     make_bmps(image)
     make_oriented()
     make_damaged(image)
-    picture = make_picture(61, 47, 2)
-    make_resized(picture)
-    make_preprocessed(picture)
+    image = make_image(61, 47, 2)
+    make_resized(image)
+    make_preprocessed(image)
     if len(sys.argv) > 1:
         make_photos(Path(sys.argv[1]))
 

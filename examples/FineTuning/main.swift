@@ -1,12 +1,12 @@
 // Grafts a new head on a trained network and tries the result.
 //
-//   fine-tuning-example MODEL PICTURES RUN [PICTURE]
+//   fine-tuning-example MODEL IMAGES RUN [IMAGE]
 //
-// PICTURES is a folder with a folder of pictures for each class; RUN is a new folder that keeps everything.
+// IMAGES is a folder with a folder of images for each class; RUN is a new folder that keeps everything.
 import Foundation
 import Graft
 
-/// Ends training when enough pictures of the validation set are recognized.
+/// Ends training when enough images of the validation set are recognized.
 final class StopAtAccuracy: TrainingCallback {
   private let accuracy: Double
 
@@ -21,7 +21,7 @@ final class StopAtAccuracy: TrainingCallback {
 
 func main(_ arguments: [String]) throws {
   guard arguments.count >= 4 else {
-    print("usage: \(arguments.first ?? "") MODEL PICTURES RUN [PICTURE]")
+    print("usage: \(arguments.first ?? "") MODEL IMAGES RUN [IMAGE]")
     return
   }
   var recipe = FineTuningRecipe(model: arguments[1])
@@ -40,7 +40,7 @@ func main(_ arguments: [String]) throws {
 
   let classifier = try ImageClassifier(model: fineTuning.modelPath)
   let evaluation = try classifier.evaluate(data: arguments[2])
-  print("\(evaluation.count) pictures, accuracy \(evaluation.accuracy)")
+  print("\(evaluation.count) images, accuracy \(evaluation.accuracy)")
   if arguments.count > 4 {
     for prediction in try classifier.predictions(forImageAt: arguments[4]) {
       print(prediction.label ?? "class \(prediction.index)", prediction.probability)

@@ -1,12 +1,12 @@
-"""Writes what torchvision and Pillow make of pictures, for the tests of GraftTraining.
+"""Writes what torchvision and Pillow make of images, for the tests of GraftTraining.
 
     python tools/python/augmentation_fixtures.py
 
-Needs torchvision with Pillow 13. Pictures are uint8 [height, width, channels].
+Needs torchvision with Pillow 13. Images are uint8 [height, width, channels].
 
     augmentations.npz
-        picture.NAME          the pictures to start from
-        OPERATION|MAGNITUDE|NAME    what autoaugment._apply_op makes of a picture
+        image.NAME          the images to start from
+        OPERATION|MAGNITUDE|NAME    what autoaugment._apply_op makes of an image
         rotate|DEGREES|NAME, zoom|SCALE|NAME, flip|AXIS|NAME,
         pad|MODE,PADDING,LEFT,TOP|NAME      what torchvision's functions make of it
         mixup|SHARE|A,B       round(share * A + (1 - share) * B)
@@ -27,7 +27,7 @@ TARGET = (
 )
 
 
-def pictures():
+def images():
     """Ramps with noise and an edge, of odd extents; dark and flat ones; grey."""
     generator = np.random.default_rng(4)
     y, x = np.mgrid[0:19, 0:26]
@@ -82,9 +82,9 @@ MAGNITUDES = {
 }
 
 arrays = {}
-sources = pictures()
+sources = images()
 for name, pixels in sources.items():
-    arrays[f"picture.{name}"] = pixels
+    arrays[f"image.{name}"] = pixels
     source = image(pixels)
     for operation, magnitudes in MAGNITUDES.items():
         for magnitude in magnitudes:

@@ -30,9 +30,9 @@ class Exports(unittest.TestCase):
         cls.path = pathlib.Path(cls.folder.name)
         generator = np.random.default_rng(5)
         labels = np.arange(60, dtype=np.uint8) % 3
-        pictures = generator.integers(0, 160, (60, 32, 32, 3)) + labels[:, None, None, None] * 40
-        cls.pictures = pictures.astype(np.uint8)
-        np.savez(cls.path / "pictures.npz", x=cls.pictures, y=labels)
+        images = generator.integers(0, 160, (60, 32, 32, 3)) + labels[:, None, None, None] * 40
+        cls.images = images.astype(np.uint8)
+        np.savez(cls.path / "images.npz", x=cls.images, y=labels)
         cls.train("float32", "--export-training-checkpoint")
 
     @classmethod
@@ -47,7 +47,7 @@ class Exports(unittest.TestCase):
     @classmethod
     def train(cls, output, *arguments):
         result = cls.graft(
-            "train", "pictures.npz", "--model", "resnet9", "--image-size", 32, "--preprocess", "unit", "--head", HEAD,
+            "train", "images.npz", "--model", "resnet9", "--image-size", 32, "--preprocess", "unit", "--head", HEAD,
             "--batch-size", 16, "--epochs", 2, "--split", "60,20,20", "--output", output, *arguments)  # fmt: skip
         if result.returncode:
             raise AssertionError(result.stderr)
@@ -62,7 +62,7 @@ class Exports(unittest.TestCase):
 
     def scores(self, run, name="model.onnx"):
         path = self.path / run / name
-        pixels = np.float32(self.pictures.transpose(0, 3, 1, 2)) / np.float32(255)
+        pixels = np.float32(self.images.transpose(0, 3, 1, 2)) / np.float32(255)
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         (value,) = session.get_inputs()
         self.assertEqual(value.type, "tensor(float)")
@@ -73,7 +73,7 @@ class Exports(unittest.TestCase):
     def expect_same_evaluation(self, run, scores):
         """What Graft says of the file is what follows from onnxruntime's scores."""
         report = json.loads(
-            self.graft("evaluate", f"{run}/model.onnx", "pictures.npz", "--json").stdout)
+            self.graft("evaluate", f"{run}/model.onnx", "images.npz", "--json").stdout)
         right = (scores.argmax(axis=1) == np.arange(60) % 3).mean()
         self.assertAlmostEqual(report["accuracy"], right)
 
@@ -100,7 +100,7 @@ class Exports(unittest.TestCase):
         self.train("again")
         before = (self.path / "again" / "log.csv").read_bytes()
         result = self.graft(
-            "train", "pictures.npz", "--output", "again", "--resume", "--fold-normalization",
+            "train", "images.npz", "--output", "again", "--resume", "--fold-normalization",
             "--export-type", "float16")  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual((self.path / "again" / "log.csv").read_bytes(), before)
@@ -115,7 +115,7 @@ class Exports(unittest.TestCase):
         np.testing.assert_allclose(
             exponentials / exponentials.sum(axis=1, keepdims=True), self.scores("float32"), atol=1e-5)
         arguments = [
-            "finetune", "pictures.npz", "--model", "float32/training.onnx", "--head", "keep", "--batch-size", 16,
+            "finetune", "images.npz", "--model", "float32/training.onnx", "--head", "keep", "--batch-size", 16,
             "--split", "60,20,20", "--learning-rate", "1e-3"]  # fmt: skip
         # Without a step the network stays what it is, and its penalty is in the loss.
         result = self.graft(*arguments, "--epochs", 0, "--unfreeze", "none", "--output", "same")
@@ -134,9 +134,9 @@ class Exports(unittest.TestCase):
         self.assertGreater(abs(numpy_helper.to_array(kernel) - numpy_helper.to_array(moved)).max(), 0)
 
     def test_penalties_are_kept(self):
-        """With a learning rate of 0, the loss on test pictures is that of the network and its penalty."""
+        """With a learning rate of 0, the loss on test images is that of the network and its penalty."""
         self.graft(
-            "finetune", "pictures.npz", "--model", "float32/training.onnx", "--head", "keep", "--batch-size", 16,
+            "finetune", "images.npz", "--model", "float32/training.onnx", "--head", "keep", "--batch-size", 16,
             "--split", "60,20,20", "--learning-rate", 0, "--epochs", 1, "--unfreeze", "head/dense_1", "--output", "still")  # fmt: skip
         losses = []
         for run in ["float32", "still"]:
@@ -157,16 +157,16 @@ class Exports(unittest.TestCase):
             entry.value = text
             onnx.save(model, self.path / "lies.onnx")
             result = self.graft(
-                "finetune", "pictures.npz", "--model", "lies.onnx", "--head", "keep", "--batch-size", 16, "--output", "none")
+                "finetune", "images.npz", "--model", "lies.onnx", "--head", "keep", "--batch-size", 16, "--output", "none")
             self.assertEqual(result.returncode, 65, f"{text}: {result.stderr}")
             self.assertIn("graft.penalty", result.stderr)
             self.assertFalse((self.path / "none").exists())
 
     def test_heads_that_do_not_fit(self):
-        np.savez(self.path / "two.npz", x=self.pictures, y=np.arange(60, dtype=np.uint8) % 2)
+        np.savez(self.path / "two.npz", x=self.images, y=np.arange(60, dtype=np.uint8) % 2)
         for data, arguments, part in [
             ("two.npz", [], "the network's classes are"),
-            ("pictures.npz", ["--cut", "stage3_add"], "is not cut"),
+            ("images.npz", ["--cut", "stage3_add"], "is not cut"),
         ]:
             result = self.graft(
                 "finetune", data, "--model", "float32/training.onnx", "--head", "keep", "--output", "none", *arguments)
@@ -183,9 +183,9 @@ class KerasWeights(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.path = pathlib.Path(cls.folder.name)
         pixels = np.random.default_rng(5).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
-        np.savez(cls.path / "pictures.npz", x=pixels, y=np.arange(12) % 3)
+        np.savez(cls.path / "images.npz", x=pixels, y=np.arange(12) % 3)
         cls.run_graft(
-            "train", "pictures.npz", "--model", "vgg16", "--image-size", 64, "--preprocess", "unit", "--head",
+            "train", "images.npz", "--model", "vgg16", "--image-size", 64, "--preprocess", "unit", "--head",
             "flatten,dense(5,relu),dense(classes)", "--batch-size", 12, "--epochs", 1, "--split", "100,0,0",
             "--learning-rate", "1e-4")  # fmt: skip
         model = onnx.load(cls.path / "run" / "model.onnx")

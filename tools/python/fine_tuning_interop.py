@@ -39,20 +39,20 @@ def softmax(scores):
 
 
 def unit_pixels(path):
-    """A picture as the preprocessing `unit` has it, [1, 3, H, W]."""
+    """An image as the preprocessing `unit` has it, [1, 3, H, W]."""
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
-def largest_difference(model, pictures, names=None):
+def largest_difference(model, images, names=None):
     """Between what `infer` says without any flag but --model and what onnxruntime computes."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (name,) = [value.name for value in session.get_inputs()]
     flags = ["--model", model] if names is None else []
-    answers = interop.graft("infer", *pictures, *flags, "--top-k", 10, "--json").stdout
+    answers = interop.graft("infer", *images, *flags, "--top-k", 10, "--json").stdout
     largest = 0
-    for path, line in zip(pictures, answers.splitlines(), strict=True):
+    for path, line in zip(images, answers.splitlines(), strict=True):
         scores = session.run(None, {name: unit_pixels(path)})[0]
         if scores.shape[1] > 1 and not np.allclose(scores.sum(), 1, atol=1e-4):
             scores = softmax(scores)
@@ -66,7 +66,7 @@ def largest_difference(model, pictures, names=None):
 
 @interop.NEEDS_DATA
 class CIFAR10(unittest.TestCase):
-    """A few hundred of the real pictures in each of the official forms, and in folders."""
+    """A few hundred of the real images in each of the official forms, and in folders."""
 
     @classmethod
     def setUpClass(cls):
@@ -81,7 +81,7 @@ class CIFAR10(unittest.TestCase):
                 if member.isfile() and int(pathlib.PurePath(member.name).stem) < 20
             ]  # fmt: skip
             archive.extractall(os.path.join(cls.data, "jpeg"), wanted, filter="data")
-        cls.pictures = sorted(glob.glob(os.path.join(cls.data, "jpeg", "**", "*.jpg"), recursive=True))[::9]
+        cls.images = sorted(glob.glob(os.path.join(cls.data, "jpeg", "**", "*.jpg"), recursive=True))[::9]
         cls.runs = {}
 
     @classmethod
@@ -117,13 +117,13 @@ class CIFAR10(unittest.TestCase):
         for command in ["train", "finetune"]:
             folder = os.path.join("jpeg", "train")
             model = os.path.join(self.run_folder(command, folder), "model.onnx")
-            self.assertIn("automobile", interop.graft("infer", self.pictures[0], "--model", model, "--top-k", 10).stdout)
+            self.assertIn("automobile", interop.graft("infer", self.images[0], "--model", model, "--top-k", 10).stdout)
 
     def test_exported_models_are_onnx(self):
         for command in ["train", "finetune"]:
             path = os.path.join(self.run_folder(command, self.FORMS[0]), "model.onnx")
             onnx.checker.check_model(onnx.load(path), full_check=True)
-            self.assertLess(largest_difference(path, self.pictures), 1e-5, command)
+            self.assertLess(largest_difference(path, self.images), 1e-5, command)
 
     def test_evaluate_prints_one_object(self):
         model = os.path.join(self.run_folder("train", self.FORMS[0]), "model.onnx")
@@ -135,36 +135,36 @@ class CIFAR10(unittest.TestCase):
 
     def test_the_example_of_the_swift_api_runs(self):
         program = os.path.join(os.path.dirname(interop.GRAFT), "fine-tuning-example")
-        pictures = os.path.join(self.data, "jpeg", "train")
+        images = os.path.join(self.data, "jpeg", "train")
         output = os.path.join(self.folder.name, "example")
         home = os.path.join(self.folder.name, "example-home")
         result = subprocess.run(
-            [program, EMBEDDED, pictures, output, self.pictures[0]], capture_output=True, text=True,
+            [program, EMBEDDED, images, output, self.images[0]], capture_output=True, text=True,
             env=os.environ | {"GRAFT_HOME": home, "GRAFT_THREADS": "2"})  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr)
         # The end of the process waits for the compiled model that is on its way there.
         stored = [name for name in os.listdir(os.path.join(home, "compiled")) if name.endswith(".model")]
         self.assertEqual(len(stored), 1)
         self.assertIn("phase 1, epoch 1: loss", result.stdout)
-        self.assertIn("pictures, accuracy", result.stdout)
+        self.assertIn("images, accuracy", result.stdout)
         self.assertIn("airplane", result.stdout)
         session = onnxruntime.InferenceSession(os.path.join(output, "model.onnx"))
         self.assertEqual(session.get_outputs()[0].shape[1], 10)
 
     def test_embedded_model_answers_as_onnxruntime_does(self):
         onnx.checker.check_model(onnx.load(EMBEDDED), full_check=True)
-        self.assertLess(largest_difference(EMBEDDED, self.pictures, CLASSES), 1e-5)
+        self.assertLess(largest_difference(EMBEDDED, self.images, CLASSES), 1e-5)
 
     def test_embedded_model_has_no_file_and_no_other_weights(self):
-        result = interop.graft("infer", self.pictures[0], "--weights", EMBEDDED, check=False)
+        result = interop.graft("infer", self.images[0], "--weights", EMBEDDED, check=False)
         self.assertEqual((result.returncode, "--weights" in result.stderr), (64, True))
         result = interop.graft("models", "path", "cifar10", check=False)
         self.assertEqual((result.returncode, "graft convert" in result.stderr), (64, True))
         copy = os.path.join(self.folder.name, "copy.onnx")
         interop.graft("convert", "cifar10", copy)
-        self.assertLess(largest_difference(copy, self.pictures[:3]), 1e-5)
+        self.assertLess(largest_difference(copy, self.images[:3]), 1e-5)
 
-    def test_embedded_model_knows_the_first_test_pictures(self):
+    def test_embedded_model_knows_the_first_test_images(self):
         folder = os.path.join(self.folder.name, "all")
         script = os.path.join(HERE, "make_cifar.py")
         subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
@@ -184,7 +184,7 @@ class CIFAR10(unittest.TestCase):
 
 
 class FineTuning(unittest.TestCase):
-    """Runs of fine-tuning on a small network and small pictures, which are made here."""
+    """Runs of fine-tuning on a small network and small images, which are made here."""
 
     TRUNK = [
         "--model", "trunk.onnx", "--cut", "block2", "--preprocess", "unit", "--head",
@@ -197,15 +197,15 @@ class FineTuning(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
         self.path = pathlib.Path(self.folder.name)
         resume_after_kill.write_trunk(self.path / "trunk.onnx")
-        resume_after_kill.write_pictures(self.path / "pictures.npz")
+        resume_after_kill.write_images(self.path / "images.npz")
 
-    def finetune(self, *arguments, data="pictures.npz", output="run"):
+    def finetune(self, *arguments, data="images.npz", output="run"):
         return subprocess.run(
             [interop.GRAFT, "finetune", data, "--output", output, *map(str, arguments)],
             capture_output=True, text=True, cwd=self.path,
         )  # fmt: skip
 
-    def expect_error(self, part, *arguments, code=64, data="pictures.npz", output="none"):
+    def expect_error(self, part, *arguments, code=64, data="images.npz", output="none"):
         """An error that says `part`, and a folder that is as it was."""
 
         def content():
@@ -229,7 +229,7 @@ class FineTuning(unittest.TestCase):
         tags = {
             "loss/training": "loss", "loss/validation": "val_loss", "accuracy/training": "accuracy",
             "accuracy/validation": "val_accuracy", "learning_rate": "learning_rate",
-            "pictures_per_second": "pictures_per_second",
+            "images_per_second": "images_per_second",
         }  # fmt: skip
         self.assertEqual(set(events.Tags()["scalars"]), {*tags, "loss/step"})
         for tag, key in tags.items():
@@ -254,7 +254,7 @@ class FineTuning(unittest.TestCase):
         resume, stops = [], 0
         while True:
             process = subprocess.Popen(
-                [interop.GRAFT, "finetune", "pictures.npz", "--output", "parts", "--cross-validate", "3",
+                [interop.GRAFT, "finetune", "images.npz", "--output", "parts", "--cross-validate", "3",
                  *([str(o) for o in options] if not resume else resume)],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.path,
             )  # fmt: skip
@@ -267,7 +267,7 @@ class FineTuning(unittest.TestCase):
                 break
             self.assertEqual(process.returncode, 130, errors)
             self.assertIn(
-                "graft finetune pictures.npz --output parts --cross-validate 3 --resume", output)
+                "graft finetune images.npz --output parts --cross-validate 3 --resume", output)
             resume, stops = ["--resume"], stops + 1
             self.assertLess(stops, 50)
         self.assertGreater(stops, 0)
@@ -283,22 +283,22 @@ class FineTuning(unittest.TestCase):
         self.assertIn("has 3 folds, not 4", result.stderr)
 
     def test_data_that_cannot_be_trained_on(self):
-        with np.load(self.path / "pictures.npz") as arrays:
+        with np.load(self.path / "images.npz") as arrays:
             x, y = arrays["x"], arrays["y"]
         options = [*self.TRUNK, *self.SHORT]
 
         def folder(name, classes):
-            for label, pictures in classes.items():
+            for label, images in classes.items():
                 (self.path / name / label).mkdir(parents=True)
-                for index, picture in enumerate(pictures):
-                    Image.fromarray(picture).save(self.path / name / label / f"{index}.png")
+                for index, image in enumerate(images):
+                    Image.fromarray(image).save(self.path / name / label / f"{index}.png")
 
         folder("empty", {"a": x[:8], "b": []})
         self.expect_error("one class only", *options, code=65, data="empty")
         folder("one", {"a": x[:8]})
         self.expect_error("one class only", *options, code=65, data="one")
         for name, labels, part in [
-            ("count", y[:-3], "48 pictures, but 45 labels"), ("real", y + 0.5, "integers"),
+            ("count", y[:-3], "48 images, but 45 labels"), ("real", y + 0.5, "integers"),
             ("negative", y.astype(int) - 1, "label -1"),
         ]:  # fmt: skip
             np.savez(self.path / f"{name}.npz", x=x, y=labels)
@@ -315,7 +315,7 @@ class FineTuning(unittest.TestCase):
         def expect(part, *arguments, code=64):
             self.expect_error(part, *self.TRUNK, *self.SHORT, *arguments, code=code)
 
-        expect("38 pictures to train on", "--batch-size", 39)
+        expect("38 images to train on", "--batch-size", 39)
         expect("does not fit", "--head", "dense(classes)")
         expect("does not fit", "--head", "gap,gmp,dense(classes)")
         expect("dense(classes)", "--head", "gap")
@@ -387,7 +387,7 @@ class FineTuning(unittest.TestCase):
         self.expect_error(
             "holds a run already", *self.TRUNK, *self.SHORT, code=73, output="run")
         self.expect_error("keeps its recipe", "--resume", "--seed", 9, output="run")
-        with np.load(self.path / "pictures.npz") as arrays:
+        with np.load(self.path / "images.npz") as arrays:
             np.savez(self.path / "fewer.npz", x=arrays["x"][2:], y=arrays["y"][2:])
         self.expect_error("not those", "--resume", data="fewer.npz", output="run")
         checkpoint = self.path / "run" / "last.npz"
@@ -418,7 +418,7 @@ class FineTuning(unittest.TestCase):
             resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, 16 << 10))
 
         result = subprocess.run(
-            [interop.GRAFT, "finetune", "pictures.npz", "--output", "run", *map(str, options)],
+            [interop.GRAFT, "finetune", "images.npz", "--output", "run", *map(str, options)],
             capture_output=True, text=True, cwd=self.path, preexec_fn=limit,
         )  # fmt: skip
         self.assertEqual(result.returncode, 74, result.stderr)
@@ -430,12 +430,12 @@ class FineTuning(unittest.TestCase):
             self.assertEqual(
                 (self.path / "run" / name).read_bytes(), (self.path / "whole" / name).read_bytes())
 
-    def test_pictures_that_vanish_leave_the_last_checkpoint(self):
-        with np.load(self.path / "pictures.npz") as arrays:
-            for index, (picture, label) in enumerate(zip(arrays["x"], arrays["y"])):
+    def test_images_that_vanish_leave_the_last_checkpoint(self):
+        with np.load(self.path / "images.npz") as arrays:
+            for index, (image, label) in enumerate(zip(arrays["x"], arrays["y"])):
                 folder = self.path / "pictures" / f"class{label}"
                 folder.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(picture).save(folder / f"{index}.png")
+                Image.fromarray(image).save(folder / f"{index}.png")
         options = [
             *self.TRUNK, "--batch-size", 8, "--epochs", 1_000_000, "--unfreeze", "none",
             "--no-feature-cache",
@@ -476,7 +476,7 @@ class FineTuning(unittest.TestCase):
         self.finetune(*self.TRUNK, *self.SHORT, "--epochs", 40, "--unfreeze", "none")
         result = json.loads(
             interop.graft(
-                "evaluate", self.path / "run" / "model.onnx", self.path / "pictures.npz", "--json"
+                "evaluate", self.path / "run" / "model.onnx", self.path / "images.npz", "--json"
             ).stdout
         )
         self.assertLessEqual(
@@ -488,10 +488,10 @@ class FineTuning(unittest.TestCase):
         self.assertAlmostEqual(result["recall"], recall.mean())
         self.assertEqual([c["count"] for c in result["class_metrics"]], [24, 24])
         # The area, from the probabilities that onnxruntime gives.
-        with np.load(self.path / "pictures.npz") as arrays:
-            pictures = np.float32(arrays["x"].transpose(0, 3, 1, 2)) / 255
+        with np.load(self.path / "images.npz") as arrays:
+            images = np.float32(arrays["x"].transpose(0, 3, 1, 2)) / 255
             labels = arrays["y"]
-        outputs = interop.onnxruntime_outputs(self.path / "run" / "model.onnx", {"image": pictures})
+        outputs = interop.onnxruntime_outputs(self.path / "run" / "model.onnx", {"image": images})
         scores = next(iter(outputs.values()))[:, 0]
         pairs = scores[labels == 1][:, None] - scores[labels == 0][None]
         self.assertAlmostEqual(result["auc"], ((pairs > 0) + (pairs == 0) / 2).mean(), places=4)

@@ -1,4 +1,4 @@
-"""Compares Graft with its Python peers on real models and pictures.
+"""Compares Graft with its Python peers on real models and images.
 
 What needs real data takes it from the folder that GRAFT_TEST_DATA names, and says so when it is not there.
 """
@@ -79,18 +79,18 @@ def onnxruntime_outputs(path, inputs):
     return dict(zip(names, session.run(names, inputs)))
 
 
-def infer(pictures, *arguments, environment=None):
+def infer(images, *arguments, environment=None):
     """The answers of `graft infer --json`, in order."""
     result = graft(
-        "infer", *pictures, "--json", "--top-k", 5, *arguments, environment=environment
+        "infer", *images, "--json", "--top-k", 5, *arguments, environment=environment
     )
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def caffe_input(path):
-    """A picture as Keras's VGG16 takes it: nearest to 224x224, BGR, means taken off, NCHW."""
-    picture = Image.open(path).convert("RGB").resize((224, 224), Image.NEAREST)
-    values = np.asarray(picture, dtype=np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
+    """An image as Keras's VGG16 takes it: nearest to 224x224, BGR, means taken off, NCHW."""
+    image = Image.open(path).convert("RGB").resize((224, 224), Image.NEAREST)
+    values = np.asarray(image, dtype=np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
@@ -154,11 +154,11 @@ class VGG16(unittest.TestCase):
     def test_export_passes_the_checker_and_onnxruntime_agrees(self):
         onnx.checker.check_model(self.model, full_check=True)
         photo = os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg")
-        picture = caffe_input(photo)
+        image = caffe_input(photo)
         name = onnx.load(self.model, load_external_data=False).graph.input[0].name
-        reference = onnxruntime_outputs(self.model, {name: picture})
+        reference = onnxruntime_outputs(self.model, {name: image})
         for model in [self.model, self.weights]:
-            outputs = run_model(model, {name: picture})
+            outputs = run_model(model, {name: image})
             for key, value in reference.items():
                 np.testing.assert_allclose(outputs[key], value, atol=1e-5)
 
@@ -174,8 +174,8 @@ class VGG16(unittest.TestCase):
             )
         slices = os.path.join(self.folder.name, "slices.onnx")
         onnx.save(model, slices)
-        picture = caffe_input(os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg"))
-        outputs = run_model(slices, {model.graph.input[0].name: picture})
+        image = caffe_input(os.path.join(DATA, "vgg16", "real-slices", "persian_cat.jpg"))
+        outputs = run_model(slices, {model.graph.input[0].name: image})
         expected = [(728.469, 786.968, 175.858), (583.561, 410.765, 180.921)]
         for pool, values in zip(pools, expected):
             np.testing.assert_allclose(outputs[pool][0, :3, 0, 0], values, atol=0.003)
@@ -359,10 +359,10 @@ class CommandLine(unittest.TestCase):
         self.labels = os.path.join(self.folder.name, "labels.txt")
         with open(self.labels, "w") as file:
             file.write("red\ngreen\nblue\n")
-        self.pictures = os.path.join(self.folder.name, "pictures")
-        os.mkdir(self.pictures)
+        self.images = os.path.join(self.folder.name, "pictures")
+        os.mkdir(self.images)
         for name, colour in [("a.png", (255, 0, 0)), ("b.png", (0, 0, 255))]:
-            Image.new("RGB", (20, 10), colour).save(os.path.join(self.pictures, name))
+            Image.new("RGB", (20, 10), colour).save(os.path.join(self.images, name))
 
     def infer(self, *arguments):
         return graft(
@@ -371,28 +371,28 @@ class CommandLine(unittest.TestCase):
         )  # fmt: skip
 
     def test_folder_as_json(self):
-        result = self.infer(self.pictures, "--json")
+        result = self.infer(self.images, "--json")
         answers = [json.loads(line) for line in result.stdout.splitlines()]
         self.assertEqual([a["predictions"][0]["label"] for a in answers], ["red", "blue"])
         self.assertEqual(result.returncode, 0)
 
-    def test_one_bad_picture_does_not_stop_the_others(self):
-        bad = os.path.join(self.pictures, "aa.png")
+    def test_one_bad_image_does_not_stop_the_others(self):
+        bad = os.path.join(self.images, "aa.png")
         with open(bad, "wb") as file:
             file.write(b"\x89PNG\r\n\x1a\nnonsense")
-        result = self.infer(self.pictures, "--json")
+        result = self.infer(self.images, "--json")
         self.assertEqual(len(result.stdout.splitlines()), 2)
         self.assertIn("aa.png", result.stderr)
         self.assertEqual(result.returncode, 65)
 
     def test_exit_codes(self):
-        self.assertEqual(self.infer(os.path.join(self.pictures, "none.png")).returncode, 66)
+        self.assertEqual(self.infer(os.path.join(self.images, "none.png")).returncode, 66)
         self.assertEqual(graft("infer", check=False).returncode, 64)
         self.assertEqual(graft("inspect", self.labels, check=False).returncode, 65)
         self.assertEqual(graft("inspect", "/nonexistent.onnx", check=False).returncode, 66)
 
     def test_standard_input(self):
-        with open(os.path.join(self.pictures, "b.png"), "rb") as file:
+        with open(os.path.join(self.images, "b.png"), "rb") as file:
             result = subprocess.run(
                 [GRAFT, "infer", "-", "--model", self.model, "--preprocess", "unit", "--json"],
                 stdin=file,

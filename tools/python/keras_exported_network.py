@@ -1,4 +1,4 @@
-"""Writes networks as Keras exports them, pictures with channels last, and how Keras trains them, for the tests of GraftTests.
+"""Writes networks as Keras exports them, images with channels last, and how Keras trains them, for the tests of GraftTests.
 
     python tools/python/keras_exported_network.py
 
@@ -63,7 +63,7 @@ def gelu(x):
 def normalized():
     layers = keras.layers
     inputs = keras.Input((12, 10, 3), name="image")
-    # What prepares pictures is not trained.
+    # What prepares images is not trained.
     x = layers.Rescaling(scale=[2.0, 2.5, 3.0], offset=[-1.0, -0.9, -0.8])(inputs)
     x = layers.Conv2D(8, 2, strides=2, name="stem", **BIAS)(x)
     x = normalization("stem_norm")(x)

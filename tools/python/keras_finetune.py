@@ -4,11 +4,11 @@
 
 RUN is the folder of a run that ended, or of a cross-validation (`graft finetune --cross-validate 5`),
 which stands for its folds. WEIGHTS are those that the run began with: a Keras HDF5 file, or an ONNX
-file that Graft wrote. Pictures are read where split.csv says: start it where Graft was started, if
+file that Graft wrote. Images are read where split.csv says: start it where Graft was started, if
 that has relative paths.
 
-Keras begins with the same weights, prepares the same pictures in the same way, and goes through the
-phases of the recipe. Printed is how each phase did on the test pictures beside what Graft came to;
+Keras begins with the same weights, prepares the same images in the same way, and goes through the
+phases of the recipe. Printed is how each phase did on the test images beside what Graft came to;
 for several runs a table by run, and the mean difference of each phase in points.
 
 `--steps N` compares the losses of each phase's first N steps, too, which takes a run that left
@@ -29,7 +29,7 @@ import numpy as np
 
 from keras_run.graft_run import Unusable, runs_in
 from keras_run.network import TrunkWeights, keras
-from keras_run.pictures import Preparation, PreparedPictures
+from keras_run.images import Preparation, PreparedImages
 from keras_run.training import repeat
 
 
@@ -144,21 +144,21 @@ def check(run, steps):
     if not run.is_finished:
         raise Unusable(f"{run.folder}: the run did not come to its end")
     if steps and (run.shuffles or run.has_dropout):
-        chance = "shuffles its pictures" if run.shuffles else "has dropout in its head"
+        chance = "shuffles its images" if run.shuffles else "has dropout in its head"
         raise Unusable(f"{run.folder}: losses of steps cannot be compared: the run {chance}")
 
 
 def prepare_all(runs, weights):
-    """The pictures of all runs, those that are prepared in the same way together."""
+    """The images of all runs, those that are prepared in the same way together."""
     groups = {}
     for run in runs:
         groups.setdefault(Preparation.of(run.recipe, weights.metadata), []).append(run)
     for preparation, group in groups.items():
         paths = [path for run in group for part in run.parts.values() for path in part[0]]
-        pictures = PreparedPictures(preparation, paths)
-        print(f"{len(pictures.numbers)} pictures: {preparation}", file=sys.stderr)
+        images = PreparedImages(preparation, paths)
+        print(f"{len(images.numbers)} images: {preparation}", file=sys.stderr)
         for run in group:
-            yield run, pictures
+            yield run, images
 
 
 def main():
@@ -170,10 +170,10 @@ def main():
         keras.config.set_floatx("float64")
     weights = TrunkWeights(arguments.weights)
     entries = []
-    for run, pictures in prepare_all(runs, weights):
+    for run, images in prepare_all(runs, weights):
         ours = repeat(
             run,
-            pictures,
+            images,
             weights,
             lambda text: print(f"{run.folder}: {text}", file=sys.stderr, flush=True),
         )

@@ -1,8 +1,8 @@
 """Writes CIFAR-10 in its official forms: the binary and the Python version, unpacked and as tar.gz.
 
-The pictures are the first 4,000 for training and 1,000 for testing, bit-exact; with --full they are
+The images are the first 4,000 for training and 1,000 for testing, bit-exact; with --full they are
 all 60,000, decoded from JPEG (needs Pillow). With --cifar100, the files have CIFAR-100's form and
-stand-in labels: picture n has the fine label n % 100 and the coarse label n % 100 // 5.
+stand-in labels: image n has the fine label n % 100 and the coarse label n % 100 // 5.
 
 Source of the forms: https://www.cs.toronto.edu/~kriz/cifar.html
 """
@@ -50,7 +50,7 @@ def pickled(value):
 
 
 def lossless(path):
-    """Labels [N] and pictures [N, 3072] of a gzipped file in the binary form."""
+    """Labels [N] and images [N, 3072] of a gzipped file in the binary form."""
     records = numpy.frombuffer(gzip.open(path).read(), numpy.uint8).reshape(-1, 1 + SAMPLES)
     return records[:, 0], records[:, 1:]
 
@@ -59,7 +59,7 @@ def from_jpeg(path, part, class_names):
     """The same, of one part of a tar of JPEG files, in a random order that is always the same."""
     from PIL import Image
 
-    pictures = []
+    images = []
     with tarfile.open(path) as archive:
         for member in archive:
             names = member.name.split("/")
@@ -67,14 +67,14 @@ def from_jpeg(path, part, class_names):
                 continue
             with Image.open(archive.extractfile(member)) as image:
                 samples = numpy.asarray(image.convert("RGB")).transpose(2, 0, 1).reshape(-1)
-            pictures.append((class_names.index(names[1]), samples))
-    random.Random(10).shuffle(pictures)
-    labels, samples = zip(*pictures)
+            images.append((class_names.index(names[1]), samples))
+    random.Random(10).shuffle(images)
+    labels, samples = zip(*images)
     return numpy.array(labels, numpy.uint8), numpy.stack(samples)
 
 
 def parts(source, full, limit, class_names):
-    """The pictures for training, cut into five, and those for testing; up to `limit` in each."""
+    """The images for training, cut into five, and those for testing; up to `limit` in each."""
     if full:
         train = from_jpeg(source / "cifar10-jpeg.tar", "train", class_names)
         test = from_jpeg(source / "cifar10-jpeg.tar", "test", class_names)
@@ -97,14 +97,14 @@ def cifar10_files(batches, test, class_names):
             {"num_cases_per_batch": 10000, "label_names": class_names, "num_vis": SAMPLES}
         )
     }
-    for name, (labels, pictures) in zip(names, [*batches, test]):
-        binary[name + ".bin"] = numpy.column_stack([labels, pictures]).tobytes()
+    for name, (labels, images) in zip(names, [*batches, test]):
+        binary[name + ".bin"] = numpy.column_stack([labels, images]).tobytes()
         python[name] = pickled(
             {
                 "batch_label": name.replace("_", " "),
                 "labels": labels.tolist(),
-                "data": numpy.ascontiguousarray(pictures),
-                "filenames": [f"picture_{index:06}.png" for index in range(len(labels))],
+                "data": numpy.ascontiguousarray(images),
+                "filenames": [f"image_{index:06}.png" for index in range(len(labels))],
             }
         )
     return {"cifar-10-binary": ("cifar-10-batches-bin", binary),
@@ -121,18 +121,18 @@ def cifar100_files(batches, test):
     python = {
         "meta": pickled({"fine_label_names": fine_names, "coarse_label_names": coarse_names})
     }
-    train = numpy.concatenate([pictures for _, pictures in batches])
-    for name, pictures in [("train", train), ("test", test[1])]:
-        fine = (numpy.arange(len(pictures)) % 100).astype(numpy.uint8)
+    train = numpy.concatenate([images for _, images in batches])
+    for name, images in [("train", train), ("test", test[1])]:
+        fine = (numpy.arange(len(images)) % 100).astype(numpy.uint8)
         coarse = fine // 5
-        binary[name + ".bin"] = numpy.column_stack([coarse, fine, pictures]).tobytes()
+        binary[name + ".bin"] = numpy.column_stack([coarse, fine, images]).tobytes()
         python[name] = pickled(
             {
-                "filenames": [f"picture_{index:06}.png" for index in range(len(pictures))],
+                "filenames": [f"image_{index:06}.png" for index in range(len(images))],
                 "batch_label": name,
                 "fine_labels": fine.tolist(),
                 "coarse_labels": coarse.tolist(),
-                "data": numpy.ascontiguousarray(pictures),
+                "data": numpy.ascontiguousarray(images),
             }
         )
     return {"cifar-100-binary": ("cifar-100-binary", binary),
@@ -154,9 +154,9 @@ def main():
     parser.add_argument(
         "--source", type=pathlib.Path,
         default=pathlib.Path(os.environ.get("GRAFT_TEST_DATA", ".")) / "cifar10",
-        help="the folder with the pictures (default: cifar10 of GRAFT_TEST_DATA)")
-    parser.add_argument("--per-batch", type=int, help="pictures in each batch (default: all)")
-    parser.add_argument("--full", action="store_true", help="all 60,000 pictures")
+        help="the folder with the images (default: cifar10 of GRAFT_TEST_DATA)")
+    parser.add_argument("--per-batch", type=int, help="images in each batch (default: all)")
+    parser.add_argument("--full", action="store_true", help="all 60,000 images")
     parser.add_argument("--cifar100", action="store_true", help="CIFAR-100's form")
     arguments = parser.parse_args()
     meta = pickle.loads((arguments.source / "batches.meta").read_bytes())

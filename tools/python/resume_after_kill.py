@@ -56,17 +56,17 @@ def write_trunk(path):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
 
 
-def write_pictures(path):
+def write_images(path):
     """Noise that is brighter in one class than in the other."""
     generator = numpy.random.default_rng(5)
     labels = numpy.arange(48, dtype=numpy.uint8) % 2
-    pictures = generator.integers(0, 160, (48, 16, 16, 3)) + labels[:, None, None, None] * 40
-    numpy.savez(path, x=pictures.astype(numpy.uint8), y=labels)
+    images = generator.integers(0, 160, (48, 16, 16, 3)) + labels[:, None, None, None] * 40
+    numpy.savez(path, x=images.astype(numpy.uint8), y=labels)
 
 
 def command(arguments, folder, output, resume):
     return [
-        arguments.graft, "finetune", str(folder / "pictures.npz"), "--output", str(output),
+        arguments.graft, "finetune", str(folder / "images.npz"), "--output", str(output),
         "--threads", "2",
     ] + (
         ["--resume"]
@@ -81,7 +81,7 @@ def command(arguments, folder, output, resume):
     )
 
 
-TIMES = {"seconds", "pictures_per_second"}
+TIMES = {"seconds", "images_per_second"}
 
 
 def outcome(output):
@@ -137,7 +137,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_trunk(folder / "trunk.onnx")
-        write_pictures(folder / "pictures.npz")
+        write_images(folder / "images.npz")
         start = time.monotonic()
         run_to_end(arguments, folder, folder / "whole", resume=False)
         duration = time.monotonic() - start

@@ -70,7 +70,7 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
     }                                                                                          \
   }
 
-// Fewer rows than a square has, such as the channels of a picture: what is read with them belongs
+// Fewer rows than a square has, such as the channels of an image: what is read with them belongs
 // to the columns behind, and is not written.
 #define DEFINE_FEW_ROWS(WIDTH)                                                                 \
   static void copy_few_rows_##WIDTH(char *destination, const char *source,                     \

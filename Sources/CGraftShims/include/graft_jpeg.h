@@ -7,11 +7,11 @@
 /// Room for a message, the closing zero included.
 #define GRAFT_JPEG_MESSAGE_SIZE 256
 
-/// A JPEG picture in memory that is being read. libjpeg reports errors with longjmp, which must not
+/// A JPEG image in memory that is being read. libjpeg reports errors with longjmp, which must not
 /// pass through Swift: these functions catch it and return a status instead.
 typedef struct graft_jpeg_reader graft_jpeg_reader;
 
-/// Opens the picture and reads its header.
+/// Opens the image and reads its header.
 ///
 /// `bytes` must live until `graft_jpeg_close`. `maximum_memory` bounds what libjpeg allocates, in
 /// bytes. Returns NULL on failure, with the reason in `message`.
@@ -24,8 +24,8 @@ uint32_t graft_jpeg_height(const graft_jpeg_reader *reader);
 /// Whether the entropy coder is Huffman's, which spends at least one bit on each block.
 int graft_jpeg_is_huffman_coded(const graft_jpeg_reader *reader);
 
-/// Decodes the picture to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
-/// `message`; a picture that ends early is a failure.
+/// Decodes the image to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
+/// `message`; an image that ends early is a failure.
 int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
                         char message[GRAFT_JPEG_MESSAGE_SIZE]);
 

@@ -7,11 +7,11 @@
 /// Room for a message, the closing zero included.
 #define GRAFT_PNG_MESSAGE_SIZE 256
 
-/// A PNG picture in memory that is being read. libpng reports errors with longjmp, which must not
+/// A PNG image in memory that is being read. libpng reports errors with longjmp, which must not
 /// pass through Swift: these functions catch it and return a status instead.
 typedef struct graft_png_reader graft_png_reader;
 
-/// Opens the picture and reads what comes before its pixels.
+/// Opens the image and reads what comes before its pixels.
 ///
 /// `bytes` must live until `graft_png_close`. Returns NULL on failure, with the reason in
 /// `message`.
@@ -24,8 +24,8 @@ uint32_t graft_png_height(const graft_png_reader *reader);
 /// Bits of one pixel as the file stores it, once decompressed.
 uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader);
 
-/// Decodes the picture to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
-/// `message`; a picture whose pixels are not all there is a failure.
+/// Decodes the image to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
+/// `message`; an image whose pixels are not all there is a failure.
 ///
 /// Alpha is dropped and gamma left alone. Of 16-bit samples the upper byte is kept, as Pillow's
 /// `convert("RGB")` does with colours and TensorFlow's `decode_image` with all. (Pillow clips 16-bit greys

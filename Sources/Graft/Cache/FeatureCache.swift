@@ -3,8 +3,8 @@ import GraftModels
 import GraftRuntime
 import GraftTraining
 
-/// Features of pictures that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each frozen part of
-/// a network, with what it made of pictures, whichever data set these belonged to.
+/// Features of images that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each frozen part of
+/// a network, with what it made of images, whichever data set these belonged to.
 package struct FeatureCache: Sendable {
   private let cache: ModelCache
   /// The largest file, as a share of what the cache may take.
@@ -20,7 +20,7 @@ package struct FeatureCache: Sendable {
     guard work.byteCount <= byteLimit, cache.makeFolder() else { return nil }
     let key = try work.key()
     let items = work.batches.items
-    // Whose picture cannot be read any more will say so when it is needed.
+    // Whose image cannot be read any more will say so when it is needed.
     guard
       let digests = try? ThreadPool.shared.map(
         items.count, threads: work.options.threadCount, { try items[$0].contentDigest() })
@@ -30,41 +30,41 @@ package struct FeatureCache: Sendable {
       FeatureFile(
         path: "\(cache.folder)/\(name).features", key: key, elementCount: work.elementCount,
         threadCount: work.options.threadCount),
-      cache, pictures: digests, augmentation: work.augmentation, byteLimit: byteLimit)
+      cache, images: digests, augmentation: work.augmentation, byteLimit: byteLimit)
   }
 }
 
-/// A file of features, asked by the pictures of a run.
+/// A file of features, asked by the images of a run.
 private final class StoredFeatures: FeatureArchive {
   private let file: FeatureFile
   private let cache: ModelCache
-  private let pictures: [SHA256Digest]
+  private let images: [SHA256Digest]
   private let augmentation: String?
   private let byteLimit: Int
 
   init(
-    _ file: FeatureFile, _ cache: ModelCache, pictures: [SHA256Digest], augmentation: String?,
+    _ file: FeatureFile, _ cache: ModelCache, images: [SHA256Digest], augmentation: String?,
     byteLimit: Int
   ) {
     self.file = file
     self.cache = cache
-    self.pictures = pictures
+    self.images = images
     self.augmentation = augmentation
     self.byteLimit = byteLimit
     if !file.isEmpty { cache.markAsUsed(file.path) }
   }
 
-  func features(of picture: ChangedPicture) -> UnsafePointer<Float>? {
-    guard !file.isEmpty, let key = try? key(picture) else { return nil }
+  func features(of image: ChangedImage) -> UnsafePointer<Float>? {
+    guard !file.isEmpty, let key = try? key(image) else { return nil }
     return file.row(key)
   }
 
   func add(
-    _ pictures: [ChangedPicture], copy: (ChangedPicture, UnsafeMutablePointer<Float>) -> Void
+    _ images: [ChangedImage], copy: (ChangedImage, UnsafeMutablePointer<Float>) -> Void
   ) {
-    var new: [SHA256Digest: ChangedPicture] = [:]
-    for picture in pictures {
-      if let key = try? key(picture) { new[key] = picture }
+    var new: [SHA256Digest: ChangedImage] = [:]
+    for image in images {
+      if let key = try? key(image) { new[key] = image }
     }
     guard
       (try? file.add(new.map { $0 }, byteLimit: byteLimit, copy: copy)) != nil
@@ -72,11 +72,11 @@ private final class StoredFeatures: FeatureArchive {
     cache.removeOldest(besides: file.path)
   }
 
-  /// The picture's content, and its random changes.
-  private func key(_ picture: ChangedPicture) throws -> SHA256Digest {
-    let content = pictures[picture.number]
-    guard let round = picture.round else { return content }
+  /// The image's content, and its random changes.
+  private func key(_ image: ChangedImage) throws -> SHA256Digest {
+    let content = images[image.number]
+    guard let round = image.round else { return content }
     return try SHA256Digest(
-      of: "\(content.hexadecimal) \(augmentation ?? "") \(round.seed(ofPicture: picture.number))")
+      of: "\(content.hexadecimal) \(augmentation ?? "") \(round.seed(ofImage: image.number))")
   }
 }

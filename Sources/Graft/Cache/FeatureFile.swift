@@ -1,7 +1,7 @@
 import GraftModels
 import GraftRuntime
 
-/// Features of pictures in a file: digests that name them, then a row of floats for each.
+/// Features of images in a file: digests that name them, then a row of floats for each.
 ///
 ///     magic, version, bytes of the key, floats in a row, rows │ key │ digests │ rows │ fingerprint of all that
 ///

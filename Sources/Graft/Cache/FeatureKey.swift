@@ -5,7 +5,7 @@ import GraftTraining
 import GraftVision
 
 extension FrozenWork {
-  /// What a picture's features follow from besides the picture; equal texts, equal bits.
+  /// What an image's features follow from besides the image; equal texts, equal bits.
   func key() throws -> String {
     let preprocessing = batches.preprocessor.preprocessing.metadata
     let tuning = try options.tuning.choices.isEmpty ? "" : options.tuning.text
@@ -13,17 +13,17 @@ extension FrozenWork {
       Graft \(GraftVersion.build)
       instructions \(InstructionSet.current), for bfloat16 \(BFloat16Instructions.detected)
       precision \(options.precision.rawValue), tuning \(try SHA256Digest(of: tuning).hexadecimal)
-      pictures \([batchSize] + batches.pictureShape)
+      images \([batchSize] + batches.imageShape)
       \(preprocessing.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "\n"))
       network \(try graph.contentDigest(threads: options.threadCount).hexadecimal)
       """
   }
 }
 
-extension PictureDataset.Item {
-  /// Of the picture's file, or of its samples where it has none.
+extension ImageDataset.Item {
+  /// Of the image's file, or of its samples where it has none.
   func contentDigest() throws -> SHA256Digest {
-    switch picture {
+    switch image {
     case .file(let path):
       let bytes = try InputFile.read(path)
       return try SHA256Digest { update in bytes.withUnsafeBytes { update($0) } }

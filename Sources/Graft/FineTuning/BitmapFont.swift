@@ -1,4 +1,4 @@
-/// Letters for pictures, where no library draws text: five pixels wide, seven high, and two for what hangs below.
+/// Letters for images, where no library draws text: five pixels wide, seven high, and two for what hangs below.
 enum BitmapFont {
   static let width = 5
   static let height = 9

@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftTraining
 
-/// Grafts a new head on a trained network and trains it on pictures of yours, in a folder that keeps everything: recipe,
+/// Grafts a new head on a trained network and trains it on images of yours, in a folder that keeps everything: recipe,
 /// log, checkpoints, report, and in the end `model.onnx`.
 ///
 ///     var recipe = FineTuningRecipe(model: "vgg16")
@@ -15,27 +15,27 @@ import GraftTraining
 ///     try fineTuning.fit()
 ///     let classifier = try ImageClassifier(model: fineTuning.modelPath)
 ///
-/// What a frozen part of the network makes of each picture is kept for later runs, in the cache folder that `GRAFT_HOME` names and
+/// What a frozen part of the network makes of each image is kept for later runs, in the cache folder that `GRAFT_HOME` names and
 /// `GRAFT_CACHE_LIMIT` limits.
 ///
 /// Not for several threads at once. `examples/FineTuning` is a program that does this.
 public final class FineTuning {
   private let run: FineTuningRun
 
-  /// Reads network and pictures; nothing is trained yet.
+  /// Reads network and images; nothing is trained yet.
   ///
   /// - Parameters:
-  ///   - data: a folder with a folder of pictures for each class, or any other form that `graft finetune` takes
+  ///   - data: a folder with a folder of images for each class, or any other form that `graft finetune` takes
   ///   - output: the folder of the run
   ///   - resumes: whether to go on with the run that the folder holds, which has to have the same recipe
-  ///   - maximumBad: unreadable pictures to put up with
+  ///   - maximumBad: unreadable images to put up with
   /// - Throws: an error whose description says what does not go together, and what to do
   public init(
     _ recipe: FineTuningRecipe, data: String, output: String, resumes: Bool = false,
     maximumBad: Int = 100
   ) throws {
     try recipe.recipe.validate()
-    let (dataset, _) = try PictureDataset.open(data).checked(
+    let (dataset, _) = try ImageDataset.open(data).checked(
       .pixels, maximumBad: maximumBad, threads: FineTuner.Options().executable.threadCount)
     var options = FineTuningRun.Options()
     options.resumes = resumes
@@ -61,10 +61,10 @@ public final class FineTuning {
   /// The names of the classes.
   public var classNames: [String] { run.data.classNames }
 
-  /// Where ``fit(callbacks:)`` writes the trained network, as ONNX with its classes and the pictures' preparation.
+  /// Where ``fit(callbacks:)`` writes the trained network, as ONNX with its classes and the images' preparation.
   public var modelPath: String { run.modelPath }
 
-  /// How the trained network does on the pictures set apart for testing, or else for validation; `nil` before
-  /// ``fit(callbacks:)`` came to the end, and if there are no such pictures.
+  /// How the trained network does on the images set apart for testing, or else for validation; `nil` before
+  /// ``fit(callbacks:)`` came to the end, and if there are no such images.
   public var evaluation: Evaluation? { run.evaluated.map { Evaluation($0.result) } }
 }

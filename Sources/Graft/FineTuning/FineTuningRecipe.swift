@@ -11,7 +11,7 @@ extension Recipe {
   }
 }
 
-/// How a network is trained: the trunk, the head on it, the pictures' preparation, and the phases of training.
+/// How a network is trained: the trunk, the head on it, the images' preparation, and the phases of training.
 ///
 /// What is not set has the default of `graft finetune`; `graft help finetune` says what each text may be.
 public struct FineTuningRecipe: Sendable, Hashable {
@@ -23,7 +23,7 @@ public struct FineTuningRecipe: Sendable, Hashable {
     public var unfreeze: String
     /// What of that stays as it is, written alike.
     public var freeze: String?
-    /// How often each picture is trained on.
+    /// How often each image is trained on.
     public var epochs: Int
     /// The largest one where a schedule changes it.
     public var learningRate: Double
@@ -105,7 +105,7 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.ignoreOrientation = newValue }
   }
 
-  /// Random changes of training pictures: `flip,crop(4)`.
+  /// Random changes of training images: `flip,crop(4)`.
   public var augment: String? {
     get { recipe.augment }
     set { recipe.augment = newValue }
@@ -117,7 +117,7 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.split = newValue }
   }
 
-  /// Pictures per step.
+  /// Images per step.
   public var batchSize: Int {
     get { recipe.batchSize }
     set { recipe.batchSize = newValue }

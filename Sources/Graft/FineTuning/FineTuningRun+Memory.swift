@@ -49,9 +49,9 @@ extension FineTuningRun {
     planning.memoryLimit = .max
     let executable = try Executable(graph, options: planning)
     let batchSize = evaluationBatchSize
-    let picture = model.picture
+    let image = model.image
     let images =
-      batchSize * picture.channels * picture.height * picture.width * MemoryLayout<Float>.size
+      batchSize * image.channels * image.height * image.width * MemoryLayout<Float>.size
     let evaluation =
       try executable.plannedByteCount(batch: batchSize)
       + executable.graph.heapByteCount(besides: graph) + images

@@ -108,7 +108,7 @@ extension FineTuningRun {
   /// - Returns: the digest of the file that says which image is in which part
   /// - Throws: `GraftError` if that file was changed, or the images are not those that the run began with; their
   ///   folder may have moved.
-  static func requireSamePictures(
+  static func requireSameImages(
     _ split: SplitFile, in folder: String, since checkpoint: Checkpoint
   ) throws -> String {
     let splitPath = splitPath(folder)

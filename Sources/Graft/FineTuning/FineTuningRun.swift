@@ -31,7 +31,7 @@ package final class FineTuningRun {
   let remark: (String) -> Void
   /// That another way to prepare images seemed better in the beginning than the one that was assumed; `nil` if none did.
   package private(set) var preparationRemark: String?
-  /// How the model does on the pictures for testing, or else on those for validation, once ``run()`` has written it.
+  /// How the model does on the images for testing, or else on those for validation, once ``run()`` has written it.
   package private(set) var evaluated: (part: String, result: EvaluationResult)?
 
   /// What the losses of epochs are, where they are others than those of an evaluation.
@@ -64,7 +64,7 @@ package final class FineTuningRun {
   ///   - remark: told what was assumed
   /// - Throws: `GraftError` before any time is spent, if something does not go together.
   package convenience init(
-    _ recipe: Recipe, dataset: PictureDataset, folder: String,
+    _ recipe: Recipe, dataset: ImageDataset, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
     remark: @escaping (String) -> Void = { _ in }
   ) throws {
@@ -73,7 +73,7 @@ package final class FineTuningRun {
       observers: observers, options: options, remark: remark)
   }
 
-  /// As the other, for pictures that were divided already.
+  /// As the other, for images that were divided already.
   package init(
     _ recipe: Recipe, data: DatasetSplit, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
@@ -103,7 +103,7 @@ package final class FineTuningRun {
     // Other images are said as such, and not as what does not fit them.
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
     let splitDigest =
-      try resumed.map { try FineTuningRun.requireSamePictures(split, in: folder, since: $0) }
+      try resumed.map { try FineTuningRun.requireSameImages(split, in: folder, since: $0) }
       ?? split.digest
     let (model, preprocessing, isAssumed) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
@@ -227,7 +227,7 @@ package final class FineTuningRun {
       hint: "Remove it, or choose another folder with --output")
   }
 
-  /// What others need to do the same: which picture belongs to which part, and the head's first weights.
+  /// What others need to do the same: which image belongs to which part, and the head's first weights.
   private func writeBeginning(_ model: TransferModel, _ split: SplitFile) throws {
     try TextFile.save(split.text, to: FineTuningRun.splitPath(folder))
     let weights = model.headWeights.compactMap { id in
@@ -328,13 +328,13 @@ package final class FineTuningRun {
   /// What people should know of the run's result.
   private var notes: [String] { [preparationRemark].compactMap { $0 } }
 
-  /// How the trained model does on the pictures that were set apart; `nil` if there are none.
+  /// How the trained model does on the images that were set apart; `nil` if there are none.
   package func testResult() throws -> EvaluationResult? {
     try evaluate(data.test, try bestModel())
   }
 
   private func evaluate(
-    _ items: [PictureDataset.Item], _ model: TransferModel
+    _ items: [ImageDataset.Item], _ model: TransferModel
   ) throws -> EvaluationResult? {
     guard !items.isEmpty else { return nil }
     let labels = Labels(names: model.classNames)

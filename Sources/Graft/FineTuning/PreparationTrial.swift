@@ -38,7 +38,7 @@ struct PreparationTrial {
     func probe(_ scheme: Preprocessing.Scheme) throws -> RidgeProbe? {
       var preprocessing = assumed
       preprocessing.scheme = scheme
-      let batches = try PictureBatches(items, preprocessing, threadCount: options.threadCount)
+      let batches = try ImageBatches(items, preprocessing, threadCount: options.threadCount)
       var features: [[Float]] = []
       for start in stride(from: 0, to: items.count, by: batchSize) {
         let numbers = Array(start..<min(start + batchSize, items.count))
@@ -78,14 +78,14 @@ struct PreparationTrial {
   }
 
   /// Training images, of the classes in turns.
-  private static func sample(of data: DatasetSplit, seed: UInt64) -> [PictureDataset.Item] {
+  private static func sample(of data: DatasetSplit, seed: UInt64) -> [ImageDataset.Item] {
     var generator = SeededGenerator(seed: seed)
     let items = generator.permutation(data.training.count).map { data.training[$0] }
-    var byClass = [[PictureDataset.Item]](repeating: [], count: data.classNames.count)
+    var byClass = [[ImageDataset.Item]](repeating: [], count: data.classNames.count)
     for item in items where byClass[item.label].count < imageCount {
       byClass[item.label].append(item)
     }
-    var chosen: [PictureDataset.Item] = []
+    var chosen: [ImageDataset.Item] = []
     for round in 0..<imageCount {
       for items in byClass where round < items.count && chosen.count < imageCount {
         chosen.append(items[round])

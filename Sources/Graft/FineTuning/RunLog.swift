@@ -35,14 +35,14 @@ package final class RunLog: TrainingObserver {
     let fields = [
       "\(record.phase)", "\(record.epoch)", text(record.loss), text(record.accuracy),
       text(record.validationLoss), text(record.validationAccuracy), text(record.learningRate),
-      text(record.seconds), text(record.picturesPerSecond),
+      text(record.seconds), text(record.imagesPerSecond),
     ]
     try csv.append(fields.joined(separator: ",") + "\n")
     try lines.append(JSONText.encode(record) + "\n")
     let scalars = [
       ("loss/training", record.loss), ("loss/validation", record.validationLoss),
       ("accuracy/training", record.accuracy), ("accuracy/validation", record.validationAccuracy),
-      ("learning_rate", record.learningRate), ("pictures_per_second", record.picturesPerSecond),
+      ("learning_rate", record.learningRate), ("images_per_second", record.imagesPerSecond),
     ]
     try events.append(
       scalars.compactMap { tag, value in value.map { (tag, $0) } }, step: progress.totalStep)

@@ -14,12 +14,12 @@ struct RunReport {
   let exportedEpoch: EpochRecord?
   /// What people should know of the result.
   let notes: [String]
-  /// What the result is of: "test" or "validation"; `nil` if there are no such pictures.
-  let evaluated: (part: String, items: [PictureDataset.Item], result: EvaluationResult)?
+  /// What the result is of: "test" or "validation"; `nil` if there are no such images.
+  let evaluated: (part: String, items: [ImageDataset.Item], result: EvaluationResult)?
 
   private static let mistakeCount = 12
   /// Larger files are not put into the page.
-  private static let pictureLimit = 400 << 10
+  private static let imageLimit = 400 << 10
 
   func html() throws -> String {
     var sections = [
@@ -52,7 +52,7 @@ struct RunReport {
       </head>
       <body>
       <h1>\(escape(name)), \(data.classNames.count) classes</h1>
-      <p>\(data.training.count) pictures to train on, \(data.validation.count) to validate, \
+      <p>\(data.training.count) images to train on, \(data.validation.count) to validate, \
       \(data.test.count) to test. \(summary) \(origin)</p>
       \(notes.map { "<p><strong>Note:</strong> \(escape($0)).</p>\n" }.joined())\
       \(sections.joined(separator: "\n"))
@@ -69,7 +69,7 @@ struct RunReport {
   private var summary: String {
     guard let evaluated else { return "" }
     return String(
-      format: "On the %@ pictures: accuracy %.2f %%, loss %.4f.", evaluated.part,
+      format: "On the %@ images: accuracy %.2f %%, loss %.4f.", evaluated.part,
       evaluated.result.accuracy * 100, evaluated.result.loss)
   }
 
@@ -93,13 +93,13 @@ struct RunReport {
         number(record.accuracy * 100, "%.2f %%"), number(record.validationLoss, "%.4f"),
         number(record.validationAccuracy.map { $0 * 100 }, "%.2f %%"),
         String(format: "%.3g", record.learningRate), number(record.seconds, "%.2f s"),
-        number(record.picturesPerSecond, "%.0f"),
+        number(record.imagesPerSecond, "%.0f"),
       ]
     }
     let table = table(
       [
         "phase.epoch", "loss", "accuracy", "validation loss", "validation accuracy",
-        "learning rate", "time", "pictures/s",
+        "learning rate", "time", "images/s",
       ], rows)
     return "<details><summary>All epochs</summary>\(table)</details>"
   }
@@ -138,10 +138,10 @@ struct RunReport {
       text += String(format: " Right class among the five likeliest: %.2f %%.", accuracy * 100)
     }
     return "<h2>Classes (\(part))</h2>\n<p>\(text)</p>\n"
-      + table(["class", "precision", "recall", "F1", "pictures"], rows)
+      + table(["class", "precision", "recall", "F1", "images"], rows)
   }
 
-  private func mistakes(_ items: [PictureDataset.Item], _ result: EvaluationResult) -> String {
+  private func mistakes(_ items: [ImageDataset.Item], _ result: EvaluationResult) -> String {
     let wrong = result.predictions.enumerated().compactMap { index, answer in
       answer.label.flatMap { label in
         label == items[index].label ? nil : (index, label, answer.probability)
@@ -151,8 +151,8 @@ struct RunReport {
     guard !wrong.isEmpty else { return "" }
     let figures = wrong.prefix(RunReport.mistakeCount).map { index, predicted, probability in
       let item = items[index]
-      let name = FilePath.name(of: item.picture.place)
-      let source = pictureSource(item)
+      let name = FilePath.name(of: item.image.place)
+      let source = imageSource(item)
       let image =
         source.map { "<img src=\"\($0)\" alt=\"\(escape(name))\">" } ?? "<i>no preview</i>"
       return """
@@ -169,10 +169,10 @@ struct RunReport {
       """
   }
 
-  /// The picture as a data URL: a file as it is, others as BMP.
-  private func pictureSource(_ item: PictureDataset.Item) -> String? {
-    if case .file(let path) = item.picture,
-      let bytes = try? InputFile.read(path, byteLimit: RunReport.pictureLimit),
+  /// The image as a data URL: a file as it is, others as BMP.
+  private func imageSource(_ item: ImageDataset.Item) -> String? {
+    if case .file(let path) = item.image,
+      let bytes = try? InputFile.read(path, byteLimit: RunReport.imageLimit),
       let type = RunReport.mediaType(bytes)
     {
       return "data:\(type);base64,\(Data(bytes).base64EncodedString())"
@@ -218,7 +218,7 @@ struct RunReport {
 }
 
 extension Image {
-  /// The picture as an uncompressed BMP file of 24 bits a pixel.
+  /// The image as an uncompressed BMP file of 24 bits a pixel.
   fileprivate var bitmapFile: [UInt8] {
     let rowSize = (width * 3 + 3) & ~3
     func bytes(_ value: Int, _ count: Int) -> [UInt8] {

@@ -25,7 +25,7 @@ package struct SplitFile: Sendable {
   ///
   /// - Throws: `GraftError` if an image cannot be read.
   init(_ data: DatasetSplit, threadCount: Int) throws {
-    let parts: [(Part, [PictureDataset.Item])] = [
+    let parts: [(Part, [ImageDataset.Item])] = [
       (.training, data.training), (.validation, data.validation), (.test, data.test),
     ]
     let items = parts.flatMap { part, items in items.map { (part, $0) } }
@@ -33,7 +33,7 @@ package struct SplitFile: Sendable {
     self.init(
       zip(items, contents).map { item, content in
         Entry(
-          part: item.0, label: item.1.label, place: item.1.picture.place, content: content)
+          part: item.0, label: item.1.label, place: item.1.image.place, content: content)
       })
   }
 
@@ -46,7 +46,8 @@ package struct SplitFile: Sendable {
         let rows = try CSVFile.rows(file)
         guard let header = rows.first?.fields,
           let part = header.firstIndex(of: "part"), let label = header.firstIndex(of: "label"),
-          let place = header.firstIndex(of: "picture")
+          // Earlier versions wrote "picture".
+          let place = header.firstIndex(of: "image") ?? header.firstIndex(of: "picture")
         else { throw GraftError.badData("is no table of a run's images") }
         let content = header.firstIndex(of: "content")
         return try rows.dropFirst().map { row in
@@ -62,7 +63,7 @@ package struct SplitFile: Sendable {
 
   /// Hexadecimal digests; what cannot be read has none, and says so when it is needed.
   private static func contents(
-    of items: [PictureDataset.Item], threadCount: Int
+    of items: [ImageDataset.Item], threadCount: Int
   ) throws -> [String?] {
     try ThreadPool.shared.map(items.count, threads: threadCount) { index in
       try? items[index].contentDigest()
@@ -86,7 +87,7 @@ package struct SplitFile: Sendable {
       let place = entry.place.replacingOccurrences(of: "\"", with: "\"\"")
       return "\(entry.part.rawValue),\(entry.label),\"\(place)\",\(entry.content ?? "")"
     }
-    return (["part,label,picture,content"] + lines).joined(separator: "\n") + "\n"
+    return (["part,label,image,content"] + lines).joined(separator: "\n") + "\n"
   }
 
   /// The SHA-256 of the file, hexadecimal.
@@ -111,13 +112,13 @@ package struct SplitFile: Sendable {
   ///
   /// What an image contains tells, and where it lies only where the file says nothing of contents. Of equal images in
   /// several parts, the place tells which is meant, or else training counts.
-  package func parts(of items: [PictureDataset.Item], threadCount: Int) throws -> [Part?] {
+  package func parts(of items: [ImageDataset.Item], threadCount: Int) throws -> [Part?] {
     let contents =
       byContent.isEmpty
       ? [String?](repeating: nil, count: items.count)
       : try SplitFile.contents(of: items, threadCount: threadCount)
     return zip(items, contents).map { item, content in
-      let place = byPlace[item.picture.place]
+      let place = byPlace[item.image.place]
       guard let content, let same = byContent[content] else {
         return place.flatMap { entries[$0].content == nil ? entries[$0].part : nil }
       }

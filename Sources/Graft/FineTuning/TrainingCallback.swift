@@ -33,7 +33,7 @@ public struct TrainingStep: Sendable, Hashable {
   public var step: Int
   /// Steps of the epoch.
   public var stepCount: Int
-  /// The mean over the step's pictures, penalties included.
+  /// The mean over the step's images, penalties included.
   public var loss: Double
 }
 
@@ -43,18 +43,18 @@ public struct TrainingEpoch: Sendable, Hashable {
   public var phase: Int
   /// Of the phase, from 1.
   public var epoch: Int
-  /// The mean over the pictures as training saw them.
+  /// The mean over the images as training saw them.
   public var loss: Double
-  /// The share of the pictures that training saw rightly.
+  /// The share of the images that training saw rightly.
   public var accuracy: Double
-  /// The loss on the pictures set apart for that; `nil` if there are none.
+  /// The loss on the images set apart for that; `nil` if there are none.
   public var validationLoss: Double?
   /// The accuracy on these.
   public var validationAccuracy: Double?
   /// That of the last step.
   public var learningRate: Double
-  /// Speed of training, reading of pictures included.
-  public var picturesPerSecond: Double
+  /// Speed of training, reading of images included.
+  public var imagesPerSecond: Double
 }
 
 /// Tells callbacks what happens, and remembers whether one wants to stop.
@@ -75,7 +75,7 @@ final class CallbackObserver: TrainingObserver {
     let epoch = TrainingEpoch(
       phase: record.phase, epoch: record.epoch, loss: record.loss, accuracy: record.accuracy,
       validationLoss: record.validationLoss, validationAccuracy: record.validationAccuracy,
-      learningRate: record.learningRate, picturesPerSecond: record.picturesPerSecond)
+      learningRate: record.learningRate, imagesPerSecond: record.imagesPerSecond)
     for callback in callbacks where try callback.epochEnded(epoch) == .stop { isStopped = true }
   }
 }

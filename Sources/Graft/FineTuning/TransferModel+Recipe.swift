@@ -38,7 +38,7 @@ extension TransferModel {
         }
       }
       if let shape = trunk.inputs.first.flatMap({ trunk[$0].type?.tensor?.shape }),
-        try PictureInput(trunk).layout == .channelsLast
+        try ImageInput(trunk).layout == .channelsLast
       {
         trunk = try trunk.withSeparateWeights().withChannelsFirst(shape)
       }
@@ -50,11 +50,11 @@ extension TransferModel {
       let (preprocessing, isAssumed) = try preprocessing(for: trunk, recipe, remark: remark)
       guard let size = preprocessing.fixedSize else {
         throw GraftError.usage(
-          "the size of pictures is open", hint: "Give one with --image-size, such as 224")
+          "the size of images is open", hint: "Give one with --image-size, such as 224")
       }
       let model = try TransferModel(
         trunk: trunk,
-        picture: PictureExtents(
+        image: ImageExtents(
           channels: preprocessing.channelCount, height: size.height, width: size.width),
         head: head, classNames: classNames, seed: recipe.seed)
       if model.leavesPoolingOut {
@@ -77,7 +77,7 @@ extension TransferModel {
   private static func preprocessing(
     for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
   ) throws -> (Preprocessing, isAssumed: Bool) {
-    var input = try PictureInput(trunk)
+    var input = try ImageInput(trunk)
     var choices = Preprocessing.Choices()
     choices.scheme = try recipe.preprocess.map { try Preprocessing.Scheme(named: $0) }
     choices.resize = try recipe.resize.map { try Preprocessing.parseResize($0) }
@@ -85,8 +85,8 @@ extension TransferModel {
     choices.interpolation = try recipe.interpolation.map { try Interpolation(named: $0) }
     choices.appliesOrientation = recipe.ignoreOrientation.map { !$0 }
     if let text = recipe.imageSize {
-      guard let size = PictureSize(text: text) else {
-        throw GraftError.usage("'\(text)' is no size of pictures", hint: "Write 64 or 320x240")
+      guard let size = ImageSize(text: text) else {
+        throw GraftError.usage("'\(text)' is no size of images", hint: "Write 64 or 320x240")
       }
       // Where the trunk is of convolutions, the size that its file names need not be kept.
       input.size = size
@@ -108,7 +108,7 @@ extension Graph {
     guard let own = try Labels(metadata: metadata, classCount: nil)?.names else { return }
     guard own == names else {
       throw GraftError.usage(
-        "the network's classes are \(own.prefix(10).joined(separator: ", ")), and those of the pictures "
+        "the network's classes are \(own.prefix(10).joined(separator: ", ")), and those of the images "
           + names.prefix(10).joined(separator: ", "), hint: "Put a new head on it with --head")
     }
   }

@@ -1,7 +1,7 @@
 import GraftTensor
 
 /// Files of the binary version: records of labels (one byte; in CIFAR-100 the coarse, then the fine
-/// one) and a picture.
+/// one) and an image.
 enum CIFARBinary {
   static func batch(
     _ file: DataFile, _ kind: CIFARFolder.Kind, _ labels: CIFARFolder.Labels
@@ -11,14 +11,14 @@ enum CIFARBinary {
     let stride = labelCount + CIFARFolder.sampleCount
     guard bytes.count > 0, bytes.count % stride == 0 else {
       throw GraftError.badData(
-        "has \(bytes.count) bytes, which is no multiple of a picture's \(stride)",
+        "has \(bytes.count) bytes, which is no multiple of an image's \(stride)",
         hint: "It is cut off, or of another version of the data set."
       ).at(file.place)
     }
     let count = bytes.count / stride
     let offset = kind == .cifar100 && labels == .fine ? 1 : 0
     return CIFARFolder.Batch(
-      samples: try PictureSamples(
+      samples: try ImageSamples(
         bytes, place: file.place, count: count, size: CIFARFolder.size, channelCount: 3,
         layout: .planes, offset: labelCount, stride: stride),
       labels: bytes.withUnsafeBytes { bytes in

@@ -17,15 +17,15 @@ struct CIFARFolder {
     case coarse
   }
 
-  static let size = PictureSize(width: 32, height: 32)
+  static let size = ImageSize(width: 32, height: 32)
   static let sampleCount = 3 * 32 * 32
 
-  /// Pictures of one file.
+  /// Images of one file.
   struct Batch {
-    let samples: PictureSamples
+    let samples: ImageSamples
     let labels: [Int]
 
-    var items: [PictureDataset.Item] { get throws { try samples.items(labels: labels) } }
+    var items: [ImageDataset.Item] { get throws { try samples.items(labels: labels) } }
   }
 
   let folder: DataFolder
@@ -61,11 +61,11 @@ struct CIFARFolder {
     (1...5).compactMap { folder.file("data_batch_\($0)\(ending)") }
   }
 
-  func read(_ labels: Labels, place: String) throws -> PictureDataset {
+  func read(_ labels: Labels, place: String) throws -> ImageDataset {
     guard kind == .cifar100 || labels == .fine else {
       throw GraftError.usage("CIFAR-10 has no coarse labels").at(place)
     }
-    var dataset = PictureDataset(
+    var dataset = ImageDataset(
       place: place, classNames: try classNames(labels),
       items: try trainingFiles.flatMap { try batch($0, labels).items })
     if let testFile { dataset.testItems = try batch(testFile, labels).items }

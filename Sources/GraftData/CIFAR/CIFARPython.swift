@@ -23,11 +23,11 @@ enum CIFARPython {
         throw GraftError.badData("has no list of integers '\(key)'")
       }
       guard labels.count == data.shape[0] else {
-        throw GraftError.badData("has \(data.shape[0]) pictures, but \(labels.count) labels")
+        throw GraftError.badData("has \(data.shape[0]) images, but \(labels.count) labels")
       }
       let range = data.byteOffset..<data.byteOffset + data.byteCount
       return CIFARFolder.Batch(
-        samples: try PictureSamples(
+        samples: try ImageSamples(
           FileBytes(data.storage, range), place: file.place, count: labels.count,
           size: CIFARFolder.size, channelCount: 3, layout: .planes),
         labels: labels)

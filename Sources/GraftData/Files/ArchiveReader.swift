@@ -118,7 +118,7 @@ package enum ArchiveReader {
         }
         try stream.skip()
       case .file where !isHidden && DataFile.isOfUse(name):
-        let isImage = DataFile(name: name, path: "").isPicture
+        let isImage = DataFile(name: name, path: "").isImage
         let content = try withPlace(path.joined(separator: "/")) {
           try isImage
             ? stream.content(while: { Image.isRecognized($0) }) : stream.content(while: nil)

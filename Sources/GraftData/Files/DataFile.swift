@@ -29,7 +29,7 @@ package struct DataFile: Sendable {
   }
 
   /// The file as an image, which is not opened yet.
-  var pictureSource: PictureDataset.PictureSource {
+  var imageSource: ImageDataset.ImageSource {
     if let unpacked { return .encoded(unpacked, place: place) }
     return .file(place)
   }
@@ -38,7 +38,7 @@ package struct DataFile: Sendable {
   static let namesInRuns = ["recipe.yaml", "split.csv"]
 
   /// Whether the name is that of an image. Some cannot be read; they are named so that a check can list them.
-  var isPicture: Bool { ImageFileKind(fileName: name) != nil }
+  var isImage: Bool { ImageFileKind(fileName: name) != nil }
 
   /// What stands behind the last dot, in lower case.
   var ending: String { FilePath.ending(of: name) }
@@ -47,7 +47,7 @@ package struct DataFile: Sendable {
   /// or MNIST's data; or says that the folder is that of a run.
   static func isOfUse(_ name: String) -> Bool {
     let file = DataFile(name: name, path: "")
-    return file.isPicture || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
+    return file.isImage || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
       || file.ending.hasSuffix("-ubyte") || name.hasPrefix("data_batch")
       || namesInRuns.contains(name)
   }

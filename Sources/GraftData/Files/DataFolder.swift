@@ -22,24 +22,24 @@ package struct DataFolder: Sendable {
   }
 
   /// The images in the folder itself.
-  var pictures: [DataFile] { files.filter(\.isPicture) }
+  var images: [DataFile] { files.filter(\.isImage) }
 
   /// The images in the folder and in all folders within.
-  package var allPictures: [DataFile] { folders.reduce(pictures) { $0 + $1.allPictures } }
+  package var allImages: [DataFile] { folders.reduce(images) { $0 + $1.allImages } }
 
-  var hasPictures: Bool {
-    files.contains(where: \.isPicture) || folders.contains(where: \.hasPictures)
+  var hasImages: Bool {
+    files.contains(where: \.isImage) || folders.contains(where: \.hasImages)
   }
 
   /// The folders within that have images, however deep these lie.
-  var foldersWithPictures: [DataFolder] { folders.filter(\.hasPictures) }
+  var foldersWithImages: [DataFolder] { folders.filter(\.hasImages) }
 
   /// The folder, and the one within for as long as only one can be meant: archives often have all they
   /// hold in a folder.
   var wrapped: [DataFolder] {
     var levels = [self]
     while let last = levels.last {
-      let candidates = last.folders.count == 1 ? last.folders : last.foldersWithPictures
+      let candidates = last.folders.count == 1 ? last.folders : last.foldersWithImages
       guard candidates.count == 1 else { break }
       levels.append(candidates[0])
     }
@@ -49,7 +49,7 @@ package struct DataFolder: Sendable {
   /// What is no image in the folder and in all folders within.
   package var allLeftOut: LeftOutFiles {
     var result = leftOut
-    for file in files where !file.isPicture { result.add(.otherKind(ending: file.ending)) }
+    for file in files where !file.isImage { result.add(.otherKind(ending: file.ending)) }
     for folder in folders { result.add(folder.allLeftOut) }
     return result
   }

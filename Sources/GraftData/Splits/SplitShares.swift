@@ -59,7 +59,7 @@ extension SplitShares: CustomStringConvertible {
 /// The parts of a data set.
 package struct DatasetSplit: Sendable {
   package var classNames: [String]
-  package var training: [PictureDataset.Item]
-  package var validation: [PictureDataset.Item]
-  package var test: [PictureDataset.Item]
+  package var training: [ImageDataset.Item]
+  package var validation: [ImageDataset.Item]
+  package var test: [ImageDataset.Item]
 }

@@ -1,6 +1,6 @@
 import CGraftKernels
 
-/// The sum of each channel of an image in the blocked layout, over pictures and positions: the gradient of a bias.
+/// The sum of each channel of an image in the blocked layout, over images and positions: the gradient of a bias.
 ///
 /// Input: [N, C / 16, H, W, 16]. Output: [C]. Attribute: `channels` (C).
 struct BlockedChannelSum: Operator {
@@ -24,14 +24,14 @@ struct BlockedChannelSum: Operator {
     }
   }
 
-  /// Sums of a block's positions are kept in double for each picture, and added in the pictures' order.
+  /// Sums of a block's positions are kept in double for each image, and added in the images' order.
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
-    let (pictures, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])
+    let (images, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])
     let layers = context.blockedLayers
     let channels = channels
     return PreparedKernel.parallel(
-      count: blocks, grain: max(1, 65536 / max(1, pictures * positions))
+      count: blocks, grain: max(1, 65536 / max(1, images * positions))
     ) { arguments, range in
       let x = arguments.input(0, as: Float.self)
       let result = arguments.output(0, as: Float.self)
@@ -39,9 +39,9 @@ struct BlockedChannelSum: Operator {
         guard let base = means.baseAddress else { return }
         for block in range {
           var sums = SIMD16<Double>(repeating: 0)
-          for picture in 0..<pictures {
+          for image in 0..<images {
             layers.global_average_pool(
-              x + (picture * blocks + block) * positions * channelBlock, base, 1, positions)
+              x + (image * blocks + block) * positions * channelBlock, base, 1, positions)
             for lane in 0..<channelBlock { sums[lane] += Double(base[lane]) }
           }
           for lane in 0..<min(channelBlock, channels - block * channelBlock) {
@@ -55,7 +55,7 @@ struct BlockedChannelSum: Operator {
   static var examples: [OperatorExample] {
     [
       OperatorExample(
-        "one channel, two pictures", inputs: [.blocks([1, 2, 3, 4], [2, 1, 1, 2])],
+        "one channel, two images", inputs: [.blocks([1, 2, 3, 4], [2, 1, 1, 2])],
         outputs: [.floats([10], [1])])
     ]
   }

@@ -44,7 +44,7 @@ struct BlockedConvWeightGradient: Operator {
   static var examples: [OperatorExample] {
     [
       OperatorExample(
-        "one tap, two pictures", attributes: ["weights_shape": .ints([1, 1, 1, 1])],
+        "one tap, two images", attributes: ["weights_shape": .ints([1, 1, 1, 1])],
         inputs: [
           .blocks([1, 2, 3, 4], [2, 1, 1, 2]), .blocks([1, -1, 2, 1], [2, 1, 1, 2]),
         ],
@@ -163,7 +163,7 @@ struct WeightGradientProblem: Sendable {
     }
   }
 
-  /// A task has a block of input channels and some of output channels, for all pictures.
+  /// A task has a block of input channels and some of output channels, for all images.
   func directKernel() -> PreparedKernel {
     let columns = graft_blocked_kernels(instructionSet).pointee.outer_product.maximum_column_blocks
     let columnTasks = (outputBlocks + columns - 1) / columns

@@ -89,7 +89,7 @@ struct BlockedDepthwiseWeightGradient: Operator {
         ],
         outputs: [.floats([-1, -1, 13, 16], [2, 1, 1, 2])]),
       OperatorExample(
-        "padded, strided, two pictures",
+        "padded, strided, two images",
         attributes: [
           "group": .int(1), "weights_shape": .ints([1, 1, 1, 3]), "pads": .ints([0, 1, 0, 1]),
           "strides": .ints([1, 2]),

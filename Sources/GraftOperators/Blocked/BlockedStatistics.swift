@@ -3,7 +3,7 @@ import CGraftKernels
 /// Sums over each channel of an image [N, C / 16, H, W, 16], in double: of deviations from an origin and their squares,
 /// and, where there is a gradient, of that and its products with the deviations.
 ///
-/// The origin is the channel's first element. Pictures are cut into parts, by shapes alone, whose sums are added in
+/// The origin is the channel's first element. Images are cut into parts, by shapes alone, whose sums are added in
 /// order: their bits do not depend on threads.
 struct BlockedStatistics: Sendable {
   /// What one channel's sums amount to.
@@ -20,7 +20,7 @@ struct BlockedStatistics: Sendable {
   /// Doubles of one part: four sums of 16 channels.
   private static let partSize = 4 * channelBlock
 
-  private let pictures: Int
+  private let images: Int
   private let blocks: Int
   private let positions: Int
   private let partCount: Int
@@ -36,11 +36,11 @@ struct BlockedStatistics: Sendable {
     image: Int, gradient: Int? = nil, scratch: inout ScratchLayout, _ context: PrepareContext
   ) throws {
     let shape = try context.input(image).shape
-    (pictures, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])
+    (images, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])
     self.image = image
     self.gradient = gradient
     layers = context.blockedLayers
-    partCount = max(1, min(pictures, pictures * positions / BlockedStatistics.positionsPerPart))
+    partCount = max(1, min(images, images * positions / BlockedStatistics.positionsPerPart))
     offset = try scratch.reserve(floatCount: 2 * blocks * partCount * BlockedStatistics.partSize)
   }
 
@@ -54,8 +54,8 @@ struct BlockedStatistics: Sendable {
       guard positions > 0 else { return }
       let x = arguments.input(image, as: Float.self)
       let origin = x + block * positions * channelBlock
-      for picture in evenRange(of: pictures, part: part, partCount: partCount) {
-        let start = (picture * blocks + block) * positions * channelBlock
+      for image in evenRange(of: images, part: part, partCount: partCount) {
+        let start = (image * blocks + block) * positions * channelBlock
         layers.add_deviations(x + start, origin, positions, target)
         guard let gradient else { continue }
         layers.add_gradient_deviations(
@@ -71,7 +71,7 @@ struct BlockedStatistics: Sendable {
 
   /// What the phase found for one lane of a block.
   func moments(_ arguments: KernelArguments, block: Int, lane: Int) -> Moments {
-    guard let sums = sums(arguments), pictures * positions > 0 else {
+    guard let sums = sums(arguments), images * positions > 0 else {
       return Moments(mean: .nan, variance: .nan, gradientSum: 0, gradientProduct: 0)
     }
     var totals = SIMD4<Double>(repeating: 0)
@@ -79,7 +79,7 @@ struct BlockedStatistics: Sendable {
       let place = sums + (block * partCount + part) * BlockedStatistics.partSize + lane
       for sum in 0..<4 { totals[sum] += place[sum * channelBlock] }
     }
-    let count = Double(pictures * positions)
+    let count = Double(images * positions)
     let origin = arguments.input(image, as: Float.self)[block * positions * channelBlock + lane]
     let deviation = totals[0] / count
     return Moments(

@@ -1,4 +1,4 @@
-/// The attributes of ``DepthToSpace`` and ``SpaceToDepth``, and how the two forms of a picture
+/// The attributes of ``DepthToSpace`` and ``SpaceToDepth``, and how the two forms of an image
 /// correspond.
 struct DepthBlocks {
   let size: Int

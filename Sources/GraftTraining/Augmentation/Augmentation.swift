@@ -2,9 +2,9 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// A random change of a picture that leaves its class and its size as they are; each in a file of its own.
+/// A random change of an image that leaves its class and its size as they are; each in a file of its own.
 ///
-/// Pictures are those that the network sees, resized and cropped, before their samples become numbers: 8 bits, red,
+/// Images are those that the network sees, resized and cropped, before their samples become numbers: 8 bits, red,
 /// green and blue, or grey.
 package protocol Augmentation: Sendable {
   /// The name that recipes use.

@@ -2,10 +2,10 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// Random changes of training pictures, one after another: `flip,crop(4),cutout(8)`.
+/// Random changes of training images, one after another: `flip,crop(4),cutout(8)`.
 ///
-/// `mixup` and `cutmix` come last wherever they stand, as the other picture is changed, too. If there are several, each
-/// picture gets one of them, each as likely.
+/// `mixup` and `cutmix` come last wherever they stand, as the other image is changed, too. If there are several, each
+/// image gets one of them, each as likely.
 package struct AugmentationPipeline: Sendable {
   private let augmentations: [any Augmentation]
   private let mixing: [any MixingAugmentation]
@@ -57,23 +57,23 @@ package struct AugmentationPipeline: Sendable {
   /// Whether targets have parts of several classes.
   package var mixesTargets: Bool { !mixing.isEmpty }
 
-  /// The picture with all changes but mixing, which follow from the seed alone.
+  /// The image with all changes but mixing, which follow from the seed alone.
   package func apply(to image: Image, seed: UInt64) throws -> Image {
     var generator = SeededGenerator(seed: seed)
     return try augmentations.reduce(image) { try $1.apply(to: $0, using: &generator) }
   }
 
-  /// How a picture is mixed in a round; `nil` if it is not.
+  /// How an image is mixed in a round; `nil` if it is not.
   ///
   /// - Parameters:
-  ///   - number: of the picture
-  ///   - count: of the pictures, any of which may be the other one
-  ///   - size: of the pictures
+  ///   - number: of the image
+  ///   - count: of the images, any of which may be the other one
+  ///   - size: of the images
   package func mixture(
-    ofPicture number: Int, among count: Int, size: PictureSize, in round: AugmentationRound
+    ofImage number: Int, among count: Int, size: ImageSize, in round: AugmentationRound
   ) -> Mixture? {
     guard !mixing.isEmpty, count > 0 else { return nil }
-    var generator = SeededGenerator(seed: round.seed(ofPicture: number, stream: 1))
+    var generator = SeededGenerator(seed: round.seed(ofImage: number, stream: 1))
     let partner = generator.nextIndex(in: 0...count - 1)
     let chosen = mixing[generator.nextIndex(in: 0...mixing.count - 1)]
     var mixture = chosen.draw(size: size, using: &generator)
@@ -100,8 +100,8 @@ package struct AugmentationRound: Sendable, Hashable {
     self.seed = numbers.bits(at: variant ?? epoch)
   }
 
-  /// The seed of one picture for one purpose.
-  package func seed(ofPicture number: Int, stream: Int = 0) -> UInt64 {
+  /// The seed of one image for one purpose.
+  package func seed(ofImage number: Int, stream: Int = 0) -> UInt64 {
     CounterRandom(seed: Int(truncatingIfNeeded: seed), stream: stream).bits(at: number)
   }
 }

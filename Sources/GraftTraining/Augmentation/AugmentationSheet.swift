@@ -2,43 +2,43 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// Pictures beside what augmentation makes of them, as training will see them: a row for each picture, first as it is,
+/// Images beside what augmentation makes of them, as training will see them: a row for each image, first as it is,
 /// then in the first epochs.
 package struct AugmentationSheet {
   private static let rowCount = 8
   private static let variantCount = 7
-  /// Pixels between pictures, white.
+  /// Pixels between images, white.
   private static let gap = 4
-  /// Sides of the pictures on the sheet; smaller ones are enlarged by a whole factor.
+  /// Sides of the images on the sheet; smaller ones are enlarged by a whole factor.
   private static let sides = 96...256
 
-  private let batches: PictureBatches
+  private let batches: ImageBatches
   private let recipe: Recipe
 
   /// - Parameters:
-  ///   - training: pictures that are trained on
-  ///   - preprocessing: makes all pictures equally large
-  /// - Throws: `GraftError` if the recipe changes no pictures.
+  ///   - training: images that are trained on
+  ///   - preprocessing: makes all images equally large
+  /// - Throws: `GraftError` if the recipe changes no images.
   package init(
-    _ recipe: Recipe, training: [PictureDataset.Item], preprocessing: Preprocessing
+    _ recipe: Recipe, training: [ImageDataset.Item], preprocessing: Preprocessing
   ) throws {
     guard let augmentation = try recipe.augmentation else {
       throw GraftError.usage(
-        "there is nothing to preview: pictures are not changed",
+        "there is nothing to preview: images are not changed",
         hint: "Say how with --augment, such as flip,crop(4)")
     }
     self.recipe = recipe
-    batches = try PictureBatches(
+    batches = try ImageBatches(
       training, preprocessing, threadCount: 1, trainingCount: training.count,
       augmentation: augmentation)
   }
 
-  /// The sheet: eight rows at most, with pictures of all classes in turn.
+  /// The sheet: eight rows at most, with images of all classes in turn.
   ///
-  /// - Throws: `GraftError` that names the first picture which cannot be read.
+  /// - Throws: `GraftError` that names the first image which cannot be read.
   package func image() throws -> Image {
     let rows = try numbers().map { number in
-      try withPlace(batches.items[number].picture.place) {
+      try withPlace(batches.items[number].image.place) {
         try [batches.prepared(number)]
           + (0..<AugmentationSheet.variantCount).map { epoch in
             try batches.image(
@@ -49,7 +49,7 @@ package struct AugmentationSheet {
           }
       }.map(fitted)
     }
-    guard let first = rows.first?.first else { throw GraftError.badData("there are no pictures") }
+    guard let first = rows.first?.first else { throw GraftError.badData("there are no images") }
     let gap = AugmentationSheet.gap
     let (stepX, stepY) = (first.width + gap, first.height + gap)
     let width = rows[0].count * stepX + gap
@@ -57,14 +57,14 @@ package struct AugmentationSheet {
       width: width, height: rows.count * stepY + gap, channelCount: first.channelCount
     ) { target in
       target.update(repeating: 255)
-      for (row, pictures) in rows.enumerated() {
-        for (column, picture) in pictures.enumerated() {
-          picture.withUnsafeSamples { source in
-            let length = picture.width * picture.channelCount
-            for y in 0..<picture.height {
+      for (row, images) in rows.enumerated() {
+        for (column, image) in images.enumerated() {
+          image.withUnsafeSamples { source in
+            let length = image.width * image.channelCount
+            for y in 0..<image.height {
               let start = ((row * stepY + gap + y) * width + column * stepX + gap)
               for index in 0..<length {
-                target[start * picture.channelCount + index] = source[y * length + index]
+                target[start * image.channelCount + index] = source[y * length + index]
               }
             }
           }
@@ -73,7 +73,7 @@ package struct AugmentationSheet {
     }
   }
 
-  /// Pictures of all classes in turn.
+  /// Images of all classes in turn.
   private func numbers() -> [Int] {
     let classes = Dictionary(grouping: batches.items.indices) { batches.items[$0].label }
     let columns = classes.sorted { $0.key < $1.key }.map(\.value)
@@ -89,12 +89,12 @@ package struct AugmentationSheet {
     if longer > sides.upperBound {
       let scale = Double(sides.upperBound) / Double(longer)
       return try image.resized(
-        to: PictureSize(
+        to: ImageSize(
           width: max(1, Int(Double(image.width) * scale)),
           height: max(1, Int(Double(image.height) * scale))), .bilinear)
     }
     let factor = max(1, sides.lowerBound / longer)
     return try image.resized(
-      to: PictureSize(width: image.width * factor, height: image.height * factor), .nearest)
+      to: ImageSize(width: image.width * factor, height: image.height * factor), .nearest)
   }
 }

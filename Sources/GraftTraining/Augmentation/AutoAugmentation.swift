@@ -15,12 +15,12 @@ package struct AutoAugmentation: Augmentation {
 
   /// An operation that may happen.
   package struct Step: Sendable {
-    package let operation: PictureOperation
+    package let operation: ImageOperation
     package let probability: Double
     /// From 0 to 9; 0 where the operation has no magnitude.
     package let level: Int
 
-    fileprivate init(_ operation: PictureOperation, _ probability: Double, _ level: Int) {
+    fileprivate init(_ operation: ImageOperation, _ probability: Double, _ level: Int) {
       self.operation = operation
       self.probability = probability
       self.level = level

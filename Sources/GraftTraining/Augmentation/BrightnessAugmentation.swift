@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// The picture becomes darker or lighter, by a factor from 1 - share (0 at least) to 1 + share.
+/// The image becomes darker or lighter, by a factor from 1 - share (0 at least) to 1 + share.
 ///
 /// Source: torchvision's `ColorJitter(brightness=share)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.ColorJitter.html>

@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// The picture's contrast becomes weaker or stronger, by a factor from 1 - share (0 at least) to 1 + share.
+/// The image's contrast becomes weaker or stronger, by a factor from 1 - share (0 at least) to 1 + share.
 ///
 /// Source: torchvision's `ColorJitter(contrast=share)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.ColorJitter.html>

@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// A border is put around the picture, and a part of the picture's size is cut out anywhere.
+/// A border is put around the image, and a part of the image's size is cut out anywhere.
 ///
 /// Source: torchvision's `RandomCrop` with `padding`, `padding_mode` `constant` or `reflect`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomCrop.html>

@@ -1,8 +1,8 @@
 import GraftData
 import GraftVision
 
-/// A rectangle of each picture is replaced by that of another training picture, drawn at random; the target has as much of either
-/// class as the picture has of its pixels. The rectangle's area is drawn for each picture from Beta(alpha, alpha), its
+/// A rectangle of each image is replaced by that of another training image, drawn at random; the target has as much of either
+/// class as the image has of its pixels. The rectangle's area is drawn for each image from Beta(alpha, alpha), its
 /// middle is any pixel, and what lies outside is left away.
 ///
 /// Sources: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features",
@@ -18,7 +18,7 @@ package struct CutMixAugmentation: MixingAugmentation {
     alpha = try call.takeAlpha(CutMixAugmentation.usage)
   }
 
-  package func draw(size: PictureSize, using generator: inout SeededGenerator) -> Mixture {
+  package func draw(size: ImageSize, using generator: inout SeededGenerator) -> Mixture {
     let half = 0.5 * (1 - generator.nextBeta(alpha)).squareRoot()
     func range(_ side: Int) -> Range<Int> {
       let middle = generator.nextIndex(in: 0...side - 1)

@@ -2,8 +2,8 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// A square around any pixel turns grey, as far as it lies in the picture. Grey (128) is about the mean of pictures, as
-/// the paper's zeros are, which it puts into pictures that were normalized.
+/// A square around any pixel turns grey, as far as it lies in the image. Grey (128) is about the mean of images, as
+/// the paper's zeros are, which it puts into images that were normalized.
 ///
 /// Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout",
 /// <https://arxiv.org/abs/1708.04552>

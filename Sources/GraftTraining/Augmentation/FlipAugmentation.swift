@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// Half of the pictures are mirrored.
+/// Half of the images are mirrored.
 ///
 /// Source: torchvision's `RandomHorizontalFlip` and `RandomVerticalFlip`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomHorizontalFlip.html>

@@ -3,22 +3,22 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// How a training picture is mixed with another one.
+/// How a training image is mixed with another one.
 package struct Mixture: Sendable, Hashable {
   package enum Kind: Sendable, Hashable {
     /// The weighted mean of both.
     case blend
-    /// A rectangle of the other picture.
+    /// A rectangle of the other image.
     case patch(columns: Range<Int>, rows: Range<Int>)
   }
 
   package var kind: Kind
-  /// How much of the result is the picture itself, from 0 to 1; the target has as much of its class.
+  /// How much of the result is the image itself, from 0 to 1; the target has as much of its class.
   package var share: Double
-  /// The number of the other picture.
+  /// The number of the other image.
   package var partner = 0
 
-  /// - Precondition: both pictures have the size that the mixture was drawn for.
+  /// - Precondition: both images have the size that the mixture was drawn for.
   func apply(to image: Image, partner: Image) throws -> Image {
     switch kind {
     case .blend: try image.mixed(with: partner, share: share)
@@ -28,7 +28,7 @@ package struct Mixture: Sendable, Hashable {
   }
 }
 
-/// An augmentation that mixes two pictures and their targets.
+/// An augmentation that mixes two images and their targets.
 package protocol MixingAugmentation: Sendable {
   static var name: String { get }
   static var usage: String { get }
@@ -37,7 +37,7 @@ package protocol MixingAugmentation: Sendable {
   init(_ call: NamedCall) throws
 
   /// A mixture whose partner is still open.
-  func draw(size: PictureSize, using generator: inout SeededGenerator) -> Mixture
+  func draw(size: ImageSize, using generator: inout SeededGenerator) -> Mixture
 }
 
 extension NamedCall {

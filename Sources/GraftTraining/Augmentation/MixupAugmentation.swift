@@ -1,8 +1,8 @@
 import GraftData
 import GraftVision
 
-/// Each picture becomes the weighted mean of itself and another training picture, drawn at random; so do the targets. The weight
-/// is drawn for each picture from Beta(alpha, alpha). Samples are rounded to 8 bits.
+/// Each image becomes the weighted mean of itself and another training image, drawn at random; so do the targets. The weight
+/// is drawn for each image from Beta(alpha, alpha). Samples are rounded to 8 bits.
 ///
 /// Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", <https://arxiv.org/abs/1710.09412>
 package struct MixupAugmentation: MixingAugmentation {
@@ -16,7 +16,7 @@ package struct MixupAugmentation: MixingAugmentation {
     alpha = try call.takeAlpha(MixupAugmentation.usage)
   }
 
-  package func draw(size: PictureSize, using generator: inout SeededGenerator) -> Mixture {
+  package func draw(size: ImageSize, using generator: inout SeededGenerator) -> Mixture {
     Mixture(kind: .blend, share: generator.nextBeta(alpha))
   }
 }

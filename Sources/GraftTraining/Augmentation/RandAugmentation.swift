@@ -12,7 +12,7 @@ package struct RandAugmentation: Augmentation {
   package static let usage = "randaugment or randaugment(COUNT,MAGNITUDE)"
 
   package static let levelCount = 31
-  package static let operations = PictureOperation.allCases.filter { $0 != .invert }
+  package static let operations = ImageOperation.allCases.filter { $0 != .invert }
 
   private let count: Int
   private let level: Int

@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// The picture turns around its middle by up to some degrees in either direction; what comes in is black.
+/// The image turns around its middle by up to some degrees in either direction; what comes in is black.
 ///
 /// Source: torchvision's `RandomRotation(degrees, BILINEAR)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomRotation.html>

@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// The picture's colours become weaker or stronger, by a factor from 1 - share (0 at least) to 1 + share.
+/// The image's colours become weaker or stronger, by a factor from 1 - share (0 at least) to 1 + share.
 ///
 /// Source: torchvision's `ColorJitter(saturation=share)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.ColorJitter.html>

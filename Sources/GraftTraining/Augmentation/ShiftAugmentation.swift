@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// The picture moves by whole pixels, in each direction by up to a share of its side; what comes in is black.
+/// The image moves by whole pixels, in each direction by up to a share of its side; what comes in is black.
 ///
 /// Source: torchvision's `RandomAffine(0, translate=(share, share))`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html>

@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// The picture is enlarged or made smaller around its middle, both sides alike, by a factor from 1 - share to 1 + share;
+/// The image is enlarged or made smaller around its middle, both sides alike, by a factor from 1 - share to 1 + share;
 /// what comes in is black.
 ///
 /// Source: torchvision's `RandomAffine(0, scale=(1 - share, 1 + share), interpolation=BILINEAR)`,

@@ -1,68 +1,68 @@
 import GraftData
 import GraftRuntime
 
-/// What the frozen part of a network makes of each picture, computed once.
+/// What the frozen part of a network makes of each image, computed once.
 ///
-/// The frozen part always runs on batches of one size, the last one filled up, so that a picture's features are the
+/// The frozen part always runs on batches of one size, the last one filled up, so that an image's features are the
 /// same bits in whatever company they are computed, and whether they are kept or computed again.
 package final class FeatureStore {
-  private let batches: PictureBatches
+  private let batches: ImageBatches
   private let session: Session?
   private let batchSize: Int
-  /// Memory for one batch of pictures, and of what comes out.
-  private let pictures: Tensor
+  /// Memory for one batch of images, and of what comes out.
+  private let images: Tensor
   private var outputs: [Tensor] = []
-  /// Elements of one picture's features, for each value that crosses the cut.
+  /// Elements of one image's features, for each value that crosses the cut.
   private var shapes: [Shape] = []
   private let kept: KeptFeatures?
   private var isKept: [Bool]
   /// What earlier runs computed.
   private let archive: (any FeatureArchive)?
   /// Whose features were computed since the archive had them last.
-  private var unarchived: [ChangedPicture] = []
-  /// How many pictures, the first ones, are changed at random, and how many variants of each are kept.
+  private var unarchived: [ChangedImage] = []
+  /// How many images, the first ones, are changed at random, and how many variants of each are kept.
   private let changingCount: Int
   private let variantCount: Int
 
-  /// Whether features of training pictures stay once they were computed.
+  /// Whether features of training images stay once they were computed.
   package var keepsFeatures: Bool { kept != nil && (changingCount == 0 || variantCount > 0) }
-  /// Pictures that went through the frozen part so far.
+  /// Images that went through the frozen part so far.
   package private(set) var computedCount = 0
 
   /// - Parameters:
   ///   - cut: whose frozen part is to run
   ///   - keepsFeatures: false computes them again each time
-  ///   - changingCount: how many pictures, the first ones, come in rounds of random changes
-  ///   - variantCount: of how many rounds features of these pictures are kept
+  ///   - changingCount: how many images, the first ones, come in rounds of random changes
+  ///   - variantCount: of how many rounds features of these images are kept
   ///   - folder: where features lie that memory does not hold; `nil` for the folder of temporary files
   ///   - memoryLimit: bytes of features to hold in memory
   ///   - augmentation: what the random changes are
   ///   - archive: opens what earlier runs kept
   package init(
-    _ cut: TrainableCut, _ batches: PictureBatches, batchSize: Int, keepsFeatures: Bool = true,
+    _ cut: TrainableCut, _ batches: ImageBatches, batchSize: Int, keepsFeatures: Bool = true,
     changingCount: Int = 0, variantCount: Int = 0, folder: String? = nil, memoryLimit: Int,
     options: Executable.Options, augmentation: String? = nil,
     archive openArchive: (FrozenWork) throws -> (any FeatureArchive)? = { _ in nil }
   ) throws {
     self.batches = batches
     self.batchSize = batchSize
-    pictures = try Tensor(zeros: .float, shape: [batchSize] + batches.pictureShape)
+    images = try Tensor(zeros: .float, shape: [batchSize] + batches.imageShape)
     self.changingCount = changingCount
     self.variantCount = variantCount
     let keptCount = batches.items.count - changingCount + changingCount * variantCount
     isKept = Array(repeating: false, count: keptCount)
     if cut.frozen.nodes.isEmpty {
       session = nil
-      outputs = [pictures]
+      outputs = [images]
     } else {
       let session = Session(try Executable(cut.frozen, options: options))
-      outputs = try session.run([pictures])
+      outputs = try session.run([images])
       self.session = session
     }
     for (output, id) in zip(outputs, cut.frozen.outputs) {
       guard output.shape.first == batchSize, output.elementType == .float else {
         throw GraftError.unsupported(
-          "'\(cut.frozen[id].name)' has the shape \(output.shape), not one part per picture",
+          "'\(cut.frozen[id].name)' has the shape \(output.shape), not one part per image",
           hint: "Cut the network elsewhere with --cut")
       }
     }
@@ -82,21 +82,21 @@ package final class FeatureStore {
         memoryLimit: memoryLimit) : nil
   }
 
-  /// Bytes of the features of one picture.
-  package var bytesOfPicture: Int {
+  /// Bytes of the features of one image.
+  package var bytesOfImage: Int {
     shapes.reduce(0) { $0 + $1.elementCount * MemoryLayout<Float>.size }
   }
 
-  /// Features of some pictures: for each value that crosses the cut `[numbers.count, …]`.
+  /// Features of some images: for each value that crosses the cut `[numbers.count, …]`.
   ///
-  /// - Parameter round: of random changes; `nil` for the pictures as they are
+  /// - Parameter round: of random changes; `nil` for the images as they are
   package func features(
     of numbers: [Int], augmentedIn round: AugmentationRound? = nil
   ) throws -> [Tensor] {
     let results = try shapes.map { try Tensor(zeros: .float, shape: [numbers.count] + $0) }
     let slots = numbers.map { slot($0, round) }
     for (number, slot) in zip(numbers, slots) {
-      if let slot, !isKept[slot] { takeFromArchive(picture(number, round), slot) }
+      if let slot, !isKept[slot] { takeFromArchive(image(number, round), slot) }
     }
     let missing = numbers.indices.filter { place in slots[place].map { !isKept[$0] } ?? true }
     for start in stride(from: 0, to: missing.count, by: batchSize) {
@@ -113,7 +113,7 @@ package final class FeatureStore {
         }
         if let slot = slots[place], !isKept[slot] {
           isKept[slot] = true
-          if archive != nil { unarchived.append(picture(numbers[place], round)) }
+          if archive != nil { unarchived.append(image(numbers[place], round)) }
         }
       }
     }
@@ -137,7 +137,7 @@ package final class FeatureStore {
     let archivedCount = batches.items.indices.reduce(0) { count, number in
       let variants = number < changingCount ? rounds : [nil]
       return count
-        + variants.count { archive?.features(of: picture(number, $0)) != nil }
+        + variants.count { archive?.features(of: image(number, $0)) != nil }
     }
     return (isKept.count, archivedCount)
   }
@@ -145,8 +145,8 @@ package final class FeatureStore {
   /// Lets later runs have what this one computed.
   package func fillArchive() {
     guard let archive, let kept, !unarchived.isEmpty else { return }
-    archive.add(unarchived) { picture, target in
-      guard let slot = slot(picture.number, picture.round) else { return }
+    archive.add(unarchived) { image, target in
+      guard let slot = slot(image.number, image.round) else { return }
       var target = target
       for (value, shape) in shapes.enumerated() {
         target.update(from: kept.row(slot, of: value), count: shape.elementCount)
@@ -156,13 +156,13 @@ package final class FeatureStore {
     unarchived = []
   }
 
-  /// Pictures that are not trained on, and all where nothing changes, have no round.
-  private func picture(_ number: Int, _ round: AugmentationRound?) -> ChangedPicture {
-    ChangedPicture(number: number, round: number < changingCount ? round : nil)
+  /// Images that are not trained on, and all where nothing changes, have no round.
+  private func image(_ number: Int, _ round: AugmentationRound?) -> ChangedImage {
+    ChangedImage(number: number, round: number < changingCount ? round : nil)
   }
 
-  private func takeFromArchive(_ picture: ChangedPicture, _ slot: Int) {
-    guard let kept, var source = archive?.features(of: picture) else { return }
+  private func takeFromArchive(_ image: ChangedImage, _ slot: Int) {
+    guard let kept, var source = archive?.features(of: image) else { return }
     for (value, shape) in shapes.enumerated() {
       kept.row(slot, of: value).update(from: source, count: shape.elementCount)
       source += shape.elementCount
@@ -170,7 +170,7 @@ package final class FeatureStore {
     isKept[slot] = true
   }
 
-  /// Where a picture's features are kept; `nil` if they are not.
+  /// Where an image's features are kept; `nil` if they are not.
   private func slot(_ number: Int, _ round: AugmentationRound?) -> Int? {
     guard kept != nil else { return nil }
     if number >= changingCount { return number + changingCount * (variantCount - 1) }
@@ -178,10 +178,10 @@ package final class FeatureStore {
     return number * variantCount + variant
   }
 
-  /// Fills `outputs` for one batch at most. Rows behind the given ones hold older pictures.
+  /// Fills `outputs` for one batch at most. Rows behind the given ones hold older images.
   private func compute(_ numbers: [Int], augmentedIn round: AugmentationRound?) throws {
-    try batches.write(numbers, augmentedIn: round, to: pictures.floats(at: 0))
-    if let session { try session.run([pictures], into: outputs) }
+    try batches.write(numbers, augmentedIn: round, to: images.floats(at: 0))
+    if let session { try session.run([images], into: outputs) }
     computedCount += numbers.count
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import GraftRuntime
 
-/// Memory for the features of all pictures: the heap, or above a limit a file without a name that is mapped.
+/// Memory for the features of all images: the heap, or above a limit a file without a name that is mapped.
 final class KeptFeatures {
   private let base: UnsafeMutableRawPointer
   private let byteCount: Int
@@ -21,7 +21,7 @@ final class KeptFeatures {
         by: itemCount)
       let (end, isTooMuch) = offset.addingReportingOverflow(bytes)
       guard !overflow, !isTooMuch else {
-        throw GraftError(.operatingSystem, "the features of \(itemCount) pictures are too large")
+        throw GraftError(.operatingSystem, "the features of \(itemCount) images are too large")
       }
       offset = end
     }
@@ -66,7 +66,7 @@ final class KeptFeatures {
     return memory
   }
 
-  /// The features of a picture.
+  /// The features of an image.
   func row(_ item: Int, of value: Int) -> UnsafeMutablePointer<Float> {
     (base + offsets[value]).assumingMemoryBound(to: Float.self) + item * elementCounts[value]
   }

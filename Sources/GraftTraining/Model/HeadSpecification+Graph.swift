@@ -36,7 +36,7 @@ extension HeadSpecification {
       try graph.inferTypes()
       guard let shape = graph[built.scores].type?.tensor?.shape, shape.count >= 2 else {
         throw GraftError.badData(
-          "the features '\(graph[built.scores].name)' are no pictures or vectors of known rank")
+          "the features '\(graph[built.scores].name)' are no images or vectors of known rank")
       }
       switch layer {
       case .globalMaxPool, .globalAveragePool:
@@ -68,7 +68,7 @@ extension HeadSpecification {
           throw GraftError.usage(
             "'dense' does not fit: its input has the shape \(shape), not [N, C]",
             hint: shape.count == 2
-              ? "Give the size of pictures with --image-size"
+              ? "Give the size of images with --image-size"
               : "Put gmp, gap or flatten in front of it")
         }
         number += 1

@@ -42,7 +42,7 @@ extension TransferModel {
 ///
 /// A file does not say which constants the network's author trained. Taken for weights are those of Mul, Add and Sub
 /// that have one number for each channel of a product with weights, or of something that was divided by a deviation;
-/// masks, single numbers and what prepares pictures in front of the first product are not.
+/// masks, single numbers and what prepares images in front of the first product are not.
 private struct DecomposedLayers {
   let graph: Graph
   /// Along which axes the channels of a value can lie, where numbers for each of them can be weights.

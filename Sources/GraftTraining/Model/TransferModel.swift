@@ -21,8 +21,8 @@ package struct TransferModel: Sendable {
   /// Nodes of the trunk that were exported in training mode, and run in that of inference where they are frozen.
   package let trainingModeCount: Int
 
-  /// How large the network's pictures are.
-  package struct PictureExtents: Sendable, Hashable {
+  /// How large the network's images are.
+  package struct ImageExtents: Sendable, Hashable {
     package var channels: Int
     package var height: Int
     package var width: Int
@@ -34,14 +34,14 @@ package struct TransferModel: Sendable {
     }
   }
 
-  package let picture: PictureExtents
+  package let image: ImageExtents
 
   /// - Parameters:
-  ///   - trunk: takes pictures `[N, C, H, W]`, a fixed batch is made free; its first output are the features
+  ///   - trunk: takes images `[N, C, H, W]`, a fixed batch is made free; its first output are the features
   ///   - seed: of the head's first weights
-  /// - Throws: `GraftError` if the trunk takes no such pictures, or the head does not fit.
+  /// - Throws: `GraftError` if the trunk takes no such images, or the head does not fit.
   package init(
-    trunk: Graph, picture: PictureExtents, head: HeadSpecification, classNames: [String],
+    trunk: Graph, image: ImageExtents, head: HeadSpecification, classNames: [String],
     seed: UInt64
   ) throws {
     var graph = try trunk.withFloatElements().withFloatInputs().withSeparateWeights()
@@ -49,13 +49,13 @@ package struct TransferModel: Sendable {
     guard graph.inputs.count == 1, let shape = graph[graph.inputs[0]].type?.tensor?.shape,
       shape.count == 4
     else {
-      throw GraftError.unsupported("the trunk takes no single picture [N, C, H, W]")
+      throw GraftError.unsupported("the trunk takes no single image [N, C, H, W]")
     }
-    if let channels = shape[1].known, channels != picture.channels {
+    if let channels = shape[1].known, channels != image.channels {
       throw GraftError.usage(
-        "the network takes images of \(channels) channels, not \(picture.channels)")
+        "the network takes images of \(channels) channels, not \(image.channels)")
     }
-    let extents = [picture.channels, picture.height, picture.width]
+    let extents = [image.channels, image.height, image.width]
     graph[graph.inputs[0]].type = .tensor(
       TensorType(.float, [shape[0]] + extents.map(Dimension.known)))
     for index in graph.values.indices where !graph.isGiven(ValueID(index)) {
@@ -72,11 +72,11 @@ package struct TransferModel: Sendable {
       let declared = Array(shape.dropFirst())
       guard declared != extents.map(Dimension.known) else { throw error }
       if declared.dropFirst().allSatisfy({ $0.known == nil }),
-        let side = TransferModel.smallestSide(graph, channels: picture.channels),
-        side > min(picture.height, picture.width)
+        let side = TransferModel.smallestSide(graph, channels: image.channels),
+        side > min(image.height, image.width)
       {
         throw GraftError.usage(
-          "images of \(picture.width)x\(picture.height) are too small for the network",
+          "images of \(image.width)x\(image.height) are too small for the network",
           hint: "It takes images of \(side)x\(side) and larger ones: --image-size \(side)")
       }
       let shape = declared.map(\.description).joined(separator: ", ")
@@ -96,7 +96,7 @@ package struct TransferModel: Sendable {
     graph.defaultedInputs = []
     self.graph = graph
     self.classNames = classNames
-    self.picture = picture
+    self.image = image
     penalties = built.penalties
     normalization = built.normalization
     headWeights = built.weights

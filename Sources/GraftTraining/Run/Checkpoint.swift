@@ -17,6 +17,19 @@ package struct Checkpoint: Sendable {
     var recipe: Recipe
   }
 
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// Keys that earlier versions wrote, and what they are called now.
+  private static let earlierKeys: [String: Key] = [
+    "pictureCount": Key(stringValue: "imageCount"),
+    "pictures_per_second": Key(stringValue: "images_per_second"),
+  ]
+
   package init(
     state: RunState, recipe: Recipe, values: [(name: String, tensor: Tensor)]
   ) {
@@ -37,6 +50,9 @@ package struct Checkpoint: Sendable {
       let decoder = JSONDecoder()
       decoder.nonConformingFloatDecodingStrategy = .convertFromString(
         positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+      decoder.keyDecodingStrategy = .custom { path in
+        Checkpoint.earlierKeys[path[path.count - 1].stringValue] ?? path[path.count - 1]
+      }
       let text = try decoder.decode(Text.self, from: Data(bytes))
       self.init(state: text.state, recipe: text.recipe, values: values)
     } catch {

@@ -52,7 +52,7 @@ package struct ClassificationTargets: Sendable {
   }
 }
 
-/// The classes of two pictures that are mixed.
+/// The classes of two images that are mixed.
 package struct MixedLabel: Sendable {
   let own: Int
   let partner: Int

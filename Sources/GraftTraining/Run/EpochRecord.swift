@@ -4,14 +4,14 @@ package struct EpochRecord: Sendable, Codable, Hashable {
   package var phase: Int
   /// Within the phase, from 1.
   package var epoch: Int
-  /// Means over the pictures, as training saw them: weights changed meanwhile, and dropout was on.
+  /// Means over the images, as training saw them: weights changed meanwhile, and dropout was on.
   package var loss: Double
   package var accuracy: Double
   package var validationLoss: Double?
   package var validationAccuracy: Double?
   package var learningRate: Double
   package var seconds: Double
-  package var picturesPerSecond: Double
+  package var imagesPerSecond: Double
 
   package enum CodingKeys: String, CodingKey, CaseIterable {
     case phase, epoch, loss, accuracy
@@ -19,7 +19,7 @@ package struct EpochRecord: Sendable, Codable, Hashable {
     case validationAccuracy = "val_accuracy"
     case learningRate = "learning_rate"
     case seconds
-    case picturesPerSecond = "pictures_per_second"
+    case imagesPerSecond = "images_per_second"
   }
 }
 
@@ -49,12 +49,12 @@ package struct PhaseSummary: Sendable {
   package var trainedWeightCount: Int
   package var weightCount: Int
   package var trainedLayerNames: [String]
-  /// Bytes of one picture's features where the cut is, and whether they are kept.
+  /// Bytes of one image's features where the cut is, and whether they are kept.
   package var featureBytes: Int
   package var keepsFeatures: Bool
   /// How many features are going to be kept, and how many of these an earlier run computed.
   package var features: (count: Int, archivedCount: Int)
-  /// How many variants of each training picture take turns; `nil` if there is no fixed number.
+  /// How many variants of each training image take turns; `nil` if there is no fixed number.
   package var variantCount: Int?
 }
 
@@ -73,5 +73,5 @@ package struct StepProgress: Sendable {
   /// Means over the epoch so far.
   package var loss: Double
   package var accuracy: Double
-  package var picturesPerSecond: Double
+  package var imagesPerSecond: Double
 }

@@ -3,17 +3,17 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// How right a classifier is on pictures whose classes are known.
+/// How right a classifier is on images whose classes are known.
 package struct EvaluationResult: Sendable, Codable, Hashable {
-  /// Share of the pictures whose likeliest class is the right one. Pictures without an answer are wrong.
+  /// Share of the images whose likeliest class is the right one. Images without an answer are wrong.
   package var accuracy: Double
-  /// Mean of -log of the probability of the right class, over the pictures with an answer.
+  /// Mean of -log of the probability of the right class, over the images with an answer.
   package var loss: Double
   package var count: Int
-  /// Pictures for which the model gave numbers that are none (NaN). Only accuracies count them.
+  /// Images for which the model gave numbers that are none (NaN). Only accuracies count them.
   package var unanswered = 0
   package var classes: [String]
-  /// `[true class][predicted class]`, in pictures.
+  /// `[true class][predicted class]`, in images.
   package var confusionMatrix: [[Int]]
   /// Means over the classes that the images have.
   package var precision: Double
@@ -22,13 +22,13 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   /// The area under the ROC curve, for two classes that of the second, for more the mean over the classes; NaN if
   /// all images are of one class, so that there is nothing to tell apart.
   package var auc: Double
-  /// Share of the pictures whose class is among the five likeliest; `nil` for five classes or fewer.
+  /// Share of the images whose class is among the five likeliest; `nil` for five classes or fewer.
   package var top5Accuracy: Double?
   /// Of each class.
   package var classMetrics: [ClassMetrics]
   /// The share of the images that the model takes for ones of its classes; `nil` if it cannot tell.
   package var inDistributionShare: Double?
-  /// The likeliest class of each picture; not part of the JSON form.
+  /// The likeliest class of each image; not part of the JSON form.
   package var predictions: [Prediction] = []
 
   package struct Prediction: Sendable, Codable, Hashable {
@@ -54,10 +54,10 @@ package struct EvaluationResult: Sendable, Codable, Hashable {
   }
 }
 
-/// Runs a classifier over pictures.
+/// Runs a classifier over images.
 package struct Evaluator {
   private let session: Session
-  private let batches: PictureBatches
+  private let batches: ImageBatches
   private let classNames: [String]
   private let batchSize: Int
   private let elementType: ElementType
@@ -65,18 +65,18 @@ package struct Evaluator {
   /// - Parameters:
   ///   - session: of a graph that takes `[N, C, H, W]` or `[N, H, W, C]`
   ///   - classNames: names of the classes `[K]`, in the order of the graph's output
-  ///   - preprocessing: makes all pictures equally large
+  ///   - preprocessing: makes all images equally large
   ///   - elementType: of the graph's input
-  /// - Throws: `GraftError` if the pictures would not be equally large.
+  /// - Throws: `GraftError` if the images would not be equally large.
   package init(
-    _ session: Session, classNames: [String], items: [PictureDataset.Item],
+    _ session: Session, classNames: [String], items: [ImageDataset.Item],
     preprocessing: Preprocessing, elementType: ElementType = .float, batchSize: Int
   ) throws {
     self.session = session
     self.classNames = classNames
     self.batchSize = batchSize
     self.elementType = elementType
-    batches = try PictureBatches(
+    batches = try ImageBatches(
       items, preprocessing, threadCount: session.executable.options.threadCount)
   }
 

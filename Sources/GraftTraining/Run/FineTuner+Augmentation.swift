@@ -2,7 +2,7 @@ import GraftData
 import GraftRuntime
 
 extension FineTuner {
-  /// The classes that training pictures count for, and what the loss compares scores with.
+  /// The classes that training images count for, and what the loss compares scores with.
   func trainingTargets(_ numbers: [Int]) throws -> (labels: [Int], tensor: Tensor) {
     guard let round = augmentationRound, augmentation?.mixesTargets == true else {
       let labels = numbers.map { batches.items[$0].label }
@@ -17,7 +17,7 @@ extension FineTuner {
     return (labels.map(\.larger), try targets.tensor(mixed: labels))
   }
 
-  /// What this epoch's random changes of pictures follow from.
+  /// What this epoch's random changes of images follow from.
   var augmentationRound: AugmentationRound? {
     guard augmentation != nil else { return nil }
     return AugmentationRound(

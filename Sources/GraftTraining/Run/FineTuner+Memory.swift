@@ -48,7 +48,7 @@ extension FineTuner {
   /// epoch, and the images that stay in memory.
   package func byteCountAfterTraining() throws -> Int {
     let trained = try byteCount(trainedIn: recipe.phases)
-    let best = pictureCounts.validation > 0 ? trained : 0
+    let best = imageCounts.validation > 0 ? trained : 0
     return model.graph.heapByteCount() + trained + best + decodedByteCount
   }
 
@@ -60,11 +60,11 @@ extension FineTuner {
     return trained.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
   }
 
-  /// Bytes of decoded pictures that stay in memory.
+  /// Bytes of decoded images that stay in memory.
   private var decodedByteCount: Int {
     augmentation == nil
       ? 0
-      : min(DecodedPictures.memoryLimit, batches.pictureShape.elementCount * batches.items.count)
+      : min(DecodedImages.memoryLimit, batches.imageShape.elementCount * batches.items.count)
   }
 
   /// Bytes that a phase takes, with the network.
@@ -83,9 +83,9 @@ extension FineTuner {
     let graphs = try TrainingGraphs(cut.trainable, seed: 0, settings: settings)
     var sum = try graphs.byteCount(sampleCount: batchSize, options: planning)
     sum += try model.graph.heapByteCount() + byteCount(trainedIn: recipe.phases[..<number])
-    let picture = batches.pictureShape.elementCount * MemoryLayout<Float>.size
+    let image = batches.imageShape.elementCount * MemoryLayout<Float>.size
     let frozenBatch = model.takesOneImage ? 1 : batchSize
-    sum += picture * frozenBatch
+    sum += image * frozenBatch
     if !cut.frozen.nodes.isEmpty {
       let frozen = try Executable(cut.frozen, options: planning)
       sum += try frozen.plannedByteCount(batch: frozenBatch)
@@ -98,7 +98,7 @@ extension FineTuner {
     let featureBytes = features * MemoryLayout<Float>.size
     sum += featureBytes * batchSize
     if options.keepsFeatures {
-      let changing = augmentation == nil ? 0 : pictureCounts.training
+      let changing = augmentation == nil ? 0 : imageCounts.training
       let variants = cut.frozen.nodes.isEmpty ? 0 : recipe.cachedAugmentations ?? 0
       let (kept, overflow) = featureBytes.multipliedReportingOverflow(
         by: batches.items.count - changing + changing * variants)

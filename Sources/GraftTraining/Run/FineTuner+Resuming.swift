@@ -46,7 +46,7 @@ extension FineTuner {
   private func validate(_ checkpoint: Checkpoint) throws {
     try checkpoint.recipe.validate()
     try checkpoint.requireContinuation(in: recipe)
-    try checkpoint.state.validate(for: checkpoint.recipe, pictureCounts)
+    try checkpoint.state.validate(for: checkpoint.recipe, imageCounts)
   }
 
   /// Weights that training changed up to a position of the run.

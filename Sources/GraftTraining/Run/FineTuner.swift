@@ -22,7 +22,7 @@ package final class FineTuner {
     /// Whether steps take less memory and more time: activations are computed again for the backward pass.
     package var recomputes = false
 
-    /// What is free and left to stacks, lists of pictures, and the memory of libraries.
+    /// What is free and left to stacks, lists of images, and the memory of libraries.
     private static let reserve = 8 << 20
 
     package init() {}
@@ -38,7 +38,7 @@ package final class FineTuner {
   package var hasLogLoss: Bool { evaluationLoss.isLogLoss(scoreCount: targets.classCount) }
   let targets: ClassificationTargets
   package let options: Options
-  let batches: PictureBatches
+  let batches: ImageBatches
   private let trainingCount: Int
   let augmentation: AugmentationPipeline?
   private let validationRange: Range<Int>
@@ -62,7 +62,7 @@ package final class FineTuner {
   struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
-    /// How many variants of each training picture take turns; `nil` if pictures change in every epoch, or never.
+    /// How many variants of each training image take turns; `nil` if images change in every epoch, or never.
     let variantCount: Int?
     var schedule: any LearningRateSchedule
   }
@@ -90,17 +90,17 @@ package final class FineTuner {
     }
     (loss, evaluationLoss) = (losses.training, losses.evaluation)
     guard !data.training.isEmpty else {
-      throw GraftError.usage("no pictures are left to train on", hint: "Change --split")
+      throw GraftError.usage("no images are left to train on", hint: "Change --split")
     }
     guard recipe.batchSize <= data.training.count else {
       throw GraftError.usage(
-        "batch_size \(recipe.batchSize) is more than the \(data.training.count) pictures to train on",
+        "batch_size \(recipe.batchSize) is more than the \(data.training.count) images to train on",
         hint: "Take --batch-size \(data.training.count) or less")
     }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
     testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
-    batches = try PictureBatches(
+    batches = try ImageBatches(
       data.training + data.validation + data.test, preprocessing,
       threadCount: options.executable.threadCount, trainingCount: trainingCount,
       augmentation: augmentation)
@@ -294,7 +294,7 @@ package final class FineTuner {
       state.step += 1
       state.lossSum += Double(result.loss) * Double(numbers.count)
       state.correctCount += zip(try targets.predictions(result.scores), labels).count { $0 == $1 }
-      state.pictureCount += numbers.count
+      state.imageCount += numbers.count
       let now = ContinuousClock.now
       state.seconds += (now - clock) / .seconds(1)
       clock = now
@@ -304,10 +304,10 @@ package final class FineTuner {
     }
     var record = EpochRecord(
       phase: state.phase + 1, epoch: state.epoch + 1,
-      loss: state.lossSum / Double(state.pictureCount),
-      accuracy: Double(state.correctCount) / Double(state.pictureCount),
+      loss: state.lossSum / Double(state.imageCount),
+      accuracy: Double(state.correctCount) / Double(state.imageCount),
       learningRate: rate(state.step - 1), seconds: state.seconds,
-      picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
+      imagesPerSecond: Double(state.imageCount) / max(state.seconds, 1e-9))
     if !validationRange.isEmpty {
       guard let result = try evaluate(validationRange, phase) else { return false }
       record.validationLoss = result.loss
@@ -326,7 +326,7 @@ package final class FineTuner {
     return true
   }
 
-  /// The pictures of each step of the current epoch.
+  /// The images of each step of the current epoch.
   func batchesOfEpoch() -> [[Int]] {
     var order = Array(0..<trainingCount)
     if recipe.shuffle {
@@ -342,8 +342,8 @@ package final class FineTuner {
     }
   }
 
-  var pictureCounts: RunState.PictureCounts {
-    RunState.PictureCounts(
+  var imageCounts: RunState.ImageCounts {
+    RunState.ImageCounts(
       training: trainingCount, validation: validationRange.count, test: testRange.count)
   }
 
@@ -352,9 +352,9 @@ package final class FineTuner {
       phase: state.phase + 1, epoch: state.epoch + 1,
       epochCount: recipe.phases[state.phase].epochs, step: state.batch, stepCount: stepCount,
       totalStep: state.history.count * stepCount + state.batch, stepLoss: stepLoss,
-      loss: state.lossSum / Double(max(1, state.pictureCount)),
-      accuracy: Double(state.correctCount) / Double(max(1, state.pictureCount)),
-      picturesPerSecond: Double(state.pictureCount) / max(state.seconds, 1e-9))
+      loss: state.lossSum / Double(max(1, state.imageCount)),
+      accuracy: Double(state.correctCount) / Double(max(1, state.imageCount)),
+      imagesPerSecond: Double(state.imageCount) / max(state.seconds, 1e-9))
   }
 
   /// A seed for one purpose at this position of the run.
@@ -375,7 +375,7 @@ package final class FineTuner {
       number: state.phase + 1, phaseCount: recipe.enteredPhaseCount, recipe: settings,
       trainedWeightCount: count(selected), weightCount: count(weights),
       trainedLayerNames: weights.filter(selected.contains).map { model.graph[$0].name },
-      featureBytes: phase.store.bytesOfPicture, keepsFeatures: phase.store.keepsFeatures,
+      featureBytes: phase.store.bytesOfImage, keepsFeatures: phase.store.keepsFeatures,
       features: phase.store.archived(
         rounds: (0..<(phase.variantCount ?? 0)).map { variant in
           AugmentationRound(

@@ -3,7 +3,7 @@ import GraftRuntime
 extension Recipe {
   /// What training makes small, and what evaluation reports: the same without class weights.
   ///
-  /// - Parameter labels: of the pictures to train on
+  /// - Parameter labels: of the images to train on
   /// - Throws: `GraftError` if the loss is unknown, or does not go with the classes or their weights.
   func losses(
     classNames: [String], labels: [Int]

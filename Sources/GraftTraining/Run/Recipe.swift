@@ -22,9 +22,9 @@ package struct Recipe: Sendable, Codable, Hashable {
   /// Whether images stay as they are stored, as Keras reads them, and are not turned upright as their EXIF data or XMP
   /// packet say; by default as the trunk has it.
   package var ignoreOrientation: Bool?
-  /// Random changes of training pictures, as ``AugmentationPipeline`` reads them.
+  /// Random changes of training images, as ``AugmentationPipeline`` reads them.
   package var augment: String?
-  /// How many variants of each training picture take turns while part of the network is frozen, so that features can
+  /// How many variants of each training image take turns while part of the network is frozen, so that features can
   /// be kept: an epoch's is its number modulo this. By default, each epoch has its own.
   package var cachedAugmentations: Int?
   /// Shares of training, validation and test in percent.
@@ -150,12 +150,12 @@ package struct Recipe: Sendable, Codable, Hashable {
     }
     guard let augmentation else {
       throw GraftError.usage(
-        "cached_augmentations \(count) are variants of pictures that do not change",
+        "cached_augmentations \(count) are variants of images that do not change",
         hint: "Say how they change with --augment")
     }
     guard !augmentation.mixesTargets else {
       throw GraftError.usage(
-        "cached_augmentations keep what the frozen part makes of one picture, not of two that are mixed",
+        "cached_augmentations keep what the frozen part makes of one image, not of two that are mixed",
         hint: "Leave mixup and cutmix out, or do without --cached-augmentations")
     }
   }

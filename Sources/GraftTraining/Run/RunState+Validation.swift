@@ -1,15 +1,15 @@
 import GraftRuntime
 
 extension RunState {
-  /// How many pictures the parts of the data have.
-  struct PictureCounts {
+  /// How many images the parts of the data have.
+  struct ImageCounts {
     var training: Int
     var validation: Int
     var test: Int
   }
 
-  /// - Throws: `GraftError` if a run of this recipe on so many pictures cannot stand here: files may be damaged.
-  func validate(for recipe: Recipe, _ counts: PictureCounts) throws {
+  /// - Throws: `GraftError` if a run of this recipe on so many images cannot stand here: files may be damaged.
+  func validate(for recipe: Recipe, _ counts: ImageCounts) throws {
     func require(_ condition: Bool, _ what: String) throws {
       guard condition else {
         throw GraftError.badData(
@@ -26,9 +26,9 @@ extension RunState {
       (0...(isInEpoch ? stepCount : 0)).contains(batch), "it stands at batch \(batch)")
     try require(step == epoch * stepCount + batch, "it stands at step \(step)")
     try require(
-      pictureCount == min(batch * recipe.batchSize, counts.training)
-        && (0...pictureCount).contains(correctCount),
-      "it has seen \(pictureCount) pictures, \(correctCount) rightly")
+      imageCount == min(batch * recipe.batchSize, counts.training)
+        && (0...imageCount).contains(correctCount),
+      "it has seen \(imageCount) images, \(correctCount) rightly")
     try require(lossSum.isFinite && seconds.isFinite && seconds >= 0, "its sums are no numbers")
     if let schedule {
       try require(
@@ -51,7 +51,7 @@ extension RunState {
   }
 
   /// Whether the records are those of all epochs up to here, in order.
-  private func historyFits(_ recipe: Recipe, _ counts: PictureCounts) -> Bool {
+  private func historyFits(_ recipe: Recipe, _ counts: ImageCounts) -> Bool {
     var records = history[...]
     for (number, settings) in recipe.phases.enumerated().prefix(phase + 1) {
       var count = 0
@@ -80,6 +80,6 @@ extension EpochRecord {
   fileprivate var isSound: Bool {
     loss.isFinite && validationLoss?.isFinite ?? true && (0...1).contains(accuracy)
       && (0...1).contains(validationAccuracy ?? 0) && learningRate.isFinite && seconds.isFinite
-      && seconds >= 0 && picturesPerSecond.isFinite
+      && seconds >= 0 && imagesPerSecond.isFinite
   }
 }

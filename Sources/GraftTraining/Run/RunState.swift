@@ -10,22 +10,22 @@ package struct RunState: Sendable, Codable, Hashable {
   /// Sums over the current epoch so far.
   package var lossSum = 0.0
   package var correctCount = 0
-  package var pictureCount = 0
+  package var imageCount = 0
   package var seconds = 0.0
   /// What the phase's schedule took note of.
   package var schedule: ScheduleMemory?
   package var history: [EpochRecord] = []
-  /// How each finished phase did on the test pictures, if there are any.
+  /// How each finished phase did on the test images, if there are any.
   package var phaseResults: [PhaseResult] = []
   /// Bytes of the log when this was written.
   package var logLengths: [String: Int] = [:]
-  /// The SHA-256, hexadecimal, of which picture is in which part; `nil` if a version wrote this that had none.
+  /// The SHA-256, hexadecimal, of which image is in which part; `nil` if a version wrote this that had none.
   package var splitDigest: String?
   /// The SHA-256, hexadecimal, of the network with its first weights; `nil` as above.
   package var networkDigest: String?
-  /// How pictures are prepared, as metadata of networks say it; `nil` as above.
+  /// How images are prepared, as metadata of networks say it; `nil` as above.
   package var preparation: [String: String]?
-  /// That another way to prepare pictures seemed better than the assumed one, if it did.
+  /// That another way to prepare images seemed better than the assumed one, if it did.
   package var preparationRemark: String?
 
   /// What a phase came to.
@@ -43,7 +43,7 @@ package struct RunState: Sendable, Codable, Hashable {
     batch = 0
     lossSum = 0
     correctCount = 0
-    pictureCount = 0
+    imageCount = 0
     seconds = 0
   }
 }

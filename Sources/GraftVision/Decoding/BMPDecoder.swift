@@ -19,11 +19,11 @@ enum BMPDecoder {
     }
   }
 
-  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     try reading("BMP") {
       let header = try BMPHeader(ByteReader(bytes, .little))
       try limit.check(width: header.width, height: header.height)
-      return PictureSize(width: header.width, height: header.height)
+      return ImageSize(width: header.width, height: header.height)
     }
   }
 
@@ -64,7 +64,7 @@ enum BMPDecoder {
     }
   }
 
-  /// Calls `writeRow` for each row in the file's order, with the memory of the picture's row.
+  /// Calls `writeRow` for each row in the file's order, with the memory of the image's row.
   private static func image(
     _ header: BMPHeader, writeRow: (Int, UnsafeMutableBufferPointer<UInt8>) -> Void
   ) throws -> Image {

@@ -12,9 +12,9 @@ struct BMPRunLengthDecoder {
   /// Where the next index goes, counted in the file's order of rows.
   private var position = 0
 
-  /// The indices as a picture of one channel, its rows in the file's order.
+  /// The indices as an image of one channel, its rows in the file's order.
   ///
-  /// - Throws: `GraftError` if the data end before the picture does.
+  /// - Throws: `GraftError` if the data end before the image does.
   static func indices(
     of data: UnsafeRawBufferPointer, width: Int, height: Int, hasHalfBytes: Bool
   ) throws -> Image {

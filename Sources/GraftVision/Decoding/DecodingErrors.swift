@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// What a C library says that a picture lacks.
+/// What a C library says that an image lacks.
 ///
 /// - Parameter body: Gets room for a message, and returns `nil` if it left one there.
 func withLibraryMessage<Result>(
@@ -20,7 +20,7 @@ func unreadable(_ format: String, _ reason: String) -> GraftError {
   .badData("unreadable \(format) image: \(reason)")
 }
 
-/// Tells errors that come out of `body` what kind of picture it was about.
+/// Tells errors that come out of `body` what kind of image it was about.
 func reading<Result>(_ format: String, _ body: () throws -> Result) throws -> Result {
   do {
     return try body()

@@ -16,7 +16,7 @@ extension Raster where Sample == UInt8 {
     applyingOrientation: Bool = true, warnings: ImageWarnings = .shared
   ) throws -> Image {
     try withPlace(place) {
-      let format = try PictureFormat(of: bytes)
+      let format = try ImageFormat(of: bytes)
       let image = try format.decode(bytes, limit: limit) { warnings.report($0, place: place) }
       guard applyingOrientation, let orientation = format.orientation(of: bytes) else {
         return image
@@ -38,7 +38,7 @@ extension Raster where Sample == UInt8 {
 
   /// Whether bytes begin as an image of a format that can be decoded does.
   package static func isRecognized(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    (try? PictureFormat(of: bytes)) != nil
+    (try? ImageFormat(of: bytes)) != nil
   }
 
   /// The size of an image, before any turning, from its header alone: it may be cut off behind.
@@ -46,8 +46,8 @@ extension Raster where Sample == UInt8 {
   /// - Throws: `GraftError` for an unknown format, and for an image that is empty or too large.
   package static func size(
     of bytes: UnsafeRawBufferPointer, place: String, limit: PixelLimit = .standard
-  ) throws -> PictureSize {
-    try withPlace(place) { try PictureFormat(of: bytes).size(of: bytes, limit: limit) }
+  ) throws -> ImageSize {
+    try withPlace(place) { try ImageFormat(of: bytes).size(of: bytes, limit: limit) }
   }
 
   /// Reads and decodes a file, or standard input if `path` is `-`.

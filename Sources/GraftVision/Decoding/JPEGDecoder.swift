@@ -29,7 +29,7 @@ enum JPEGDecoder {
     return image
   }
 
-  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     let reader = try open(bytes, limit: limit)
     defer { graft_jpeg_close(reader) }
     return try size(reader, byteCount: bytes.count, limit: limit)
@@ -38,7 +38,7 @@ enum JPEGDecoder {
   private static func open(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit
   ) throws -> OpaquePointer {
-    // Progressive pictures need their coefficients at once: two bytes for each of four inks.
+    // Progressive images need their coefficients at once: two bytes for each of four inks.
     let maximumMemory = limit.maximumPixelCount.multipliedReportingOverflow(by: 8)
     let memory = maximumMemory.overflow ? Int.max : max(maximumMemory.partialValue, 1 << 26)
     return try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {
@@ -48,7 +48,7 @@ enum JPEGDecoder {
 
   private static func size(
     _ reader: OpaquePointer, byteCount: Int, limit: PixelLimit
-  ) throws -> PictureSize {
+  ) throws -> ImageSize {
     let width = Int(graft_jpeg_width(reader))
     let height = Int(graft_jpeg_height(reader))
     try reading(format) {
@@ -58,6 +58,6 @@ enum JPEGDecoder {
           width: width, height: height, byteCount: byteCount, pixelsPerByte: pixelsPerByte)
       }
     }
-    return PictureSize(width: width, height: height)
+    return ImageSize(width: width, height: height)
   }
 }

@@ -62,7 +62,7 @@ enum PNGDecoder {
       + Array("IDAT".utf8) + last.payload.bytes + noChecksum + end
   }
 
-  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     let reader = try open(bytes)
     defer { graft_png_close(reader) }
     return try size(reader, byteCount: bytes.count, limit: limit)
@@ -76,7 +76,7 @@ enum PNGDecoder {
 
   private static func size(
     _ reader: OpaquePointer, byteCount: Int, limit: PixelLimit
-  ) throws -> PictureSize {
+  ) throws -> ImageSize {
     let width = Int(graft_png_width(reader))
     let height = Int(graft_png_height(reader))
     try reading(format) {
@@ -86,6 +86,6 @@ enum PNGDecoder {
         width: width, height: height, byteCount: byteCount,
         pixelsPerByte: maximumCompressionRatio * 8 / bitsPerPixel)
     }
-    return PictureSize(width: width, height: height)
+    return ImageSize(width: width, height: height)
   }
 }

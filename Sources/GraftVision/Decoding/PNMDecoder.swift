@@ -30,11 +30,11 @@ enum PNMDecoder {
     }
   }
 
-  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     try reading(format) {
       let header = try PNMHeader(bytes)
       try limit.check(width: header.width, height: header.height)
-      return PictureSize(width: header.width, height: header.height)
+      return ImageSize(width: header.width, height: header.height)
     }
   }
 

@@ -9,13 +9,13 @@ struct WebPContainer {
     let payload: ByteReader
   }
 
-  /// The first picture of an animation, and where on the canvas it lies.
+  /// The first image of an animation, and where on the canvas it lies.
   struct Frame {
     let x: Int
     let y: Int
     let width: Int
     let height: Int
-    /// The picture's own chunks, which libwebp reads without a file header.
+    /// The image's own chunks, which libwebp reads without a file header.
     let data: UnsafeRawBufferPointer
   }
 
@@ -43,15 +43,15 @@ struct WebPContainer {
     return Chunk(name: String(decoding: name.bytes, as: UTF8.self), payload: payload)
   }
 
-  /// The canvas of an animation; `nil` for a still picture.
+  /// The canvas of an animation; `nil` for a still image.
   ///
   /// - Throws: `GraftError` if the header is truncated.
-  func animationCanvas() throws -> PictureSize? {
+  func animationCanvas() throws -> ImageSize? {
     guard reader.hasText("VP8X", at: 12) else { return nil }
     let header = try reader.slice(at: 20, count: 10)
     let animationFlag = 0x02
     guard try header.uint8(at: 0) & animationFlag != 0 else { return nil }
-    return PictureSize(width: try header.uint24(at: 4) + 1, height: try header.uint24(at: 7) + 1)
+    return ImageSize(width: try header.uint24(at: 4) + 1, height: try header.uint24(at: 7) + 1)
   }
 
   /// - Throws: `GraftError` if there is none, or if its header is truncated.

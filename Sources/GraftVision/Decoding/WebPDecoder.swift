@@ -5,7 +5,7 @@ import GraftTensor
 ///
 /// Source: <https://developers.google.com/speed/webp/docs/api>
 enum WebPDecoder {
-  /// The longest copy of the lossless format. Its code can take no bits at all, but no picture
+  /// The longest copy of the lossless format. Its code can take no bits at all, but no image
   /// worth looking at is made of those alone.
   private static let pixelsPerByte = 4096
 
@@ -29,7 +29,7 @@ enum WebPDecoder {
     }
   }
 
-  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+  static func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     try reading("WebP") {
       let size = try WebPContainer(bytes).animationCanvas() ?? size(of: bytes)
       try limit.check(width: size.width, height: size.height)
@@ -37,16 +37,16 @@ enum WebPDecoder {
     }
   }
 
-  private static func size(of data: UnsafeRawBufferPointer) throws -> PictureSize {
+  private static func size(of data: UnsafeRawBufferPointer) throws -> ImageSize {
     var features = WebPBitstreamFeatures()
     try check(
       WebPGetFeatures(data.bindMemory(to: UInt8.self).baseAddress, data.count, &features))
-    return PictureSize(width: Int(features.width), height: Int(features.height))
+    return ImageSize(width: Int(features.width), height: Int(features.height))
   }
 
-  /// Decodes a picture of `size` to the place (`x`, `y`) of a black canvas, into which it fits.
+  /// Decodes an image of `size` to the place (`x`, `y`) of a black canvas, into which it fits.
   private static func decode(
-    _ data: UnsafeRawBufferPointer, size: PictureSize, x: Int, y: Int, canvas: PictureSize,
+    _ data: UnsafeRawBufferPointer, size: ImageSize, x: Int, y: Int, canvas: ImageSize,
     limit: PixelLimit
   ) throws -> Image {
     try limit.check(width: canvas.width, height: canvas.height)

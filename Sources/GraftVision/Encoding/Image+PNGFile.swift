@@ -1,9 +1,9 @@
 import GraftTensor
 
 extension Raster<UInt8> {
-  /// Writes the picture as a PNG file, which appears under its name when it is whole.
+  /// Writes the image as a PNG file, which appears under its name when it is whole.
   ///
-  /// - Throws: `GraftError` if the picture is too large, or the file cannot be written.
+  /// - Throws: `GraftError` if the image is too large, or the file cannot be written.
   package func writePNG(to path: String) throws {
     try pngFile().withUnsafeBytes { try AtomicFile.write($0, to: path) }
   }

@@ -1,7 +1,7 @@
 /// Finds EXIF data in the formats that carry them. Damage on the way there means that there are
 /// none.
 enum EXIFLocator {
-  /// The APP1 segment that starts with `Exif`; it comes before the picture's data.
+  /// The APP1 segment that starts with `Exif`; it comes before the image's data.
   static func inJPEG(_ bytes: UnsafeRawBufferPointer) -> ByteReader? {
     JPEGSegments.applicationSegments1(of: bytes).first { $0.hasText("Exif\0\0") }
   }

@@ -1,4 +1,4 @@
-/// What turns a picture upright, with the numbers of EXIF's Orientation tag.
+/// What turns an image upright, with the numbers of EXIF's Orientation tag.
 ///
 /// Source: <https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E>, 4.6.5.1.6
 package enum Orientation: Int, Sendable, CaseIterable {

@@ -1,5 +1,5 @@
 extension Raster {
-  /// The picture turned or mirrored, as Pillow's `ImageOps.exif_transpose` does.
+  /// The image turned or mirrored, as Pillow's `ImageOps.exif_transpose` does.
   package func oriented(_ orientation: Orientation) throws -> Raster {
     guard orientation != .leave else { return self }
     let walk = Walk(orientation, width: width, height: height)

@@ -14,7 +14,7 @@ struct Normalization: Sendable {
   /// Whether the scheme has numbers for three channels, and so cannot do with one.
   var needsColors: Bool { scheme == .kerasCaffe || scheme == .torch }
 
-  /// Which channel of the picture becomes `channel` of the tensor.
+  /// Which channel of the image becomes `channel` of the tensor.
   func sourceChannel(of channel: Int) -> Int {
     scheme == .kerasCaffe ? 2 - channel : channel
   }

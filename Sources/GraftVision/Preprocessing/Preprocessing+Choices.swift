@@ -6,7 +6,7 @@ extension Preprocessing {
     package var scheme: Scheme?
     /// Outer `nil`: as the model has it; inner `nil`: not at all.
     package var resize: ResizeRule??
-    package var crop: PictureSize??
+    package var crop: ImageSize??
     package var interpolation: Interpolation?
     package var appliesOrientation: Bool?
 
@@ -44,22 +44,22 @@ extension Preprocessing {
 }
 
 extension ResizeRule {
-  /// Whether some resized picture is as large as `crop`.
-  fileprivate func leaves(_ crop: PictureSize) -> Bool {
+  /// Whether some resized image is as large as `crop`.
+  fileprivate func leaves(_ crop: ImageSize) -> Bool {
     switch self {
     case .exact(let size): crop.width <= size.width && crop.height <= size.height
     case .shorter(let side): min(crop.width, crop.height) <= side
     }
   }
 
-  /// The sides of `crop`, but no longer than those that resized pictures have at least.
-  fileprivate func part(of crop: PictureSize) -> PictureSize {
+  /// The sides of `crop`, but no longer than those that resized images have at least.
+  fileprivate func part(of crop: ImageSize) -> ImageSize {
     let least =
       switch self {
       case .exact(let size): size
-      case .shorter(let side): PictureSize(width: side, height: side)
+      case .shorter(let side): ImageSize(width: side, height: side)
       }
-    return PictureSize(
+    return ImageSize(
       width: min(crop.width, least.width), height: min(crop.height, least.height))
   }
 }

@@ -87,9 +87,9 @@ extension Preprocessing {
   }
 
   /// Reads `224`, `320x240` (width and height), and `none`.
-  package static func parseCrop(_ text: String) throws -> PictureSize? {
+  package static func parseCrop(_ text: String) throws -> ImageSize? {
     if text == absent { return nil }
-    guard let size = PictureSize(text: text) else {
+    guard let size = ImageSize(text: text) else {
       throw GraftError.usage(
         "'\(text)' is no size to crop to",
         hint: "Write 224 for both sides, or 320x240 for width and height.")

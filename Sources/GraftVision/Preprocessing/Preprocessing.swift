@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// How a picture becomes a network's input: part of the model, kept with it.
+/// How an image becomes a network's input: part of the model, kept with it.
 package struct Preprocessing: Sendable, Hashable {
   /// How samples become numbers, named after the library whose networks expect it.
   package enum Scheme: String, Sendable, CaseIterable {
@@ -38,7 +38,7 @@ package struct Preprocessing: Sendable, Hashable {
   package var resize: ResizeRule?
   package var interpolation: Interpolation
   /// The middle that is cut out after resizing; `nil` leaves the whole.
-  package var crop: PictureSize?
+  package var crop: ImageSize?
   /// 3 for colours, 1 for grey.
   package var channelCount: Int
   package var layout: Layout
@@ -52,7 +52,7 @@ package struct Preprocessing: Sendable, Hashable {
     self.scheme = scheme
     self.channelCount = channelCount
     self.layout = layout
-    let side = PictureSize(width: 224, height: 224)
+    let side = ImageSize(width: 224, height: 224)
     switch scheme {
     case .kerasCaffe, .kerasTensorFlow:
       (resize, interpolation, crop) = (.exact(side), .nearest, nil)
@@ -63,16 +63,16 @@ package struct Preprocessing: Sendable, Hashable {
     }
   }
 
-  /// The size that all pictures get; `nil` if it depends on theirs.
-  package var fixedSize: PictureSize? {
+  /// The size that all images get; `nil` if it depends on theirs.
+  package var fixedSize: ImageSize? {
     if let crop { return crop }
     if case .exact(let size)? = resize { return size }
     return nil
   }
 
-  /// The same, resized to `size` if nothing says how large the picture gets: for `unit` and `none`,
+  /// The same, resized to `size` if nothing says how large the image gets: for `unit` and `none`,
   /// which follow the model's input.
-  package func fitted(to size: PictureSize) -> Preprocessing {
+  package func fitted(to size: ImageSize) -> Preprocessing {
     guard resize == nil, crop == nil else { return self }
     var copy = self
     copy.resize = .exact(size)

@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// Makes a network's input of pictures.
+/// Makes a network's input of images.
 package struct Preprocessor: Sendable {
   package let preprocessing: Preprocessing
   private let normalization: Normalization
@@ -23,10 +23,10 @@ package struct Preprocessor: Sendable {
     }
   }
 
-  /// The size that a picture of `size` has in the tensor.
+  /// The size that an image of `size` has in the tensor.
   ///
   /// - Throws: `GraftError` if it would be too large.
-  package func outputSize(for size: PictureSize) throws -> PictureSize {
+  package func outputSize(for size: ImageSize) throws -> ImageSize {
     let resized = try preprocessing.resize?.targetSize(for: size) ?? size
     let result = preprocessing.crop ?? resized
     try PixelLimit.standard.check(width: result.width, height: result.height)
@@ -47,10 +47,10 @@ package struct Preprocessor: Sendable {
     return tensor
   }
 
-  /// Writes the picture's part of a batch.
+  /// Writes the image's part of a batch.
   ///
   /// - Throws: `GraftError` if it does not fill `target`, which happens where the size of the
-  ///   picture decides that of the input.
+  ///   image decides that of the input.
   package func write(_ image: Image, to target: UnsafeMutableBufferPointer<Float>) throws {
     let size = try outputSize(for: image.size)
     guard size.width * size.height * preprocessing.channelCount == target.count else {
@@ -73,10 +73,10 @@ package struct Preprocessor: Sendable {
     }
   }
 
-  /// The picture as the network sees it, before its samples become numbers: channels, size and part are those of the
+  /// The image as the network sees it, before its samples become numbers: channels, size and part are those of the
   /// input. Samples that ``Interpolation/tensorFlowBilinear`` makes are rounded to 8 bits.
   ///
-  /// - Throws: `GraftError` if the picture would be empty or too large.
+  /// - Throws: `GraftError` if the image would be empty or too large.
   package func prepared(_ image: Image) throws -> Image {
     let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
     let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size

@@ -2,7 +2,7 @@ extension Raster where Sample == UInt8 {
   /// Pillow's `resize(size, NEAREST)`: the pixel under the centre of each new one.
   /// Only a part of it is computed.
   func resizedToNearest(
-    _ size: PictureSize, columns: Range<Int>, rows: Range<Int>
+    _ size: ImageSize, columns: Range<Int>, rows: Range<Int>
   ) throws -> Image {
     let columns = nearestPositions(from: width, to: size.width, columns)
     let rows = nearestPositions(from: height, to: size.height, rows)

@@ -5,7 +5,7 @@ extension Raster where Sample == UInt8 {
   /// The order of the two matters for the last bit. Rows come first, unless that makes more work:
   /// this is the rule of Pillow 13; older ones always begin with rows.
   func resampled(
-    to size: PictureSize, _ filter: ResamplingFilter, columns: Range<Int>, rows: Range<Int>
+    to size: ImageSize, _ filter: ResamplingFilter, columns: Range<Int>, rows: Range<Int>
   ) throws -> Image {
     let horizontal =
       size.width == width ? nil : ResamplingWeights(from: width, to: size.width, filter, columns)
@@ -29,8 +29,8 @@ extension Raster where Sample == UInt8 {
   }
 
   /// - Parameters:
-  ///   - firstColumn: which of the old side's columns the picture begins with
-  ///   - rows: the picture's rows that are wanted
+  ///   - firstColumn: which of the old side's columns the image begins with
+  ///   - rows: the image's rows that are wanted
   private func resampledAlongRows(
     _ table: ResamplingWeights, _ firstColumn: Int, _ rows: Range<Int>
   ) throws -> Image {
@@ -70,8 +70,8 @@ extension Raster where Sample == UInt8 {
   }
 
   /// - Parameters:
-  ///   - firstRow: which of the old side's rows the picture begins with
-  ///   - columns: the picture's columns that are wanted
+  ///   - firstRow: which of the old side's rows the image begins with
+  ///   - columns: the image's columns that are wanted
   private func resampledAlongColumns(
     _ table: ResamplingWeights, _ firstRow: Int, _ columns: Range<Int>
   ) throws -> Image {

@@ -1,14 +1,14 @@
 import GraftTensor
 
 extension Raster where Sample == UInt8 {
-  /// The picture at another size, as Pillow's `Image.resize` gives it, bit by bit.
+  /// The image at another size, as Pillow's `Image.resize` gives it, bit by bit.
   ///
-  /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed, so that a
-  ///   picture of extreme shape takes no more memory than others
+  /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed, so that an
+  ///   image of extreme shape takes no more memory than others
   /// - Throws: `GraftError` if the result is empty or too large, and for an interpolation that does
   ///   not give 8-bit samples.
   package func resized(
-    to size: PictureSize, croppedTo crop: PictureSize? = nil, _ interpolation: Interpolation
+    to size: ImageSize, croppedTo crop: ImageSize? = nil, _ interpolation: Interpolation
   ) throws -> Image {
     let window = try CropWindow(of: size, croppedTo: crop)
     guard size != self.size else { return try crop.map { try centerCropped(to: $0) } ?? self }

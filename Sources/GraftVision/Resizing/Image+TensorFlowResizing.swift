@@ -6,7 +6,7 @@ extension Raster where Sample == UInt8 {
   ///
   /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed
   package func resizedLikeTensorFlow(
-    to size: PictureSize, croppedTo crop: PictureSize? = nil
+    to size: ImageSize, croppedTo crop: ImageSize? = nil
   ) throws -> Raster<Float> {
     let window = try CropWindow(of: size, croppedTo: crop)
     let raster = try blended(

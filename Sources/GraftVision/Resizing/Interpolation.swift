@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// How a resized picture's samples come from those of the original.
+/// How a resized image's samples come from those of the original.
 package enum Interpolation: String, Sendable, CaseIterable {
   /// The nearest pixel, as Pillow and Keras's `load_img` choose it.
   case nearest

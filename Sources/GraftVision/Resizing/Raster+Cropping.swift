@@ -1,7 +1,7 @@
 extension Raster {
-  /// The middle of the picture, as torchvision's `CenterCrop` cuts it: halves are rounded to even,
-  /// and a picture that is too small gets a border of zeros first.
-  package func centerCropped(to size: PictureSize) throws -> Raster {
+  /// The middle of the image, as torchvision's `CenterCrop` cuts it: halves are rounded to even,
+  /// and an image that is too small gets a border of zeros first.
+  package func centerCropped(to size: ImageSize) throws -> Raster {
     guard size != self.size else { return self }
     let window = try CropWindow(of: self.size, croppedTo: size)
     let part = try part(columns: window.columns, rows: window.rows)
@@ -19,7 +19,7 @@ extension Raster {
     }
   }
 
-  /// Some columns and rows of the picture.
+  /// Some columns and rows of the image.
   func part(columns: Range<Int>, rows: Range<Int>) throws -> Raster {
     guard columns.count != width || rows.count != height else { return self }
     let (width, channelCount) = (width, channelCount)
@@ -36,25 +36,25 @@ extension Raster {
   }
 }
 
-/// Which part of a picture lies in its middle.
+/// Which part of an image lies in its middle.
 struct CropWindow {
   let columns: Range<Int>
   let rows: Range<Int>
-  /// What of the crop lies to the left of the picture and above it.
-  let border: PictureSize
+  /// What of the crop lies to the left of the image and above it.
+  let border: ImageSize
 
   /// - Parameters:
-  ///   - size: of the picture, which may be larger than any in memory
+  ///   - size: of the image, which may be larger than any in memory
   ///   - crop: what is kept; `nil` for all
   /// - Throws: `GraftError` if that is empty or too large.
-  init(of size: PictureSize, croppedTo crop: PictureSize?) throws {
+  init(of size: ImageSize, croppedTo crop: ImageSize?) throws {
     let kept = crop ?? size
     try PixelLimit.standard.check(width: kept.width, height: kept.height)
     let left = CropWindow.offset(from: size.width, to: kept.width)
     let top = CropWindow.offset(from: size.height, to: kept.height)
     columns = max(0, left)..<min(left + kept.width, size.width)
     rows = max(0, top)..<min(top + kept.height, size.height)
-    border = PictureSize(width: max(0, -left), height: max(0, -top))
+    border = ImageSize(width: max(0, -left), height: max(0, -top))
   }
 
   /// Where the crop begins in the old side; negative if there is a border before it.

@@ -1,20 +1,20 @@
 import GraftTensor
 
-/// Which size a picture is brought to.
+/// Which size an image is brought to.
 package enum ResizeRule: Sendable, Hashable {
   /// To this size, whatever happens to the proportions.
-  case exact(PictureSize)
+  case exact(ImageSize)
   /// The shorter side to this length, the longer one in proportion, as torchvision's `Resize(N)`.
   case shorter(Int)
 
   /// A longer side is not computed: walking along it would take too long.
   private static let longestSide = 1 << 27
 
-  /// - Returns: The size that a picture of `size` gets. It may be too large for an image in memory: a crop may keep
+  /// - Returns: The size that an image of `size` gets. It may be too large for an image in memory: a crop may keep
   ///   little of it.
   /// - Throws: `GraftError` if the result is too large for that, too.
-  package func targetSize(for size: PictureSize) throws -> PictureSize {
-    let target: PictureSize
+  package func targetSize(for size: ImageSize) throws -> ImageSize {
+    let target: ImageSize
     switch self {
     case .exact(let exact):
       target = exact
@@ -29,7 +29,7 @@ package enum ResizeRule: Sendable, Hashable {
       let longer = Int(Double(product) / Double(short))
       target =
         size.width <= size.height
-        ? PictureSize(width: shorter, height: longer) : PictureSize(width: longer, height: shorter)
+        ? ImageSize(width: shorter, height: longer) : ImageSize(width: longer, height: shorter)
     }
     return target
   }
@@ -49,9 +49,9 @@ extension ResizeRule: CustomStringConvertible {
   /// - Throws: `GraftError` for anything else.
   package init(text: String) throws {
     let prefix = "shorter:"
-    if text.hasPrefix(prefix), let side = PictureSize.side(text.dropFirst(prefix.count)) {
+    if text.hasPrefix(prefix), let side = ImageSize.side(text.dropFirst(prefix.count)) {
       self = .shorter(side)
-    } else if let size = PictureSize(text: text) {
+    } else if let size = ImageSize(text: text) {
       self = .exact(size)
     } else {
       throw GraftError.usage(
@@ -61,14 +61,14 @@ extension ResizeRule: CustomStringConvertible {
   }
 }
 
-extension PictureSize {
+extension ImageSize {
   private static let maximumSide = 1 << 16
 
   /// Reads `224` (both sides) or `320x240` (width and height); `nil` for anything else.
   package init?(text: String) {
     let sides = text.split(separator: "x", omittingEmptySubsequences: false)
-    guard (1...2).contains(sides.count), let width = PictureSize.side(sides[0]),
-      let height = PictureSize.side(sides[sides.count - 1])
+    guard (1...2).contains(sides.count), let width = ImageSize.side(sides[0]),
+      let height = ImageSize.side(sides[sides.count - 1])
     else { return nil }
     self.init(width: width, height: height)
   }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Where each pixel of a new picture comes from: at (x, y), from (a x + b y + c, d x + e y + f) of the old one. Pixels are
-/// squares of side 1; the upper left corner of the picture is (0, 0).
+/// Where each pixel of a new image comes from: at (x, y), from (a x + b y + c, d x + e y + f) of the old one. Pixels are
+/// squares of side 1; the upper left corner of the image is (0, 0).
 ///
 /// As Pillow's `Image.transform(size, AFFINE, (a, b, c, d, e, f))` has it.
 package struct AffineTransform: Sendable, Hashable {
@@ -12,15 +12,15 @@ package struct AffineTransform: Sendable, Hashable {
   package var e = 1.0
   package var f = 0.0
 
-  /// A turn around the middle of a picture, counterclockwise, as `Image.rotate(degrees)`.
-  package static func rotation(degrees: Double, size: PictureSize) -> AffineTransform {
+  /// A turn around the middle of an image, counterclockwise, as `Image.rotate(degrees)`.
+  package static func rotation(degrees: Double, size: ImageSize) -> AffineTransform {
     let radians = -degrees * .pi / 180
     let (cosine, sine) = (rounded(cos(radians)), rounded(sin(radians)))
     return AffineTransform(a: cosine, b: sine, d: -sine, e: cosine).around(size)
   }
 
-  /// A picture enlarged by `scale` around its middle, as torchvision's `affine(scale:)`.
-  package static func scaling(by scale: Double, size: PictureSize) -> AffineTransform {
+  /// An image enlarged by `scale` around its middle, as torchvision's `affine(scale:)`.
+  package static func scaling(by scale: Double, size: ImageSize) -> AffineTransform {
     AffineTransform(a: 1 / scale, e: 1 / scale).around(size)
   }
 
@@ -30,8 +30,8 @@ package struct AffineTransform: Sendable, Hashable {
   /// Columns that move up and down by `factor` for each column.
   package static func shearY(_ factor: Double) -> AffineTransform { AffineTransform(d: factor) }
 
-  /// The same with the picture's middle staying where it is.
-  private func around(_ size: PictureSize) -> AffineTransform {
+  /// The same with the image's middle staying where it is.
+  private func around(_ size: ImageSize) -> AffineTransform {
     let (x, y) = (Double(size.width) / 2, Double(size.height) / 2)
     var result = self
     result.c = a * -x + b * -y + x
@@ -44,7 +44,7 @@ package struct AffineTransform: Sendable, Hashable {
 }
 
 extension Raster where Sample == UInt8 {
-  /// The picture that a transform makes of this one, of the same size; what comes from outside is black. The same bits
+  /// The image that a transform makes of this one, of the same size; what comes from outside is black. The same bits
   /// as Pillow's `Image.transform`.
   ///
   /// - Parameter interpolation: ``Interpolation/nearest`` or ``Interpolation/bilinear``, which here takes four

@@ -1,5 +1,5 @@
-/// What Pillow's `ImageEnhance` does, to the bit: a picture is blended with one that lacks a property. Factor 1 leaves the
-/// picture, 0 takes the property away, more than 1 adds to it.
+/// What Pillow's `ImageEnhance` does, to the bit: an image is blended with one that lacks a property. Factor 1 leaves the
+/// image, 0 takes the property away, more than 1 adds to it.
 ///
 /// Source: <https://pillow.readthedocs.io/en/stable/reference/ImageEnhance.html>
 extension Raster where Sample == UInt8 {
@@ -31,7 +31,7 @@ extension Raster where Sample == UInt8 {
 
   /// Pillow's `Image.blend`: fractions are cut off.
   ///
-  /// - Parameter start: the samples of the other picture
+  /// - Parameter start: the samples of the other image
   @inline(__always)
   private func blended(from start: (Int) -> Int, _ factor: Float) throws -> Image {
     guard factor != 1 else { return self }

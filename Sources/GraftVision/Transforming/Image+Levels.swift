@@ -1,4 +1,4 @@
-/// What Pillow's `ImageOps` does to the levels of pictures, to the bit: each sample becomes what a table has for it.
+/// What Pillow's `ImageOps` does to the levels of images, to the bit: each sample becomes what a table has for it.
 ///
 /// Source: <https://pillow.readthedocs.io/en/stable/reference/ImageOps.html>
 extension Raster where Sample == UInt8 {

@@ -1,8 +1,8 @@
-/// Two pictures of one size in one.
+/// Two images of one size in one.
 extension Raster where Sample == UInt8 {
   /// The weighted mean of both, rounded.
   ///
-  /// - Parameter share: how much of it is this picture, from 0 to 1
+  /// - Parameter share: how much of it is this image, from 0 to 1
   /// - Precondition: `other` has the same size and channels.
   package func mixed(with other: Image, share: Double) throws -> Image {
     precondition(other.size == size && other.channelCount == channelCount)
@@ -18,7 +18,7 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// This picture with a rectangle of the other one.
+  /// This image with a rectangle of the other one.
   ///
   /// - Precondition: `other` has the same size and channels, and the rectangle lies inside.
   package func replacing(columns: Range<Int>, rows: Range<Int>, from other: Image) throws -> Image {

@@ -1,8 +1,8 @@
-/// What surrounds a picture.
+/// What surrounds an image.
 package enum BorderMode: String, Sendable, CaseIterable {
   /// Black.
   case zero
-  /// The picture mirrored at its outermost pixels, which are not repeated: `numpy.pad(mode="reflect")`.
+  /// The image mirrored at its outermost pixels, which are not repeated: `numpy.pad(mode="reflect")`.
   case reflect
 
   /// The position that counts for one that may lie outside of `0 ..< side`; `nil` for none.
@@ -17,14 +17,14 @@ package enum BorderMode: String, Sendable, CaseIterable {
 }
 
 extension Raster where Sample == UInt8 {
-  /// A part of the picture as it stands in its surroundings.
+  /// A part of the image as it stands in its surroundings.
   ///
   /// - Parameters:
   ///   - left: the first column, which may lie outside
   ///   - top: the first row, which may lie outside
   /// - Throws: `GraftError` if the size is empty or too large.
   package func cropped(
-    left: Int, top: Int, size: PictureSize, border: BorderMode
+    left: Int, top: Int, size: ImageSize, border: BorderMode
   ) throws -> Image {
     try PixelLimit.standard.check(width: size.width, height: size.height)
     let channelCount = channelCount
@@ -54,7 +54,7 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// The picture with one value in all channels of a rectangle; what of it lies outside is left away.
+  /// The image with one value in all channels of a rectangle; what of it lies outside is left away.
   package func filled(columns: Range<Int>, rows: Range<Int>, value: UInt8) throws -> Image {
     let columns = columns.clamped(to: 0..<width)
     let rows = rows.clamped(to: 0..<height)

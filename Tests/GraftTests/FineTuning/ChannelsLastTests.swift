@@ -7,7 +7,7 @@ import GraftTraining
 import GraftVision
 import Testing
 
-/// Networks of pictures with channels last, as Keras exports them, are trained as Keras trains them;
+/// Networks of images with channels last, as Keras exports them, are trained as Keras trains them;
 /// `tools/python/keras_exported_network.py` made the files.
 @Suite final class ChannelsLastTests {
   private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -34,13 +34,13 @@ import Testing
     return model
   }
 
-  /// The pictures of a batch as `[N, C, H, W]`.
-  private func pictures(_ batch: Int, of arrays: [String: Tensor]) throws -> Tensor {
+  /// The images of a batch as `[N, C, H, W]`.
+  private func images(_ batch: Int, of arrays: [String: Tensor]) throws -> Tensor {
     let numbers = try #require(arrays["x"]).elements(as: Float.self)
     var result: [Float] = []
-    for picture in batch * 16..<batch * 16 + 16 {
+    for image in batch * 16..<batch * 16 + 16 {
       for channel in 0..<3 {
-        for pixel in 0..<120 { result.append(numbers[(picture * 120 + pixel) * 3 + channel]) }
+        for pixel in 0..<120 { result.append(numbers[(image * 120 + pixel) * 3 + channel]) }
       }
     }
     return try Tensor(result, shape: [16, 3, 12, 10])
@@ -51,7 +51,7 @@ import Testing
   func outputsAreThoseOfKeras(_ name: String) throws {
     let model = try model(name, head: "keep")
     let arrays = try arrays(name)
-    let scores = try Session(Executable(model.graph)).run([pictures(0, of: arrays)])[0]
+    let scores = try Session(Executable(model.graph)).run([images(0, of: arrays)])[0]
     let numbers = try scores.elements(as: Float.self)
     let expected = try #require(arrays["outputs"]).elements(as: Float.self)
     #expect(numbers.count == 48 && expected.count == 48)
@@ -77,7 +77,7 @@ import Testing
     for (step, expected) in losses.enumerated() {
       let first = step % 2 * 16
       let result = try trainer.step(
-        inputs: [pictures(step % 2, of: arrays)],
+        inputs: [images(step % 2, of: arrays)],
         targets: Tensor(Array(labels[first..<first + 16]), shape: [16]),
         learningRate: 0.05, step: step + 1)
       #expect(abs(result.loss - expected) < 1e-5 * expected, "step \(step + 1)")
@@ -94,7 +94,7 @@ import Testing
     #expect(found.reduce(0, +) == counts.reduce(0, +))
   }
 
-  /// No Transpose is left between picture and features.
+  /// No Transpose is left between image and features.
   @Test func transposesVanish() throws {
     let model = try model(
       "keras_exported", head: "gmp,dense(classes)", cut: "functional_1/pool_1/MaxPool2d")

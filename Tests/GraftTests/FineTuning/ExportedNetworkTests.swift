@@ -26,7 +26,7 @@ import Testing
     var trunk = trunk
     if statisticsAreShared { trunk.readStatisticsDirectly() }
     let model = try TransferModel(
-      trunk: trunk, picture: .init(channels: 3, height: 8, width: 8),
+      trunk: trunk, image: .init(channels: 3, height: 8, width: 8),
       head: HeadSpecification("keep"), classNames: ["a", "b", "c"], seed: 1)
     #expect(model.weights.count == 9)
     let trainer = try Trainer(
@@ -34,12 +34,12 @@ import Testing
       settings: Trainer.Settings(
         loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9)))
     let (x, y) = (try #require(arrays["x"]), try #require(arrays["y"]))
-    let (pictures, labels) = (try x.elements(as: Float.self), try y.integers().map(Int64.init))
+    let (images, labels) = (try x.elements(as: Float.self), try y.integers().map(Int64.init))
     for (step, expected) in try #require(arrays["losses"]).elements(as: Float.self).enumerated() {
       let (first, count) = (step % 2 * 16, 3 * 8 * 8)
       let result = try trainer.step(
         inputs: [
-          Tensor(Array(pictures[first * count..<(first + 16) * count]), shape: [16, 3, 8, 8])
+          Tensor(Array(images[first * count..<(first + 16) * count]), shape: [16, 3, 8, 8])
         ],
         targets: Tensor(Array(labels[first..<first + 16]), shape: [16]),
         learningRate: 0.1, step: step + 1)

@@ -10,7 +10,7 @@ import Testing
 /// A head that normalizes features by the statistics of the training images.
 @Suite final class FeatureNormalizationTests {
   let folder = NSTemporaryDirectory() + "graft-normalization-\(UUID().uuidString)"
-  let dataset: PictureDataset
+  let dataset: ImageDataset
   let recipe: Recipe
 
   init() throws {
@@ -81,7 +81,7 @@ import Testing
     func kernel(_ head: String) throws -> [Float] {
       let model = try TransferModel(
         trunk: FineTuningTests.trunk(),
-        picture: TransferModel.PictureExtents(channels: 3, height: 16, width: 16),
+        image: TransferModel.ImageExtents(channels: 3, height: 16, width: 16),
         head: HeadSpecification(head), classNames: ["a", "b", "c"], seed: 1)
       let weights = try #require(model.headWeights.first)
       return try #require(model.graph.constants[weights]).elements(as: Float.self)

@@ -6,9 +6,9 @@ import GraftTraining
 import GraftVision
 import Testing
 
-/// Training on pictures that are changed at random.
+/// Training on images that are changed at random.
 extension FineTuningTests {
-  /// What random changes do follows from seed, phase, epoch and picture: not from threads, what is kept, or interruptions.
+  /// What random changes do follows from seed, phase, epoch and image: not from threads, what is kept, or interruptions.
   @Test func augmentedRunsGiveTheSameBits() throws {
     var recipe = recipe()
     recipe.augment = "flip,crop(2,reflect),cutout(4)"
@@ -26,7 +26,7 @@ extension FineTuningTests {
     }
   }
 
-  /// Mixed pictures have mixed targets, for several classes and for two, whatever the threads and interruptions.
+  /// Mixed images have mixed targets, for several classes and for two, whatever the threads and interruptions.
   @Test(arguments: [3, 2])
   func mixedRunsGiveTheSameBits(classCount: Int) throws {
     var recipe = recipe()
@@ -46,7 +46,7 @@ extension FineTuningTests {
     }
   }
 
-  /// Targets of pictures that are mixed half and half cannot be met: the loss stays above that of the best answer.
+  /// Targets of images that are mixed half and half cannot be met: the loss stays above that of the best answer.
   @Test func mixedTargetsAreSoft() throws {
     var recipe = recipe()
     recipe.head = "gap,dense(classes)"
@@ -93,11 +93,11 @@ extension FineTuningTests {
     }
   }
 
-  /// The sheet shows pictures of all classes, as they are and as training sees them.
+  /// The sheet shows images of all classes, as they are and as training sees them.
   @Test func previewShowsWhatTrainingSees() throws {
     var recipe = recipe()
     var preprocessing = Preprocessing(.unit)
-    preprocessing.resize = .exact(PictureSize(width: 16, height: 16))
+    preprocessing.resize = .exact(ImageSize(width: 16, height: 16))
     #expect(throws: GraftError.self) {
       try AugmentationSheet(recipe, training: dataset.items, preprocessing: preprocessing)
     }
@@ -106,23 +106,23 @@ extension FineTuningTests {
     try AugmentationSheet(recipe, training: dataset.items, preprocessing: preprocessing).image()
       .writePNG(to: path)
     let sheet = try Image.read(path)
-    // Eight pictures each way, enlarged six times, with gaps of four pixels.
-    #expect(sheet.size == PictureSize(width: 8 * 100 + 4, height: 8 * 100 + 4))
+    // Eight images each way, enlarged six times, with gaps of four pixels.
+    #expect(sheet.size == ImageSize(width: 8 * 100 + 4, height: 8 * 100 + 4))
     func cell(_ row: Int, _ column: Int) throws -> [UInt8] {
       try sheet.cropped(
-        left: 4 + column * 100, top: 4 + row * 100, size: PictureSize(width: 96, height: 96),
+        left: 4 + column * 100, top: 4 + row * 100, size: ImageSize(width: 96, height: 96),
         border: .zero
-      ).resized(to: PictureSize(width: 16, height: 16), .nearest).samples
+      ).resized(to: ImageSize(width: 16, height: 16), .nearest).samples
     }
     var flippedCount = 0
     for row in 0..<8 {
       // Three classes take turns.
-      let picture = try dataset.items[row].image()
-      #expect(try cell(row, 0) == picture.samples)
-      let flipped = try picture.oriented(.flipHorizontally).samples
+      let image = try dataset.items[row].image()
+      #expect(try cell(row, 0) == image.samples)
+      let flipped = try image.oriented(.flipHorizontally).samples
       for column in 1..<8 {
         let samples = try cell(row, column)
-        #expect(samples == picture.samples || samples == flipped)
+        #expect(samples == image.samples || samples == flipped)
         flippedCount += samples == flipped ? 1 : 0
       }
     }

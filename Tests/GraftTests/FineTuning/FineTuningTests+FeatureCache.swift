@@ -52,7 +52,7 @@ extension FineTuningTests {
     #expect(try run("other", recipe, cache: cache) == (other, [60, 60]))
   }
 
-  /// What features follow from keeps them apart: weights below the cut, preparation of pictures, batches.
+  /// What features follow from keeps them apart: weights below the cut, preparation of images, batches.
   @Test func otherWorkFindsNothing() throws {
     let cache = cache()
     var recipe = recipe()
@@ -78,7 +78,7 @@ extension FineTuningTests {
     #expect(try run("same", recipe, cache: cache).phases == [60])
   }
 
-  /// Folds have the same pictures in other places; a picture that was changed is another one.
+  /// Folds have the same images in other places; an image that was changed is another one.
   @Test func foldsShareFeatures() throws {
     let cache = cache()
     var recipe = recipe()
@@ -92,7 +92,7 @@ extension FineTuningTests {
     }
   }
 
-  /// Variants of pictures are kept by their random changes.
+  /// Variants of images are kept by their random changes.
   @Test func variantsAreFound() throws {
     let cache = cache()
     var recipe = recipe()
@@ -100,7 +100,7 @@ extension FineTuningTests {
     recipe.cachedAugmentations = 2
     recipe.phases = [Recipe.Phase(unfreeze: "none", epochs: 3)]
     let expected = try bytes(run("alone", recipe).run)
-    // 36 pictures to train on, in two variants each, and 24 others.
+    // 36 images to train on, in two variants each, and 24 others.
     #expect(try run("first", recipe, cache: cache) == (expected, [0]))
     #expect(try run("second", recipe, cache: cache) == (expected, [96]))
     recipe.seed = 4
@@ -110,7 +110,7 @@ extension FineTuningTests {
     recipe.seed = 1
     recipe.augment = "flip,crop(3)"
     let changed = try run("changes", recipe, cache: cache).phases[0]
-    #expect(changed == 24, "pictures that are not trained on do not change")
+    #expect(changed == 24, "images that are not trained on do not change")
   }
 
   /// A file that is damaged anywhere is none, and is written anew.
@@ -138,7 +138,7 @@ extension FineTuningTests {
   /// Features that would take more than their share of the cache are not kept, nor is a cache that cannot be written.
   @Test func featuresHaveALimit() throws {
     let expected = try bytes(run("alone", recipe()).run)
-    // 60 pictures of 12 channels, then of 8 x 8 x 8 numbers: 2,880 and 122,880 bytes.
+    // 60 images of 12 channels, then of 8 x 8 x 8 numbers: 2,880 and 122,880 bytes.
     let small = cache("small", byteLimit: 4 * 50_000)
     #expect(try run("small", recipe(), cache: small).bytes == expected)
     #expect(files(small).count == 1)

@@ -7,11 +7,11 @@ import GraftTraining
 import GraftVision
 import Testing
 
-/// Fine-tuning on small pictures that are made here: what is computed once, what is resumed, what is exported.
+/// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is exported.
 @Suite final class FineTuningTests {
   let folder = NSTemporaryDirectory() + "graft-fine-tuning-\(UUID().uuidString)"
   let trunkPath: String
-  let dataset: PictureDataset
+  let dataset: ImageDataset
 
   init() throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -54,14 +54,14 @@ import Testing
   }
 
   /// Noise with stripes across, along, or none.
-  static func stripes(count: Int, classCount: Int, folder: String) throws -> PictureDataset {
+  static func stripes(count: Int, classCount: Int, folder: String) throws -> ImageDataset {
     var generator = SeededGenerator(seed: 5)
     var bytes = [UInt8](repeating: 0, count: count * 16 * 16 * 3)
     let labels = (0..<count).map { UInt8($0 % classCount) }
     for index in bytes.indices {
-      let (picture, rest) = index.quotientAndRemainder(dividingBy: 16 * 16 * 3)
+      let (image, rest) = index.quotientAndRemainder(dividingBy: 16 * 16 * 3)
       let (row, column) = (rest / 3).quotientAndRemainder(dividingBy: 16)
-      let stripe = [row % 4 < 2, column % 4 < 2, true][picture % classCount]
+      let stripe = [row % 4 < 2, column % 4 < 2, true][image % classCount]
       bytes[index] = UInt8(Double(stripe ? 150 : 60) + 60 * generator.nextUnit())
     }
     let path = "\(folder)/stripes.npz"
@@ -70,7 +70,7 @@ import Testing
         ("x", try Tensor(bytes, shape: [count, 16, 16, 3])),
         ("y", try Tensor(labels, shape: [count])),
       ], path: path)
-    return try PictureDataset.open(path)
+    return try ImageDataset.open(path)
   }
 
   func recipe() -> Recipe {
@@ -87,7 +87,7 @@ import Testing
   }
 
   func run(
-    _ name: String, _ recipe: Recipe, data: PictureDataset? = nil, keepsFeatures: Bool = true,
+    _ name: String, _ recipe: Recipe, data: ImageDataset? = nil, keepsFeatures: Bool = true,
     threads: Int = 2, resumes: Bool = false, stopAfter: Int = .max,
     observers: [any TrainingObserver] = []
   ) throws -> (run: FineTuningRun, isDone: Bool) {
@@ -110,7 +110,7 @@ import Testing
     try Data(contentsOf: URL(fileURLWithPath: run.modelPath))
   }
 
-  /// Convolutions take pictures of any size, whatever the file says; dense layers do not.
+  /// Convolutions take images of any size, whatever the file says; dense layers do not.
   @Test func trunksTakeOtherSizesWhereTheyCan() throws {
     var recipe = recipe()
     recipe.head = "flatten,dense(4,relu),dense(classes)"
@@ -168,7 +168,7 @@ import Testing
     #expect(!remarks.contains { $0.contains("pooling") })
   }
 
-  /// Nothing says how pictures are prepared for a network of grey ones: samples from 0 to 1, as for `infer`.
+  /// Nothing says how images are prepared for a network of grey ones: samples from 0 to 1, as for `infer`.
   @Test func greyNetworksAreTrunks() throws {
     var trunk = Graph(name: "grey")
     let x = trunk.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 1, 16, 16]))
@@ -269,7 +269,7 @@ import Testing
     #expect(try bytes(run("between", recipe(), resumes: true).run) == expected)
   }
 
-  @Test func aRunKeepsItsPictures() throws {
+  @Test func aRunKeepsItsImages() throws {
     #expect(try run("pictures", recipe(), stopAfter: 6).isDone == false)
     let others = try FineTuningTests.stripes(count: 63, classCount: 3, folder: folder)
     var options = FineTuningRun.Options()

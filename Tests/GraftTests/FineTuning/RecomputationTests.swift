@@ -9,7 +9,7 @@ import Testing
 @Suite struct RecomputationTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
-    /// Height and width of pictures.
+    /// Height and width of images.
     let extent: Int
     /// Bytes of an arena with recomputation, as a part of those without.
     let atMost: Double
@@ -26,7 +26,7 @@ import Testing
       try network.name == "vgg16"
       ? VGG16.randomGraph(using: &generator) : ResNet9.randomGraph(using: &generator)
     let model = try TransferModel(
-      trunk: trunk, picture: .init(channels: 3, height: network.extent, width: network.extent),
+      trunk: trunk, image: .init(channels: 3, height: network.extent, width: network.extent),
       head: HeadSpecification("gmp,dropout(0.3),dense(16,relu,l2=1e-5),dense(classes)"),
       classNames: ["a", "b", "c"], seed: 1)
     let kept = try train(model, recomputes: false)
@@ -48,7 +48,7 @@ import Testing
     var byteCount = 0
   }
 
-  /// Two steps of 32 pictures each.
+  /// Two steps of 32 images each.
   private func train(_ model: TransferModel, recomputes: Bool) throws -> Trained {
     var settings = Trainer.Settings(
       loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9))
@@ -59,7 +59,7 @@ import Testing
     var generator = SeededGenerator(seed: 11)
     var trained = Trained()
     for step in 1...2 {
-      let shape = [32, model.picture.channels, model.picture.height, model.picture.width]
+      let shape = [32, model.image.channels, model.image.height, model.image.width]
       let pixels = (0..<shape.elementCount).map { _ in Float(generator.nextUnit()) }
       let labels = (0..<32).map { _ in Int64(generator.next() % 3) }
       trained.losses.append(

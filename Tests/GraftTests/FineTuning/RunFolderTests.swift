@@ -10,7 +10,7 @@ import Testing
 /// What a run leaves in its folder, and how it goes on from there.
 @Suite final class RunFolderTests {
   let folder = NSTemporaryDirectory() + "graft-run-folder-\(UUID().uuidString)"
-  let dataset: PictureDataset
+  let dataset: ImageDataset
   let recipe: Recipe
 
   init() throws {
@@ -294,7 +294,7 @@ import Testing
     tooLarge.batchSize = 37
     #expect {
       try run("large", tooLarge)
-    } throws: { "\($0)".contains("37") && "\($0)".contains("36 pictures") }
+    } throws: { "\($0)".contains("37") && "\($0)".contains("36 images") }
     #expect(!FileManager.default.fileExists(atPath: "\(folder)/large"))
     try run("kept", recipe, stopAfter: 5)
     let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/kept").sorted()
@@ -317,9 +317,9 @@ import Testing
     var trunk = try FineTuningTests.trunk()
     let isShared = ["", "twin"].contains(name)
     for id in trunk.constants.keys.sorted().prefix(isShared ? 4 : 1) { trunk[id].name = name }
-    let picture = TransferModel.PictureExtents(channels: 3, height: 16, width: 16)
+    let image = TransferModel.ImageExtents(channels: 3, height: 16, width: 16)
     let model = try TransferModel(
-      trunk: trunk, picture: picture, head: HeadSpecification(recipe.head),
+      trunk: trunk, image: image, head: HeadSpecification(recipe.head),
       classNames: dataset.classNames, seed: 1)
     var recipe = recipe
     recipe.phases = [
@@ -384,10 +384,10 @@ import Testing
     #expect(keys.contains("norm/mean") && keys.contains("norm/variance"))
   }
 
-  @Test func curvesAreAPicture() throws {
+  @Test func curvesAreAnImage() throws {
     let run = try run("curves", recipe)
     let image = try Image.read("\(run.folder)/curves.png")
-    #expect(image.size == PictureSize(width: 1680, height: 480))
+    #expect(image.size == ImageSize(width: 1680, height: 480))
     let samples = image.samples
     func count(_ color: [UInt8]) -> Int {
       stride(from: 0, to: samples.count, by: 3).count { Array(samples[$0..<$0 + 3]) == color }

@@ -14,10 +14,10 @@ from benchmark import models
 from benchmark.contenders import Unavailable
 
 
-def _picture(folder):
-    """A picture as VGG16 takes it: 224x224, BGR, means taken off, NCHW."""
-    picture = Image.open(models.picture(folder)).convert("RGB").resize((224, 224), Image.NEAREST)
-    values = np.asarray(picture, np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
+def _image(folder):
+    """An image as VGG16 takes it: 224x224, BGR, means taken off, NCHW."""
+    image = Image.open(models.image(folder)).convert("RGB").resize((224, 224), Image.NEAREST)
+    values = np.asarray(image, np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
 
 
@@ -33,9 +33,9 @@ def _convolution(value, kernel):
     return total.reshape(-1, height, width)
 
 
-def reference(weights, picture):
+def reference(weights, image):
     """Every layer's output after its activation, and the logits, in float64."""
-    value, layers = picture[0].astype(np.float64), {}
+    value, layers = image[0].astype(np.float64), {}
     for name, _, _, pooled in models.convolutions():
         kernel, bias = (array.astype(np.float64) for array in weights[name])
         value = np.maximum(_convolution(value, kernel) + bias[:, None, None], 0)
@@ -72,7 +72,7 @@ def _run_graft(graft, model, folder, *arguments):
     output = os.path.join(folder, "outputs.npz")
     result = subprocess.run(
         [graft, "run", model, "--output", output, *arguments]
-        + ["--input", f"input_1={os.path.join(folder, 'picture.npy')}"],
+        + ["--input", f"input_1={os.path.join(folder, 'image.npy')}"],
         capture_output=True,
         text=True,
         env={**os.environ, "GRAFT_OFFLINE": "1"},
@@ -90,9 +90,9 @@ def measure(setting):
     """
     path, logits = setting.vgg16(), "predictions/sum"
     with tempfile.TemporaryDirectory(dir=setting.folder) as folder:
-        picture = _picture(folder)
-        np.save(os.path.join(folder, "picture.npy"), picture)
-        layers, expected = reference(models.vgg16_weights(path), picture)
+        image = _image(folder)
+        np.save(os.path.join(folder, "image.npy"), image)
+        layers, expected = reference(models.vgg16_weights(path), image)
         model = os.path.join(folder, "model.onnx")
         _with_outputs(path, model, [logits])
 
@@ -106,7 +106,7 @@ def measure(setting):
         outputs = {"graft": _run_graft(setting.graft, model, folder)}
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
-        values = session.run(names, {"input_1": picture})
+        values = session.run(names, {"input_1": image})
         outputs["onnxruntime"] = dict(zip(names, values))
     result["onnxruntime"]["logits"] = _error(outputs["onnxruntime"][logits], expected)
     for runtime, values in outputs.items():

@@ -55,7 +55,7 @@ def _file_weights(path):
 
 
 def _vgg16_model(weights):
-    """VGG16 as ONNX: pictures as NCHW, dense kernels in Keras's order of channels last."""
+    """VGG16 as ONNX: images as NCHW, dense kernels in Keras's order of channels last."""
     nodes, initializers = [], []
     weights = {name: (kernel, bias) for name, kernel, bias in weights}
 
@@ -182,7 +182,7 @@ def random_input(shape):
     return np.random.default_rng(1).uniform(-1, 1, shape).astype(np.float32)
 
 
-def picture(folder):
+def image(folder):
     """A photo of GRAFT_TEST_DATA, else a drawn one."""
     photos = os.path.join(os.environ.get("GRAFT_TEST_DATA", ""), "photos")
     if os.environ.get("GRAFT_TEST_DATA") and os.path.isdir(photos):
@@ -190,7 +190,7 @@ def picture(folder):
         return os.path.join(photos, files[0])
     from PIL import Image
 
-    path = os.path.join(folder, "picture.jpg")
+    path = os.path.join(folder, "image.jpg")
     y, x = np.mgrid[0:375, 0:500] / 40.0
     waves = [np.sin(x + y * k) * np.cos(y - x * k) * 120 + 128 for k in (0.3, 0.7, 1.1)]
     Image.fromarray(np.stack(waves, axis=-1).astype(np.uint8)).save(path, quality=90)

@@ -122,13 +122,13 @@ class Keras:
 
 
 class NCNN:
-    """ncnn in float32, one picture at a time. VGG16 only, written in ncnn's own format."""
+    """ncnn in float32, one image at a time. VGG16 only, written in ncnn's own format."""
 
     def __init__(self, model, shape, threads, precision):
         import ncnn
 
         if shape[0] != 1:
-            raise ValueError("ncnn runs one picture at a time")
+            raise ValueError("ncnn runs one image at a time")
         self.net = ncnn.Net()
         self.net.opt.num_threads = threads
         for name in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"):

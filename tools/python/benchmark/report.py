@@ -7,7 +7,7 @@ END = "<!-- … to here -->"
 RUNTIMES = ("Graft", "onnxruntime", "ncnn", "OpenVINO", "PyTorch", "Keras")
 COMPARED = {
     "vgg16": "VGG16, batch 1",
-    "vgg16-batch16": "VGG16, batch 16, a picture",
+    "vgg16-batch16": "VGG16, batch 16, an image",
     "vgg16-thread1": "VGG16, batch 1, 1 thread",
     "bf16": "VGG16, batch 1, bf16",
 }
@@ -145,7 +145,7 @@ def _occasions(results):
 
 
 def markdown(results, chart=None):
-    """All tables; `chart` is the picture's path as seen from the page."""
+    """All tables; `chart` is the image's path as seen from the page."""
     sections = [
         [machine_text(results["machine"])],
         _occasions(results),

@@ -65,7 +65,7 @@ def beside(work, result, peer, limit, own="Graft"):
 
 
 def _vgg16(setting, work, names, limits, batch=1, threads=2):
-    """VGG16 beside peers, in ms a picture."""
+    """VGG16 beside peers, in ms an image."""
     model = setting.vgg16()
     contenders = [Graft(setting.graft, model, batch, threads)]
     contenders += [Peer(name, model, batch, threads) for name in names]
@@ -87,7 +87,7 @@ def vgg16(setting):
 @row
 def vgg16_batch16(setting):
     names = ("onnxruntime", "OpenVINO", "PyTorch", "Keras")
-    return _vgg16(setting, "VGG16, batch 16, a picture", names, {"onnxruntime": 0.27}, batch=16)
+    return _vgg16(setting, "VGG16, batch 16, an image", names, {"onnxruntime": 0.27}, batch=16)
 
 
 @row
@@ -176,7 +176,7 @@ def infer(setting):
     peak = max(first["megabytes"], second["megabytes"])
     result["lines"] = [
         line(
-            "`infer` of one picture with VGG16, whole process, second start", second["seconds"],
+            "`infer` of one image with VGG16, whole process, second start", second["seconds"],
             0.40, unit=" s", graft=f"{second['seconds']:.2f} s (first {first['seconds']:.2f} s)",
             beside=f"{script['seconds']:.2f} s", of="an onnxruntime script",
         ),

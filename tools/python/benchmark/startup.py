@@ -1,4 +1,4 @@
-"""A whole process that says what is in one picture: time from start to end, and peak memory."""
+"""A whole process that says what is in one image: time from start to end, and peak memory."""
 
 import json
 import os
@@ -43,11 +43,11 @@ def measure(setting):
     """First starts with an empty cache folder, then second ones in turns with onnxruntime."""
     model, processors = setting.vgg16(), machine.cores(2)
     with tempfile.TemporaryDirectory(dir=setting.folder) as folder:
-        picture = models.picture(folder)
-        own = [setting.graft, "infer", picture, "--model", model]
+        image = models.image(folder)
+        own = [setting.graft, "infer", image, "--model", model]
         own += ["--preprocess", "keras-caffe", "--threads", str(len(processors))]
         script = os.path.join(os.path.dirname(__file__), "onnxruntime_infer.py")
-        other = [sys.executable, script, picture, model, str(len(processors))]
+        other = [sys.executable, script, image, model, str(len(processors))]
         with open(model, "rb") as file:  # into the page cache
             while file.read(1 << 24):
                 pass

@@ -2,7 +2,7 @@
 
 Usage: tools/benchmark training [--rounds 3] [--quick] [--graft PROGRAM] [--no-write]
 
-VGG16's trunk with the default head, two threads. Graft trains on an NPZ file of random pictures; its figures are those of its
+VGG16's trunk with the default head, two threads. Graft trains on an NPZ file of random images; its figures are those of its
 log: the first epoch of a frozen trunk computes features, later ones train the head on them. Each turn is a process of its own.
 """
 
@@ -20,7 +20,7 @@ from benchmark import machine, models
 
 THREADS = 2
 HEAD = "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)"
-# Mode, extent of pictures, batch, pictures of a turn.
+# Mode, extent of images, batch, images of a turn.
 ROWS = [
     ("frozen", 64, 64, 1024), ("frozen", 32, 128, 2048), ("all", 64, 64, 256), ("all", 32, 128, 768),
 ]  # fmt: skip
@@ -28,10 +28,10 @@ BEGIN = "<!-- Written by tools/benchmark training from here … -->"
 END = "<!-- … to here (training) -->"
 
 
-def write_pictures(path, size, count):
+def write_images(path, size, count):
     generator = np.random.default_rng(1)
-    pictures = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
-    np.savez(path, x=pictures, y=np.arange(count, dtype=np.uint8) % 2)
+    images = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    np.savez(path, x=images, y=np.arange(count, dtype=np.uint8) % 2)
 
 
 def peak_megabytes(command, **options):
@@ -53,19 +53,19 @@ def peak_megabytes(command, **options):
 
 def graft_turn(program, folder, row, turn):
     mode, size, batch, count = row
-    pictures = os.path.join(folder, f"pictures{size}x{count}.npz")
-    if not os.path.exists(pictures):
-        write_pictures(pictures, size, count)
+    images = os.path.join(folder, f"images{size}x{count}.npz")
+    if not os.path.exists(images):
+        write_images(images, size, count)
     output = os.path.join(folder, f"run-{mode}-{size}-{turn}")
     peak = peak_megabytes(
         [
-            program, "finetune", pictures, "--model", models.vgg16_trunk(folder), "--cut", "block5_pool", "--image-size", str(size), "--preprocess", "unit",
+            program, "finetune", images, "--model", models.vgg16_trunk(folder), "--cut", "block5_pool", "--image-size", str(size), "--preprocess", "unit",
             "--head", HEAD, "--split", "100,0", "--batch-size", str(batch), "--epochs", "3" if mode == "frozen" else "2",
             "--unfreeze", "none" if mode == "frozen" else "all", "--learning-rate", "1e-6",
             "--threads", str(THREADS), "--no-cache", "--output", output,
         ])  # fmt: skip
     with open(os.path.join(output, "log.jsonl")) as log:
-        speeds = [json.loads(line)["pictures_per_second"] for line in log]
+        speeds = [json.loads(line)["images_per_second"] for line in log]
     return {"first": speeds[0], "later": speeds[-1], "peak_mb": peak}
 
 
@@ -76,7 +76,7 @@ def peer_turn(peer, row):
     if result.returncode != 0:
         raise RuntimeError(result.stderr.strip().splitlines()[-1])
     figures = json.loads(result.stdout.strip().splitlines()[-1])
-    return {"later": figures["pictures_per_second"], "peak_mb": figures["peak_mb"]}
+    return {"later": figures["images_per_second"], "peak_mb": figures["peak_mb"]}
 
 
 def take_turns(rounds, turns, describe, take, required=("Graft",)):

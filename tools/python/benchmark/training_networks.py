@@ -4,7 +4,7 @@ Usage: tools/benchmark training networks [--rounds 3] [--quick] [--graft PROGRAM
 
 PyTorch runs with channels first and with channels last, Keras (which has no SqueezeNet) as a compiled function; both after a few
 steps of warming up. Graft trains what PyTorch's exporter wrote; its figure is that of the second epoch. Two threads, Adam, random
-weights and pictures. Each turn is a process of its own.
+weights and images. Each turn is a process of its own.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 
 from benchmark import training
 
-# Network, extent of pictures, batch, pictures of a turn.
+# Network, extent of images, batch, images of a turn.
 ROWS = [
     ("ResNet-50", 64, 32, 320), ("ResNet-50", 224, 8, 64), ("MobileNetV2", 64, 32, 640), ("MobileNetV2", 224, 8, 128),
     ("SqueezeNet", 224, 16, 320),
@@ -116,12 +116,12 @@ def pytorch_turn(name, size, batch, count, channels_last):
     order = torch.channels_last if channels_last else torch.contiguous_format
     model = pytorch_network(name).train().to(memory_format=order)
     optimizer = torch.optim.Adam(model.parameters(), 1e-6)
-    pictures = torch.rand(batch, 3, size, size).contiguous(memory_format=order)
+    images = torch.rand(batch, 3, size, size).contiguous(memory_format=order)
     labels = torch.randint(0, 2, (batch,))
 
     def step():
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(pictures), labels).backward()
+        nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
 
     return step, count // batch
@@ -142,15 +142,15 @@ def keras_turn(name, size, batch, count):
     model.compile(
         keras.optimizers.Adam(1e-6), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     generator = np.random.default_rng(1)
-    pictures = generator.random((count, size, size, 3), dtype=np.float32)
+    images = generator.random((count, size, size, 3), dtype=np.float32)
     labels = generator.integers(0, 2, count)
     # The first call compiles.
-    model.fit(pictures[: WARM_UP_STEPS * batch], labels[: WARM_UP_STEPS * batch], batch_size=batch, verbose=0)
-    return lambda: model.fit(pictures, labels, batch_size=batch, verbose=0), 1
+    model.fit(images[: WARM_UP_STEPS * batch], labels[: WARM_UP_STEPS * batch], batch_size=batch, verbose=0)
+    return lambda: model.fit(images, labels, batch_size=batch, verbose=0), 1
 
 
 def turn(peer, name, *numbers):
-    """In the process of a turn: prints pictures a second."""
+    """In the process of a turn: prints images a second."""
     size, batch, count = map(int, numbers)
     if peer == "Keras":
         step, steps = keras_turn(name, size, batch, count)
@@ -174,20 +174,20 @@ def peer_turn(peer, row):
 
 def graft_turn(program, folder, row, number):
     name, size, batch, count = row
-    network, pictures = os.path.join(folder, f"{name}.onnx"), os.path.join(folder, f"{size}x{count}.npz")
+    network, images = os.path.join(folder, f"{name}.onnx"), os.path.join(folder, f"{size}x{count}.npz")
     if not os.path.exists(network):
         export(name, network)
-    if not os.path.exists(pictures):
-        training.write_pictures(pictures, size, count)
+    if not os.path.exists(images):
+        training.write_images(images, size, count)
     output = os.path.join(folder, f"run-{name}-{size}-{number}")
     training.peak_megabytes(
         [
-            program, "finetune", pictures, "--model", network, "--image-size", str(size), "--preprocess", "unit", "--head",
+            program, "finetune", images, "--model", network, "--image-size", str(size), "--preprocess", "unit", "--head",
             "dense(classes)", "--split", "100,0", "--batch-size", str(batch), "--epochs", "2", "--unfreeze", "all",
             "--learning-rate", "1e-6", "--threads", str(training.THREADS), "--no-cache", "--output", output,
         ])  # fmt: skip
     with open(os.path.join(output, "log.jsonl")) as log:
-        return json.loads(log.readlines()[-1])["pictures_per_second"]
+        return json.loads(log.readlines()[-1])["images_per_second"]
 
 
 def measure(program, folder, rounds):

@@ -1,8 +1,8 @@
-"""One turn of training VGG16 with the default head in Keras or PyTorch: prints pictures a second and peak memory as JSON.
+"""One turn of training VGG16 with the default head in Keras or PyTorch: prints images a second and peak memory as JSON.
 
-Usage: python -m benchmark.training_peers keras|pytorch frozen|all SIZE BATCH PICTURES THREADS
+Usage: python -m benchmark.training_peers keras|pytorch frozen|all SIZE BATCH IMAGES THREADS
 
-Pictures and weights are random: what they hold does not change the time. A few steps come before the clock starts.
+Images and weights are random: what they hold does not change the time. A few steps come before the clock starts.
 """
 
 import json
@@ -35,12 +35,12 @@ def keras_turn(frozen, size, batch, count, threads):
     model.compile(
         keras.optimizers.Adam(1e-6), keras.losses.BinaryCrossentropy(from_logits=True))
     generator = np.random.default_rng(1)
-    pictures = generator.random((count, size, size, 3), dtype=np.float32)
+    images = generator.random((count, size, size, 3), dtype=np.float32)
     labels = generator.integers(0, 2, (count, 1)).astype(np.float32)
     warm = WARM_UP_STEPS * batch
-    model.fit(pictures[:warm], labels[:warm], batch_size=batch, verbose=0)
+    model.fit(images[:warm], labels[:warm], batch_size=batch, verbose=0)
     start = time.perf_counter()
-    model.fit(pictures, labels, batch_size=batch, verbose=0)
+    model.fit(images, labels, batch_size=batch, verbose=0)
     return time.perf_counter() - start
 
 
@@ -64,7 +64,7 @@ def pytorch_turn(frozen, size, batch, count, threads):
         parameter.requires_grad_(not frozen)
     optimizer = torch.optim.Adam(trained, lr=1e-6)
     loss_function = nn.BCEWithLogitsLoss()
-    pictures = torch.rand(count, 3, size, size)
+    images = torch.rand(count, 3, size, size)
     labels = torch.randint(0, 2, (count, 1)).float()
 
     def train(first, last):
@@ -72,9 +72,9 @@ def pytorch_turn(frozen, size, batch, count, threads):
             chosen = slice(start, min(start + batch, last))
             if frozen:
                 with torch.no_grad():
-                    features = trunk(pictures[chosen])
+                    features = trunk(images[chosen])
             else:
-                features = trunk(pictures[chosen])
+                features = trunk(images[chosen])
             loss = loss_function(head(features), labels[chosen])
             loss = loss + 1e-5 * hidden.weight.square().sum()
             optimizer.zero_grad()
@@ -99,7 +99,7 @@ def main():
     size, batch, count, threads = map(int, sys.argv[3:7])
     turn = {"keras": keras_turn, "pytorch": pytorch_turn}[peer]
     seconds = turn(mode == "frozen", size, batch, count, threads)
-    print(json.dumps({"pictures_per_second": count / seconds, "peak_mb": peak_megabytes()}))
+    print(json.dumps({"images_per_second": count / seconds, "peak_mb": peak_megabytes()}))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Phase:
 
 @dataclass
 class Result:
-    """How a phase did on the test pictures; the accuracy is a share."""
+    """How a phase did on the test images; the accuracy is a share."""
 
     loss: float
     accuracy: float
@@ -152,7 +152,7 @@ class GraftRun:
         with open(self._path("split.csv"), encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 paths, labels = parts[row["part"]]
-                paths.append(row["picture"])
+                paths.append(row["image"])
                 labels.append(int(row["label"]))
         return parts
 

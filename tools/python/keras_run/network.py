@@ -56,7 +56,7 @@ class TrunkWeights:
 
 
 class Network:
-    """Keras layers in order, from the picture to the scores.
+    """Keras layers in order, from the image to the scores.
 
     names: the name that Graft gives to each weight, by the id of the variable
     """
@@ -152,7 +152,7 @@ class Network:
         return found
 
     def halves(self):
-        """What is frozen as a model of pictures (None if nothing is), and the rest as a model of
+        """What is frozen as a model of images (None if nothing is), and the rest as a model of
         what that makes of them."""
         first = next(
             (

@@ -1,4 +1,4 @@
-"""Trains in Keras what Graft trained: the same pictures, first weights, phases and optimizers."""
+"""Trains in Keras what Graft trained: the same images, first weights, phases and optimizers."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_run.graft_run import Call, Result, Unusable
 from keras_run.network import Network, keras
-from keras_run.pictures import scratch_array
+from keras_run.images import scratch_array
 
 
 @dataclass
@@ -102,24 +102,24 @@ def make_optimizer(text, schedule):
 
 
 class Features:
-    """What the rest of a network gets: prepared pictures, or what the frozen part makes of them,
+    """What the rest of a network gets: prepared images, or what the frozen part makes of them,
     which is computed once."""
 
-    def __init__(self, pictures, frozen, batch_size):
-        self.pictures = pictures
+    def __init__(self, images, frozen, batch_size):
+        self.images = images
         self.values = None
         if frozen is None:
             return
-        count = len(pictures.samples)
+        count = len(images.samples)
         self.values = scratch_array((count, *frozen.output.shape[1:]), keras.config.floatx())
         for start in range(0, count, batch_size):
             rows = np.arange(start, min(start + batch_size, count))
             # Inference form: nothing in it is drawn or counted.
-            inputs = padded(pictures.inputs(rows), batch_size)
+            inputs = padded(images.inputs(rows), batch_size)
             self.values[rows] = frozen.predict_on_batch(inputs)[: len(rows)]
 
     def of(self, rows):
-        return self.pictures.inputs(rows) if self.values is None else np.array(self.values[rows])
+        return self.images.inputs(rows) if self.values is None else np.array(self.values[rows])
 
 
 def padded(batch, size):
@@ -128,23 +128,23 @@ def padded(batch, size):
     return np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) if missing else batch
 
 
-def repeat(run, pictures, weights, report=lambda text: None):
+def repeat(run, images, weights, report=lambda text: None):
     """Trains as the run did.
 
-    pictures: PreparedPictures with all of the run
+    images: PreparedImages with all of the run
     report: is told what was done
     """
     keras.utils.set_random_seed(run.seed % 2**32)
-    network = Network(run, weights, pictures.preparation.size)
+    network = Network(run, weights, images.preparation.size)
     parts = {
-        name: (np.array([pictures.numbers[path] for path in paths], np.int64), np.array(labels))
+        name: (np.array([images.numbers[path] for path in paths], np.int64), np.array(labels))
         for name, (paths, labels) in run.parts.items()
     }
     result = KerasRun()
     for number, phase in enumerate(run.phases, 1):
         network.select(phase.unfreeze, phase.freeze)
         frozen, rest = network.halves()
-        features = Features(pictures, frozen, run.batch_size)
+        features = Features(images, frozen, run.batch_size)
         step_count = -(-len(parts["training"][0]) // run.batch_size)
         schedule = make_schedule(
             phase.schedule, phase.learning_rate, step_count, step_count * phase.epochs
@@ -183,7 +183,7 @@ def train_epoch(run, model, features, rows, labels, position):
 
 
 def evaluate(run, model, features, rows, labels):
-    """Means over all pictures; the loss is without penalties, as Graft's is."""
+    """Means over all images; the loss is without penalties, as Graft's is."""
     loss = accuracy = 0
     for start in range(0, len(rows), run.batch_size):
         batch = slice(start, start + run.batch_size)

@@ -39,7 +39,7 @@ def features(path):
 def images(split):
     with open(split) as file:
         for row in csv.DictReader(file):
-            digest = hashlib.sha256(pathlib.Path(row["picture"]).read_bytes()).digest()
+            digest = hashlib.sha256(pathlib.Path(row["image"]).read_bytes()).digest()
             yield row["part"], int(row["label"]), digest
 
 

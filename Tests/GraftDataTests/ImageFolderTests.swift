@@ -5,25 +5,25 @@ import GraftTensor
 import GraftVision
 import Testing
 
-@Suite struct PictureFolderTests {
+@Suite struct ImageFolderTests {
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
   private func fill(_ names: [String]) throws {
-    for name in names { try folder.write(name, TestPicture.bmp()) }
+    for name in names { try folder.write(name, TestImage.bmp()) }
   }
 
-  private func message(format: PictureDataset.Format? = nil) -> String {
+  private func message(format: ImageDataset.Format? = nil) -> String {
     do {
-      _ = try PictureDataset.open(folder.path, format: format)
+      _ = try ImageDataset.open(folder.path, format: format)
       return "no error"
     } catch { return "\(error)" }
   }
 
   @Test func foldersAreClasses() throws {
     try fill(["dog/b.bmp", "dog/a.BMP", "cat/x.bmp", "cat/deeper/y.bmp", "cat/notes.txt"])
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == ["cat", "dog"])
     #expect(dataset.names(dataset.items) == ["cat x.bmp", "cat y.bmp", "dog a.BMP", "dog b.bmp"])
     #expect(dataset.validationItems.isEmpty && dataset.testItems.isEmpty)
@@ -32,8 +32,8 @@ import Testing
   }
 
   @Test func numbersSortAsNumbers() throws {
-    try fill((0..<12).map { "\($0)/picture.bmp" })
-    #expect(try PictureDataset.open(folder.path).classNames == (0..<12).map(String.init))
+    try fill((0..<12).map { "\($0)/image.bmp" })
+    #expect(try ImageDataset.open(folder.path).classNames == (0..<12).map(String.init))
   }
 
   @Test func partsAreSetApart() throws {
@@ -41,7 +41,7 @@ import Testing
       "train/cat/1.bmp", "train/dog/2.bmp", "Validation/dog/3.bmp", "test/cat/4.bmp",
       "test/dog/5.bmp",
     ])
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.names(dataset.items) == ["cat 1.bmp", "dog 2.bmp"])
     #expect(dataset.names(dataset.validationItems) == ["dog 3.bmp"])
     #expect(dataset.names(dataset.testItems) == ["cat 4.bmp", "dog 5.bmp"])
@@ -49,19 +49,19 @@ import Testing
 
   @Test func classesMayBeCalledAsPartsAre() throws {
     try fill(["train/1.bmp", "car/2.bmp", "plane/3.bmp"])
-    #expect(try PictureDataset.open(folder.path, format: .folders).items.count == 3)
+    #expect(try ImageDataset.open(folder.path, format: .folders).items.count == 3)
   }
 
   @Test func namesTellClasses() throws {
     try fill(["train/cat.10.bmp", "train/cat.9.bmp", "train/dog.0.bmp", "test1/1.bmp"])
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.names(dataset.items) == ["cat cat.9.bmp", "cat cat.10.bmp", "dog dog.0.bmp"])
     #expect(dataset.testItems.isEmpty)
   }
 
-  @Test func picturesWithoutClassesAreLeftOut() throws {
+  @Test func imagesWithoutClassesAreLeftOut() throws {
     try fill(["train/cat.1.bmp", "train/dog.0.bmp", "test/1.bmp", "test/2.bmp"])
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.testItems.isEmpty)
     #expect(dataset.remarks.count == 1 && dataset.remarks[0].contains("2 images are left out"))
   }
@@ -70,7 +70,7 @@ import Testing
     try fill([
       "archive/PetImages/Cat/1.bmp", "archive/PetImages/Dog/2.bmp", ".DS_Store", "note.txt",
     ])
-    #expect(try PictureDataset.open(folder.path).classNames == ["Cat", "Dog"])
+    #expect(try ImageDataset.open(folder.path).classNames == ["Cat", "Dog"])
   }
 
   @Test func linksAreFollowedButNotInCircles() throws {
@@ -79,13 +79,13 @@ import Testing
       atPath: "\(folder.path)/cat/circle", withDestinationPath: folder.path)
     try FileManager.default.createSymbolicLink(
       atPath: "\(folder.path)/dog/link.bmp", withDestinationPath: "\(folder.path)/cat/1.bmp")
-    #expect(try PictureDataset.open(folder.path).items.count == 3)
+    #expect(try ImageDataset.open(folder.path).items.count == 3)
   }
 
   @Test func anEmptyFolderIsNoClass() throws {
     try fill(["cat/1.bmp", "dog/2.bmp"])
     try folder.makeFolder("bird")
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == ["cat", "dog"])
     #expect(dataset.remarks == ["the folder 'bird' has no images and makes no class"])
   }
@@ -100,10 +100,10 @@ import Testing
     #expect(message().contains("has images of one class only ('cat')"))
   }
 
-  @Test func noPicturesIsAnError() throws {
+  @Test func noImagesIsAnError() throws {
     try folder.write("a/notes.txt", text: "x")
     #expect(message().contains("has no data of a known form"))
-    #expect(throws: GraftError.self) { try PictureDataset.open(folder.path + "/missing") }
+    #expect(throws: GraftError.self) { try ImageDataset.open(folder.path + "/missing") }
   }
 
   @Test func namesWithoutClassAreAnError() throws {
@@ -119,11 +119,11 @@ import Testing
   ]) func partsHaveManyNames(training: String, test: String, validation: String) throws {
     try fill(
       [training, test, validation].flatMap { part in ["cat", "dog"].map { "\(part)/\($0)/1.bmp" } })
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == ["cat", "dog"])
-    #expect(dataset.items.allSatisfy { $0.picture.place.contains("/\(training)/") })
-    #expect(dataset.validationItems.allSatisfy { $0.picture.place.contains("/\(validation)/") })
-    #expect(dataset.testItems.allSatisfy { $0.picture.place.contains("/\(test)/") })
+    #expect(dataset.items.allSatisfy { $0.image.place.contains("/\(training)/") })
+    #expect(dataset.validationItems.allSatisfy { $0.image.place.contains("/\(validation)/") })
+    #expect(dataset.testItems.allSatisfy { $0.image.place.contains("/\(test)/") })
     #expect(
       dataset.items.count == 2 && dataset.validationItems.count == 2 && dataset.testItems.count == 2
     )
@@ -146,7 +146,7 @@ import Testing
 
   @Test func partsMayLieWithinClasses() throws {
     try fill(["cat/train/1.bmp", "cat/test/2.bmp", "dog/train/3.bmp", "dog/train/4.bmp"])
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.names(dataset.items) == ["cat 1.bmp", "dog 3.bmp", "dog 4.bmp"])
     #expect(dataset.names(dataset.testItems) == ["cat 2.bmp"])
   }
@@ -160,14 +160,14 @@ import Testing
     for name in ["Thumbs.db", ".DS_Store", "train/a.txt", "train/cat/b.TXT", "c.csv", "README"] {
       try folder.write(name, text: "x")
     }
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.items.count == 2)
     #expect(
       dataset.summary == """
         15 files found, 2 images taken, 13 left out: 1 image outside of the class folders, \
         8 hidden or system files, 4 files of other kinds (.txt 2, no ending 1, .csv 1)
         """)
-    #expect(try PictureDataset.open(folder.path + "/train").summary.hasPrefix("7 files found, 2 "))
+    #expect(try ImageDataset.open(folder.path + "/train").summary.hasPrefix("7 files found, 2 "))
   }
 
   @Test(
@@ -184,7 +184,7 @@ import Testing
       #expect(message().contains("\(name): its name tells no class"))
       return
     }
-    #expect(try PictureDataset.open(folder.path).classNames == [className, "zebra"].sorted())
+    #expect(try ImageDataset.open(folder.path).classNames == [className, "zebra"].sorted())
   }
 
   @Test func imagesWithoutAnyClassAreAnError() throws {
@@ -198,11 +198,11 @@ import Testing
       for number in 0..<3 {
         let path = "\(folder.path)/\(name)"
         _ = FileSystem.makeFolder(path)
-        let bytes = TestPicture.bmp()
+        let bytes = TestImage.bmp()
         try bytes.withUnsafeBytes { try AtomicFile.write($0, to: "\(path)/\(number).bmp") }
       }
     }
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.counts(of: dataset.items) == [3, 3, 3])
     let names = dataset.classNames.map { Array($0.utf8) }
     #expect(names == ["e\u{301}", "th\u{10F7E9}", "\u{e9}"].map { Array($0.utf8) })
@@ -216,11 +216,11 @@ import Testing
   }
 }
 
-extension PictureDataset {
-  /// The class and the file name of each picture.
+extension ImageDataset {
+  /// The class and the file name of each image.
   fileprivate func names(_ items: [Item]) -> [String] {
     items.map { item in
-      "\(classNames[item.label]) \(item.picture.place.split(separator: "/").last ?? "")"
+      "\(classNames[item.label]) \(item.image.place.split(separator: "/").last ?? "")"
     }
   }
 }

@@ -1,10 +1,10 @@
 import GraftTensor
 import GraftVision
 
-/// Undecoded pictures of equal size that lie one after another in a file: bytes from 0 to 255, which
+/// Undecoded images of equal size that lie one after another in a file: bytes from 0 to 255, which
 /// stay where they are (mapped, or unpacked once).
-package final class PictureSamples: Sendable {
-  /// How a picture's samples lie.
+package final class ImageSamples: Sendable {
+  /// How an image's samples lie.
   package enum Layout: Sendable {
     /// `[height, width, channels]`
     case interleaved
@@ -15,28 +15,28 @@ package final class PictureSamples: Sendable {
   /// What messages call them: the path of their file.
   package let place: String
   package let count: Int
-  package let size: PictureSize
+  package let size: ImageSize
   /// 3 for red, green and blue; 1 for grey.
   package let channelCount: Int
   private let layout: Layout
   private let bytes: FileBytes
-  /// Bytes before the first picture, and from the start of one to that of the next.
+  /// Bytes before the first image, and from the start of one to that of the next.
   private let offset: Int
   private let stride: Int
 
-  /// - Throws: `GraftError` if pictures are empty, do not have one or three channels, or do not lie
+  /// - Throws: `GraftError` if images are empty, do not have one or three channels, or do not lie
   ///   in `bytes`.
   package init(
-    _ bytes: FileBytes, place: String, count: Int, size: PictureSize, channelCount: Int,
+    _ bytes: FileBytes, place: String, count: Int, size: ImageSize, channelCount: Int,
     layout: Layout, offset: Int = 0, stride: Int? = nil
   ) throws {
     guard size.width > 0, size.height > 0 else {
-      throw GraftError.badData("has pictures of \(size) pixels, which are empty").at(place)
+      throw GraftError.badData("has images of \(size) pixels, which are empty").at(place)
     }
     guard channelCount == 1 || channelCount == 3 else {
       throw GraftError.unsupported(
-        "has pictures of \(channelCount) channels",
-        hint: "Pictures have one channel (grey) or three (red, green, blue)."
+        "has images of \(channelCount) channels",
+        hint: "Images have one channel (grey) or three (red, green, blue)."
       ).at(place)
     }
     let sampleCount = try [channelCount, size.height, size.width].checkedElementCount()
@@ -45,7 +45,7 @@ package final class PictureSamples: Sendable {
       count == 0
         || [count - 1, stride].elementCountFits(in: bytes.count - sampleCount - offset)
     else {
-      throw GraftError.badData("is cut off: \(count) pictures of \(size) pixels do not fit")
+      throw GraftError.badData("is cut off: \(count) images of \(size) pixels do not fit")
         .at(place)
     }
     self.place = place
@@ -58,13 +58,13 @@ package final class PictureSamples: Sendable {
     self.stride = stride
   }
 
-  /// Pictures `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]`.
+  /// Images `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]`.
   ///
   /// - Throws: `GraftError` for other shapes, and for elements that are not uint8.
   package convenience init(_ tensor: Tensor, place: String) throws {
     guard tensor.elementType == .uint8 else {
       throw GraftError.unsupported(
-        "has pictures of elements of type \(tensor.elementType)",
+        "has images of elements of type \(tensor.elementType)",
         hint: "Store them as uint8, from 0 to 255."
       ).at(place)
     }
@@ -78,18 +78,18 @@ package final class PictureSamples: Sendable {
       channels = (shape[1], .planes, shape[2], shape[3])
     default:
       throw GraftError.badData(
-        "has pictures of shape \(shape)",
+        "has images of shape \(shape)",
         hint: "[N, H, W], [N, H, W, C] and [N, C, H, W] are read, with 1 or 3 channels."
       ).at(place)
     }
     try self.init(
       FileBytes(tensor.storage, tensor.byteOffset..<tensor.byteOffset + tensor.byteCount),
       place: place, count: shape[0],
-      size: PictureSize(width: channels.width, height: channels.height),
+      size: ImageSize(width: channels.width, height: channels.height),
       channelCount: channels.count, layout: channels.layout)
   }
 
-  /// The picture, with the channels of a pixel side by side.
+  /// The image, with the channels of a pixel side by side.
   ///
   /// - Precondition: `index` is one of `0 ..< count`.
   package func image(at index: Int) throws -> Image {
@@ -110,15 +110,15 @@ package final class PictureSamples: Sendable {
     }
   }
 
-  /// An item for each picture.
+  /// An item for each image.
   ///
-  /// - Throws: `GraftError` if there are more or fewer labels than pictures.
-  func items(labels: [Int]) throws -> [PictureDataset.Item] {
+  /// - Throws: `GraftError` if there are more or fewer labels than images.
+  func items(labels: [Int]) throws -> [ImageDataset.Item] {
     guard labels.count == count else {
-      throw GraftError.badData("has \(count) pictures, but \(labels.count) labels").at(place)
+      throw GraftError.badData("has \(count) images, but \(labels.count) labels").at(place)
     }
     return labels.indices.map {
-      PictureDataset.Item(picture: .samples(self, index: $0), label: labels[$0])
+      ImageDataset.Item(image: .samples(self, index: $0), label: labels[$0])
     }
   }
 }

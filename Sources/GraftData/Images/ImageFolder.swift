@@ -2,7 +2,7 @@ import GraftTensor
 
 /// Reads folders of image files: a folder for each class, or names that tell the class (`cat.0.jpg`).
 /// Folders for training, validation and test may divide either, or each class.
-enum PictureFolder {
+enum ImageFolder {
   /// How the images of a folder tell their classes.
   enum Form {
     case folders
@@ -11,34 +11,34 @@ enum PictureFolder {
 
   /// How a folder's images tell their classes; `nil` if it does not look like a data set.
   static func form(of folder: DataFolder) -> Form? {
-    let children = folder.foldersWithPictures
+    let children = folder.foldersWithImages
     let parts = children.filter { DatasetPart(name: $0.name) != nil }
-    if parts.contains(where: { !$0.foldersWithPictures.isEmpty }), isDivided(folder) {
+    if parts.contains(where: { !$0.foldersWithImages.isEmpty }), isDivided(folder) {
       return .folders
     }
     if isDivided(folder) { return .names }
     if !children.isEmpty { return children.count > 1 ? .folders : nil }
-    return Set(folder.pictures.map { ClassifiedFiles.className(of: $0.name) }).count > 1
+    return Set(folder.images.map { ClassifiedFiles.className(of: $0.name) }).count > 1
       ? .names : nil
   }
 
   /// Whether the folder has one for training which is no class that happens to be called so, or has
   /// nothing but parts.
   private static func isDivided(_ folder: DataFolder) -> Bool {
-    let children = folder.foldersWithPictures
+    let children = folder.foldersWithImages
     let parts = children.map { DatasetPart(name: $0.name) }
     let training = zip(children, parts).filter { $1 == .training }.map(\.0)
-    if training.contains(where: { !$0.foldersWithPictures.isEmpty }) { return true }
+    if training.contains(where: { !$0.foldersWithImages.isEmpty }) { return true }
     guard !parts.contains(nil) else { return false }
     if children.count > 1 {
-      return !training.isEmpty || children.allSatisfy { !$0.foldersWithPictures.isEmpty }
+      return !training.isEmpty || children.allSatisfy { !$0.foldersWithImages.isEmpty }
     }
     return training.contains {
-      $0.pictures.contains { ClassifiedFiles.className(of: $0.name) != nil }
+      $0.images.contains { ClassifiedFiles.className(of: $0.name) != nil }
     }
   }
 
-  static func read(_ folder: DataFolder, form: Form, place: String) throws -> PictureDataset {
+  static func read(_ folder: DataFolder, form: Form, place: String) throws -> ImageDataset {
     if isDivided(folder) { return try dataset(Parts(of: folder), form, place) }
     if form == .folders, let parts = Parts(ofClassesIn: folder) {
       return try dataset(parts, form, place)
@@ -59,7 +59,7 @@ enum PictureFolder {
     ///   neither a part nor a class.
     init(of folder: DataFolder) throws {
       var folders: [DatasetPart: DataFolder] = [:]
-      for child in folder.foldersWithPictures {
+      for child in folder.foldersWithImages {
         guard let part = DatasetPart(name: child.name) else {
           throw GraftError.badData(
             "'\(child.name)' holds images, but is neither a part nor a class: it lies beside "
@@ -92,18 +92,18 @@ enum PictureFolder {
 
     /// Parts within each class: `cat/train`, `cat/test`, `dog/train`, …; `nil` if it is not so.
     init?(ofClassesIn folder: DataFolder) {
-      let classes = folder.foldersWithPictures
+      let classes = folder.foldersWithImages
       guard
         classes.allSatisfy({ folder in
-          let parts = folder.foldersWithPictures.map { DatasetPart(name: $0.name) }
-          return folder.pictures.isEmpty && parts.contains(.training) && !parts.contains(nil)
+          let parts = folder.foldersWithImages.map { DatasetPart(name: $0.name) }
+          return folder.images.isEmpty && parts.contains(.training) && !parts.contains(nil)
             && Set(parts).count == parts.count
         })
       else { return nil }
       func part(_ part: DatasetPart) -> DataFolder? {
         var result = DataFolder(name: part.rawValue, place: folder.place)
         for child in classes {
-          for inner in child.foldersWithPictures where DatasetPart(name: inner.name) == part {
+          for inner in child.foldersWithImages where DatasetPart(name: inner.name) == part {
             var files = DataFolder(name: child.name, place: inner.place)
             (files.files, files.folders) = (inner.files, inner.folders)
             result.folders.append(files)
@@ -121,19 +121,19 @@ enum PictureFolder {
 
   private static func dataset(
     _ parts: Parts, _ form: Form, _ place: String
-  ) throws -> PictureDataset {
+  ) throws -> ImageDataset {
     let classified = try classes(parts.training, form)
-    var result = PictureDataset(
+    var result = ImageDataset(
       place: place, classNames: classified.names,
       items: try classified.items(classNames: classified.names, place: parts.training.place),
       remarks: parts.remarks)
     if form == .folders {
-      let empty = parts.training.folders.filter { !$0.hasPictures }.map { "'\($0.name)'" }
+      let empty = parts.training.folders.filter { !$0.hasImages }.map { "'\($0.name)'" }
       if !empty.isEmpty {
         result.remarks.append(
           (empty.count == 1 ? "the folder \(empty[0]) has" : "\(empty.count) folders have")
             + " no images and \(empty.count == 1 ? "makes" : "make") no class"
-            + (empty.count == 1 ? "" : ": \(PictureDataset.enumeration(empty))"))
+            + (empty.count == 1 ? "" : ": \(ImageDataset.enumeration(empty))"))
       }
     }
     result.validationItems = try setApart(parts.validation, form, &result)
@@ -151,17 +151,17 @@ enum PictureFolder {
   /// The images of a part besides the one for training. Such a part may have images whose classes are
   /// not told, as competitions have it; those are left out.
   private static func setApart(
-    _ folder: DataFolder?, _ form: Form, _ dataset: inout PictureDataset
-  ) throws -> [PictureDataset.Item] {
+    _ folder: DataFolder?, _ form: Form, _ dataset: inout ImageDataset
+  ) throws -> [ImageDataset.Item] {
     guard let folder else { return [] }
     let isTold =
       switch form {
-      case .folders: !folder.foldersWithPictures.isEmpty
+      case .folders: !folder.foldersWithImages.isEmpty
       case .names:
-        folder.pictures.contains { ClassifiedFiles.className(of: $0.name) != nil }
+        folder.images.contains { ClassifiedFiles.className(of: $0.name) != nil }
       }
     guard isTold else {
-      let count = folder.allPictures.count
+      let count = folder.allImages.count
       if count > 0 {
         dataset.leftOut.add(.unlabelled, count)
         dataset.remarks.append(

@@ -1,7 +1,7 @@
 import GraftTensor
 
-extension PictureDataset {
-  /// Divides the pictures by class and at random, the same way for the same seed.
+extension ImageDataset {
+  /// Divides the images by class and at random, the same way for the same seed.
   ///
   /// Parts that the data set's makers set apart stay as they are; then ``items`` make up the others,
   /// in the proportions that `shares` gives those.
@@ -17,7 +17,7 @@ extension PictureDataset {
     for (part, name) in ["training", "validation", "test"].enumerated()
     where wanted[part] > 0 && parts[part].isEmpty {
       throw GraftError.badData(
-        "\(items.count) pictures split \(shares) leave nothing for \(name)",
+        "\(items.count) images split \(shares) leave nothing for \(name)",
         hint: "Give it a larger share."
       ).at(place)
     }
@@ -30,14 +30,14 @@ extension PictureDataset {
   /// Cross-validation: each of ``items`` is in the test part of one fold, and in the training parts
   /// of all others. The parts for validation are empty; what the makers set apart is not used.
   ///
-  /// - Throws: `GraftError` for fewer than two folds, or if a class has fewer pictures than there
+  /// - Throws: `GraftError` for fewer than two folds, or if a class has fewer images than there
   ///   are folds.
   package func folds(count: Int, seed: UInt64) throws -> [DatasetSplit] {
     guard count > 1 else { throw GraftError.usage("cross-validation takes two folds at least") }
     if let label = counts(of: items).firstIndex(where: { $0 < count }) {
       throw GraftError.badData(
-        "class '\(classNames[label])' has fewer pictures than the \(count) folds",
-        hint: "Take fewer folds, or add pictures."
+        "class '\(classNames[label])' has fewer images than the \(count) folds",
+        hint: "Take fewer folds, or add images."
       ).at(place)
     }
     let parts = stratification(seed: seed).equalParts(count)

@@ -6,14 +6,14 @@ import GraftVision
 import Testing
 
 /// IDX, NPY and NPZ files.
-@Suite struct ArrayPictureTests {
+@Suite struct ArrayImageTests {
   let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
 
   private func message(_ name: String = "") -> String {
     do {
-      _ = try PictureDataset.open(folder.path + name)
+      _ = try ImageDataset.open(folder.path + name)
       return "no error"
     } catch { return "\(error)" }
   }
@@ -33,7 +33,7 @@ import Testing
     try write("train-labels-idx1-ubyte", idx([4], [0, 1, 2, 1]))
     try write("t10k-images-idx3-ubyte", idx([1, 2, 3], bytes(6)))
     try write("t10k-labels-idx1-ubyte", idx([1], [2]))
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == ["0", "1", "2"])
     #expect(dataset.items.map(\.label) == [0, 1, 2, 1] && dataset.testItems.map(\.label) == [2])
     let image = try dataset.items[1].image()
@@ -41,16 +41,16 @@ import Testing
     #expect(image.samples == [6, 7, 8, 9, 10, 11])
   }
 
-  @Test func labelsMustMatchPictures() throws {
+  @Test func labelsMustMatchImages() throws {
     try folder.write("train-images-idx3-ubyte", idx([4, 2, 3], bytes(24)))
     try folder.write("train-labels-idx1-ubyte", idx([3], [0, 1, 2]))
-    #expect(message().contains("has 4 pictures, but 3 labels"))
+    #expect(message().contains("has 4 images, but 3 labels"))
     try folder.write("train-labels-idx1-ubyte", idx([4], [0, 2, 2, 0]))
-    let dataset = try PictureDataset.open(folder.path)
+    let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == ["0", "2"] && dataset.items.map(\.label) == [0, 1, 1, 0])
     try folder.write("train-labels-idx1-ubyte", idx([4], [1, 26, 3, 1]))
-    #expect(try PictureDataset.open(folder.path).classNames == ["1", "3", "26"])
-    #expect(try PictureDataset.open(folder.path).items.map(\.label) == [0, 2, 1, 0])
+    #expect(try ImageDataset.open(folder.path).classNames == ["1", "3", "26"])
+    #expect(try ImageDataset.open(folder.path).items.map(\.label) == [0, 2, 1, 0])
     try folder.write("train-labels-idx1-ubyte", idx([4], [0, 0, 0, 0]))
     #expect(message().contains("one class only"))
     try folder.write("train-labels-idx1-ubyte", idx([4], [0, 1, 2, 2]))
@@ -59,10 +59,10 @@ import Testing
     #expect(message().contains("has the label 7, but there are 3 classes"))
   }
 
-  @Test func emptyPicturesAreAnError() throws {
+  @Test func emptyImagesAreAnError() throws {
     try folder.write("train-images-idx3-ubyte", idx([4, 0, 3], []))
     try folder.write("train-labels-idx1-ubyte", idx([4], [0, 1, 2, 1]))
-    #expect(message().contains("train-images-idx3-ubyte: has pictures of 3x0 pixels"))
+    #expect(message().contains("train-images-idx3-ubyte: has images of 3x0 pixels"))
     try folder.write("train-images-idx3-ubyte", idx([4, 2, 3], bytes(23)))
     #expect(message().contains("train-images-idx3-ubyte: is cut off"))
   }
@@ -71,7 +71,7 @@ import Testing
     try Tensor(bytes(shape.elementCount), shape: shape)
   }
 
-  /// Pictures of 2x2 pixels: the shape, and the samples of the last one.
+  /// Images of 2x2 pixels: the shape, and the samples of the last one.
   @Test(
     arguments: [
       ([2, 2, 2], [4, 5, 6, 7]), ([2, 2, 2, 1], [4, 5, 6, 7]), ([2, 1, 2, 2], [4, 5, 6, 7]),
@@ -82,9 +82,9 @@ import Testing
     let path = folder.path + "/data.npz"
     try NPZFile.write(
       [("x", try tensor(shape)), ("y", try Tensor([0, 1] as [Int64], shape: [2]))], path: path)
-    let dataset = try PictureDataset.open(path)
+    let dataset = try ImageDataset.open(path)
     #expect(try dataset.items[1].image().samples == samples)
-    #expect(dataset.items[1].picture.place == "\(path): x: picture 1")
+    #expect(dataset.items[1].image.place == "\(path): x: image 1")
   }
 
   @Test func readsPartsOfNPZ() throws {
@@ -97,7 +97,7 @@ import Testing
         ("val_labels", try Tensor([1, 1] as [Int32], shape: [2])),
         ("other", try Tensor([1.5] as [Float], shape: [1])),
       ], path: path)
-    let dataset = try PictureDataset.open(path)
+    let dataset = try ImageDataset.open(path)
     #expect(dataset.items.map(\.label) == [2, 1, 0])
     #expect(dataset.validationItems.map(\.label) == [1, 1])
     #expect(dataset.testItems.map(\.label) == [1])
@@ -107,20 +107,20 @@ import Testing
     let labels = try Tensor([0, 1] as [Int64], shape: [2])
     try folder.write("X_train.npy", [UInt8](NPYFile.encode(tensor([2, 2, 2]))))
     try folder.write("y_train.npy", [UInt8](NPYFile.encode(labels)))
-    #expect(try PictureDataset.open(folder.path).items.count == 2)
-    #expect(try PictureDataset.open(folder.path, format: .arrays).items.count == 2)
+    #expect(try ImageDataset.open(folder.path).items.count == 2)
+    #expect(try ImageDataset.open(folder.path, format: .arrays).items.count == 2)
   }
 
   @Test func refusesOtherArrays() throws {
     let path = folder.path + "/data.npz"
     let labels = try Tensor([0, 1] as [Int64], shape: [2])
-    func expect(_ pictures: Tensor, _ labels: Tensor, _ text: String) throws {
-      try NPZFile.write([("x", pictures), ("y", labels)], path: path)
+    func expect(_ images: Tensor, _ labels: Tensor, _ text: String) throws {
+      try NPZFile.write([("x", images), ("y", labels)], path: path)
       #expect(message("/data.npz").contains(text))
     }
     try expect(Tensor(zeros: .float, shape: [2, 2, 2]), labels, "Store them as uint8")
-    try expect(tensor([2, 2]), labels, "has pictures of shape [2, 2]")
-    try expect(tensor([2, 4, 2, 4]), labels, "has pictures of shape")
+    try expect(tensor([2, 2]), labels, "has images of shape [2, 2]")
+    try expect(tensor([2, 4, 2, 4]), labels, "has images of shape")
     try expect(tensor([2, 0, 2]), labels, "which are empty")
     try expect(tensor([2, 2, 2]), Tensor([0.0, 1.0] as [Float], shape: [2]), "expected integers")
     try expect(tensor([2, 2, 2]), Tensor([0, -1] as [Int64], shape: [2]), "the label -1")

@@ -4,21 +4,21 @@ import GraftTensor
 /// with `t10k` for testing; compressed by gzip or not.
 ///
 /// Source: <https://yann.lecun.com/exdb/mnist/>
-enum IDXPictures {
+enum IDXImages {
   /// - Returns: `nil` if the folder has no such files
-  static func arrays(_ folder: DataFolder, place: String) -> ArrayPictures? {
+  static func arrays(_ folder: DataFolder, place: String) -> ArrayImages? {
     guard let training = pair("train", folder) else { return nil }
-    return ArrayPictures(
+    return ArrayImages(
       place: place, training: training, validation: nil,
       test: pair("t10k", folder) ?? pair("test", folder))
   }
 
-  private static func pair(_ part: String, _ folder: DataFolder) -> ArrayPictures.Arrays? {
-    guard let pictures = file("\(part)-images", folder), let labels = file("\(part)-labels", folder)
+  private static func pair(_ part: String, _ folder: DataFolder) -> ArrayImages.Arrays? {
+    guard let images = file("\(part)-images", folder), let labels = file("\(part)-labels", folder)
     else { return nil }
-    return ArrayPictures.Arrays(
-      pictures: { try withPlace(pictures.place) { try IDXFile.read(pictures.bytes()) } },
-      place: pictures.place,
+    return ArrayImages.Arrays(
+      images: { try withPlace(images.place) { try IDXFile.read(images.bytes()) } },
+      place: images.place,
       labels: { try withPlace(labels.place) { try IDXFile.read(labels.bytes()) } },
       labelsPlace: labels.place)
   }

@@ -2,14 +2,14 @@ import GraftRuntime
 import GraftVision
 
 /// How a model's input takes an image.
-struct PictureInput {
+struct ImageInput {
   let elementType: ElementType
   let layout: Preprocessing.Layout
   let channelCount: Int
   /// Whether the model's batch is 1.
   let takesOneImage: Bool
   /// `nil` if the model leaves it open.
-  var size: PictureSize?
+  var size: ImageSize?
 
   /// - Throws: `GraftError` if the graph does not take one image `[N, C, H, W]` or `[N, H, W, C]`.
   init(_ graph: Graph) throws {
@@ -38,7 +38,7 @@ struct PictureInput {
       throw GraftError.badData("the model takes \(channelCount) channels; images have 1 or 3")
     }
     if let height = height.known, let width = width.known {
-      size = PictureSize(width: width, height: height)
+      size = ImageSize(width: width, height: height)
     } else {
       size = nil
     }
@@ -74,7 +74,7 @@ struct PictureInput {
   /// - Throws: `GraftError` if numbers of the scheme cannot be those that the input means.
   private func check(_ scheme: Preprocessing.Scheme) throws {
     if elementType.isFloatingPoint { return }
-    guard PictureInput.sampleTypes.contains(elementType) else {
+    guard ImageInput.sampleTypes.contains(elementType) else {
       throw GraftError.unsupported(
         "the model's input is \(elementType), which does not hold the samples of images (0 to 255)",
         hint: "`graft run` runs any model on tensors")

@@ -2,16 +2,16 @@ import GraftTensor
 import GraftVision
 import Synchronization
 
-extension PictureDataset {
+extension ImageDataset {
   /// An image that cannot be read.
-  package struct BadPicture: Sendable, Equatable {
+  package struct BadImage: Sendable, Equatable {
     package var place: String
     package var reason: String
   }
 
-  /// How closely pictures are looked at.
+  /// How closely images are looked at.
   package enum CheckDepth: Sendable {
-    /// The beginnings of files: finds what is empty or no picture. Takes microseconds for each.
+    /// The beginnings of files: finds what is empty or no image. Takes microseconds for each.
     case headers
     /// Everything is decoded: finds what is cut off or damaged, too.
     case pixels
@@ -24,27 +24,27 @@ extension PictureDataset {
   ///
   /// - Parameters:
   ///   - maximumBad: how many there may be
-  ///   - threads: how many pictures are looked at simultaneously; the result does not depend on it
+  ///   - threads: how many images are looked at simultaneously; the result does not depend on it
   /// - Returns: the data set without them, and a list of them, in the order of the parts
   /// - Throws: `GraftError` if there are more, if reading fails, or if ``validate()`` finds something
   ///   afterwards.
   package func checked(
     _ depth: CheckDepth, maximumBad: Int, threads: Int
-  ) throws -> (dataset: PictureDataset, bad: [BadPicture]) {
+  ) throws -> (dataset: ImageDataset, bad: [BadImage]) {
     var result = self
-    var bad: [BadPicture] = []
-    for part in [\PictureDataset.items, \.validationItems, \.testItems] {
+    var bad: [BadImage] = []
+    for part in [\ImageDataset.items, \.validationItems, \.testItems] {
       let reasons = try Self.reasons(self[keyPath: part], depth, threads: max(1, threads))
       result[keyPath: part] = self[keyPath: part].indices.filter { reasons[$0] == nil }
         .map { self[keyPath: part][$0] }
       bad += reasons.sorted { $0.key < $1.key }.map {
-        BadPicture(place: self[keyPath: part][$0.key].picture.place, reason: $0.value)
+        BadImage(place: self[keyPath: part][$0.key].image.place, reason: $0.value)
       }
     }
     result.leftOut.add(.unreadable, bad.count)
     guard bad.count <= maximumBad else {
       throw GraftError.badData(
-        "\(bad.count) of \(pictureCount) images cannot be read: "
+        "\(bad.count) of \(imageCount) images cannot be read: "
           + Self.enumeration(bad.map { "\($0.place) (\($0.reason))" }, limit: 3),
         hint: "Up to \(maximumBad) would be left out; --max-bad allows more."
       ).at(place)
@@ -64,7 +64,7 @@ extension PictureDataset {
       while true {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < items.count else { return }
-        guard let error = items[index].picture.failure(depth) else { continue }
+        guard let error = items[index].image.failure(depth) else { continue }
         guard error.isOfTheImage else {
           failure.withLock { if index < $0?.index ?? .max { $0 = (index, error) } }
           return
@@ -77,9 +77,9 @@ extension PictureDataset {
   }
 }
 
-extension PictureDataset.PictureSource {
+extension ImageDataset.ImageSource {
   /// Why the image cannot be read; `nil` if it can.
-  fileprivate func failure(_ depth: PictureDataset.CheckDepth) -> GraftError? {
+  fileprivate func failure(_ depth: ImageDataset.CheckDepth) -> GraftError? {
     do {
       switch (self, depth) {
       case (.samples, _): return nil

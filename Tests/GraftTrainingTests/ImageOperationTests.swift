@@ -5,8 +5,8 @@ import GraftTraining
 import GraftVision
 import Testing
 
-/// Operations on pictures beside torchvision and Pillow; `tools/python/augmentation_fixtures.py` says what the arrays are.
-@Suite struct PictureOperationTests {
+/// Operations on images beside torchvision and Pillow; `tools/python/augmentation_fixtures.py` says what the arrays are.
+@Suite struct ImageOperationTests {
   private func image(_ name: String) throws -> Image {
     let tensor = try Fixtures.augmentations.tensor(name)
     return try Image(
@@ -20,15 +20,15 @@ import Testing
     _ make: (_ source: Image, _ argument: String) throws -> Image
   ) throws {
     let parts = name.split(separator: "|").map(String.init)
-    let result = try make(image("picture.\(parts[2])"), parts[1])
+    let result = try make(image("image.\(parts[2])"), parts[1])
     let expected = try image(name)
     #expect(result.size == expected.size && result.channelCount == expected.channelCount)
     let wrong = zip(result.samples, expected.samples).count { $0 != $1 }
     #expect(wrong == 0, "\(name): \(wrong) samples differ", sourceLocation: sourceLocation)
   }
 
-  @Test(arguments: PictureOperation.allCases)
-  func changesAsTorchvision(_ operation: PictureOperation) throws {
+  @Test(arguments: ImageOperation.allCases)
+  func changesAsTorchvision(_ operation: ImageOperation) throws {
     let names = Fixtures.augmentations.names.filter { $0.hasPrefix("\(operation.rawValue)|") }
     #expect(names.count >= 5)
     for name in names {
@@ -76,8 +76,8 @@ import Testing
     }
   }
 
-  @Test func mixesPictures() throws {
-    let first = try image("picture.square")
+  @Test func mixesImages() throws {
+    let first = try image("image.square")
     let second = try first.oriented(.flipVertically)
     for share in [0, 0.31, 1] {
       let expected = try image("mixup|\(share == 0.31 ? "0.31" : "\(share)")|square")
@@ -110,18 +110,18 @@ import Testing
   func magnitudesAreTorchvisions(_ name: String) throws {
     let data = try Data(Fixtures.augmentations.tensor("space.\(name)").elements(as: UInt8.self))
     let space = try #require(JSONSerialization.jsonObject(with: data) as? [String: [Any]])
-    let operations = name == "auto" ? PictureOperation.allCases : RandAugmentation.operations
+    let operations = name == "auto" ? ImageOperation.allCases : RandAugmentation.operations
     #expect(
       Set(space.keys)
         == Set(operations.map(\.rawValue)).subtracting(name == "auto" ? ["Identity"] : []))
     let levelCount = name == "auto" ? AutoAugmentation.levelCount : RandAugmentation.levelCount
     for (key, values) in space {
-      let operation = try #require(PictureOperation(rawValue: key))
+      let operation = try #require(ImageOperation(rawValue: key))
       let magnitudes = try #require(values[0] as? [Double])
       #expect(operation.isSigned == values[1] as? Bool)
       for (level, expected) in magnitudes.enumerated() {
         let magnitude = operation.magnitude(
-          level: level, levelCount: levelCount, size: PictureSize(width: 26, height: 32))
+          level: level, levelCount: levelCount, size: ImageSize(width: 26, height: 32))
         #expect(abs(magnitude - expected) < 1e-4, "\(key) at \(level)")
       }
     }

@@ -6,8 +6,8 @@ import GraftVision
 import Testing
 
 extension FuzzTests {
-  /// Damaged files of data sets of pictures.
-  @Suite(.serialized) struct PictureDatasets {
+  /// Damaged files of data sets of images.
+  @Suite(.serialized) struct ImageDatasets {
     @Test func pickles() throws {
       let seeds =
         PickleFixture.pickles.map(\.bytes) + [
@@ -42,20 +42,20 @@ extension FuzzTests {
           names[index], ByteMutation.apply(to: seeds[index], splicing: seeds[index], &generator))
         try folder.write("batches.meta.txt", text: "a\nb\nc\n")
         try folder.write("batches.meta", CIFARFixture.meta([("label_names", ["a", "b", "c"])]))
-        Self.touch(try PictureDataset.open(folder.path))
+        Self.touch(try ImageDataset.open(folder.path))
         return true
       }
     }
 
     @Test func tables() throws {
       let folder = try TemporaryFolder()
-      for name in ["a.bmp", "b.bmp"] { try folder.write(name, TestPicture.bmp()) }
+      for name in ["a.bmp", "b.bmp"] { try folder.write(name, TestImage.bmp()) }
       let seeds = [
         "a.bmp,cat\nb.bmp,dog\n", "id;Path;label\r\n1;\"a.bmp\";1\r\n2;b.bmp;\"2\"\r\n",
         "file\tclass\n\"b.\"\"bmp\"\tx\nb.bmp\ty\n../x\tz\n",
       ].map { Array($0.utf8) }
       try damage(seeds, name: "tables", kind: 23, count: 2_000) { bytes in
-        Self.touch(try PictureDataset.open(folder.write("table.csv", bytes)))
+        Self.touch(try ImageDataset.open(folder.write("table.csv", bytes)))
       }
     }
 
@@ -63,7 +63,7 @@ extension FuzzTests {
       let folder = try TemporaryFolder()
       let path = "\(folder.path)/archive"
       let members = ["cat", "dog"].flatMap { name in
-        (0..<2).map { TarFixture.Member("train/\(name)/\($0).bmp", TestPicture.bmp()) }
+        (0..<2).map { TarFixture.Member("train/\(name)/\($0).bmp", TestImage.bmp()) }
       }
       let tar = TarFixture.archive(members + [.init("link", type: "2", link: "/etc/passwd")])
       try NPZFile.write(
@@ -134,7 +134,7 @@ extension FuzzTests {
       for child in folder.folders { touch(child) }
     }
 
-    private static func touch(_ dataset: PictureDataset) {
+    private static func touch(_ dataset: ImageDataset) {
       for item in dataset.items + dataset.testItems {
         _ = try? item.image().withUnsafeSamples { $0.reduce(0) { $0 &+ $1 } }
       }

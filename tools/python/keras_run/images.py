@@ -1,4 +1,4 @@
-"""Pictures as Graft prepares them: decoded and resized by Pillow, or resized by TensorFlow."""
+"""Images as Graft prepares them: decoded and resized by Pillow, or resized by TensorFlow."""
 
 import os
 import tempfile
@@ -37,7 +37,7 @@ def parse_size(text):
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a picture becomes an input.
+    """How an image becomes an input.
 
     resize: `64`, `320x240`, `shorter:256`, or None
     crop: width and height, or None
@@ -84,11 +84,11 @@ class Preparation:
 
     @property
     def size(self):
-        """Width and height that all pictures get."""
+        """Width and height that all images get."""
         if self.crop:
             return self.crop
         if self.resize is None or self.resize.startswith("shorter:"):
-            raise Unusable("the recipe leaves the size of pictures open")
+            raise Unusable("the recipe leaves the size of images open")
         return parse_size(self.resize)
 
     @property
@@ -97,14 +97,14 @@ class Preparation:
         return np.float32 if self.interpolation == "tf-bilinear" else np.uint8
 
     def read(self, path):
-        """The picture at its size, [H, W, 3], samples from 0 to 255."""
+        """The image at its size, [H, W, 3], samples from 0 to 255."""
         try:
             with Image.open(path) as image:
                 if self.applies_orientation:
                     image = ImageOps.exif_transpose(image)
                 image = image.convert("RGB")
         except OSError as error:
-            raise Unusable(f"{path}: {error}; only pictures in files can be read here") from error
+            raise Unusable(f"{path}: {error}; only images in files can be read here") from error
         size = self._resized(image.size)
         if self.interpolation == "tf-bilinear":
             import tensorflow
@@ -163,8 +163,8 @@ def scratch_array(shape, element_type):
         return np.memmap(file, element_type, "w+", shape=shape)
 
 
-class PreparedPictures:
-    """All pictures of some runs, each prepared once.
+class PreparedImages:
+    """All images of some runs, each prepared once.
 
     numbers: the row of each path
     """

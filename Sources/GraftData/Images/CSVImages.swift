@@ -3,7 +3,7 @@ import GraftTensor
 /// Reads a table of the paths and the classes of images, and of their parts if it has such a column.
 ///
 /// Paths are absolute or relative to the table's folder, with either slash.
-enum CSVPictures {
+enum CSVImages {
   private static let pathTitles: Set = [
     "path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img",
     "picture", "photo",
@@ -22,12 +22,12 @@ enum CSVPictures {
     let part: DatasetPart
   }
 
-  static func read(path: String) throws -> PictureDataset {
+  static func read(path: String) throws -> ImageDataset {
     try withPlace(path) {
       let (text, encoding) = try TextEncoding.decode(FileBytes(mapping: path))
       let rows = try CSVFile.rows(text)
       let table = try Columns(rows)
-      var result = PictureDataset(place: path, classNames: [], items: [], remarks: table.remarks)
+      var result = ImageDataset(place: path, classNames: [], items: [], remarks: table.remarks)
       if encoding != .utf8 {
         result.remarks.insert("\(path) is not UTF-8; it is read as \(encoding.rawValue)", at: 0)
       }
@@ -61,8 +61,8 @@ enum CSVPictures {
           result.classNames.map { Array($0.utf8) }, result.classNames.indices))
       let folder = FilePath.folder(of: path)
       for image in images {
-        let item = PictureDataset.Item(
-          picture: .file(Self.path(image.path, in: folder, encoding)),
+        let item = ImageDataset.Item(
+          image: .file(Self.path(image.path, in: folder, encoding)),
           label: numbers[Array(image.label.utf8)] ?? 0)
         switch image.part {
         case .training: result.items.append(item)
@@ -114,7 +114,7 @@ enum CSVPictures {
       guard let path = titles.firstIndex(where: pathTitles.contains),
         let label = titles.firstIndex(where: labelTitles.contains)
       else {
-        guard first.fields.count >= 2, DataFile(name: first.fields[0], path: "").isPicture else {
+        guard first.fields.count >= 2, DataFile(name: first.fields[0], path: "").isImage else {
           throw GraftError.badData(
             "has no columns of paths and of labels; its first line is "
               + "'\(first.fields.joined(separator: ",").prefix(80))'", hint: hint)

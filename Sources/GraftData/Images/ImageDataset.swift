@@ -1,34 +1,34 @@
 import GraftTensor
 import GraftVision
 
-/// Pictures with a class each.
-package struct PictureDataset: Sendable {
-  /// A picture and its class.
+/// Images with a class each.
+package struct ImageDataset: Sendable {
+  /// An image and its class.
   package struct Item: Sendable {
-    package var picture: PictureSource
-    /// The class, as an index of ``PictureDataset/classNames``.
+    package var image: ImageSource
+    /// The class, as an index of ``ImageDataset/classNames``.
     package var label: Int
 
-    package init(picture: PictureSource, label: Int) {
-      self.picture = picture
+    package init(image: ImageSource, label: Int) {
+      self.image = image
       self.label = label
     }
   }
 
-  /// Where a picture comes from. Nothing is decoded before ``image(applyingOrientation:)``.
-  package enum PictureSource: Sendable {
+  /// Where an image comes from. Nothing is decoded before ``image(applyingOrientation:)``.
+  package enum ImageSource: Sendable {
     /// A file on disk.
     case file(String)
-    /// A picture file unpacked from an archive.
+    /// An image file unpacked from an archive.
     case encoded(FileBytes, place: String)
-    /// One of many pictures that lie in one file as they are.
-    case samples(PictureSamples, index: Int)
+    /// One of many images that lie in one file as they are.
+    case samples(ImageSamples, index: Int)
   }
 
   /// What messages call the data set: its path.
   package var place: String
   package var classNames: [String]
-  /// The pictures that a split divides.
+  /// The images that a split divides.
   package var items: [Item]
   /// What the data set's makers set apart for validation.
   package var validationItems: [Item]
@@ -69,10 +69,10 @@ package struct PictureDataset: Sendable {
   }
 
   /// Images of all parts.
-  package var pictureCount: Int { items.count + validationItems.count + testItems.count }
+  package var imageCount: Int { items.count + validationItems.count + testItems.count }
 
   /// How many files were found, taken and left out, and why, in a line.
-  package var summary: String { leftOut.summary(taken: pictureCount) }
+  package var summary: String { leftOut.summary(taken: imageCount) }
 
   /// Removes classes that have no images at all, and says so.
   mutating func removeEmptyClasses() {
@@ -88,7 +88,7 @@ package struct PictureDataset: Sendable {
         : "\(names.count) classes have no images and are left out: \(Self.enumeration(names))")
     let kept = classNames.indices.filter(used.contains)
     let positions = Dictionary(uniqueKeysWithValues: zip(kept, kept.indices))
-    for part in [\PictureDataset.items, \.validationItems, \.testItems] {
+    for part in [\ImageDataset.items, \.validationItems, \.testItems] {
       for index in self[keyPath: part].indices {
         let label = self[keyPath: part][index].label
         self[keyPath: part][index].label = positions[label] ?? label
@@ -103,7 +103,7 @@ package struct PictureDataset: Sendable {
   ///   images to train with, or a label that is no class.
   package func validate() throws {
     try withPlace(place) {
-      guard !items.isEmpty || purpose == .evaluation && pictureCount > 0 else {
+      guard !items.isEmpty || purpose == .evaluation && imageCount > 0 else {
         throw GraftError.badData(
           purpose == .training ? "has no images to train with" : "has no images",
           hint: leftOut.total > 0 ? "Left out are \(leftOut)." : nil)
@@ -119,7 +119,7 @@ package struct PictureDataset: Sendable {
       for part in [items, validationItems, testItems] {
         if let item = part.first(where: { !classNames.indices.contains($0.label) }) {
           throw GraftError.badData(
-            "\(item.picture.place): has the label \(item.label), but there are "
+            "\(item.image.place): has the label \(item.label), but there are "
               + "\(classNames.count) classes (0 to \(classNames.count - 1))")
         }
       }
@@ -142,26 +142,26 @@ package struct PictureDataset: Sendable {
   }
 }
 
-extension PictureDataset.Item {
-  /// The picture, decoded.
+extension ImageDataset.Item {
+  /// The image, decoded.
   package func image(applyingOrientation: Bool = true) throws -> Image {
-    try picture.image(applyingOrientation: applyingOrientation)
+    try image.image(applyingOrientation: applyingOrientation)
   }
 }
 
-extension PictureDataset.PictureSource {
-  /// What messages call the picture.
+extension ImageDataset.ImageSource {
+  /// What messages call the image.
   package var place: String {
     switch self {
     case .file(let path): path
     case .encoded(_, let place): place
-    case .samples(let samples, let index): "\(samples.place): picture \(index)"
+    case .samples(let samples, let index): "\(samples.place): image \(index)"
     }
   }
 
-  /// The picture, decoded: red, green and blue, or grey if the samples are.
+  /// The image, decoded: red, green and blue, or grey if the samples are.
   ///
-  /// - Parameter applyingOrientation: whether to turn the picture upright if its EXIF data or XMP packet say how
+  /// - Parameter applyingOrientation: whether to turn the image upright if its EXIF data or XMP packet say how
   package func image(applyingOrientation: Bool = true) throws -> Image {
     switch self {
     case .file(let path):

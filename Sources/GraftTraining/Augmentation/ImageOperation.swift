@@ -3,7 +3,7 @@ import GraftVision
 /// The operations that learned and random policies choose from, as torchvision has them.
 ///
 /// Pixels are taken from the nearest place, and what comes in is black.
-package enum PictureOperation: String, Sendable, CaseIterable {
+package enum ImageOperation: String, Sendable, CaseIterable {
   case identity = "Identity"
   case shearX = "ShearX"
   case shearY = "ShearY"
@@ -34,8 +34,8 @@ package enum PictureOperation: String, Sendable, CaseIterable {
   ///
   /// - Parameters:
   ///   - level: from 0 for the least change to `levelCount` - 1
-  ///   - size: of the picture, which translations are shares of
-  package func magnitude(level: Int, levelCount: Int, size: PictureSize) -> Double {
+  ///   - size: of the image, which translations are shares of
+  package func magnitude(level: Int, levelCount: Int, size: ImageSize) -> Double {
     let share = Double(level) / Double(levelCount - 1)
     switch self {
     case .shearX, .shearY: return 0.3 * share
@@ -49,7 +49,7 @@ package enum PictureOperation: String, Sendable, CaseIterable {
     }
   }
 
-  /// The picture changed as torchvision's `autoaugment._apply_op` does.
+  /// The image changed as torchvision's `autoaugment._apply_op` does.
   ///
   /// - Parameter magnitude: what ``magnitude(level:levelCount:size:)`` gives, or its negative
   package func apply(to image: Image, magnitude: Double) throws -> Image {

@@ -7,7 +7,7 @@ struct ClassifiedFiles {
   /// A class for each folder within that has images: all in it, however deep they lie.
   static func byFolder(_ folder: DataFolder) -> ClassifiedFiles {
     var result = ClassifiedFiles()
-    result.classes = folder.foldersWithPictures.map { ($0.name, $0.allPictures) }
+    result.classes = folder.foldersWithImages.map { ($0.name, $0.allImages) }
     result.sort()
     return result
   }
@@ -17,15 +17,15 @@ struct ClassifiedFiles {
   /// - Throws: `GraftError` if an image's name has no such beginning.
   static func byName(_ folder: DataFolder) throws -> ClassifiedFiles {
     var files: [[UInt8]: [DataFile]] = [:]
-    for picture in folder.pictures {
-      guard let name = className(of: picture.name) else {
+    for image in folder.images {
+      guard let name = className(of: image.name) else {
         throw GraftError.badData(
           "its name tells no class",
           hint: "Name images cat.0.jpg, cat_0.jpg, cat-0.jpg or cat (0).jpg, or put each class in "
             + "a folder."
-        ).at(picture.place)
+        ).at(image.place)
       }
-      files[Array(name.utf8), default: []].append(picture)
+      files[Array(name.utf8), default: []].append(image)
     }
     var result = ClassifiedFiles()
     result.classes = files.map { (String(decoding: $0.key, as: UTF8.self), $0.value) }
@@ -80,18 +80,18 @@ struct ClassifiedFiles {
   /// The images, class by class, with their classes' indices in `names`.
   ///
   /// - Throws: `GraftError` if a class is not among `names`.
-  func items(classNames: [String], place: String) throws -> [PictureDataset.Item] {
+  func items(classNames: [String], place: String) throws -> [ImageDataset.Item] {
     let labels = Dictionary(
       uniqueKeysWithValues: zip(classNames.map { Array($0.utf8) }, classNames.indices))
-    return try classes.flatMap { name, files -> [PictureDataset.Item] in
+    return try classes.flatMap { name, files -> [ImageDataset.Item] in
       guard let label = labels[Array(name.utf8)] else {
         throw GraftError.badData(
           "has the class '\(name)', which the training images do not have",
-          hint: "Those are \(PictureDataset.enumeration(classNames.map { "'\($0)'" }))."
+          hint: "Those are \(ImageDataset.enumeration(classNames.map { "'\($0)'" }))."
         )
         .at(place)
       }
-      return files.map { PictureDataset.Item(picture: $0.pictureSource, label: label) }
+      return files.map { ImageDataset.Item(image: $0.imageSource, label: label) }
     }
   }
 }

@@ -1,6 +1,6 @@
 import GraftTensor
 
-extension PictureDataset {
+extension ImageDataset {
   /// How a data set may lie on disk.
   package enum Format: String, CaseIterable, Sendable {
     /// CIFAR-10, binary or Python version.
@@ -19,7 +19,7 @@ extension PictureDataset {
     case names
   }
 
-  /// Opens a data set without decoding its pictures, and checks it.
+  /// Opens a data set without decoding its images, and checks it.
   ///
   /// - Parameters:
   ///   - path: a folder; an archive of one (tar, compressed or not, or ZIP), which is unpacked into
@@ -32,7 +32,7 @@ extension PictureDataset {
   package static func open(
     _ path: String, format: Format? = nil, coarseLabels: Bool = false,
     for purpose: Purpose = .training
-  ) throws -> PictureDataset {
+  ) throws -> ImageDataset {
     var dataset = try read(path, format: format, labels: coarseLabels ? .coarse : .fine)
     dataset.purpose = purpose
     dataset.removeEmptyClasses()
@@ -42,16 +42,16 @@ extension PictureDataset {
 
   private static func read(
     _ path: String, format: Format?, labels: CIFARFolder.Labels
-  ) throws -> PictureDataset {
+  ) throws -> ImageDataset {
     guard FileSystem.exists(path) else { throw GraftError.opening(path) }
     if FileSystem.isFolder(path) {
       return try read(DataFolder.onDisk(path), format: format, labels: labels, place: path)
     }
     let ending = FilePath.ending(of: path)
     if format == .csv || ending == "csv" || ending == "tsv" {
-      return try CSVPictures.read(path: path)
+      return try CSVImages.read(path: path)
     }
-    if ending == "npz" { return try NumPyPictures.readArchive(path: path) }
+    if ending == "npz" { return try NumPyImages.readArchive(path: path) }
     let bytes = try FileBytes(mapping: path)
     guard ending == "tar" || ArchiveReader.recognizes(bytes) else {
       throw GraftError.badData(
@@ -65,40 +65,40 @@ extension PictureDataset {
 
   private static func read(
     _ root: DataFolder, format: Format?, labels: CIFARFolder.Labels, place: String
-  ) throws -> PictureDataset {
-    func pictures(_ folder: DataFolder, _ form: PictureFolder.Form) throws -> PictureDataset {
-      var dataset = try PictureFolder.read(folder, form: form, place: place)
+  ) throws -> ImageDataset {
+    func images(_ folder: DataFolder, _ form: ImageFolder.Form) throws -> ImageDataset {
+      var dataset = try ImageFolder.read(folder, form: form, place: place)
       dataset.leftOut.add(root.allLeftOut)
       dataset.leftOut.add(
         .outside,
-        root.allPictures.count - dataset.pictureCount - dataset.leftOut.count(.unlabelled))
+        root.allImages.count - dataset.imageCount - dataset.leftOut.count(.unlabelled))
       return dataset
     }
     for folder in root.wrapped {
       if let cifar = CIFARFolder(folder), format == nil || format == cifar.format {
         return try cifar.read(labels, place: place)
       }
-      if format == nil || format == .idx, let arrays = IDXPictures.arrays(folder, place: place) {
+      if format == nil || format == .idx, let arrays = IDXImages.arrays(folder, place: place) {
         return try arrays.dataset()
       }
       if format == nil || format == .arrays,
-        let arrays = NumPyPictures.arrays(folder, place: place)
+        let arrays = NumPyImages.arrays(folder, place: place)
       {
         return try arrays.dataset()
       }
-      if let form = PictureFolder.form(of: folder), format == nil || format == form.format {
-        return try pictures(folder, form)
+      if let form = ImageFolder.form(of: folder), format == nil || format == form.format {
+        return try images(folder, form)
       }
     }
     switch format {
-    case .names: return try pictures(root, .names)
-    case .folders: return try pictures(root, .folders)
-    case nil where !root.foldersWithPictures.isEmpty:
-      return try pictures(root, .folders)
-    case nil where root.hasPictures:
-      let example = root.pictures[0].name
+    case .names: return try images(root, .names)
+    case .folders: return try images(root, .folders)
+    case nil where !root.foldersWithImages.isEmpty:
+      return try images(root, .folders)
+    case nil where root.hasImages:
+      let example = root.images[0].name
       throw GraftError.badData(
-        "has \(root.pictures.count) images, but neither folders nor names like cat.0.jpg or "
+        "has \(root.images.count) images, but neither folders nor names like cat.0.jpg or "
           + "cat_0.jpg tell their classes; one is called '\(example)'",
         hint: "Put each class in a folder, name the images by their classes, or give a CSV file of "
           + "paths and labels."
@@ -118,9 +118,9 @@ extension PictureDataset {
 }
 
 extension CIFARFolder {
-  fileprivate var format: PictureDataset.Format { kind == .cifar10 ? .cifar10 : .cifar100 }
+  fileprivate var format: ImageDataset.Format { kind == .cifar10 ? .cifar10 : .cifar100 }
 }
 
-extension PictureFolder.Form {
-  fileprivate var format: PictureDataset.Format { self == .folders ? .folders : .names }
+extension ImageFolder.Form {
+  fileprivate var format: ImageDataset.Format { self == .folders ? .folders : .names }
 }

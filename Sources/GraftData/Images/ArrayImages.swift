@@ -1,11 +1,11 @@
 import GraftTensor
 
-/// Makes data sets of arrays with pictures and arrays with their labels, divided into parts or not.
-struct ArrayPictures {
+/// Makes data sets of arrays with images and arrays with their labels, divided into parts or not.
+struct ArrayImages {
   /// Where the arrays of a part come from.
   struct Arrays {
-    let pictures: () throws -> Tensor
-    /// What messages call the pictures.
+    let images: () throws -> Tensor
+    /// What messages call the images.
     let place: String
     let labels: () throws -> Tensor
     let labelsPlace: String
@@ -20,34 +20,34 @@ struct ArrayPictures {
   let test: Arrays?
 
   /// The classes are the numbers that occur among the labels for training, and are called so.
-  func dataset() throws -> PictureDataset {
+  func dataset() throws -> ImageDataset {
     let items = try items(training)
     let numbers = Set(items.lazy.map(\.label)).sorted()
     let classes = Dictionary(uniqueKeysWithValues: zip(numbers, numbers.indices))
-    func classified(_ items: [PictureDataset.Item]) throws -> [PictureDataset.Item] {
+    func classified(_ items: [ImageDataset.Item]) throws -> [ImageDataset.Item] {
       try items.map { item in
         guard let label = classes[item.label] else {
           throw GraftError.badData(
-            "\(item.picture.place): has the label \(item.label), but there are "
-              + "\(numbers.count) classes: \(PictureDataset.enumeration(numbers.map(String.init)))"
+            "\(item.image.place): has the label \(item.label), but there are "
+              + "\(numbers.count) classes: \(ImageDataset.enumeration(numbers.map(String.init)))"
           ).at(place)
         }
-        return PictureDataset.Item(picture: item.picture, label: label)
+        return ImageDataset.Item(image: item.image, label: label)
       }
     }
-    var result = PictureDataset(
+    var result = ImageDataset(
       place: place, classNames: numbers.map(String.init), items: try classified(items),
       validationItems: try validation.map { try classified(self.items($0)) } ?? [],
       testItems: try test.map { try classified(self.items($0)) } ?? [])
     if numbers != Array(numbers.indices) {
       result.remarks.append(
         "the classes are the numbers that occur: "
-          + PictureDataset.enumeration(numbers.map(String.init)))
+          + ImageDataset.enumeration(numbers.map(String.init)))
     }
     return result
   }
 
-  private func items(_ arrays: Arrays) throws -> [PictureDataset.Item] {
+  private func items(_ arrays: Arrays) throws -> [ImageDataset.Item] {
     let tensor = try arrays.labels()
     let labels = try withPlace(arrays.labelsPlace) {
       guard tensor.rank == 1 || tensor.rank == 2 && tensor.shape[1] == 1 else {
@@ -59,6 +59,6 @@ struct ArrayPictures {
       }
       return labels
     }
-    return try PictureSamples(arrays.pictures(), place: arrays.place).items(labels: labels)
+    return try ImageSamples(arrays.images(), place: arrays.place).items(labels: labels)
   }
 }

@@ -1,14 +1,14 @@
 import GraftTensor
 
-/// Reads NumPy arrays of pictures and labels, from an NPZ file or from a folder of NPY files: `x` and
+/// Reads NumPy arrays of images and labels, from an NPZ file or from a folder of NPY files: `x` and
 /// `y`, or `x_train`, `y_train`, `x_test`, `y_test`, and other common names.
-enum NumPyPictures {
+enum NumPyImages {
   /// What an array is by its name.
   private struct Role: Hashable {
     let part: DatasetPart
     let isLabels: Bool
 
-    private static let pictureNames: Set = ["x", "images", "pictures", "data"]
+    private static let imageNames: Set = ["x", "images", "pictures", "data"]
     private static let labelNames: Set = ["y", "labels", "targets"]
 
     init(part: DatasetPart, isLabels: Bool) {
@@ -24,27 +24,27 @@ enum NumPyPictures {
       }
       guard words.count == 1 else { return nil }
       let isLabels = Self.labelNames.contains(words[0])
-      guard isLabels || Self.pictureNames.contains(words[0]) else { return nil }
+      guard isLabels || Self.imageNames.contains(words[0]) else { return nil }
       self.init(part: part ?? .training, isLabels: isLabels)
     }
   }
 
   private static let hint = "Name them x and y, or x_train, y_train, x_test and y_test."
 
-  static func readArchive(path: String) throws -> PictureDataset {
+  static func readArchive(path: String) throws -> ImageDataset {
     var arrays: [Role: (place: String, read: () throws -> Tensor)] = [:]
     for name in try NPZFile.names(path: path) {
       guard let role = Role(name) else { continue }
       arrays[role] = ("\(path): \(name)", { try NPZFile.read(path: path, name: name) })
     }
-    guard let pictures = self.pictures(arrays, place: path) else {
-      throw GraftError.badData("has no arrays of pictures and of labels", hint: hint).at(path)
+    guard let images = self.images(arrays, place: path) else {
+      throw GraftError.badData("has no arrays of images and of labels", hint: hint).at(path)
     }
-    return try pictures.dataset()
+    return try images.dataset()
   }
 
   /// - Returns: `nil` if the folder has no such files
-  static func arrays(_ folder: DataFolder, place: String) -> ArrayPictures? {
+  static func arrays(_ folder: DataFolder, place: String) -> ArrayImages? {
     var arrays: [Role: (place: String, read: () throws -> Tensor)] = [:]
     for file in folder.files where file.name.hasSuffix(".npy") {
       guard let role = Role(String(file.name.dropLast(4))) else { continue }
@@ -58,22 +58,22 @@ enum NumPyPictures {
         }
       )
     }
-    return pictures(arrays, place: place)
+    return images(arrays, place: place)
   }
 
-  private static func pictures(
+  private static func images(
     _ arrays: [Role: (place: String, read: () throws -> Tensor)], place: String
-  ) -> ArrayPictures? {
-    func pair(_ part: DatasetPart) -> ArrayPictures.Arrays? {
-      guard let pictures = arrays[Role(part: part, isLabels: false)],
+  ) -> ArrayImages? {
+    func pair(_ part: DatasetPart) -> ArrayImages.Arrays? {
+      guard let images = arrays[Role(part: part, isLabels: false)],
         let labels = arrays[Role(part: part, isLabels: true)]
       else { return nil }
-      return ArrayPictures.Arrays(
-        pictures: pictures.read, place: pictures.place, labels: labels.read,
+      return ArrayImages.Arrays(
+        images: images.read, place: images.place, labels: labels.read,
         labelsPlace: labels.place)
     }
     guard let training = pair(.training) else { return nil }
-    return ArrayPictures(
+    return ArrayImages(
       place: place, training: training, validation: pair(.validation), test: pair(.test))
   }
 }

@@ -2,7 +2,7 @@ import GraftData
 import GraftTensor
 
 /// Turns the arguments of a command into a list of image files.
-enum PictureFiles {
+enum ImageFiles {
   /// Files as they are; of folders all images in them and below, by name.
   ///
   /// - Throws: `GraftError` if a folder has no images. Missing files show when they are read.
@@ -10,7 +10,7 @@ enum PictureFiles {
     try arguments.flatMap { argument -> [String] in
       guard argument != "-", FileSystem.isFolder(argument) else { return [argument] }
       let folder = try DataFolder.onDisk(argument)
-      let images = folder.allPictures
+      let images = folder.allImages
       let leftOut = folder.allLeftOut
       guard !images.isEmpty else {
         throw GraftError(

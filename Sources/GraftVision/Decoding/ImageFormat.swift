@@ -1,7 +1,7 @@
 import GraftTensor
 
 /// The file formats of images that can be read.
-enum PictureFormat {
+enum ImageFormat {
   case jpeg
   case png
   case webP
@@ -47,7 +47,7 @@ enum PictureFormat {
   }
 
   /// The size that the header tells; the rest is not looked at.
-  func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> PictureSize {
+  func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     switch self {
     case .jpeg: try JPEGDecoder.size(of: bytes, limit: limit)
     case .png: try PNGDecoder.size(of: bytes, limit: limit)

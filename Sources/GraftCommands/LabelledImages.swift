@@ -2,15 +2,15 @@ import Graft
 import GraftData
 
 /// Opens data sets, and says what is left out of them.
-enum LabelledPictures {
+enum LabelledImages {
   /// Images whose names are printed.
   private static let shownCount = 10
 
   /// - Throws: `GraftError` if there are more unreadable images than `maximumBad`.
   static func open(
-    _ path: String, for purpose: PictureDataset.Purpose, maximumBad: Int, _ compute: ComputeOptions
-  ) throws -> PictureDataset {
-    let (dataset, bad) = try PictureDataset.open(path, for: purpose).checked(
+    _ path: String, for purpose: ImageDataset.Purpose, maximumBad: Int, _ compute: ComputeOptions
+  ) throws -> ImageDataset {
+    let (dataset, bad) = try ImageDataset.open(path, for: purpose).checked(
       .pixels, maximumBad: maximumBad, threads: compute.threadCount)
     for remark in dataset.remarks { CommandLineProgram.note(remark) }
     for image in bad.prefix(shownCount) {

@@ -2,58 +2,58 @@ import GraftData
 import GraftRuntime
 import GraftVision
 
-/// Makes network inputs of the pictures of a data set, several at once.
-package struct PictureBatches: Sendable {
-  package let items: [PictureDataset.Item]
+/// Makes network inputs of the images of a data set, several at once.
+package struct ImageBatches: Sendable {
+  package let items: [ImageDataset.Item]
   package let preprocessor: Preprocessor
   /// `[C, H, W]` or `[H, W, C]`.
-  package let pictureShape: Shape
+  package let imageShape: Shape
   private let threadCount: Int
   private let augmentation: AugmentationPipeline?
   private let trainingCount: Int
-  private let decoded: DecodedPictures
+  private let decoded: DecodedImages
 
   /// - Parameters:
-  ///   - trainingCount: how many pictures, the first ones, are trained on
-  ///   - augmentation: changes the pictures that are written with a round
-  ///   - decodedMemoryLimit: bytes of decoded pictures to hold in memory for further rounds
-  /// - Throws: `GraftError` if the preprocessing does not make all pictures equally large.
+  ///   - trainingCount: how many images, the first ones, are trained on
+  ///   - augmentation: changes the images that are written with a round
+  ///   - decodedMemoryLimit: bytes of decoded images to hold in memory for further rounds
+  /// - Throws: `GraftError` if the preprocessing does not make all images equally large.
   package init(
-    _ items: [PictureDataset.Item], _ preprocessing: Preprocessing, threadCount: Int,
+    _ items: [ImageDataset.Item], _ preprocessing: Preprocessing, threadCount: Int,
     trainingCount: Int = 0, augmentation: AugmentationPipeline? = nil,
-    decodedMemoryLimit: Int = DecodedPictures.memoryLimit
+    decodedMemoryLimit: Int = DecodedImages.memoryLimit
   ) throws {
     guard let size = preprocessing.fixedSize else {
       throw GraftError.usage(
-        "pictures would not be equally large", hint: "Resize them to one size, such as 224")
+        "images would not be equally large", hint: "Resize them to one size, such as 224")
     }
     self.items = items
     self.preprocessor = try Preprocessor(preprocessing)
     let channels = preprocessing.channelCount
-    pictureShape =
+    imageShape =
       preprocessing.layout == .channelsFirst
       ? [channels, size.height, size.width] : [size.height, size.width, channels]
     self.threadCount = threadCount
     self.augmentation = augmentation
     self.trainingCount = trainingCount
-    decoded = DecodedPictures(
+    decoded = DecodedImages(
       count: augmentation == nil ? 0 : items.count, memoryLimit: decodedMemoryLimit)
   }
 
-  /// Writes pictures one after the other, `[numbers.count, C, H, W]`.
+  /// Writes images one after the other, `[numbers.count, C, H, W]`.
   ///
-  /// - Parameter round: of random changes; `nil` for the pictures as they are
-  /// - Throws: `GraftError` that names the first picture which cannot be read.
+  /// - Parameter round: of random changes; `nil` for the images as they are
+  /// - Throws: `GraftError` that names the first image which cannot be read.
   func write(
     _ numbers: [Int], augmentedIn round: AugmentationRound? = nil,
     to target: UnsafeMutablePointer<Float>
   ) throws {
     nonisolated(unsafe) let target = target
-    let size = pictureShape.elementCount
+    let size = imageShape.elementCount
     _ = try ThreadPool.shared.map(numbers.count, threads: threadCount) { place in
       let number = numbers[place]
       let part = UnsafeMutableBufferPointer(start: target + place * size, count: size)
-      try withPlace(items[number].picture.place) {
+      try withPlace(items[number].image.place) {
         if let round {
           try preprocessor.write(prepared: image(number, in: round), to: part)
         } else {
@@ -68,36 +68,36 @@ package struct PictureBatches: Sendable {
   ///
   /// - Throws: `GraftError` that names the first image which cannot be read.
   package func input(_ numbers: [Int]) throws -> Tensor {
-    let input = try Tensor(zeros: .float, shape: [numbers.count] + pictureShape)
+    let input = try Tensor(zeros: .float, shape: [numbers.count] + imageShape)
     try write(numbers, to: input.baseAddress.assumingMemoryBound(to: Float.self))
     return input
   }
 
-  /// A training picture with a round's random changes, as the network sees it, before its samples become numbers.
+  /// A training image with a round's random changes, as the network sees it, before its samples become numbers.
   package func image(_ number: Int, in round: AugmentationRound) throws -> Image {
-    let picture = try prepared(number)
-    guard let augmentation else { return picture }
-    let image = try augmentation.apply(to: picture, seed: round.seed(ofPicture: number))
+    let unchanged = try prepared(number)
+    guard let augmentation else { return unchanged }
+    let image = try augmentation.apply(to: unchanged, seed: round.seed(ofImage: number))
     guard let mixture = mixture(of: number, in: round) else { return image }
-    let partner = try withPlace(items[mixture.partner].picture.place) {
+    let partner = try withPlace(items[mixture.partner].image.place) {
       try augmentation.apply(
-        to: prepared(mixture.partner), seed: round.seed(ofPicture: mixture.partner))
+        to: prepared(mixture.partner), seed: round.seed(ofImage: mixture.partner))
     }
     return try mixture.apply(to: image, partner: partner)
   }
 
-  /// How a training picture is mixed in a round; `nil` if it is not.
+  /// How a training image is mixed in a round; `nil` if it is not.
   package func mixture(of number: Int, in round: AugmentationRound) -> Mixture? {
     guard let size = preprocessor.preprocessing.fixedSize else { return nil }
     return augmentation?.mixture(
-      ofPicture: number, among: trainingCount, size: size, in: round)
+      ofImage: number, among: trainingCount, size: size, in: round)
   }
 
-  /// A picture as the network sees it, before any random change and before its samples become numbers.
+  /// An image as the network sees it, before any random change and before its samples become numbers.
   package func prepared(_ number: Int) throws -> Image {
     let item = items[number]
     // Samples that lie there already need no second place.
-    if case .samples(let samples, _) = item.picture,
+    if case .samples(let samples, _) = item.image,
       samples.size == preprocessor.preprocessing.fixedSize
     {
       return try preprocessor.prepared(image(of: item))
@@ -105,7 +105,7 @@ package struct PictureBatches: Sendable {
     return try decoded.image(number) { try preprocessor.prepared(image(of: item)) }
   }
 
-  private func image(of item: PictureDataset.Item) throws -> Image {
+  private func image(of item: ImageDataset.Item) throws -> Image {
     try item.image(applyingOrientation: preprocessor.preprocessing.appliesOrientation)
   }
 }
