@@ -22,6 +22,13 @@ func library(
     swiftSettings: swiftSettings)
 }
 
+/// The module map of a library that the system brings, in `Sources/System`.
+func systemLibrary(_ name: String, _ pkgConfig: String, package: String) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/System/\(name)", pkgConfig: pkgConfig,
+    providers: [.apt([package])])
+}
+
 func tests(
   _ name: String, exclude: [String] = [], _ dependencies: [Target.Dependency]
 ) -> Target {
@@ -51,19 +58,15 @@ let package = Package(
   ],
   targets: [
     // System libraries
-    .systemLibrary(
-      name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(
-      name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
-    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
-    .systemLibrary(
-      name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
-    .systemLibrary(
-      name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    systemLibrary("CHDF5", "hdf5-serial", package: "libhdf5-dev"),
+    systemLibrary("CJPEG", "libjpeg", package: "libjpeg62-turbo-dev"),
+    systemLibrary("CPNG", "libpng", package: "libpng-dev"),
+    systemLibrary("CWebP", "libwebp", package: "libwebp-dev"),
+    systemLibrary("CCurl", "libcurl", package: "libcurl4-openssl-dev"),
+    systemLibrary("CZip", "libzip", package: "libzip-dev"),
+    systemLibrary("CArchive", "libarchive", package: "libarchive-dev"),
+    systemLibrary("CZlib", "zlib", package: "zlib1g-dev"),
+    systemLibrary("CCrypto", "libcrypto", package: "libssl-dev"),
 
     // C
     .target(name: "CGraftKernels", cSettings: cSettings),
