@@ -39,6 +39,20 @@ func tests(
 /// Whether only those tests are built that `tools/test fuzz` runs under the address sanitizer.
 let isForSanitizer = Context.environment["GRAFT_SANITIZER_TESTS"] != nil
 
+/// The engine's modules, from the bottom up: each may use those before it.
+func engine(below end: String? = nil) -> [Target.Dependency] {
+  let modules = [
+    "GraftFiles", "GraftTensor", "GraftGraph", "GraftExecution", "GraftOperators", "GraftPasses",
+    "GraftRuntime",
+  ]
+  return modules.prefix { $0 != end }.map { .init(stringLiteral: $0) }
+}
+
+/// What the engine does not need: images, data, formats, models, training.
+let peripherals: [Target.Dependency] = [
+  "GraftVision", "GraftData", "GraftONNX", "GraftKeras", "GraftModels", "GraftTraining",
+]
+
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -76,32 +90,36 @@ let package = Package(
       cSettings: cSettings),
 
     // The engine
-    library("GraftTensor", ["CGraftMapping"]),
-    library("GraftGraph", ["GraftTensor"]),
-    library("GraftExecution", ["GraftGraph", "CGraftKernels"]),
-    library("GraftOperators", ["GraftExecution"]),
-    library("GraftPasses", ["GraftOperators"]),
-    library("GraftRuntime", ["GraftPasses"]),
+    library("GraftFiles", ["CGraftMapping", "CCrypto"]),
+    library("GraftTensor", engine(below: "GraftTensor")),
+    library("GraftGraph", engine(below: "GraftGraph")),
+    library("GraftExecution", engine(below: "GraftExecution") + ["CGraftKernels"]),
+    library("GraftOperators", engine(below: "GraftOperators") + ["CGraftKernels"]),
+    library("GraftPasses", engine(below: "GraftPasses")),
+    library("GraftRuntime", engine(below: "GraftRuntime") + ["CGraftKernels"]),
 
     // What comes in and goes out
-    library("GraftVision", ["GraftTensor", "CGraftShims"]),
-    library("GraftData", ["GraftVision", "CArchive", "CZip"]),
-    library("GraftONNX", path: "converters/ONNX", ["GraftOperators", protobuf]),
-    library("GraftKeras", path: "converters/Keras", ["GraftOperators", "CGraftShims", "CZlib"]),
+    library("GraftVision", ["GraftFiles", "GraftTensor", "CGraftShims", "CWebP"]),
+    library("GraftData", ["GraftFiles", "GraftTensor", "GraftVision", "CArchive", "CZip"]),
+    library(
+      "GraftONNX", path: "converters/ONNX", engine(below: "GraftPasses") + [protobuf]),
+    library(
+      "GraftKeras", path: "converters/Keras",
+      engine(below: "GraftPasses") + ["CGraftShims", "CZlib"]),
     library(
       "GraftModels", path: "models",
       exclude: [
         "cifar10-resnet9.md", "cifar10-resnet9.onnx", "imagenet-labels.txt",
         "imagenet-wordnet-ids.txt", "manifest.json",
       ],
-      ["GraftOperators", "CGraftShims", "CCrypto"]),
+      engine(below: "GraftPasses") + ["CGraftShims"]),
 
     // What people use
-    library("GraftTraining", ["GraftRuntime", "GraftData", yams]),
+    library("GraftTraining", engine() + ["GraftVision", "GraftData", yams]),
+    library("Graft", engine() + peripherals),
     library(
-      "Graft",
-      ["GraftTraining", "GraftONNX", "GraftKeras", "GraftModels", "GraftVision"]),
-    library("GraftCommands", ["Graft", "CGraftMapping", argumentParser]),
+      "GraftCommands",
+      engine() + peripherals + ["Graft", "CGraftMapping", "CGraftShims", argumentParser]),
     .executableTarget(
       name: "graft-command", dependencies: ["GraftCommands"], swiftSettings: swiftSettings),
     .executableTarget(
@@ -112,34 +130,42 @@ let package = Package(
       swiftSettings: swiftSettings),
 
     // Tests
+    tests("GraftFilesTests", ["GraftFiles"]),
     tests("GraftTensorTests", ["GraftTensor"]),
-    tests("GraftOperatorsTests", ["GraftOperators"]),
-    tests("GraftKernelsTests", ["GraftOperators", "CGraftKernels"]),
+    tests("GraftOperatorsTests", engine(below: "GraftPasses")),
+    tests("GraftKernelsTests", engine(below: "GraftPasses") + ["CGraftKernels"]),
     .target(
       name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
-    tests("GraftRuntimeTests", ["GraftRuntime", "CAllocationCounter"]),
-    tests("GraftONNXTests", ["GraftONNX"]),
-    tests("GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"], ["GraftVision"]),
+    tests("GraftRuntimeTests", engine() + ["CAllocationCounter"]),
+    tests("GraftONNXTests", engine(below: "GraftPasses") + ["GraftONNX"]),
+    tests(
+      "GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"],
+      ["GraftFiles", "GraftTensor", "GraftVision"]),
     library("DataFixtures", path: "Tests/DataFixtures", []),
-    tests("GraftDataTests", ["GraftData", "DataFixtures"]),
-    tests("GraftKerasTests", exclude: ["Fixtures"], ["GraftKeras", "DataFixtures"]),
-    tests("GraftModelsTests", exclude: ["server.py"], ["GraftModels", "GraftKeras"]),
+    tests(
+      "GraftDataTests",
+      ["GraftFiles", "GraftTensor", "GraftVision", "GraftData", "DataFixtures"]),
+    tests(
+      "GraftKerasTests", exclude: ["Fixtures"],
+      engine(below: "GraftPasses") + ["GraftKeras", "DataFixtures"]),
+    tests(
+      "GraftModelsTests", exclude: ["server.py"],
+      engine(below: "GraftPasses") + ["GraftModels", "GraftKeras"]),
     tests(
       "GraftTrainingTests", exclude: ["Fixtures"],
-      ["GraftTraining", "GraftRuntime", "GraftData", "CAllocationCounter"]),
-    tests("GraftGradientTests", ["GraftRuntime", "GraftONNX", "GraftData"]),
-    tests("GraftTests", exclude: ["Fixtures"], ["Graft"]),
+      engine() + ["GraftVision", "GraftData", "GraftTraining", "CAllocationCounter"]),
+    tests("GraftGradientTests", engine() + ["GraftONNX", "GraftVision", "GraftData"]),
+    tests("GraftTests", exclude: ["Fixtures"], engine() + peripherals + ["Graft"]),
     tests(
-      "GraftFuzzTests",
-      ["Graft", "GraftData", "GraftONNX", "GraftRuntime", "DataFixtures", protobuf]),
+      "GraftFuzzTests", engine() + peripherals + ["Graft", "DataFixtures", protobuf]),
   ],
   cLanguageStandard: .c11
 )
 
 if isForSanitizer {
   let others: Set = [
-    "GraftTensorTests", "GraftRuntimeTests", "GraftModelsTests", "GraftTrainingTests",
-    "GraftGradientTests", "GraftTests",
+    "GraftFilesTests", "GraftTensorTests", "GraftRuntimeTests", "GraftModelsTests",
+    "GraftTrainingTests", "GraftGradientTests", "GraftTests",
   ]
   package.targets.removeAll { others.contains($0.name) }
 }

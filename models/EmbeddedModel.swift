@@ -1,5 +1,5 @@
 import CGraftShims
-import GraftTensor
+import GraftFiles
 
 /// The model that is part of Graft, so that there is an answer without a network and without weights: a ResNet9 trained on
 /// CIFAR-10. See `models/cifar10-resnet9.md`.

@@ -1,4 +1,5 @@
 import GraftGraph
+import GraftTensor
 
 /// LeNet-5 as it is trained today: two convolutions with ReLU and max pooling, three dense layers.
 ///

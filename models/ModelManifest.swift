@@ -1,5 +1,5 @@
 import CGraftShims
-import GraftTensor
+import GraftFiles
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials

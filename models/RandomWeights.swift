@@ -1,4 +1,4 @@
-import GraftGraph
+import GraftTensor
 
 /// First weights of networks that are trained from scratch.
 enum RandomWeights {

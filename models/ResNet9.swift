@@ -1,4 +1,5 @@
 import GraftGraph
+import GraftTensor
 
 /// A small residual network for small images: eight convolutions with BatchNormalization in three stages, of which the
 /// first and the last end with a residual block. With one dense layer on top it has nine layers.

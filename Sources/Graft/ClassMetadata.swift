@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 import GraftVision
 
 /// Metadata in which other tools say what a model's classes and sizes are.

@@ -1,5 +1,8 @@
 import GraftData
+import GraftExecution
+import GraftFiles
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import GraftVision
 

@@ -1,4 +1,3 @@
-import GraftData
 import GraftTraining
 
 /// How right a classifier is on images whose classes are known.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// What tells one build of Graft from another.
 package enum GraftVersion {

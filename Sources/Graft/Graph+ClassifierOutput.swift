@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 extension Graph {
   /// Looks at what the model declares of its outputs, so that a detector or a network that makes images is

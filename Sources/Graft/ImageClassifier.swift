@@ -1,6 +1,6 @@
 import GraftData
+import GraftExecution
 import GraftRuntime
-import GraftVision
 
 /// Names what is in images, with any network that Graft reads.
 ///

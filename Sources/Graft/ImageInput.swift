@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import GraftVision
 
 /// How a model's input takes an image.

@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// How a model tells images like those that it was trained on from all others: one of its outputs is a score for each
 /// image, and an image whose score is below a threshold shows none of the classes.

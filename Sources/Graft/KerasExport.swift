@@ -1,5 +1,7 @@
+import GraftFiles
+import GraftGraph
 import GraftKeras
-import GraftRuntime
+import GraftTensor
 
 /// Writes the weights of a network of a known architecture, and of dense layers on top of it, as Keras HDF5.
 package enum KerasExport {

@@ -1,6 +1,7 @@
+import GraftGraph
 import GraftKeras
 import GraftModels
-import GraftRuntime
+import GraftTensor
 
 /// An architecture that Graft builds from a weights file.
 struct KnownArchitecture: Sendable {

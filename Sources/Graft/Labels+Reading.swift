@@ -1,6 +1,6 @@
 import Foundation
-import GraftTensor
-import GraftVision
+import GraftFiles
+import GraftGraph
 
 extension Labels {
   /// Labels larger than this are no labels.

@@ -1,6 +1,6 @@
 import Foundation
+import GraftFiles
 import GraftModels
-import GraftTensor
 
 /// Names of classes, by index.
 package struct Labels: Sendable, Equatable {

@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftRuntime
 
 /// A model ready for an ``Executable``: read from its file, or found in compiled form.

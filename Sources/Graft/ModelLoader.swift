@@ -1,5 +1,7 @@
 import Foundation
 import GraftData
+import GraftFiles
+import GraftGraph
 import GraftKeras
 import GraftModels
 import GraftONNX

@@ -1,5 +1,8 @@
+import GraftFiles
+import GraftGraph
 import GraftONNX
-import GraftRuntime
+import GraftOperators
+import GraftTensor
 
 /// What a model is: a table of its layers with output shapes, parameters and multiply-adds.
 ///

@@ -1,5 +1,7 @@
 import Foundation
 import GraftExecution
+import GraftFiles
+import GraftTensor
 
 /// One class of a ranking.
 public struct Prediction: Sendable, Equatable, Encodable {

@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// What the numbers of a classifier's output mean.
 package enum Scores: String, Sendable, CaseIterable {

@@ -1,6 +1,7 @@
 import GraftData
+import GraftFiles
+import GraftGraph
 import GraftModels
-import GraftRuntime
 
 /// An architecture that can be trained from scratch: without top, with random first weights.
 struct ScratchArchitecture: Sendable {

@@ -1,7 +1,11 @@
 import ArgumentParser
 import Foundation
 import Graft
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 
 /// `graft benchmark`: how fast a model runs on this machine.
 struct BenchmarkCommand: ParsableCommand {

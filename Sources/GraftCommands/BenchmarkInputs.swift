@@ -1,6 +1,8 @@
 import GraftData
-import GraftRuntime
-import GraftTraining
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Seeded inputs for a model of which only types and shapes matter.
 enum BenchmarkInputs {

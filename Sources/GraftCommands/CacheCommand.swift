@@ -1,8 +1,7 @@
 import ArgumentParser
 import Foundation
 import Graft
-import GraftModels
-import GraftRuntime
+import GraftFiles
 
 /// `graft cache`: compiled models and features of images.
 struct CacheCommand: ParsableCommand {

@@ -1,8 +1,7 @@
 import ArgumentParser
 import CGraftMapping
 import Foundation
-import Graft
-import GraftTensor
+import GraftFiles
 import GraftVision
 
 /// Runs a command the way both executables do: errors on standard error, exit codes after sysexits.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import GraftTensor
+import GraftFiles
 
 /// Looks at the words of the command line before the parser does.
 enum CommandNames {

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
 import Graft
+import GraftFiles
+import GraftGraph
 import GraftONNX
-import GraftRuntime
-import GraftVision
 
 /// `graft convert`: HDF5 or ONNX to ONNX, or to HDF5 where Keras knows the architecture.
 struct ConvertCommand: ParsableCommand {

@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftData
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 import GraftTraining
 
 /// `graft evaluate`: how right a classifier is on images whose classes are known.

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Writes a graph in the language of Graphviz.
 ///

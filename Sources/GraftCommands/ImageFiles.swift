@@ -1,5 +1,5 @@
 import GraftData
-import GraftTensor
+import GraftFiles
 
 /// Turns the arguments of a command into a list of image files.
 enum ImageFiles {

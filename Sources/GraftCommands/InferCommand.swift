@@ -1,8 +1,9 @@
 import ArgumentParser
 import Foundation
 import Graft
+import GraftFiles
+import GraftGraph
 import GraftModels
-import GraftRuntime
 import GraftVision
 
 /// `infer` and `graft infer`: what is in an image.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Graft
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// `graft inspect`: what a model is.
 struct InspectCommand: ParsableCommand {

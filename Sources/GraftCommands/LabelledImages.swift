@@ -1,4 +1,3 @@
-import Graft
 import GraftData
 
 /// Opens data sets, and says what is left out of them.

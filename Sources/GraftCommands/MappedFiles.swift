@@ -1,7 +1,6 @@
 import CGraftMapping
 import Foundation
-import Graft
-import GraftTensor
+import GraftFiles
 
 /// Models and files of the cache are mapped, and the system sends SIGBUS to whoever reads a part of a mapped file that
 /// is not there any more.

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Graft
+import GraftFiles
 import GraftModels
-import GraftRuntime
 
 /// `graft models`: models by name.
 struct ModelsCommand: ParsableCommand {

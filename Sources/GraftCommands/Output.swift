@@ -1,11 +1,5 @@
-import GraftTensor
+import GraftFiles
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// Prints text and a newline on standard output.
 ///

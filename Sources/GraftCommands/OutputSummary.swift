@@ -1,5 +1,6 @@
 import Foundation
-import GraftRuntime
+import GraftExecution
+import GraftTensor
 
 /// The outputs of a model in a few words: names, types, shapes, and what the numbers are like.
 enum OutputSummary {

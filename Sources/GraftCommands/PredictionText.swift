@@ -1,6 +1,5 @@
 import Foundation
 import Graft
-import GraftTensor
 
 /// Ranked classes as text; with bars on a terminal.
 enum PredictionText {

@@ -1,6 +1,6 @@
 import Foundation
 import Graft
-import GraftModels
+import GraftFiles
 import GraftRuntime
 
 /// Shows a profile as text and as a trace.

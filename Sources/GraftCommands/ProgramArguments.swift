@@ -1,5 +1,4 @@
 import CGraftShims
-import GraftTensor
 
 /// The words of the command line, as the kernel gave them to the program.
 enum ProgramArguments {

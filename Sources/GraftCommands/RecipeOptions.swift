@@ -1,7 +1,5 @@
 import ArgumentParser
-import Graft
-import GraftModels
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 
 /// A recipe from a file, and what options change of it.

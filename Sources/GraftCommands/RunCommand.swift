@@ -2,9 +2,11 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftData
-import GraftModels
+import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftRuntime
+import GraftTensor
 
 /// `graft run`: any model on tensors from files.
 struct RunCommand: ParsableCommand {

@@ -1,6 +1,10 @@
 import ArgumentParser
 import Graft
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 
 /// `--threads`, `--precision`, `--max-memory` and `--no-cache`.
 struct ComputeOptions: ParsableArguments {

@@ -1,12 +1,7 @@
 import Graft
+import GraftExecution
+import GraftFiles
 import GraftModels
-import GraftRuntime
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// The environment variables that commands go by.
 enum Surroundings {
@@ -43,7 +38,7 @@ enum Surroundings {
   private static func checkFolder(_ path: String) throws {
     // A folder that is not there yet is made when it is needed.
     guard let status = FileSystem.status(of: path) else {
-      guard errno == ENOENT else { throw unusable(path, String(cString: strerror(errno))) }
+      guard errno == ENOENT else { throw unusable(path, GraftError.systemReason()) }
       return
     }
     guard status.st_mode & S_IFMT == S_IFDIR else { throw unusable(path, "Not a directory") }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import GraftTraining
 
 /// `graft train`: a network from random weights.
 struct TrainCommand: ParsableCommand {

@@ -1,7 +1,5 @@
-import Graft
 import GraftData
 import GraftTraining
-import GraftVision
 
 extension TrainingOptions {
   /// Writes a sheet of images as training would see them.

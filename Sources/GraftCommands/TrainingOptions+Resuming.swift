@@ -1,5 +1,5 @@
 import Graft
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 
 /// How runs go on.

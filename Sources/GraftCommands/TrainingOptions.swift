@@ -2,8 +2,8 @@ import ArgumentParser
 import Foundation
 import Graft
 import GraftData
-import GraftModels
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 import GraftTraining
 
 /// What `graft finetune` and `graft train` share: all but the defaults.

@@ -1,5 +1,4 @@
 import Foundation
-import Graft
 import GraftTraining
 
 /// Shows a run: a bar per epoch on a terminal, a line per epoch elsewhere.

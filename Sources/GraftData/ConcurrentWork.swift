@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 /// Runs `work` on `count` threads at once, the caller's own included, and waits for all of them.
 ///

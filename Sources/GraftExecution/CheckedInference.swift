@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension Operator {
   /// Infers the types of a node's outputs, and refuses outputs that no tensor could be.
   ///

@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// An element that converts through `Double` or the bits of an `Int64`.
 protocol ConvertibleElement: TensorElement {
   static var kind: ConversionKind { get }

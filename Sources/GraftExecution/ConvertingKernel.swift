@@ -1,3 +1,5 @@
+import GraftTensor
+
 extension PrepareContext {
   /// A kernel for element types that `prepare` does not know: it converts inputs of the types in `narrow`
   /// to `wide`, runs what `prepare` makes for those, and converts the outputs back.

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What an operator's `downgrade` sees: the graph, the opset to write, and where its extra nodes go.
 ///
 /// The types of a node's inputs and outputs are known as far as they ever are.

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftFiles
+import GraftTensor
 
 /// Converts elements between numeric types, as Cast does and for kernels that compute in another
 /// type than they store.

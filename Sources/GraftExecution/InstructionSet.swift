@@ -1,5 +1,6 @@
 import CGraftKernels
 import Foundation
+import GraftFiles
 
 /// The families of vector instructions that kernels are written for.
 package enum InstructionSet: Int32, Sendable, Comparable, CaseIterable {

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// - Throws: `GraftError` if a node needs more memory than `limit`.
 package func requireMemory(_ byteCounts: some Sequence<Int>, limit: Int) throws {
   if let needed = byteCounts.sum, needed <= limit { return }

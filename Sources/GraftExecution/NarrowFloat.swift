@@ -1,3 +1,4 @@
+import GraftTensor
 import Synchronization
 
 /// A floating-point format of at most eight bits.

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Runs one operator on values at hand: for constant folding, segments whose shapes depend on data, and tests.
 ///

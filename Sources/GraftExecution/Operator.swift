@@ -1,4 +1,6 @@
-@_exported import GraftGraph
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// All that Graft knows of one operator; each lives in one file of GraftOperators.
 ///

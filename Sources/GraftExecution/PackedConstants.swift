@@ -1,3 +1,5 @@
+import GraftFiles
+import GraftTensor
 import Synchronization
 
 /// Constants in the form that kernels want, made once and shared by all plans of a model.

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// What `prepare` of one node sees: known shapes, constants, the machine.
 package struct PrepareContext: Sendable {
   /// A tensor input or output.

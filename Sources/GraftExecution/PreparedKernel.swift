@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// An operator made ready for known shapes: what to run, in how many tasks, with how much memory.
 ///
 /// Running one allocates nothing: the closures are made at plan time and get their memory as arguments.

@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftFiles
+import GraftGraph
 import Synchronization
 
 /// The process's compute threads.

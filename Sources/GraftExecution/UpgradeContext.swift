@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What an operator's `upgrade` sees: the graph so far, and where its extra nodes go.
 ///
 /// Nodes are upgraded in topological order, with types inferred right behind, so that the types of a

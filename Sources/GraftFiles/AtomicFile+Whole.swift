@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 extension AtomicFile {
   /// Writes a whole file; parameters and errors are those of ``init(path:mode:replacesSpecialFiles:)``.
   package static func write(

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// A file that appears under its name only when it is complete.
 ///
 /// Writes go to a temporary file in the same folder; ``commit()`` syncs it and renames it. Without

@@ -1,6 +1,6 @@
-import GraftTensor
-
-/// Reads numbers at checked places of bytes that may lie about themselves.
+/// Reads numbers at checked places of bytes that may lie about themselves, or takes one after the other.
+///
+/// The memory must outlive the reader.
 package struct ByteReader {
   package enum ByteOrder: Sendable {
     case little
@@ -11,17 +11,19 @@ package struct ByteReader {
   package let byteOrder: ByteOrder
   /// Where the bytes lie in the file; for messages.
   private let origin: Int
+  /// Where the next bytes come from that are taken.
+  private var position = 0
 
-  package init(_ bytes: UnsafeRawBufferPointer, _ byteOrder: ByteOrder, origin: Int = 0) {
+  package init(_ bytes: UnsafeRawBufferPointer, _ byteOrder: ByteOrder = .little, origin: Int = 0) {
     self.bytes = bytes
     self.byteOrder = byteOrder
     self.origin = origin
   }
 
-  var count: Int { bytes.count }
+  package var count: Int { bytes.count }
 
   /// - Throws: `GraftError` if the bytes end before.
-  func slice(at offset: Int, count: Int) throws -> ByteReader {
+  package func slice(at offset: Int, count: Int) throws -> ByteReader {
     guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else {
       throw GraftError.badData(
         "it is truncated: \(count) bytes are expected at byte \(origin + offset)")
@@ -32,17 +34,30 @@ package struct ByteReader {
   }
 
   /// All that comes from `offset` on.
-  func suffix(from offset: Int) throws -> ByteReader {
+  package func suffix(from offset: Int) throws -> ByteReader {
     try slice(at: offset, count: max(0, bytes.count - max(0, offset)))
   }
 
-  func uint8(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 1) }
-  func uint16(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 2) }
-  func uint24(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 3) }
-  func uint32(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 4) }
+  package func uint8(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 1) }
+  package func uint16(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 2) }
+  package func uint24(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 3) }
+  package func uint32(at offset: Int) throws -> Int { try unsigned(at: offset, byteCount: 4) }
 
-  func int32(at offset: Int) throws -> Int {
+  package func int32(at offset: Int) throws -> Int {
     Int(Int32(truncatingIfNeeded: try uint32(at: offset)))
+  }
+
+  package var isAtEnd: Bool { position == bytes.count }
+  /// The number of bytes that nobody took yet.
+  package var restCount: Int { bytes.count - position }
+
+  /// Steps over the next bytes.
+  ///
+  /// - Throws: `GraftError` if there are fewer.
+  package mutating func take(_ count: Int) throws -> UnsafeRawBufferPointer {
+    let part = try slice(at: position, count: count).bytes
+    position += count
+    return part
   }
 
   private func unsigned(at offset: Int, byteCount: Int) throws -> Int {
@@ -54,7 +69,7 @@ package struct ByteReader {
   }
 
   /// Whether the bytes at `offset` are those of `text`.
-  func hasText(_ text: StaticString, at offset: Int = 0) -> Bool {
+  package func hasText(_ text: StaticString, at offset: Int = 0) -> Bool {
     guard let found = try? slice(at: offset, count: text.utf8CodeUnitCount) else { return false }
     return text.withUTF8Buffer { $0.elementsEqual(found.bytes) }
   }

@@ -1,11 +1,4 @@
 import CCrypto
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// A hash of a file's content, written `sha256:…` or `md5:…`.
 ///

@@ -1,11 +1,3 @@
-import GraftExecution
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// SHA-256 of a model's content, as a name for what is derived from it.
 ///
 /// Files are read by `pread`: hashing a mapping would make the whole file resident. A file's hash is
@@ -30,15 +22,18 @@ package struct ContentHash: Hashable, Sendable {
 
   /// The hash of a file.
   ///
+  /// - Parameter map: what gives the results of a function for `0 ..< count`, on several threads maybe
   /// - Throws: `GraftError` if the file cannot be read, or is not in the state `identity`.
-  package init(path: String, identity: FileIdentity, threads: Int) throws {
+  package init(
+    path: String, identity: FileIdentity,
+    map: (_ count: Int, _ digest: @escaping @Sendable (Int) throws -> SHA256Digest) throws
+      -> [SHA256Digest]
+  ) throws {
     let file = try InputDescriptor(path)
     let descriptor = file.number
     let byteCount = identity.byteCount
     let pieceByteCount = ContentHash.pieceByteCount
-    let digests = try ThreadPool.shared.map(
-      (byteCount + pieceByteCount - 1) / pieceByteCount, threads: threads
-    ) { piece in
+    let digests = try map((byteCount + pieceByteCount - 1) / pieceByteCount) { piece in
       let start = piece * pieceByteCount
       let end = min(start + pieceByteCount, byteCount)
       return try SHA256Digest { update in

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// What tells one state of a file from another without reading it.
 package struct FileIdentity: Hashable, Sendable {
   package var device: UInt64

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// What a file is, by its content: for saying so where a file of another kind was expected.
 package struct FileKind: Sendable, Equatable {
   package enum Family: Sendable {

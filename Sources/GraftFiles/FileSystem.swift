@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// What the system does with paths. All of Graft goes through here, so that names are the very bytes
 /// they were (see ``Swift/String/init(fileName:)-(Collection)``).
 ///

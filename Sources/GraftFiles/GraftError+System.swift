@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Errors of system calls on files. The same cause has the same exit code wherever it comes up.
 extension GraftError {
   /// A file could not be opened for reading.
@@ -26,8 +20,14 @@ extension GraftError {
     system(.inputOutput, "cannot be written", path, number)
   }
 
-  private static func system(
-    _ code: Code, _ what: String, _ path: String, _ number: Int32
+  /// A system call failed.
+  ///
+  /// - Parameters:
+  ///   - code: the code for causes that have none of their own
+  ///   - path: the file or folder that it was about
+  package static func system(
+    _ code: Code, _ what: String, _ path: String? = nil, _ number: Int32 = errno,
+    hint: String? = nil
   ) -> GraftError {
     let code =
       switch number {
@@ -35,10 +35,14 @@ extension GraftError {
       case EMFILE, ENFILE, ENOMEM: Code.operatingSystem
       default: code
       }
+    return GraftError(
+      code, "\(what): \(systemReason(number))", places: path.map { [$0] } ?? [], hint: hint)
+  }
+
+  /// Why a system call failed, in the system's words.
+  package static func systemReason(_ number: Int32 = errno) -> String {
     // Only the pages of a mapped file can be gone.
-    let reason =
-      number == EFAULT
+    number == EFAULT
       ? "a file that was in use has become shorter" : String(cString: strerror(number))
-    return GraftError(code, "\(what): \(reason)", places: [path])
   }
 }

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// A regular file that is open for reading; closed when nothing refers to it any more.
 ///
 /// This is how every input file is opened. A named pipe would wait for a writer, and a device may

@@ -1,11 +1,3 @@
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Reading whole files and standard input, with a limit on their size.
 package enum InputFile {
   /// The path that stands for standard input.

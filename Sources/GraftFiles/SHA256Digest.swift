@@ -1,5 +1,4 @@
 import CCrypto
-import GraftExecution
 
 /// A SHA-256 digest: tells contents apart, also against malice.
 package struct SHA256Digest: BitwiseCopyable, Sendable, Hashable {

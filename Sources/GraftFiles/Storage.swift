@@ -1,11 +1,5 @@
 import CGraftMapping
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Memory that tensors look into: heap memory, a mapped file, or memory that something else owns.
 ///
 /// Safe to share between threads as long as nobody writes; whoever made it may write until it is shared.

@@ -1,11 +1,3 @@
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Small files of text.
 package enum TextFile {
   /// - Throws: `GraftError` if the file cannot be read, or is longer than `limit` bytes.

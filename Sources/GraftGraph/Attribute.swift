@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// A constant that shapes what a node does.
 package enum Attribute: Sendable {
   case int(Int)

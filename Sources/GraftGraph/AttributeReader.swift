@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// Reads the attributes of one node, with defaults, and complains about wrong ones.
 package struct AttributeReader: Sendable {
   package let attributes: [ByteString: Attribute]

@@ -1,3 +1,6 @@
+import GraftTensor
+import GraftFiles
+
 /// One extent of a shape, as far as it is known before the graph runs.
 package enum Dimension: Hashable, Sendable {
   case known(Int)

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// Where an operator appends the nodes of its gradient.
 package struct GradientBuilder {
   package private(set) var graph: Graph

@@ -1,3 +1,5 @@
+import GraftTensor
+
 extension Graph: CustomStringConvertible {
   /// The graph as text: a line for each input, constant, parameter, node and output; bodies are
   /// indented.

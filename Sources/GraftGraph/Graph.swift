@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// A value of a graph, by its place in ``Graph/values``.
 package struct ValueID: Hashable, Sendable, Comparable {
   package let index: Int

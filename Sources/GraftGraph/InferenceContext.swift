@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftTensor
+
 /// What type and shape inference of one node sees, and where it puts its answers.
 ///
 /// The same inference runs at import, where extents may be symbols, and at plan time, where all extents

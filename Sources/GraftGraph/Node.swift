@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// One application of an operator.
 package struct Node: Sendable {
   package var name: String

@@ -1,4 +1,4 @@
-@_exported import GraftTensor
+import GraftTensor
 
 /// The element type of a tensor and what is known of its shape.
 package struct TensorType: Hashable, Sendable {

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension Graph {
   /// Infers the types of all values that nodes compute, as far as they are known before running.
   ///

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension Graph {
   /// Checks that the graph is well formed: every value has one definition, which stands before its
   /// readers; references lead somewhere; and the nodes whose operators Graft knows have the right

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Builds a graph of nodes from older opsets: each is brought to the newest form, and types are
 /// inferred right behind, because upgrading a later node may need them.
 package struct NodeUpgrader {

@@ -1,4 +1,6 @@
-@_exported import GraftExecution
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// All operators that Graft knows. Each line is one file of this target.
 package enum OperatorCatalog {

@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftExecution
+import GraftGraph
+
 /// Lets a Conv or Gemm apply what follows it before it stores its results: an activation, and for Conv a
 /// residual that is added first.
 package enum ActivationFusion: GraphPass {

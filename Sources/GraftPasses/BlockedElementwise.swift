@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftOperators
+import GraftTensor
+
 /// Elementwise operators, which compute in the blocked layout as they do in any.
 enum BlockedElementwise {
   /// Operators of one computed input, whose other inputs are settings.

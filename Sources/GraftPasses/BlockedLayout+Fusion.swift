@@ -1,3 +1,6 @@
+import GraftGraph
+import GraftTensor
+
 /// Layers that the blocked layout computes together with those in front of them, and normalization.
 extension BlockedLayoutRewriter {
   mutating func convertPool(_ node: Node) throws -> Node? {

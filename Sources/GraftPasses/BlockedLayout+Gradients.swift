@@ -1,3 +1,6 @@
+import GraftGraph
+import GraftTensor
+
 extension BlockedLayoutRewriter {
   /// The node that computes a gradient in the blocked layout; `nil` if it stays as it is.
   mutating func convertGradient(_ node: Node) throws -> Node? {

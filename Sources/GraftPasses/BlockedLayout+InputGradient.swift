@@ -1,3 +1,6 @@
+import GraftGraph
+import GraftOperators
+
 extension BlockedLayoutRewriter {
   /// The gradient of a convolution's image is a convolution of the arriving gradient with the weights turned around; where
   /// the convolution has strides, with zeros between the positions.

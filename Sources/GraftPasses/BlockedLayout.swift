@@ -1,3 +1,7 @@
+import GraftGraph
+import GraftOperators
+import GraftTensor
+
 /// Takes convolutional networks to the layout in which their kernels are fastest: channels in blocks of 16 (see
 /// ``BlockedConv``). Convolutions with constant weights start it, and what follows them stays in it as long as it
 /// can; between the layouts stand ToBlocked and FromBlocked. In graphs that train, weights are parameters, which

@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftExecution
+import GraftGraph
+
 /// x · scale + shift, for each channel: what a BatchNormalization of constant statistics does.
 struct ChannelAffine {
   let scale: [Double]

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Folds what multiplies and shifts channels by constants (an inference BatchNormalization, Mul, Add and Sub of one element a
 /// channel) into the Conv or Gemm in front of it, when its weights are constant: `w' = w·s`, `b' = b·s + t`. Into a
 /// BatchNormalization in front of it, it folds likewise.

@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// Three nodes that shuffle channels: [N, C, H, W] is seen as [N, G, C / G, H, W], axes 1 and 2 change places, and the
 /// result is seen as [N, C, H, W] again. Source: Zhang et al., "ShuffleNet", <https://arxiv.org/abs/1707.01083>
 struct ChannelShuffle {

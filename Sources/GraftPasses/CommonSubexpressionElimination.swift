@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftOperators
+
 /// Computes once what several nodes compute from the same inputs with the same attributes.
 package enum CommonSubexpressionElimination: GraphPass {
   private struct Key: Hashable {

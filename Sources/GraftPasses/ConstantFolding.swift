@@ -1,3 +1,9 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftOperators
+import GraftTensor
+
 /// Computes nodes whose inputs are all constant, once, instead of at every run.
 package enum ConstantFolding: GraphPass {
   /// What folding may still take, so that a small file cannot grow without bound: each node that

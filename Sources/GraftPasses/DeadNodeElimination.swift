@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// Removes nodes of which nothing reads an output, and marks outputs that nobody reads as not wanted.
 package enum DeadNodeElimination: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {

@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// Moves the nodes that change parameters to where the last reader of the old values has run, so that memory need not hold
 /// all gradients until the end.
 package enum EarlyUpdates {

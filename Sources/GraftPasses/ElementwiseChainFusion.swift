@@ -1,3 +1,8 @@
+import GraftFiles
+import GraftGraph
+import GraftOperators
+import GraftTensor
+
 /// Makes one node of elementwise operators that hand floats of one shape to each other, so that memory is
 /// read and written once for all of them.
 ///

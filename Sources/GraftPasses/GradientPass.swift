@@ -1,3 +1,8 @@
+import GraftFiles
+import GraftGraph
+import GraftOperators
+import GraftTensor
+
 /// Appends to a graph the nodes that compute the gradient of a loss.
 ///
 /// Works on canonical operators, before lowering. Only what the targets need is built: nothing flows into

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 extension Graph {
   /// The permutation from `[N, C, H, W]` to `[N, H, W, C]`.
   private static let toChannelsLast = [0, 2, 3, 1]

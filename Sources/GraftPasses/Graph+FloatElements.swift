@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension Graph {
   /// The same graph with float where it has float16 or bfloat16: for training, which half precision is too coarse for.
   ///

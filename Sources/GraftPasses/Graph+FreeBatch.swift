@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension Graph {
   /// The same graph with an open first extent (the batch) where it was exported with a fixed one.
   ///

@@ -1,3 +1,5 @@
+import GraftGraph
+
 extension Graph {
   /// The same graph with a constant for each weight that training changes.
   ///

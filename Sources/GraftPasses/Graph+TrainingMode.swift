@@ -1,3 +1,5 @@
+import GraftGraph
+
 extension Graph {
   /// The nodes that were exported in training mode: what they make of an image depends on which others share its batch
   /// (BatchNormalization), or on chance (Dropout).

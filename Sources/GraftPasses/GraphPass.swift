@@ -1,4 +1,5 @@
-@_exported import GraftOperators
+import GraftGraph
+import GraftTensor
 
 /// A rewriting of a graph that keeps what it computes.
 package protocol GraphPass: Sendable {

@@ -1,3 +1,6 @@
+import GraftGraph
+import GraftTensor
+
 /// Computes in float what a graph has in float16 or bfloat16. Kernels of these types compute in float anyway and round
 /// their results, which floats hold exactly; here the results stay floats, rounded when they are stored, so that nothing is
 /// converted between layers, weights are converted once, and the layouts and fusions of floats apply.

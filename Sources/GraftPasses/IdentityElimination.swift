@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// Removes nodes that pass their first input through unchanged: Identity, Dropout at inference, a Cast to
 /// the type that is there already, a Transpose that moves nothing, a Pad by nothing, a Sum of one.
 package enum IdentityElimination: GraphPass {

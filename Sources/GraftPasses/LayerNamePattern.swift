@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// What people write for layers: a name, the beginning of one, or a pattern in which `*` stands for any characters.
 ///
 /// A beginning ends where a word does: `block4` stands for `block4_conv1`, and `layer3` for `/layer3/conv/Conv`. A slash

@@ -1,3 +1,9 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftOperators
+import GraftTensor
+
 /// Keeps activations in one layout, the `[N, C, …]` that convolutions and pools compute in: a Transpose moves
 /// behind elementwise operators, until it meets its inverse and both vanish.
 ///

@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// The passes that make a canonical graph fast to run, in order.
 package enum Lowering {
   /// Bytes of constants that nodes generate.

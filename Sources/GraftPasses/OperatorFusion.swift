@@ -1,3 +1,6 @@
+import GraftTensor
+import GraftGraph
+
 /// Recognises operators that exporters spell out: MatMul and Add of a bias as Gemm, x·sigmoid(x) as Swish,
 /// Sum of two as Add.
 package enum OperatorFusion: GraphPass {

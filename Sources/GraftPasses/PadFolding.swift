@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftExecution
+import GraftGraph
+
 /// Makes a Pad by zeros in front of a Conv, or of an AveragePool that counts padding, part of its `pads`.
 package enum PadFolding: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftTensor
+import GraftGraph
+import GraftOperators
+
 /// Trades time for memory: what the backward pass reads of the forward pass is computed again shortly before, from few
 /// values that are kept. The values are the same, to the bit.
 ///

@@ -1,3 +1,8 @@
+import GraftOperators
+import GraftTensor
+import GraftFiles
+import GraftGraph
+
 /// A graph in two parts: what training leaves as it is, and what depends on what it changes.
 ///
 /// The first part runs as any network does in inference; what crosses the cut can be kept, as it never changes.

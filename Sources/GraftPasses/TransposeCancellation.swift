@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// Merges a Transpose of a Transpose into one, and a Reshape of a Reshape into the last.
 package enum TransposeCancellation: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 extension Graph {
   /// The part of the graph in front of a value, which becomes its only output.
   ///

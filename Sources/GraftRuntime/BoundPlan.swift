@@ -1,5 +1,8 @@
 import CGraftKernels
-import GraftPasses
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A plan with the memory it runs in: an arena, and a table of the pointers that kernels get.
 final class BoundPlan {

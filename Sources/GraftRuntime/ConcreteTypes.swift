@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftOperators
+
 extension Graph {
   /// The types of all values for given types of the inputs, as far as they are known without running.
   ///

@@ -1,4 +1,7 @@
-import GraftPasses
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 extension Executable {
   /// Bytes that a run takes for intermediate values, outputs, and constants in the form that kernels want, without taking

@@ -1,4 +1,9 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftOperators
 import GraftPasses
+import GraftTensor
 
 /// A graph made ready to run: lowered, its operators decoded, its packed constants shared by all sessions.
 package final class Executable: Sendable {

@@ -1,4 +1,6 @@
+import GraftOperators
 import GraftPasses
+import GraftGraph
 
 extension Graph {
   /// The graph as it takes batches of images, and whether it takes only one image at a time.

@@ -1,4 +1,4 @@
-import GraftPasses
+import GraftFiles
 
 /// Lays out buffers of known sizes and lifetimes in one arena.
 ///

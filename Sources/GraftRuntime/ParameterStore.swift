@@ -1,4 +1,5 @@
-import GraftPasses
+import GraftGraph
+import GraftTensor
 
 /// The current values of a graph's parameters. One writer at a time.
 package final class ParameterStore: @unchecked Sendable {

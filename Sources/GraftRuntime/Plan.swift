@@ -1,4 +1,6 @@
-@_exported import GraftPasses
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// What to run for known shapes: steps with prepared kernels, and where each value lies.
 ///

@@ -1,4 +1,5 @@
-import GraftPasses
+import GraftFiles
+import GraftTensor
 
 /// The plans that a session keeps, by their place in a chain, and the memory that these take.
 struct PlanCache {

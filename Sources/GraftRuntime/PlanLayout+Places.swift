@@ -1,4 +1,5 @@
-import GraftPasses
+import GraftExecution
+import GraftGraph
 
 /// Gives values their places: with the caller, in a parameter, or in the arena.
 extension PlanLayout {

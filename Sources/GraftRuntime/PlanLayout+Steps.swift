@@ -1,4 +1,7 @@
-import GraftPasses
+import GraftTensor
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Makes the steps of a plan: kernels of the nodes that something reads.
 extension PlanLayout {

@@ -1,4 +1,7 @@
-import GraftPasses
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Assigns places: which values share memory, which step works in place, and the arena's layout.
 struct PlanLayout {

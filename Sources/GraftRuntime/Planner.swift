@@ -1,4 +1,7 @@
-import GraftPasses
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Makes plans for the nodes of a graph, for given shapes.
 struct Planner {

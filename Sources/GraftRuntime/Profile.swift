@@ -1,5 +1,6 @@
 import Foundation
-import GraftPasses
+import GraftExecution
+import GraftFiles
 
 /// Times of single steps, summed over runs. Not safe for use from several threads.
 package final class Profile {

@@ -1,4 +1,7 @@
-import GraftPasses
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Runs an executable. Owns the memory for intermediate values; not for several threads at once.
 ///

@@ -1,4 +1,5 @@
-import GraftPasses
+import GraftExecution
+import GraftTensor
 
 /// Measures the ways in which a model's kernels can be computed, in the model itself, where each meets the caches as the
 /// others leave them.

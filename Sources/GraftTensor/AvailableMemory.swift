@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 import Synchronization
 
 /// The memory that this process can still take without swapping, or being killed for it.

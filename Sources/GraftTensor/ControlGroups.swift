@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 /// The cgroups that limit this process: its own and all those around it.
 ///

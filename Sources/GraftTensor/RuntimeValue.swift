@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// What flows along an edge at run time.
 package enum RuntimeValue: Sendable {
   case tensor(Tensor)

@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// The extents of a tensor, outermost first.
 package typealias Shape = [Int]
 

@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// A dense row-major tensor: a type, a shape and a place in some memory.
 ///
 /// Copies share memory. Whoever makes a tensor fills it before handing it on; after that it is read

@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// A Swift type whose memory layout is that of an ``ElementType``.
 package protocol TensorElement: Sendable {
   static var elementType: ElementType { get }

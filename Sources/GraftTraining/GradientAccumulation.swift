@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// Averages gradients over several steps, for batches that do not fit into memory at once.
 ///

@@ -1,4 +1,7 @@
-import GraftRuntime
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A bound on gradients, as nodes between them and the optimizer.
 ///

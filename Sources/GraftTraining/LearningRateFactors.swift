@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// What the learning rate is multiplied by for some blocks and layers: `block4=0.1,block5=0.3`, the head being `head`.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
 
 /// A name with arguments, as recipes write layers, optimizers and schedules: `dense(128,relu,l2=1e-5)`.
 package struct NamedCall: Sendable, Hashable {

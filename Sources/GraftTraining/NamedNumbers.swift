@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// Numbers with names, as recipes write class weights and learning rate factors: `block4=0.1,block5=0.3`.
 enum NamedNumbers {

@@ -1,5 +1,3 @@
-import GraftRuntime
-
 /// How well a linear classifier tells classes apart by features, each image judged by a classifier of all the others.
 ///
 /// Ridge regression of the classes' indicators on standardized features, whose leave-one-out residuals follow from

@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 
 /// Carries out training steps: one graph holds forward pass, loss, gradients and updates, and a session runs it.
 package final class Trainer {

@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A graph in the form that training runs: Dropout drops, and BatchNormalization uses the batch's statistics, where
 /// they belong to what is trained.

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftRuntime
 
 /// The graphs of training: a step's, that of the updates where several steps share one, and evaluation's.

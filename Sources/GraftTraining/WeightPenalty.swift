@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A penalty on the size of weights, added to the loss: l1 · Σ|w| + l2 · Σw².
 ///

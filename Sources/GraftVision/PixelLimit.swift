@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// How large an image may be; checked before memory is taken for it.
 package struct PixelLimit: Sendable, Hashable {

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// An image in memory: rows from top to bottom, the channels of a pixel side by side

@@ -1,7 +1,7 @@
 import DataFixtures
 import GraftData
+import GraftFiles
 import GraftTensor
-import GraftVision
 import Testing
 
 @Suite struct ArchiveTests {

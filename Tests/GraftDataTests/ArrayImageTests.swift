@@ -2,7 +2,6 @@ import DataFixtures
 import Foundation
 import GraftData
 import GraftTensor
-import GraftVision
 import Testing
 
 /// IDX, NPY and NPZ files.

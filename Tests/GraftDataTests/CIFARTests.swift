@@ -1,7 +1,6 @@
 import DataFixtures
 import GraftData
-import GraftTensor
-import GraftVision
+import GraftFiles
 import Testing
 
 @Suite struct CIFARTests {

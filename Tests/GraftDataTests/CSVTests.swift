@@ -1,6 +1,6 @@
 import DataFixtures
 import GraftData
-import GraftTensor
+import GraftFiles
 import Testing
 
 @Suite struct CSVTests {

@@ -1,7 +1,7 @@
 import DataFixtures
 import Foundation
 import GraftData
-import GraftTensor
+import GraftFiles
 import Testing
 
 @Suite struct CheckingTests {

@@ -1,8 +1,7 @@
 import DataFixtures
 import Foundation
 import GraftData
-import GraftTensor
-import GraftVision
+import GraftFiles
 import Testing
 
 @Suite struct ImageFolderTests {

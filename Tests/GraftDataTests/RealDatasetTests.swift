@@ -1,8 +1,6 @@
 import DataFixtures
 import Foundation
 import GraftData
-import GraftTensor
-import GraftVision
 import Testing
 
 private let testData = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]

@@ -1,5 +1,5 @@
 import GraftData
-import GraftTensor
+import GraftFiles
 import Testing
 
 @Suite struct SplitTests {

@@ -1,12 +1,6 @@
 import Foundation
-import GraftTensor
+import GraftFiles
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 @Suite struct AtomicFileTests {
   /// What becomes of a pipe is asked for by name, and does not follow from the mode.

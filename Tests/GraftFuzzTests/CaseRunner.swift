@@ -1,5 +1,5 @@
 import Foundation
-import GraftTensor
+import GraftFiles
 import Synchronization
 import Testing
 

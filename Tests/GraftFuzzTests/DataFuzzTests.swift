@@ -1,6 +1,7 @@
 import Foundation
 import Graft
 import GraftData
+import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftTensor

@@ -1,6 +1,7 @@
+import GraftFiles
 import GraftGraph
 import GraftONNX
-import GraftRuntime
+import GraftTensor
 import SwiftProtobuf
 import Testing
 

@@ -1,5 +1,3 @@
-import GraftONNX
-import GraftOperators
 import SwiftProtobuf
 import Testing
 

@@ -1,6 +1,8 @@
 import Foundation
+import GraftGraph
 import GraftONNX
 import GraftOperators
+import GraftTensor
 
 /// Changes of decoded fields of a model, which leave it well formed as far as protobuf goes, so
 /// that the damage reaches what lies behind the parser.

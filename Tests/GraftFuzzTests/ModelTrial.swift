@@ -1,6 +1,8 @@
-import Graft
+import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftRuntime
+import GraftTensor
 
 /// Takes a model through everything that happens to one, from its bytes to its answers.
 enum ModelTrial {

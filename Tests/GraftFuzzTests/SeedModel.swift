@@ -1,7 +1,9 @@
 import Foundation
+import GraftExecution
 import GraftGraph
 import GraftONNX
 import GraftOperators
+import GraftTensor
 import SwiftProtobuf
 
 /// A good model that damaged ones are made of.

@@ -1,7 +1,10 @@
 import Foundation
 import GraftData
+import GraftFiles
+import GraftGraph
 import GraftONNX
-import GraftRuntime
+import GraftOperators
+import GraftTensor
 import Testing
 
 /// Every operator's gradient against central differences, in double, over the cases of ONNX's backend test suite.

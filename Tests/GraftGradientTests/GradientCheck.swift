@@ -1,4 +1,8 @@
+import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Compares the gradients of a weighted sum of a graph's outputs with central differences.

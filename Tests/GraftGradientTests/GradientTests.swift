@@ -1,4 +1,7 @@
-import GraftRuntime
+import GraftExecution
+import GraftGraph
+import GraftOperators
+import GraftTensor
 import Testing
 
 /// Every operator's gradient against central differences, in double, over its own examples.

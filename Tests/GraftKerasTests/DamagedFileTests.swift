@@ -1,8 +1,8 @@
 import Foundation
+import GraftFiles
+import GraftKeras
 import GraftTensor
 import Testing
-
-import GraftKeras
 
 /// Cut and mutated files: an error comes out, or weights that lie within their memory.
 @Suite struct DamagedFileTests {

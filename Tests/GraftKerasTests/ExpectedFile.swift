@@ -1,7 +1,7 @@
 import Foundation
-import GraftTensor
-
+import GraftGraph
 import GraftKeras
+import GraftTensor
 
 /// What h5py reads from a file, as `Fixtures/hdf5_forms.py` writes it down.
 struct ExpectedFile: Decodable {

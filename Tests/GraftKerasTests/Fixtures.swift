@@ -1,5 +1,4 @@
 import Foundation
-import GraftKeras
 import GraftTensor
 
 /// The files that `Fixtures/make.py` wrote.

@@ -1,9 +1,9 @@
 import DataFixtures
 import Foundation
+import GraftFiles
+import GraftKeras
 import GraftTensor
 import Testing
-
-import GraftKeras
 
 /// Files of every form, compared value by value with what h5py reads from them.
 @Suite struct HDF5FormsTests {

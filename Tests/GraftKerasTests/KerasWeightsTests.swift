@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 import GraftKeras
 import GraftTensor
 import Testing

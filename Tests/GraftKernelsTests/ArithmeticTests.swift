@@ -1,5 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Kernels compute alike whatever the calling thread does to its floating-point state, and leave that as it was.

@@ -1,5 +1,6 @@
 import Foundation
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Convolutions in the blocked layout of every instruction set against sums in double.

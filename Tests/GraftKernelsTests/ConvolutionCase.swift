@@ -1,4 +1,6 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import Testing
 
 /// A convolution of small extents, and what it and its gradients are by definition.

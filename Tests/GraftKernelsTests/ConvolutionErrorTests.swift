@@ -1,5 +1,9 @@
 import Foundation
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// The rounding errors of convolution layers and their gradients, for every way to compute them: their root mean

@@ -1,4 +1,7 @@
+import GraftExecution
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Convolutions of every instruction set against sums in double.

@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// The instruction sets of this machine that kernels are written for.

@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Kernels of `Precision.bfloat16` against sums in double of the numbers that they round to, for every

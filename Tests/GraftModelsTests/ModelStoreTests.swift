@@ -1,6 +1,6 @@
 import Foundation
+import GraftFiles
 import GraftModels
-import GraftTensor
 import Testing
 
 @Suite struct ModelStoreTests {

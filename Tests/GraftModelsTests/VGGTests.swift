@@ -1,5 +1,7 @@
+import GraftFiles
 import GraftGraph
 import GraftModels
+import GraftTensor
 import Testing
 
 @Suite struct VGGTests {

@@ -1,5 +1,5 @@
 import Foundation
-import GraftGraph
+import GraftFiles
 import GraftKeras
 import GraftModels
 import Testing

@@ -1,4 +1,7 @@
 import Foundation
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftOperators
 import Testing

@@ -1,5 +1,6 @@
+import GraftGraph
 import GraftONNX
-import GraftOperators
+import GraftTensor
 import SwiftProtobuf
 import Testing
 

@@ -1,6 +1,5 @@
 import Foundation
 import GraftONNX
-import GraftOperators
 import Testing
 
 @Suite struct ExternalDataTests {

@@ -1,6 +1,7 @@
 import Foundation
+import GraftFiles
 import GraftONNX
-import GraftOperators
+import GraftTensor
 import SwiftProtobuf
 import Testing
 

@@ -1,5 +1,5 @@
+import GraftGraph
 import GraftONNX
-import GraftOperators
 import Testing
 
 @Suite struct FunctionTests {

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftGraph
+import GraftTensor
 
 /// What differs between two graphs that should be the same under the same names; empty if nothing
 /// does.

@@ -1,6 +1,8 @@
 import Foundation
+import GraftFiles
+import GraftGraph
 import GraftONNX
-import GraftOperators
+import GraftTensor
 import SwiftProtobuf
 
 /// Shorthand for making models in tests.

@@ -1,6 +1,6 @@
 import Foundation
+import GraftFiles
 import GraftONNX
-import GraftOperators
 import Testing
 
 /// Models of other people's making.

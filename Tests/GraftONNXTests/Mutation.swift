@@ -1,5 +1,5 @@
+import GraftGraph
 import GraftONNX
-import GraftOperators
 
 /// Random changes of single fields of a model: sizes, types, names, counts, places.
 enum Mutation {

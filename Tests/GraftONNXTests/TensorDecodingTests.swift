@@ -1,6 +1,7 @@
 import Foundation
+import GraftGraph
 import GraftONNX
-import GraftOperators
+import GraftTensor
 import Testing
 
 @Suite struct TensorDecodingTests {

@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Normalization by batches in the blocked layout of every instruction set, against that of ordinary tensors in double.

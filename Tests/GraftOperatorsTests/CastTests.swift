@@ -1,4 +1,6 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import Testing
 
 @Suite struct CastTests {

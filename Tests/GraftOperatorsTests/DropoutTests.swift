@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 @Suite struct DropoutTests {

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftExecution
+import GraftTensor
 import Testing
 
 @Suite struct ElementConversionTests {

@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Runs the examples that stand in the operators' own files.

@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// No kernel reads an input as another type than it has: each input of each example is replaced by a smaller one of

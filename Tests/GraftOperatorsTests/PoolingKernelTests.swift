@@ -1,5 +1,9 @@
 import Foundation
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Every vector variant of the pooling, softmax and normalization kernels against the scalar one.

@@ -1,4 +1,4 @@
-import GraftOperators
+import GraftTensor
 import Testing
 
 /// Reductions of rows of every length around those of the vectors, against double precision.

@@ -1,4 +1,7 @@
-import GraftOperators
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import Testing
 
 /// Resizing in all instruction sets, over extents around those of vectors, against a direct sum over

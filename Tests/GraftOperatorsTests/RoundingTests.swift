@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Kernels that round their results as they store them, against the same without, rounded afterwards: equal to the bit.

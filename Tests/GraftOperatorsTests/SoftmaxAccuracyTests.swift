@@ -1,5 +1,7 @@
 import Foundation
-import GraftOperators
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import Testing
 
 /// Softmax along the last axis and along others, in all instruction sets, against double precision.

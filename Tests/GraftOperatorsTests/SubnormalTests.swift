@@ -1,4 +1,7 @@
+import GraftExecution
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Subnormal numbers are as IEEE 754 has them: all operators are run on their examples with numbers made so small, and

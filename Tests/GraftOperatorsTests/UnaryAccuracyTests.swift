@@ -1,5 +1,9 @@
 import Foundation
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Compares the float kernels of every instruction set with double arithmetic.

@@ -1,4 +1,4 @@
-import GraftOperators
+import GraftGraph
 import Testing
 
 /// Older forms of the unary operators.

@@ -1,4 +1,7 @@
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Sound graphs in which operators that Graft lacks stand in front of those that it has.

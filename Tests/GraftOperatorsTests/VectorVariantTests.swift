@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Elementwise kernels and reductions, in all instruction sets and with several threads, against the

@@ -1,5 +1,6 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
+import GraftTensor
 import Testing
 
 /// Memory that is left, in made-up machines and trees of cgroups.

@@ -1,4 +1,7 @@
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Operators of the channels-blocked layout in a session, where they work in place.

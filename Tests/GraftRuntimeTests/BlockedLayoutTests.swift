@@ -1,4 +1,6 @@
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Networks that the layout pass takes to blocks of 16 channels: what is left of them, and that they compute the same.

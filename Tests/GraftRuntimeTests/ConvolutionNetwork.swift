@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftGraph
+import GraftTensor
 
 /// A small network with most of what convolution networks have, and all extents of the image open.
 enum ConvolutionNetwork {

@@ -1,4 +1,6 @@
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Chains of elementwise operators against the same operators one by one: equal to the bit.

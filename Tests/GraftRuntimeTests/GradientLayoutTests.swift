@@ -1,5 +1,7 @@
+import GraftGraph
 import GraftPasses
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Gradients of convolutions in the blocked layout against those of the graph as it stands.

@@ -1,5 +1,5 @@
 import Foundation
-import GraftRuntime
+import GraftExecution
 import Testing
 
 /// Counting processors in made-up trees of cgroups.

@@ -1,4 +1,6 @@
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Networks in half precision, lowered to float kernels whose results are rounded, against the same node by node.

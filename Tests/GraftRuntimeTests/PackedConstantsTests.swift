@@ -1,4 +1,7 @@
+import GraftExecution
+import GraftFiles
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Forms of constants that a compiled model brings along.

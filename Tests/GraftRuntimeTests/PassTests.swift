@@ -1,4 +1,8 @@
+import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Each pass on a graph made for it: what is left of the graph, and that it computes the same.

@@ -1,4 +1,7 @@
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Values that pass between plans, or lie outside of a plan's arena.

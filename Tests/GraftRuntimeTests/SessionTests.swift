@@ -1,5 +1,8 @@
 import CAllocationCounter
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Testing
 
 @Suite struct SessionTests {

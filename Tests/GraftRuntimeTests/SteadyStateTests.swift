@@ -1,6 +1,8 @@
 import CAllocationCounter
 import Foundation
+import GraftExecution
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// What long-running programs count on.

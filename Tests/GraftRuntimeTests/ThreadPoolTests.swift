@@ -1,5 +1,8 @@
 import Foundation
+import GraftExecution
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import Synchronization
 import Testing
 

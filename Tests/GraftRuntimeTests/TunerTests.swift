@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftRuntime
 import Testing
 

@@ -1,7 +1,7 @@
 import Foundation
 import Graft
+import GraftGraph
 import GraftONNX
-import GraftOperators
 import Testing
 
 @Suite struct ImageClassifierTests {

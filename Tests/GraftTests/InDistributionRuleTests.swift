@@ -1,5 +1,7 @@
 import Graft
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import Testing
 
 @Suite struct InDistributionRuleTests {

@@ -1,8 +1,7 @@
-import GraftTensor
-import Testing
-
 import Foundation
 import Graft
+import GraftFiles
+import Testing
 
 @Suite struct LabelsTests {
   @Test func metadataKeepAnyCharacter() throws {

@@ -1,8 +1,10 @@
 import Foundation
 import GraftData
+import GraftGraph
 import GraftModels
 import GraftONNX
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

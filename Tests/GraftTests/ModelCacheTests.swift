@@ -1,7 +1,11 @@
 import Foundation
 import Graft
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Compiled models: the same answers from cold and compiled starts, whatever became of the files.

@@ -1,6 +1,5 @@
-import Graft
-import GraftModels
-import GraftRuntime
+import GraftGraph
+import GraftTensor
 import Testing
 
 /// Networks are told apart by all that their results follow from.

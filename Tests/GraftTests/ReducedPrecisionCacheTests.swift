@@ -1,7 +1,10 @@
 import Foundation
 import Graft
+import GraftExecution
+import GraftGraph
 import GraftONNX
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Compiled models of reduced precision: the same answers as from cold starts, apart from those in float.

@@ -1,8 +1,9 @@
 import Foundation
-import GraftRuntime
-import Testing
-
 import Graft
+import GraftFiles
+import GraftGraph
+import GraftTensor
+import Testing
 
 @Suite struct ScoresTests {
   /// A graph whose output is what `build` makes of a linear layer's.

@@ -1,5 +1,4 @@
-import GraftData
-import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

@@ -1,5 +1,5 @@
 import GraftData
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 import GraftVision
 import Testing

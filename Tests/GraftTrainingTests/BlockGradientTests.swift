@@ -1,4 +1,7 @@
+import GraftGraph
+import GraftPasses
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Gradients of whole blocks against what PyTorch found.

@@ -1,6 +1,6 @@
 import Foundation
 import GraftData
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 import GraftVision
 import Testing

@@ -1,7 +1,6 @@
 import Foundation
 import GraftData
-import GraftRuntime
-import GraftTraining
+import GraftTensor
 import Testing
 
 /// What Keras and PyTorch answered; `tools/python/optimizer_trajectories.py` and, for `blocks`,

@@ -1,6 +1,4 @@
 import Foundation
-import GraftData
-import GraftRuntime
 import GraftTraining
 import GraftVision
 import Testing

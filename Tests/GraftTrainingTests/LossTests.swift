@@ -1,4 +1,8 @@
+import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftTensor
 import GraftTraining
 import Testing
 

@@ -1,4 +1,7 @@
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

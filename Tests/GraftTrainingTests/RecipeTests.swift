@@ -1,5 +1,5 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 import Testing
 

@@ -1,6 +1,9 @@
 import CAllocationCounter
 import GraftData
+import GraftFiles
+import GraftGraph
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

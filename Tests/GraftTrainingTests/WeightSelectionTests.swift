@@ -1,5 +1,6 @@
-import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import GraftTraining
 import Testing
 

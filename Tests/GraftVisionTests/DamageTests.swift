@@ -1,8 +1,7 @@
-import GraftTensor
+import GraftFiles
+import GraftVision
 import Synchronization
 import Testing
-
-import GraftVision
 
 /// Images that are decoded in spite of damage, with a warning.
 @Suite struct DamageTests {

@@ -1,7 +1,6 @@
-import GraftTensor
-import Testing
-
+import GraftFiles
 import GraftVision
+import Testing
 
 @Suite struct DecodingTests {
   /// Orientation and damage have tests of their own.

@@ -1,6 +1,5 @@
 import Foundation
-import GraftTensor
-
+import GraftFiles
 import GraftVision
 
 /// The files that `make_fixtures.py` writes.

@@ -1,8 +1,6 @@
 import Foundation
-import GraftTensor
+import GraftFiles
 import Testing
-
-import GraftVision
 
 @Suite struct InputFileTests {
   @Test func readsWholeFiles() throws {

@@ -1,8 +1,7 @@
 import Foundation
-import GraftTensor
-import Testing
-
+import GraftFiles
 import GraftVision
+import Testing
 
 /// Damaged images have to be decoded or refused; nothing else may happen.
 @Suite(.serialized) struct MutationTests {

@@ -1,7 +1,6 @@
-import GraftTensor
-import Testing
-
+import GraftFiles
 import GraftVision
+import Testing
 
 @Suite struct OrientationTests {
   @Test(arguments: 1...8) func turnsUprightAsPillow(number: Int) throws {

@@ -1,7 +1,6 @@
-import GraftTensor
-import Testing
-
+import GraftFiles
 import GraftVision
+import Testing
 
 @Suite struct PreprocessingTests {
   private static let small = ResizeRule.exact(ImageSize(width: 16, height: 12))

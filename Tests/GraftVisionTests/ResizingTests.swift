@@ -1,7 +1,6 @@
-import GraftTensor
-import Testing
-
+import GraftFiles
 import GraftVision
+import Testing
 
 @Suite struct ResizingTests {
   private static let sizes = [

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 extension KerasWeights {
   /// Writes layers in the order of the model, in the legacy layout, which all versions of Keras

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Finds the weights in one HDF5 file.

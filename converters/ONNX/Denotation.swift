@@ -1,4 +1,4 @@
-import GraftGraph
+import GraftFiles
 
 /// What a type or an axis stands for (`IMAGE`, `DATA_BATCH`), kept among the metadata of a value.
 ///

@@ -1,11 +1,5 @@
 import CGraftShims
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 /// How far a download has come.
 package struct DownloadProgress: Sendable {

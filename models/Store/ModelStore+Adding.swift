@@ -1,15 +1,9 @@
-import GraftTensor
+import GraftFiles
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials
 #else
   import Foundation
-#endif
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
 #endif
 
 /// What the store remembers of a file that the user brought.

@@ -1,10 +1,4 @@
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 /// The folder where models live that are called by name: pulled ones, and those that the user
 /// added.

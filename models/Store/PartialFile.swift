@@ -1,10 +1,4 @@
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 /// A file that is still being downloaded: `NAME.part`, and beside it what the server calls this
 /// version of it.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// What comes of one request: where its bytes go, and whether they are the right ones.
 final class Transfer {

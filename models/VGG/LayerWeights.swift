@@ -1,5 +1,6 @@
 import GraftExecution
-import GraftGraph
+import GraftFiles
+import GraftTensor
 
 /// The kernels and biases of a network's layers, checked to be all there and to have the right
 /// shapes.

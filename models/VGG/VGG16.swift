@@ -1,4 +1,5 @@
 import GraftGraph
+import GraftTensor
 
 /// VGG16: 13 convolutions in five blocks, and three dense layers on top.
 ///

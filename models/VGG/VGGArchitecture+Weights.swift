@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 extension VGGArchitecture {
   /// The weights of a network that was made by ``graph(weights:includeTop:labels:)``, in the forms of Keras, layer by layer:

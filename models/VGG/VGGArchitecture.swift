@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// What VGG16 and VGG19 have in common: blocks of 3×3 convolutions with a pooling after each, and
 /// three dense layers.

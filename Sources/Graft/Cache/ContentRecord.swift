@@ -1,7 +1,7 @@
 import Foundation
-import GraftModels
-import GraftRuntime
-import GraftVision
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// What a model's content was when it was last hashed, so that later starts need not read all of it.
 struct ContentRecord: Codable {
@@ -123,7 +123,9 @@ extension ModelCache {
     for file in sourceFiles {
       let name = file.path.hasPrefix(folder) ? file.path.dropFirst(folder.count) : file.path[...]
       hashes.append(
-        try ContentHash(path: file.path, identity: file.identity, threads: threads))
+        try ContentHash(path: file.path, identity: file.identity) {
+          try ThreadPool.shared.map($0, threads: threads, $1)
+        })
       files.append(ContentRecord.File(name: String(name), identity: file.identity))
     }
     let names = files.dropFirst().map { ["", $0.name] }.flatMap { $0 }

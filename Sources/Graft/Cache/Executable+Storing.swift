@@ -1,5 +1,5 @@
 import Foundation
-import GraftModels
+import GraftFiles
 import GraftRuntime
 
 extension Executable {

@@ -1,6 +1,5 @@
-import GraftData
-import GraftModels
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 import GraftTraining
 
 /// Features of images that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each frozen part of

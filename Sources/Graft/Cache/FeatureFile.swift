@@ -1,5 +1,5 @@
-import GraftModels
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 
 /// Features of images in a file: digests that name them, then a row of floats for each.
 ///

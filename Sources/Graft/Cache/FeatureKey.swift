@@ -1,8 +1,7 @@
 import GraftData
-import GraftModels
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 import GraftTraining
-import GraftVision
 
 extension FrozenWork {
   /// What an image's features follow from besides the image; equal texts, equal bits.

@@ -1,11 +1,5 @@
-import GraftModels
+import GraftFiles
 import GraftRuntime
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 extension ModelCache {
   /// A file of the cache.

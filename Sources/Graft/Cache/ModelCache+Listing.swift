@@ -1,4 +1,3 @@
-import GraftModels
 import GraftRuntime
 
 extension ModelCache {

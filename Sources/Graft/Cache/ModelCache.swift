@@ -1,11 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftModels
 import GraftRuntime
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// The folder of compiled models: `compiled` in `$GRAFT_HOME`, else in the XDG cache folder.
 ///

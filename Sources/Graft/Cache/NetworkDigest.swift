@@ -1,5 +1,7 @@
-import GraftModels
-import GraftRuntime
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 extension Graph {
   /// Tells networks apart by what their results follow from: operators, attributes, constants, and what reads what. Names

@@ -1,12 +1,7 @@
 import Foundation
+import GraftExecution
+import GraftFiles
 import GraftModels
-import GraftRuntime
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// Where a machine's tuning record is kept: `tuning` in the folder that has the compiled models, one file for each
 /// kind of processor and instruction set.

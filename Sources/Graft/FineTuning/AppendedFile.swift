@@ -1,5 +1,5 @@
 import Foundation
-import GraftTensor
+import GraftFiles
 
 /// A file that only grows, and that one process at a time writes: a regular file of one name, never a link, so that a
 /// folder from elsewhere cannot lead it to another file.
@@ -56,8 +56,8 @@ final class AppendedFile {
           .temporary, "another process is writing this run", places: [path],
           hint: "Wait until it ends, or choose another folder with --output")
       default:
-        throw GraftError(
-          .inputOutput, "cannot be locked: \(String(cString: strerror(errno)))", places: [path],
+        throw GraftError.system(
+          .inputOutput, "cannot be locked", path,
           hint: "Choose a folder on a file system that has locks with --output")
       }
     }

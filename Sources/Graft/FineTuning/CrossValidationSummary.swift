@@ -1,5 +1,5 @@
 import Foundation
-import GraftModels
+import GraftFiles
 import GraftTraining
 
 /// What the folds of a cross-validation came to, each phase on the images that the fold set apart for testing.

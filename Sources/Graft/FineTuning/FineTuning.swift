@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftTraining
 
 /// Grafts a new head on a trained network and trains it on images of yours, in a folder that keeps everything: recipe,

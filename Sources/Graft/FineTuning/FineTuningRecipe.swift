@@ -1,5 +1,4 @@
-import GraftModels
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 
 extension Recipe {

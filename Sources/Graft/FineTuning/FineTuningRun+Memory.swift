@@ -1,5 +1,6 @@
+import GraftFiles
 import GraftRuntime
-import GraftTraining
+import GraftTensor
 
 /// What the end of a run will take of memory, known before it begins.
 extension FineTuningRun {

@@ -1,6 +1,4 @@
-import GraftData
-import GraftModels
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 import GraftVision
 

@@ -1,6 +1,7 @@
 import Foundation
 import GraftData
-import GraftModels
+import GraftExecution
+import GraftFiles
 import GraftONNX
 import GraftRuntime
 import GraftTraining

@@ -1,5 +1,6 @@
 import GraftData
-import GraftModels
+import GraftExecution
+import GraftFiles
 import GraftTraining
 
 /// The range test of learning rates, whose results lie in the folder of a run to come.

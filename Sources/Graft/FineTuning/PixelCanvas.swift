@@ -1,4 +1,3 @@
-import GraftTensor
 import GraftVision
 
 /// A drawing as pixels, two for each point.

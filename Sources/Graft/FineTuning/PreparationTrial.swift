@@ -1,4 +1,5 @@
 import GraftData
+import GraftGraph
 import GraftRuntime
 import GraftTraining
 import GraftVision

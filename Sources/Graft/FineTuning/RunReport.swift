@@ -1,6 +1,7 @@
 import Foundation
 import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 import GraftTraining
 import GraftVision
 

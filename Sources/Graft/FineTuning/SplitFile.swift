@@ -1,7 +1,7 @@
 import Foundation
 import GraftData
-import GraftModels
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 
 /// `split.csv` of a run: to which part each image belongs, its class, where it lay, and the SHA-256 of its content.
 package struct SplitFile: Sendable {

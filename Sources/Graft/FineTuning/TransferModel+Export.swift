@@ -1,5 +1,6 @@
-import GraftONNX
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftTraining
 import GraftVision
 

@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftTraining
 import GraftVision
 

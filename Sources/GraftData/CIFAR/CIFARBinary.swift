@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Files of the binary version: records of labels (one byte; in CIFAR-100 the coarse, then the fine
 /// one) and an image.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 import GraftVision
 
 /// Reads CIFAR-10 and CIFAR-100 in their binary and Python versions: 32x32 pixels, red, green and

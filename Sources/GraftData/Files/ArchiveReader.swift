@@ -1,12 +1,6 @@
 import CArchive
-import GraftTensor
+import GraftFiles
 import GraftVision
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// Unpacks archives into memory: tar, plain or compressed by gzip, bzip2 or xz, by libarchive, and ZIP
 /// by libzip.

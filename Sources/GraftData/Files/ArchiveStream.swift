@@ -1,5 +1,5 @@
 import CArchive
-import GraftTensor
+import GraftFiles
 
 /// libarchive's reader over bytes in memory, with limits on what comes out. Names are the archive's bytes.
 final class ArchiveStream {

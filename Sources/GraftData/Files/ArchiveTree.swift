@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The members of an archive as files and folders, under construction.
 final class ArchiveTree {

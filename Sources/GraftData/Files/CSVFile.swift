@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Reads tables of text, whose fields commas, semicolons or tabs separate.
 ///

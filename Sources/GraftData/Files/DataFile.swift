@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 import GraftVision
 
 /// A file of a data set: on disk, or unpacked from an archive.

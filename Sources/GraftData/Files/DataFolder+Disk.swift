@@ -1,10 +1,4 @@
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 extension DataFolder {
   /// What lies in a folder on disk. Links are followed, but not back into a folder they lie in.

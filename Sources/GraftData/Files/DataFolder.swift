@@ -1,5 +1,3 @@
-import GraftTensor
-
 /// A folder and what lies in it, on disk or in an archive: names, in natural order; nothing of it is
 /// opened. Hidden files, and what systems leave about, are only counted.
 package struct DataFolder: Sendable {

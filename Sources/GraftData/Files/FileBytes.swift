@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Bytes of a file, mapped or unpacked, or a part of them. Copies share memory.
 package struct FileBytes: Sendable {

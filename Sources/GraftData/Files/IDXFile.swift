@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Reads the IDX format of the MNIST files: bytes of up to four dimensions.

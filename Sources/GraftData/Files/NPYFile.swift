@@ -1,4 +1,5 @@
 import Foundation
+import GraftFiles
 import GraftTensor
 
 /// Reads and writes NumPy's NPY format, versions 1 to 3.

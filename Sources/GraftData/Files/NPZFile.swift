@@ -1,5 +1,6 @@
 import CZip
 import Foundation
+import GraftFiles
 import GraftTensor
 
 /// Reads and writes NumPy's NPZ format: a ZIP archive of NPY arrays.

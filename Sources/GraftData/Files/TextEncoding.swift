@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// How the text of a file is written in bytes.
 package enum TextEncoding: String, Sendable {

@@ -1,5 +1,5 @@
 import CZip
-import GraftTensor
+import GraftFiles
 
 /// libzip's reader over bytes in memory. The archive's directory is read at once, members when they are
 /// asked for.

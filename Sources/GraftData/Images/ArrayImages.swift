@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Makes data sets of arrays with images and arrays with their labels, divided into parts or not.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Reads a table of the paths and the classes of images, and of their parts if it has such a column.
 ///

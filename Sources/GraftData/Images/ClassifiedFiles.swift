@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Image files by the names of their classes. Names that differ in a byte are two classes.
 struct ClassifiedFiles {

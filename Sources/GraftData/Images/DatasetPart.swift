@@ -1,5 +1,3 @@
-import GraftTensor
-
 /// The parts into which data sets are divided, by the names that people give them.
 enum DatasetPart: String, Sendable, CaseIterable {
   case training

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Reads folders of MNIST's form: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same
 /// with `t10k` for testing; compressed by gzip or not.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 extension ImageDataset {
   /// How a data set may lie on disk.

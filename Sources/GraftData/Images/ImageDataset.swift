@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 import GraftVision
 
 /// Images with a class each.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Reads folders of image files: a folder for each class, or names that tell the class (`cat.0.jpg`).
 /// Folders for training, validation and test may divide either, or each class.

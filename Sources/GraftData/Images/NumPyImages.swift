@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Reads NumPy arrays of images and labels, from an NPZ file or from a folder of NPY files: `x` and

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The bytes of a pickle, from front to back.
 struct PickleInput {

@@ -1,5 +1,3 @@
-import GraftTensor
-
 extension PickleMachine {
   /// Carries out the instructions that push a value which stands in the pickle.
   ///

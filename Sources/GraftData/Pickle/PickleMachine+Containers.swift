@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 extension PickleMachine {
   /// Carries out the instructions about lists, tuples and dictionaries.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Reads Python pickles of plain data: dictionaries, lists, tuples, integers, bytes, text, and NumPy
 /// arrays of uint8, in protocols 0 to 4.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 extension ImageDataset {
   /// Divides the images by class and at random, the same way for the same seed.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// How much of a data set training, validation and test get.
 package struct SplitShares: Sendable, Hashable {

@@ -1,5 +1,8 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// y = x for x >= 0, alpha (exp(x / alpha) - 1) below.
 ///

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// The gradient of Clip: dx = 0 where y <= min or y >= max, else dy, as PyTorch has it for ReLU6.
 ///

@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// y = x for x >= 0, alpha (exp(x) - 1) below.
 ///

@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// y = x Φ(x), Φ the distribution function of the normal distribution; or its approximation by
 /// tanh.

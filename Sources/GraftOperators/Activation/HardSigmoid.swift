@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// y = max(0, min(1, alpha x + beta))
 ///

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// y = x max(0, min(1, x / 6 + 0.5))
 ///

@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// y = x tanh(softplus(x))
 ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// y = max(x, 0); NaN stays NaN.
 ///

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// The gradient of Relu: dx = dy where y > 0, else 0.
 ///

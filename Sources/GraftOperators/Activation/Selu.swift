@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// y = gamma x for x >= 0, gamma alpha (exp(x) - 1) below.
 ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// y = x + bias for x < -lambd, x - bias for x > lambd, else 0.
 ///

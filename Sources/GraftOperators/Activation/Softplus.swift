@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// y = log(1 + exp(x))
 ///

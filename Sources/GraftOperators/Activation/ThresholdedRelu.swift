@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// y = x for x > alpha, else 0.
 ///

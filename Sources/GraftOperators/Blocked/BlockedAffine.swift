@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// activation(X · scale + shift) with a scale and a shift for each channel, of an image in the
 /// blocked layout: what a BatchNormalization with given statistics amounts to.

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// ``AveragePool`` of an image in the blocked layout, over two axes.
 struct BlockedAveragePool: Operator {

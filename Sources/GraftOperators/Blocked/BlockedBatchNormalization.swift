@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// ``BatchNormalization`` in training, of an image in the blocked layout, and an activation behind it.
 ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// ``BatchNormalizationGradient`` of images in the blocked layout.
 ///

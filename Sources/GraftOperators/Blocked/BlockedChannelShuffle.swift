@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Shuffles the channels of an image in the blocked layout: channel g · C / G + i goes to i · G + g, for G groups.
 ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// The sum of each channel of an image in the blocked layout, over images and positions: the gradient of a bias.
 ///

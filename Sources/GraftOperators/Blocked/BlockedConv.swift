@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Convolution of images whose channels lie in blocks of 16, with what follows it.
 ///
 /// Inputs: image [N, C / 16, H, W, 16] (or [N, C, H, W] if `planar_input` is set), weights

@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// ``ConvolutionWeightGradient`` of images in the blocked layout, of one group.
 ///

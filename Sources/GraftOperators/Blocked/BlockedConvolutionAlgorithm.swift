@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// How a convolution in the blocked layout is computed.
 enum BlockedConvolutionAlgorithm: Sendable, Equatable {
   case direct

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// A two-dimensional convolution of known shapes in the blocked layout.
 struct BlockedConvolutionProblem: Sendable {

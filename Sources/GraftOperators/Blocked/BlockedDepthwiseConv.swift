@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// activation(Conv(X, W, B) + residual) where each channel has a kernel of its own, of an image in
 /// the blocked layout.

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// ``ConvolutionInputGradient`` in the blocked layout where each channel has a kernel of its own.
 ///

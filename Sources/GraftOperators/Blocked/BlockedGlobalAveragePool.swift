@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// Mean over height and width of an image in the blocked layout.
 struct BlockedGlobalAveragePool: Operator {

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// ``LRN`` of an image in the blocked layout. Its attributes, and `channels`: C; without it all
 /// lanes are channels.

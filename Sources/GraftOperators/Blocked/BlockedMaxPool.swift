@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// ``MaxPool`` of an image in the blocked layout, over two axes and without indices.
 struct BlockedMaxPool: Operator {

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// ``MaxPoolGradient`` of images in the blocked layout, over two axes.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftTensor
+
 /// How moving images between the layouts is cut into tasks: each block of channels of each image
 /// into ranges of positions.
 struct BlockedPositions: Sendable {

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// The register tile that a convolution in the blocked layout is computed with.
 struct BlockedProduct: Sendable {

@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// How the rows of images in the blocked layout are cut into tasks: they count through all planes,
 /// each of which is one block of channels of one image.
 struct BlockedRows: Sendable {

@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Channels of a block.
 package let channelBlock = Int(GRAFT_BLOCK)

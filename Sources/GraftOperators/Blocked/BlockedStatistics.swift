@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// Sums over each channel of an image [N, C / 16, H, W, 16], in double: of deviations from an origin and their squares,
 /// and, where there is a gradient, of that and its products with the deviations.

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Puts zeros between the positions of an image in the blocked layout: position (i, j) comes to (i · sh, j · sw).
 ///

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// A convolution in the blocked layout as products of shifted rows of the input with packed weights; nothing is
 /// unrolled, but an input that needs padding is copied with it.

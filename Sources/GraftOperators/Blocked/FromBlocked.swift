@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Takes the channels of an image out of blocks of 16, the inverse of ``ToBlocked``:
 /// [N, ceil(C / 16), H, W, 16] becomes [N, C, H, W]. Attribute `channels`: C.

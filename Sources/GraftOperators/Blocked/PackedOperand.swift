@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftTensor
+
 /// An operand that kernels want in another form: made at plan time if it is constant, else by the first phase
 /// of the kernel, in its scratch memory.
 struct PackedOperand: Sendable {

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Puts the channels of an image into blocks of 16, the last of which zeros fill up:
 /// [N, C, H, W] becomes [N, ceil(C / 16), H, W, 16].

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// A 3 x 3 convolution of stride 1 by Winograd's method: tiles of the input are transformed, multiplied by transformed
 /// weights point by point, and transformed back.

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// The gradient of the weights of a 3 x 3 convolution by Winograd's method: dW = Gᵀ [Σ (Bᵀ x B) ⊙ (A dy Aᵀ)] G, the sum
 /// over tiles.

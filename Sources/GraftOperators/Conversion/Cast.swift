@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Converts each element to another type.
 ///
 /// In opset 1 the type was named by a string.

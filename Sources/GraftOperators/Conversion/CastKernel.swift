@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension NarrowFloat.Rounding {
   /// The attributes `saturate` and `round_mode`.
   init(_ attributes: AttributeReader) throws {

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// Converts each element of the first input to the type of the second.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__CastLike.html>

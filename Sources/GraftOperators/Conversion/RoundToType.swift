@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// The nearest number that a narrower type has, ties to even, still as a float: what lowering puts where a network's
 /// values are float16 or bfloat16, which it computes in float.

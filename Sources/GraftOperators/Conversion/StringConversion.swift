@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftTensor
+
 extension Tensor {
   /// The numbers that the strings of this tensor spell.
   ///

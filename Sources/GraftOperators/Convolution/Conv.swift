@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Convolution: each output element is the sum of a window of the input, weighted by a kernel.
 ///
 /// Inputs: image [N, C, …], weights [M, C / group, …], bias [M] (optional).

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The transpose of a convolution: each input element is spread over a window of the output by a
 /// kernel.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftFiles
+
 /// A way to compute convolutions. Which one a node takes is decided when its shapes are known.
 protocol ConvolutionAlgorithm: Sendable {
   /// `nil` if this algorithm is not for such a problem.

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// What Conv and FusedConv share.
 extension ConvolutionAttributes {
   /// Checks image, weights and bias, and sets the output's type.

@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftFiles
+import GraftGraph
+
 /// The attributes that Conv, ConvTranspose and the gradients of both share.
 struct ConvolutionAttributes: Sendable {
   enum Padding: String, CaseIterable, Sendable {

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The gradient of a convolution's image.
 ///
 /// Inputs: output gradient [N, M, …], weights [M, C / group, …], the image's shape (int64). The

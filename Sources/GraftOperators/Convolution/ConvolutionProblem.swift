@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// A convolution or transposed convolution of known shapes, in the one form that the kernels take.
 ///
 /// Each output element is a sum over channels and kernel taps. All have three spatial axes; those

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// The gradient of a convolution's weights.
 ///

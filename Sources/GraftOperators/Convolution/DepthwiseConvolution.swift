@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// Convolution where each output channel reads one input channel, and the transpose of such a one:
 /// one plane at a time, directly.

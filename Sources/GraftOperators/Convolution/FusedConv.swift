@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// activation(Conv(X, W, B) + residual): what the fusion pass makes of a convolution and what
 /// follows it.
 ///

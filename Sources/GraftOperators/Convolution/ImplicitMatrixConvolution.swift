@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftTensor
 
 /// Convolution as the product of a packed weight matrix with the unrolled image, of which only a
 /// panel exists at a time.

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A value for each of the three spatial axes that kernels know.
 struct ThreeAxes<Value: Sendable>: Sendable {
   var depth: Value

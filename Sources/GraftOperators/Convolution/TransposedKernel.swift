@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The weights by which the gradient of a convolution's image is a convolution itself: input and output channels change
 /// places, and kernels are turned around.
 ///

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// Computes a convolution's weight gradient from image (input 0) and output gradient (input 1).
 struct WeightGradientKernel: Sendable {

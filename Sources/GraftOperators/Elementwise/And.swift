@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// Whether both inputs are true, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__And.html>

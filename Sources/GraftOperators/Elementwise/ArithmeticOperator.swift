@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// How integers are combined; wraps where the result does not fit.
 protocol IntegerOperation: Sendable {

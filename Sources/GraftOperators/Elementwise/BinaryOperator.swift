@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// An operator without attributes that combines elements of inputs broadcast to one shape.
 protocol BinaryOperator: Operator {
   /// Whether the inputs may be swapped.

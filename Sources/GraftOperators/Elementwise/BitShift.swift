@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The bits of a moved by b places to the left or right, with broadcasting; signed integers keep
 /// their sign on the way right. A shift that is negative or as wide as the type moves all bits out.
 ///

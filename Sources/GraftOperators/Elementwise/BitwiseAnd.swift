@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// The bits that are set in both inputs, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseAnd.html>

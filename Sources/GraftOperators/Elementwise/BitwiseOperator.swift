@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// An operator that combines the bits of integers of one type.
 protocol BitwiseOperator: BinaryOperator, IntegerOperation {}
 

@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// The bits that are set in at least one input, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseOr.html>

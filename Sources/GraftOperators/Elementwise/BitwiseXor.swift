@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// The bits that are set in exactly one input, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseXor.html>

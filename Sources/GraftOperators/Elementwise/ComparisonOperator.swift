@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// An operator that compares numbers of one type. Comparisons with NaN do not hold.
 protocol ComparisonOperator: BinaryOperator {

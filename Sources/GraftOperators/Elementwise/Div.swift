@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// a / b with broadcasting. Integers round toward zero, and dividing them by zero is an error.
 ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftTensor
 
 /// A fused chain for known shapes, as the C code takes it.
 final class ElementwiseChain: @unchecked Sendable {

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// What a step of a fused chain reads.
 package enum ElementwiseOperand: Hashable, Sendable {

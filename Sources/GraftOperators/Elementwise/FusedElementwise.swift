@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// A chain of elementwise operators over floats, computed in one pass over memory: what the fusion
 /// pass makes of them.

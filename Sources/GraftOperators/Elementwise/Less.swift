@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// Whether a < b, with broadcasting.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// An operator that combines truth values.
 protocol LogicalOperator: BinaryOperator {
   static func apply(_ left: Bool, _ right: Bool) -> Bool

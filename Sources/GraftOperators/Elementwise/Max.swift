@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// The largest of any number of inputs with broadcasting; NaN wins.
 ///

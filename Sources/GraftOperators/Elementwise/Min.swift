@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// The smallest of any number of inputs with broadcasting; NaN wins.
 ///

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The remainder of a / b with broadcasting: with the sign of b, or with that of a if `fmod` is 1.
 /// For integers a zero in b is an error.
 ///

@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// Whether at least one input is true, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Or.html>

@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// x where x ≥ 0, slope · x elsewhere; the slope is broadcast to the shape of x, not the other way.
 ///

@@ -1,4 +1,8 @@
 import Foundation
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// a to the power b with broadcasting, in the type of a; b may have another type.
 ///

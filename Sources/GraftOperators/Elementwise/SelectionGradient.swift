@@ -1,3 +1,5 @@
+import GraftGraph
+
 extension GradientBuilder {
   /// The gradients of Min and Max: the output's gradient goes to the inputs that equal the output,
   /// in equal parts where there are several.

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// The sum of any number of inputs with broadcasting.
 ///

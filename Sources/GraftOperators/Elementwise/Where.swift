@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Elements of x where the condition holds, of y elsewhere, with broadcasting.
 ///

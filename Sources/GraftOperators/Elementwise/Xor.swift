@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// Whether exactly one input is true, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Xor.html>

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// What a matrix product or convolution applies to its results before it stores them.
 ///

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Gemm with an activation applied to its result: what the fusion pass makes of the two.
 ///
 /// Inputs and attributes are those of Gemm, and `activation` and `activation_params` besides; see

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// alpha · A' · B' + beta · C, where A' and B' are A and B or their transposes, and C broadcasts.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gemm.html>

@@ -1,3 +1,8 @@
+import GraftTensor
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The attributes of Gemm, and what its fused form shares with it.
 struct GemmAttributes: Sendable {
   let alpha: Float

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The matrix product with NumPy's semantics: leading axes broadcast, vectors count as matrices of
 /// one row (left) or one column (right).
 ///

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftTensor
 
 /// activation(alpha · A · B + beta · addend) for a batch of matrices of equal shapes, as a kernel.
 ///

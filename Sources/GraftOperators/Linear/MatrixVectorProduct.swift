@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftTensor
 
 /// A product of few rows with a matrix that is read once, where it lies: at batch 1 that is all the
 /// time there is to a fully connected layer.

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftTensor
+
 extension PrepareContext {
   /// Elements that one thread converts before it gives their pages back: reading a large file does not
   /// make all of it resident.

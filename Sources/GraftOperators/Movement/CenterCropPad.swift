@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Crops or pads with zeros around the centre until the axes have the given extents.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__CenterCropPad.html>

@@ -1,3 +1,8 @@
+import GraftTensor
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// Adds the columns of sliding blocks up to the image they were cut from.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Col2Im.html>

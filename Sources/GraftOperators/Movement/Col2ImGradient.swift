@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The gradient of ``Col2Im``: cuts sliding blocks from an image, as columns.
 ///
 /// Inputs: dy `[N, C, …]`, the image's and the block's extents. Output: `[N, C · block elements, blocks]`. The attributes are

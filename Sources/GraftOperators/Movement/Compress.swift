@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The slices along `axis`, or the elements, for which `condition` is true.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Compress.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Joins tensors along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Concat.html>

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The attributes of ``DepthToSpace`` and ``SpaceToDepth``, and how the two forms of an image
 /// correspond.
 struct DepthBlocks {

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Moves blocks of channels into blocks of pixels, `[N, C·b², H, W]` to `[N, C, H·b, W·b]`.
 ///
 /// In mode `DCR` the block is the outer part of the channels, in `CRD` the inner.

@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftExecution
+import GraftGraph
+
 /// Broadcasts a tensor to a shape, which may also be narrower than the tensor.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Expand.html>

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Takes the slices of `data` along `axis` that `indices` name; negative indices count from the
 /// end.
 ///

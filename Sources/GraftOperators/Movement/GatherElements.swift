@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Takes single elements: along `axis` where `indices` say, along the other axes where the index
 /// itself stands.
 ///

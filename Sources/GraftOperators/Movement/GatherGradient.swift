@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The gradient of ``Gather``: adds the slices of `dy` to where they were taken from, in index
 /// order.
 ///

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Takes the slices that tuples of indices name; the first `batch_dims` axes are common to both.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GatherND.html>

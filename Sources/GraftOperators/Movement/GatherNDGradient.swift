@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The gradient of ``GatherND``: adds the slices of `dy` to where they were taken from, in index
 /// order.
 ///

@@ -1,3 +1,8 @@
+import GraftTensor
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The last axis of an index tensor read as tuples, each of which names a slice of some data.
 struct IndexTuples {
   let offsets: IndexOffsets

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The indices of all elements that are not zero, `[rank, count]`, in row-major order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__NonZero.html>

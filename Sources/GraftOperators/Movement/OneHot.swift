@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A new axis of `depth` elements that holds the on-value where the index says, the off-value
 /// elsewhere.
 ///

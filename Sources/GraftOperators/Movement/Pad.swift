@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Adds elements around a tensor, or takes some away: a constant, or the tensor's own in
 /// reflection, from the edge, or wrapped around.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The gradient of ``Pad`` in the modes that repeat elements: the sum over the places where each
 /// stands.
 ///

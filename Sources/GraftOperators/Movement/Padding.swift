@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 /// What the elements that ``Pad`` adds are.
 enum PadMode: String, CaseIterable {
   case constant, reflect, edge, wrap

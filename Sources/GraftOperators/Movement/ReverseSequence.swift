@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Reverses the first `sequence_lens[b]` time steps of each sequence `b` of a batch; the others
 /// stay.
 ///

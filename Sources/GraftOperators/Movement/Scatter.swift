@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The old name of ``ScatterElements``, without reductions.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Scatter.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A copy of `data` with single elements updated: along `axis` where `indices` say, along the other
 /// axes where the index itself stands. Where indices repeat, updates join in order.
 ///

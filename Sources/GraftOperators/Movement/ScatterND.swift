@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// A copy of `data` with the slices updated that tuples of indices name. Where tuples repeat,
 /// updates join in order.
 ///

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 /// The gradients of scattering with a reduction, for ``ScatterElements`` and ``ScatterND``.
 ///
 /// As PyTorch has them (`scatter_reduce` with `include_self`): where the largest or smallest element is there several

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Elements from `starts` to `ends`, exclusive, in `steps` along `axes`, as NumPy slices.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Slice.html>

@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftExecution
+import GraftGraph
+
 /// The gradient of ``Slice``: `dy` where the slice was taken from, zeros elsewhere.
 ///
 /// Inputs: dy, the x that was sliced (its shape alone counts), starts, ends, axes, steps.

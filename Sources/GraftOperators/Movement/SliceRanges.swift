@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What the inputs `starts`, `ends`, `axes` and `steps` of Slice mean.
 struct SliceRanges {
   struct Range {

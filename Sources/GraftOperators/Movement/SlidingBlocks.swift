@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// How blocks slide over an image, for ``Col2Im`` and its gradient.
 struct SlidingBlocks: Sendable {
   /// How they slide along one axis.

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Moves blocks of pixels into channels, `[N, C, H·b, W·b]` to `[N, C·b², H, W]`.
 ///
 /// In mode `DCR` the block is the outer part of the channels, in `CRD` the inner.

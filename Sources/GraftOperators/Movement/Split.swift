@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Cuts a tensor along an axis: into parts of given lengths, or into `num_outputs` equal ones of
 /// which the last may be smaller.
 ///

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Repeats a tensor along each of its axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Tile.html>

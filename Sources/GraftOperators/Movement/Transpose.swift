@@ -1,3 +1,8 @@
+import GraftTensor
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// Permutes axes: axis `i` of the output is axis `perm[i]` of the input; reversed without `perm`.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Transpose.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The upper or lower triangle of each matrix, zeros elsewhere; `k` shifts the diagonal to the
 /// right.
 ///

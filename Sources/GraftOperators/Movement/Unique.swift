@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The different elements, or slices along `axis`: sorted or as they come, with where each stands
 /// first, which one each element is, and how often each occurs. NaN equals NaN and comes last.
 ///

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// Normalizes each channel: with the statistics it is given, or, in training, with those of the
 /// batch.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The gradients of ``BatchNormalization`` in training.
 ///
 /// Inputs: dy [N, C, …], x [N, C, …], scale [C]. Outputs: dx, dscale [C], dbias [C]. With the statistics of the batch,

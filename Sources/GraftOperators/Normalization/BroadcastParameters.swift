@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Scales and shifts that broadcast to the input, for normalizations over its last axes.
 enum BroadcastParameters {
   /// Whether a tensor of this shape has one element for each element of a row, the same for all

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftTensor
+
 /// How the elements of a tensor [N, C, …] lie by channels. A tensor of one axis has one channel.
 struct ChannelPlanes: Sendable {
   let batch: Int

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension GradientBuilder {
   /// A 1-D constant of axes or extents.
   mutating func addAxes(_ axes: [Int]) throws -> ValueID {

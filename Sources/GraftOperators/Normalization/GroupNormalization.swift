@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Normalizes each group of channels of each item of a batch, then scales and shifts by channel.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GroupNormalization.html>

@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// Splits a tensor into groups that differ in the axes kept and agree in those reduced. A group
 /// consists of contiguous segments.
 struct GroupOffsets: Sendable {

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Normalizes each channel of each item of a batch, then scales and shifts by channel.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html>

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// Local response normalization: divides by a power of the sum of squares over neighbouring
 /// channels.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The gradient of LRN.
 ///
 /// With s = bias + alpha / size · Σ x² it is dy s^-beta - 2 alpha beta / size · x · Σ dy x

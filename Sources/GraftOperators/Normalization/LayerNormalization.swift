@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Normalizes over the axes from `axis` on, then scales and shifts by element.
 ///
 /// Mean and inverse deviation are computed in float, or in double where a tensor is double;

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Divides by the 1-norm or 2-norm along an axis; gives 0 where that is 0.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LpNormalization.html>

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Normalizes to mean 0 and variance 1 over any axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MeanVarianceNormalization.html>

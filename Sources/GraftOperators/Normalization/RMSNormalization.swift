@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Divides by the root of the mean square over the axes from `axis` on, then scales by element.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__RMSNormalization.html>

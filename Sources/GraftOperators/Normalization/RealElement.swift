@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftTensor
 
 /// The types that kernels over real numbers compute in: `Float` through the C kernels, `Double`.
 protocol RealElement: TensorElement, BinaryFloatingPoint {

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// An operator over real numbers whose kernel is written once, for `Float` and `Double`.
 ///
 /// Where all floating-point inputs and outputs are float, bfloat16 or float16, it computes in

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 /// The attributes of LRN, and the arithmetic that it shares with its gradient.
 struct ResponseRegion: Sendable {
   let size: Int

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftTensor
+
 extension RowNormalization {
   /// A kernel whose scales (input 1) and shifts (input 2, optional) broadcast to input 0, and which
   /// hands out mean and inverse deviation of each row (outputs 1 and 2) where they are wanted.

@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// Normalizes rows of contiguous elements to mean 0 and variance 1, then scales and shifts them;
 /// what layer, instance, group and RMS normalization share.
 struct RowNormalization: Sendable {

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Mean of each window. A window that lies in the padding gives 0.
 ///

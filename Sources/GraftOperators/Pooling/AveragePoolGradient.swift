@@ -1,3 +1,7 @@
+import GraftTensor
+import GraftExecution
+import GraftGraph
+
 /// The gradient of AveragePool: spreads each output's gradient over its window.
 ///
 /// Inputs: the gradient of the output, the shape of AveragePool's input (int64). Attributes: those

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
 
 /// Mean over all spatial axes.
 ///

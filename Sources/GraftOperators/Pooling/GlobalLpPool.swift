@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The p-norm over all spatial axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GlobalLpPool.html>

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Largest element over all spatial axes; NaN if there is one.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html>

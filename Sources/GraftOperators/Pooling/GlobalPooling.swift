@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// What the global poolings share: input `[N, C, D1, …]`, output `[N, C, 1, …]`.
 enum GlobalPooling {
   static func infer(_ context: inout InferenceContext) throws {

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The p-norm of each window.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LpPool.html>

@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Largest element of each window, and where it lies. NaN counts as larger than everything.
 ///

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The gradient of MaxPool: hands each output's gradient to the element that was the largest.
 ///
 /// Inputs: the gradient of the output, MaxPool's input. Attributes: those of MaxPool. Output: the

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 /// The exponent `p` of LpPool and GlobalLpPool.
 extension AttributeReader {
   /// - Throws: `GraftError` if `p` is not positive.

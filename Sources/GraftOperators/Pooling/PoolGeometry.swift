@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftTensor
 
 /// Where the windows of a pooling lie, for known extents; always with three spatial axes (outer
 /// ones of extent 1 stand in for those that are not there).

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The attributes that all poolings share: how a window slides over the spatial axes.
 ///
 /// Source: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Passes its input through; in training mode it makes a share of the elements zero and scales the
 /// others.
 ///

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The gradient of Dropout's data: dx = dy mask / (1 - ratio); dx = dy outside of training.
 ///
 /// Inputs: dy, mask (bool), ratio (a scalar, 1/2 if left out), training mode (a bool scalar, true

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftTensor
+
 /// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability
 /// ratio.
 struct DropoutKernel {

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Dropout in training: y = data mask / (1 - ratio), mask false with probability ratio.
 ///
 /// Inputs: data, ratio (a scalar), step (an int64 scalar, the number of the run). Outputs: y, mask

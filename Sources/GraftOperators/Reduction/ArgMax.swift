@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// Where along an axis the largest element lies: the first of several, or the last.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ArgMax.html>

@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// Where along an axis the smallest element lies: the first of several, or the last.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ArgMin.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What the attributes of ArgMax and ArgMin say.
 struct ArgReductionForm: Sendable {
   let axis: Int

@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// A dense shape seen as `[outerCount, extent, innerCount]` around one axis.
 struct AxisSplit: Sendable {
   let outerCount: Int

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The products of all elements up to each one along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__CumProd.html>

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The sums of all elements up to each one along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__CumSum.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What the attributes of CumSum and CumProd say.
 struct CumulativeForm: Sendable {
   /// Whether an element is left out of its own result.

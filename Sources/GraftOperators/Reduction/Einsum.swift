@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Sums of products of elements in Einstein's notation.
 ///
 /// Operands are joined pairwise from left to right. Floating-point sums are made of partial sums of

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 /// An axis of Einstein's notation: a letter, or one of the axes that an ellipsis stands for.
 struct EinsumLabel: Hashable, Comparable, Sendable {
   /// The letter's code; for an ellipsis -1 for the last axis, -2 for the one before, and so on.

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The kernel of Einsum. Joins operands pairwise: each pair is brought into the order `[batch,
 /// rows, inner]` and `[batch, inner, columns]` in scratch memory, multiplied there, and the product
 /// is the next left operand.

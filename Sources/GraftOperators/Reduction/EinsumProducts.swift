@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// The arithmetic of Einsum for one element type.
 protocol EinsumProducts: Sendable {

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// Which of two elements an extreme keeps.
 protocol Extreme: Sendable {

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The boxes with the highest scores that do not overlap too much, for each batch and class.
 ///
 /// Overlap is intersection over union. Boxes with equal scores come in the order of their indices;

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The sum of the magnitudes over axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceL1.html>

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The square root of the sum of the squares over axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceL2.html>

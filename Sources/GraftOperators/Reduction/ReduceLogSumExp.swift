@@ -1,4 +1,7 @@
+import GraftTensor
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The logarithm of the sum of the exponentials over axes, without overflow on the way.
 ///

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The largest element over axes; NaN wins, and true is larger than false.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceMax.html>

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The mean over axes; of integers rounded toward zero, and 0 where there are none.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceMean.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What the attributes of the Reduce operators say.
 struct ReductionForm: Sendable {
   /// Whether reduced axes stay, with extent 1.

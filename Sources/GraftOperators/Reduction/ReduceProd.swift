@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The product over axes; integers wrap.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceProd.html>

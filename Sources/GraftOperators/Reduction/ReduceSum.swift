@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The sum over axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceSum.html>

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// What of each element goes into a sum.
 enum SumTerm: Sendable {

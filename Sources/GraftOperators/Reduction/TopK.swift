@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The k largest or smallest elements along an axis, in order, and where they lie.
 ///
 /// Of equal elements the one with the lower index comes first. NaN counts as larger than all

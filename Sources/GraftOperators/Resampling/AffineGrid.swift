@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A sampling grid for ``GridSample``: evenly spaced positions from -1 to 1, mapped by affine
 /// matrices.
 ///

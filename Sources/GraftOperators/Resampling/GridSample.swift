@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Samples X `[N, C, D1, …, Dr]` at the positions of a grid `[N, O1, …, Or, r]`, -1 to 1 along each
 /// axis, the last axis' coordinate first.
 ///

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The gradients of ``GridSample``.
 ///
 /// Inputs: dy `[N, C, O1, …, Or]`, X `[N, C, D1, …, Dr]`, grid `[N, O1, …, Or, r]`. Outputs: dX, dgrid. The attributes are those of

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The attributes of ``GridSample``, and which elements along one axis make up a sample.
 struct GridSampling: Sendable {
   enum Interpolation: String, CaseIterable {

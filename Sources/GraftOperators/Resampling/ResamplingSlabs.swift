@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// All steps of a resampling, one slab after the other: what lies between them stays in the cache
 /// of one processor.
 ///

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 /// Where a step of a resampling reads or writes.
 enum ResamplingPlace: Sendable {

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Resamples a tensor along its axes: nearest neighbour, linear or cubic.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Resize.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// What the inputs `roi`, `scales` and `sizes` say of the axes of ``Resize``.
 struct ResizeGeometry {
   private let method: ResizeMethod

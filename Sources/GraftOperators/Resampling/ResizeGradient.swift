@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// The gradient of ``Resize``: each element of `dy` goes back to where its parts came from.
 ///
 /// Inputs: dy, the x that was resized (its shape alone counts), roi, scales, sizes; attributes as

@@ -1,3 +1,6 @@
+import GraftFiles
+import GraftGraph
+
 /// The attributes of ``Resize``, and what they say of one axis.
 struct ResizeMethod {
   enum Interpolation: String, CaseIterable {

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftTensor
+
 /// A kernel that maps input 0 to output 0 axis by axis.
 ///
 /// float and double are computed in their own type, float16 and bfloat16 in float, integers in

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The old name of ``Resize``, with scales only.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Upsample.html>

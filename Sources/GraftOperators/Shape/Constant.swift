@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A tensor that the node itself holds.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Constant.html>

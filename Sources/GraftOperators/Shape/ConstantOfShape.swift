@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A tensor of the shape that its input names, filled with one value.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ConstantOfShape.html>

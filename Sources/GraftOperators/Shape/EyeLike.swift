@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// A matrix of the shape of its input with ones on diagonal `k`, zeros elsewhere.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__EyeLike.html>

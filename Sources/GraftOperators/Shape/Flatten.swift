@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// A matrix: the axes before `axis` become its rows, the others its columns.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Flatten.html>

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// Passes its input through: a tensor, a sequence or an optional.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Identity.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The numbers from `start` to `limit`, exclusive, in steps of `delta`.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Range.html>

@@ -1,3 +1,8 @@
+import GraftTensor
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// The same elements under another shape; 0 keeps an extent (unless `allowzero`), -1 takes what is
 /// left.
 ///

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The extents of the axes `start ..< end` of a tensor, which are clamped to those there are.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Shape.html>

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The number of elements of a tensor.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Size.html>

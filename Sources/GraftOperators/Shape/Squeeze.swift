@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Drops axes of extent 1: those named, or all.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Squeeze.html>

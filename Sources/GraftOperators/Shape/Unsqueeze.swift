@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Inserts axes of extent 1. `axes` count in the output's shape.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Unsqueeze.html>

@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// How the elements along one axis lie: `columnCount` columns of `length` elements, `stride` apart.
 struct AxisLayout: Sendable {
   let length: Int

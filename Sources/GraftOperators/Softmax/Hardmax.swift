@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// 1 at the first of the largest elements along an axis, 0 elsewhere.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Hardmax.html>

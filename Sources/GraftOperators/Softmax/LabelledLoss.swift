@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 /// What NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss share: the loss of log-probabilities
 /// `[N, C, D1, …]` given labels `[N, D1, …]` (int32 or int64) and, optionally, weights `[C]`.
 ///

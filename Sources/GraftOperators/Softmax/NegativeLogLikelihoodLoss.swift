@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The loss of log-probabilities given the right labels.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__NegativeLogLikelihoodLoss.html>

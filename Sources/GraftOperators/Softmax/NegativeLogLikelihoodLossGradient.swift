@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The gradient of NegativeLogLikelihoodLoss: -gradient · weight at each label, 0 elsewhere.
 ///
 /// Inputs: the gradient of the loss, then the inputs of NegativeLogLikelihoodLoss. Attributes:

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// exp(x) / Σ exp(x) along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Softmax.html>

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// The loss of scores given the right labels: NegativeLogLikelihoodLoss of LogSoftmax over the
 /// classes.
 ///

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// Softmax, or its logarithm, along one axis: for Softmax, LogSoftmax and the losses built on them.
 struct SoftmaxKernel: Sendable {
   let layout: AxisLayout

@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftTensor
 
 /// Fills an output whose elements come from one input by a table per axis: output index to input
 /// index.

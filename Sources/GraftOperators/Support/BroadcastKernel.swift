@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// How two elements become one.
 protocol ElementOperation<Left, Right, Result>: Sendable {
   associatedtype Left

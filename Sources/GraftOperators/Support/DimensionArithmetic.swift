@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension Collection where Element == Dimension {
   /// The product of these extents, as far as it can be said: one symbol among ones stays that
   /// symbol.

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+
 extension DowngradeContext {
   /// A value with axes of extent 1 dropped.
   mutating func reshaped(_ id: ValueID?, dropping axes: [Int]) throws -> ValueID {

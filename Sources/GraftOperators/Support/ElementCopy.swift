@@ -1,4 +1,6 @@
 import CGraftKernels
+import GraftExecution
+import GraftTensor
 
 // The kernels that a matrix points to are constants.
 extension graft_movement_matrix: @unchecked @retroactive Sendable {}

@@ -1,3 +1,5 @@
+import GraftTensor
+
 extension Set<ElementType> {
   package static let floatingPoint: Self = [.float, .double, .float16, .bfloat16]
   package static let signedIntegers: Self = [.int8, .int16, .int32, .int64]

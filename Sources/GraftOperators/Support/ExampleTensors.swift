@@ -1,3 +1,5 @@
+import GraftTensor
+
 extension Tensor {
   /// For examples: a tensor that is right by construction.
   static func example<Element: TensorElement>(_ elements: [Element], _ shape: Shape)

@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 
 extension PreparedKernel {
   /// Fills output 0 with rows of `rowBytes` from input 0, each from where `offsets` says.

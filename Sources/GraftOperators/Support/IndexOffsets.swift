@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftTensor
+
 /// Turns the indices in an input into the places they mean, and checks them.
 ///
 /// For each position, the offset is that of the position itself along the `bases`, plus each

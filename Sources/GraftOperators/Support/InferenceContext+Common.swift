@@ -1,3 +1,6 @@
+import GraftGraph
+import GraftTensor
+
 extension InferenceContext {
   /// Output 0 has the type and shape of input `index`.
   mutating func setOutputLikeInput(_ index: Int = 0) throws {

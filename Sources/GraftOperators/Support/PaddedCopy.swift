@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// Puts a tensor into a larger or smaller one, with a constant around it.
 struct PaddedCopy {
   let inputShape: Shape

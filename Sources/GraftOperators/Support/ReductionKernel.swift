@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// How a run of elements becomes one.
 protocol Reduction<Element, Accumulator>: Sendable {
   associatedtype Element: Sendable

@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// Which elements come together in which output, and in how many parts.
 struct ReductionPlan: Sendable {
   /// The outputs, by where their first element lies.

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension InferenceContext {
   /// - Throws: `GraftError` if an input is known not to have exactly one element.
   func requireOneElement(_ index: Int) throws {

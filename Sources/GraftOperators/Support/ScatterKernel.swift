@@ -1,4 +1,8 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// How an update joins the element that is there.
 enum ScatterReduction: String, CaseIterable {

@@ -1,3 +1,7 @@
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 extension SparseTensor {
   /// The tensor with zeros where nothing is stored.
   ///

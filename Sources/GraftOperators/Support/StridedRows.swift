@@ -1,3 +1,5 @@
+import GraftTensor
+
 /// The elements that a kernel visits in one or several operands, as rows of contiguous or repeated
 /// elements.
 ///

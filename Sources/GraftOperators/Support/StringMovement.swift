@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftTensor
+
 extension PrepareContext {
   /// For operators that only move elements: `prepare` sees strings as int64 numbers, and the kernel
   /// moves those. The number 0, with which kernels fill, is the empty string.

@@ -1,3 +1,5 @@
+import GraftTensor
+
 extension Tensor {
   /// The slices along `axis` that `slices` names, in that order.
   ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftTensor
 
 /// Maps `count` elements of `x` to those of `y`, which may be the same memory.
 typealias UnaryBody<Element> =

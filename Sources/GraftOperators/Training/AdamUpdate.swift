@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// A step of Adam, as Keras defines it; with `weightDecay` that of AdamW:
 ///

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// What the operators of optimizer steps share.
 ///

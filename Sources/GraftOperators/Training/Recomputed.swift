@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Passes its input through to nodes that compute again what others computed before, so that they are not merged with
 /// these.
 struct Recomputed: Operator {

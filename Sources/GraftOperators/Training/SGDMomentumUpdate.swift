@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// A step of stochastic gradient descent with momentum, as Keras defines it:
 ///

@@ -1,3 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
 /// x summed to the shape of `like`, the reverse of broadcasting: over the axes that `like` does not
 /// have, and over those where it has extent 1.
 ///

@@ -1,4 +1,6 @@
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The arc cosine, in radians; NaN outside of -1...1.
 ///

@@ -1,4 +1,6 @@
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The inverse of the hyperbolic cosine; NaN below 1.
 ///

@@ -1,4 +1,6 @@
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The arc tangent, in radians.
 ///

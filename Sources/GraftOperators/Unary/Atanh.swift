@@ -1,4 +1,6 @@
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The inverse of the hyperbolic tangent; NaN outside of -1...1.
 ///

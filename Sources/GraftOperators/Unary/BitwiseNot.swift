@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// Every bit the other way round.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseNot.html>

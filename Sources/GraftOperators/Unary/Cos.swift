@@ -1,4 +1,6 @@
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The cosine of x in radians.
 ///

@@ -1,3 +1,5 @@
+import GraftExecution
+
 extension PrepareContext {
   /// A kernel that says of each element of input 0, of a floating-point type, whether `test` holds.
   func testKernel(

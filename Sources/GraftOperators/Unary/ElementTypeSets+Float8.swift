@@ -1,3 +1,5 @@
+import GraftTensor
+
 extension Set<ElementType> {
   /// What IsNaN, IsInf and Dropout take.
   static let floatingPointAndFloat8: Self = floatingPoint.union([

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// An operator that maps each element of its one input to one of its output, of the same type.
 protocol ElementwiseUnary: Operator {

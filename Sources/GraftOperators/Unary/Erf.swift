@@ -1,5 +1,7 @@
 import CGraftKernels
 import Foundation
+import GraftExecution
+import GraftGraph
 
 /// The error function.
 ///

@@ -1,3 +1,5 @@
+import GraftGraph
+
 /// The gradient of a unary operator's input, written as a formula: `.dy * .y * (1 - .y)`.
 indirect enum GradientFormula: Hashable {
   case x

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Whether an element is infinite; attributes choose the signs that count.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__IsInf.html>

@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftGraph
+
 /// Whether an element is NaN.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__IsNaN.html>

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// y = -x; the smallest integer is its own negative.
 ///

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
 /// The negation of truth values.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Not.html>

@@ -1,4 +1,7 @@
 import CGraftKernels
+import GraftExecution
+import GraftGraph
+import GraftTensor
 
 /// 1 above zero, -1 below, else x: 0, or NaN.
 ///

@@ -1,4 +1,4 @@
-import GraftPasses
+import GraftFiles
 
 /// Collects numbers and text as bytes, little-endian.
 struct ByteWriter {
@@ -35,30 +35,15 @@ struct ByteWriter {
 }
 
 /// Reads what a ``ByteWriter`` made. Damaged bytes are an error, and never lead outside of them.
-struct ByteReader {
-  private let bytes: UnsafeRawBufferPointer
-  private var position = 0
-
-  /// The memory must outlive the reader.
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-  var isAtEnd: Bool { position == bytes.count }
-
+extension ByteReader {
   static var damage: GraftError { GraftError.badData("is damaged") }
 
   mutating func unsigned() throws -> UInt64 {
-    guard bytes.count - position >= 8 else { throw ByteReader.damage }
-    defer { position += 8 }
-    return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+    UInt64(littleEndian: try take(8).loadUnaligned(as: UInt64.self))
   }
 
+  mutating func byte() throws -> UInt8 { try take(1)[0] }
   mutating func int() throws -> Int { Int(Int64(bitPattern: try unsigned())) }
-
-  mutating func byte() throws -> UInt8 {
-    guard position < bytes.count else { throw ByteReader.damage }
-    defer { position += 1 }
-    return bytes[position]
-  }
 
   mutating func bool() throws -> Bool { try byte() != 0 }
 
@@ -67,15 +52,13 @@ struct ByteReader {
   }
 
   mutating func string() throws -> String {
-    let count = try self.count()
-    defer { position += count }
-    return String(decoding: bytes[position..<position + count], as: UTF8.self)
+    String(decoding: try take(elementCount()), as: UTF8.self)
   }
 
   /// The number of elements of a list; each of them takes at least a byte.
-  mutating func count() throws -> Int {
+  mutating func elementCount() throws -> Int {
     let count = try int()
-    guard count >= 0, count <= bytes.count - position else { throw ByteReader.damage }
+    guard count >= 0, count <= restCount else { throw ByteReader.damage }
     return count
   }
 
@@ -83,7 +66,7 @@ struct ByteReader {
     _ element: (inout ByteReader) throws -> Element
   ) throws -> [Element] {
     var elements: [Element] = []
-    for _ in 0..<(try count()) { elements.append(try element(&self)) }
+    for _ in 0..<(try elementCount()) { elements.append(try element(&self)) }
     return elements
   }
 

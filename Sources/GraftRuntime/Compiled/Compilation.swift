@@ -1,4 +1,5 @@
-import GraftPasses
+import GraftExecution
+import GraftGraph
 import Synchronization
 
 /// How one model gets its compiled form, and where that is kept.

@@ -1,10 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftPasses
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftTensor
 
 /// A model as it is after lowering, with its constants in the form that kernels want, mapped from a
 /// file of the cache folder.

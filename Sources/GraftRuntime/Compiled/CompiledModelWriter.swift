@@ -1,4 +1,8 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftPasses
+import GraftTensor
 
 /// Writes a compiled model into a file of the cache folder, which gets its name at the end.
 ///

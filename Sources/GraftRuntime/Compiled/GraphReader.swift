@@ -1,4 +1,6 @@
-import GraftPasses
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// Reads a graph that a ``GraphWriter`` wrote, with the tensors of its table at hand.
 struct GraphReader {
@@ -24,7 +26,7 @@ struct GraphReader {
         documentation: try bytes.string(), metadata: try bytes.dictionary())
     }
     let valueCount = graph.values.count
-    for _ in 0..<(try bytes.count()) { graph.nodes.append(try node(valueCount)) }
+    for _ in 0..<(try bytes.elementCount()) { graph.nodes.append(try node(valueCount)) }
     graph.inputs = try bytes.array { try $0.id(valueCount) }
     graph.outputs = try bytes.array { try $0.id(valueCount) }
     graph.constants = try tensorsByID(valueCount)
@@ -54,7 +56,7 @@ struct GraphReader {
 
   private mutating func tensorsByID(_ valueCount: Int) throws -> [ValueID: Tensor] {
     var result: [ValueID: Tensor] = [:]
-    for _ in 0..<(try bytes.count()) { result[try bytes.id(valueCount)] = try tensor() }
+    for _ in 0..<(try bytes.elementCount()) { result[try bytes.id(valueCount)] = try tensor() }
     return result
   }
 
@@ -75,7 +77,7 @@ struct GraphReader {
       name: try bytes.string(), operatorType: try bytes.string(), domain: try bytes.string(),
       inputs: try bytes.array { try $0.optionalID(valueCount) },
       outputs: try bytes.array { try $0.optionalID(valueCount) })
-    for _ in 0..<(try bytes.count()) {
+    for _ in 0..<(try bytes.elementCount()) {
       node.attributes[try bytes.string()] = try attribute(valueCount)
     }
     node.documentation = try bytes.string()
@@ -107,7 +109,7 @@ struct GraphReader {
     _ element: (inout GraphReader) throws -> Element
   ) throws -> [Element] {
     var elements: [Element] = []
-    for _ in 0..<(try bytes.count()) { elements.append(try element(&self)) }
+    for _ in 0..<(try bytes.elementCount()) { elements.append(try element(&self)) }
     return elements
   }
 

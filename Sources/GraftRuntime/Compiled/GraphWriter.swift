@@ -1,4 +1,5 @@
-import GraftPasses
+import GraftGraph
+import GraftTensor
 
 /// Writes a graph as bytes; its tensors go to a table and are written as numbers.
 struct GraphWriter {

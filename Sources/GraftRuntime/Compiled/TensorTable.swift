@@ -1,4 +1,4 @@
-import GraftPasses
+import GraftTensor
 
 /// The tensors of a compiled model while it is written, each of them once.
 struct TensorTable {

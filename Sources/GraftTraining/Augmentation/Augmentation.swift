@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// A random change of an image that leaves its class and its size as they are; each in a file of its own.

@@ -1,5 +1,6 @@
 import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftOperators
 import GraftVision
 
 /// Random changes of training images, one after another: `flip,crop(4),cutout(8)`.

@@ -1,5 +1,5 @@
 import GraftData
-import GraftRuntime
+import GraftFiles
 import GraftVision
 
 /// Images beside what augmentation makes of them, as training will see them: a row for each image, first as it is,

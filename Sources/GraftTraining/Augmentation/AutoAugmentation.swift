@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// The policy that was learned on CIFAR-10: one of 25 pairs of operations, each of which happens with a probability of its own.

@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// The image becomes darker or lighter, by a factor from 1 - share (0 at least) to 1 + share.

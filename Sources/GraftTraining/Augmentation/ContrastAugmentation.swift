@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// The image's contrast becomes weaker or stronger, by a factor from 1 - share (0 at least) to 1 + share.

@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// A border is put around the image, and a part of the image's size is cut out anywhere.

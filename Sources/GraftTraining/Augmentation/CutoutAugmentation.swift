@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// A square around any pixel turns grey, as far as it lies in the image. Grey (128) is about the mean of images, as

@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// Half of the images are mirrored.

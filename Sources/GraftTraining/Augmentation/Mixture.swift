@@ -1,6 +1,5 @@
 import Foundation
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// How a training image is mixed with another one.

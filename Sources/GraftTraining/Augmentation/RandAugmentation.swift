@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// Some operations, each as likely, all of the same magnitude: `randaugment(2,9)` takes two of magnitude 9 of 0 to 30.

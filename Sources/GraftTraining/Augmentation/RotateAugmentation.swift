@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// The image turns around its middle by up to some degrees in either direction; what comes in is black.

@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// The image moves by whole pixels, in each direction by up to a share of its side; what comes in is black.

@@ -1,5 +1,4 @@
 import GraftData
-import GraftRuntime
 import GraftVision
 
 /// The image is enlarged or made smaller around its middle, both sides alike, by a factor from 1 - share to 1 + share;

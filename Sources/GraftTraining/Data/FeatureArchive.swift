@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftRuntime
 
 /// Features that earlier runs computed, and that later ones may have.

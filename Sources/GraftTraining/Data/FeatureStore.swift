@@ -1,5 +1,7 @@
-import GraftData
+import GraftFiles
+import GraftPasses
 import GraftRuntime
+import GraftTensor
 
 /// What the frozen part of a network makes of each image, computed once.
 ///

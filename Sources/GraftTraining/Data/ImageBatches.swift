@@ -1,5 +1,7 @@
 import GraftData
-import GraftRuntime
+import GraftExecution
+import GraftFiles
+import GraftTensor
 import GraftVision
 
 /// Makes network inputs of the images of a data set, several at once.

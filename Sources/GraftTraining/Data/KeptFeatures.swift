@@ -1,5 +1,5 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
 
 /// Memory for the features of all images: the heap, or above a limit a file without a name that is mapped.
 final class KeptFeatures {
@@ -46,18 +46,14 @@ final class KeptFeatures {
   private static func mapFile(byteCount: Int, folder: String) throws -> UnsafeMutableRawPointer {
     let prefix = "\(folder)/graft-features-"
     guard let (descriptor, path) = FileSystem.makeTemporaryFile(prefix: prefix) else {
-      throw GraftError(
-        .cannotCreate, "no file for features can be made: \(String(cString: strerror(errno)))",
-        places: [folder])
+      throw GraftError.system(.cannotCreate, "no file for features can be made", folder)
     }
     FileSystem.remove(path)
     defer { close(descriptor) }
     let status = posix_fallocate(descriptor, 0, byteCount)
     guard status == 0 else {
-      throw GraftError(
-        .inputOutput,
-        "the features take \(byteCount >> 20) MB, which are not free: "
-          + String(cString: strerror(status)), places: [folder],
+      throw GraftError.system(
+        .inputOutput, "the features take \(byteCount >> 20) MB, which are not free", folder, status,
         hint: "Make room, name another folder with --output, or use --no-feature-cache")
     }
     guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0),

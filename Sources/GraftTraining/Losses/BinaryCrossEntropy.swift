@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// Cross-entropy of sigmoids of logits `[N, K]` with targets `[N, K]` of 0 to 1:
 /// softplus(logit) - target · logit, which is -log of the probability of the target without its cancellation.

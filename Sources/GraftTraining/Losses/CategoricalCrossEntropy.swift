@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Cross-entropy of the softmax of logits `[N, K]` with probabilities `[N, K]`, one-hot or any others that sum to 1:
 /// -Σ target · log softmax(logits).

@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// What the losses of samples are multiplied by, for each class.
 ///

@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftGraph
+import GraftTensor
 
 /// What the losses share.
 extension Graph {

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// The mean of max(0, 1 - target · score), of scores `[N, K]` and targets `[N, K]` of -1 and 1, or of 0 and 1.
 ///

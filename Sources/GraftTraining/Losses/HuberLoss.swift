@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// The mean of ½·e² where |e| ≤ delta and of delta · (|e| - ½·delta) elsewhere, with e = score - target, of scores
 /// and targets `[N, K]`.

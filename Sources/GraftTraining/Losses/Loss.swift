@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// What training makes small; each in a file of its own, made of nodes.
 ///

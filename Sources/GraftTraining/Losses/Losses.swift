@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// Losses by the names and arguments that recipes use: `softmax_cross_entropy(label_smoothing=0.1)`.
 package enum Losses {

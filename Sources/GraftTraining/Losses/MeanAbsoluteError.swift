@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// The mean of |score - target|, of scores and targets `[N, K]`.
 ///

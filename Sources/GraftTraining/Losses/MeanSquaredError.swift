@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// The mean of (score - target)², of scores and targets `[N, K]`.
 ///

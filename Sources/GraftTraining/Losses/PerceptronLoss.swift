@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// The mean of max(0, -target · score), of scores `[N, K]` and targets `[N, K]` of -1 and 1, or of 0 and 1: only what
 /// is on the wrong side counts.

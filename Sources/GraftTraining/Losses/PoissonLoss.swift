@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// The mean of score - target · log(score + 1e-7), of rates `[N, K]` above 0 (no logits) and counts `[N, K]`:
 /// the negative log-likelihood of a Poisson distribution, without what does not depend on the rate.

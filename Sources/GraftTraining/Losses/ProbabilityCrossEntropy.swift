@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Cross-entropy of probabilities `[N, K]`, such as a sigmoid gives, with targets `[N, K]` of 0 to 1:
 /// -target · log p - (1 - target) · log(1 - p).

@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// Cross-entropy of the softmax of logits `[N, K]` with classes `[N]`: -log softmax(logits)[class].
 ///

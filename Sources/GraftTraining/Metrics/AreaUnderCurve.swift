@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// The area under the curve of true over false positives (ROC): the chance that a sample of a class has a larger
 /// probability for it than one of another class, equal ones counting half.

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// How often each class was taken for each other, and what follows from that.
 ///

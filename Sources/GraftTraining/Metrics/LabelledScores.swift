@@ -1,5 +1,6 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
+import GraftTensor
 
 /// Scores of some samples and their classes, checked: what metrics measure.
 ///

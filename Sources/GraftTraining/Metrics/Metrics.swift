@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// Metrics by the names that recipes use: `accuracy`, `top_5_accuracy`, `f1`.
 package enum Metrics {

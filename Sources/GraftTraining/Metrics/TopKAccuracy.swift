@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// The share of the samples whose class is among the k with the largest scores. Classes with equal scores share the
 /// best of their ranks.

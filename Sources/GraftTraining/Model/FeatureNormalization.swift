@@ -1,5 +1,6 @@
-import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A head's layer `normalization`: [N, C] less the mean of each feature, over its standard deviation.
 ///

@@ -1,5 +1,7 @@
 import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 extension HeadSpecification {
   /// What a head became in a graph.

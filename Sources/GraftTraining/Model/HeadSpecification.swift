@@ -1,5 +1,5 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
 
 /// The layers that are put on a trunk, as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`; or `keep` for
 /// none, as the network has layers that score the classes already.

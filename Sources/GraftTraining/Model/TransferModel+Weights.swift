@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 extension TransferModel {
   /// The constants that training can change, in the order in which nodes read them.

@@ -1,5 +1,7 @@
 import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A trunk with a head on it, in inference form: `[N, C, H, W]` to logits `[N, K]`.
 ///

@@ -1,5 +1,7 @@
 import Foundation
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftPasses
 
 /// Which weights are trained: `all`, `none`, `head`, or names of blocks, layers and weights, as ``LayerNamePattern`` has
 /// them.

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Steps divided by the root of the sum of all squared gradients so far, for each element:
 /// `a ← a + g²`, `p ← p − learningRate·g / √(a + ε)`.

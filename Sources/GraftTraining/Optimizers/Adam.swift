@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Steps along a moving average of the gradients, divided by the root of one of their squares, for each element:
 /// `m ← m + (1 − β₁)·(g − m)`, `v ← v + (1 − β₂)·(g² − v)`, `p ← p − α·m / (√v + ε)`, where

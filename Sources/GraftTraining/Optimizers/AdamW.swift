@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// ``Adam`` with weights that decay by themselves, apart from the gradient:
 /// `p ← p·(1 − learningRate·weightDecay)` before each step.

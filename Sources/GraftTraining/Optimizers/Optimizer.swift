@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 /// A rule by which gradients change parameters; each in a file of its own.
 ///

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// Optimizers by the names and arguments that recipes use: `sgd(momentum=0.9,nesterov)`.
 package enum Optimizers {

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Steps divided by the root of a moving average of the squared gradients, for each element:
 /// `s ← ρ·s + (1 − ρ)·g²`, `p ← p − learningRate·g / √(s + ε)`.

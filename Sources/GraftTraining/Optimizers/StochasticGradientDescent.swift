@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftGraph
 
 /// Gradient descent with momentum: `v ← momentum·v − learningRate·g`, `p ← p + v`.
 ///

@@ -1,6 +1,7 @@
 import Foundation
 import GraftData
-import GraftRuntime
+import GraftFiles
+import GraftTensor
 
 /// A run's state in a file: an NPZ archive with the values of all parameters by name, and `graft.run.json`, the rest
 /// as the bytes of a JSON text. It is written beside the file first, so that there is always a whole one.

@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 /// What the values of a graph are called in checkpoints.
 ///

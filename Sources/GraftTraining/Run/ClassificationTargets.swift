@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftTensor
 
 /// What losses compare scores with, and what scores mean.
 package struct ClassificationTargets: Sendable {

@@ -1,6 +1,9 @@
 import Foundation
 import GraftData
+import GraftExecution
+import GraftFiles
 import GraftRuntime
+import GraftTensor
 import GraftVision
 
 /// How right a classifier is on images whose classes are known.

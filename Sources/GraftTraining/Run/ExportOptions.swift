@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// The form in which a trained network is written.
 package struct ExportOptions: Sendable, Hashable {
   /// The type of weights and of what is computed in between; inputs and outputs stay float.

@@ -1,5 +1,4 @@
-import GraftData
-import GraftRuntime
+import GraftTensor
 
 extension FineTuner {
   /// The classes that training images count for, and what the loss compares scores with.

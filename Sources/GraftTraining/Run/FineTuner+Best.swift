@@ -1,5 +1,3 @@
-import GraftRuntime
-
 /// The records of a phase.
 extension [EpochRecord] {
   /// Epochs since the loss became smaller.

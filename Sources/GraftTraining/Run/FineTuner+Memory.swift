@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftRuntime
 
 /// What a run will take of memory, known before it begins.

@@ -1,5 +1,4 @@
-import GraftData
-import GraftRuntime
+import GraftFiles
 
 extension FineTuner {
   /// Trains the first phase with a learning rate that grows from step to step, until the loss diverges.

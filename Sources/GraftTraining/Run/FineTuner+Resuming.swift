@@ -1,4 +1,6 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 extension FineTuner {
   /// Goes on where a checkpoint stands. The recipe may give the current phase another number of epochs than that of the

@@ -1,5 +1,11 @@
 import GraftData
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftOperators
+import GraftPasses
 import GraftRuntime
+import GraftTensor
 import GraftVision
 
 /// Trains a network's head, and what of its trunk is unfrozen, phase by phase.

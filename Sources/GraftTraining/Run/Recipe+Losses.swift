@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftFiles
+import GraftGraph
 
 extension Recipe {
   /// What training makes small, and what evaluation reports: the same without class weights.

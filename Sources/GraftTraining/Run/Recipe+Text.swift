@@ -1,5 +1,7 @@
 import Foundation
-import GraftRuntime
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import Yams
 
 extension Recipe {

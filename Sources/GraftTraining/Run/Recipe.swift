@@ -1,4 +1,5 @@
-import GraftRuntime
+import GraftExecution
+import GraftFiles
 
 /// All that says how a network is trained; with the data and the trunk's weights it determines the result.
 ///

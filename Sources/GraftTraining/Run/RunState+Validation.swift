@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 extension RunState {
   /// How many images the parts of the data have.

@@ -1,4 +1,4 @@
-import GraftRuntime
+import GraftFiles
 
 /// Schedules by the names and arguments that recipes use: `cosine(warmup=1,end=0.01)`. Epochs and factors are
 /// relative to the phase and its learning rate.

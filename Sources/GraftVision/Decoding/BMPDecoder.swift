@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Windows and OS/2 bitmaps: 1, 4, 8, 16, 24 and 32 bits, bit fields, run lengths.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The headers of a BMP file, from OS/2's of 12 bytes to Windows' of 124.
 ///

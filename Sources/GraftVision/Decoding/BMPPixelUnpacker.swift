@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Takes red, green and blue out of pixels of two to four bytes.
 struct BMPPixelUnpacker {

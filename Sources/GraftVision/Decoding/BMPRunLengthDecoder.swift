@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The run lengths of BMP, RLE8 and RLE4.
 ///

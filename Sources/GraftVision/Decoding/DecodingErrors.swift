@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// What a C library says that an image lacks.
 ///

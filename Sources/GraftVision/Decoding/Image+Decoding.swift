@@ -1,4 +1,5 @@
 import GraftTensor
+import GraftFiles
 
 extension Raster where Sample == UInt8 {
   /// Decodes a JPEG, PNG, WebP, BMP or PNM image to red, green and blue, as Pillow's

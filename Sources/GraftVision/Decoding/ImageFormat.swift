@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The file formats of images that can be read.
 enum ImageFormat {

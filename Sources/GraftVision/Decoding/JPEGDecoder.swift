@@ -1,5 +1,4 @@
 import CGraftShims
-import GraftTensor
 
 /// JPEG by libjpeg-turbo: baseline and progressive, grey, RGB, YCbCr, CMYK and YCCK.
 ///

@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// The segments that stand before a JPEG image's data. Damage ends the walk.
 ///
 /// Source: <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>, annex B

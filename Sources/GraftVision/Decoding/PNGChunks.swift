@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// The chunks of a PNG file, as far as it reaches.
 ///
 /// Source: <https://www.w3.org/TR/png/>, 5.3

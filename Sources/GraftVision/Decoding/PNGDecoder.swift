@@ -1,5 +1,5 @@
-import CGraftShims
 import GraftTensor
+import CGraftShims
 
 /// PNG by libpng: every colour type and depth, interlaced or not; of 16 bits the upper 8.
 ///

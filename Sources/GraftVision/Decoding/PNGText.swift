@@ -1,10 +1,5 @@
+import GraftFiles
 import CGraftShims
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// Texts in PNG files: chunks tEXt, zTXt and iTXt.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// PBM, PGM and PPM, plain and binary, up to 16 bits a sample: scaled to 8 bits as Pillow scales colours. (Pillow clips
 /// 16-bit greys at 255, which makes them white.)

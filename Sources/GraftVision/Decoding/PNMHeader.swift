@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// What stands before the pixels of a PBM, PGM or PPM file.
 ///

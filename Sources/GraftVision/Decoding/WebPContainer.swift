@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The chunks of a WebP file.
 ///

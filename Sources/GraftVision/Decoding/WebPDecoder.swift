@@ -1,5 +1,5 @@
 import CWebP
-import GraftTensor
+import GraftFiles
 
 /// WebP by libwebp: lossy and lossless; of an animation the first frame, on black.
 ///

@@ -1,11 +1,5 @@
 import CGraftShims
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 extension Raster<UInt8> {
   /// The image as a PNG file of three channels; a grey one has each sample thrice.

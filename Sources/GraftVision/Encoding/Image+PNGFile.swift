@@ -1,4 +1,5 @@
 import GraftTensor
+import GraftFiles
 
 extension Raster<UInt8> {
   /// Writes the image as a PNG file, which appears under its name when it is whole.

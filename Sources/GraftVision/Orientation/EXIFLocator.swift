@@ -1,3 +1,6 @@
+import GraftTensor
+import GraftFiles
+
 /// Finds EXIF data in the formats that carry them. Damage on the way there means that there are
 /// none.
 enum EXIFLocator {

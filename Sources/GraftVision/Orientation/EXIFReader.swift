@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// Reads the one EXIF tag that matters here: a TIFF file in small, whose first directory is
 /// searched.
 ///

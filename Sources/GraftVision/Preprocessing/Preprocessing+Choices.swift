@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 extension Preprocessing {
   /// What people say of the preparation of images: it takes the place of what a model's metadata say.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Preprocessing as text, the way it lives in a model's metadata: one entry for each property.
 extension Preprocessing {

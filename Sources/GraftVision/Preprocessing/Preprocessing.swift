@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// How an image becomes a network's input: part of the model, kept with it.
 package struct Preprocessing: Sendable, Hashable {

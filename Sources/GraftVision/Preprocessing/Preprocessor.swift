@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Makes a network's input of images.

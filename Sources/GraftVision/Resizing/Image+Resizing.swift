@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 extension Raster where Sample == UInt8 {
   /// The image at another size, as Pillow's `Image.resize` gives it, bit by bit.

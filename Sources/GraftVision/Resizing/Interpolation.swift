@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// How a resized image's samples come from those of the original.
 package enum Interpolation: String, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Which size an image is brought to.
 package enum ResizeRule: Sendable, Hashable {

@@ -1,10 +1,8 @@
 import Foundation
-import Graft
 import GraftData
-import GraftONNX
 import GraftRuntime
+import GraftTensor
 import GraftTraining
-import GraftVision
 import Testing
 
 /// Networks of images with channels last, as Keras exports them, are trained as Keras trains them;

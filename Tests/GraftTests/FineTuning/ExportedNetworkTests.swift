@@ -1,9 +1,8 @@
 import Foundation
-import Graft
 import GraftData
-import GraftModels
+import GraftGraph
 import GraftONNX
-import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

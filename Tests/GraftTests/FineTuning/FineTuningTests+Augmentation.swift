@@ -1,7 +1,5 @@
 import Foundation
-import Graft
-import GraftData
-import GraftRuntime
+import GraftFiles
 import GraftTraining
 import GraftVision
 import Testing

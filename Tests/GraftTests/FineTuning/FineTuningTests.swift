@@ -1,10 +1,12 @@
 import Foundation
 import Graft
 import GraftData
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftONNX
-import GraftRuntime
+import GraftTensor
 import GraftTraining
-import GraftVision
 import Testing
 
 /// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is exported.

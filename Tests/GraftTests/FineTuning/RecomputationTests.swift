@@ -1,7 +1,8 @@
 import Foundation
 import GraftData
+import GraftGraph
 import GraftModels
-import GraftRuntime
+import GraftTensor
 import GraftTraining
 import Testing
 

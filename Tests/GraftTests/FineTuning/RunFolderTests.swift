@@ -1,8 +1,10 @@
 import Foundation
 import Graft
 import GraftData
+import GraftFiles
+import GraftGraph
 import GraftONNX
-import GraftRuntime
+import GraftTensor
 import GraftTraining
 import GraftVision
 import Testing

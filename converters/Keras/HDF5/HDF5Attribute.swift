@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// A small named value of a group or a data set.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// B-trees of version 1: they lead to the names of old groups, and to chunks.
 ///

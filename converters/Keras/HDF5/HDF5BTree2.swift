@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// B-trees of version 2: their records lead to links, attributes, large objects of heaps, and
 /// chunks.

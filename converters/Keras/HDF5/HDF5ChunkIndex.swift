@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Finds the chunks of a data set.

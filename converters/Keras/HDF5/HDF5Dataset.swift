@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// A data set of an HDF5 file: an array of elements of one type.

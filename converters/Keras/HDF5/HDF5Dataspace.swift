@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// The extents of a data set or an attribute.

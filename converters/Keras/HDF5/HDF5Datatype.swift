@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// What an element of a data set or an attribute is.

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Where an object keeps its links or attributes if it has many: in a fractal heap, with a B-tree
 /// of their names.

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Elements of one type that lie in a file in their order: the value of an attribute, or a data set

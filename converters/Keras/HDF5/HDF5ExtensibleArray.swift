@@ -1,4 +1,5 @@
-import GraftTensor
+import GraftFiles
+import GraftOperators
 
 /// The index of chunks of a data set that can grow along one axis.
 ///

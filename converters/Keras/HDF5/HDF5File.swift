@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// An HDF5 file in memory, mostly a mapped one, whose structure is read when it is asked for.
 ///

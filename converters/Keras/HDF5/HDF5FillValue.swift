@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// What elements are that were never written.
 ///

@@ -1,5 +1,5 @@
 import CZlib
-import GraftTensor
+import GraftFiles
 
 /// What was done to the bytes of each chunk before they were written.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The index of chunks of a data set that cannot grow: an entry for each.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Links and attributes of objects that have many.
 ///

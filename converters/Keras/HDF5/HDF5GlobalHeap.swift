@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// A collection of objects of any length, such as strings.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// How the elements of a data set lie in the file.
 ///

@@ -1,12 +1,7 @@
+import GraftFiles
 import CGraftShims
 import GraftTensor
 import Synchronization
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// A group of an HDF5 file that is being written.
 final class HDF5WritableGroup {

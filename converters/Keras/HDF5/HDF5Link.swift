@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// A name within a group, and what it leads to.
 package struct HDF5Link {

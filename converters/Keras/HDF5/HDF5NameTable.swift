@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Named things in the order of their names' bytes.
 package struct HDF5NameTable<Element>: RandomAccessCollection {

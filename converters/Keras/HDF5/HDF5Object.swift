@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// A group, a data set or a named type of an HDF5 file.
 package struct HDF5Object {

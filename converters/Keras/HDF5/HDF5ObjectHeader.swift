@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// One piece of what an object header says about its object.
 struct HDF5Message {

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Widths of numbers that the superblock decides.
 struct HDF5Widths {

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Where a file's root lies, and how wide its numbers are.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The links of a group as the first versions of HDF5 keep them, and h5py by default.
 ///

@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// The groups and data sets of a file, as hard links lead to them from its root.
 struct HDF5Tree {

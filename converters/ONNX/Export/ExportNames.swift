@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 
 /// The names under which a graph's values are written: their own, made unique.

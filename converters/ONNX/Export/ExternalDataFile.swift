@@ -1,10 +1,4 @@
-import GraftTensor
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
+import GraftFiles
 
 /// The weights of a model, in a file beside it.
 ///

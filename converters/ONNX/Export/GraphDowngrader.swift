@@ -1,3 +1,6 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
 import GraftOperators
 
 /// Brings the nodes of a graph into the forms that an older opset has.

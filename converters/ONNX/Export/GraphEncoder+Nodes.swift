@@ -1,4 +1,6 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 
 /// Writes native graphs as `GraphProto`.
 struct GraphEncoder {

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 
 /// Writes native graphs as ONNX models, at the lowest opset and IR version that express them.
 ///

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 
 /// One version of an operator of ai.onnx, as onnx.defs describes it.
 package struct OperatorVersion {

@@ -1,4 +1,7 @@
+import GraftFiles
+import GraftGraph
 import GraftOperators
+import GraftTensor
 
 /// A graph in the form of the opset to write: the one asked for, or the lowest that keeps its nodes and
 /// that runtimes run.

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 
 /// Where the elements of initializers go: into the model, or into a file beside it.

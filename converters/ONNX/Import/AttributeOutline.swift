@@ -1,4 +1,5 @@
 import GraftGraph
+import GraftTensor
 
 /// An attribute for showing: numbers and strings as they are, of tensors and types only what they are.
 /// Graphs are bodies of an outline instead.

@@ -1,10 +1,5 @@
+import GraftFiles
 import GraftGraph
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// The folder of a model, for the files that its tensors name.
 ///
@@ -108,7 +103,7 @@ private final class OpenFolder {
   private let inode: UInt64
 
   private init(descriptor: Int32) throws(GraftError) {
-    guard descriptor >= 0 else { throw OpenFolder.systemError("cannot open") }
+    guard descriptor >= 0 else { throw GraftError.system(.noInput, "cannot open") }
     self.descriptor = descriptor
     var status = stat()
     fstat(descriptor, &status)
@@ -137,7 +132,7 @@ private final class OpenFolder {
   func link(_ name: String) throws(GraftError) -> String? {
     var status = stat()
     guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-      throw OpenFolder.systemError("cannot open")
+      throw GraftError.system(.noInput, "cannot open")
     }
     guard status.st_mode & S_IFMT == S_IFLNK else { return nil }
     var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
@@ -146,7 +141,7 @@ private final class OpenFolder {
     }
     guard count > 0, count < target.count,
       let text = String(validating: target[..<count], as: UTF8.self)
-    else { throw OpenFolder.systemError("cannot read the link") }
+    else { throw GraftError.system(.noInput, "cannot read the link") }
     return text
   }
 
@@ -154,14 +149,14 @@ private final class OpenFolder {
   func mappedFile(_ name: String) throws -> Storage {
     var status = stat()
     guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-      throw OpenFolder.systemError("cannot open")
+      throw GraftError.system(.noInput, "cannot open")
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw GraftError(.noInput, "is not a regular file")
     }
     // Without O_NONBLOCK, opening a pipe that took the file's place would wait for its writer.
     let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-    guard file >= 0 else { throw OpenFolder.systemError("cannot open") }
+    guard file >= 0 else { throw GraftError.system(.noInput, "cannot open") }
     defer { close(file) }
     return try Storage.mappedFile(descriptor: file, path: name)
   }
@@ -176,10 +171,6 @@ private final class OpenFolder {
       folder = parent
     }
     return true
-  }
-
-  private static func systemError(_ what: String) -> GraftError {
-    GraftError(.noInput, "\(what): \(String(cString: strerror(errno)))")
   }
 }
 

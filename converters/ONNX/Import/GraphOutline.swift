@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// What a graph's file says of its nodes and tensors, before anything of it is rewritten: for showing
 /// models as their authors know them.

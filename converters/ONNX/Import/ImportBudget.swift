@@ -1,4 +1,5 @@
-import GraftGraph
+import GraftFiles
+import GraftTensor
 
 /// What one import may still take: nodes that come of inlining, and bytes.
 ///

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 
 extension ModelImport {
   /// The attributes of a node; inside of a function, references are replaced by what they refer to.

@@ -1,4 +1,4 @@
-import GraftOperators
+import GraftFiles
 
 /// What the parts of a function take each time that it is inlined. Whatever stands in the file once is
 /// paid for by its bytes there.

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 
 extension ModelImport {
   /// Puts the nodes of a model-local function where it is called.

@@ -1,4 +1,6 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 extension ModelImport {
   /// Fills the graph of `frame`'s level, whose names nobody has used yet.

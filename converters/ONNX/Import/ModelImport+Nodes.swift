@@ -1,4 +1,6 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
+import GraftTensor
 
 extension ModelImport {
   /// Appends nodes to the graph of `frame`'s level, in topological order.

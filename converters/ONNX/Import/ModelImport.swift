@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 
 /// The import of one model.
 ///

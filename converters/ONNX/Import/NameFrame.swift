@@ -1,3 +1,5 @@
+import GraftFiles
+import GraftGraph
 import GraftOperators
 
 /// A graph under construction: the model's, or the body of a node.

@@ -1,4 +1,5 @@
-import GraftOperators
+import GraftFiles
+import GraftGraph
 import SwiftProtobuf
 
 /// Reads ONNX models: IR versions 3 to 14, opsets 1 to 28 of `ai.onnx`.

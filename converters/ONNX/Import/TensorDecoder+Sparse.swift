@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 extension TensorDecoder {
   func sparseTensor(_ proto: Onnx_SparseTensorProto) throws -> SparseTensor {

@@ -1,4 +1,5 @@
-import GraftGraph
+import GraftFiles
+import GraftTensor
 import SwiftProtobuf
 
 #if canImport(FoundationEssentials)

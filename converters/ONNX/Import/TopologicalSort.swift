@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Puts nodes behind those whose outputs they read.
 enum TopologicalSort {

@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 extension ValueType {
   /// What a `TypeProto` says; `nil` if it says nothing.

@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials

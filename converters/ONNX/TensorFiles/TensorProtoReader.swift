@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Reads files with one serialized value: `TensorProto`, `SequenceProto` or `OptionalProto`, as
 /// ONNX's test data has them.

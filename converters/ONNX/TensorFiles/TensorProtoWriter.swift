@@ -1,4 +1,6 @@
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Writes values as `TensorProto`, `SequenceProto` or `OptionalProto`; the counterpart of
 /// ``TensorProtoReader``.

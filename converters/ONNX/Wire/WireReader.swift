@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// Reads the wire format of protocol buffers from bytes that nobody vouches for.
 ///

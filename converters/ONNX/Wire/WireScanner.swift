@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 
 /// A serialized message with its tensors' elements taken out.
 struct ScannedFile: Sendable {

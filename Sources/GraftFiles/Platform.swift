@@ -1,0 +1,8 @@
+// The C library: system calls, and the functions of <math.h>. Whoever imports GraftFiles has it.
+#if canImport(Darwin)
+  @_exported import Darwin
+#elseif canImport(Glibc)
+  @_exported import Glibc
+#elseif canImport(Musl)
+  @_exported import Musl
+#endif
