@@ -1,8 +1,8 @@
 import CGraftShims
 import GraftFiles
 
-/// The model that is part of Graft, so that there is an answer without a network and without weights: a ResNet9 trained on
-/// CIFAR-10. See `models/cifar10-resnet9.md`.
+/// The model that is part of Graft, so that there is an answer without a network and without
+/// weights: a ResNet9 trained on CIFAR-10. See `models/cifar10-resnet9.md`.
 package enum EmbeddedModel {
   package static let name = "cifar10"
   package static let summary = "ResNet9, 10 classes of CIFAR-10; what infer uses without --model"

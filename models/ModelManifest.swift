@@ -109,7 +109,8 @@ package struct ModelManifest: Codable, Sendable {
     return lines(graft_embedded_imagenet_labels())
   }
 
-  /// What WordNet calls the classes of ImageNet, in the order of their indices; ImageNet's folders have these names.
+  /// What WordNet calls the classes of ImageNet, in the order of their indices; ImageNet's folders
+  /// have these names.
   package static var imageNetWordNetIDs: [String] {
     lines(graft_embedded_imagenet_wordnet_ids())
   }

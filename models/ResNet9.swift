@@ -1,8 +1,9 @@
 import GraftGraph
 import GraftTensor
 
-/// A small residual network for small images: eight convolutions with BatchNormalization in three stages, of which the
-/// first and the last end with a residual block. With one dense layer on top it has nine layers.
+/// A small residual network for small images: eight convolutions with BatchNormalization in three
+/// stages, of which the first and the last end with a residual block. With one dense layer on top
+/// it has nine layers.
 ///
 /// `[N, 3, H, W]` to `[N, 176, H/8, W/8]`, 0.9 million weights. Preprocessing `unit`.
 ///

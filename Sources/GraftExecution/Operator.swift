@@ -65,7 +65,7 @@ extension Operator {
   package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
-    throw GraftError.unsupported("the operator came later")
+    throw GraftError.unsupported("the operator was added later")
   }
 
   package func gradient(_ builder: inout GradientBuilder) throws {

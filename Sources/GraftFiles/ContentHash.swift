@@ -1,7 +1,7 @@
 /// SHA-256 of a model's content, as a name for what is derived from it.
 ///
-/// Files are read by `pread`: hashing a mapping would make the whole file resident. A file's hash is
-/// that of the hashes of its pieces, so that threads may share the work.
+/// Files are read by `pread`: hashing a mapping would make the whole file resident. A file's hash
+/// is that of the hashes of its pieces, so that threads may share the work.
 package struct ContentHash: Hashable, Sendable {
   /// 64 hexadecimal digits, in lower case.
   package let text: String

@@ -25,7 +25,8 @@ package enum TextFile {
 
   /// Makes a folder and those above it.
   ///
-  /// - Parameter mode: who may do what with the folder, should it be made; those above it are as usual
+  /// - Parameter mode: who may do what with the folder, should it be made; those above it are as
+  ///   usual
   package static func makeFolder(_ path: String, mode: mode_t = 0o755) throws {
     var folder = FilePath.isAbsolute(path) ? "" : "."
     let components = FilePath.components(of: path)
@@ -38,7 +39,8 @@ package enum TextFile {
     }
   }
 
-  /// Whether a folder can be made, or files in it if it is there, for what takes long to say so before it begins.
+  /// Whether a folder can be made, or files in it if it is there, for what takes long to say so
+  /// before it begins.
   ///
   /// - Throws: `GraftError` if not; nothing is left behind.
   package static func requireWritableFolder(_ path: String) throws {
@@ -58,8 +60,8 @@ package enum TextFile {
     }
   }
 
-  /// Makes a folder that nobody else may look into, and those above it. One that is there, and that others may write,
-  /// becomes such a folder.
+  /// Makes a folder that nobody else may look into, and those above it. One that is there, and that
+  /// others may write, becomes such a folder.
   ///
   /// - Throws: `GraftError` as ``closeFolder(_:)``, or if no folder can be made
   package static func makeOwnFolder(_ path: String) throws {
@@ -73,8 +75,8 @@ package enum TextFile {
   ///
   /// What only a link leads to is shared on purpose, maybe: its mode stays.
   /// - Returns: whether the folder was open
-  /// - Throws: `GraftError` if others may write a folder of another user, or one that a link leads to, or as
-  ///   ``requireFolder(_:)``
+  /// - Throws: `GraftError` if others may write a folder of another user, or one that a link leads
+  ///   to, or as ``requireFolder(_:)``
   package static func closeFolder(_ path: String) throws -> Bool {
     try requireFolder(path)
     guard isOpen(path) else { return false }
@@ -98,7 +100,8 @@ package enum TextFile {
     return true
   }
 
-  /// - Throws: `GraftError` if something else than a folder is at a path, be it a link that leads nowhere
+  /// - Throws: `GraftError` if something else than a folder is at a path, be it a link that leads
+  ///   nowhere
   package static func requireFolder(_ path: String) throws {
     guard FileSystem.statusOfLink(path) != nil else { return }
     guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFDIR else {

@@ -95,7 +95,7 @@ def test_bodies_in_functions(graft, tmp_path):
         [value("t0")],
         [holder],
     )
-    check(graft, model, "by inlining functions", commands=["inspect"])
+    check(graft, model, "functions whose inlining adds", commands=["inspect"])
 
 
 def reference(output, operator, inputs, names, kind):
@@ -116,7 +116,7 @@ def test_references_to_a_graph(graft, tmp_path):
         [value("y")],
         [function("R", ["c"], ["b0"], nodes, ["g"])],
     )
-    check(graft, model, "by inlining functions", commands=["inspect"])
+    check(graft, model, "functions whose inlining adds", commands=["inspect"])
 
 
 def test_references_to_a_tensor(graft, tmp_path):

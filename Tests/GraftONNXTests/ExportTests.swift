@@ -52,7 +52,7 @@ import Testing
     var graph = relu()
     graph.nodes[0].domain = "graft"
     let message = try #require(errorMessage { _ = try exported(graph) })
-    #expect(message.contains("Relu 'r' is an operator of Graft's own"), "\(message)")
+    #expect(message.contains("Relu 'r' is an internal operator of Graft"), "\(message)")
   }
 
   @Test func parametersAreInitializers() throws {

@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("no data", [2], [UInt8]()), ("bytes; the shape", [3], [0, 0, 0, 0]),
+    ("no data", [2], [UInt8]()), ("bytes; shape", [3], [0, 0, 0, 0]),
     ("negative extent", [-1], [0, 0, 0, 0]), ("too many elements", [1 << 40, 1 << 40], [0]),
   ])
   func refusesWrongSizes(_ message: String, _ shape: [Int], _ raw: [UInt8]) throws {

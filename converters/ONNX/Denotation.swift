@@ -5,7 +5,7 @@ import GraftFiles
 /// Source: <https://onnx.ai/onnx/repo-docs/TypeDenotation.html>,
 /// <https://onnx.ai/onnx/repo-docs/DimensionDenotation.html>
 enum Denotation {
-  /// In front of the keys: `type` for the type's own, a number for that of an axis.
+  /// The prefix of the keys, before `type` for the type itself or the number of an axis.
   static let prefix = "denotation."
   private static let typeKey = prefix + "type"
 
@@ -19,7 +19,7 @@ enum Denotation {
     return metadata
   }
 
-  /// Puts the denotations of a value into its type.
+  /// Writes the denotations of a value into its type.
   static func write(_ metadata: [ByteString: String], to type: inout Onnx_TypeProto) {
     if let denotation = metadata[typeKey] { type.denotation = denotation }
     guard type.tensorType.hasShape else { return }

@@ -1,17 +1,16 @@
-/// How much a file may ask for before it is refused.
+/// The limits beyond which a file is refused.
 package struct ImportLimits: Sendable {
-  /// Messages inside of messages. A body takes three: node, attribute, graph.
+  /// Nested messages. A body takes three: node, attribute, graph.
   package var depth = 128
-  /// Nodes of the file, those in bodies and functions included.
+  /// Nodes in the file, including bodies and functions.
   package var nodes = 1_000_000
-  /// Nodes that come of inlining functions, on top of those in the file.
+  /// Nodes added by inlining functions, beyond those in the file.
   package var inlinedNodes = 200_000
-  /// Calls of functions and bodies inside of each other.
+  /// Nested calls of functions and bodies.
   package var nesting = 64
-  /// Bytes that a model may take in memory for each byte of its files: its tensors, wherever their
-  /// elements lie, and what inlining functions adds.
+  /// Bytes of memory for each byte of the model's files: tensors, and the additions of inlining.
   package var bytesPerStoredByte = 16
-  /// Bytes that a model may take in memory in any case.
+  /// Bytes of memory that any model may take.
   package var bytes = 1 << 28
 
   package static let standard = ImportLimits()

@@ -30,13 +30,13 @@ extension ModelStore {
   /// Registers the file at `path` under `name`, with a checksum of its own; takes the place of an
   /// earlier one.
   ///
-  /// The store's file is a hard link where the file system allows it, else a copy. What the manifest
-  /// says of a model holds for its official file only; another file under its name is described by
-  /// itself and by `metadata`.
+  /// The store's file is a hard link where the file system allows it, else a copy. What the
+  /// manifest says of a model holds for its official file only; another file under its name is
+  /// described by itself and by `metadata`.
   ///
   /// - Parameter metadata: what the user says of the model, as metadata of its graph
-  /// - Throws: `GraftError` if the name will not do or is that of the embedded model, or the file cannot be read or
-  ///   copied.
+  /// - Throws: `GraftError` if the name will not do or is that of the embedded model, or the file
+  ///   cannot be read or copied.
   @discardableResult
   package func add(
     _ name: String, file path: String, metadata: [String: String] = [:]
@@ -89,8 +89,8 @@ extension ModelStore {
     name == EmbeddedModel.name ? nil : record(name)
   }
 
-  /// The name, or that of the model of the manifest that it stands for, of which there is a record, be it sound or
-  /// damaged; `nil` if there is neither.
+  /// The name, or that of the model of the manifest that it stands for, of which there is a record,
+  /// be it sound or damaged; `nil` if there is neither.
   func recordedName(_ name: String) -> String? {
     [name, manifest.model(named: name)?.name].compactMap { $0 }.first {
       $0 != EmbeddedModel.name && ModelStore.isName($0)
@@ -146,7 +146,8 @@ extension ModelStore {
     return entry.path
   }
 
-  /// Removes a record that does not say any more which file it is of, and the files that can only be of that model.
+  /// Removes a record that does not say any more which file it is of, and the files that can only
+  /// be of that model.
   private func removeDamaged(_ name: String) throws -> String {
     let others = Set(addedRecords().sound.values.map(\.file))
     var files: [String] = []

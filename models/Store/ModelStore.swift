@@ -14,7 +14,8 @@ package struct ModelStore: Sendable {
     package var path: String
     /// `nil` if the file is not there.
     package var byteCount: Int?
-    /// What the manifest says; `nil` for files that the user added and that are not the official one.
+    /// What the manifest says; `nil` for files that the user added and that are not the official
+    /// one.
     package var model: ModelManifest.Model?
     /// Of a file that the user added; `nil` for others.
     package var addedChecksum: Checksum?
@@ -40,8 +41,8 @@ package struct ModelStore: Sendable {
 
   /// The store that the environment names.
   ///
-  /// - Throws: `GraftError` if neither `GRAFT_HOME` nor `XDG_CACHE_HOME` nor `HOME` is set, or `GRAFT_OFFLINE` means
-  ///   nothing.
+  /// - Throws: `GraftError` if neither `GRAFT_HOME` nor `XDG_CACHE_HOME` nor `HOME` is set, or
+  ///   `GRAFT_OFFLINE` means nothing.
   package init(manifest: ModelManifest = .builtIn) throws {
     try self.init(
       root: ModelStore.root(environment: ModelStore.environmentVariable), manifest: manifest,
@@ -80,7 +81,8 @@ package struct ModelStore: Sendable {
     FileSystem.environmentVariable(name)
   }
 
-  /// All models of the manifest, then those that the user added, be the record of one damaged or not.
+  /// All models of the manifest, then those that the user added, be the record of one damaged or
+  /// not.
   package func list() -> [Entry] {
     let (added, damaged) = addedRecords()
     let known = manifest.models.map { model -> Entry in
@@ -102,8 +104,8 @@ package struct ModelStore: Sendable {
 
   /// The model of that name or alias.
   ///
-  /// - Throws: `GraftError` that lists the names there are, says that the embedded model has no file, or that the
-  ///   record of an added one is damaged.
+  /// - Throws: `GraftError` that lists the names there are, says that the embedded model has no
+  ///   file, or that the record of an added one is damaged.
   package func entry(named name: String) throws -> Entry {
     guard name != EmbeddedModel.name else {
       throw GraftError.usage(

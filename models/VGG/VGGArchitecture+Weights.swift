@@ -3,8 +3,8 @@ import GraftGraph
 import GraftTensor
 
 extension VGGArchitecture {
-  /// The weights of a network that was made by ``graph(weights:includeTop:labels:)``, in the forms of Keras, layer by layer:
-  /// kernel and bias.
+  /// The weights of a network that was made by ``graph(weights:includeTop:labels:)``, in the forms
+  /// of Keras, layer by layer: kernel and bias.
   ///
   /// - Throws: `GraftError` naming the first layer that is missing or has another shape.
   func weights(

@@ -74,8 +74,8 @@ struct VGGArchitecture {
     return graph
   }
 
-  /// The convolutions with first weights for training: He-normal kernels, no biases. `[N, 3, H, W]` to
-  /// `[N, 512, H/32, W/32]`.
+  /// The convolutions with first weights for training: He-normal kernels, no biases. `[N, 3, H, W]`
+  /// to `[N, 512, H/32, W/32]`.
   func randomGraph(using generator: inout some RandomNumberGenerator) throws -> Graph {
     var weights: [String: [Tensor]] = [:]
     for layer in layers(includeTop: false) {

@@ -15,8 +15,7 @@ struct ExportNames {
     for (id, outerID) in graph.captures {
       if let outer { names[id.index] = outer[outerID] }
     }
-    // Inputs and outputs come first: their names are what callers know. Values that nothing uses
-    // any more get no name.
+    // Inputs and outputs come first, since callers know their names. Unused values get no name.
     var order = graph.inputs + graph.defaultedInputs + graph.outputs
     order += graph.constants.keys.sorted() + graph.parameters.keys.sorted()
     for node in graph.nodes { order += node.outputs.compactMap { $0 } }
@@ -27,7 +26,7 @@ struct ExportNames {
 
   subscript(_ id: ValueID) -> String { names[id.index] }
 
-  /// Every name that this graph added.
+  /// The names that this graph added.
   func own(_ graph: Graph) -> [ByteString] {
     names.indices.filter { graph.captures[ValueID($0)] == nil && !names[$0].isEmpty }
       .map { ByteString(names[$0]) }

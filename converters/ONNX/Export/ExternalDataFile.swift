@@ -1,11 +1,11 @@
 import GraftFiles
 
-/// The weights of a model, in a file beside it.
+/// The weights of a model, in a file next to it.
 ///
-/// The file is named after its content: `MODEL-0123456789abcdef.data`. New weights lie beside the old
-/// ones until the model that refers to them has its name; only then are the old ones removed.
+/// The file is named after its content: `MODEL-0123456789abcdef.data`. The old weights are removed
+/// only after the new model has replaced the one that refers to them.
 struct ExternalDataFile {
-  /// For the content, in order.
+  /// Receives the content, in order.
   let file: AtomicFile
   private let modelPath: String
   private var folder: String { Self.folder(of: modelPath) }
@@ -22,13 +22,13 @@ struct ExternalDataFile {
   private static let suffix = ".data"
   private static let digitCount = 16
 
-  /// The name of the file, of its content, which must be complete.
+  /// The name of the file, derived from its content, which must be complete.
   func chooseName() throws -> String {
     let content = try file.mapped()
     let bytes = UnsafeRawBufferPointer(start: content.baseAddress, count: content.byteCount)
     let digits = String(Fingerprint(bytes).value, radix: 16)
     let padded = String(repeating: "0", count: Self.digitCount - digits.count) + digits
-    // Should another content have the same fingerprint, it keeps its file.
+    // A file with other content but the same fingerprint is kept.
     var number = 1
     while true {
       let addition = number == 1 ? "" : "-\(number)"
@@ -43,7 +43,7 @@ struct ExternalDataFile {
     return name.value
   }
 
-  /// Gives the weights their name, then the model; then removes the weights of the model that was there.
+  /// Puts the weights and then the model in place; then removes the previous model's weights.
   func commit(with model: AtomicFile) throws {
     try Self.replacing(modelPath, keeping: name.value) {
       let existed = FileSystem.exists(folder + name.value)
@@ -57,10 +57,10 @@ struct ExternalDataFile {
     }
   }
 
-  // MARK: What the old model leaves behind
+  // MARK: Weights of the old model
 
-  /// Lets `body` replace a model; removes the weights that an earlier export wrote for it, and that no
-  /// other file in the folder mentions.
+  /// Runs `body`, which replaces a model. Then removes the weights that an earlier export wrote for
+  /// it and that no other file in the folder mentions.
   ///
   /// - Parameter kept: a file that the new model refers to
   static func replacing(
@@ -81,7 +81,7 @@ struct ExternalDataFile {
     }
   }
 
-  /// The weights that exports of this model wrote, and everything else.
+  /// The weight files that exports of this model wrote, and all other entries.
   private static func entries(
     of folder: String, besides modelName: String
   ) -> (weights: [String], others: [String]) {
@@ -96,13 +96,13 @@ struct ExternalDataFile {
     return (weights, others)
   }
 
-  /// Whether a file could be a model, whatever it is called, that refers to weights of this name.
+  /// Whether a file, whatever its name, could be a model that refers to weights of this name.
   private static func mayBeModel(_ path: String, thatMentions name: String) -> Bool {
     guard FileSystem.isRegularFile(path) else { return false }
-    // What cannot be read may be one.
+    // An unreadable file may be a model.
     guard let file = try? Storage.mappedFile(path: path) else { return true }
     let family = FileKind.recognize(file)?.family
-    // Data sets need not be read through, nor what is too large for protocol buffers.
+    // Skip media, and files too large for protocol buffers.
     guard family != .image, family != .media, file.byteCount <= Int(Int32.max) else { return false }
     return mentions(file, name)
   }

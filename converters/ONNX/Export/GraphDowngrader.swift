@@ -3,20 +3,20 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 
-/// Brings the nodes of a graph into the forms that an older opset has.
+/// Converts the nodes of a graph to the forms of an older opset.
 struct GraphDowngrader {
   /// The opset of `ai.onnx` to write.
   let opset: Int
   /// The opset of the file that the graph came from; 0 if it came from none.
   let importedOpset: Int
-  /// Whether a node may become several. What is written without being asked for keeps its nodes.
+  /// Whether one node may become several; only if the user chose the opset.
   let allowsExtraNodes: Bool
 
   /// Why a graph cannot be written.
   struct Obstacle: Error {
     /// The node, as messages name it.
     let label: String
-    /// The lowest of the higher opsets at which the node can be written; `nil` if there is none.
+    /// The next higher opset that can express the node; `nil` if there is none.
     let nextOpset: Int?
     let reason: String
   }
@@ -39,7 +39,7 @@ struct GraphDowngrader {
   }
 
   private func nextOpset(for node: Node, in graph: Graph) -> Int? {
-    // No form of an operator that Graft does not know is made into another.
+    // A node of an operator unknown to Graft is never converted.
     guard opset < ONNXImporter.newestOpset, OperatorCatalog.type(of: node) != nil else {
       return nil
     }
@@ -65,7 +65,7 @@ struct GraphDowngrader {
       oldValueCount = graph.values.count
     }
 
-    /// The graph without the constants that only nodes of the newest form read.
+    /// The graph without constants that only the newest forms read.
     func finish(_ original: Graph) -> Graph {
       var graph = graph
       let before = original.useCounts()
@@ -96,7 +96,7 @@ struct GraphDowngrader {
       if opset < type.schema.sameSince { return try downgrade(node, type) }
       let history = OperatorVersion.history(of: node.operatorType)
       guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
-        throw GraftError.unsupported("the operator came later")
+        throw GraftError.unsupported("the operator was added later")
       }
       try appendChecked(node, version)
     }
@@ -114,7 +114,7 @@ struct GraphDowngrader {
       if downgraded.operatorType == node.operatorType {
         let history = OperatorVersion.history(of: node.operatorType)
         guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
-          throw GraftError.unsupported("the operator came later")
+          throw GraftError.unsupported("the operator was added later")
         }
         try appendChecked(downgraded, version)
       } else {
@@ -151,12 +151,12 @@ struct GraphDowngrader {
       }
       while node.inputs.last == .some(nil) { node.inputs.removeLast() }
       guard version.accepts(node, in: graph) else {
-        throw GraftError.unsupported("it has other attributes, inputs or element types")
+        throw GraftError.unsupported("its attributes, inputs or element types are too new")
       }
       graph.nodes.append(node)
     }
 
-    /// An operator that Graft does not know stays in the form in which it came.
+    /// A node of an operator unknown to Graft keeps its imported form.
     private mutating func appendUnknown(_ node: Node) throws {
       let history = OperatorVersion.history(of: node.operatorType)
       let imported = downgrader.importedOpset
@@ -164,7 +164,7 @@ struct GraphDowngrader {
         let old = history.last { $0.version <= imported }
         guard old?.version == history.last(where: { $0.version <= opset })?.version else {
           throw GraftError.unsupported(
-            "Graft does not know it and keeps its form of opset \(imported)")
+            "Graft does not know it, so that it keeps its form of opset \(imported)")
         }
       }
       graph.nodes.append(node)

@@ -8,10 +8,10 @@ struct GraphEncoder {
 
   init(placement: WeightPlacement) { self.placement = placement }
 
-  /// - Parameter outer: the names of the graph around this one; `nil` for the model's own graph
+  /// - Parameter outer: the names of the enclosing graph; `nil` for the model's own graph
   mutating func message(_ graph: Graph, outer: ExportNames?) throws -> SegmentedMessage {
     let names = ExportNames(graph, outer: outer, used: &usedNames)
-    // Graphs side by side may use the same names.
+    // Sibling graphs may use the same names.
     defer { if outer != nil { usedNames.subtract(names.own(graph)) } }
     let constantOutputs = graph.constantOutputs
     let (outputs, copies) = outputs(of: graph, names, isBody: outer != nil)
@@ -62,19 +62,19 @@ struct GraphEncoder {
     return proto
   }
 
-  /// What is known of the values between inputs and outputs.
+  /// The known types of the values between inputs and outputs.
   private func valueInfo(_ graph: Graph, _ names: ExportNames) -> [Onnx_ValueInfoProto] {
     let outputs = Set(graph.outputs)
     return graph.nodes.flatMap(\.outputs).compactMap { output in
       guard let output, !outputs.contains(output) else { return nil }
-      // The specification wants a type in each entry.
+      // The specification requires a type in each entry.
       let value = graph[output]
       return value.type == nil ? nil : info(value, names[output])
     }
   }
 
-  /// The outputs, and Identity nodes for those that need a value of their own: what is listed
-  /// twice, and what a body passes on from around it.
+  /// The outputs. Identity nodes give separate values to outputs that are listed twice and to
+  /// values of an enclosing graph that a body passes on.
   private mutating func outputs(
     of graph: Graph, _ names: ExportNames, isBody: Bool
   ) -> ([Onnx_ValueInfoProto], [Onnx_NodeProto]) {
@@ -113,7 +113,7 @@ struct GraphEncoder {
 }
 
 extension Value {
-  /// The metadata that files keep as such: neither quantization annotations nor denotations.
+  /// The metadata without quantization annotations and denotations.
   var plainMetadata: [ByteString: String] {
     metadata.filter {
       !$0.key.text.hasPrefix(quantizationPrefix) && !$0.key.text.hasPrefix(Denotation.prefix)
@@ -122,8 +122,8 @@ extension Value {
 }
 
 extension Graph {
-  /// Constants that are outputs: runtimes want a node behind each output. Constants that callers
-  /// may replace stay initializers.
+  /// Constants that are outputs: runtimes expect a node to compute each output. Constants that
+  /// callers may replace stay initializers.
   fileprivate var constantOutputs: [ValueID] {
     var seen: Set<ValueID> = []
     return outputs.filter {

@@ -3,13 +3,13 @@ import GraftGraph
 
 /// Writes native graphs as ONNX models, at the lowest opset and IR version that express them.
 ///
-/// Weights go from where they lie (a mapped file, mostly) straight into the new file. Parameters
-/// become initializers; what training adds to a graph has no place in ONNX.
+/// Weights are written straight from where they are, usually a mapped file. Parameters become
+/// initializers. Training additions have no ONNX form.
 package struct ONNXExporter {
-  /// The opset of `ai.onnx` to write instead of the lowest.
+  /// The opset of `ai.onnx` to write; `nil` for the lowest possible.
   package var opset: Int?
-  /// Puts the weights into a file beside the model (``ExternalDataFile``). Models beyond 2 GiB, the
-  /// limit of protocol buffers, get one in any case.
+  /// Writes the weights to a file next to the model (``ExternalDataFile``). Models beyond 2 GiB,
+  /// the limit of protocol buffers, always do so.
   package var usesExternalData: Bool
 
   package init(opset: Int? = nil, usesExternalData: Bool = false) {
@@ -17,12 +17,12 @@ package struct ONNXExporter {
     self.usesExternalData = usesExternalData
   }
 
-  /// Writes a model, and its weights beside it where they go into a file of their own. At every moment
-  /// a reader finds the old model or the new one, whole.
+  /// Writes a model, and its weights to a separate file where needed. At any moment a reader finds
+  /// either the complete old model or the complete new one.
   ///
-  /// - Returns: the path of the file with the weights; `nil` if they are in the model
-  /// - Throws: `GraftError` naming the node, if no opset or not the wanted one can express it, or
-  ///   if writing fails; then no file has appeared or changed
+  /// - Returns: the path of the weight file; `nil` if the weights are in the model
+  /// - Throws: `GraftError` naming the node if no opset, or not the chosen one, can express it, or
+  ///   if writing fails; in both cases no file has appeared or changed
   @discardableResult
   package func write(_ graph: Graph, to path: String) throws -> String? {
     let form = try form(of: graph)
@@ -34,7 +34,7 @@ package struct ONNXExporter {
         return nil
       }
     }
-    // Where the weights lie in their file does not depend on its name.
+    // The offsets of the weights do not depend on the file's name.
     let (inner, placement) = try encode(form, externalFile: name)
     if placement.external.isEmpty {
       try write(inner, to: path)
@@ -59,7 +59,7 @@ package struct ONNXExporter {
   private func modelFile(_ message: SegmentedMessage, _ path: String) throws -> AtomicFile {
     guard message.byteCount <= Self.largestMessage else {
       throw GraftError.unsupported(
-        "takes \(message.byteCount) bytes without its weights, beyond the 2 GiB of protocol buffers",
+        "takes \(message.byteCount) bytes without its weights; protocol buffers allow 2 GiB",
         hint: nil)
     }
     let model = try AtomicFile(path: path)
@@ -82,7 +82,7 @@ package struct ONNXExporter {
   /// The graph in the form of the opset to write.
   private func form(of graph: Graph) throws -> OpsetSelection {
     var graph = graph
-    // The specification wants a type for each output; graphs built in code may not have any yet.
+    // The specification requires a type for each output; graphs built in code may lack some.
     try graph.inferMissingTypes()
     try graph.validate()
     return try OpsetSelection(graph, override: opset)
@@ -99,7 +99,7 @@ package struct ONNXExporter {
     var model = Onnx_ModelProto()
     model.irVersion = Int64(form.irVersion)
     model.opsetImport = opsets(graph, form.opset)
-    // A graph that came from no file was produced here.
+    // A graph without provenance was built by Graft.
     let isOwn = provenance == Graph.Provenance()
     if isOwn || !provenance.producerName.isEmpty {
       model.producerName = isOwn ? "graft" : provenance.producerName
@@ -129,7 +129,7 @@ package struct ONNXExporter {
 }
 
 extension Graph {
-  /// The domains of the nodes, in bodies as well.
+  /// The domains of the nodes, including those in bodies.
   var domains: Set<ByteString> {
     nodes.reduce(into: []) { domains, node in
       domains.insert(ByteString(node.domain))

@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftGraph
 
-/// One version of an operator of ai.onnx, as onnx.defs describes it.
+/// One version of an operator of ai.onnx, from onnx.defs.
 package struct OperatorVersion {
   package struct Formal {
     let types: UInt64
@@ -10,11 +10,11 @@ package struct OperatorVersion {
   }
 
   package let version: Int
-  /// The version takes the operator out of the set.
+  /// Whether this version removes the operator.
   package let isRemoval: Bool
   package let attributes: Set<ByteString>
   let requiredAttributes: [String]
-  /// The values that leaving an attribute out stands for, as the table has them.
+  /// The default values of attributes, in the table's notation.
   private let defaults: [ByteString: String]
   package let inputs: [Formal]
   package let outputs: [Formal]
@@ -30,7 +30,7 @@ package struct OperatorVersion {
     return versions[min(max(opset, 1), versions.count) - 1]
   }
 
-  /// Whether a node can be written at this version, its meaning aside.
+  /// Whether this version can express a node, apart from its semantics.
   func accepts(_ node: Node, in graph: Graph) -> Bool {
     !isRemoval && node.attributes.keys.allSatisfy(attributes.contains)
       && requiredAttributes.allSatisfy { node.attributes[$0] != nil }
@@ -38,7 +38,7 @@ package struct OperatorVersion {
       && accepts(node.inputs, inputs, in: graph) && accepts(node.outputs, outputs, in: graph)
   }
 
-  /// Whether an attribute says what leaving it out says.
+  /// Whether an attribute has its default value.
   func isDefault(_ name: ByteString, _ attribute: Attribute) -> Bool {
     guard let text = defaults[name] else { return false }
     switch attribute {
@@ -63,7 +63,8 @@ package struct OperatorVersion {
     return formals.dropFirst(values.count).allSatisfy { $0.isOptional || $0.isVariadic }
   }
 
-  /// Values of attributes that came later than the attributes, or went before them.
+  /// Checks attribute values that were added or removed in other versions than the attribute
+  /// itself.
   private func accepts(_ attributes: [ByteString: Attribute], of operatorType: String) -> Bool {
     Self.limitedValues.allSatisfy { limited in
       guard limited.operatorType == operatorType, !limited.versions.contains(version),

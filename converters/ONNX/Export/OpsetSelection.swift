@@ -3,16 +3,15 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// A graph in the form of the opset to write: the one asked for, or the lowest that keeps its nodes and
-/// that runtimes run.
+/// A graph in the form of the opset to write: the chosen one, or the lowest that keeps its nodes
+/// and that runtimes support.
 struct OpsetSelection {
   /// The graph with its nodes as ``opset`` has them.
   let graph: Graph
   let opset: Int
   let irVersion: Int
 
-  /// Below, runtimes promise nothing: onnxruntime has kernels for the operators of opset 7 and
-  /// later.
+  /// The lowest opset with support in runtimes: onnxruntime has kernels from opset 7 on.
   private static let lowestRunnable = 7
 
   /// - Parameters:
@@ -23,7 +22,7 @@ struct OpsetSelection {
     try Self.requireONNX(graph)
     if let override, !(1...ONNXImporter.newestOpset).contains(override) {
       throw GraftError.usage(
-        "opset \(override) is unknown; opsets 1 to \(ONNXImporter.newestOpset) can be written")
+        "opset \(override) is not supported: use 1 to \(ONNXImporter.newestOpset)")
     }
     let imported = graph.provenance.importedOpset
     let keepsOpset = imported > 0 && graph.unknownOperator != nil
@@ -51,7 +50,7 @@ struct OpsetSelection {
     guard isChosen, let next = obstacle.nextOpset else {
       return .unsupported(
         "\(obstacle.label) cannot be written at opset \(opset): \(obstacle.reason)",
-        hint: isChosen ? "Leave --opset out" : nil)
+        hint: isChosen ? "Omit --opset" : nil)
     }
     return .usage(
       "\(obstacle.label) needs opset \(next), so opset \(opset) cannot express the model: "
@@ -63,7 +62,7 @@ struct OpsetSelection {
       for body in node.bodies { try requireONNX(body) }
       if node.domain == "graft" {
         throw GraftError.unsupported(
-          "\(graph.label(node)) is an operator of Graft's own, which ONNX does not have",
+          "\(graph.label(node)) is an internal operator of Graft, not part of ONNX",
           hint: "Export the graph before it is lowered or extended for training")
       }
     }
@@ -73,7 +72,7 @@ struct OpsetSelection {
 
   private static func irVersion(of graph: Graph) throws -> Int {
     var version = 3
-    // Before version 4, each initializer had to be an input, too.
+    // Before IR version 4, each initializer had to be an input too.
     let constants = graph.constants.keys.count + graph.parameters.keys.count
     if constants > graph.defaultedInputs.count { version = 4 }
     if !graph.provenance.graphMetadata.isEmpty { version = 10 }
@@ -97,7 +96,7 @@ struct OpsetSelection {
 }
 
 extension Value {
-  /// Quantization annotations are older than other metadata of values, denotations older still.
+  /// The IR version that the metadata needs: quantization annotations and denotations are older.
   fileprivate var metadataVersion: Int {
     if !plainMetadata.isEmpty { return 10 }
     return metadata.keys.contains { $0.text.hasPrefix(quantizationPrefix) } ? 5 : 3
@@ -105,7 +104,8 @@ extension Value {
 }
 
 extension Graph {
-  /// A node of an operator that Graft does not know, as messages name it; bodies count.
+  /// The label of a node whose operator Graft does not know, also in bodies; `nil` if there is
+  /// none.
   package var unknownOperator: String? {
     for node in nodes {
       if OperatorCatalog.type(of: node) == nil { return label(node) }
@@ -118,7 +118,7 @@ extension Graph {
 }
 
 extension ElementType {
-  /// The IR version that brought the type.
+  /// The IR version that added the type.
   fileprivate var irVersion: Int {
     switch self {
     case .uint2, .int2: 13

@@ -1,17 +1,17 @@
 import GraftFiles
 import GraftTensor
 
-/// Where the elements of initializers go: into the model, or into a file beside it.
+/// Where the elements of initializers go: into the model or a file next to it.
 struct WeightPlacement {
-  /// The name of the file beside the model; `nil` if all goes into the model.
+  /// The name of the weight file; `nil` if everything goes into the model.
   let externalFile: String?
-  /// What goes into the external file, in order, with its offset.
+  /// The tensors of the weight file, in order, with their offsets.
   private(set) var external: [(tensor: Tensor, offset: Int)] = []
   private var byteCount = 0
 
-  /// Tensors below this stay in the model.
+  /// Smaller tensors stay in the model.
   private static let smallestExternal = 1024
-  /// Readers map files by pages.
+  /// A page, as readers map the file.
   static let alignment = 4096
 
   init(externalFile: String?) { self.externalFile = externalFile }

@@ -1,8 +1,8 @@
 import GraftGraph
 import GraftTensor
 
-/// An attribute for showing: numbers and strings as they are, of tensors and types only what they are.
-/// Graphs are bodies of an outline instead.
+/// An attribute for display: numbers and strings with their values, tensors and types as a
+/// description. Graphs are in ``GraphOutline/Node/bodies``.
 package enum AttributeOutline: Sendable, Equatable {
   case int(Int)
   case float(Float)
@@ -15,7 +15,7 @@ package enum AttributeOutline: Sendable, Equatable {
   case types([String])
 
   /// - Returns: `nil` for graphs.
-  /// - Throws: `GraftError` if the attribute is wrong.
+  /// - Throws: `GraftError` if the attribute is invalid
   init?(_ proto: Onnx_AttributeProto) throws {
     func text(_ tensor: Onnx_TensorProto) -> String {
       let type = ElementType(rawValue: tensor.dataType)?.description ?? "unknown"
@@ -41,7 +41,7 @@ package enum AttributeOutline: Sendable, Equatable {
     }
   }
 
-  /// Strings are texts or whole engines; a longer one is named by its size.
+  /// Strings can be long texts or compiled engines; a longer one is shown by its size.
   private static let longestString = 1000
 
   private init(string bytes: some Collection<UInt8>) {
@@ -96,7 +96,7 @@ extension AttributeOutline: Encodable {
 }
 
 extension AttributeOutline: CustomStringConvertible {
-  /// In one line; of a long list the first elements.
+  /// On one line; long lists are shortened.
   package var description: String {
     switch self {
     case .int(let value): "\(value)"

@@ -1,12 +1,12 @@
 import GraftFiles
 import GraftGraph
 
-/// The folder of a model, for the files that its tensors name.
+/// The folder of a model, from which its external data is read.
 ///
-/// A model must not make its reader open whatever it likes: only regular files are read, and only
-/// those that lie in the model's folder, after links have been followed. The one exception is the
-/// cache of Hugging Face, where `snapshots/REVISION/…` holds links to the files in `blobs`: a model
-/// below such a `snapshots` folder may have data in the `blobs` beside it.
+/// A model must not make Graft open arbitrary files: after links are followed, the file must be a
+/// regular file in the model's folder. One exception is the Hugging Face cache, where
+/// `snapshots/REVISION/…` links to `blobs`: a model below such a `snapshots` folder may have its
+/// data in the `blobs` next to it.
 final class ExternalDataFolder {
   private let path: String
   private let budget: ImportBudget
@@ -51,7 +51,7 @@ final class ExternalDataFolder {
       .map(String.init)
     guard !location.utf8.contains(0), !components.contains(""), staysInside(components) else {
       throw GraftError.badData(
-        "is no path inside of the model's folder",
+        "is not a path inside the model's folder",
         hint: "Only files in the model's own folder are read")
     }
     let root: OpenFolder
@@ -62,17 +62,17 @@ final class ExternalDataFolder {
     }
     var walk = PathWalk(from: root)
     let (folder, name) = try walk.find(components)
-    // Before the file is opened: opening a device may have effects.
+    // Checked before opening, as opening a device may have effects.
     let blobs = blobsFolder()
     guard folder.lies(in: root) || blobs.map({ folder.isSame(as: $0) }) ?? false else {
       throw GraftError.badData(
-        "leads out of the model's folder",
-        hint: "Links are followed within the model's folder; put the file itself there")
+        "leads outside the model's folder",
+        hint: "Put the file itself into the model's folder; links may not leave it")
     }
     return try folder.mappedFile(name)
   }
 
-  /// Whether a path without its links never leaves the folder that it starts in.
+  /// Whether a path without links never leaves its starting folder.
   private func staysInside(_ components: [String]) -> Bool {
     var depth = 0
     for component in components where component != "." {
@@ -82,7 +82,7 @@ final class ExternalDataFolder {
     return depth > 0
   }
 
-  /// `blobs` of the Hugging Face cache that the model's folder lies in; `nil` if it lies in none.
+  /// The `blobs` folder of the enclosing Hugging Face cache; `nil` if there is none.
   private func blobsFolder() -> OpenFolder? {
     guard let resolved = FileSystem.realPath(path) else { return nil }
     let components = FilePath.components(of: resolved)
@@ -93,10 +93,10 @@ final class ExternalDataFolder {
   }
 }
 
-/// `O_PATH`, which Swift does not import: a folder that need not be readable, only passed through.
+/// `O_PATH`, which Swift does not import: the folder need not be readable, only traversable.
 private let pathOnly: Int32 = 0o10000000
 
-/// A folder that is open, so that no link can take its place.
+/// An open folder, so that no link can take its place.
 private final class OpenFolder {
   private let descriptor: Int32
   private let device: UInt64
@@ -113,22 +113,22 @@ private final class OpenFolder {
 
   deinit { close(descriptor) }
 
-  /// Follows links, as the path is the user's own.
+  /// Follows links, since the user chose the path.
   convenience init(path: String) throws(GraftError) {
     try self.init(descriptor: FileSystem.open(path, pathOnly | O_DIRECTORY | O_CLOEXEC))
   }
 
-  /// A folder within, or `..`.
+  /// A subfolder, or `..`.
   ///
-  /// - Throws: `GraftError` if there is none, or a link.
+  /// - Throws: `GraftError` if it does not exist or is a link
   func folder(_ name: String) throws(GraftError) -> OpenFolder {
     try OpenFolder(
       descriptor: openat(descriptor, name, pathOnly | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
   }
 
-  /// What a link within leads to; `nil` if `name` is no link.
+  /// The target of a link in the folder; `nil` if `name` is not a link.
   ///
-  /// - Throws: `GraftError` if there is nothing of that name.
+  /// - Throws: `GraftError` if `name` does not exist
   func link(_ name: String) throws(GraftError) -> String? {
     var status = stat()
     guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
@@ -145,7 +145,7 @@ private final class OpenFolder {
     return text
   }
 
-  /// A regular file within, mapped; links are not followed.
+  /// Maps a regular file in the folder, without following links.
   func mappedFile(_ name: String) throws -> Storage {
     var status = stat()
     guard fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
@@ -154,7 +154,7 @@ private final class OpenFolder {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw GraftError(.noInput, "is not a regular file")
     }
-    // Without O_NONBLOCK, opening a pipe that took the file's place would wait for its writer.
+    // Without O_NONBLOCK, opening a pipe that replaced the file would wait for a writer.
     let file = openat(descriptor, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     guard file >= 0 else { throw GraftError.system(.noInput, "cannot open") }
     defer { close(file) }
@@ -163,7 +163,7 @@ private final class OpenFolder {
 
   func isSame(as other: OpenFolder) -> Bool { device == other.device && inode == other.inode }
 
-  /// Whether this is `other`, or a folder somewhere within it.
+  /// Whether this is `other` or inside it.
   func lies(in other: OpenFolder) -> Bool {
     var folder = self
     while !folder.isSame(as: other) {
@@ -174,16 +174,16 @@ private final class OpenFolder {
   }
 }
 
-/// A walk along a path, one open folder after the other, that follows links by itself.
+/// A walk along a path, one open folder after the other, that resolves links itself.
 private struct PathWalk {
   private var folder: OpenFolder
   private var linkCount = 0
-  /// As many as Linux follows.
+  /// The limit of Linux.
   private static let linkLimit = 40
 
   init(from folder: OpenFolder) { self.folder = folder }
 
-  /// The folder that holds the file at the end of a path, and the file's name there, which is no link.
+  /// The folder of the file at the end of a path, and the file's name in it, which is not a link.
   mutating func find(_ components: [String]) throws(GraftError) -> (OpenFolder, String) {
     var rest = Array(components.reversed())
     while let component = rest.popLast() {
@@ -191,7 +191,7 @@ private struct PathWalk {
       if component != "..", let target = try folder.link(component) {
         linkCount += 1
         guard linkCount <= PathWalk.linkLimit else {
-          throw GraftError.badData("goes through more than \(PathWalk.linkLimit) links")
+          throw GraftError.badData("follows more than \(PathWalk.linkLimit) links")
         }
         if target.hasPrefix("/") { folder = try OpenFolder(path: "/") }
         rest += target.split(separator: "/").reversed().map(String.init)

@@ -2,14 +2,14 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What a graph's file says of its nodes and tensors, before anything of it is rewritten: for showing
-/// models as their authors know them.
+/// The nodes and tensors of a graph as its file has them, before any rewriting, to show a model as
+/// its author knows it.
 package struct GraphOutline: Sendable {
-  /// A tensor of the file.
+  /// A tensor in the file.
   package struct Stored: Sendable {
     package let elementType: ElementType
     package let elementCount: Int
-    /// As the file stores it: elements of less than a byte share bytes.
+    /// In the file, where elements smaller than a byte share bytes.
     package var byteCount: Int { elementType.packedByteCount(elementCount) }
   }
 
@@ -19,11 +19,11 @@ package struct GraphOutline: Sendable {
     package var qualifiedType: String
     package var inputs: [ByteString]
     package var outputs: [ByteString]
-    /// Without graphs, in the file's order.
+    /// In the file's order, without graphs.
     package var attributes: [(name: String, value: AttributeOutline)]
-    /// Tensors among the attributes.
+    /// The tensors among the attributes.
     package var tensors: [Stored]
-    /// Graphs among the attributes, with their attributes' names.
+    /// The graphs among the attributes, with the attributes' names.
     package var bodies: [(attribute: String, graph: GraphOutline)]
   }
 
@@ -32,8 +32,8 @@ package struct GraphOutline: Sendable {
 
   /// The outline of an ONNX file.
   ///
-  /// - Returns: `nil` if the file has functions, whose nodes only a graph tells.
-  /// - Throws: `GraftError` if the file cannot be read.
+  /// - Returns: `nil` if the file has functions, whose nodes only the imported graph shows
+  /// - Throws: `GraftError` if the file cannot be read
   package init?(onnx storage: Storage, limits: ImportLimits = .standard) throws {
     let file = try WireScanner.scan(storage, as: .model, limits: limits)
     let model: Onnx_ModelProto = try file.message(limits: limits)
@@ -41,7 +41,7 @@ package struct GraphOutline: Sendable {
     try self.init(model.graph)
   }
 
-  /// The outline of a graph that was built here.
+  /// The outline of a graph built in code.
   package init(_ graph: Graph) {
     let tensors = graph.constants.merging(graph.parameters) { constant, _ in constant }
     initializers = Dictionary(

@@ -1,11 +1,11 @@
 import GraftFiles
 import GraftTensor
 
-/// What one import may still take: nodes that come of inlining, and bytes.
+/// The nodes and bytes that one import may still use.
 ///
-/// A file can name the same thing many times, each for a few bytes: a function by its calls, a
-/// tensor or graph by references to it, a stretch of external data by initializers. All of that draws
-/// on one budget, which grows with the bytes that the model's files really have.
+/// A small file can reuse the same thing many times: functions by calls, tensors and graphs by
+/// references, external data by initializers. All of these draw on one budget, which grows with the
+/// actual size of the model's files.
 final class ImportBudget {
   private let limits: ImportLimits
   private var nodeCount = 0
@@ -17,19 +17,19 @@ final class ImportBudget {
     self.allowedByteCount = limits.bytes
   }
 
-  /// Counts the bytes of a file of the model, each file once.
+  /// Adds the size of one of the model's files; call it once per file.
   func add(storedByteCount: Int) {
     let (bytes, overflow) = storedByteCount.multipliedReportingOverflow(
       by: limits.bytesPerStoredByte)
     allowedByteCount += min(overflow ? .max : bytes, .max - allowedByteCount)
   }
 
-  /// - Throws: `GraftError` if that is more than what is left.
+  /// - Throws: `GraftError` if the budget is exceeded
   func take(bytes: Int) throws {
     guard bytes <= allowedByteCount - byteCount else {
       throw GraftError.badData(
-        "takes too much memory for the size of its files: more than \(allowedByteCount) bytes",
-        hint: "It uses the same stored bytes, attributes or functions too many times")
+        "needs more than \(allowedByteCount) bytes of memory, too much for the size of its files",
+        hint: "It reuses the same stored bytes, attributes or functions too many times")
     }
     byteCount += bytes
   }
@@ -41,12 +41,12 @@ final class ImportBudget {
     try take(bytes: overflow ? .max : bytes)
   }
 
-  /// - Throws: `GraftError` if inlining makes too many nodes.
+  /// - Throws: `GraftError` if inlining adds too many nodes
   func takeInlinedNode() throws {
     nodeCount += 1
     guard nodeCount <= limits.inlinedNodes else {
       throw GraftError.badData(
-        "grows by more than \(limits.inlinedNodes) nodes by inlining functions")
+        "has functions whose inlining adds more than \(limits.inlinedNodes) nodes")
     }
   }
 }

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 
 extension ModelImport {
-  /// The attributes of a node; inside of a function, references are replaced by what they refer to.
+  /// The attributes of a node; in a function, references are replaced by the call's attributes.
   func attributes(
     of proto: Onnx_NodeProto, in frame: NameFrame
   ) throws -> [ByteString: Attribute] {
@@ -19,8 +19,8 @@ extension ModelImport {
     return attributes
   }
 
-  /// The attributes of a node without references. Those that refer to an attribute that the
-  /// function's caller left out, and that has no default, are left out, too.
+  /// The attributes of a node without references. A reference to an attribute with neither a value
+  /// from the caller nor a default is dropped.
   func resolvedAttributes(
     of proto: Onnx_NodeProto, in frame: NameFrame
   ) throws -> [Onnx_AttributeProto] {
@@ -28,7 +28,7 @@ extension ModelImport {
       guard !attribute.refAttrName.isEmpty else { return attribute }
       guard let call = frame.call else {
         throw GraftError.badData(
-          "attribute '\(attribute.name)' refers to '\(attribute.refAttrName)', but stands in no function"
+          "attribute '\(attribute.name)' refers to '\(attribute.refAttrName)', outside a function"
         )
       }
       guard var referred = call.attributes[attribute.refAttrName] else { return nil }
@@ -58,7 +58,7 @@ extension ModelImport {
   }
 
   private func type(_ proto: Onnx_TypeProto) throws -> ValueType {
-    guard let type = try ValueType(proto) else { throw GraftError.badData("names no type") }
+    guard let type = try ValueType(proto) else { throw GraftError.badData("has no type") }
     return type
   }
 
@@ -73,7 +73,7 @@ extension ModelImport {
 }
 
 extension Onnx_AttributeProto {
-  /// The kind of the attribute; models of old say it only by which field they use.
+  /// The kind of the attribute; old models imply it by the field they use.
   var effectiveType: Onnx_AttributeProto.AttributeType {
     if type != .undefined { return type }
     if hasF { return .float }

@@ -1,7 +1,7 @@
 import GraftFiles
 
-/// What the parts of a function take each time that it is inlined. Whatever stands in the file once is
-/// paid for by its bytes there.
+/// The memory that each inlined call of a function takes. Everything else is covered by its bytes
+/// in the file.
 extension ModelImport {
   func take(_ node: Onnx_NodeProto) throws {
     try budget.takeInlinedNode()
@@ -22,7 +22,7 @@ extension ModelImport {
         + 64 * body.metadataProps.count + 64 * body.quantizationAnnotation.count)
   }
 
-  /// - Throws: `GraftError` if calls and bodies lie too deep inside of each other.
+  /// - Throws: `GraftError` if calls and bodies are nested too deep
   func requireDepth(_ frame: NameFrame) throws {
     guard frame.depth < limits.nesting else {
       throw GraftError.badData("nests calls of functions and bodies deeper than \(limits.nesting)")
@@ -31,7 +31,7 @@ extension ModelImport {
 }
 
 extension Onnx_AttributeProto {
-  /// What a list takes in memory; tensors and graphs are counted where they are decoded.
+  /// The memory of a list; tensors and graphs are counted where they are decoded.
   var memoryByteCount: Int {
     let texts = strings.reduce(s.count) { $0 + $1.count }
     return 128 + texts + 8 * ints.count + 4 * floats.count + 16 * strings.count

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 
 extension ModelImport {
-  /// Puts the nodes of a model-local function where it is called.
+  /// Inlines a call of a model-local function.
   func inline(
     _ function: Onnx_FunctionProto, _ key: FunctionKey, callNode: Onnx_NodeProto,
     into frame: NameFrame
@@ -26,7 +26,7 @@ extension ModelImport {
     let arguments = try inputs(of: callNode, in: frame)
     guard arguments.count <= function.input.count else {
       throw GraftError.badData(
-        "has \(arguments.count) inputs; the function takes \(function.input.count)")
+        "has \(arguments.count) inputs; the function has \(function.input.count)")
     }
     for (index, parameter) in function.input.enumerated() {
       let argument = index < arguments.count ? arguments[index] : nil
@@ -35,7 +35,7 @@ extension ModelImport {
     let results = try outputs(of: callNode, in: frame)
     guard results.count <= function.output.count else {
       throw GraftError.badData(
-        "has \(results.count) outputs; the function gives \(function.output.count)")
+        "has \(results.count) outputs; the function has \(function.output.count)")
     }
     for (name, result) in zip(function.output, results) {
       if let result, inner.reserved[name] == nil { inner.reserved[name] = result }
@@ -48,7 +48,7 @@ extension ModelImport {
       guard case .value(let value)? = inner.resolve(name) else {
         throw GraftError.badData("is a function whose output '\(name)' nothing computes")
       }
-      // An input passed through, or one value under two names.
+      // A passed-through input, or one value with two names.
       guard value != result else { continue }
       try frame.level.upgrader.append(
         Node(operatorType: "Identity", inputs: [value], outputs: [result]),
@@ -56,7 +56,7 @@ extension ModelImport {
     }
   }
 
-  /// What the caller gives, else the function's defaults.
+  /// The caller's attributes, or else the function's defaults.
   private func attributes(
     of function: Onnx_FunctionProto, callNode: Onnx_NodeProto, in frame: NameFrame
   ) throws -> [ByteString: Onnx_AttributeProto] {

@@ -3,7 +3,7 @@ import GraftGraph
 import GraftTensor
 
 extension ModelImport {
-  /// Fills the graph of `frame`'s level, whose names nobody has used yet.
+  /// Fills the graph of `frame`'s level, in which no name is defined yet.
   func importGraph(_ proto: Onnx_GraphProto, into frame: NameFrame) throws {
     if frame.call != nil { try take(proto) }
     let level = frame.level
@@ -15,7 +15,7 @@ extension ModelImport {
 
     var initializers = Set(proto.initializer.map { ByteString($0.name) })
     initializers.formUnion(proto.sparseInitializer.map { ByteString($0.values.name) })
-    // Of the model's own inputs, not of those of bodies.
+    // Only inputs of the model itself, not of bodies.
     let given =
       frame.outer == nil
       ? givenInputs.intersection(proto.input.map { ByteString($0.name) }) : []
@@ -58,7 +58,7 @@ extension ModelImport {
   private func importInput(_ proto: Onnx_ValueInfoProto, into frame: NameFrame) throws {
     let level = frame.level
     let type = try ValueType(proto.type)
-    // Bodies may leave the types of their inputs to the node around them.
+    // Bodies may leave the types of their inputs to the enclosing node.
     guard type != nil || frame.outer != nil else { throw GraftError.badData("has no type") }
     let id = level.graph.addValue(name: try frame.graphName(proto.name), type: type)
     level.graph.inputs.append(id)
@@ -82,7 +82,7 @@ extension ModelImport {
 
   private func importOutput(_ proto: Onnx_ValueInfoProto, into frame: NameFrame) throws {
     guard case .value(let id)? = frame.resolve(proto.name) else {
-      throw GraftError.badData("is computed by no node")
+      throw GraftError.badData("is not computed by any node")
     }
     let level = frame.level
     level.graph.outputs.append(id)
@@ -95,7 +95,7 @@ extension ModelImport {
     }
   }
 
-  /// A constant under a name of the file, described by `value_info` if that mentions it.
+  /// A constant with a name from the file, and the declaration of that name, if any.
   @discardableResult
   func addConstant(_ tensor: Tensor, _ name: String, into frame: NameFrame) throws -> ValueID {
     guard !name.isEmpty else { throw GraftError.badData("has no name") }
@@ -118,14 +118,14 @@ extension ModelImport {
     try frame.define(name, .value(id))
   }
 
-  /// Takes documentation, metadata and denotations of a declaration.
+  /// Adds documentation, metadata and denotations from a declaration.
   func describe(_ id: ValueID, _ proto: Onnx_ValueInfoProto, in level: GraphLevel) {
     if !proto.docString.isEmpty { level.graph[id].documentation = proto.docString }
     if !proto.metadataProps.isEmpty { level.graph[id].metadata = dictionary(proto.metadataProps) }
     level.graph[id].metadata.merge(Denotation.metadata(of: proto.type)) { $1 }
   }
 
-  /// Quantization annotations become metadata of the tensor that they are about.
+  /// Stores quantization annotations in the metadata of their tensors.
   private func importQuantization(
     _ annotations: [Onnx_TensorAnnotation], into frame: NameFrame
   ) {
@@ -138,5 +138,5 @@ extension ModelImport {
   }
 }
 
-/// In front of the key of a quantization annotation among a value's metadata.
+/// The prefix of quantization annotations among a value's metadata.
 let quantizationPrefix = "quantization_annotation."

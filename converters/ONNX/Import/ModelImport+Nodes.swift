@@ -41,7 +41,7 @@ extension ModelImport {
     try level.upgrader.append(node, opset: frame.opsets[key.domain] ?? 0)
   }
 
-  /// The values that a node reads; `nil` where it leaves one out.
+  /// The values that a node reads; `nil` for omitted ones.
   func inputs(of proto: Onnx_NodeProto, in frame: NameFrame) throws -> [ValueID?] {
     let names = proto.input.droppingTrailingEmpty
     return try names.map { name in
@@ -54,7 +54,7 @@ extension ModelImport {
     }
   }
 
-  /// New values for what a node computes.
+  /// New values for the outputs of a node.
   func outputs(of proto: Onnx_NodeProto, in frame: NameFrame) throws -> [ValueID?] {
     try proto.output.droppingTrailingEmpty.map { name in
       guard !name.isEmpty else { return nil }
@@ -83,7 +83,7 @@ extension ModelImport {
     guard node.attributes.count == 1, let (name, attribute) = node.attributes.first,
       proto.output.count == 1, proto.input.isEmpty
     else {
-      throw GraftError.badData("needs one attribute that gives its value, one output, and no input")
+      throw GraftError.badData("must have one attribute with its value, one output and no input")
     }
     switch (name, attribute) {
     case ("value", .tensor(let tensor)): return tensor
@@ -97,13 +97,13 @@ extension ModelImport {
     case ("value_strings", .strings(let values)):
       return try Tensor(strings: values, shape: [values.count])
     default:
-      throw GraftError.badData("gives its value as '\(name)' of kind \(attribute.kind)")
+      throw GraftError.badData("has its value in '\(name)' of kind \(attribute.kind)")
     }
   }
 }
 
 extension [String] {
-  /// Without the empty names at the end, which say as little as no names.
+  /// Without trailing empty names, which are the same as absent ones.
   var droppingTrailingEmpty: ArraySlice<String> {
     self[..<((lastIndex { !$0.isEmpty }).map { $0 + 1 } ?? 0)]
   }

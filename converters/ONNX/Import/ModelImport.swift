@@ -3,19 +3,19 @@ import GraftGraph
 
 /// The import of one model.
 ///
-/// Protobuf in, native graph out; ``ModelImport`` has the model as a whole, its extensions graphs,
-/// nodes, attributes and functions.
+/// Converts protobuf to a native graph. ``ModelImport`` handles the whole model; its extensions
+/// handle graphs, nodes, attributes and functions.
 final class ModelImport {
   let model: Onnx_ModelProto
   let decoder: TensorDecoder
   let limits: ImportLimits
-  /// What the model may still take; shared with the decoder.
+  /// Shared with the decoder.
   let budget: ImportBudget
   let givenInputs: Set<ByteString>
   let keepsOlderForms: Bool
   let functions: [FunctionKey: Onnx_FunctionProto]
   var usedPrefixes: Set<ByteString> = []
-  /// For each name of a call, the number to try next for making its prefix one of a kind.
+  /// The next number to try for a unique prefix, by name of the call.
   var prefixNumbers: [ByteString: Int] = [:]
 
   init(
@@ -41,7 +41,7 @@ final class ModelImport {
   func graph() throws -> Graph {
     let opsets = try opsetVersions(model.opsetImport)
     guard !opsets.isEmpty else {
-      throw GraftError.badData("imports no operator set, so that its nodes mean nothing")
+      throw GraftError.badData("imports no operator set")
     }
     let frame = NameFrame(
       level: level(name: model.graph.name, isBody: false), outer: nil, call: nil,
@@ -57,7 +57,7 @@ final class ModelImport {
     graph.provenance.modelVersion = Int(model.modelVersion)
     graph.provenance.documentation = model.docString
     graph.provenance.importedOpset = opsets[""] ?? 0
-    // Domains of functions that are inlined have served their purpose.
+    // Domains used only by inlined functions are dropped.
     let used = graph.domains
     let inlined = Set(functions.keys.map(\.domain)).subtracting(used)
     graph.domainVersions = opsets.filter { domain, _ in
@@ -80,7 +80,7 @@ final class ModelImport {
       }
       guard !domain.isEmpty || version <= ONNXImporter.newestOpset else {
         throw GraftError.unsupported(
-          "uses opset \(version) of ai.onnx; opsets up to \(ONNXImporter.newestOpset) are known",
+          "uses opset \(version) of ai.onnx; opsets up to \(ONNXImporter.newestOpset) can be read",
           hint: "Export the model at a lower opset, or convert it with onnx.version_converter")
       }
       versions[domain] = max(versions[domain] ?? 0, version)

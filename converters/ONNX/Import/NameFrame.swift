@@ -17,29 +17,28 @@ final class GraphLevel {
   }
 }
 
-/// What names mean in a stretch of nodes: a graph, a body, or one call of a function.
+/// The meaning of names in a scope: a graph, a body, or one call of a function.
 final class NameFrame {
-  /// What a name stands for.
+  /// The meaning of a name.
   enum Meaning {
     case value(ValueID)
-    /// An optional parameter of a function that the caller left out.
+    /// An optional parameter of a function that the caller omitted.
     case absent
   }
 
   let level: GraphLevel
-  /// For a body: the nodes around it, whose names it sees.
+  /// For a body, the enclosing scope, whose names are visible.
   let outer: NameFrame?
-  /// The call of the function that these nodes stand in, directly or in a body.
+  /// The function call that contains these nodes, directly or in a body.
   let call: FunctionCall?
   /// Versions of the operator sets, by domain.
   let opsets: [ByteString: Int]
-  /// How many calls and bodies lie around these nodes.
+  /// The number of enclosing calls and bodies.
   let depth: Int
   private var meanings: [ByteString: Meaning] = [:]
-  /// Values that are to be computed under a name, which is not defined before that: a function's
-  /// outputs.
+  /// Values chosen for names before a node computes them: the outputs of a function.
   var reserved: [ByteString: ValueID] = [:]
-  /// Types that the file declares.
+  /// Types declared in the file.
   var declarations: [ByteString: Onnx_ValueInfoProto] = [:]
 
   init(
@@ -53,7 +52,7 @@ final class NameFrame {
     self.depth = depth
   }
 
-  /// - Throws: `GraftError` if the name has a meaning in this frame already.
+  /// - Throws: `GraftError` if the name is already defined in this frame
   func define(_ name: String, _ meaning: Meaning) throws {
     guard meanings.updateValue(meaning, forKey: ByteString(name)) == nil else {
       throw GraftError.badData("defines the value '\(name)' twice")
@@ -62,7 +61,7 @@ final class NameFrame {
 
   func defines(_ name: String) -> Bool { meanings[name] != nil }
 
-  /// What a name stands for here; a value of a graph around this one is captured.
+  /// The meaning of a name here; a value of an enclosing graph is captured.
   func resolve(_ name: String) -> Meaning? {
     if let meaning = meanings[name] { return meaning }
     guard let outer, let meaning = outer.resolve(name) else { return nil }
@@ -75,9 +74,9 @@ final class NameFrame {
     return .value(captured)
   }
 
-  /// The name that a value of this frame has in the graph.
+  /// The name in the graph of a value of this frame.
   ///
-  /// - Throws: `GraftError` if such names take too much memory.
+  /// - Throws: `GraftError` if such names take too much memory
   func graphName(_ name: String) throws -> String {
     guard let call else { return name }
     try call.budget.take(bytes: call.prefix.utf8.count + name.utf8.count)
@@ -89,12 +88,12 @@ final class NameFrame {
 final class FunctionCall {
   let function: Onnx_FunctionProto
   let key: FunctionKey
-  /// In front of the names of all that the call adds to the graph.
+  /// The prefix of the names of everything that the call adds to the graph.
   let prefix: String
-  /// The function's attributes: the caller's, else the defaults.
+  /// The caller's attributes, or else the function's defaults.
   let attributes: [ByteString: Onnx_AttributeProto]
   let caller: FunctionCall?
-  /// What the model may still take: each name in a call is a new string.
+  /// Each name in a call is a new string, which counts as memory.
   let budget: ImportBudget
 
   init(
@@ -110,13 +109,13 @@ final class FunctionCall {
     self.budget = budget
   }
 
-  /// Whether this call is inside of one of the same function.
+  /// Whether this call is nested in one of the same function.
   func isInside(_ key: FunctionKey) -> Bool {
     self.key == key || (caller?.isInside(key) ?? false)
   }
 }
 
-/// What identifies a model-local function.
+/// The identity of a model-local function.
 struct FunctionKey: Hashable {
   let domain: ByteString
   let name: ByteString

@@ -4,9 +4,9 @@ import SwiftProtobuf
 
 /// Reads ONNX models: IR versions 3 to 14, opsets 1 to 28 of `ai.onnx`.
 ///
-/// The graph has its nodes at the newest opset. Weights stay in the mapped file, at whatever
-/// alignment they have there. Model-local functions are inlined, Constant nodes and sparse
-/// initializers become constants; training information and device configurations are left out.
+/// The graph's nodes are upgraded to the newest opset. Weights stay in the mapped file, at the
+/// alignment they have there. Model-local functions are inlined. Constant nodes and sparse
+/// initializers become constants. Training information and device configurations are dropped.
 ///
 /// Source: <https://onnx.ai/onnx/repo-docs/IR.html>
 package struct ONNXImporter {
@@ -14,11 +14,11 @@ package struct ONNXImporter {
   package static let newestOpset = 28
 
   package var limits: ImportLimits
-  /// Names of inputs whose defaults are left out, so that the graph asks for them: ONNX lets an
-  /// initializer be the default of an input of the same name.
+  /// Names of inputs whose default values are dropped, so that the graph requires them. In ONNX, an
+  /// initializer is the default of an input of the same name.
   package var givenInputs: Set<ByteString>
-  /// Whether nodes of older opsets that cannot be brought to the newest form, because operators that
-  /// Graft lacks hide what that takes, stay as they are; see ``NodeUpgrader``. The graph is for showing.
+  /// Whether nodes of older opsets that cannot be upgraded stay as they are, because types behind
+  /// unknown operators are missing; see ``NodeUpgrader``. Such a graph is only for display.
   package var keepsOlderForms = false
 
   package init(limits: ImportLimits = .standard, givenInputs: Set<ByteString> = []) {
@@ -43,7 +43,7 @@ package struct ONNXImporter {
         do {
           return try graph(storage, path: path)
         } catch let error as GraftError where error.code == .noInput {
-          // The model was replaced, and its weights with it, after it was opened.
+          // The model and its weights were replaced after the model was opened.
           guard let now = FileIdentity(path: path), now != storage.file else { throw error }
         }
       }
@@ -65,7 +65,7 @@ package struct ONNXImporter {
 
   /// Reads a model from memory.
   ///
-  /// - Parameter folder: where external data lies; without it, external data is an error
+  /// - Parameter folder: the folder of external data; without it, external data is an error
   package func graph(_ storage: Storage, folder: String? = nil) throws -> Graph {
     let budget = ImportBudget(limits: limits)
     return try graph(
@@ -79,10 +79,10 @@ package struct ONNXImporter {
     let file = try WireScanner.scan(storage, as: .model, limits: limits)
     let model: Onnx_ModelProto = try file.message(limits: limits)
     guard model.hasIrVersion, model.hasGraph else {
-      throw GraftError.badData("is no ONNX model: it has no IR version or no graph")
+      throw GraftError.badData("is not an ONNX model: it has no IR version or no graph")
     }
     guard model.irVersion > 0 else {
-      throw GraftError.badData("has the impossible IR version \(model.irVersion)")
+      throw GraftError.badData("has the invalid IR version \(model.irVersion)")
     }
     guard let version = Int(exactly: model.irVersion), Self.irVersions.contains(version) else {
       throw GraftError.unsupported(
@@ -96,7 +96,7 @@ package struct ONNXImporter {
 }
 
 extension ScannedFile {
-  /// The skeleton, parsed.
+  /// The skeleton as a parsed message.
   func message<Message: SwiftProtobuf.Message>(limits: ImportLimits) throws -> Message {
     var options = BinaryDecodingOptions()
     options.messageDepthLimit = limits.depth + 1
@@ -106,7 +106,7 @@ extension ScannedFile {
     } catch BinaryDecodingError.invalidUTF8 {
       throw GraftError.badData(
         "has a name or text that is not UTF-8",
-        hint: "Protocol buffers keep text in UTF-8; export the model again")
+        hint: "Protocol buffers require UTF-8; export the model again")
     } catch {
       throw GraftError.badData("is malformed: \(error)", hint: "The file is damaged or not ONNX")
     }

@@ -16,10 +16,10 @@ extension TensorDecoder {
     return SparseTensor(values: values, indices: indices, shape: shape)
   }
 
-  /// The same tensor with all its zeros.
+  /// The tensor with its zeros filled in.
   ///
-  /// - Throws: `GraftError` if the indices are wrong, or if it would be far larger than the file's
-  ///   part of it.
+  /// - Throws: `GraftError` if the indices are invalid, or if the result is far larger than its
+  ///   data in the file
   func denseTensor(_ sparse: SparseTensor) throws -> Tensor {
     let values = sparse.values
     let elementType = values.elementType
@@ -31,8 +31,7 @@ extension TensorDecoder {
       try budget.take(elementType, sparse.shape)
     } catch {
       throw GraftError.badData(
-        "stores \(values.elementCount) elements of a tensor of \(elementCount), which is too sparse "
-          + "to be made dense")
+        "stores \(values.elementCount) of \(elementCount) elements; it is too sparse to expand")
     }
     let places = try linearIndices(sparse)
     if elementType == .string {
@@ -54,7 +53,7 @@ extension TensorDecoder {
     return dense
   }
 
-  /// Where each stored element lies in the dense tensor.
+  /// The position of each stored element in the dense tensor.
   private func linearIndices(_ sparse: SparseTensor) throws -> [Int] {
     let count = sparse.values.elementCount
     let shape = sparse.shape
@@ -64,7 +63,7 @@ extension TensorDecoder {
       guard let wrong = indices.first(where: { $0 < 0 || $0 >= elementCount }) else {
         return indices
       }
-      throw GraftError.badData("has the index \(wrong), which is outside of the shape \(shape)")
+      throw GraftError.badData("has the index \(wrong), outside the shape \(shape)")
     }
     guard sparse.indices.shape == [count, shape.count] else {
       throw GraftError.badData(
@@ -76,7 +75,7 @@ extension TensorDecoder {
       for axis in shape.indices {
         let index = indices[row * shape.count + axis]
         guard index >= 0, index < shape[axis] else {
-          throw GraftError.badData("has the index \(index), which is outside of the shape \(shape)")
+          throw GraftError.badData("has the index \(index), outside the shape \(shape)")
         }
         place += index * strides[axis]
       }

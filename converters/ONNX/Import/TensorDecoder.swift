@@ -8,13 +8,13 @@ import SwiftProtobuf
   import Foundation
 #endif
 
-/// Makes tensors of the `TensorProto`s of a scanned file; their elements stay in the mapped file
-/// wherever memory holds them as the file does.
+/// Decodes the tensors of a scanned file. Elements stay in the mapped file wherever their layout
+/// there is the layout in memory.
 struct TensorDecoder {
   let file: ScannedFile
   /// `nil` where external data is not allowed.
   let externalData: ExternalDataFolder?
-  /// What the tensors may still take.
+  /// The memory left for tensors.
   let budget: ImportBudget
 
   func tensor(_ proto: Onnx_TensorProto) throws -> Tensor {
@@ -59,7 +59,7 @@ struct TensorDecoder {
     let expected = elementType.packedByteCount(elementCount)
     guard range.count == expected else {
       throw GraftError.badData(
-        "has \(range.count) bytes; the shape \(shape) of \(elementType) needs \(expected)")
+        "has \(range.count) bytes; shape \(shape) of \(elementType) needs \(expected)")
     }
     let bytes = UnsafeRawBufferPointer(
       start: storage.baseAddress + range.lowerBound, count: range.count)
@@ -91,7 +91,7 @@ struct TensorDecoder {
     if field == .float || field == .double, pieces.count == 1, pieces[0].isPacked {
       return try tensor(elementType, shape, storage: file.storage, pieces[0].range)
     }
-    // Each number takes a byte at least, so the tensor is no larger than what the file pays for.
+    // Each number takes at least a byte, so that the file's size limits the tensor.
     let numberCount = elementType.numberCount(elementCount)
     let available = pieces.reduce(0) { $0 + $1.range.count }
     guard available >= numberCount else {
@@ -157,7 +157,7 @@ struct TensorDecoder {
       throw GraftError.badData("refers to external data, which is not allowed here")
     }
     guard elementType != .string else {
-      throw GraftError.badData("keeps strings in external data, which ONNX does not allow")
+      throw GraftError.badData("has strings in external data, which ONNX does not allow")
     }
     var location: String?
     var offset = 0
@@ -177,7 +177,7 @@ struct TensorDecoder {
       let length = length ?? expected
       guard offset <= storage.byteCount, length <= storage.byteCount - offset else {
         throw GraftError.badData(
-          "has \(storage.byteCount) bytes; the model asks for \(length) at \(offset)")
+          "has \(storage.byteCount) bytes; the model needs \(length) from offset \(offset)")
       }
       return try tensor(elementType, shape, storage: storage, offset..<offset + length)
     }
@@ -185,7 +185,7 @@ struct TensorDecoder {
 
   private func byteCount(_ entry: Onnx_StringStringEntryProto) throws -> Int {
     guard let count = Int(entry.value), count >= 0 else {
-      throw GraftError.badData("gives '\(entry.value)' as the \(entry.key) of its external data")
+      throw GraftError.badData("has the invalid \(entry.key) '\(entry.value)' of external data")
     }
     return count
   }

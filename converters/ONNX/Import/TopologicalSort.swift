@@ -1,10 +1,10 @@
 import GraftFiles
 
-/// Puts nodes behind those whose outputs they read.
+/// Sorts nodes so that each comes after those whose outputs it reads.
 enum TopologicalSort {
-  /// The places of the nodes in an order in which each can run; their own order if it is one.
+  /// The indices of the nodes in a runnable order; their own order if it already is one.
   ///
-  /// - Throws: `GraftError` naming the nodes of a cycle, or two nodes that compute the same value.
+  /// - Throws: `GraftError` naming the nodes of a cycle, or two nodes that compute the same value
   static func order(_ nodes: [Onnx_NodeProto]) throws -> [Int] {
     var producers: [ByteString: Int] = [:]
     for (index, node) in nodes.enumerated() {
@@ -31,8 +31,8 @@ enum TopologicalSort {
     enum Mark { case new, open, done }
     var marks = [Mark](repeating: .new, count: dependencies.count)
     var order: [Int] = []
-    // Nodes being visited, each with how many of its dependencies have been looked at; a stack of
-    // our own, because a chain can be as long as the model.
+    // The nodes being visited, each with the number of dependencies done; an explicit stack, since
+    // a chain can be as long as the model.
     var path: [(node: Int, next: Int)] = []
     for start in dependencies.indices where marks[start] == .new {
       path.append((start, 0))
@@ -74,7 +74,7 @@ enum TopologicalSort {
 }
 
 extension Onnx_NodeProto {
-  /// The names that a node reads: its inputs, and what its bodies take from around them.
+  /// The names that a node reads: its inputs and the free names of its bodies.
   fileprivate var readNames: [ByteString] {
     var names = input.filter { !$0.isEmpty }.map { ByteString($0) }
     for attribute in attribute {

@@ -3,9 +3,9 @@ import GraftGraph
 import GraftTensor
 
 extension ValueType {
-  /// What a `TypeProto` says; `nil` if it says nothing.
+  /// The type in a `TypeProto`; `nil` if it is empty.
   ///
-  /// - Throws: `GraftError` for element types and kinds that Graft does not have.
+  /// - Throws: `GraftError` for element types and kinds that Graft does not support
   init?(_ proto: Onnx_TypeProto) throws {
     switch proto.value {
     case .tensorType(let tensor)?:
@@ -54,11 +54,11 @@ extension ValueType {
 }
 
 extension GraftError {
-  /// A newer version of ONNX may know the number, but none has numbers below 1.
+  /// Numbers below 1 are invalid in every version of ONNX; others may be new.
   static func unknownElementType(_ code: Int32) -> GraftError {
     code > 0
       ? .unsupported("has the unknown element type \(code)")
-      : .badData("has the impossible element type \(code)")
+      : .badData("has the invalid element type \(code)")
   }
 }
 
@@ -72,9 +72,9 @@ extension ElementType {
 }
 
 extension [Dimension] {
-  /// Negative extents are how some exporters say that they do not know.
+  /// Some exporters write negative extents for unknown ones.
   ///
-  /// - Throws: `GraftError` if no tensor could be that large
+  /// - Throws: `GraftError` if the extent is too large for any tensor
   fileprivate init(_ proto: Onnx_TensorShapeProto) throws {
     self = proto.dim.map { dimension in
       switch dimension.value {

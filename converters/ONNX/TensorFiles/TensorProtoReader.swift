@@ -2,10 +2,10 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Reads files with one serialized value: `TensorProto`, `SequenceProto` or `OptionalProto`, as
-/// ONNX's test data has them.
+/// Reads files with one serialized value, `TensorProto`, `SequenceProto` or `OptionalProto`, as in
+/// ONNX's test data.
 ///
-/// Nothing in such a file says which of the three it is; the type of the model's input does.
+/// The file does not say which of the three it is; the type of the model's input does.
 package struct TensorProtoReader {
   package var limits: ImportLimits
 
@@ -16,22 +16,22 @@ package struct TensorProtoReader {
     try withPlace(path) { try tensor(try recognized(try map(path))) }
   }
 
-  /// Reads a value of the kind that `type` is of.
+  /// Reads a value of the kind of `type`.
   package func value(path: String, type: ValueType) throws -> RuntimeValue {
     try withPlace(path) {
       let storage = try map(path)
-      // A sequence without elements may be an empty file.
+      // A file with an empty sequence may itself be empty.
       return try value(type.tensor == nil ? storage : recognized(storage), type: type)
     }
   }
 
-  /// As ``tensor(path:)``, from memory.
+  /// Like ``tensor(path:)``, from memory.
   package func tensor(_ storage: Storage) throws -> Tensor {
     let file = try WireScanner.scan(storage, as: .tensor, limits: limits)
     return try decoder(file).tensor(try file.message(limits: limits))
   }
 
-  /// As ``value(path:type:)``, from memory.
+  /// Like ``value(path:type:)``, from memory.
   package func value(_ storage: Storage, type: ValueType) throws -> RuntimeValue {
     switch type {
     case .tensor: return .tensor(try tensor(storage))
@@ -52,7 +52,7 @@ package struct TensorProtoReader {
     return TensorDecoder(file: file, externalData: nil, budget: budget)
   }
 
-  /// - Throws: `GraftError` if it is a file of another kind
+  /// - Throws: `GraftError` if the file is of another kind
   private func recognized(_ storage: Storage) throws -> Storage {
     if let kind = FileKind.recognize(storage) {
       throw kind.error(expected: "a serialized tensor (.pb)")

@@ -5,7 +5,7 @@ import GraftTensor
 /// Writes values as `TensorProto`, `SequenceProto` or `OptionalProto`; the counterpart of
 /// ``TensorProtoReader``.
 package enum TensorProtoWriter {
-  /// - Parameter type: what the model declares; says of what an empty sequence is empty
+  /// - Parameter type: the type that the model declares, as an empty sequence has no element type
   package static func write(
     _ value: RuntimeValue, name: String, type: ValueType? = nil, to path: String
   ) throws {
@@ -25,8 +25,8 @@ package enum TensorProtoWriter {
   }
 }
 
-/// `SequenceProto.DataType` and `OptionalProto.DataType`, with the fields of the values; an
-/// optional has the same fields as a sequence.
+/// `SequenceProto.DataType` and `OptionalProto.DataType` with their value fields, which have the
+/// same numbers in both.
 private enum ElementKind: Int32 {
   case undefined = 0
   case tensor = 1

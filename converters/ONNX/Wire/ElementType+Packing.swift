@@ -1,12 +1,13 @@
 import GraftTensor
 
 extension ElementType {
-  /// Bytes of `elementCount` elements in a file, where elements of less than a byte share bytes.
+  /// The bytes of `elementCount` elements in a file, where elements smaller than a byte share
+  /// bytes.
   func packedByteCount(_ elementCount: Int) -> Int {
     isSubByte ? (elementCount * bitWidth + 7) / 8 : elementCount * byteWidth
   }
 
-  /// The field of `TensorProto` that holds elements of this type, if `raw_data` does not.
+  /// The field of `TensorProto` for elements of this type, if not `raw_data`.
   var typedField: TensorPayload.Field? {
     switch self {
     case .float, .complex64: .float
@@ -18,13 +19,13 @@ extension ElementType {
     }
   }
 
-  /// How many numbers the typed field holds for `elementCount` elements: a complex number takes
-  /// two, and one holds several elements of less than a byte.
+  /// The numbers in the typed field for `elementCount` elements: two for a complex number, one for
+  /// several elements smaller than a byte.
   func numberCount(_ elementCount: Int) -> Int {
     isComplex ? elementCount * 2 : isSubByte ? packedByteCount(elementCount) : elementCount
   }
 
-  /// Spreads elements of less than a byte out to one byte each; the first lie in the lowest bits.
+  /// Unpacks elements smaller than a byte to one byte each, starting from the lowest bits.
   ///
   /// - Parameters:
   ///   - packed: at least ``packedByteCount(_:)`` bytes
@@ -36,12 +37,12 @@ extension ElementType {
     let signBit = isSignedInteger ? UInt8(1 << (width - 1)) : 0
     for index in elements.indices {
       let bits = (packed[index / perByte] >> UInt8(index % perByte * width)) & mask
-      // Flipping and subtracting the sign bit extends it.
+      // Flipping and subtracting the sign bit extends the sign.
       elements[index] = (bits ^ signBit) &- signBit
     }
   }
 
-  /// The opposite of ``unpack(_:into:)``.
+  /// The inverse of ``unpack(_:into:)``.
   func pack(_ elements: UnsafeRawBufferPointer) -> [UInt8] {
     let width = bitWidth
     let perByte = 8 / width

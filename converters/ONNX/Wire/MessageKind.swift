@@ -1,4 +1,4 @@
-/// The messages on the way from a root to the tensors, and what a scanner does with their fields.
+/// The messages between a root and the tensors, and how a scanner treats their fields.
 enum MessageKind {
   case model, graph, node, attribute, tensor, sparseTensor, function, sequence, optional, map
 
@@ -39,7 +39,7 @@ enum MessageKind {
     }
   }
 
-  /// Kinds that cannot be empty: one that is only costs memory.
+  /// Kinds that cannot be empty. An empty one would only cost memory.
   var mustHaveContents: Bool {
     switch self {
     case .node, .attribute, .tensor, .sparseTensor, .function: true

@@ -2,11 +2,11 @@ import GraftFiles
 import GraftTensor
 import SwiftProtobuf
 
-/// A serialized message in which tensors stay where they are until it is written out.
+/// A serialized message whose tensors stay where they are until it is written.
 struct SegmentedMessage {
   private enum Segment {
     case bytes([UInt8])
-    /// The elements as files have them.
+    /// The elements in the file's layout.
     case elements(Tensor)
   }
 
@@ -14,7 +14,7 @@ struct SegmentedMessage {
   /// How long the message is.
   private(set) var byteCount = 0
 
-  /// Tensors below this are copied: a segment of their own would cost more.
+  /// Smaller tensors are copied, since a segment would cost more.
   private static let copiedByteCount = 1024
 
   init() {}
@@ -45,7 +45,7 @@ struct SegmentedMessage {
     }
   }
 
-  /// Appends a field with the elements of a tensor, packed as ONNX packs them.
+  /// Appends a field with a tensor's elements, in ONNX's packed layout.
   mutating func append(field: Int, elementsOf tensor: Tensor) {
     let count = tensor.elementType.packedByteCount(tensor.elementCount)
     appendKey(field: field, byteCount: count)
@@ -57,7 +57,7 @@ struct SegmentedMessage {
     }
   }
 
-  /// Hands out the message piece by piece.
+  /// Calls `body` with each piece of the message, in order.
   func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     for segment in segments {
       switch segment {
@@ -93,7 +93,7 @@ struct SegmentedMessage {
 }
 
 extension Tensor {
-  /// The elements as files have them; no copy unless elements share bytes there.
+  /// The elements in the file's layout; a copy only if elements share bytes there.
   func withPackedBytes<Result>(
     _ body: (UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {

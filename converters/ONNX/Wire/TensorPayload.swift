@@ -1,4 +1,4 @@
-/// Where the elements of one tensor lie in a scanned file.
+/// The location of one tensor's elements in a scanned file.
 struct TensorPayload {
   /// The typed fields of `TensorProto`, by number.
   enum Field: Int {
@@ -20,17 +20,17 @@ struct TensorPayload {
   struct Piece {
     let field: Field
     var range: Range<Int>
-    /// Whether the elements lie one after the other; else each has its key in front.
+    /// Whether the elements are contiguous; if not, each has its key before it.
     let isPacked: Bool
   }
 
-  /// `raw_data`, which wins over the other fields.
+  /// `raw_data`, which takes precedence over the other fields.
   var raw: Range<Int>?
   var pieces: [Piece] = []
 
   var isEmpty: Bool { raw == nil && pieces.isEmpty }
 
-  /// Appends elements; those without packing join the ones right before them.
+  /// Appends elements; unpacked ones join the piece right before them.
   mutating func append(_ piece: Piece, keyStart: Int) {
     if !piece.isPacked, let last = pieces.last, !last.isPacked, last.field == piece.field,
       last.range.upperBound == keyStart

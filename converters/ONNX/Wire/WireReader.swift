@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// Reads the wire format of protocol buffers from bytes that nobody vouches for.
+/// Reads the wire format of protocol buffers from untrusted bytes.
 ///
 /// Source: <https://protobuf.dev/programming-guides/encoding/>
 struct WireReader {
@@ -16,12 +16,12 @@ struct WireReader {
     let type: FieldType
   }
 
-  /// Everything; offsets count from its start.
+  /// The whole file; offsets count from its start.
   let bytes: UnsafeRawBufferPointer
   private(set) var position: Int
   let end: Int
 
-  /// - Parameter range: what to read of `bytes`; must lie inside of it.
+  /// - Parameter range: the part of `bytes` to read; must be within it
   init(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
     self.bytes = bytes
     self.position = range.lowerBound
@@ -40,33 +40,33 @@ struct WireReader {
       if byte < 0x80 { return value }
       shift += 7
     }
-    throw malformed("a number that does not end")
+    throw malformed("an unterminated number")
   }
 
   mutating func key() throws -> Key {
     let number = try varint()
     guard let type = FieldType(rawValue: UInt8(number & 7)), number >> 3 > 0,
       number >> 3 < 1 << 29
-    else { throw malformed("an impossible field key") }
+    else { throw malformed("an invalid field key") }
     return Key(field: Int(number >> 3), type: type)
   }
 
-  /// Steps over a length and as many bytes.
+  /// Skips a length and that many bytes.
   ///
-  /// - Returns: where those bytes lie
+  /// - Returns: the range of those bytes
   mutating func lengthDelimited() throws -> Range<Int> {
     let length = try varint()
     guard length <= UInt64(end - position) else {
-      throw malformed("a field of \(length) bytes where \(end - position) are left")
+      throw malformed("a field of \(length) bytes with only \(end - position) left")
     }
     let range = position..<position + Int(length)
     position = range.upperBound
     return range
   }
 
-  /// Steps over a value.
+  /// Skips a value.
   ///
-  /// - Returns: where its bytes lie, without the length of a length-delimited one
+  /// - Returns: the range of its bytes, without the length prefix
   mutating func value(_ type: FieldType) throws -> Range<Int> {
     switch type {
     case .varint:
@@ -80,13 +80,13 @@ struct WireReader {
   }
 
   private mutating func fixed(_ width: Int) throws -> Range<Int> {
-    guard end - position >= width else { throw malformed("a number that is cut off") }
+    guard end - position >= width else { throw malformed("a truncated number") }
     defer { position += width }
     return position..<position + width
   }
 
   func malformed(_ what: String) -> GraftError {
     .badData(
-      "has \(what) at byte \(position)", hint: "The file is damaged, cut off or not of this kind")
+      "has \(what) at byte \(position)", hint: "The file is damaged, truncated or of another kind")
   }
 }

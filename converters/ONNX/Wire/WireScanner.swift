@@ -3,17 +3,17 @@ import GraftFiles
 /// A serialized message with its tensors' elements taken out.
 struct ScannedFile: Sendable {
   let storage: Storage
-  /// The message as it was, but the `raw_data` of each tensor is an index into ``payloads`` and its
-  /// other data fields, strings aside, are gone.
+  /// The message, with an index into ``payloads`` as the `raw_data` of each tensor and without its
+  /// other data fields, except strings.
   let skeleton: [UInt8]
   let payloads: [TensorPayload]
 }
 
-/// Splits a serialized message into a small skeleton, which SwiftProtobuf parses, and the places of
-/// the tensors' elements, which stay where they are.
+/// Splits a serialized message into a small skeleton for SwiftProtobuf and the locations of the
+/// tensors' elements.
 ///
-/// SwiftProtobuf copies all bytes it parses; weights must not be copied. Takes memory in proportion
-/// to what is not elements of tensors.
+/// SwiftProtobuf copies all bytes it parses; weights must not be copied. Memory is proportional to
+/// the bytes other than tensor elements.
 struct WireScanner {
   private let bytes: UnsafeRawBufferPointer
   private let limits: ImportLimits
@@ -21,7 +21,7 @@ struct WireScanner {
   private var payloads: [TensorPayload] = []
   private var nodeCount = 0
 
-  /// - Throws: `GraftError` with the offset if the file is malformed or exceeds a limit.
+  /// - Throws: `GraftError` with the offset if the file is malformed or exceeds a limit
   static func scan(
     _ storage: Storage, as root: MessageKind, limits: ImportLimits
   ) throws -> ScannedFile {
@@ -85,8 +85,7 @@ struct WireScanner {
     }
   }
 
-  /// Lengths are written with five bytes, so that they can be filled in afterwards; readers must
-  /// take that.
+  /// Lengths take five bytes, so that they can be filled in later; the wire format allows it.
   private mutating func append(
     field: Int, _ range: Range<Int>, as kind: MessageKind, depth: Int
   ) throws {
@@ -125,7 +124,7 @@ struct WireScanner {
 }
 
 extension ScannedFile {
-  /// The payload that a tensor of the skeleton refers to.
+  /// The payload of a tensor of the skeleton.
   func payload(of proto: Onnx_TensorProto) -> TensorPayload? {
     guard proto.hasRawData, proto.rawData.count == 8 else { return nil }
     let index = proto.rawData.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
