@@ -59,7 +59,7 @@ import Testing
   static let refused: [(file: String, parts: [String])] = [
     ("missing-group.h5", ["layer 'fc'", "has no group"]),
     ("missing-data-set.h5", ["layer 'fc'", "'fc/bias:0'", "has no data set"]),
-    ("external-link.h5", ["'/fc/fc/bias:0'", "link out of the file"]),
+    ("external-link.h5", ["'/fc/fc/bias:0'", "link to another file"]),
     ("external-data.h5", ["'fc/bias:0'", "other files"]),
     ("virtual-data.h5", ["'fc/bias:0'", "other files"]),
     ("too-deep.h5", ["deeper than 64"]),

@@ -1,9 +1,9 @@
-/// What names mean in the files that Keras writes.
+/// The meaning of names in Keras's files.
 enum KerasLayout {
-  /// Whether a group of the root belongs to the training of the model and not to the model.
+  /// Whether a group of the root holds training state, not the model.
   static func isTrainingState(_ name: String) -> Bool { name == "optimizer" }
 
-  /// Groups in the order in which Keras numbered them: `conv2d`, `conv2d_1`, … `conv2d_10`.
+  /// Sorts groups by Keras's numbers: `conv2d`, `conv2d_1`, … `conv2d_10`.
   static func sorted(_ groups: [HDF5Tree.Group]) -> [HDF5Tree.Group] {
     groups.sorted { precedes($0.name, $1.name) }
   }

@@ -1,16 +1,16 @@
 import GraftFiles
 
 extension KerasWeights {
-  /// Writes layers in the order of the model, in the legacy layout, which all versions of Keras
-  /// read: `load_weights("FILE.h5")`.
+  /// Writes layers in the model's order, in the legacy layout, which all versions of Keras read:
+  /// `load_weights("FILE.h5")`.
   ///
   /// - Parameters:
-  ///   - layers: weights are floats; their names end with `kernel` and `bias`
-  /// - Throws: `GraftError` if the file cannot be written.
+  ///   - layers: with float weights whose names end with `kernel` and `bias`
+  /// - Throws: `GraftError` if the file cannot be written
   package static func write(_ layers: [Layer], to path: String) throws {
     try HDF5Library.write(path: path) { root in
       try root.write(layers.map(\.name), attribute: "layer_names")
-      // Files without these are taken for those of Keras 1, whose kernels have other orders.
+      // Without these attributes, Keras assumes Keras 1, whose kernels are ordered differently.
       try root.write("tensorflow", attribute: "backend")
       try root.write("2.15.0", attribute: "keras_version")
       for layer in layers {

@@ -4,19 +4,18 @@ import GraftTensor
 
 /// The weights of a Keras model, layer by layer, read from an HDF5 file.
 ///
-/// Two layouts are understood: the legacy one (attributes `layer_names` and `weight_names`, at the
-/// root of a weights file or in `model_weights` of a whole model) and that of Keras 3
-/// (`.weights.h5`: groups `layers/NAME/vars`). Contiguous data sets stay in the mapped file; their
-/// tensors look into it.
+/// It reads two layouts. The legacy one has attributes `layer_names` and `weight_names`, at the
+/// root of a weights file or in `model_weights` of a whole model. Keras 3 has groups
+/// `layers/NAME/vars` (`.weights.h5`). The tensors of contiguous datasets refer to the mapped file.
 ///
 /// Source: <https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/>
 package struct KerasWeights: Sendable {
   package struct Layer: Sendable {
-    /// The name that the layer has in the model.
+    /// The layer's name in the model.
     package let name: String
     /// The group in the file, below the root or `model_weights`.
     package let path: String
-    /// In the order of Keras's `layer.weights`: the kernel before the bias.
+    /// In the order of Keras's `layer.weights`: kernel before bias.
     package let weights: [Weight]
 
     package init(name: String, path: String, weights: [Weight]) {
@@ -36,22 +35,22 @@ package struct KerasWeights: Sendable {
     }
   }
 
-  /// In the order of the model (legacy layout) or of their groups' names (Keras 3).
+  /// In the model's order (legacy layout) or sorted by group name (Keras 3).
   package let layers: [Layer]
-  /// Whether layers bear their names in the model. Early files of Keras 3 name them after their
+  /// Whether layers have their names from the model. Early Keras 3 files name them after their
   /// classes: `conv2d`, `conv2d_1`, `dense`.
   package let hasStoredNames: Bool
-  /// The file that they were read from.
+  /// The file with the weights.
   package let source: Graph.SourceFile?
 
   /// Reads the weights of the file at `path`.
   ///
-  /// - Throws: `GraftError` naming the file, and the object where one is wrong.
+  /// - Throws: `GraftError` naming the file, and the invalid object in it
   package static func read(_ path: String) throws -> KerasWeights {
     let contents = try Storage.mappedFile(path: path)
     return try withPlace(path) {
       if let kind = FileKind.recognize(contents), !kind.isHDF5 {
-        throw kind.error(expected: "an HDF5 file", advice: "Keras's weights are .h5 files")
+        throw kind.error(expected: "an HDF5 file", advice: "Keras weights are .h5 files")
       }
       let reader = try WeightsReader(HDF5File(contents: contents))
       return KerasWeights(
@@ -62,7 +61,7 @@ package struct KerasWeights: Sendable {
 }
 
 extension KerasWeights {
-  /// The weights by the names of the layers that have some.
+  /// The weights of the layers that have any, by layer name.
   package var tensorsByLayer: [String: [Tensor]] {
     let pairs = layers.lazy.filter { !$0.weights.isEmpty }
       .map { ($0.name, $0.weights.map(\.tensor)) }

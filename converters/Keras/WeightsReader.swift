@@ -1,14 +1,15 @@
 import GraftFiles
 import GraftTensor
 
-/// Finds the weights in one HDF5 file.
+/// Finds the weights in an HDF5 file.
 package struct WeightsReader {
   package private(set) var layers: [KerasWeights.Layer] = []
-  /// Whether the layers' names are those of the model; else they are made of the layers' classes.
+  /// Whether the layers have their names from the model; otherwise they are named after their
+  /// classes.
   package private(set) var hasStoredNames = true
   private let file: HDF5File
 
-  /// - Throws: `GraftError` naming the object that is wrong.
+  /// - Throws: `GraftError` naming the invalid object
   package init(_ file: HDF5File) throws {
     self.file = file
     let tree = try HDF5Tree(of: file)
@@ -21,12 +22,12 @@ package struct WeightsReader {
     guard !layers.isEmpty else {
       let names = tree.root.groups.map(\.name) + tree.root.datasets
       throw GraftError.badData(
-        "holds no Keras weights: no attribute 'layer_names', and no group with variables",
-        hint: "It holds \(names.isEmpty ? "nothing" : names.prefix(20).joined(separator: ", "))")
+        "contains no Keras weights: no attribute 'layer_names', and no group with variables",
+        hint: "It contains \(names.isEmpty ? "nothing" : names.prefix(20).joined(separator: ", "))")
     }
   }
 
-  // MARK: The legacy layout: names of layers and weights stand in attributes.
+  // MARK: The legacy layout, with the names of layers and weights in attributes
 
   /// The group with the layers: the root of a weights file, or `model_weights` of a whole model.
   private func legacyContainer(
@@ -53,7 +54,7 @@ package struct WeightsReader {
         let weights = try weightNames.map { weightName in
           try withPlace("weight '\(weightName)'") {
             guard let dataset = try group.member(weightName), dataset.kind == .dataset else {
-              throw GraftError.badData("is listed in 'weight_names', but has no data set")
+              throw GraftError.badData("is listed in 'weight_names', but has no dataset")
             }
             return KerasWeights.Weight(name: weightName, tensor: try tensor(dataset))
           }
@@ -64,7 +65,8 @@ package struct WeightsReader {
     }
   }
 
-  /// A list of names, which Keras splits over `name0`, `name1`… when it outgrows an attribute.
+  /// A list of names, which Keras splits into `name0`, `name1`… when it is too large for an
+  /// attribute.
   private func names(_ name: String, of object: HDF5Object) throws -> [String]? {
     let attributes = try object.attributes()
     if let whole = try attributes[name]?.strings() { return whole }
@@ -82,7 +84,7 @@ package struct WeightsReader {
     guard count <= file.limits.objectCount else { throw GraftError.badData("has too many objects") }
   }
 
-  // MARK: The layout of Keras 3: a group per layer, its variables numbered in `vars`.
+  // MARK: The layout of Keras 3, with a group per layer and numbered variables in `vars`
 
   private mutating func readLayers(of model: HDF5Tree.Group, root: HDF5Object) throws {
     hasStoredNames = false
@@ -95,7 +97,7 @@ package struct WeightsReader {
     if let variables = group.group("vars") {
       try withPlace("layer '\(group.path)'") {
         guard let object = try root.member(variables.path) else {
-          throw GraftError.badData("its variables are missing")
+          throw GraftError.badData("has no variables")
         }
         let stored = try object.attributes()["name"]?.strings()
         if stored != nil { hasStoredNames = true }
@@ -118,11 +120,11 @@ package struct WeightsReader {
     }
   }
 
-  // MARK: Data sets
+  // MARK: Datasets
 
   private func tensor(_ object: HDF5Object) throws -> Tensor {
     let dataset = try object.dataset()
-    // NumPy has no bfloat16: Keras stores its bytes, and says so.
+    // NumPy has no bfloat16: Keras stores its bytes and names the type in an attribute.
     if case .opaque(2, _) = dataset.type,
       try object.attributes()["dtype"]?.strings() == ["bfloat16"]
     {
@@ -130,7 +132,7 @@ package struct WeightsReader {
     }
     let tensor = try dataset.tensor()
     guard tensor.elementType != .string else {
-      throw GraftError.unsupported("has an element type that is not numeric: text")
+      throw GraftError.unsupported("has elements of text instead of numbers")
     }
     return tensor
   }

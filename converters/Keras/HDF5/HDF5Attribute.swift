@@ -1,17 +1,17 @@
 import GraftFiles
 import GraftTensor
 
-/// A small named value of a group or a data set.
+/// A small named value of a group or a dataset.
 package struct HDF5Attribute {
   package let name: String
   package let type: HDF5Datatype
-  /// `nil` for an attribute that has a type but no value.
+  /// `nil` for an attribute with a type but no value.
   package let shape: Shape?
   private let elements: HDF5Elements?
 
-  /// Numbers or strings.
+  /// The numbers or strings.
   ///
-  /// - Throws: `GraftError` if there is no value, or one of another type.
+  /// - Throws: `GraftError` if there is no value, or one of another type
   package func tensor() throws -> Tensor {
     try withPlace("attribute '\(name)'") {
       guard let elements else { throw GraftError.badData("has no value") }
@@ -19,10 +19,9 @@ package struct HDF5Attribute {
     }
   }
 
-  /// The strings; `nil` if the value is something else. No elements at all are no strings: empty
-  /// lists have no type of their own.
+  /// The strings; `nil` for other values, and for empty lists, which have no type of their own.
   ///
-  /// - Throws: `GraftError` if the value is damaged.
+  /// - Throws: `GraftError` if the value is damaged
   package func strings() throws -> [String]? {
     try withPlace("attribute '\(name)'") {
       guard let elements, elements.shape.elementCount > 0 else { return [] }
@@ -55,7 +54,7 @@ extension HDF5Attribute {
     self.name = name
     let typeMessage = try part(typeByteCount)
     let spaceMessage = try part(spaceByteCount)
-    // Bits of versions 2 and 3: type and space stand elsewhere.
+    // Flags of versions 2 and 3: whether type and space are stored elsewhere.
     let sharing = version == 1 ? 0 : flags
     (type, shape, elements) = try withPlace("attribute '\(name)'") {
       let type = try HDF5Datatype(
@@ -75,7 +74,7 @@ extension HDF5Attribute {
 
   /// The attributes of an object.
   ///
-  /// - Throws: `GraftError` if they are damaged, or if there are too many.
+  /// - Throws: `GraftError` if they are damaged or too many
   static func all(
     of header: HDF5ObjectHeader, in file: HDF5File
   ) throws -> HDF5NameTable<HDF5Attribute> {

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// B-trees of version 1: they lead to the names of old groups, and to chunks.
+/// B-trees of version 1, which index the names of old groups, and chunks.
 ///
 /// Source: HDF5 File Format Specification 3.0, III.A.1
 enum HDF5BTree1 {
@@ -9,9 +9,9 @@ enum HDF5BTree1 {
     case chunks = 1
   }
 
-  /// Calls `body` with the key and the address of each thing that the leaves lead to, in order.
+  /// Calls `body` with the key and address of each entry of the leaves, in order.
   ///
-  /// - Throws: `GraftError` if the tree is damaged, and whatever `body` throws.
+  /// - Throws: `GraftError` if the tree is damaged, and any error of `body`
   static func forEach(
     _ file: HDF5File, root: Int, _ kind: Kind, keyByteCount: Int,
     _ body: (_ key: HDF5Reader, _ address: Int) throws -> Void
@@ -21,17 +21,17 @@ enum HDF5BTree1 {
     let widths = file.widths
     while let (address, expectedLevel) = pending.popLast() {
       guard visited.insert(address).inserted else {
-        throw GraftError.damagedHDF5("two ways lead to the B-tree's node at \(address)")
+        throw GraftError.damagedHDF5("two links lead to the B-tree node at \(address)")
       }
       let headByteCount = 8 + 2 * widths.address
       var head = try file.reader(at: address, count: headByteCount)
       try head.expect(signature: "TREE")
       guard try head.byte() == kind.rawValue else {
-        throw GraftError.damagedHDF5("the B-tree's node at \(address) is of another kind")
+        throw GraftError.damagedHDF5("the B-tree node at \(address) is of another kind")
       }
       let level = try head.byte()
       guard expectedLevel == nil || level == expectedLevel else {
-        throw GraftError.damagedHDF5("the B-tree's node at \(address) is of level \(level)")
+        throw GraftError.damagedHDF5("the B-tree node at \(address) is of level \(level)")
       }
       let count = try head.integer(width: 2)
       let entryByteCount = keyByteCount + widths.address
@@ -41,7 +41,7 @@ enum HDF5BTree1 {
       for _ in 0..<count {
         let key = try reader.part(keyByteCount)
         guard let child = try reader.address() else {
-          throw GraftError.damagedHDF5("the B-tree's node at \(address) leads nowhere")
+          throw GraftError.damagedHDF5("the B-tree node at \(address) has an empty link")
         }
         if level == 0 {
           try body(key, child)

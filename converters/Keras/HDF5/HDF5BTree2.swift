@@ -1,11 +1,10 @@
 import GraftFiles
 
-/// B-trees of version 2: their records lead to links, attributes, large objects of heaps, and
-/// chunks.
+/// B-trees of version 2, whose records index links, attributes, large heap objects and chunks.
 ///
 /// Source: HDF5 File Format Specification 3.0, III.A.2
 struct HDF5BTree2 {
-  /// Numbers of the types of records.
+  /// The numbers of the record types.
   enum Kind: Int {
     case largeObjects = 1
     case linkNames = 5
@@ -20,14 +19,14 @@ struct HDF5BTree2 {
   let recordByteCount: Int
   private let depth: Int
   private let root: (address: Int, recordCount: Int)?
-  /// Per level from the leaves on, what the nodes can hold.
+  /// The capacity of the nodes of each level, starting from the leaves.
   private var levels: [Level] = []
 
   private struct Level {
     var recordLimit: Int
-    /// Of the whole subtree.
+    /// The most records of a whole subtree.
     var totalLimit: Int
-    /// Bytes of a number of records of a whole subtree.
+    /// The bytes of a subtree's record count.
     var totalWidth: Int
   }
 
@@ -52,12 +51,12 @@ struct HDF5BTree2 {
     try reader.expectChecksum(from: start)
     root = rootAddress.map { ($0, rootCount) }
     guard recordByteCount > 0, nodeByteCount > 10 + recordByteCount, depth <= 32 else {
-      throw GraftError.damagedHDF5("the B-tree at \(address) has nodes that hold nothing")
+      throw GraftError.damagedHDF5("the B-tree at \(address) has nodes without room for records")
     }
     try measureLevels()
   }
 
-  /// How wide the numbers of records are depends on how many fit into a node.
+  /// The width of a record count depends on how many records fit into a node.
   private mutating func measureLevels() throws {
     let leafLimit = (nodeByteCount - 10) / recordByteCount
     levels.append(Level(recordLimit: leafLimit, totalLimit: leafLimit, totalWidth: 0))
@@ -65,7 +64,7 @@ struct HDF5BTree2 {
       let below = levels[levels.count - 1]
       let pointer = file.widths.address + HDF5BTree2.width(leafLimit) + below.totalWidth
       let limit = (nodeByteCount - 10 - pointer) / (recordByteCount + pointer)
-      guard limit > 0 else { throw GraftError.damagedHDF5("a B-tree's nodes hold nothing") }
+      guard limit > 0 else { throw GraftError.damagedHDF5("B-tree nodes have no room for records") }
       let total = try checkedProduct([limit + 1, below.totalLimit])
       let (withOwn, overflow) = total.addingReportingOverflow(limit)
       guard !overflow else { throw GraftError.damagedHDF5("a B-tree is too deep") }
@@ -75,12 +74,12 @@ struct HDF5BTree2 {
     }
   }
 
-  /// Bytes that numbers up to `limit` take.
+  /// The bytes needed for numbers up to `limit`.
   static func width(_ limit: Int) -> Int { (Int.bitWidth - 1 - limit.leadingZeroBitCount) / 8 + 1 }
 
-  /// Calls `body` with each record, in their order.
+  /// Calls `body` with each record, in order.
   ///
-  /// - Throws: `GraftError` if the tree is damaged, and whatever `body` throws.
+  /// - Throws: `GraftError` if the tree is damaged, and any error of `body`
   func forEach(_ body: (HDF5Reader) throws -> Void) throws {
     guard let root else { return }
     var visited: Set<Int> = []
@@ -92,10 +91,10 @@ struct HDF5BTree2 {
     _ body: (HDF5Reader) throws -> Void
   ) throws {
     guard visited.insert(address).inserted else {
-      throw GraftError.damagedHDF5("two ways lead to the B-tree's node at \(address)")
+      throw GraftError.damagedHDF5("two links lead to the B-tree node at \(address)")
     }
     guard count <= levels[level].recordLimit else {
-      throw GraftError.damagedHDF5("the B-tree's node at \(address) is too full")
+      throw GraftError.damagedHDF5("the B-tree node at \(address) is too full")
     }
     let addressWidth = file.widths.address
     let countWidth = HDF5BTree2.width(levels[0].recordLimit)
@@ -105,16 +104,16 @@ struct HDF5BTree2 {
     var reader = try file.reader(at: address, count: byteCount)
     let start = reader.position
     try reader.expect(signature: level > 0 ? "BTIN" : "BTLF")
-    try reader.expect(version: 0, of: "a B-tree's node")
+    try reader.expect(version: 0, of: "a B-tree node")
     guard try reader.byte() == kind.rawValue else {
-      throw GraftError.damagedHDF5("the B-tree's node at \(address) is of another kind")
+      throw GraftError.damagedHDF5("the B-tree node at \(address) is of another kind")
     }
     let records = try (0..<count).map { _ in try reader.part(recordByteCount) }
     var children: [(address: Int, count: Int)] = []
     if level > 0 {
       for _ in 0...count {
         guard let child = try reader.address() else {
-          throw GraftError.damagedHDF5("the B-tree's node at \(address) leads nowhere")
+          throw GraftError.damagedHDF5("the B-tree node at \(address) has an empty link")
         }
         children.append((child, try reader.integer(width: countWidth)))
         try reader.skip(totalWidth)

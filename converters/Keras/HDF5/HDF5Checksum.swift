@@ -1,6 +1,6 @@
 /// The checksums of HDF5.
 package enum HDF5Checksum {
-  /// Bob Jenkins's lookup3, which ends the structures of version 2.
+  /// Bob Jenkins's lookup3, at the end of version 2 structures.
   ///
   /// Source: <https://burtleburtle.net/bob/c/lookup3.c>, `hashlittle` with an initial value of 0
   package static func lookup3(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
@@ -49,7 +49,7 @@ package enum HDF5Checksum {
     value << count | value >> (32 - count)
   }
 
-  /// Fletcher's sums over big-endian words of 16 bits, which the filter of that name puts behind a
+  /// Fletcher's checksum of big-endian 16-bit words, which the filter of that name appends to a
   /// chunk.
   static func fletcher32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     var (first, second): (UInt32, UInt32) = (0, 0)

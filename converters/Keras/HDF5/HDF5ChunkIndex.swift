@@ -1,15 +1,15 @@
 import GraftFiles
 import GraftTensor
 
-/// Finds the chunks of a data set.
+/// Finds the chunks of a dataset.
 ///
 /// Source: HDF5 File Format Specification 3.0, VII
 struct HDF5ChunkIndex {
   struct Chunk {
-    /// Number of the chunk along each axis; lies within the data set.
+    /// The chunk's index along each axis, within the dataset.
     var position: [Int]
     var address: Int
-    /// Bytes in the file.
+    /// The size in the file.
     var byteCount: Int
     var filterMask = 0
   }
@@ -18,7 +18,7 @@ struct HDF5ChunkIndex {
   private let layout: HDF5Layout.Chunked
   private let isFiltered: Bool
   private let chunkByteCount: Int
-  /// Numbers of chunks along each axis.
+  /// The number of chunks along each axis.
   private let counts: [Int]
   private let maximumExtents: [Int?]
 
@@ -40,7 +40,7 @@ struct HDF5ChunkIndex {
 
   /// Calls `body` with each chunk that was written.
   ///
-  /// - Throws: `GraftError` if the index is damaged, and whatever `body` throws.
+  /// - Throws: `GraftError` if the index is damaged, and any error of `body`
   func forEach(_ body: (Chunk) throws -> Void) throws {
     guard let address = layout.address else { return }
     switch layout.index {
@@ -48,7 +48,7 @@ struct HDF5ChunkIndex {
     case .tree2: try forEachInTree2(address, body)
     case .single(let byteCount, let filterMask):
       guard counts.allSatisfy({ $0 == 1 }) else {
-        throw GraftError.damagedHDF5("one chunk does not hold the data set")
+        throw GraftError.damagedHDF5("the single chunk does not cover the dataset")
       }
       try body(
         Chunk(
@@ -59,7 +59,7 @@ struct HDF5ChunkIndex {
       try forEachPosition { position in
         let offset = try checkedProduct([number(position, strides), chunkByteCount])
         let (place, overflow) = address.addingReportingOverflow(offset)
-        guard !overflow else { throw GraftError.damagedHDF5("a chunk lies too far away") }
+        guard !overflow else { throw GraftError.damagedHDF5("a chunk's position is too large") }
         try body(Chunk(position: position, address: place, byteCount: chunkByteCount))
       }
     case .fixedArray:
@@ -71,7 +71,7 @@ struct HDF5ChunkIndex {
       }
     case .extensibleArray:
       var array = try HDF5ExtensibleArray(file, address: address)
-      // The axis without a limit comes first, so that new chunks are behind the others.
+      // The unlimited axis comes first, so that new chunks are appended.
       let growing = maximumExtents.firstIndex { $0 == nil } ?? 0
       let strides = try strides(axes: [growing] + counts.indices.filter { $0 != growing })
       try forEachPosition { position in
@@ -81,7 +81,7 @@ struct HDF5ChunkIndex {
     }
   }
 
-  // MARK: B-trees, whose entries say where the chunk belongs
+  // MARK: B-trees, whose entries have the chunk's position
 
   private func forEachInTree1(_ root: Int, _ body: (Chunk) throws -> Void) throws {
     try HDF5BTree1.forEach(
@@ -114,16 +114,17 @@ struct HDF5ChunkIndex {
     }
   }
 
-  /// Chunks stay in the index when a data set is made smaller.
+  /// Chunks stay in the index when a dataset is made smaller.
   private func isInside(_ position: [Int]) -> Bool { zip(position, counts).allSatisfy { $0 < $1 } }
 
-  private var misplaced: GraftError { .damagedHDF5("a chunk begins within another one") }
+  private var misplaced: GraftError { .damagedHDF5("a chunk starts inside another one") }
 
   // MARK: Arrays, whose entries are in the order of the chunks
 
-  /// Steps from one number to the next along each axis, the first of `axes` being the outermost.
+  /// The step between neighbouring chunk numbers along each axis; the first of `axes` is the
+  /// outermost.
   ///
-  /// They go by what the data set may grow to, so that numbers stay the same.
+  /// They depend on the maximum extents, so that numbers stay the same when the dataset grows.
   private func strides(axes: [Int]) throws -> [Int] {
     var strides = counts
     var step = 1
@@ -156,7 +157,7 @@ struct HDF5ChunkIndex {
     }
   }
 
-  /// Reads an address and, if there are filters, a size as wide as the entry has room for, and a
+  /// Reads an address and, if there are filters, a size as wide as the rest of the entry and a
   /// mask.
   ///
   /// - Returns: `nil` if the chunk was never written
@@ -167,7 +168,7 @@ struct HDF5ChunkIndex {
     var chunk = Chunk(position: position, address: address, byteCount: chunkByteCount)
     if isFiltered {
       guard (1...8).contains(sizeWidth) else {
-        throw GraftError.damagedHDF5("sizes of chunks of \(sizeWidth) bytes")
+        throw GraftError.damagedHDF5("chunk sizes are \(sizeWidth) bytes wide")
       }
       chunk.byteCount = try reader.integer(width: sizeWidth)
       chunk.filterMask = try reader.integer(width: 4)

@@ -1,10 +1,10 @@
 import GraftFiles
 import GraftTensor
 
-/// A data set of an HDF5 file: an array of elements of one type.
+/// A dataset of an HDF5 file: an array of elements of one type.
 package struct HDF5Dataset {
   package let type: HDF5Datatype
-  /// `nil` for a data set that has a type but holds nothing.
+  /// `nil` for a dataset with a type but no elements.
   package let shape: Shape?
   private let file: HDF5File
   private let space: HDF5Dataspace
@@ -12,18 +12,18 @@ package struct HDF5Dataset {
   private let filters: HDF5Filters
   private let fillValue: [UInt8]
 
-  /// - Throws: `GraftError` if the object is no data set, or one that is damaged.
+  /// - Throws: `GraftError` if the object is not a dataset, or a damaged one
   init(_ header: HDF5ObjectHeader, in file: HDF5File) throws {
     self.file = file
     guard let typeMessage = try header.first(.datatype),
       let spaceMessage = try header.first(.dataspace),
       let layoutMessage = try header.first(.layout)
-    else { throw GraftError.badData("is no data set") }
+    else { throw GraftError.badData("is not a dataset") }
     layout = try HDF5Layout(layoutMessage)
     let isElsewhere = if case .virtual = layout { true } else { false }
     guard !isElsewhere, try header.first(.externalFiles) == nil else {
       throw GraftError.badData(
-        "keeps its data in other files", hint: "Weights are read from one file only")
+        "has its data in other files", hint: "Put the weights into one file")
     }
     type = try HDF5Datatype(typeMessage)
     space = try HDF5Dataspace(spaceMessage)
@@ -32,20 +32,20 @@ package struct HDF5Dataset {
     fillValue = try HDF5FillValue.bytes(of: header)
   }
 
-  /// The elements. Little-endian numbers in one piece stay in the memory of the file.
+  /// The elements. Contiguous little-endian numbers stay in the file's memory.
   ///
   /// - Throws: `GraftError` if they are damaged, neither numbers nor strings, or too many for the
-  ///   size of the file.
+  ///   size of the file
   package func tensor() throws -> Tensor { try tensor(of: type) }
 
-  /// As ``tensor()``, for opaque bytes whose meaning something else tells.
+  /// Like ``tensor()``, for opaque bytes with an element type known from elsewhere.
   package func tensor(opaqueAs elementType: ElementType) throws -> Tensor {
     guard case .opaque(elementType.byteWidth, _) = type else { return try tensor() }
     return try tensor(of: .number(elementType, isBigEndian: false))
   }
 
   private func tensor(of type: HDF5Datatype) throws -> Tensor {
-    guard let shape else { throw GraftError.badData("is a data set that holds nothing") }
+    guard let shape else { throw GraftError.badData("is an empty dataset") }
     let byteCount = try checkedProduct([shape.checkedElementCount(), type.byteCount])
     switch layout {
     case .compact(let bytes):
@@ -59,7 +59,7 @@ package struct HDF5Dataset {
       return try HDF5Elements(file, type, shape: shape, bytes: bytes).tensor()
     case .contiguous(nil, _): return try tensor(of: type, filled(byteCount), shape)
     case .chunked(let chunks): return try tensor(of: type, joined(chunks, shape, byteCount), shape)
-    case .virtual: throw GraftError(.software, "a virtual data set was not refused")
+    case .virtual: throw GraftError(.software, "a virtual dataset was not rejected")
     }
   }
 
@@ -70,13 +70,13 @@ package struct HDF5Dataset {
     return try HDF5Elements(file, type, shape: shape, bytes: bytes).tensor()
   }
 
-  /// Memory full of the fill value.
+  /// Memory filled with the fill value.
   private func filled(_ byteCount: Int) throws -> Storage {
     try file.countDecoded(byteCount)
     let storage = try Storage.heap(byteCount: byteCount)
     guard fillValue.contains(where: { $0 != 0 }) else { return storage }
     guard fillValue.count == (try type.byteCount) else {
-      throw GraftError.damagedHDF5("the fill value is of another type")
+      throw GraftError.damagedHDF5("the fill value has another type")
     }
     let bytes = UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: byteCount)
     for start in stride(from: 0, to: byteCount, by: fillValue.count) {
@@ -90,10 +90,10 @@ package struct HDF5Dataset {
   ) throws -> Storage {
     guard chunks.extents.count == shape.count,
       chunks.elementByteCount == (try type.byteCount)
-    else { throw GraftError.damagedHDF5("chunks do not have the shape of the data set") }
+    else { throw GraftError.damagedHDF5("chunks and dataset differ in rank or element type") }
     let chunkByteCount = try chunks.byteCount
     guard chunkByteCount <= file.limits.decodedByteCount else {
-      throw GraftError.badData("has chunks of \(chunkByteCount) bytes, too many for the file")
+      throw GraftError.badData("has chunks of \(chunkByteCount) bytes, too much for its size")
     }
     let target = try filled(byteCount)
     guard byteCount > 0 else { return target }
@@ -107,7 +107,7 @@ package struct HDF5Dataset {
       let storedByteCount = isPlain ? chunkByteCount : chunk.byteCount
       let stored = try file.elements(at: chunk.address, count: storedByteCount)
       defer { withExtendedLifetime(stored) {} }
-      // A plain chunk counts, too: an index may name one again and again.
+      // Plain chunks count too, since an index may refer to one many times.
       try file.countDecoded(chunkByteCount)
       let bytes = UnsafeRawBufferPointer(
         start: stored.storage.baseAddress + stored.position, count: storedByteCount)
@@ -123,16 +123,16 @@ package struct HDF5Dataset {
     return target
   }
 
-  /// Copies the part of a chunk that lies within the data set.
+  /// Copies the part of a chunk within the dataset.
   ///
-  /// - Parameter start: where the chunk's first element is; lies within the data set
+  /// - Parameter start: the position of the chunk's first element, within the dataset
   private static func copy(
     _ chunk: UnsafeRawBufferPointer, _ chunks: HDF5Layout.Chunked, to target: Storage,
     _ shape: Shape, at start: [Int]
   ) {
     let counts = zip(start, zip(chunks.extents, shape)).map { min($1.0, $1.1 - $0) }
     let (chunkStrides, strides) = (chunks.extents.denseStrides, shape.denseStrides)
-    // The last axes that both have from end to end are one row.
+    // The last axes that cover both completely form one row.
     var rowAxis = shape.count - 1
     while rowAxis > 0, counts[rowAxis] == shape[rowAxis], counts[rowAxis] == chunks.extents[rowAxis]
     {

@@ -1,15 +1,15 @@
 import GraftFiles
 import GraftTensor
 
-/// The extents of a data set or an attribute.
+/// The extents of a dataset or an attribute.
 ///
 /// Source: HDF5 File Format Specification 3.0, IV.A.2.b
 struct HDF5Dataspace {
   static let maximumRank = 32
 
-  /// `nil` for the space that holds nothing at all, not even a scalar.
+  /// `nil` for a null dataspace, which has no elements, not even a scalar.
   let shape: Shape?
-  /// What the extents may grow to, `nil` where that has no limit.
+  /// The extents that the dataset may grow to; `nil` for unlimited.
   let maximumExtents: [Int?]
 
   init(_ message: HDF5Reader) throws {
@@ -39,7 +39,7 @@ struct HDF5Dataspace {
       ? shape
       : try (0..<rank).map { _ in
         let extent = try reader.unsigned(width: reader.widths.length)
-        // Other extents beyond `Int` are never reached either.
+        // Other extents beyond `Int` cannot be reached either.
         return extent == unlimited ? nil : Int(clamping: extent)
       }
   }

@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftTensor
 
-/// What an element of a data set or an attribute is.
+/// The type of an element of a dataset or an attribute.
 ///
 /// Source: HDF5 File Format Specification 3.0, IV.A.2.d
 package indirect enum HDF5Datatype: Sendable, Equatable {
@@ -16,9 +16,9 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
   case string(byteCount: Int, padding: Padding)
   case variableString(byteCount: Int)
   case array(HDF5Datatype, Shape)
-  /// Bytes that only their writer understands.
+  /// Bytes with a meaning that only the writer knows.
   case opaque(byteCount: Int, tag: String)
-  /// What no tensor holds.
+  /// A type that no tensor can hold.
   case other(name: String, byteCount: Int)
 
   init(_ message: HDF5Reader) throws {
@@ -26,7 +26,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
     self = try HDF5Datatype.read(&reader, depth: 0)
   }
 
-  /// Bytes of one element in the file.
+  /// The bytes of one element in the file.
   var byteCount: Int {
     get throws {
       switch self {
@@ -40,7 +40,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
   }
 
   private static func read(_ reader: inout HDF5Reader, depth: Int) throws -> HDF5Datatype {
-    guard depth < 8 else { throw GraftError.damagedHDF5("a type within types within types") }
+    guard depth < 8 else { throw GraftError.damagedHDF5("types are nested too deep") }
     let head = try reader.byte()
     let (kind, version) = (head & 0xf, head >> 4)
     guard (1...5).contains(version) else {
@@ -48,7 +48,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
     }
     let bits = try reader.integer(width: 3)
     let byteCount = try reader.integer(width: 4)
-    guard byteCount > 0 else { throw GraftError.damagedHDF5("a type of no bytes") }
+    guard byteCount > 0 else { throw GraftError.damagedHDF5("a type has no bytes") }
     let names = [
       2: "a time", 4: "a bit field", 6: "a compound", 7: "a reference", 9: "a list", 11: "complex",
     ]
@@ -57,7 +57,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
     case 1: return try float(&reader, bits: bits, byteCount: byteCount)
     case 3:
       guard let padding = Padding(rawValue: bits & 0xf) else {
-        throw GraftError.damagedHDF5("strings of padding \(bits & 0xf)")
+        throw GraftError.damagedHDF5("strings have padding of kind \(bits & 0xf)")
       }
       return .string(byteCount: byteCount, padding: padding)
     case 5:
@@ -67,7 +67,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
     case 9 where bits & 0xf == 1: return .variableString(byteCount: byteCount)
     case 10: return try array(&reader, version: version, depth: depth)
     default:
-      guard let name = names[kind] else { throw GraftError.damagedHDF5("a type of kind \(kind)") }
+      guard let name = names[kind] else { throw GraftError.damagedHDF5("a type has kind \(kind)") }
       return .other(name: name, byteCount: byteCount)
     }
   }
@@ -102,7 +102,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
     ]
     let isPlain =
       offset == 0 && precision == 8 * byteCount
-      // An implied first bit of the mantissa; the sign in front of exponent and mantissa.
+      // An implied first bit of the mantissa; the sign before exponent and mantissa.
       && bits >> 4 & 3 == 2 && bits >> 8 & 0xff == precision - 1 && bits & 0x40 == 0
       && mantissa.place == 0 && exponent.place == mantissa.count
       && exponent.count + mantissa.count == precision - 1
@@ -112,14 +112,14 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
     return .number(type, isBigEndian: bits & 1 != 0)
   }
 
-  /// Its numbers; h5py's Boolean type is an enumeration of FALSE and TRUE.
+  /// The numbers of an enumeration; h5py's Boolean type is an enumeration of FALSE and TRUE.
   private static func enumeration(
     _ reader: inout HDF5Reader, bits: Int, version: Int, depth: Int
   ) throws -> HDF5Datatype {
     let count = bits & 0xffff
     let base = try read(&reader, depth: depth + 1)
     guard case .number(let type, let isBigEndian) = base, type.isInteger else {
-      throw GraftError.damagedHDF5("an enumeration of no integers")
+      throw GraftError.damagedHDF5("an enumeration is not of integers")
     }
     guard count == 2, type.byteWidth == 1 else {
       return .number(type, isBigEndian: isBigEndian)
@@ -140,7 +140,7 @@ package indirect enum HDF5Datatype: Sendable, Equatable {
   ) throws -> HDF5Datatype {
     let rank = try reader.byte()
     guard rank <= HDF5Dataspace.maximumRank else {
-      throw GraftError.damagedHDF5("an array of rank \(rank)")
+      throw GraftError.damagedHDF5("an array has rank \(rank)")
     }
     if version < 3 { try reader.skip(3) }
     let shape = try (0..<rank).map { _ in try reader.integer(width: 4) }

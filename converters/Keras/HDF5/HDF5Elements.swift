@@ -1,16 +1,16 @@
 import GraftFiles
 import GraftTensor
 
-/// Elements of one type that lie in a file in their order: the value of an attribute, or a data set
-/// that is not chunked.
+/// Contiguous elements of one type in a file: the value of an attribute, or a dataset without
+/// chunks.
 struct HDF5Elements {
   let file: HDF5File
   let type: HDF5Datatype
   let shape: Shape
-  /// As many bytes as the elements take.
+  /// The bytes of the elements, and no others.
   let bytes: HDF5Reader
 
-  /// - Throws: `GraftError` if there are fewer bytes than the elements take.
+  /// - Throws: `GraftError` if there are too few bytes
   init(_ file: HDF5File, _ type: HDF5Datatype, shape: Shape, bytes: HDF5Reader) throws {
     self.file = file
     self.type = type
@@ -19,9 +19,9 @@ struct HDF5Elements {
     self.bytes = try bytes.part(checkedProduct([shape.checkedElementCount(), type.byteCount]))
   }
 
-  /// Numbers in the memory of the file, or a copy where they have the other byte order; strings.
+  /// Numbers in the file's memory, or a copy if they have the other byte order; or strings.
   ///
-  /// - Throws: `GraftError` for other types, and if the copy is too large for the file.
+  /// - Throws: `GraftError` for other types, and if the copy is too large for the file
   func tensor() throws -> Tensor {
     switch type {
     case .string, .variableString:
@@ -35,9 +35,9 @@ struct HDF5Elements {
     }
   }
 
-  /// The element type of numbers, and the extents that arrays add to the data set's.
+  /// The element type of numbers, and the extents that an array type adds to the dataset's.
   ///
-  /// - Throws: `GraftError` for what is no number.
+  /// - Throws: `GraftError` for other types
   static func numbers(
     _ type: HDF5Datatype
   ) throws -> (elementType: ElementType, inner: Shape, isBigEndian: Bool) {
@@ -52,7 +52,7 @@ struct HDF5Elements {
     }
   }
 
-  /// The tensor, or a copy with the bytes of each element turned around.
+  /// The tensor, or a copy with the bytes of each element reversed.
   static func native(_ tensor: Tensor, isBigEndian: Bool, file: HDF5File) throws -> Tensor {
     if tensor.elementType == .bool {
       guard tensor.withUnsafeBytes({ $0.allSatisfy { $0 <= 1 } }) else {
@@ -71,9 +71,9 @@ struct HDF5Elements {
     return copy
   }
 
-  /// The strings; `nil` if the elements are something else.
+  /// The strings; `nil` if the elements are not strings.
   ///
-  /// - Throws: `GraftError` if they are damaged, or too large for the file.
+  /// - Throws: `GraftError` if they are damaged, or too large for the file
   func strings() throws -> [String]? {
     var reader = bytes
     let count = shape.elementCount
@@ -100,7 +100,7 @@ struct HDF5Elements {
     return String(decoding: bytes[..<end], as: UTF8.self)
   }
 
-  /// - Parameter place: a length, and where the bytes are: a global heap and a number there
+  /// - Parameter place: a length, the address of a global heap, and an object number there
   private func variableString(_ place: HDF5Reader) throws -> String {
     var reader = place
     let byteCount = try reader.integer(width: 4)
@@ -110,13 +110,13 @@ struct HDF5Elements {
     try file.countDecoded(byteCount)
     var object = try file.globalHeap(at: address).object(index)
     let bytes = try object.bytes(byteCount)
-    // C's strings end with a zero, which some writers count.
+    // C strings end with a zero, which some writers count.
     return HDF5Elements.text(bytes, .zeroTerminated)
   }
 }
 
 extension HDF5Datatype {
-  /// For messages.
+  /// The name in messages.
   var name: String {
     switch self {
     case .number(let elementType, _): "\(elementType)"

@@ -1,12 +1,12 @@
 import GraftFiles
 import GraftOperators
 
-/// The index of chunks of a data set that can grow along one axis.
+/// The index of chunks of a dataset that can grow along one axis.
 ///
-/// The first entries stand in the index block, the others in blocks of growing sizes: level n has
-/// 2^(n/2) blocks, each of 2^((n+1)/2) times the smallest number of entries (halves rounded down).
-/// The blocks of the first levels are listed in the index block, those of each further level in a
-/// block of their own.
+/// The first entries are in the index block, the others in blocks of growing sizes. Level n has
+/// 2^(n/2) blocks; each has 2^((n+1)/2) times the smallest number of entries (halves rounded down).
+/// The index block lists the blocks of the first levels. A secondary block lists those of each
+/// further level.
 ///
 /// Source: HDF5 File Format Specification 3.0, VII.D
 struct HDF5ExtensibleArray {
@@ -17,13 +17,13 @@ struct HDF5ExtensibleArray {
   private let smallestEntryCount: Int
   private let pageEntryCount: Int
   private let levelCount: Int
-  /// Levels whose blocks are listed in the index block.
+  /// The number of levels whose blocks the index block lists.
   private let directLevelCount: Int
   private let indexBlock: Int?
   private var readBlocks: Set<Int> = []
 
   private static let numberBitLimit = 48
-  /// Entries of larger numbers would need more bits than an array can have.
+  /// Larger arrays would need entry numbers with too many bits.
   private static let numberLimit = 1 << numberBitLimit
 
   init(_ file: HDF5File, address: Int) throws {
@@ -49,7 +49,7 @@ struct HDF5ExtensibleArray {
       (1...HDF5ExtensibleArray.numberBitLimit).contains(numberBits),
       isPowerOfTwo(smallestEntryCount), isPowerOfTwo(smallestBlockCount),
       smallestEntryCount.trailingZeroBitCount <= numberBits, (1...32).contains(pageBits)
-    else { throw GraftError.damagedHDF5("the extensible array at \(address) has impossible sizes") }
+    else { throw GraftError.damagedHDF5("the extensible array at \(address) has invalid sizes") }
     numberByteCount = (numberBits + 7) / 8
     pageEntryCount = 1 << pageBits
     levelCount = 1 + numberBits - smallestEntryCount.trailingZeroBitCount
@@ -60,11 +60,11 @@ struct HDF5ExtensibleArray {
     let index: Int
     let smallestEntryCount: Int
     var blockCount: Int { 1 << (index / 2) }
-    /// Entries of one of its blocks.
+    /// The entries of one block of the level.
     var entryCount: Int { smallestEntryCount << ((index + 1) / 2) }
-    /// Entries of all levels before.
+    /// The entries of all lower levels.
     var firstEntry: Int { ((1 << index) - 1) * smallestEntryCount }
-    /// Blocks of all levels before.
+    /// The blocks of all lower levels.
     var firstBlock: Int { (0..<index).reduce(0) { $0 + 1 << ($1 / 2) } }
   }
 
@@ -72,9 +72,9 @@ struct HDF5ExtensibleArray {
     Level(index: index, smallestEntryCount: smallestEntryCount)
   }
 
-  /// The entry of a number; `nil` if it was never written.
+  /// The entry with a number; `nil` if it was never written.
   ///
-  /// - Throws: `GraftError` if there can be no such entry, or if it is damaged.
+  /// - Throws: `GraftError` if the number is too large, or the entry is damaged
   mutating func entry(_ number: Int) throws -> HDF5Reader? {
     guard let indexBlock else { return nil }
     guard number < HDF5ExtensibleArray.numberLimit else { throw missing(number) }
@@ -158,7 +158,7 @@ struct HDF5ExtensibleArray {
     return try reader.address()
   }
 
-  /// Checks a block, or a page of one, when it is met first.
+  /// Checks a block, or a page of one, on first use.
   private mutating func readBlock(
     _ address: Int, offset: Int = 0, _ signature: String?, byteCount: Int
   ) throws {

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// What elements are that were never written.
+/// The value of elements that were never written.
 ///
 /// Source: HDF5 File Format Specification 3.0, IV.A.2.e and IV.A.2.f
 enum HDF5FillValue {

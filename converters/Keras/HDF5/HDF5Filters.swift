@@ -1,7 +1,7 @@
 import CZlib
 import GraftFiles
 
-/// What was done to the bytes of each chunk before they were written.
+/// The filters that were applied to each chunk before writing.
 ///
 /// Source: HDF5 File Format Specification 3.0, IV.A.2.l
 struct HDF5Filters {
@@ -11,7 +11,7 @@ struct HDF5Filters {
     case fletcher32
   }
 
-  /// In the order in which they were applied.
+  /// In the order of their application.
   private var filters: [Filter] = []
 
   var isEmpty: Bool { filters.isEmpty }
@@ -19,7 +19,7 @@ struct HDF5Filters {
   /// No filters.
   init() {}
 
-  /// - Throws: `GraftError` for filters that are not known.
+  /// - Throws: `GraftError` for unknown filters
   init(_ message: HDF5Reader) throws {
     var reader = message
     let version = try reader.byte()
@@ -42,7 +42,7 @@ struct HDF5Filters {
       case 1: filters.append(.deflate)
       case 2:
         guard let elementByteCount = values.first, elementByteCount > 0 else {
-          throw GraftError.damagedHDF5("elements of no bytes were shuffled")
+          throw GraftError.damagedHDF5("shuffled elements have no bytes")
         }
         filters.append(.shuffle(elementByteCount: elementByteCount))
       case 3: filters.append(.fletcher32)
@@ -51,24 +51,24 @@ struct HDF5Filters {
         let stored = name.isEmpty ? "filter \(number)" : String(name)
         throw GraftError.unsupported(
           "is compressed with \(names[number] ?? stored)",
-          hint: "Write it again with gzip, or without compression")
+          hint: "Write the file with gzip or without compression")
       }
     }
   }
 
-  /// The bytes of a chunk as they were before the filters.
+  /// The bytes of a chunk before filtering.
   ///
   /// - Parameters:
   ///   - stored: the bytes in the file
-  ///   - mask: bits of the filters that were left out
-  ///   - byteCount: how many bytes the chunk has
-  /// - Throws: `GraftError` if the chunk is damaged.
+  ///   - mask: a bit for each filter that was skipped
+  ///   - byteCount: the number of bytes of the chunk
+  /// - Throws: `GraftError` if the chunk is damaged
   func decode(_ stored: UnsafeRawBufferPointer, mask: Int, byteCount: Int) throws -> [UInt8] {
     var bytes = [UInt8](stored)
     for (index, filter) in filters.enumerated().reversed() where mask >> index & 1 == 0 {
       switch filter {
       case .deflate:
-        // A filter before this one may have added its checksum.
+        // An earlier filter may have added its checksum.
         bytes = try HDF5Filters.inflated(bytes, limit: byteCount + 4 * filters.count)
       case .shuffle(let width): bytes = HDF5Filters.unshuffled(bytes, elementByteCount: width)
       case .fletcher32: try HDF5Filters.removeChecksum(&bytes)
@@ -76,7 +76,8 @@ struct HDF5Filters {
     }
     guard bytes.count == byteCount else {
       throw GraftError.badData(
-        "a chunk has \(bytes.count) bytes instead of \(byteCount)", hint: "Get the file again")
+        "a chunk has \(bytes.count) bytes instead of \(byteCount)",
+        hint: "Download or copy the file again")
     }
     return bytes
   }
@@ -89,12 +90,13 @@ struct HDF5Filters {
       count = status == Z_OK ? Int(byteCount) : 0
     }
     guard status == Z_OK else {
-      throw GraftError.badData("a compressed chunk is damaged", hint: "Get the file again")
+      throw GraftError.badData(
+        "a compressed chunk is damaged", hint: "Download or copy the file again")
     }
     return inflated
   }
 
-  /// Elements whose first bytes stand together, then their second ones, and so on.
+  /// Reorders elements that are stored as all first bytes, then all second bytes, and so on.
   private static func unshuffled(_ bytes: [UInt8], elementByteCount width: Int) -> [UInt8] {
     let count = bytes.count / width
     guard width > 1, count > 1 else { return bytes }
@@ -116,11 +118,11 @@ struct HDF5Filters {
     let stored = bytes.suffix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) }
     bytes.removeLast(4)
     let checksum = bytes.withUnsafeBytes { HDF5Checksum.fletcher32($0) }
-    // Early versions on little-endian machines turned the bytes of each half around.
+    // Early versions on little-endian machines swapped the bytes of each half.
     let turned = (checksum & 0x00ff_00ff) << 8 | checksum >> 8 & 0x00ff_00ff
     guard stored == checksum || stored == turned else { throw damagedChunk }
   }
 
   private static let damagedChunk = GraftError.badData(
-    "a chunk's checksum is wrong", hint: "Get the file again")
+    "a chunk's checksum is wrong", hint: "Download or copy the file again")
 }

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// The index of chunks of a data set that cannot grow: an entry for each.
+/// The index of chunks of a dataset that cannot grow, with an entry for each.
 ///
 /// Source: HDF5 File Format Specification 3.0, VII.C
 struct HDF5FixedArray {
@@ -8,7 +8,7 @@ struct HDF5FixedArray {
   private let entryByteCount: Int
   private let entryCount: Int
   private let pageEntryCount: Int
-  /// The block with the entries, if there is one.
+  /// The address of the block of entries, if any.
   private let block: Int?
   private let headByteCount: Int
   private var hasReadBlock = false
@@ -28,7 +28,7 @@ struct HDF5FixedArray {
     block = try reader.address()
     try reader.expectChecksum(from: start)
     guard entryByteCount >= widths.address, (1...32).contains(pageBits), entryCount <= 1 << 48
-    else { throw GraftError.damagedHDF5("the fixed array at \(address) has impossible sizes") }
+    else { throw GraftError.damagedHDF5("the fixed array at \(address) has invalid sizes") }
     pageEntryCount = 1 << pageBits
     headByteCount = 6 + widths.address
   }
@@ -37,9 +37,9 @@ struct HDF5FixedArray {
   private var pageCount: Int { (entryCount + pageEntryCount - 1) / pageEntryCount }
   private var bitmapByteCount: Int { isPaged ? (pageCount + 7) / 8 : 0 }
 
-  /// The entry of a number; `nil` if it was never written.
+  /// The entry with a number; `nil` if it was never written.
   ///
-  /// - Throws: `GraftError` if there is no such entry, or if it is damaged.
+  /// - Throws: `GraftError` if the number is too large, or the entry is damaged
   mutating func entry(_ number: Int) throws -> HDF5Reader? {
     guard let block else { return nil }
     guard number < entryCount else {
@@ -74,7 +74,7 @@ struct HDF5FixedArray {
     var reader = try file.reader(at: block, count: count + 4)
     let start = reader.position
     try reader.expect(signature: "FADB")
-    try reader.expect(version: 0, of: "a fixed array's block")
+    try reader.expect(version: 0, of: "a fixed array block")
     try reader.skip(count - 5)
     try reader.expectChecksum(from: start)
     hasReadBlock = true

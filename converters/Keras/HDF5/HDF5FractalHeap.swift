@@ -1,10 +1,9 @@
 import GraftFiles
 
-/// Links and attributes of objects that have many.
+/// The links and attributes of objects that have many.
 ///
-/// Its blocks follow each other in an address space of the heap's own: first as many as the table
-/// is wide of the first size, then a row of the same size, and every further row of twice the size
-/// of the one before it.
+/// Its blocks follow each other in the heap's own address space. The first two rows have blocks of
+/// the starting size; in each further row the block size doubles.
 ///
 /// Source: HDF5 File Format Specification 3.0, III.G
 final class HDF5FractalHeap {
@@ -19,7 +18,7 @@ final class HDF5FractalHeap {
   private let offsetWidth: Int
   private let lengthWidth: Int
   private let root: (address: Int, rowCount: Int)?
-  /// Blocks whose checksums are right.
+  /// Blocks with a verified checksum.
   private var verified: Set<Int> = []
   private var largeObjects: [UInt64: (address: Int, byteCount: Int)]?
 
@@ -52,7 +51,7 @@ final class HDF5FractalHeap {
     let rowCount = try reader.integer(width: 2)
     guard filterByteCount == 0 else {
       throw GraftError.unsupported(
-        "keeps compressed links or attributes", hint: "Copy the file with `h5repack`")
+        "has compressed links or attributes", hint: "Copy the file with `h5repack`")
     }
     try reader.expectChecksum(from: start)
     func isPowerOfTwo(_ value: Int) -> Bool { value > 0 && value.nonzeroBitCount == 1 }
@@ -60,7 +59,7 @@ final class HDF5FractalHeap {
       startByteCount <= maximumDirectByteCount, maximumDirectByteCount <= 1 << 32,
       (1...56).contains(offsetBitCount), maximumManagedByteCount > 0, identifierByteCount > 1,
       rowCount <= 64
-    else { throw GraftError.damagedHDF5("the fractal heap at \(address) has impossible sizes") }
+    else { throw GraftError.damagedHDF5("the fractal heap at \(address) has invalid sizes") }
     root = rootAddress.map { ($0, rowCount) }
     offsetWidth = (offsetBitCount + 7) / 8
     lengthWidth = min(
@@ -70,7 +69,7 @@ final class HDF5FractalHeap {
 
   /// The object with an identifier from a record of a B-tree.
   ///
-  /// - Throws: `GraftError` if there is none.
+  /// - Throws: `GraftError` if it does not exist
   func object(_ identifier: HDF5Reader) throws -> HDF5Reader {
     var reader = identifier
     guard reader.remainingByteCount >= identifierByteCount else {
@@ -90,11 +89,11 @@ final class HDF5FractalHeap {
       let isLong = identifierByteCount > 17
       let count = isLong ? (head & 0xf) << 8 | (try reader.byte()) : head & 0xf
       return try reader.part(count + 1)
-    default: throw GraftError.damagedHDF5("an object of a fractal heap is of kind 3")
+    default: throw GraftError.damagedHDF5("an object of a fractal heap has the unknown kind 3")
     }
   }
 
-  // MARK: Objects in files of their own
+  // MARK: Objects outside of blocks
 
   private func large(_ reader: inout HDF5Reader) throws -> HDF5Reader {
     let widths = file.widths
@@ -138,7 +137,7 @@ final class HDF5FractalHeap {
       let inside = offset - blockOffset
       let row = inside < first ? 0 : Int.bitWidth - (inside / first).leadingZeroBitCount
       guard row < rowCount else {
-        throw GraftError.damagedHDF5("an object lies outside of its fractal heap")
+        throw GraftError.damagedHDF5("an object is outside its fractal heap")
       }
       let size = startByteCount << max(0, row - 1)
       let rowOffset = row == 0 ? 0 : first << (row - 1)
@@ -149,16 +148,16 @@ final class HDF5FractalHeap {
         return try object(
           inBlockAt: child, of: size, blockOffset: blockOffset, offset, byteCount)
       }
-      // A block of blocks has as many rows as fill its size.
+      // The number of rows in an indirect block follows from its size.
       let childRowCount = size.trailingZeroBitCount - first.trailingZeroBitCount + 1
       guard childRowCount > 0, childRowCount < rowCount else {
-        throw GraftError.damagedHDF5("a fractal heap's blocks do not fit into each other")
+        throw GraftError.damagedHDF5("a fractal heap's blocks have inconsistent sizes")
       }
       (block, rowCount) = (child, childRowCount)
     }
   }
 
-  /// The address of a block within a block of blocks.
+  /// The address of a block within an indirect block.
   private func child(
     _ index: Int, ofBlockAt address: Int, _ rowCount: Int, _ blockOffset: Int
   ) throws -> Int {
@@ -176,7 +175,7 @@ final class HDF5FractalHeap {
       at: address, offset: headByteCount + index * file.widths.address,
       count: file.widths.address)
     guard let child = try entry.address() else {
-      throw GraftError.damagedHDF5("an object lies in no block of its fractal heap")
+      throw GraftError.damagedHDF5("an object is not in any block of its fractal heap")
     }
     return child
   }
@@ -193,7 +192,7 @@ final class HDF5FractalHeap {
         let place = reader.position - start
         let stored = UInt32(truncatingIfNeeded: try reader.unsigned(width: 4))
         var whole = HDF5Reader(file.storage, start..<start + size, widths: file.widths)
-        // The checksum was taken while its own bytes were zero.
+        // The checksum was computed with zeros in its own place.
         var bytes = try whole.bytes(size)
         for index in 0..<4 { bytes[place + index] = 0 }
         guard bytes.withUnsafeBytes({ HDF5Checksum.lookup3($0) }) == stored else {
@@ -204,7 +203,7 @@ final class HDF5FractalHeap {
     }
     let inside = offset - blockOffset
     guard inside >= headByteCount, inside <= size, byteCount <= size - inside else {
-      throw GraftError.damagedHDF5("an object lies outside of its heap's block")
+      throw GraftError.damagedHDF5("an object is outside its heap block")
     }
     return try file.reader(at: address, offset: inside, count: byteCount)
   }

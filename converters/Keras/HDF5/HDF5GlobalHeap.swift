@@ -1,13 +1,13 @@
 import GraftFiles
 
-/// A collection of objects of any length, such as strings.
+/// A collection of objects of any size, such as strings.
 ///
 /// Source: HDF5 File Format Specification 3.0, III.E
 struct HDF5GlobalHeap {
   private var objects: [Int: HDF5Reader] = [:]
 
   init(_ file: HDF5File, address: Int) throws {
-    // Of the heap and of each object, which begin at multiples of 8.
+    // The size of the heads of heap and objects, which are aligned to 8 bytes.
     let headByteCount = (8 + file.widths.length + 7) / 8 * 8
     var head = try file.reader(at: address, count: headByteCount)
     try head.expect(signature: "GCOL")
@@ -26,7 +26,7 @@ struct HDF5GlobalHeap {
       try reader.align(from: heapStart)
       let start = reader.position
       guard objects.updateValue(try reader.part(byteCount), forKey: index) == nil else {
-        throw GraftError.damagedHDF5("a global heap has two objects \(index)")
+        throw GraftError.damagedHDF5("a global heap has object \(index) twice")
       }
       if reader.remainingByteCount > 0 { try reader.align(from: start) }
     }

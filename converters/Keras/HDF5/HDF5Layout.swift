@@ -1,26 +1,25 @@
 import GraftFiles
 
-/// How the elements of a data set lie in the file.
+/// The layout of a dataset's elements in the file.
 ///
 /// Source: HDF5 File Format Specification 3.0, IV.A.2.i
 enum HDF5Layout {
   /// In the message itself.
   case compact(HDF5Reader)
-  /// In one piece; without an address if nothing was written yet. Early versions do not say how
-  /// many bytes there are.
+  /// Contiguous; no address if nothing was written. Early versions omit the number of bytes.
   case contiguous(address: Int?, byteCount: Int?)
   case chunked(Chunked)
-  /// Parts of other data sets, also of other files.
+  /// Parts of other datasets, possibly in other files.
   case virtual
 
   struct Chunked {
-    /// Extents of a chunk, as many as the data set has.
+    /// The extents of a chunk; as many as the dataset has.
     var extents: [Int]
     var elementByteCount: Int
-    /// Whether chunks that stick out of the data set are stored as they are.
+    /// Whether filters are skipped for chunks that extend beyond the dataset.
     var hasPlainEdges = false
     var index: Index
-    /// Where the index is, if any chunk was written.
+    /// The address of the index, if any chunk was written.
     var address: Int?
 
     var byteCount: Int {
@@ -30,7 +29,7 @@ enum HDF5Layout {
 
   enum Index {
     case tree1
-    /// One chunk; what a filter made of it has its own size and mask.
+    /// One chunk; if filtered, with its size and mask.
     case single(byteCount: Int?, filterMask: Int)
     case implicit
     case fixedArray
@@ -60,7 +59,7 @@ enum HDF5Layout {
       return .compact(try reader.part(byteCount))
     case 1: return .contiguous(address: address, byteCount: nil)
     case 2: return .chunked(try chunked(extents, .tree1, address))
-    default: throw GraftError.damagedHDF5("a data layout of kind \(kind)")
+    default: throw GraftError.damagedHDF5("a data layout has the unknown kind \(kind)")
     }
   }
 
@@ -78,7 +77,7 @@ enum HDF5Layout {
       return .chunked(try chunked(extents, .tree1, address))
     case 2: return .chunked(try chunked(&reader))
     case 3: return .virtual
-    default: throw GraftError.damagedHDF5("a data layout of kind \(kind)")
+    default: throw GraftError.damagedHDF5("a data layout has the unknown kind \(kind)")
     }
   }
 
@@ -87,7 +86,7 @@ enum HDF5Layout {
     let rank = try reader.byte()
     let width = try reader.byte()
     guard (1...8).contains(width) else {
-      throw GraftError.damagedHDF5("chunk extents of \(width) bytes")
+      throw GraftError.damagedHDF5("chunk extents are \(width) bytes wide")
     }
     let extents = try (0..<rank).map { _ in try reader.integer(width: width) }
     let kind = try reader.byte()
@@ -99,7 +98,7 @@ enum HDF5Layout {
         byteCount: isFiltered ? try reader.length() : nil,
         filterMask: isFiltered ? try reader.integer(width: 4) : 0)
     case 2: index = .implicit
-    // How the others were made stands in their own heads, too.
+    // The other parameters are also in the indices' own headers.
     case 3:
       try reader.skip(1)
       index = .fixedArray
@@ -109,19 +108,19 @@ enum HDF5Layout {
     case 5:
       try reader.skip(6)
       index = .tree2
-    default: throw GraftError.damagedHDF5("an index of chunks of kind \(kind)")
+    default: throw GraftError.damagedHDF5("a chunk index has the unknown kind \(kind)")
     }
     var layout = try chunked(extents, index, try reader.address())
     layout.hasPlainEdges = flags & 1 != 0
     return layout
   }
 
-  /// - Parameter extents: those of a chunk, and the bytes of an element
+  /// - Parameter extents: the extents of a chunk, and the bytes of an element
   private static func chunked(
     _ extents: [Int], _ index: Index, _ address: Int?
   ) throws -> Chunked {
     guard extents.count > 1, extents.allSatisfy({ $0 > 0 }) else {
-      throw GraftError.damagedHDF5("chunks of extents \(extents)")
+      throw GraftError.damagedHDF5("chunks have extents \(extents)")
     }
     return Chunked(
       extents: Array(extents.dropLast()), elementByteCount: extents[extents.count - 1],

@@ -34,7 +34,7 @@ final class HDF5WritableGroup {
     }
   }
 
-  /// Writes a tensor of floats as a data set; groups in the name are made.
+  /// Writes a tensor of floats as a dataset; creates the groups in its name.
   func write(_ tensor: Tensor, dataset name: String) throws {
     precondition(tensor.elementType == .float)
     let tensor = tensor.isAligned ? tensor : try tensor.copied()
@@ -42,25 +42,24 @@ final class HDF5WritableGroup {
     let values = UnsafeRawPointer(tensor.baseAddress).assumingMemoryBound(to: Float.self)
     guard
       graft_hdf5_write_floats(identifier, name, Int32(extents.count), extents, values) >= 0
-    else { throw HDF5Library.error("data set '\(name)'") }
+    else { throw HDF5Library.error("dataset '\(name)'") }
   }
 }
 
-/// libhdf5, which writes files. It reads none.
+/// libhdf5, used only for writing.
 enum HDF5Library {
   private static let library = Mutex<Void>(())
 
-  /// Writes a file, which appears under its name when it is complete. Nobody else calls libhdf5
-  /// meanwhile.
+  /// Writes a file, which appears under its name when it is complete. Calls are serialized.
   ///
-  /// - Throws: `GraftError` if it cannot be written, and whatever `body` throws.
+  /// - Throws: `GraftError` if it cannot be written, and any error of `body`
   static func write(path: String, _ body: (HDF5WritableGroup) throws -> Void) throws {
     let file = try AtomicFile(path: path)
     try withPlace(path) {
       try file.fill { temporaryPath in
         try library.withLock { _ throws in
           guard graft_hdf5_prepare() >= 0 else {
-            throw GraftError(.unavailable, "libhdf5 cannot be set up\(reason())")
+            throw GraftError(.unavailable, "libhdf5 cannot be initialized\(reason())")
           }
           let identifier = temporaryPath.withFileName { graft_hdf5_create_file($0) }
           guard identifier >= 0 else { throw error("the file") }
@@ -75,7 +74,7 @@ enum HDF5Library {
     try file.commit()
   }
 
-  /// What cannot be written, with what libhdf5 says about its last failure on this thread.
+  /// An error with libhdf5's description of its last failure on this thread.
   fileprivate static func error(_ what: String) -> GraftError {
     GraftError(.inputOutput, "\(what) cannot be written\(reason())")
   }

@@ -1,16 +1,16 @@
-/// What a file may ask for, given its size.
+/// The limits for a file of a given size.
 struct HDF5Limits: Sendable {
-  /// Links to groups and data sets.
+  /// Links to groups and datasets.
   var objectCount = 100_000
-  /// Groups within groups.
+  /// Nested groups.
   var depth = 64
-  /// Soft links that lead to soft links.
+  /// Soft links to soft links.
   var softLinkCount = 16
-  /// Bytes of structure. A sound file is read once or twice; one that refers to the same bytes
-  /// again and again must not take long.
+  /// Bytes of structure. A sound file is read once or twice; rereading the same bytes must be
+  /// bounded.
   var structureByteCount: Int
-  /// Bytes of all elements that must be decoded, converted or put together from chunks, and of
-  /// strings: what is compressed may grow, but not without bounds.
+  /// Bytes of all strings, and of elements that must be decoded, converted or joined from chunks.
+  /// Compressed data may grow, but within bounds.
   var decodedByteCount: Int
 
   init(fileByteCount: Int) {

@@ -1,13 +1,13 @@
 import GraftFiles
 
-/// A name within a group, and what it leads to.
+/// A name in a group, and its target.
 package struct HDF5Link {
   package enum Target: Equatable {
-    /// An object of this file, by the address of its header.
+    /// An object in this file, by the address of its header.
     case hard(address: Int)
-    /// A path in this file, from the root if it begins with a slash, else from the group.
+    /// A path in this file, from the root if it starts with a slash, otherwise from the group.
     case soft(path: String)
-    /// Another file, or what only the writer's software understands. Neither is followed.
+    /// Another file, or a user-defined link. Neither is followed.
     case elsewhere
   }
 
@@ -29,7 +29,7 @@ extension HDF5Link {
     switch type {
     case 0:
       guard let address = try reader.address() else {
-        throw GraftError.damagedHDF5("the link '\(name)' leads nowhere")
+        throw GraftError.damagedHDF5("the link '\(name)' has no target")
       }
       target = .hard(address: address)
     case 1:
@@ -41,7 +41,7 @@ extension HDF5Link {
 
   /// The links of a group.
   ///
-  /// - Throws: `GraftError` if they are damaged, or if there are too many.
+  /// - Throws: `GraftError` if they are damaged or too many
   static func all(
     of header: HDF5ObjectHeader, in file: HDF5File
   ) throws -> HDF5NameTable<HDF5Link> {

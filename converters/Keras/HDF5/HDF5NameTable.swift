@@ -1,15 +1,15 @@
 import GraftFiles
 
-/// Named things in the order of their names' bytes.
+/// Named elements, sorted by the bytes of their names.
 package struct HDF5NameTable<Element>: RandomAccessCollection {
   private let entries: [(name: String, element: Element)]
 
-  /// - Throws: `GraftError` if there are two of one name.
+  /// - Throws: `GraftError` if two have the same name
   init(_ entries: [(name: String, element: Element)]) throws {
     self.entries = entries.sorted { HDF5NameTable.precedes($0.name, $1.name) }
     for (entry, next) in zip(self.entries, self.entries.dropFirst())
     where entry.name.utf8.elementsEqual(next.name.utf8) {
-      throw GraftError.damagedHDF5("there are two of the name '\(entry.name)'")
+      throw GraftError.damagedHDF5("the name '\(entry.name)' appears twice")
     }
   }
 
@@ -17,7 +17,7 @@ package struct HDF5NameTable<Element>: RandomAccessCollection {
   package var endIndex: Int { entries.endIndex }
   package subscript(position: Int) -> Element { entries[position].element }
 
-  /// Byte by byte: Unicode has several forms of one text, which HDF5 tells apart.
+  /// Compares bytes: HDF5 distinguishes the Unicode forms of a text.
   package subscript(name: String) -> Element? {
     var (low, high) = (0, entries.count)
     while low < high {

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// A group, a data set or a named type of an HDF5 file.
+/// A group, a dataset or a named type of an HDF5 file.
 package struct HDF5Object {
   package enum Kind {
     case group
@@ -30,29 +30,29 @@ package struct HDF5Object {
 
   /// The attributes, by name.
   ///
-  /// - Throws: `GraftError` if they are damaged.
+  /// - Throws: `GraftError` if they are damaged
   package func attributes() throws -> HDF5NameTable<HDF5Attribute> {
     try HDF5Attribute.all(of: header, in: file)
   }
 
-  /// The links of a group, by name; of other objects none.
+  /// The links of a group, by name; empty for other objects.
   ///
-  /// - Throws: `GraftError` if they are damaged.
+  /// - Throws: `GraftError` if they are damaged
   package func links() throws -> HDF5NameTable<HDF5Link> {
     guard kind == .group else { return try HDF5NameTable([]) }
     return try file.links(ofGroupAt: address) { try HDF5Link.all(of: header, in: file) }
   }
 
-  /// What this object holds, if it is a data set.
+  /// This object as a dataset.
   ///
-  /// - Throws: `GraftError` if it is none, or damaged.
+  /// - Throws: `GraftError` if it is not one, or damaged
   package func dataset() throws -> HDF5Dataset { try HDF5Dataset(header, in: file) }
 
-  /// The object at a path such as `dense/kernel:0`, from this group or, behind a slash, from the
-  /// root. Soft links are followed.
+  /// The object at a path such as `dense/kernel:0`, from this group or, with a leading slash, from
+  /// the root. Soft links are followed.
   ///
-  /// - Throws: `GraftError` if a link on the way leads out of the file.
-  /// - Returns: `nil` if there is none.
+  /// - Throws: `GraftError` if a link leads out of the file
+  /// - Returns: `nil` if it does not exist
   package func member(_ path: String) throws -> HDF5Object? {
     var softLinkCount = 0
     return try member(path, &softLinkCount)
@@ -69,7 +69,7 @@ package struct HDF5Object {
       case .soft(let path):
         softLinkCount += 1
         guard softLinkCount <= file.limits.softLinkCount else {
-          throw GraftError.badData("the link '\(name)' leads to too many others")
+          throw GraftError.badData("the link '\(name)' goes through too many other links")
         }
         guard let target = try object.member(path, &softLinkCount) else { return nil }
         object = target
@@ -80,5 +80,5 @@ package struct HDF5Object {
   }
 
   static let leadsOut = GraftError.badData(
-    "is a link out of the file", hint: "Weights are read from one file only")
+    "is a link to another file", hint: "Put the weights into one file")
 }

@@ -1,8 +1,8 @@
 import GraftFiles
 
-/// One piece of what an object header says about its object.
+/// One item in an object header.
 struct HDF5Message {
-  /// Numbers of the types, after section IV.A.2.
+  /// The numbers of the message types, from section IV.A.2.
   enum Kind: Int {
     case dataspace = 0x1
     case linkInfo = 0x2
@@ -30,11 +30,11 @@ struct HDF5Message {
 struct HDF5ObjectHeader {
   private(set) var messages: [HDF5Message] = []
   private let file: HDF5File
-  /// Blocks of messages that are still to be read, and those that were met.
+  /// Message blocks that are still to be read.
   private var pending: [(address: Int, byteCount: Int)] = []
   private var visited: Set<Int> = []
 
-  /// - Throws: `GraftError` if the header is damaged, or needs something that is not known.
+  /// - Throws: `GraftError` if the header is damaged, or needs an unknown feature
   init(_ file: HDF5File, address: Int) throws {
     self.file = file
     var start = try file.reader(at: address, count: 4)
@@ -45,20 +45,20 @@ struct HDF5ObjectHeader {
     }
   }
 
-  /// The message of a kind of which there is at most one.
+  /// The message of a kind that occurs at most once.
   func first(_ kind: HDF5Message.Kind) throws -> HDF5Reader? {
     try messages.first { $0.kind == kind }.map { try body(of: $0) }
   }
 
-  /// What a message says, where another object's header says it too.
+  /// The content of a message, which may be in another object's header.
   func body(of message: HDF5Message) throws -> HDF5Reader {
     message.isShared
       ? try HDF5ObjectHeader.shared(message.body, kind: message.kind, file: file) : message.body
   }
 
-  /// The message that a reference leads to, such as the type that has a name in the file.
+  /// The message that a reference leads to, such as a named type.
   ///
-  /// - Throws: `GraftError` if there is none, or if it is kept in a table of the file.
+  /// - Throws: `GraftError` if it is missing, or in a table of the file
   static func shared(
     _ reference: HDF5Reader, kind: HDF5Message.Kind, file: HDF5File
   ) throws -> HDF5Reader {
@@ -71,13 +71,13 @@ struct HDF5ObjectHeader {
     if version == 1 { try reader.skip(6 + file.widths.length) }
     guard version < 3 || type == 2 else {
       throw GraftError.unsupported(
-        "keeps messages in a table that objects share", hint: "Copy the file with `h5repack`")
+        "has messages in a shared table", hint: "Copy the file with `h5repack`")
     }
     guard let address = try reader.address(),
       let message = try HDF5ObjectHeader(file, address: address).messages
         .first(where: { $0.kind == kind }),
       !message.isShared
-    else { throw GraftError.damagedHDF5("what an object shares with another is missing") }
+    else { throw GraftError.damagedHDF5("a message shared with another object is missing") }
     return message.body
   }
 
@@ -135,7 +135,7 @@ struct HDF5ObjectHeader {
     var reader = try whole.part(byteCount - head - 4)
     try whole.expectChecksum(from: start)
     let hasOrder = headerFlags & 4 != 0
-    // What is left at the end is a gap, too small for a message.
+    // The rest is a gap, too small for a message.
     while reader.remainingByteCount >= (hasOrder ? 6 : 4) {
       let kind = try reader.byte()
       let byteCount = try reader.integer(width: 2)
@@ -149,16 +149,16 @@ struct HDF5ObjectHeader {
 
   private mutating func add(_ number: Int, _ flags: Int, _ body: HDF5Reader) throws {
     guard let kind = HDF5Message.Kind(rawValue: number) else {
-      // Bit 7: whoever does not know the message must not use the object.
+      // Bit 7: readers that do not know the message must reject the object.
       guard number <= 0x18 || flags & 0x80 == 0 else {
-        throw GraftError.unsupported("needs a feature of HDF5 that is not known (\(number))")
+        throw GraftError.unsupported("needs the unknown HDF5 message type \(number)")
       }
       return
     }
     if kind == .continuation {
       var reader = body
       guard let address = try reader.address() else {
-        throw GraftError.damagedHDF5("an object header goes on nowhere")
+        throw GraftError.damagedHDF5("an object header continues at no address")
       }
       pending.append((address, try reader.length()))
       return
@@ -166,5 +166,5 @@ struct HDF5ObjectHeader {
     messages.append(HDF5Message(kind: kind, isShared: flags & 2 != 0, body: body))
   }
 
-  private var cycle: GraftError { .damagedHDF5("an object header goes on in itself") }
+  private var cycle: GraftError { .damagedHDF5("an object header continues in itself") }
 }

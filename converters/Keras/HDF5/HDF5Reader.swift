@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// Widths of numbers that the superblock decides.
+/// The widths of numbers, set by the superblock.
 struct HDF5Widths {
   /// Bytes of an address.
   var address = 8
@@ -8,16 +8,16 @@ struct HDF5Widths {
   var length = 8
 }
 
-/// A part of a file that is read from front to back; every access is checked.
+/// Reads a part of a file sequentially; every access is checked.
 struct HDF5Reader {
   let storage: Storage
   let widths: HDF5Widths
-  /// Where the next byte lies in `storage`.
+  /// The position of the next byte in `storage`.
   private(set) var position: Int
-  /// Where the part ends in `storage`.
+  /// The end of the part in `storage`.
   let end: Int
 
-  /// - Precondition: `range` lies within `storage`.
+  /// - Precondition: `range` is within `storage`
   init(_ storage: Storage, _ range: Range<Int>, widths: HDF5Widths) {
     precondition(range.lowerBound >= 0 && range.upperBound <= storage.byteCount)
     self.storage = storage
@@ -28,10 +28,10 @@ struct HDF5Reader {
 
   var remainingByteCount: Int { end - position }
 
-  /// - Throws: `GraftError` if fewer bytes are left.
+  /// - Throws: `GraftError` if too few bytes are left
   private mutating func advance(by count: Int) throws -> Int {
     guard count >= 0, count <= end - position else {
-      throw GraftError.damagedHDF5("what begins before byte \(position) is too short")
+      throw GraftError.damagedHDF5("the structure before byte \(position) is too short")
     }
     defer { position += count }
     return position
@@ -53,9 +53,9 @@ struct HDF5Reader {
     }
   }
 
-  /// As ``unsigned(width:)``.
+  /// Like ``unsigned(width:)``.
   ///
-  /// - Throws: `GraftError` if it does not fit into an `Int`.
+  /// - Throws: `GraftError` if it exceeds an `Int`
   mutating func integer(width: Int) throws -> Int {
     let value = try unsigned(width: width)
     guard let integer = Int(exactly: value) else {
@@ -68,7 +68,7 @@ struct HDF5Reader {
 
   mutating func length() throws -> Int { try integer(width: widths.length) }
 
-  /// An address, counted from the superblock; `nil` for the one that means none.
+  /// An address, counted from the superblock; `nil` for the undefined address.
   mutating func address() throws -> Int? {
     let value = try unsigned(width: widths.address)
     let undefined: UInt64 = widths.address == 8 ? .max : 1 << UInt64(8 * widths.address) - 1
@@ -89,7 +89,7 @@ struct HDF5Reader {
     String(decoding: try bytes(count), as: UTF8.self)
   }
 
-  /// A string that a zero byte ends.
+  /// A zero-terminated string.
   mutating func zeroTerminatedString() throws -> String {
     defer { withExtendedLifetime(storage) {} }
     let rest = UnsafeRawBufferPointer(start: storage.baseAddress + position, count: end - position)
@@ -100,13 +100,13 @@ struct HDF5Reader {
     return try string(count)
   }
 
-  /// The next bytes, as a part of their own.
+  /// The next bytes, as a separate reader.
   mutating func part(_ count: Int) throws -> HDF5Reader {
     let start = try advance(by: count)
     return HDF5Reader(storage, start..<start + count, widths: widths)
   }
 
-  /// - Throws: `GraftError` if the next bytes are others than `text`.
+  /// - Throws: `GraftError` if the next bytes are not `text`
   mutating func expect(signature text: String) throws {
     let start = position
     guard try bytes(text.utf8.count).elementsEqual(text.utf8) else {
@@ -114,13 +114,13 @@ struct HDF5Reader {
     }
   }
 
-  /// - Throws: `GraftError` if the next byte is another than `expected`.
+  /// - Throws: `GraftError` if the next byte is not `expected`
   mutating func expect(version expected: Int, of what: String) throws {
     let version = try byte()
     guard version == expected else { throw GraftError.unknownHDF5(version: version, of: what) }
   }
 
-  /// - Throws: `GraftError` if the next four bytes are not the checksum of those from `start` on.
+  /// - Throws: `GraftError` if the next four bytes are not the checksum of those from `start` on
   mutating func expectChecksum(from start: Int) throws {
     let (from, to) = (start, position)
     let stored = UInt32(truncatingIfNeeded: try unsigned(width: 4))
@@ -134,7 +134,7 @@ struct HDF5Reader {
 
 extension GraftError {
   static func damagedHDF5(_ what: String) -> GraftError {
-    .badData("the HDF5 structure is damaged: \(what)", hint: "Get the file again")
+    .badData("the HDF5 structure is damaged: \(what)", hint: "Download or copy the file again")
   }
 
   static func wrongHDF5Checksum(of bytes: Range<Int>, at place: Int) -> GraftError {
@@ -144,12 +144,12 @@ extension GraftError {
 
   static func unknownHDF5(version: Int, of what: String) -> GraftError {
     .badData(
-      "the HDF5 structure is damaged, or too new: \(what) of version \(version) is not known",
-      hint: "Get the file again, or write it with h5py.File(…, libver='earliest')")
+      "the HDF5 structure is damaged or too new: \(what) has the unknown version \(version)",
+      hint: "Get a new copy, or write the file with h5py.File(…, libver='earliest')")
   }
 }
 
-/// - Throws: `GraftError` if the product does not fit.
+/// - Throws: `GraftError` if the product overflows
 func checkedProduct(_ factors: [Int]) throws -> Int {
   try factors.reduce(1) { product, factor in
     let (next, overflow) = product.multipliedReportingOverflow(by: factor)

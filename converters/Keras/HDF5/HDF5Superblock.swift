@@ -1,18 +1,18 @@
 import GraftFiles
 
-/// Where a file's root lies, and how wide its numbers are.
+/// The address of a file's root, and the widths of its numbers.
 ///
 /// Source: HDF5 File Format Specification 3.0, II.A
 struct HDF5Superblock {
   var widths = HDF5Widths()
-  /// Where the superblock begins, from which addresses are counted: behind a user block.
+  /// The start of the superblock, after any user block; addresses count from it.
   let baseAddress: Int
-  /// Address of the root group's object header.
+  /// The address of the root group's object header.
   let rootAddress: Int
 
-  /// Reads the superblock at `base`, counted from the beginning of the file's `range`.
+  /// Reads the superblock at `base`, counted from the start of the file's `range`.
   ///
-  /// - Throws: `GraftError` if it is damaged, of an unknown version, or if the file is cut off.
+  /// - Throws: `GraftError` if it is damaged or of an unknown version, or if the file is truncated
   init(_ storage: Storage, _ range: Range<Int>, base: Int) throws {
     let start = range.lowerBound + base
     baseAddress = base
@@ -47,28 +47,28 @@ struct HDF5Superblock {
       try rest.expectChecksum(from: start)
       guard version == 2 || flags & 0b101 == 0 else {
         throw GraftError.badData(
-          "is still being written, or its writer was stopped",
-          hint: "Close it first; `h5clear -s FILE` takes the mark away")
+          "is open for writing, or its writer was killed",
+          hint: "Close it in its writer; `h5clear -s FILE` clears a stale mark")
       }
     }
     guard let storedBase, let endOfFile, let root else {
       throw GraftError.damagedHDF5("the superblock has no root group")
     }
     rootAddress = root
-    // A file may be moved behind a user block of another size.
+    // A user block may have been added, removed or resized.
     let byteCount = endOfFile.subtractingReportingOverflow(storedBase)
     guard !byteCount.overflow, byteCount.partialValue <= range.count - base else {
       throw GraftError.badData(
-        "is cut off: \(byteCount.partialValue) bytes of HDF5 do not fit into "
+        "is truncated: it needs \(byteCount.partialValue) bytes and has "
           + "\(range.count - base)",
-        hint: "Get the file again")
+        hint: "Download or copy the file again")
     }
   }
 
   private static func width(_ reader: inout HDF5Reader) throws -> Int {
     let width = try reader.byte()
     guard [2, 4, 8].contains(width) else {
-      throw GraftError.damagedHDF5("numbers of \(width) bytes")
+      throw GraftError.damagedHDF5("numbers are \(width) bytes wide")
     }
     return width
   }

@@ -1,19 +1,19 @@
 import GraftFiles
 
-/// The links of a group as the first versions of HDF5 keep them, and h5py by default.
+/// The links of a group in the format of early HDF5, which is h5py's default.
 ///
 /// Source: HDF5 File Format Specification 3.0, III.B to III.D
 struct HDF5SymbolTable {
   private let file: HDF5File
   private let treeAddress: Int
-  /// Where the names are.
+  /// The heap of the names.
   private let names: HDF5Reader
 
   init(_ file: HDF5File, _ message: HDF5Reader) throws {
     self.file = file
     var reader = message
     guard let tree = try reader.address(), let heap = try reader.address() else {
-      throw GraftError.damagedHDF5("a group has no table of its links")
+      throw GraftError.damagedHDF5("a group has no symbol table")
     }
     treeAddress = tree
     var head = try file.reader(
@@ -53,7 +53,7 @@ struct HDF5SymbolTable {
     if type == 2 {
       return HDF5Link(name: name, target: .soft(path: try text(at: reader.integer(width: 4))))
     }
-    guard let address else { throw GraftError.damagedHDF5("the link '\(name)' leads nowhere") }
+    guard let address else { throw GraftError.damagedHDF5("the link '\(name)' has no target") }
     return HDF5Link(name: name, target: .hard(address: address))
   }
 

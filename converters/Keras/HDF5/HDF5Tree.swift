@@ -1,13 +1,13 @@
 import GraftFiles
 
-/// The groups and data sets of a file, as hard links lead to them from its root.
+/// The groups and datasets of a file that hard links reach from its root.
 struct HDF5Tree {
   struct Group {
     var name: String
-    /// From the root: `/layers/dense`; empty for the root itself.
+    /// The path from the root: `/layers/dense`; empty for the root itself.
     var path: String
     var groups: [Group] = []
-    /// Names of data sets.
+    /// The names of datasets.
     var datasets: [String] = []
 
     func group(_ name: String) -> Group? {
@@ -19,8 +19,7 @@ struct HDF5Tree {
 
   /// Walks the whole file.
   ///
-  /// - Throws: `GraftError` if a link leads out of the file, or if there are too many or too deep
-  ///   groups.
+  /// - Throws: `GraftError` if a link leads out of the file, or if groups are too many or too deep
   init(of file: HDF5File) throws {
     var walk = Walk(limits: file.limits)
     root = try walk.group(file.root(), name: "", path: "", depth: 0)
@@ -29,7 +28,7 @@ struct HDF5Tree {
   private struct Walk {
     let limits: HDF5Limits
     var objectCount = 0
-    /// Groups on the way or done; a second link to one of them is not followed, so that cycles end.
+    /// Visited groups; further links to them are not followed, so that cycles end.
     var visited: Set<Int> = []
 
     mutating func group(
