@@ -1,11 +1,11 @@
 import CGraftShims
 import GraftFiles
 
-/// The model that is part of Graft, so that there is an answer without a network and without
-/// weights: a ResNet9 trained on CIFAR-10. See `models/cifar10-resnet9.md`.
+/// The built-in model, which needs no network and no weight file: a ResNet9 trained on CIFAR-10.
+/// See `models/cifar10-resnet9.md`.
 package enum EmbeddedModel {
   package static let name = "cifar10"
-  package static let summary = "ResNet9, 10 classes of CIFAR-10; what infer uses without --model"
+  package static let summary = "ResNet9, 10 classes of CIFAR-10; the default model of infer"
 
   /// The ONNX file.
   package static var file: Storage {
@@ -15,7 +15,7 @@ package enum EmbeddedModel {
     return .borrowed(bytes, isWritable: false, owner: Program())
   }
 
-  /// The program's own constants live as long as it does.
+  /// The program's constants live as long as the program.
   private final class Program: Sendable {}
 
   package static var byteCount: Int { graft_embedded_cifar10_model().byte_count }

@@ -1,10 +1,9 @@
 import GraftGraph
 import GraftTensor
 
-/// LeNet-5 as it is trained today: two convolutions with ReLU and max pooling, three dense layers.
+/// LeNet-5 in its modern form: two convolutions with ReLU and max pooling, three dense layers.
 ///
-/// Input `[N, 1, 28, 28]`, 0 to 1; output `[N, 10]`, logits. Its weights are parameters, drawn from
-/// a He-normal distribution of the given generator.
+/// Input `[N, 1, 28, 28]`, 0 to 1; output `[N, 10]`, logits. Its weights are He-normal parameters.
 ///
 /// Source: LeCun et al., "Gradient-Based Learning Applied to Document Recognition" (1998)
 package enum LeNet {

@@ -7,16 +7,16 @@ import GraftFiles
   import Foundation
 #endif
 
-/// The models that Graft knows by name: where their files come from, and what they are.
+/// The models that Graft knows by name: their download addresses and properties.
 package struct ModelManifest: Codable, Sendable {
-  /// One file that can be pulled.
+  /// A model with a downloadable file.
   package struct Model: Codable, Sendable {
     package enum Format: String, Codable, Sendable {
       case kerasHDF5 = "keras-hdf5"
       case onnx
     }
 
-    /// What the first output means.
+    /// The meaning of the first output.
     package enum Output: String, Codable, Sendable {
       case probabilities
       /// Scores before the softmax.
@@ -28,16 +28,16 @@ package struct ModelManifest: Codable, Sendable {
     package var aliases: [String]?
     package var summary: String
     package var format: Format
-    /// For weights files: the builder that makes the graph.
+    /// For weight files: the builder of the graph.
     package var architecture: String?
-    /// For weights files: whether the dense layers are among them.
+    /// For weight files: whether they include the dense layers.
     package var includesTop: Bool?
-    /// The file's name, in the cache too.
+    /// The file's name, also in the cache.
     package var file: String
     package var address: String
     /// Bytes; `nil` if not known.
     package var size: Int?
-    /// `nil` if not known.
+    /// `nil` if unknown.
     package var checksum: Checksum?
     package var licence: String
     package var preprocessing: String
@@ -64,7 +64,7 @@ package struct ModelManifest: Codable, Sendable {
 
     /// Whether the file at `path` is the model's official one.
     ///
-    /// - Throws: `GraftError` if the file cannot be read.
+    /// - Throws: `GraftError` if the file cannot be read
     func isOfficialFile(_ path: String) throws -> Bool {
       guard size == nil || TextFile.byteCount(path) == size else { return false }
       guard let checksum else { return size != nil }
@@ -78,7 +78,7 @@ package struct ModelManifest: Codable, Sendable {
 
   package var models: [Model]
 
-  /// The manifest that is part of Graft.
+  /// The built-in manifest.
   package static let builtIn: ModelManifest = {
     do {
       let file = graft_embedded_manifest()
@@ -95,22 +95,20 @@ package struct ModelManifest: Codable, Sendable {
     self = try JSONDecoder().decode(ModelManifest.self, from: json)
   }
 
-  /// The model of that name or alias.
+  /// The model with that name or alias.
   package func model(named name: String) -> Model? { models.first { $0.answers(to: name) } }
 
-  /// A list of labels that is part of Graft: `imagenet` has the 1,000 classes in the order of their
-  /// indices.
+  /// A built-in list of labels: `imagenet` has the 1,000 classes in index order.
   ///
-  /// - Throws: `GraftError` if there is no such list.
+  /// - Throws: `GraftError` if there is no such list
   package static func labels(named name: String) throws -> [String] {
     guard name == "imagenet" else {
-      throw GraftError.usage("there are no labels of the name '\(name)'", hint: "Known: imagenet")
+      throw GraftError.usage("'\(name)' is not a list of labels", hint: "Use imagenet")
     }
     return lines(graft_embedded_imagenet_labels())
   }
 
-  /// What WordNet calls the classes of ImageNet, in the order of their indices; ImageNet's folders
-  /// have these names.
+  /// The WordNet IDs of ImageNet's classes, in index order; ImageNet's folders have these names.
   package static var imageNetWordNetIDs: [String] {
     lines(graft_embedded_imagenet_wordnet_ids())
   }

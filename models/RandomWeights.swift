@@ -1,8 +1,8 @@
 import GraftTensor
 
-/// First weights of networks that are trained from scratch.
+/// Initial weights of networks that are trained from scratch.
 enum RandomWeights {
-  /// He-normal weights: deviation √(2 / inputs of one output).
+  /// He-normal weights with the standard deviation √(2 / inputs per output).
   ///
   /// Source: He et al., "Delving Deep into Rectifiers" (2015)
   static func heNormal(
@@ -10,7 +10,7 @@ enum RandomWeights {
   ) throws -> Tensor {
     let deviation = (2 / Double(fanIn)).squareRoot()
     let values = (0..<shape.elementCount).map { _ in
-      // Irwin and Hall: the sum of twelve uniform numbers is nearly normal and needs no logarithm.
+      // The sum of twelve uniform numbers (Irwin–Hall) is nearly normal and needs no logarithm.
       let sum = (0..<12).reduce(0.0) { sum, _ in sum + Double(generator.next() >> 11) * 0x1p-53 }
       return Float((sum - 6) * deviation)
     }

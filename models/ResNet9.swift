@@ -2,19 +2,19 @@ import GraftGraph
 import GraftTensor
 
 /// A small residual network for small images: eight convolutions with BatchNormalization in three
-/// stages, of which the first and the last end with a residual block. With one dense layer on top
-/// it has nine layers.
+/// stages; the first and the last stage end with a residual block. A dense layer on top makes nine
+/// layers.
 ///
 /// `[N, 3, H, W]` to `[N, 176, H/8, W/8]`, 0.9 million weights. Preprocessing `unit`.
 ///
 /// Source: the network of Page, "How to Train Your ResNet" (2018),
 /// <https://myrtle.ai/learn/how-to-train-your-resnet/>, with fewer channels.
 package enum ResNet9 {
-  /// Channels of the first convolution, and of each stage.
+  /// Channels of the first convolution and of each stage.
   static let channels = [32, 64, 128, 176]
   static let hasResidual = [true, false, true]
 
-  /// The network without top, with first weights for training from scratch.
+  /// The network without top, with initial weights for training from scratch.
   package static func randomGraph(using generator: inout some RandomNumberGenerator) throws -> Graph
   {
     var graph = Graph(name: "resnet9")
@@ -48,7 +48,7 @@ package enum ResNet9 {
     return graph
   }
 
-  /// A 3 x 3 convolution, BatchNormalization and Relu; the last one has the name.
+  /// A 3 x 3 convolution, BatchNormalization and Relu, which gets the name.
   private static func addConvolution(
     _ name: String, of input: ValueID, from inputChannels: Int, to outputChannels: Int,
     in graph: inout Graph, using generator: inout some RandomNumberGenerator

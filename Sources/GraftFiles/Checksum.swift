@@ -1,8 +1,7 @@
 import CCrypto
 
 /// A hash of a file's content, written `sha256:…` or `md5:…`.
-///
-/// MD5 stands for files whose publisher states nothing better; it guards against damage, not
+/// MD5 is only for files whose publisher states no better hash: it detects damage, not malice.
 /// against malice.
 package struct Checksum: Hashable, Sendable {
   package enum Algorithm: String, Sendable {
@@ -14,10 +13,10 @@ package struct Checksum: Hashable, Sendable {
   }
 
   package let algorithm: Algorithm
-  /// Hexadecimal, in lower case.
+  /// In lower-case hexadecimal.
   package let digest: String
 
-  /// `nil` if `text` is no checksum.
+  /// `nil` if `text` is not a checksum.
   package init?(_ text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2, let algorithm = Algorithm(rawValue: String(parts[0])),
@@ -28,9 +27,9 @@ package struct Checksum: Hashable, Sendable {
     self.digest = parts[1].lowercased()
   }
 
-  /// The checksum of the file at `path`, read in pieces.
+  /// The checksum of the file at `path`, read piece by piece.
   ///
-  /// - Throws: `GraftError` if the file cannot be read.
+  /// - Throws: `GraftError` if the file cannot be read
   package init(_ algorithm: Algorithm, ofFile path: String) throws {
     let file = try InputDescriptor(path)
     guard let context = EVP_MD_CTX_new() else {
@@ -71,7 +70,7 @@ extension Checksum: Codable {
     let text = try container.decode(String.self)
     guard let checksum = Checksum(text) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "no checksum: \(text)")
+        in: container, debugDescription: "not a checksum: \(text)")
     }
     self = checksum
   }

@@ -1,21 +1,21 @@
-/// SHA-256 of a model's content, as a name for what is derived from it.
+/// SHA-256 of a model's content, which names everything derived from it.
 ///
-/// Files are read by `pread`: hashing a mapping would make the whole file resident. A file's hash
-/// is that of the hashes of its pieces, so that threads may share the work.
+/// Files are read with `pread`: hashing a mapping would make the whole file resident. A file's hash
+/// is a hash of the hashes of its pieces, so that threads can share the work.
 package struct ContentHash: Hashable, Sendable {
-  /// 64 hexadecimal digits, in lower case.
+  /// 64 lower-case hexadecimal digits.
   package let text: String
 
   private static let pieceByteCount = 4 << 20
   private static let bufferByteCount = 1 << 17
 
-  /// `nil` if `text` is no hash.
+  /// `nil` if `text` is not a hash.
   package init?(text: String) {
     guard let checksum = Checksum("sha256:\(text)") else { return nil }
     self.text = checksum.digest
   }
 
-  /// The hash of a few words.
+  /// The hash of a short text.
   package init(of text: String) throws {
     self.text = try SHA256Digest(of: text).hexadecimal
   }
@@ -40,7 +40,7 @@ package struct ContentHash: Hashable, Sendable {
         try ContentHash.read(descriptor, start..<end, path: path, update)
       }
     }
-    // Whoever changes the file while it is read changes its times.
+    // A change during reading would change the file's times.
     let isSame = withExtendedLifetime(file) { FileIdentity(descriptor: descriptor) == identity }
     guard isSame else {
       throw GraftError(.temporary, "has changed", places: [path])

@@ -1,6 +1,6 @@
 import CCrypto
 
-/// A SHA-256 digest: tells contents apart, also against malice.
+/// A SHA-256 digest, which distinguishes contents even in the face of malice.
 package struct SHA256Digest: BitwiseCopyable, Sendable, Hashable {
   private var word0: UInt64 = 0
   private var word1: UInt64 = 0
@@ -9,7 +9,7 @@ package struct SHA256Digest: BitwiseCopyable, Sendable, Hashable {
 
   package static let byteCount = 32
 
-  /// The digest of what `feed` passes on, in that order.
+  /// The digest of the bytes that `feed` passes on, in order.
   package init(
     _ feed: (_ update: (UnsafeRawBufferPointer) -> Void) throws -> Void
   ) throws {
@@ -27,7 +27,7 @@ package struct SHA256Digest: BitwiseCopyable, Sendable, Hashable {
     guard isDone else { throw GraftError(.software, "libcrypto did not finish a checksum") }
   }
 
-  /// The digest of a few words.
+  /// The digest of a short text.
   package init(of text: String) throws {
     try self.init { update in
       var text = text
@@ -35,7 +35,7 @@ package struct SHA256Digest: BitwiseCopyable, Sendable, Hashable {
     }
   }
 
-  /// 64 hexadecimal digits, in lower case.
+  /// 64 lower-case hexadecimal digits.
   package var hexadecimal: String {
     let digits = Array("0123456789abcdef")
     return withUnsafeBytes(of: self) { bytes in

@@ -1,6 +1,6 @@
-/// Small files of text.
+/// Small text files.
 package enum TextFile {
-  /// - Throws: `GraftError` if the file cannot be read, or is longer than `limit` bytes.
+  /// - Throws: `GraftError` if the file cannot be read or is longer than `limit` bytes
   package static func read(_ path: String, limit: Int) throws -> String {
     let file = try Storage.mappedFile(path: path)
     guard file.byteCount <= limit else {
@@ -11,7 +11,7 @@ package enum TextFile {
       as: UTF8.self)
   }
 
-  /// Writes a file beside it first, so that there is always a whole one.
+  /// Writes to a temporary file first, so that readers always find a complete one.
   package static func save(
     _ text: String, to path: String, mode: mode_t = 0o666, replacesSpecialFiles: Bool = false
   ) throws {
@@ -23,10 +23,9 @@ package enum TextFile {
     }
   }
 
-  /// Makes a folder and those above it.
+  /// Creates a folder and its parents.
   ///
-  /// - Parameter mode: who may do what with the folder, should it be made; those above it are as
-  ///   usual
+  /// - Parameter mode: the permissions of the folder if it is created; parents get the default
   package static func makeFolder(_ path: String, mode: mode_t = 0o755) throws {
     var folder = FilePath.isAbsolute(path) ? "" : "."
     let components = FilePath.components(of: path)
@@ -39,16 +38,15 @@ package enum TextFile {
     }
   }
 
-  /// Whether a folder can be made, or files in it if it is there, for what takes long to say so
-  /// before it begins.
+  /// Checks that a folder can be created or, if it exists, written to; call it before long work.
   ///
-  /// - Throws: `GraftError` if not; nothing is left behind.
+  /// - Throws: `GraftError` if not; leaves nothing behind
   package static func requireWritableFolder(_ path: String) throws {
     var folder = FilePath.isAbsolute(path) ? "/" : "."
     for component in FilePath.components(of: path) {
       let next = FilePath.path(component, in: folder)
       guard let status = FileSystem.status(of: next) else {
-        // It is made in the one above.
+        // It would be created in its parent.
         if errno == ENOENT { break }
         throw GraftError.creating(path)
       }
@@ -60,10 +58,10 @@ package enum TextFile {
     }
   }
 
-  /// Makes a folder that nobody else may look into, and those above it. One that is there, and that
-  /// others may write, becomes such a folder.
+  /// Creates a private folder, and its parents. An existing folder that others may write to becomes
+  /// private.
   ///
-  /// - Throws: `GraftError` as ``closeFolder(_:)``, or if no folder can be made
+  /// - Throws: `GraftError` as ``closeFolder(_:)``, or if the folder cannot be created
   package static func makeOwnFolder(_ path: String) throws {
     try makeFolder(path, mode: ownFolderMode)
     _ = try closeFolder(path)
@@ -71,12 +69,12 @@ package enum TextFile {
 
   private static let ownFolderMode: mode_t = 0o700
 
-  /// Closes a folder that others may write to them; does nothing if there is none.
+  /// Makes a folder that others may write to private; does nothing if it does not exist.
   ///
-  /// What only a link leads to is shared on purpose, maybe: its mode stays.
+  /// A folder behind a link may be shared on purpose, so that its mode stays.
   /// - Returns: whether the folder was open
-  /// - Throws: `GraftError` if others may write a folder of another user, or one that a link leads
-  ///   to, or as ``requireFolder(_:)``
+  /// - Throws: `GraftError` if others may write to a folder of another user or behind a link, or as
+  ///   ``requireFolder(_:)``
   package static func closeFolder(_ path: String) throws -> Bool {
     try requireFolder(path)
     guard isOpen(path) else { return false }
@@ -92,24 +90,23 @@ package enum TextFile {
       throw GraftError(
         .cannotCreate,
         isLink
-          ? "is a link to a folder that others may change"
+          ? "is a link to a folder that others may write to"
           : isOwn
-            ? "may be changed by others, and cannot be closed to them"
-            : "is a folder of another user that others may change", places: [path])
+            ? "is writable by others, and that cannot be changed"
+            : "belongs to another user and is writable by others", places: [path])
     }
     return true
   }
 
-  /// - Throws: `GraftError` if something else than a folder is at a path, be it a link that leads
-  ///   nowhere
+  /// - Throws: `GraftError` if the path is not a folder, or is a dangling link
   package static func requireFolder(_ path: String) throws {
     guard FileSystem.statusOfLink(path) != nil else { return }
     guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFDIR else {
-      throw GraftError(.cannotCreate, "is no folder", places: [path])
+      throw GraftError(.cannotCreate, "is not a folder", places: [path])
     }
   }
 
-  /// Whether more users than its owner may change a folder.
+  /// Whether others than its owner may write to a folder.
   private static func isOpen(_ path: String) -> Bool {
     guard let mode = FileSystem.status(of: path)?.st_mode else { return false }
     return mode & S_IFMT == S_IFDIR && mode & (S_IWGRP | S_IWOTH) != 0

@@ -275,7 +275,7 @@ def test_what_is_no_folder_is_said_and_left_alone(graft, convolution, home, tmp_
     for words in [["run", *convolution], ["cache", "list"], ["cache", "clear"]]:
         result = graft(*words)
         assert result.status == 0, result.errors
-        assert result.errors.count(f"{folder}: is no folder; nothing is kept there") == 1
+        assert result.errors.count(f"{folder}: is not a folder; nothing is kept there") == 1
     after = folder.lstat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     # Whoever keeps nothing need not know.
@@ -306,7 +306,7 @@ def test_a_folder_that_a_link_leads_to_keeps_its_mode(graft, convolution, home, 
     shared.chmod(0o775)
     result = graft("run", *convolution, "--output", tmp_path / "y.npz")
     assert result.status == 0, result.errors
-    assert f"{home / 'compiled'}: is a link to a folder that others may change" in result.errors
+    assert f"{home / 'compiled'}: is a link to a folder that others may write to" in result.errors
     assert result.errors.count("nothing is kept there") == 1
     assert stat.S_IMODE(shared.stat().st_mode) == 0o775 and list(shared.iterdir()) == []
     # Nobody else may write this one.

@@ -194,7 +194,7 @@ def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path
     model = classifier(tmp_path / "rgb.onnx")
     result = graft("models", "add", "cifar10", model, "--preprocess", "unit")
     assert result.status == 64 and not result.output
-    assert "'cifar10' is the name of the network that is part of Graft" in result.errors
+    assert "'cifar10' is the name of the built-in model" in result.errors
     assert graft("models", "list").output.count("cifar10") == 1
     # Also where an earlier version gave it away.
     assert graft("models", "add", "cifar11", model).status == 0
@@ -213,7 +213,7 @@ def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path
     assert not list(folder.glob("cifar10*")) and len(list(folder.iterdir())) == 2
     for command in ("remove", "path", "pull"):
         result = graft("models", command, "cifar10")
-        assert result.status == 64 and "'cifar10' is part of the program" in result.errors
+        assert result.status == 64 and "'cifar10' is built in" in result.errors
 
 
 def test_the_working_directory_hides_no_model(infer, image, tmp_path):
@@ -270,7 +270,7 @@ def test_every_command_takes_a_name_for_a_model(graft, tmp_path):
 @pytest.mark.parametrize("name", ["birds.onnx", "birds.H5", "birds.hdf5"])
 def test_what_ends_as_a_file_is_no_name(graft, tmp_path, name):
     result = graft("models", "add", name, classifier(tmp_path / "rgb.onnx"))
-    assert result.status == 64 and f"'{name}' is no name for a model" in result.errors
+    assert result.status == 64 and f"'{name}' is not a valid model name" in result.errors
 
 
 def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
@@ -380,7 +380,7 @@ def test_a_changed_file_is_not_used(graft, image, tmp_path):
         result = graft(*words)
         assert result.status == 65
         assert "has changed since it was added" in result.errors
-        assert f"A change of {model} in place changes it, too" in result.errors
+        assert f"Changing {model} in place changes it too" in result.errors
 
 
 @pytest.mark.parametrize("command", ["path", "pull", "remove"])
@@ -401,7 +401,7 @@ def test_a_missing_file_is_told_in_short_lines(graft, image):
     result = graft("infer", image, "--model", "vgg16")
     assert result.status == 66
     lines = result.errors.splitlines()
-    assert lines[0] == "error: the file of the model 'vgg16' is not here. One of these gets it:"
+    assert lines[0] == "error: the model 'vgg16' is not installed. Run one of these:"
     assert "  GRAFT_OFFLINE=0 graft models pull vgg16" in lines
     assert "  graft models add vgg16 FILE" in lines
     result = graft("infer", image, "--model", "vgg16", environment={"GRAFT_OFFLINE": "0"})
@@ -432,7 +432,7 @@ def test_pulling_a_name_of_an_added_file_says_so(graft, tmp_path):
 def test_pulling_offline(graft):
     result = graft("models", "pull", "squeezenet")
     assert result.status == 69 and not result.output
-    assert "is not here, and GRAFT_OFFLINE forbids a download" in result.errors
+    assert "is not installed, and GRAFT_OFFLINE forbids a download" in result.errors
     assert "GRAFT_OFFLINE=0 graft models pull squeezenet1.1-7" in result.errors
 
 

@@ -1,29 +1,29 @@
 import CGraftShims
 import GraftFiles
 
-/// How far a download has come.
+/// The progress of a download.
 package struct DownloadProgress: Sendable {
-  /// Bytes that are there, those of earlier attempts included.
+  /// The bytes received, including earlier attempts.
   package var receivedByteCount: Int
-  /// `nil` if neither the manifest nor the server says.
+  /// `nil` if unknown to manifest and server.
   package var totalByteCount: Int?
-  /// Of this attempt.
+  /// In this attempt.
   package var bytesPerSecond: Double
-  /// `nil` if the total is not known, or nothing has come yet.
+  /// `nil` if the total is unknown, or nothing has arrived yet.
   package var secondsLeft: Double? {
     guard let totalByteCount, bytesPerSecond > 0 else { return nil }
     return Double(max(0, totalByteCount - receivedByteCount)) / bytesPerSecond
   }
 }
 
-/// Fetches one file over HTTP into a partial file, and goes on where an earlier attempt stopped.
+/// Downloads one file over HTTP into a partial file, continuing an earlier attempt.
 package struct Download {
-  /// When to give up, and how long to wait before trying again.
+  /// The number of attempts, and the pauses between them.
   package struct Patience: Sendable {
     package var stallSeconds: Int
     package var connectSeconds: Int
     package var attemptCount: Int
-    /// Each pause is twice as long as the one before it.
+    /// The pause doubles with each attempt.
     package var firstPauseMilliseconds: Int
 
     package init(
@@ -38,16 +38,16 @@ package struct Download {
   }
 
   let address: String
-  /// Bytes of the whole file, if known.
+  /// The size of the whole file in bytes, if known.
   let size: Int?
   let partialFile: PartialFile
   var patience = Patience()
 
-  /// - Throws: `GraftError` if the server refuses, or all attempts were cut off. What came stays in
-  ///   the partial file.
+  /// - Throws: `GraftError` if the server refuses, or all attempts broke off. The partial file
+  ///   keeps the bytes received.
   func run(progress: @escaping (DownloadProgress) -> Void) throws {
     guard Download.isInitialized else {
-      throw GraftError(.unavailable, "libcurl cannot be set up")
+      throw GraftError(.unavailable, "libcurl cannot be initialized")
     }
     var pause = patience.firstPauseMilliseconds
     for attempt in 1... {
@@ -60,9 +60,9 @@ package struct Download {
         guard attempt < patience.attemptCount else {
           throw GraftError(
             .temporary,
-            "the download broke off \(attempt) times, the last time after "
+            "the download failed \(attempt) times, the last time after "
               + "\(partialFile.byteCount) bytes: \(reason)",
-            hint: "Pulling again goes on from there"
+            hint: "Pull again to continue from there"
           ).at(address)
         }
         usleep(UInt32(pause) * 1000)
@@ -73,7 +73,7 @@ package struct Download {
 
   private enum Outcome {
     case done
-    /// The partial file is of no use.
+    /// The partial file is useless.
     case startOver
     case interrupted(String)
   }
@@ -95,13 +95,13 @@ package struct Download {
       try transfer.finish(status: status)
       if transfer.mustStartOver { return .startOver }
       if let size, partialFile.byteCount < size {
-        return .interrupted("the server sent too little")
+        return .interrupted("the server sent too few bytes")
       }
       return .done
     case 416 where partialFile.byteCount > 0: return .startOver
-    case 408, 429, 500...599: return .interrupted("the server answers with status \(status)")
+    case 408, 429, 500...599: return .interrupted("the server answered with status \(status)")
     default:
-      throw GraftError(.unavailable, "the server answers with status \(status)", places: [address])
+      throw GraftError(.unavailable, "the server answered with status \(status)", places: [address])
     }
   }
 

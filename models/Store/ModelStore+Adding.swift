@@ -6,19 +6,19 @@ import GraftFiles
   import Foundation
 #endif
 
-/// What the store remembers of a file that the user brought.
+/// The store's record of a file that the user added.
 struct AddedModel: Codable {
   var name: String
-  /// In the store's folder.
+  /// Its name in the store's folder.
   var file: String
   var checksum: Checksum
-  /// Where the file was.
+  /// The file's original path.
   var source: String
-  /// The model of the manifest whose official file it is; `nil` for all other files.
+  /// The model in the manifest whose official file it is; `nil` for all other files.
   var officialName: String?
-  /// What the user said of the model, as metadata of its graph.
+  /// The user's description of the model, as metadata of its graph.
   var metadata: [String: String]?
-  /// Nanoseconds since 1970 and bytes: a file that differs from this has changed.
+  /// Nanoseconds since 1970; a file with another time or size has changed.
   var modificationTime: Int
   var byteCount: Int
 }
@@ -27,30 +27,29 @@ extension ModelStore {
   private static let recordSuffix = ".added.json"
   private static let recordLimit = 64 << 20
 
-  /// Registers the file at `path` under `name`, with a checksum of its own; takes the place of an
-  /// earlier one.
+  /// Registers the file at `path` under `name` with its checksum, replacing an earlier one.
   ///
-  /// The store's file is a hard link where the file system allows it, else a copy. What the
-  /// manifest says of a model holds for its official file only; another file under its name is
-  /// described by itself and by `metadata`.
+  /// The store's file is a hard link where the file system allows it, otherwise a copy. The
+  /// manifest describes only its official file. Another file with the same name is described by
+  /// itself and by `metadata`.
   ///
-  /// - Parameter metadata: what the user says of the model, as metadata of its graph
-  /// - Throws: `GraftError` if the name will not do or is that of the embedded model, or the file
-  ///   cannot be read or copied.
+  /// - Parameter metadata: the user's description of the model, as metadata of its graph
+  /// - Throws: `GraftError` if the name is invalid or the embedded model's, or if the file cannot
+  ///   be read or copied
   @discardableResult
   package func add(
     _ name: String, file path: String, metadata: [String: String] = [:]
   ) throws -> Entry {
     guard ModelStore.isName(name) else {
       throw GraftError.usage(
-        "'\(name)' is no name for a model",
+        "'\(name)' is not a valid model name",
         hint: """
-          Use letters, digits, '-', '_' and '.', beginning with a letter or digit, and no ending of model files
+          Use letters, digits, '-', '_' and '.'; start with a letter or digit, and omit .onnx or .h5
           """)
     }
     guard name != EmbeddedModel.name else {
       throw GraftError.usage(
-        "'\(name)' is the name of the network that is part of Graft", hint: "Use another name")
+        "'\(name)' is the name of the built-in model", hint: "Use another name")
     }
     guard let source = FileSystem.realPath(path) else { throw GraftError.opening(path) }
     guard try InputDescriptor(source).byteCount > 0 else {
@@ -69,8 +68,7 @@ extension ModelStore {
     defer { FileSystem.remove(temporary) }
     try linkOrCopy(source, to: temporary)
     let checksum = try Checksum(.sha256, ofFile: temporary)
-    // The checksum in the name keeps an old file apart from its successor until the record has
-    // changed.
+    // The checksum in the name distinguishes old and new files until the record is replaced.
     let file = "\(name).\(checksum.digest.prefix(16))\(ModelStore.suffix(of: source))"
     guard let identity = FileIdentity(path: temporary),
       FileSystem.move(temporary, to: "\(folder)/\(file)") == 0
@@ -89,8 +87,8 @@ extension ModelStore {
     name == EmbeddedModel.name ? nil : record(name)
   }
 
-  /// The name, or that of the model of the manifest that it stands for, of which there is a record,
-  /// be it sound or damaged; `nil` if there is neither.
+  /// The name, or that of the manifest's model it is an alias of, whichever has a record, even a
+  /// damaged one; `nil` if neither has.
   func recordedName(_ name: String) -> String? {
     [name, manifest.model(named: name)?.name].compactMap { $0 }.first {
       $0 != EmbeddedModel.name && ModelStore.isName($0)
@@ -100,7 +98,7 @@ extension ModelStore {
 
   func damaged(_ name: String) -> GraftError {
     GraftError.badData(
-      "what was kept of the model '\(name)' when it was added cannot be read",
+      "the record of the added model '\(name)' is damaged",
       hint: "Run 'graft models remove \(name)', then 'graft models add \(name) FILE'"
     ).at(recordPath(name))
   }
@@ -108,7 +106,7 @@ extension ModelStore {
   func damagedEntry(_ name: String) -> Entry {
     Entry(
       name: name, aliases: aliases(of: name),
-      summary: "damaged; 'graft models remove \(name)' takes it away", path: recordPath(name))
+      summary: "damaged; 'graft models remove \(name)' removes it", path: recordPath(name))
   }
 
   private func record(_ name: String) -> AddedModel? {
@@ -120,12 +118,12 @@ extension ModelStore {
     return record
   }
 
-  /// Removes the file of a model, pulled or added, and what the user said of it.
+  /// Removes the file of a model, pulled or added, and its record.
   ///
-  /// - Returns: The path of the file that was removed.
-  /// - Throws: `GraftError` if there is no such model or no file of it.
+  /// - Returns: the path of the removed file
+  /// - Throws: `GraftError` if the model or its file does not exist
   package func remove(_ name: String) throws -> String {
-    // Earlier versions gave the embedded model's name to files.
+    // Earlier versions accepted the embedded model's name.
     let leftBehind = name == EmbeddedModel.name ? record(name) : nil
     if let recorded = recordedName(name), addedRecord(recorded) == nil {
       return try removeDamaged(recorded)
@@ -134,9 +132,9 @@ extension ModelStore {
     let recordPath = recordPath(entry.name)
     let hasRecord = record(entry.name) != nil
     guard hasRecord || entry.isPresent else {
-      throw GraftError(.noInput, "the model '\(name)' is not here, so there is nothing to remove")
+      throw GraftError(.noInput, "the model '\(name)' is not installed")
     }
-    // A record without a file is reported when it is used; a file without a record would be lost.
+    // A record without a file is reported on use; a file without a record would be lost.
     guard FileSystem.remove(entry.path) == 0 || errno == ENOENT else {
       throw GraftError.writing(entry.path)
     }
@@ -146,8 +144,7 @@ extension ModelStore {
     return entry.path
   }
 
-  /// Removes a record that does not say any more which file it is of, and the files that can only
-  /// be of that model.
+  /// Removes a damaged record, and the files that can only belong to its model.
   private func removeDamaged(_ name: String) throws -> String {
     let others = Set(addedRecords().sound.values.map(\.file))
     var files: [String] = []
@@ -158,17 +155,17 @@ extension ModelStore {
       else { return }
       files.append(file)
     }
-    // The record goes last: without it nothing would tell of the files.
+    // The record goes last, since nothing else refers to the files.
     for path in files.map({ "\(folder)/\($0)" }) + [recordPath(name)] {
       guard FileSystem.remove(path) == 0 || errno == ENOENT else { throw GraftError.writing(path) }
     }
     return recordPath(name)
   }
 
-  /// - Throws: `GraftError` if the file of `record` is no longer the one that was added.
+  /// - Throws: `GraftError` if the file of `record` is no longer the one that was added
   func requireUnchanged(_ record: AddedModel) throws {
     let path = "\(folder)/\(record.file)"
-    // The hash of a large file takes long; who replaces a file changes its time.
+    // Hashing a large file takes long; replacing it changes its time.
     guard let identity = FileIdentity(path: path),
       identity.byteCount != record.byteCount
         || identity.modificationTime != record.modificationTime
@@ -177,20 +174,20 @@ extension ModelStore {
     guard found == record.checksum else {
       throw GraftError.badData(
         "the file of the model '\(record.name)' has changed since it was added",
-        hint: "A change of \(record.source) in place changes it, too. "
+        hint: "Changing \(record.source) in place changes it too. "
           + adviceOnAddedFile(record.name)
       ).at(path)
     }
   }
 
-  /// What to do where the file that the user added under a name cannot be used.
+  /// The advice when the user's file with a name cannot be used.
   func adviceOnAddedFile(_ name: String) -> String {
     let again = "Run 'graft models add \(name) FILE' again"
     guard let official = manifest.model(named: name) else { return again }
     return again + ", or 'graft models remove \(name)' to go back to \(official.name)'s own file"
   }
 
-  /// By name, and the names of those that are damaged.
+  /// Sound records by name, and the names of damaged ones.
   func addedRecords() -> (sound: [String: AddedModel], damaged: Set<String>) {
     var records: [String: AddedModel] = [:]
     var damaged: Set<String> = []
@@ -207,7 +204,7 @@ extension ModelStore {
     "\(folder)/\(name)\(ModelStore.recordSuffix)"
   }
 
-  /// Whether a model can have the name. What ends as files of models do is a file.
+  /// Whether a model can have the name. A name that ends like a model file is a path.
   package static func isName(_ name: String) -> Bool {
     guard let first = name.utf8.first, name.utf8.count <= 100,
       !["onnx", "h5", "hdf5"].contains(FilePath.ending(of: name))

@@ -1,25 +1,23 @@
 import GraftFiles
 
-/// The folder where models live that are called by name: pulled ones, and those that the user
-/// added.
+/// The folder of the models with names, both pulled and added.
 ///
-/// `$GRAFT_HOME`, else `$XDG_CACHE_HOME/graft`, else `~/.cache/graft`. A model of the manifest lies
-/// in `models/` there under its official file name.
+/// `$GRAFT_HOME`, otherwise `$XDG_CACHE_HOME/graft`, otherwise `~/.cache/graft`. Its subfolder
+/// `models` has the manifest's models under their official file names.
 package struct ModelStore: Sendable {
-  /// A model that the store knows, whether its file is there or not.
+  /// A known model, whether or not its file is present.
   package struct Entry: Sendable {
     package var name: String
     package var aliases: [String]
     package var summary: String
     package var path: String
-    /// `nil` if the file is not there.
+    /// `nil` if the file is missing.
     package var byteCount: Int?
-    /// What the manifest says; `nil` for files that the user added and that are not the official
-    /// one.
+    /// The manifest's description; `nil` for added files other than the official one.
     package var model: ModelManifest.Model?
-    /// Of a file that the user added; `nil` for others.
+    /// The checksum of an added file; `nil` for others.
     package var addedChecksum: Checksum?
-    /// What the user said of it when it was added, as metadata of its graph.
+    /// The user's description of an added file, as metadata of its graph.
     package var metadata: [String: String] = [:]
 
     package var isPresent: Bool { byteCount != nil }
@@ -27,7 +25,7 @@ package struct ModelStore: Sendable {
 
   package let root: String
   package let manifest: ModelManifest
-  /// Whether the network must not be touched.
+  /// Whether network access is forbidden.
   package let isOffline: Bool
   package var patience = Download.Patience()
 
@@ -39,10 +37,10 @@ package struct ModelStore: Sendable {
     self.isOffline = isOffline
   }
 
-  /// The store that the environment names.
+  /// The store that the environment variables specify.
   ///
-  /// - Throws: `GraftError` if neither `GRAFT_HOME` nor `XDG_CACHE_HOME` nor `HOME` is set, or
-  ///   `GRAFT_OFFLINE` means nothing.
+  /// - Throws: `GraftError` if none of `GRAFT_HOME`, `XDG_CACHE_HOME` and `HOME` is set, or if
+  ///   `GRAFT_OFFLINE` is invalid
   package init(manifest: ModelManifest = .builtIn) throws {
     try self.init(
       root: ModelStore.root(environment: ModelStore.environmentVariable), manifest: manifest,
@@ -51,20 +49,20 @@ package struct ModelStore: Sendable {
 
   package static func root(environment: (String) -> String?) throws -> String {
     if let home = environment("GRAFT_HOME") { return home }
-    // The XDG specification has relative paths ignored.
+    // The XDG specification says to ignore relative paths.
     if let cache = environment("XDG_CACHE_HOME"), FilePath.isAbsolute(cache) {
       return "\(cache)/graft"
     }
     guard let home = environment("HOME") else {
       throw GraftError.usage(
-        "there is no folder for models", hint: "Set GRAFT_HOME to the folder to keep them in")
+        "there is no folder for models", hint: "Set GRAFT_HOME to a folder for models")
     }
     return "\(home)/.cache/graft"
   }
 
-  /// Whether `GRAFT_OFFLINE` has the network left alone.
+  /// Whether `GRAFT_OFFLINE` forbids network access.
   ///
-  /// - Throws: `GraftError` if it says neither yes nor no.
+  /// - Throws: `GraftError` if its value is neither yes nor no
   package static func isOffline(environment: (String) -> String?) throws -> Bool {
     guard let value = environment("GRAFT_OFFLINE") else { return false }
     switch value.lowercased() {
@@ -72,17 +70,17 @@ package struct ModelStore: Sendable {
     case "", "0", "false", "no", "off": return false
     default:
       throw GraftError.usage(
-        "GRAFT_OFFLINE is '\(value)'", hint: "Use 1, true, yes or on, or 0, false, no or off")
+        "GRAFT_OFFLINE has the invalid value '\(value)'",
+        hint: "Use 1, true, yes or on; or 0, false, no or off")
     }
   }
 
-  /// A variable that is set to something.
+  /// The value of a variable; `nil` if unset or empty.
   package static func environmentVariable(_ name: String) -> String? {
     FileSystem.environmentVariable(name)
   }
 
-  /// All models of the manifest, then those that the user added, be the record of one damaged or
-  /// not.
+  /// All models of the manifest, then the added ones, including those with damaged records.
   package func list() -> [Entry] {
     let (added, damaged) = addedRecords()
     let known = manifest.models.map { model -> Entry in
@@ -92,7 +90,7 @@ package struct ModelStore: Sendable {
         ? damagedEntry(model.name)
         : record.flatMap { $0.officialName == nil ? self.entry($0) : nil }
       var entry = own ?? self.entry(model, added: record)
-      // A file that the user gave the name comes first.
+      // An added file takes precedence over an alias.
       entry.aliases.removeAll { added[$0] != nil || damaged.contains($0) }
       return entry
     }
@@ -102,15 +100,15 @@ package struct ModelStore: Sendable {
       + others.filter { !names.contains($0.name) }.sorted { $0.name < $1.name }
   }
 
-  /// The model of that name or alias.
+  /// The model with that name or alias.
   ///
-  /// - Throws: `GraftError` that lists the names there are, says that the embedded model has no
-  ///   file, or that the record of an added one is damaged.
+  /// - Throws: `GraftError` that lists the available names, or says that the embedded model has no
+  ///   file, or that the record of an added one is damaged
   package func entry(named name: String) throws -> Entry {
     guard name != EmbeddedModel.name else {
       throw GraftError.usage(
-        "'\(name)' is part of the program and has no file",
-        hint: "'graft convert \(name) FILE.onnx' writes one")
+        "'\(name)' is built in and has no file",
+        hint: "'graft convert \(name) FILE.onnx' writes it to a file")
     }
     let model = manifest.model(named: name)
     if let recorded = recordedName(name) {
@@ -126,10 +124,10 @@ package struct ModelStore: Sendable {
         ?? "There are \(([EmbeddedModel.name] + entries.map(\.name)).listed(limit: 20))")
   }
 
-  /// Where the file of a model is.
+  /// The path of a model's file.
   ///
-  /// - Throws: `GraftError` that says what is missing, where it comes from, its checksum and where
-  ///   to put it.
+  /// - Throws: `GraftError` that says what is missing, its address and checksum, and where to put
+  ///   it
   package func path(for name: String) throws -> String {
     let entry = try entry(named: name)
     guard entry.isPresent else { throw missing(entry) }
@@ -137,10 +135,10 @@ package struct ModelStore: Sendable {
     return entry.path
   }
 
-  /// Fetches the file of a model, unless it is there; goes on with what an interrupted pull left.
+  /// Downloads the file of a model unless it exists; continues an interrupted download.
   ///
-  /// - Returns: Where the file is.
-  /// - Throws: `GraftError` if the network may not be used or fails, or if the checksum is wrong.
+  /// - Returns: the path of the file
+  /// - Throws: `GraftError` if the network is forbidden or fails, or if the checksum is wrong
   package func pull(
     _ name: String, progress: @escaping (DownloadProgress) -> Void = { _ in }
   ) throws -> String {
@@ -159,7 +157,7 @@ package struct ModelStore: Sendable {
     let destination = "\(folder)/\(model.file)"
     try TextFile.makeFolder(folder)
     let partial = try PartialFile(for: destination)
-    // Another process may have finished between the look and the lock.
+    // Another process may have finished before this one got the lock.
     if TextFile.byteCount(destination) != nil {
       partial.remove()
       return destination
@@ -177,8 +175,8 @@ package struct ModelStore: Sendable {
       guard found == expected else {
         partial.remove()
         throw GraftError.badData(
-          "the downloaded file has the checksum \(found), expected \(expected); it was removed",
-          hint: "Pull again; if this repeats, the file at \(model.address) is another one"
+          "the downloaded file has the checksum \(found) instead of \(expected); it was removed",
+          hint: "Pull again; if this repeats, the file at \(model.address) has changed"
         ).at(model.name)
       }
     }
@@ -191,7 +189,7 @@ package struct ModelStore: Sendable {
     let found = try Checksum(expected.algorithm, ofFile: entry.path)
     guard found == expected else {
       throw GraftError.badData(
-        "is there already, with the checksum \(found) instead of \(expected)",
+        "already exists, with the checksum \(found) instead of \(expected)",
         hint: "Remove it to pull it again, or register it with 'graft models add'"
       ).at(entry.path)
     }
@@ -200,19 +198,19 @@ package struct ModelStore: Sendable {
   private func missing(_ entry: Entry) -> GraftError {
     guard let model = entry.model else {
       return GraftError(
-        .noInput, "the file of the model '\(entry.name)' is gone: \(entry.path)",
+        .noInput, "the file of the model '\(entry.name)' is missing: \(entry.path)",
         hint: adviceOnAddedFile(entry.name))
     }
     let size = model.size.map { "\($0) bytes" } ?? "of unknown size"
     let checksum = model.checksum.map { ", \($0)" } ?? ""
     return GraftError(
-      .noInput, "the file of the model '\(model.name)' is not here",
+      .noInput, "the model '\(model.name)' is not installed",
       hint: """
-        One of these gets it:
+        Run one of these:
           \(isOffline ? "GRAFT_OFFLINE=0 " : "")graft models pull \(model.name)
             downloads \(model.address) (\(size)\(checksum))
           graft models add \(model.name) FILE
-            registers a file that you have; so does putting it at \(entry.path)
+            registers a file that you have; or copy it to \(entry.path)
         """)
   }
 
@@ -223,7 +221,7 @@ package struct ModelStore: Sendable {
       byteCount: TextFile.byteCount(path), model: model, addedChecksum: added?.checksum)
   }
 
-  /// What else the model of the manifest with that name is called, whichever file is its own.
+  /// The other names of the manifest's model with that name.
   func aliases(of name: String) -> [String] {
     manifest.models.first { $0.name == name }?.aliases ?? []
   }

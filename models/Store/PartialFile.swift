@@ -1,16 +1,15 @@
 import GraftFiles
 
-/// A file that is still being downloaded: `NAME.part`, and beside it what the server calls this
-/// version of it.
+/// A file during its download: `NAME.part`, and next to it the server's validator of this version.
 ///
-/// Nobody else downloads into it as long as it is open.
+/// While it is open, no other process downloads to it.
 final class PartialFile {
   let path: String
   private(set) var byteCount: Int
   private let descriptor: Int32
   private var validatorPath: String { "\(path).version" }
 
-  /// - Throws: `GraftError` if it cannot be made, or another process is downloading into it.
+  /// - Throws: `GraftError` if it cannot be created, or another process is downloading to it
   init(for destination: String) throws {
     path = "\(destination).part"
     descriptor = FileSystem.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
@@ -21,14 +20,14 @@ final class PartialFile {
       guard reason == EWOULDBLOCK else { throw GraftError.writing(path, reason) }
       throw GraftError(
         .temporary, "another process is downloading it", places: [path],
-        hint: "Wait until it is done")
+        hint: "Wait until that is done")
     }
     byteCount = Int(lseek(descriptor, 0, SEEK_END))
   }
 
   deinit { close(descriptor) }
 
-  /// The headers that ask for the rest of the file, as long as it is still the same one.
+  /// The headers that request the rest of the file if it has not changed.
   ///
   /// Source: <https://www.rfc-editor.org/rfc/rfc9110#name-if-range>
   var resumeHeaders: [String] {
@@ -43,7 +42,7 @@ final class PartialFile {
     return text.isEmpty ? nil : text
   }
 
-  /// Remembers what the server calls this version; weak ones do not vouch for each byte.
+  /// Stores the server's validator; weak ones do not guarantee identical bytes.
   func keep(validator: String?) {
     let text = validator.map { $0.hasPrefix("W/") || $0.utf8.count > 1000 ? "" : $0 } ?? ""
     try? TextFile.save(text, to: validatorPath)
@@ -70,7 +69,7 @@ final class PartialFile {
     FileSystem.remove(validatorPath)
   }
 
-  /// Gives the complete file its name.
+  /// Moves the complete file to its destination.
   func moveInPlace(_ destination: String) throws {
     guard fsync(descriptor) == 0, FileSystem.move(path, to: destination) == 0 else {
       throw GraftError.writing(destination)

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// What comes of one request: where its bytes go, and whether they are the right ones.
+/// The response to one request: checks it and writes its bytes.
 final class Transfer {
   private let file: PartialFile
   private let size: Int?
@@ -8,14 +8,14 @@ final class Transfer {
   private let clock = ContinuousClock()
   private let start: ContinuousClock.Instant
   private var lastReport: ContinuousClock.Instant?
-  /// Of the last response, with names in lower case.
+  /// The headers of the last response, with lower-case names.
   private var headers: [String: String] = [:]
   private var hasBegun = false
   private var receivedHere = 0
   private var total: Int?
-  /// Why the transfer was stopped from this side.
+  /// Why the client stopped the transfer.
   private(set) var failure: GraftError?
-  /// The server answered for another part of the file than asked for.
+  /// The server sent another part of the file than requested.
   private(set) var mustStartOver = false
 
   init(file: PartialFile, size: Int?, progress: @escaping (DownloadProgress) -> Void) {
@@ -40,9 +40,9 @@ final class Transfer {
     headers[line[..<colon].lowercased()] = end.map { String(value[...$0]) } ?? ""
   }
 
-  /// Takes a piece of the body; false stops the transfer.
+  /// Handles a piece of the body; false stops the transfer.
   func receive(_ bytes: UnsafeRawBufferPointer, status: Int) -> Bool {
-    // The page that comes with an error is of no interest, but reading it keeps the status.
+    // An error's page is ignored, but reading it keeps the status.
     guard status == 200 || status == 206 else { return true }
     do {
       try begin(status: status)
@@ -62,7 +62,7 @@ final class Transfer {
     return false
   }
 
-  /// To be called when the transfer is over and was not stopped.
+  /// Call it when the transfer is over and was not stopped.
   func finish(status: Int) throws {
     try begin(status: status)
     report(isLast: true)
@@ -84,8 +84,8 @@ final class Transfer {
     }
     if let size, let total, total != size {
       throw GraftError.badData(
-        "the server offers \(total) bytes, expected are \(size)",
-        hint: "Its file is another one than the manifest knows")
+        "the server offers \(total) bytes instead of \(size)",
+        hint: "The file on the server has changed")
     }
     file.keep(validator: headers["etag"] ?? headers["last-modified"])
   }
@@ -107,7 +107,7 @@ final class Transfer {
 /// Source: <https://www.rfc-editor.org/rfc/rfc9110#name-content-range>
 struct ContentRange {
   var start: Int
-  /// `nil` if the server does not know.
+  /// `nil` if the server does not know it.
   var total: Int?
 
   init?(_ text: String) {

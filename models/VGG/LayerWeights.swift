@@ -2,13 +2,12 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// The kernels and biases of a network's layers, checked to be all there and to have the right
-/// shapes.
+/// The kernels and biases of a network's layers, complete and with the right shapes.
 struct LayerWeights {
   private let kernels: [String: Tensor]
   private let biases: [String: Tensor]
 
-  /// - Throws: `GraftError` that lists every layer that is missing or wrong, with both shapes.
+  /// - Throws: `GraftError` that lists every missing or wrong layer, with both shapes
   init(
     _ weights: [String: [Tensor]], for layers: [VGGArchitecture.Layer], of architecture: String
   ) throws {
@@ -28,7 +27,7 @@ struct LayerWeights {
         continue
       }
       guard tensors.allSatisfy({ LayerWeights.elementTypes.contains($0.elementType) }) else {
-        faults.append("'\(name)' has elements of type \(tensors[0].elementType), expected float")
+        faults.append("'\(name)' has elements of type \(tensors[0].elementType) instead of float")
         continue
       }
       kernels[layer.name] = tensors[0]
@@ -46,9 +45,8 @@ struct LayerWeights {
 
   private static let elementTypes: Set<ElementType> = [.float, .double, .float16]
 
-  /// The names under which to look for the layers: their own, or if none of these is there, those
-  /// that Keras makes of their classes (`conv2d`, `conv2d_1`, … `dense`), which is all that some of
-  /// its files hold.
+  /// The names of the layers in the file: their own, or if none of these exists, those that Keras
+  /// derives from their classes (`conv2d`, `conv2d_1`, … `dense`).
   private static func names(
     of layers: [VGGArchitecture.Layer], in weights: [String: [Tensor]]
   ) -> [String] {
@@ -62,7 +60,7 @@ struct LayerWeights {
     return automatic.contains { weights[$0] != nil } ? automatic : layers.map(\.name)
   }
 
-  /// Float; the file's own elements, if they are.
+  /// As float; the file's own elements, if they are float.
   func kernel(_ layer: VGGArchitecture.Layer) throws -> Tensor { try float(kernels[layer.name]) }
 
   func bias(_ layer: VGGArchitecture.Layer) throws -> Tensor { try float(biases[layer.name]) }
@@ -70,7 +68,7 @@ struct LayerWeights {
   private func float(_ tensor: Tensor?) throws -> Tensor {
     guard let tensor else { throw GraftError(.software, "weights were not checked") }
     if tensor.elementType == .float { return tensor }
-    // The file may have elements at any byte; conversion reads them in place.
+    // The elements may be unaligned in the file, and conversion reads them in place.
     let source = tensor.isAligned ? tensor : try tensor.copied()
     let result = try Tensor(zeros: .float, shape: tensor.shape)
     try source.withUnsafeBytes { from in
@@ -84,8 +82,8 @@ struct LayerWeights {
   }
 }
 
-/// A convolution's kernel as ONNX has it (`[output, input, height, width]`), of one as Keras has it
-/// (`[height, width, input, output]`); both float.
+/// Converts a Keras kernel `[height, width, input, output]` of floats to ONNX's `[output, input,
+/// height, width]`.
 func convolutionKernel(fromKeras kernel: Tensor) throws -> Tensor {
   let shape = try kernelShape(kernel)
   return try reversingAxes(
@@ -93,7 +91,7 @@ func convolutionKernel(fromKeras kernel: Tensor) throws -> Tensor {
     to: [shape[3], shape[2], shape[0], shape[1]])
 }
 
-/// The other way round.
+/// The inverse of ``convolutionKernel(fromKeras:)``.
 func kerasKernel(ofConvolution kernel: Tensor) throws -> Tensor {
   let shape = try kernelShape(kernel)
   return try reversingAxes(

@@ -3,9 +3,8 @@ import GraftTensor
 
 /// VGG16: 13 convolutions in five blocks, and three dense layers on top.
 ///
-/// Input `[N, 3, 224, 224]`, channels in the order BGR with ImageNet's means taken off
-/// (preprocessing `keras-caffe`); output `[N, 1000]`, probabilities. Without top: `[N, 3, H, W]` to
-/// `[N, 512, H/32, W/32]`.
+/// Input `[N, 3, 224, 224]` in BGR order minus ImageNet's means (preprocessing `keras-caffe`);
+/// output `[N, 1000]`, probabilities. Without top: `[N, 3, H, W]` to `[N, 512, H/32, W/32]`.
 ///
 /// Source: Simonyan and Zisserman, <https://arxiv.org/abs/1409.1556>; layers as in
 /// <https://keras.io/api/applications/vgg/>.
@@ -15,25 +14,25 @@ package enum VGG16 {
   /// The network with the given weights.
   ///
   /// - Parameters:
-  ///   - weights: For each layer, by its name, the kernel and the bias as Keras has them.
-  ///   - includeTop: Whether to end with the dense layers or with `block5_pool`.
-  ///   - labels: Names of the classes, kept in the graph's metadata.
-  /// - Throws: `GraftError` naming all layers that are missing or have other shapes.
+  ///   - weights: the Keras kernel and bias of each layer, by the layer's name
+  ///   - includeTop: whether to end with the dense layers or with `block5_pool`
+  ///   - labels: the names of the classes, stored in the graph's metadata
+  /// - Throws: `GraftError` naming all layers that are missing or have other shapes
   package static func graph(
     weights: [String: [Tensor]], includeTop: Bool = true, labels: [String]? = nil
   ) throws -> Graph {
     try architecture.graph(weights: weights, includeTop: includeTop, labels: labels)
   }
 
-  /// The network without top, with first weights for training from scratch.
+  /// The network without top, with initial weights for training from scratch.
   package static func randomGraph(using generator: inout some RandomNumberGenerator) throws -> Graph
   {
     try architecture.randomGraph(using: &generator)
   }
 
-  /// The weights of such a network in the forms of Keras, layer by layer.
+  /// The weights of such a network in Keras's layout, layer by layer.
   ///
-  /// - Throws: `GraftError` naming the first layer that is missing or has another shape.
+  /// - Throws: `GraftError` naming the first layer that is missing or has another shape
   package static func weights(
     of graph: Graph, includeTop: Bool
   ) throws -> [(layer: String, kernel: Tensor, bias: Tensor)] {

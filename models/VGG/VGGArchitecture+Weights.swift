@@ -3,10 +3,10 @@ import GraftGraph
 import GraftTensor
 
 extension VGGArchitecture {
-  /// The weights of a network that was made by ``graph(weights:includeTop:labels:)``, in the forms
-  /// of Keras, layer by layer: kernel and bias.
+  /// The weights of a network from ``graph(weights:includeTop:labels:)`` in Keras's layout, layer
+  /// by layer: kernel and bias.
   ///
-  /// - Throws: `GraftError` naming the first layer that is missing or has another shape.
+  /// - Throws: `GraftError` naming the first layer that is missing or has another shape
   func weights(
     of graph: Graph, includeTop: Bool
   ) throws -> [(layer: String, kernel: Tensor, bias: Tensor)] {
@@ -22,7 +22,8 @@ extension VGGArchitecture {
         let kernel = layer.kind == .convolution ? try kerasKernel(ofConvolution: stored) : stored
         guard kernel.shape == layer.kernelShape, bias.shape == layer.biasShape else {
           throw GraftError.badData(
-            "has the shapes \(kernel.shape) and \(bias.shape); \(name) has \(layer.kernelShape) and \(layer.biasShape)"
+            "has the shapes \(kernel.shape) and \(bias.shape); "
+              + "\(name) has \(layer.kernelShape) and \(layer.biasShape)"
           )
         }
         return (layer.name, kernel, bias)

@@ -2,8 +2,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What VGG16 and VGG19 have in common: blocks of 3×3 convolutions with a pooling after each, and
-/// three dense layers.
+/// The common structure of VGG16 and VGG19: blocks of 3×3 convolutions, each with a pooling at its
+/// end, and three dense layers.
 struct VGGArchitecture {
   let name: String
   let convolutionsPerBlock: [Int]
@@ -12,7 +12,7 @@ struct VGGArchitecture {
   static let imageExtent = 224
   static let denseUnits = [("fc1", 4096), ("fc2", 4096), ("predictions", 1000)]
 
-  /// A layer with weights, and the shapes that Keras gives them.
+  /// A layer with weights, and their shapes in Keras.
   struct Layer {
     enum Kind: String {
       case convolution = "conv2d"
@@ -37,7 +37,7 @@ struct VGGArchitecture {
     }
   }
 
-  /// The dense layers; the first one reads the last pooling's output, row by row.
+  /// The dense layers; the first reads the last pooling's output, row by row.
   var denseLayers: [Layer] {
     let extent = Self.imageExtent >> convolutionsPerBlock.count
     var inputCount = extent * extent * (Self.channelsPerBlock.last ?? 0)
@@ -74,8 +74,8 @@ struct VGGArchitecture {
     return graph
   }
 
-  /// The convolutions with first weights for training: He-normal kernels, no biases. `[N, 3, H, W]`
-  /// to `[N, 512, H/32, W/32]`.
+  /// The convolutions with initial weights: He-normal kernels, no biases. `[N, 3, H, W]` to `[N,
+  /// 512, H/32, W/32]`.
   func randomGraph(using generator: inout some RandomNumberGenerator) throws -> Graph {
     var weights: [String: [Tensor]] = [:]
     for layer in layers(includeTop: false) {
@@ -106,8 +106,8 @@ struct VGGArchitecture {
   private func addTop(
     on features: ValueID, _ weights: LayerWeights, labels: [String]?, to graph: inout Graph
   ) throws -> ValueID {
-    // Keras flattens channels last. Moving the few activations keeps the many weights where they
-    // are: `fc1` stays in the mapped file as it is.
+    // Keras flattens channels last. Moving the few activations leaves the many weights as they are,
+    // so that `fc1` stays in the mapped file.
     let channelsLast = graph.addNode(
       "Transpose", name: "channels_last", [features], attributes: ["perm": .ints([0, 2, 3, 1])],
       outputName: "channels_last")
