@@ -1,4 +1,4 @@
-/// Reads numbers at checked places of bytes that may lie about themselves, or takes one after the other.
+/// Reads numbers at checked offsets of untrusted bytes, or one after the other.
 ///
 /// The memory must outlive the reader.
 package struct ByteReader {
@@ -9,9 +9,9 @@ package struct ByteReader {
 
   package let bytes: UnsafeRawBufferPointer
   package let byteOrder: ByteOrder
-  /// Where the bytes lie in the file; for messages.
+  /// The offset of the bytes in the file, for messages.
   private let origin: Int
-  /// Where the next bytes come from that are taken.
+  /// The offset of the next bytes to take.
   private var position = 0
 
   package init(_ bytes: UnsafeRawBufferPointer, _ byteOrder: ByteOrder = .little, origin: Int = 0) {
@@ -22,18 +22,18 @@ package struct ByteReader {
 
   package var count: Int { bytes.count }
 
-  /// - Throws: `GraftError` if the bytes end before.
+  /// - Throws: `GraftError` if the bytes end too early
   package func slice(at offset: Int, count: Int) throws -> ByteReader {
     guard offset >= 0, count >= 0, offset <= bytes.count, count <= bytes.count - offset else {
       throw GraftError.badData(
-        "it is truncated: \(count) bytes are expected at byte \(origin + offset)")
+        "it is truncated: it should have \(count) bytes at byte \(origin + offset)")
     }
     return ByteReader(
       UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)]), byteOrder,
       origin: origin + offset)
   }
 
-  /// All that comes from `offset` on.
+  /// Everything from `offset` on.
   package func suffix(from offset: Int) throws -> ByteReader {
     try slice(at: offset, count: max(0, bytes.count - max(0, offset)))
   }
@@ -68,7 +68,7 @@ package struct ByteReader {
     }
   }
 
-  /// Whether the bytes at `offset` are those of `text`.
+  /// Whether the bytes at `offset` are `text`.
   package func hasText(_ text: StaticString, at offset: Int = 0) -> Bool {
     guard let found = try? slice(at: offset, count: text.utf8CodeUnitCount) else { return false }
     return text.withUTF8Buffer { $0.elementsEqual(found.bytes) }

@@ -1,24 +1,24 @@
-/// Reading whole files and standard input, with a limit on their size.
+/// Reads whole files and standard input, up to a size limit.
 package enum InputFile {
   /// The path that stands for standard input.
   package static let standardInput = "-"
 
-  /// What messages call the file.
+  /// The file's name in messages.
   package static func displayName(of path: String) -> String {
     path == standardInput ? "standard input" : path
   }
 
   /// All bytes of the file, or of standard input if `path` is `-`.
   ///
-  /// - Parameter kind: what the file holds, for messages: "an image"
-  /// - Throws: `GraftError` if there is no such file, if it is not a regular one or cannot be read, or
-  ///   if it has more than `byteLimit` bytes.
+  /// - Parameter kind: the kind of content, for messages: "an image"
+  /// - Throws: `GraftError` if the file does not exist, is not a regular file, cannot be read, or
+  ///   has more than `byteLimit` bytes
   package static func read(
     _ path: String, byteLimit: Int = 1 << 29, as kind: String = "an image"
   ) throws -> [UInt8] {
     let name = displayName(of: path)
     if path == standardInput {
-      // Its size is not known before its end.
+      // The size is unknown until the end.
       return try read(STDIN_FILENO, expectedCount: 0, byteLimit: byteLimit, as: kind, name: name)
     }
     let file = try InputDescriptor(path)
@@ -32,7 +32,7 @@ package enum InputFile {
     _ descriptor: Int32, expectedCount: Int, byteLimit: Int, as kind: String, name: String
   ) throws -> [UInt8] {
     let tooLarge = GraftError.badData(
-      "has more than \(byteLimit) bytes, which is too large for \(kind)"
+      "is too large for \(kind): it has more than \(byteLimit) bytes"
     ).at(name)
     guard expectedCount <= byteLimit else { throw tooLarge }
 
@@ -54,7 +54,7 @@ package enum InputFile {
   }
 }
 
-/// The system's `read`, whose name ``InputFile`` takes for itself.
+/// The system's `read`, whose name ``InputFile`` shadows.
 private func readBytes(_ descriptor: Int32, to target: UnsafeMutableRawBufferPointer) -> Int {
   read(descriptor, target.baseAddress, target.count)
 }

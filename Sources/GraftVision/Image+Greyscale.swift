@@ -1,6 +1,6 @@
 extension Raster where Sample == UInt8 {
-  /// The image in one channel, by the weights of ITU-R 601-2, as Pillow's `convert("L")` in fixed
-  /// point.
+  /// The image in one channel, weighted by ITU-R 601-2 in fixed point, like Pillow's
+  /// `convert("L")`.
   package func greyscale() throws -> Image {
     guard channelCount == 3 else { return self }
     return try Image(width: width, height: height, channelCount: 1) { target in

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// How large an image may be; checked before memory is taken for it.
+/// The largest allowed image; checked before memory is allocated.
 package struct PixelLimit: Sendable, Hashable {
   package var maximumPixelCount: Int
   package var maximumSide: Int
@@ -10,10 +10,10 @@ package struct PixelLimit: Sendable, Hashable {
     self.maximumSide = maximumSide
   }
 
-  /// As many pixels as Pillow opens before it calls an image a decompression bomb.
+  /// The number of pixels from which Pillow suspects a decompression bomb.
   package static let standard = PixelLimit(maximumPixelCount: 178_956_970)
 
-  /// - Throws: `GraftError` if a side is not positive, or the image is larger than allowed.
+  /// - Throws: `GraftError` if a side is not positive, or the image is larger than allowed
   package func check(width: Int, height: Int) throws {
     guard width > 0, height > 0 else {
       throw GraftError.badData("an image of \(width)x\(height) pixels is empty")
@@ -21,17 +21,16 @@ package struct PixelLimit: Sendable, Hashable {
     guard width <= maximumSide, height <= maximumSide, width <= maximumPixelCount / height else {
       throw GraftError.badData(
         "an image of \(width)x\(height) pixels is too large",
-        hint: "At most \(maximumPixelCount) pixels are read, \(maximumSide) on a side.")
+        hint: "The limit is \(maximumPixelCount) pixels, and \(maximumSide) per side")
     }
   }
 
-  /// What a format's best compression reaches decides how large an image a file can hold; what
-  /// claims more is refused before memory is taken for it. Up to this many pixels it is tried
-  /// anyway.
+  /// Images up to this many pixels are decoded without a plausibility check. Larger ones must not
+  /// claim more pixels than their file can hold at the format's best compression.
   private static let triedPixelCount = 1 << 24
 
-  /// - Parameter pixelsPerByte: What the format's best compression reaches.
-  /// - Throws: `GraftError` if the image is too large for a file of `byteCount` bytes.
+  /// - Parameter pixelsPerByte: the format's best compression
+  /// - Throws: `GraftError` if the image is too large for a file of `byteCount` bytes
   func checkPlausibility(width: Int, height: Int, byteCount: Int, pixelsPerByte: Int) throws {
     let pixelCount = width * height
     guard pixelCount <= PixelLimit.triedPixelCount || pixelCount / pixelsPerByte <= byteCount else {

@@ -1,10 +1,9 @@
 import GraftFiles
 import GraftTensor
 
-/// An image in memory: rows from top to bottom, the channels of a pixel side by side
-/// (`[height, width, channels]`).
+/// An image in memory, `[height, width, channels]`, with rows from top to bottom.
 ///
-/// Copies share memory, which is read only once the image is made.
+/// Copies share memory, which is immutable after creation.
 package struct Raster<Sample: TensorElement>: Sendable {
   package let width: Int
   package let height: Int
@@ -12,10 +11,10 @@ package struct Raster<Sample: TensorElement>: Sendable {
   package let channelCount: Int
   private let storage: Storage
 
-  /// An image whose samples `fill` writes into zeroed memory.
+  /// An image whose zeroed memory `fill` fills.
   ///
-  /// - Throws: `GraftError` if an extent is not positive or there is not enough memory, and
-  ///   whatever `fill` throws.
+  /// - Throws: `GraftError` if an extent is not positive or memory is short, and any error of
+  ///   `fill`
   package init(
     width: Int, height: Int, channelCount: Int,
     fill: (UnsafeMutableBufferPointer<Sample>) throws -> Void
@@ -33,11 +32,11 @@ package struct Raster<Sample: TensorElement>: Sendable {
     try fill(bytes.bindMemory(to: Sample.self))
   }
 
-  /// - Throws: `GraftError` if the number of samples does not fit the extents.
+  /// - Throws: `GraftError` if the number of samples does not match the extents
   package init(width: Int, height: Int, channelCount: Int, samples: [Sample]) throws {
     guard try [height, width, channelCount].checkedElementCount() == samples.count else {
       throw GraftError.badData(
-        "\(samples.count) samples do not fill \(width)x\(height) pixels of \(channelCount) channels"
+        "\(samples.count) samples do not fill \(width)x\(height) pixels with \(channelCount) channels"
       )
     }
     try self.init(width: width, height: height, channelCount: channelCount) { target in
@@ -76,6 +75,6 @@ package struct ImageSize: Sendable, Hashable {
 }
 
 extension ImageSize: CustomStringConvertible {
-  /// `224x224`: the width comes first.
+  /// Width first: `224x224`.
   package var description: String { "\(width)x\(height)" }
 }

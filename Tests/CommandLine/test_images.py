@@ -84,7 +84,7 @@ def test_what_is_not_read_is_named(infer, color_model, tmp_path):
     Image.new("RGB", (4, 4)).save(file)
     result = infer(file, "--model", color_model, *UNIT)
     assert result.status == 65
-    assert "a GIF image, which cannot be read" in result.errors
+    assert "a GIF image, which is not supported" in result.errors
 
 
 def test_16_bit_greys_are_scaled(infer, color_model, tmp_path):

@@ -79,17 +79,17 @@ def test_the_file_says_it(graft, image, tmp_path):
     "entries, part",
     [
         ({"name": "bogus"}, "name': unknown preprocessing 'bogus'"),
-        ({"resize": "-4"}, "resize': '-4' is no size"),
-        ({"resize": "shorter:0"}, "resize': 'shorter:0' is no size"),
-        ({"crop": "0x4"}, "crop': '0x4' is no size"),
-        ({"crop": "99999999999"}, "crop': '99999999999' is no size"),
+        ({"resize": "-4"}, "resize': invalid image size '-4'"),
+        ({"resize": "shorter:0"}, "resize': invalid image size 'shorter:0'"),
+        ({"crop": "0x4"}, "crop': invalid crop size '0x4'"),
+        ({"crop": "99999999999"}, "crop': invalid crop size '99999999999'"),
         ({"interpolation": "best"}, "interpolation': unknown interpolation 'best'"),
-        ({"channels": "0"}, "channels': '0' is no number of channels"),
+        ({"channels": "0"}, "channels': invalid number of channels '0'"),
         ({"layout": "CHW"}, "layout': unknown layout 'CHW'"),
-        ({"orientation": "left"}, "orientation': unknown rule of orientation 'left'"),
-        ({"mean": "nan"}, "mean': is no property of preprocessing that is known; its value is 'nan'"),
-        ({"std": "0,0,0"}, "std': is no property of preprocessing that is known; its value is '0,0,0'"),
-        ({"name": None, "resize": "4"}, "name': is missing, though 'graft.preprocessing.resize' is there"),
+        ({"orientation": "left"}, "orientation': unknown orientation rule 'left'"),
+        ({"mean": "nan"}, "mean': is not a known preprocessing property; its value is 'nan'"),
+        ({"std": "0,0,0"}, "std': is not a known preprocessing property; its value is '0,0,0'"),
+        ({"name": None, "resize": "4"}, "name': is missing, but 'graft.preprocessing.resize' is present"),
     ],
     ids=str,
 )
@@ -178,7 +178,7 @@ def test_a_crop_is_no_larger_than_what_is_left_to_cut(graft, infer, image, tmp_p
             infer(image, "--model", model, *options),
             graft("convert", model, tmp_path / "other.onnx", *options),
         ]:
-            assert result.status == 64 and f"no {options[-1]} to cut out" in result.errors
+            assert result.status == 64 and f"too small for a crop of {options[-1]}" in result.errors
     assert not (tmp_path / "other.onnx").exists()
 
 

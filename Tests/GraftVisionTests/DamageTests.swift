@@ -25,8 +25,8 @@ import Testing
     }
     let reason =
       name.hasPrefix("damaged-checksum")
-      ? "a checksum is wrong, so pixels may be, too"
-      : "the end of the file is missing, but all pixels are there"
+      ? "a checksum is wrong, so pixels may be wrong too"
+      : "the end of the file is missing, but all pixels are present"
     #expect(log.found == ["\(name): damaged PNG image: \(reason)"])
   }
 

@@ -44,8 +44,8 @@ import Testing
     let text = #expect(throws: GraftError.self) {
       try Image.decode(Array("GIF89a, or some text".utf8), place: "a.gif")
     }
-    #expect(text?.message == "is a GIF image, which cannot be read")
-    #expect(text?.hint == "JPEG, PNG, WebP, BMP and PNM can be read.")
+    #expect(text?.message == "is a GIF image, which is not supported")
+    #expect(text?.hint == "JPEG, PNG, WebP, BMP and PNM are supported")
     let empty = #expect(throws: GraftError.self) { try Image.decode([], place: "b") }
     #expect(empty?.description == "b: is empty")
   }
@@ -90,10 +90,10 @@ import Testing
 
   @Test(
     arguments: [
-      ("P5 2 1 0\n12", "its largest sample is 0"),
-      ("P5 2 1 65536\n1234", "its largest sample is 65536"),
-      ("P2 2 1 9\n1 10\n", "it has the sample 10, and 9 is the largest"),
-      ("P2 2 1 9\n1 -1\n", "it has the byte 45 where a number is expected"),
+      ("P5 2 1 0\n12", "its maximum sample is 0"),
+      ("P5 2 1 65536\n1234", "its maximum sample is 65536"),
+      ("P2 2 1 9\n1 10\n", "it has the sample 10, above its maximum 9"),
+      ("P2 2 1 9\n1 -1\n", "it has the byte 45 instead of a number"),
       ("P1 2 1\n0 2", "it has the byte 50 instead of 0 or 1"),
       ("P6 99999999999 1 255\n", "more than 10 digits"), ("P6 0 1 255\n", "is empty"),
       ("P6 2", "it is truncated"),

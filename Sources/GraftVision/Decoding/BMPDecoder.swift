@@ -30,7 +30,7 @@ enum BMPDecoder {
   private static func decodeRuns(
     _ header: BMPHeader, _ data: ByteReader, limit: PixelLimit
   ) throws -> Image {
-    // Two bytes make a run of 255 pixels at best.
+    // Two bytes encode at most a run of 255 pixels.
     try limit.checkPlausibility(
       width: header.width, height: header.height, byteCount: data.count, pixelsPerByte: 128)
     let indices = try BMPRunLengthDecoder.indices(
@@ -90,7 +90,7 @@ enum BMPDecoder {
     }
   }
 
-  /// How pixels that are no indices are taken apart.
+  /// The conversion of pixels that are not palette indices.
   private static func pixelUnpacker(_ header: BMPHeader) throws -> BMPPixelUnpacker? {
     switch header.bitsPerPixel {
     case 16:
@@ -98,7 +98,7 @@ enum BMPDecoder {
         byteCount: 2, masks: header.masks ?? (red: 0x7c00, green: 0x3e0, blue: 0x1f))
     case 24, 32:
       var masks = header.masks ?? (red: 0xff0000, green: 0xff00, blue: 0xff)
-      // Some programs leave the masks out.
+      // Some programs omit the masks.
       if masks == (0, 0, 0) { masks = (red: 0xff0000, green: 0xff00, blue: 0xff) }
       return try BMPPixelUnpacker(byteCount: header.bitsPerPixel / 8, masks: masks)
     default:

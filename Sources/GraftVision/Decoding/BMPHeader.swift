@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// The headers of a BMP file, from OS/2's of 12 bytes to Windows' of 124.
+/// The headers of a BMP file, from OS/2's 12 bytes to Windows' 124.
 ///
 /// Source: <https://learn.microsoft.com/windows/win32/gdi/bitmap-header-types>
 struct BMPHeader {
@@ -11,20 +11,20 @@ struct BMPHeader {
     case bitFields = 3
   }
 
-  /// Red, green and blue as they lie in a pixel.
+  /// The bits of red, green and blue in a pixel.
   typealias Masks = (red: UInt32, green: UInt32, blue: UInt32)
 
   let width: Int
   let height: Int
-  /// Rows come from top to bottom; most files have them the other way.
+  /// Whether rows are stored from top to bottom; in most files they are not.
   let isTopDown: Bool
   let bitsPerPixel: Int
   let compression: Compression
-  /// The masks that the file brings; `nil` if its pixels are laid out as usual.
+  /// The masks in the file; `nil` for the default layout.
   let masks: Masks?
-  /// Red, green, blue; empty where pixels are not indices.
+  /// Red, green, blue; empty if pixels are not indices.
   let palette: [UInt8]
-  /// Where the pixels begin in the file.
+  /// The offset of the pixels in the file.
   let pixelOffset: Int
 
   private static let fileHeaderByteCount = 14
@@ -32,7 +32,7 @@ struct BMPHeader {
   init(_ file: ByteReader) throws {
     let headerByteCount = try file.uint32(at: BMPHeader.fileHeaderByteCount)
     guard [12, 40, 52, 56, 64, 108, 124].contains(headerByteCount) else {
-      throw GraftError.badData("its header of \(headerByteCount) bytes is unknown")
+      throw GraftError.badData("its header size of \(headerByteCount) bytes is not supported")
     }
     let header = try file.slice(at: BMPHeader.fileHeaderByteCount, count: headerByteCount)
     var paletteOffset = BMPHeader.fileHeaderByteCount + headerByteCount
@@ -54,7 +54,7 @@ struct BMPHeader {
       bitsPerPixel = try header.uint16(at: 14)
       let compressionNumber = try header.uint32(at: 16)
       guard let compression = Compression(rawValue: compressionNumber) else {
-        throw GraftError.badData("its compression \(compressionNumber) is unknown")
+        throw GraftError.badData("its compression \(compressionNumber) is not supported")
       }
       self.compression = compression
       colorCount = try header.uint32(at: 32)
@@ -97,7 +97,7 @@ struct BMPHeader {
     }
   }
 
-  /// The masks stand right behind the 40 bytes that all newer headers begin with.
+  /// The masks directly follow the first 40 bytes, which all newer headers share.
   private static func masks(_ file: ByteReader) throws -> Masks {
     let start = fileHeaderByteCount + 40
     return (
@@ -106,7 +106,7 @@ struct BMPHeader {
     )
   }
 
-  /// 256 colours of three bytes, black where the file has none.
+  /// 256 colours of three bytes, black where the file defines none.
   private static func palette(
     _ entries: UnsafeRawBufferPointer, _ entryByteCount: Int
   ) -> [UInt8] {

@@ -1,21 +1,21 @@
 import GraftFiles
 
-/// Takes red, green and blue out of pixels of two to four bytes.
+/// Extracts red, green and blue from pixels of two to four bytes.
 struct BMPPixelUnpacker {
   private struct Field {
     let shift: UInt32
     let maximum: UInt32
 
-    /// - Throws: `GraftError` unless the mask is one run of 1 to 8 bits.
+    /// - Throws: `GraftError` unless the mask is one run of 1 to 8 bits
     init(mask: UInt32) throws {
       shift = mask == 0 ? 0 : UInt32(mask.trailingZeroBitCount)
       maximum = mask >> shift
       guard maximum > 0, maximum <= 255, maximum & (maximum + 1) == 0 else {
-        throw GraftError.badData("its bit field \(String(mask, radix: 16)) is unknown")
+        throw GraftError.badData("its bit field \(String(mask, radix: 16)) is not supported")
       }
     }
 
-    /// The value stretched to 0…255, rounded down as Pillow does.
+    /// The value scaled to 0…255 and rounded down, like Pillow.
     func value(of pixel: UInt32) -> UInt8 {
       UInt8(truncatingIfNeeded: (pixel >> shift & maximum) * 255 / maximum)
     }

@@ -1,20 +1,20 @@
 import GraftFiles
 
-/// The run lengths of BMP, RLE8 and RLE4.
+/// BMP's run-length encodings RLE8 and RLE4.
 ///
-/// Pixels that are skipped, or that come after the end mark, have index 0.
+/// Pixels that are skipped or come after the end marker have index 0.
 /// Source: <https://learn.microsoft.com/windows/win32/gdi/bitmap-compression>
 struct BMPRunLengthDecoder {
   private let data: UnsafeRawBufferPointer
   private let width: Int
   private let hasHalfBytes: Bool
   private var offset = 0
-  /// Where the next index goes, counted in the file's order of rows.
+  /// The position of the next index, in the file's order of rows.
   private var position = 0
 
-  /// The indices as an image of one channel, its rows in the file's order.
+  /// The indices as a one-channel image, with rows in the file's order.
   ///
-  /// - Throws: `GraftError` if the data end before the image does.
+  /// - Throws: `GraftError` if the data end before the image
   static func indices(
     of data: UnsafeRawBufferPointer, width: Int, height: Int, hasHalfBytes: Bool
   ) throws -> Image {
@@ -45,7 +45,7 @@ struct BMPRunLengthDecoder {
       case (0, _):
         try copyIndices(count: value, to: indices)
       default:
-        // A run ends with its row.
+        // A run ends at the end of its row.
         let end = min(position + count, (position / width + 1) * width)
         for step in 0..<(end - position) {
           indices[position + step] = index(step, of: value)
@@ -65,7 +65,7 @@ struct BMPRunLengthDecoder {
       indices[position] = index(step, of: value)
       position += 1
     }
-    // What is copied takes an even number of bytes.
+    // Literal data are padded to an even number of bytes.
     let byteCount = hasHalfBytes ? (count + 1) / 2 : count
     offset += byteCount % 2
   }

@@ -1,8 +1,8 @@
 import GraftFiles
 
-/// What a C library says that an image lacks.
+/// Runs a decoder of a C library and turns its message into an error.
 ///
-/// - Parameter body: Gets room for a message, and returns `nil` if it left one there.
+/// - Parameter body: gets a buffer for a message, and returns `nil` if it wrote one
 func withLibraryMessage<Result>(
   format: String, byteCount: Int32, _ body: (UnsafeMutablePointer<CChar>) -> Result?
 ) throws -> Result {
@@ -20,7 +20,7 @@ func unreadable(_ format: String, _ reason: String) -> GraftError {
   .badData("unreadable \(format) image: \(reason)")
 }
 
-/// Tells errors that come out of `body` what kind of image it was about.
+/// Adds the image's format to errors of `body`.
 func reading<Result>(_ format: String, _ body: () throws -> Result) throws -> Result {
   do {
     return try body()

@@ -2,16 +2,15 @@ import GraftTensor
 import GraftFiles
 
 extension Raster where Sample == UInt8 {
-  /// Decodes a JPEG, PNG, WebP, BMP or PNM image to red, green and blue, as Pillow's
-  /// `Image.open(file).convert("RGB")` does: alpha is dropped, colour profiles are left alone, and
-  /// of an animation comes the first image. Samples of 16 bits are scaled to 8.
+  /// Decodes a JPEG, PNG, WebP, BMP or PNM image to red, green and blue, like Pillow's
+  /// `Image.open(file).convert("RGB")`: it drops alpha, ignores colour profiles, and takes the
+  /// first image of an animation. 16-bit samples are scaled to 8.
   ///
   /// - Parameters:
-  ///   - place: What messages call the image: its path.
-  ///   - applyingOrientation: Whether to turn the image upright if its EXIF data or XMP packet say how.
-  ///   - warnings: Told of damage that does not keep the image from being decoded.
-  /// - Throws: `GraftError` for an unknown format, and for a damaged, truncated or too large
-  ///   image.
+  ///   - place: the image's path, for messages
+  ///   - applyingOrientation: whether to rotate the image as its EXIF data or XMP packet says
+  ///   - warnings: receives damage that did not prevent decoding
+  /// - Throws: `GraftError` for unknown formats, and for damaged, truncated or too large images
   package static func decode(
     _ bytes: UnsafeRawBufferPointer, place: String, limit: PixelLimit = .standard,
     applyingOrientation: Bool = true, warnings: ImageWarnings = .shared
@@ -37,14 +36,14 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// Whether bytes begin as an image of a format that can be decoded does.
+  /// Whether bytes start like an image in a supported format.
   package static func isRecognized(_ bytes: UnsafeRawBufferPointer) -> Bool {
     (try? ImageFormat(of: bytes)) != nil
   }
 
-  /// The size of an image, before any turning, from its header alone: it may be cut off behind.
+  /// The size of an image before any rotation, from its header; the rest may be missing.
   ///
-  /// - Throws: `GraftError` for an unknown format, and for an image that is empty or too large.
+  /// - Throws: `GraftError` for an unknown format, and for an empty or too large image
   package static func size(
     of bytes: UnsafeRawBufferPointer, place: String, limit: PixelLimit = .standard
   ) throws -> ImageSize {

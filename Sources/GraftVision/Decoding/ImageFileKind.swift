@@ -1,14 +1,15 @@
-/// What the extension of a file's name says about images: one table for all that looks through folders, archives and
-/// lists.
+/// The kind of an image file by its extension: one table for folders, archives and lists.
 ///
-/// The content decides when a file is read; its name only says whether it is looked at, and what to call it if not.
+/// The content decides how a file is read. The name only decides whether to read it, and what to
+/// call it otherwise.
+/// call it if not.
 package enum ImageFileKind: Sendable, Hashable {
   /// An image that Graft decodes.
   case readable
   /// An image of a format that Graft does not decode, such as `GIF`.
   case unreadable(format: String)
 
-  /// `nil` for the names of files that are not images.
+  /// `nil` for names of files other than images.
   package init?(fileName: some StringProtocol) {
     guard let dot = fileName.lastIndex(of: "."),
       let kind = Self.kinds[fileName[fileName.index(after: dot)...].lowercased()]
@@ -16,7 +17,7 @@ package enum ImageFileKind: Sendable, Hashable {
     self = kind
   }
 
-  /// The formats that Graft decodes, for messages.
+  /// The supported formats, for messages.
   package static let readableFormats = "JPEG, PNG, WebP, BMP and PNM"
 
   private static let readableExtensions = [

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// The file formats of images that can be read.
+/// The supported image formats.
 enum ImageFormat {
   case jpeg
   case png
@@ -8,9 +8,9 @@ enum ImageFormat {
   case bmp
   case pnm
 
-  /// Recognizes a format by the bytes that its files start with; names of files do not count.
+  /// Recognizes a format by the first bytes of the file, whatever its name.
   ///
-  /// - Throws: `GraftError` if it is none of the known ones.
+  /// - Throws: `GraftError` if the format is not supported
   init(of bytes: UnsafeRawBufferPointer) throws {
     guard !bytes.isEmpty else { throw GraftError.badData("is empty") }
     let reader = ByteReader(bytes, .big)
@@ -27,13 +27,13 @@ enum ImageFormat {
     } else {
       let other = UnreadableFormat.name(of: bytes)
       throw GraftError.badData(
-        other.map { "is a \($0) image, which cannot be read" }
-          ?? "is not an image of a known format",
-        hint: "\(ImageFileKind.readableFormats) can be read.")
+        other.map { "is a \($0) image, which is not supported" }
+          ?? "is not an image in a supported format",
+        hint: "\(ImageFileKind.readableFormats) are supported")
     }
   }
 
-  /// - Parameter warn: told of damage that does not keep the image from being decoded
+  /// - Parameter warn: receives damage that did not prevent decoding
   func decode(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
   ) throws -> Image {
@@ -46,7 +46,7 @@ enum ImageFormat {
     }
   }
 
-  /// The size that the header tells; the rest is not looked at.
+  /// The size according to the header; the rest is not read.
   func size(of bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> ImageSize {
     switch self {
     case .jpeg: try JPEGDecoder.size(of: bytes, limit: limit)
@@ -57,7 +57,7 @@ enum ImageFormat {
     }
   }
 
-  /// How the image has to be turned, if its EXIF data say so, or else its XMP packet. Damaged ones say nothing.
+  /// The rotation from the EXIF data, or else from the XMP packet; damaged ones are ignored.
   func orientation(of bytes: UnsafeRawBufferPointer) -> Orientation? {
     switch self {
     case .jpeg:

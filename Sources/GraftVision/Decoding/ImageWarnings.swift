@@ -1,11 +1,12 @@
 import Synchronization
 
-/// Remarks about images that were decoded in spite of some damage: one for each image, however often it is decoded.
+/// Warnings about damaged images that could be decoded: one for each image, however often it is
+/// decoded.
 package final class ImageWarnings: Sendable {
-  /// Those of this process.
+  /// The warnings of this process.
   package static let shared = ImageWarnings()
 
-  /// Images that are named; of more, only that there are.
+  /// The number of images that are named; one more warning covers the rest.
   private static let namedCount = 10
 
   private struct State {
@@ -18,7 +19,7 @@ package final class ImageWarnings: Sendable {
 
   package init() {}
 
-  /// - Parameter handler: gets each remark, from any thread; without one they are dropped
+  /// - Parameter handler: receives each warning, from any thread; without one they are dropped
   package func setHandler(_ handler: (@Sendable (String) -> Void)?) {
     state.withLock { $0.handler = handler }
   }

@@ -2,16 +2,16 @@ import CGraftShims
 
 /// JPEG by libjpeg-turbo: baseline and progressive, grey, RGB, YCbCr, CMYK and YCCK.
 ///
-/// With libjpeg's defaults (accurate integer transform, smooth upsampling), as Pillow has them.
+/// Uses libjpeg's defaults (accurate integer transform, smooth upsampling), like Pillow.
 /// Source: <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>
 enum JPEGDecoder {
   private static let format = "JPEG"
 
-  /// A Huffman code spends a bit at least on each block; blocks are sparsest with one component
-  /// sampled 4x1 and one 1x4, which makes eight of them for 32x32 pixels.
+  /// A Huffman code takes at least a bit per block. Blocks are sparsest with one component sampled
+  /// 4x1 and one 1x4, which gives eight blocks for 32x32 pixels.
   private static let pixelsPerByte = 32 * 32
 
-  /// - Parameter warn: told what libjpeg noticed of damage that it could bridge
+  /// - Parameter warn: receives damage that libjpeg recovered from
   static func decode(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
   ) throws -> Image {
@@ -37,7 +37,7 @@ enum JPEGDecoder {
   private static func open(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit
   ) throws -> OpaquePointer {
-    // Progressive images need their coefficients at once: two bytes for each of four inks.
+    // Progressive images need all coefficients at once: two bytes for each of four inks.
     let maximumMemory = limit.maximumPixelCount.multipliedReportingOverflow(by: 8)
     let memory = maximumMemory.overflow ? Int.max : max(maximumMemory.partialValue, 1 << 26)
     return try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {

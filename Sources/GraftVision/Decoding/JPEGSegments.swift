@@ -1,10 +1,10 @@
 import GraftFiles
 
-/// The segments that stand before a JPEG image's data. Damage ends the walk.
+/// The segments before a JPEG image's data. Damage ends the iteration.
 ///
 /// Source: <https://www.w3.org/Graphics/JPEG/itu-t81.pdf>, annex B
 enum JPEGSegments {
-  /// What the APP1 segments hold, in their order.
+  /// The contents of the APP1 segments, in order.
   static func applicationSegments1(of bytes: UnsafeRawBufferPointer) -> [ByteReader] {
     let file = ByteReader(bytes, .big)
     let startOfScan = 0xda

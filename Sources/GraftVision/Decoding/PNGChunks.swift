@@ -1,16 +1,16 @@
 import GraftFiles
 
-/// The chunks of a PNG file, as far as it reaches.
+/// The chunks of a PNG file, up to its possibly early end.
 ///
 /// Source: <https://www.w3.org/TR/png/>, 5.3
 struct PNGChunks: Sequence, IteratorProtocol {
   struct Chunk {
     let name: String
-    /// Where it begins in the file, with its length.
+    /// The offset of the chunk in the file, starting at its length field.
     let offset: Int
-    /// What there is of its data.
+    /// The available data.
     let payload: ByteReader
-    /// Whether all of its data and its checksum are there.
+    /// Whether its data and checksum are complete.
     let isComplete: Bool
   }
 

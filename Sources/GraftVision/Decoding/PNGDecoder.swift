@@ -1,19 +1,20 @@
 import GraftTensor
 import CGraftShims
 
-/// PNG by libpng: every colour type and depth, interlaced or not; of 16 bits the upper 8.
+/// PNG by libpng: every colour type and depth, interlaced or not; 16-bit samples keep their upper 8
+/// bits.
 ///
 /// Source: <https://www.w3.org/TR/png/>
 enum PNGDecoder {
   private static let format = "PNG"
 
-  /// Deflate makes 258 bytes of two bits at best.
+  /// Deflate encodes at most 258 bytes in two bits.
   private static let maximumCompressionRatio = 1032
 
-  /// Decodes whatever has all of its pixels, as Pillow does: checksums of chunks with pixels may be wrong, and the
-  /// end of the file may be missing.
+  /// Decodes whatever has all of its pixels, like Pillow: checksums of pixel data may be wrong, and
+  /// the end of the file may be missing.
   ///
-  /// - Parameter warn: told of either
+  /// - Parameter warn: receives a message about either
   static func decode(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit, warn: (String) -> Void
   ) throws -> Image {
@@ -43,15 +44,15 @@ enum PNGDecoder {
       }
     }
     if isCutOff {
-      warn("damaged PNG image: the end of the file is missing, but all pixels are there")
+      warn("damaged PNG image: the end of the file is missing, but all pixels are present")
     } else if graft_png_has_wrong_checksum(reader) != 0 {
-      warn("damaged PNG image: a checksum is wrong, so pixels may be, too")
+      warn("damaged PNG image: a checksum is wrong, so pixels may be wrong too")
     }
     return image
   }
 
-  /// The file with an end, where its last chunk is one of pixels that was cut off: libpng decodes what is left of such
-  /// a chunk only if the chunk's length is true.
+  /// The file with a valid end where its last pixel chunk was truncated: libpng decodes the rest of
+  /// such a chunk only if the chunk's length is right.
   private static func repaired(
     _ bytes: UnsafeRawBufferPointer, _ last: PNGChunks.Chunk
   ) -> [UInt8] {

@@ -5,10 +5,10 @@ import CGraftShims
 ///
 /// Source: <https://www.w3.org/TR/png/>, 11.3.3
 enum PNGText {
-  /// Texts that unpack to more are left alone.
+  /// Larger texts are ignored.
   private static let byteLimit = 1 << 20
 
-  /// The text of a keyword, the first one that is whole; `nil` if there is none.
+  /// The first complete text with a keyword; `nil` if there is none.
   static func find(_ keyword: String, in bytes: UnsafeRawBufferPointer) -> [UInt8]? {
     for chunk in PNGChunks(bytes) where chunk.isComplete {
       guard ["tEXt", "zTXt", "iTXt"].contains(chunk.name) else { continue }
@@ -20,16 +20,16 @@ enum PNGText {
     return nil
   }
 
-  /// - Parameter fields: what comes behind the keyword
+  /// - Parameter fields: the fields after the keyword
   private static func text(_ fields: Slice<UnsafeRawBufferPointer>, chunkName: String) -> [UInt8]? {
     switch chunkName {
     case "tEXt": return Array(fields)
-    // The method of compression; there is but one.
+    // The compression method, of which there is only one.
     case "zTXt": return fields.first == 0 ? unpacked(fields.dropFirst()) : nil
     default:
       guard fields.count >= 2 else { return nil }
       let isPacked = fields[fields.startIndex] == 1
-      // A language, and the keyword in that language, each with a zero behind it.
+      // A language and the translated keyword, both zero-terminated.
       var rest = fields.dropFirst(2)
       for _ in 0..<2 {
         guard let end = rest.firstIndex(of: 0) else { return nil }

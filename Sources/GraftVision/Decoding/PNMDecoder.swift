@@ -1,9 +1,9 @@
 import GraftFiles
 
-/// PBM, PGM and PPM, plain and binary, up to 16 bits a sample: scaled to 8 bits as Pillow scales colours. (Pillow clips
-/// 16-bit greys at 255, which makes them white.)
+/// PBM, PGM and PPM, plain and binary, up to 16 bits a sample, scaled to 8 bits like Pillow's
+/// colours. (Pillow clips 16-bit greys at 255, which makes them white.)
 ///
-/// Source: <https://netpbm.sourceforge.net/doc/ppm.html>, and `pgm.html`, `pbm.html` beside it
+/// Source: <https://netpbm.sourceforge.net/doc/ppm.html>, and `pgm.html`, `pbm.html` next to it
 enum PNMDecoder {
   private static let format = "PNM"
 
@@ -12,7 +12,7 @@ enum PNMDecoder {
       let header = try PNMHeader(bytes)
       try limit.check(width: header.width, height: header.height)
       let sampleCount = header.width * header.height * header.channelCount
-      // Nothing takes less, so that memory is not taken for what cannot be there.
+      // A lower bound, checked before memory is allocated.
       let least =
         header.isPlain
         ? sampleCount
@@ -38,14 +38,14 @@ enum PNMDecoder {
     }
   }
 
-  /// The 8-bit form of each sample: halves are rounded to even.
+  /// The 8-bit form of each sample; halves are rounded to even.
   private static func scale(_ maximum: Int) -> [UInt8] {
     (0...maximum).map { value in
       UInt8((Double(value) / Double(maximum) * 255).rounded(.toNearestOrEven))
     }
   }
 
-  /// Writes samples in their order in the file; greys become three equal ones.
+  /// Writes samples in file order; a grey sample is repeated three times.
   private static func write(
     _ header: PNMHeader, to pixels: UnsafeMutableBufferPointer<UInt8>,
     _ sample: (_ index: Int) throws -> UInt8
@@ -65,7 +65,7 @@ enum PNMDecoder {
   ) {
     let scale = scale(header.maximum)
     let data = header.data
-    // Samples beyond the largest count as the largest.
+    // Larger samples are clipped to the maximum.
     if header.maximum < 256 {
       write(header, to: pixels) { scale[min(Int(data[$0]), header.maximum)] }
     } else {
@@ -92,7 +92,7 @@ enum PNMDecoder {
     try write(header, to: pixels) { _ in
       guard let value = try text.number() else { throw GraftError.badData("it is truncated") }
       guard value <= header.maximum else {
-        throw GraftError.badData("it has the sample \(value), and \(header.maximum) is the largest")
+        throw GraftError.badData("it has the sample \(value), above its maximum \(header.maximum)")
       }
       return scale[value]
     }

@@ -1,8 +1,8 @@
 import GraftFiles
 
-/// What stands before the pixels of a PBM, PGM or PPM file.
+/// The header of a PBM, PGM or PPM file.
 ///
-/// Source: <https://netpbm.sourceforge.net/doc/ppm.html>, and `pgm.html`, `pbm.html` beside it
+/// Source: <https://netpbm.sourceforge.net/doc/ppm.html>, and `pgm.html`, `pbm.html` next to it
 struct PNMHeader {
   let channelCount: Int
   /// Numbers as text (`P1` to `P3`), or as bytes (`P4` to `P6`).
@@ -11,19 +11,19 @@ struct PNMHeader {
   let isBilevel: Bool
   let width: Int
   let height: Int
-  /// The sample that stands for full brightness.
+  /// The sample value of full brightness.
   let maximum: Int
-  /// What comes behind the header.
+  /// The data after the header.
   let data: UnsafeRawBufferPointer
 
-  /// Whether a file begins as these do.
+  /// Whether a file starts like these.
   static func recognizes(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count > 2 && bytes[0] == UInt8(ascii: "P")
       && (UInt8(ascii: "1")...UInt8(ascii: "6")).contains(bytes[1])
       && (PNMText.isSpace(bytes[2]) || bytes[2] == PNMText.comment)
   }
 
-  /// - Throws: `GraftError` if the header is cut off, or has a number that makes no sense.
+  /// - Throws: `GraftError` if the header is truncated, or has an invalid number
   init(_ bytes: UnsafeRawBufferPointer) throws {
     let digit = Int(bytes[1] - UInt8(ascii: "0"))
     isPlain = digit <= 3
@@ -34,17 +34,17 @@ struct PNMHeader {
       let maximum = isBilevel ? 1 : try text.number()
     else { throw GraftError.badData("it is truncated") }
     guard (1...65535).contains(maximum) else {
-      throw GraftError.badData("its largest sample is \(maximum), not 1 to 65535")
+      throw GraftError.badData("its maximum sample is \(maximum); it must be 1 to 65535")
     }
     (self.width, self.height, self.maximum) = (width, height, maximum)
     data = UnsafeRawBufferPointer(rebasing: bytes[text.position...])
   }
 }
 
-/// Numbers in the text of such files, with white space and comments between them.
+/// The numbers in such files' text, separated by white space and comments.
 struct PNMText {
   static let comment = UInt8(ascii: "#")
-  /// More digits are no number of pixels, nor a sample.
+  /// No size or sample has more digits.
   private static let digitLimit = 10
 
   private let bytes: UnsafeRawBufferPointer
@@ -57,7 +57,7 @@ struct PNMText {
 
   static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0d).contains(byte) }
 
-  /// The next byte that is neither part of a comment nor, if `skippingSpace`, white space; `nil` at the end.
+  /// The next byte outside comments and, if `skippingSpace`, white space; `nil` at the end.
   mutating func next(skippingSpace: Bool) -> UInt8? {
     while position < bytes.count {
       let byte = bytes[position]
@@ -74,16 +74,16 @@ struct PNMText {
     return nil
   }
 
-  /// The next number, with the one byte of white space behind it; `nil` at the end.
+  /// The next number; consumes the one byte of white space after it. `nil` at the end.
   ///
-  /// - Throws: `GraftError` for what is no number.
+  /// - Throws: `GraftError` for anything but a number
   mutating func number() throws -> Int? {
     guard var byte = next(skippingSpace: true) else { return nil }
     var value = 0
     var digitCount = 0
     while true {
       guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else {
-        throw GraftError.badData("it has the byte \(byte) where a number is expected")
+        throw GraftError.badData("it has the byte \(byte) instead of a number")
       }
       value = value * 10 + Int(byte - UInt8(ascii: "0"))
       digitCount += 1

@@ -1,4 +1,4 @@
-/// Formats of images that are recognized in order to say what a file is.
+/// Unsupported image formats, recognized for better messages.
 enum UnreadableFormat {
   private static let signatures: [(name: String, offset: Int, text: [UInt8])] = [
     ("GIF", 0, Array("GIF8".utf8)), ("TIFF", 0, [0x49, 0x49, 0x2a, 0]),
@@ -15,7 +15,7 @@ enum UnreadableFormat {
     ("DICOM", 128, Array("DICM".utf8)), ("SVG", 0, Array("<svg".utf8)),
   ]
 
-  /// The format that a file begins as; `nil` for any other file.
+  /// The format by a file's first bytes; `nil` for any other file.
   static func name(of bytes: UnsafeRawBufferPointer) -> String? {
     signatures.first { bytes.dropFirst($0.offset).starts(with: $0.text) }?.name
   }

@@ -9,7 +9,7 @@ struct WebPContainer {
     let payload: ByteReader
   }
 
-  /// The first image of an animation, and where on the canvas it lies.
+  /// The first image of an animation, and its position on the canvas.
   struct Frame {
     let x: Int
     let y: Int
@@ -25,7 +25,7 @@ struct WebPContainer {
     reader = ByteReader(bytes, .little)
   }
 
-  /// The first chunk of this name, if the file reaches that far.
+  /// The first chunk with this name, if the file reaches that far.
   func chunk(named name: String) -> Chunk? {
     var offset = 12
     while let chunk = chunk(at: offset) {
@@ -45,7 +45,7 @@ struct WebPContainer {
 
   /// The canvas of an animation; `nil` for a still image.
   ///
-  /// - Throws: `GraftError` if the header is truncated.
+  /// - Throws: `GraftError` if the header is truncated
   func animationCanvas() throws -> ImageSize? {
     guard reader.hasText("VP8X", at: 12) else { return nil }
     let header = try reader.slice(at: 20, count: 10)
@@ -54,7 +54,7 @@ struct WebPContainer {
     return ImageSize(width: try header.uint24(at: 4) + 1, height: try header.uint24(at: 7) + 1)
   }
 
-  /// - Throws: `GraftError` if there is none, or if its header is truncated.
+  /// - Throws: `GraftError` if there is none, or if its header is truncated
   func firstFrame() throws -> Frame {
     guard let payload = chunk(named: "ANMF")?.payload else {
       throw GraftError.badData("it has no complete frame")

@@ -1,12 +1,12 @@
 import CWebP
 import GraftFiles
 
-/// WebP by libwebp: lossy and lossless; of an animation the first frame, on black.
+/// WebP by libwebp: lossy and lossless; the first frame of an animation, on black.
 ///
 /// Source: <https://developers.google.com/speed/webp/docs/api>
 enum WebPDecoder {
-  /// The longest copy of the lossless format. Its code can take no bits at all, but no image
-  /// worth looking at is made of those alone.
+  /// The longest copy in the lossless format. Its code may take no bits at all, but a real image
+  /// does not consist of such codes only.
   private static let pixelsPerByte = 4096
 
   static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
@@ -19,10 +19,10 @@ enum WebPDecoder {
       let frame = try container.firstFrame()
       let size = try size(of: frame.data)
       guard size.width == frame.width, size.height == frame.height else {
-        throw GraftError.badData("its first frame is not as large as it says")
+        throw GraftError.badData("its first frame has a wrong size")
       }
       guard frame.x + size.width <= canvas.width, frame.y + size.height <= canvas.height else {
-        throw GraftError.badData("its first frame leaves the canvas")
+        throw GraftError.badData("its first frame extends beyond the canvas")
       }
       return try decode(
         frame.data, size: size, x: frame.x, y: frame.y, canvas: canvas, limit: limit)
@@ -44,7 +44,7 @@ enum WebPDecoder {
     return ImageSize(width: Int(features.width), height: Int(features.height))
   }
 
-  /// Decodes an image of `size` to the place (`x`, `y`) of a black canvas, into which it fits.
+  /// Decodes an image of `size`, placed at (`x`, `y`) within a black canvas.
   private static func decode(
     _ data: UnsafeRawBufferPointer, size: ImageSize, x: Int, y: Int, canvas: ImageSize,
     limit: PixelLimit
@@ -56,7 +56,7 @@ enum WebPDecoder {
     return try Image(width: canvas.width, height: canvas.height, channelCount: 3) { pixels in
       var configuration = WebPDecoderConfig()
       guard WebPInitDecoderConfig(&configuration) != 0 else {
-        throw GraftError(.unavailable, "libwebp has another version than it was built with")
+        throw GraftError(.unavailable, "libwebp has another version than at build time")
       }
       let rowByteCount = canvas.width * 3
       let start = y * rowByteCount + x * 3

@@ -2,12 +2,12 @@ import CGraftShims
 import GraftFiles
 
 extension Raster<UInt8> {
-  /// The image as a PNG file of three channels; a grey one has each sample thrice.
+  /// The image as a PNG file of three channels; a grey sample is repeated three times.
   ///
-  /// - Throws: `GraftError` if the image is too large for a PNG file, or for the memory.
+  /// - Throws: `GraftError` if the image is too large for a PNG file or for memory
   package func pngFile() throws -> [UInt8] {
     guard [1, 3].contains(channelCount), width <= 1 << 20, height <= 1 << 20 else {
-      throw GraftError.badData("an image of \(width)x\(height)x\(channelCount) is no PNG image")
+      throw GraftError.badData("an image of \(width)x\(height)x\(channelCount) cannot be a PNG")
     }
     let pixels = channelCount == 3 ? samples : samples.flatMap { [$0, $0, $0] }
     var message = [CChar](repeating: 0, count: Int(GRAFT_PNG_MESSAGE_SIZE))

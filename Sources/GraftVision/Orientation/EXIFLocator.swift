@@ -1,15 +1,14 @@
 import GraftTensor
 import GraftFiles
 
-/// Finds EXIF data in the formats that carry them. Damage on the way there means that there are
-/// none.
+/// Finds EXIF data in image files. Damaged files count as having none.
 enum EXIFLocator {
-  /// The APP1 segment that starts with `Exif`; it comes before the image's data.
+  /// The APP1 segment that starts with `Exif`, before the image data.
   static func inJPEG(_ bytes: UnsafeRawBufferPointer) -> ByteReader? {
     JPEGSegments.applicationSegments1(of: bytes).first { $0.hasText("Exif\0\0") }
   }
 
-  /// The `eXIf` chunk, else the text of ImageMagick's older files, which is unpacked.
+  /// The `eXIf` chunk, or else the compressed text of older ImageMagick versions.
   static func inPNG<Result>(
     _ bytes: UnsafeRawBufferPointer, _ body: (ByteReader) -> Result?
   ) -> Result? {
@@ -29,7 +28,7 @@ enum EXIFLocator {
     WebPContainer(bytes).chunk(named: "EXIF")?.payload
   }
 
-  /// The bytes of a profile: behind its name and length, in lines of their own, stand hexadecimal digits.
+  /// The bytes of a profile: lines with its name and length, then hexadecimal digits.
   private static func rawProfile(_ text: [UInt8]) -> [UInt8]? {
     let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     guard lines.count > 3 else { return nil }

@@ -1,14 +1,14 @@
 import GraftFiles
 
-/// Reads the one EXIF tag that matters here: a TIFF file in small, whose first directory is
-/// searched.
+/// Reads only the orientation tag of EXIF data, from the first directory of its TIFF structure.
 ///
-/// Every place is checked, and nothing is followed but the first directory's offset, so that no
+/// Every offset is checked, and only the first directory's offset is followed, so that no data can
+/// make it run long.
 /// data can make it run long.
 package enum EXIFReader {
   private static let orientationTag = 0x0112
 
-  /// `nil` if the tag is missing, has a value that means nothing, or cannot be reached.
+  /// `nil` if the tag is missing, invalid, or out of reach.
   package static func orientation(in exif: ByteReader) -> Orientation? {
     try? findOrientation(in: exif)
   }
@@ -32,7 +32,7 @@ package enum EXIFReader {
     return nil
   }
 
-  /// The value of an entry that holds one number of one, two or four bytes.
+  /// The value of an entry with one number of one, two or four bytes.
   private static func value(of entry: Int, in tiff: ByteReader) throws -> Int? {
     guard try tiff.uint32(at: entry + 4) == 1 else { return nil }
     return switch try tiff.uint16(at: entry + 2) {

@@ -1,4 +1,4 @@
-/// What turns an image upright, with the numbers of EXIF's Orientation tag.
+/// The transformation that makes an image upright, numbered like EXIF's Orientation tag.
 ///
 /// Source: <https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E>, 4.6.5.1.6
 package enum Orientation: Int, Sendable, CaseIterable {
@@ -6,13 +6,13 @@ package enum Orientation: Int, Sendable, CaseIterable {
   case flipHorizontally = 2
   case rotateHalf = 3
   case flipVertically = 4
-  /// Mirrors along the diagonal from the upper left.
+  /// Mirrors along the main diagonal.
   case transpose = 5
   case rotateClockwise = 6
-  /// Mirrors along the diagonal from the upper right.
+  /// Mirrors along the other diagonal, from the upper right.
   case transverse = 7
   case rotateCounterclockwise = 8
 
-  /// Whether width and height change places.
+  /// Whether width and height are swapped.
   package var swapsSides: Bool { rawValue >= 5 }
 }

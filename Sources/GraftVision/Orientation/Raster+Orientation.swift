@@ -1,5 +1,5 @@
 extension Raster {
-  /// The image turned or mirrored, as Pillow's `ImageOps.exif_transpose` does.
+  /// The image rotated or mirrored, like Pillow's `ImageOps.exif_transpose`.
   package func oriented(_ orientation: Orientation) throws -> Raster {
     guard orientation != .leave else { return self }
     let walk = Walk(orientation, width: width, height: height)
@@ -27,8 +27,8 @@ extension Raster {
   }
 }
 
-/// Where in the source, counted in pixels, the upper left pixel of the result lies, and how far its
-/// neighbours to the right and below are from there.
+/// The position in the source, in pixels, of the result's upper left pixel, and the steps to its
+/// neighbours on the right and below.
 private struct Walk {
   let start: Int
   let columnStep: Int

@@ -1,4 +1,4 @@
-/// Finds XMP packets in the formats that carry them. Damage on the way there means that there are none.
+/// Finds XMP packets in image files. Damaged files count as having none.
 ///
 /// Source: XMP specification, part 3, <https://github.com/adobe/XMP-Toolkit-SDK/tree/main/docs>
 enum XMPLocator {
@@ -9,7 +9,7 @@ enum XMPLocator {
       .map { Array($0.bytes.dropFirst(name.utf8CodeUnitCount)) }
   }
 
-  /// The text of XMP's keyword.
+  /// The text with XMP's keyword.
   static func inPNG(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
     PNGText.find("XML:com.adobe.xmp", in: bytes)
   }

@@ -1,11 +1,12 @@
-/// Reads the one XMP property that matters here, `tiff:Orientation`, as an attribute or as an element.
+/// Reads only the property `tiff:Orientation` of an XMP packet, as an attribute or an element.
 ///
-/// The packet is searched and not parsed: no other property ends with this name, and nothing that XML can do makes a
+/// The packet is searched, not parsed: no other property ends with this name, and no XML can make a
 /// search run long.
+/// XML can do makes a search run long.
 package enum XMPReader {
   private static let name = Array("tiff:Orientation".utf8)
 
-  /// `nil` if the property is missing, or has a value that means nothing.
+  /// `nil` if the property is missing or invalid.
   package static func orientation(in packet: [UInt8]) -> Orientation? {
     var start = packet.startIndex
     while let found = packet[start...].firstRange(of: name) {
@@ -15,7 +16,7 @@ package enum XMPReader {
     return nil
   }
 
-  /// What stands behind the name: `="6"`, `='6'` or `>6<`, with white space anywhere.
+  /// The value after the name: `="6"`, `='6'` or `>6<`, with white space anywhere.
   private static func value(_ text: ArraySlice<UInt8>) -> Orientation? {
     var rest = text.drop(while: PNMText.isSpace)
     switch rest.popFirst() {

@@ -1,4 +1,4 @@
-/// The arithmetic of a scheme, in single precision and in the order of the library it mirrors.
+/// The arithmetic of a scheme, in single precision and in the operation order of its library.
 struct Normalization: Sendable {
   private let scheme: Preprocessing.Scheme
 
@@ -11,17 +11,17 @@ struct Normalization: Sendable {
     self.scheme = scheme
   }
 
-  /// Whether the scheme has numbers for three channels, and so cannot do with one.
+  /// Whether the scheme has constants for three channels, and so needs three.
   var needsColors: Bool { scheme == .kerasCaffe || scheme == .torch }
 
-  /// Which channel of the image becomes `channel` of the tensor.
+  /// The channel of the image that becomes `channel` of the tensor.
   func sourceChannel(of channel: Int) -> Int {
     scheme == .kerasCaffe ? 2 - channel : channel
   }
 
   /// - Parameters:
-  ///   - sample: From 0 to 255.
-  ///   - channel: Of the tensor.
+  ///   - sample: from 0 to 255
+  ///   - channel: of the tensor
   func normalize(_ sample: Float, channel: Int) -> Float {
     switch scheme {
     case .kerasCaffe: sample - Normalization.caffeMeans[channel]

@@ -1,10 +1,10 @@
 import GraftFiles
 
 extension Preprocessing {
-  /// What people say of the preparation of images: it takes the place of what a model's metadata say.
+  /// The user's choices of preprocessing, which override a model's metadata.
   package struct Choices: Sendable, Hashable {
     package var scheme: Scheme?
-    /// Outer `nil`: as the model has it; inner `nil`: not at all.
+    /// Outer `nil`: as in the model; inner `nil`: no resizing.
     package var resize: ResizeRule??
     package var crop: ImageSize??
     package var interpolation: Interpolation?
@@ -12,7 +12,7 @@ extension Preprocessing {
 
     package init(scheme: Scheme? = nil) { self.scheme = scheme }
 
-    /// The entries of metadata that are not read, as something else was said.
+    /// The metadata entries that choices override, which are not read.
     var replacedKeys: Set<MetadataKey> {
       let said: [(key: MetadataKey, isSaid: Bool)] = [
         (.name, scheme != nil), (.resize, resize != nil), (.crop, crop != nil),
@@ -22,10 +22,10 @@ extension Preprocessing {
     }
   }
 
-  /// Puts what was said in the place of all but the scheme.
+  /// Replaces everything but the scheme by the choices.
   ///
-  /// A crop that was not said itself becomes no larger than the size to resize to.
-  /// - Throws: `GraftError` if a crop that was said is larger than that.
+  /// A crop that was not chosen becomes no larger than the chosen size.
+  /// - Throws: `GraftError` if a chosen crop is larger than the size
   package mutating func apply(_ choices: Choices) throws {
     if let chosen = choices.resize { self.resize = chosen }
     if let chosen = choices.crop { self.crop = chosen }
@@ -36,15 +36,15 @@ extension Preprocessing {
     else { return }
     guard choices.crop == nil else {
       throw GraftError.usage(
-        "images are resized to \(resize), which leaves no \(crop.shortDescription) to cut out",
-        hint: "Crop to less, or resize to more")
+        "images are resized to \(resize), too small for a crop of \(crop.shortDescription)",
+        hint: "Use a smaller crop or a larger size")
     }
     self.crop = resize.part(of: crop)
   }
 }
 
 extension ResizeRule {
-  /// Whether some resized image is as large as `crop`.
+  /// Whether any resized image is as large as `crop`.
   fileprivate func leaves(_ crop: ImageSize) -> Bool {
     switch self {
     case .exact(let size): crop.width <= size.width && crop.height <= size.height
@@ -52,7 +52,7 @@ extension ResizeRule {
     }
   }
 
-  /// The sides of `crop`, but no longer than those that resized images have at least.
+  /// `crop`, limited to the smallest sides of resized images.
   fileprivate func part(of crop: ImageSize) -> ImageSize {
     let least =
       switch self {

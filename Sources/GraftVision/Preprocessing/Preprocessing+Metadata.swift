@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// Preprocessing as text, the way it lives in a model's metadata: one entry for each property.
+/// Preprocessing as text in a model's metadata: one entry for each property.
 extension Preprocessing {
   private static let metadataPrefix = "graft.preprocessing."
 
@@ -14,7 +14,7 @@ extension Preprocessing {
     case orientation = "graft.preprocessing.orientation"
   }
 
-  /// What becomes of the orientation that images say they have.
+  /// How to treat an image's EXIF orientation.
   private enum OrientationRule: String {
     case applied, ignored
   }
@@ -34,11 +34,12 @@ extension Preprocessing {
     return Dictionary(uniqueKeysWithValues: entries.map { (ByteString($0.key.rawValue), $0.value) })
   }
 
-  /// What the metadata say, but for what people say instead; `nil` if neither mentions a scheme. Properties that are
-  /// missing are as the scheme has them, and so are sizes and interpolation that go with another scheme.
+  /// The preprocessing in the metadata, overridden by the choices; `nil` if neither has a scheme.
+  /// Missing properties have the scheme's defaults. If another scheme is chosen, sizes and
+  /// interpolation do too.
   ///
-  /// - Throws: `GraftError` that names the entry which makes no sense, is not known, or is missing, or if a crop that
-  ///   was chosen cannot be.
+  /// - Throws: `GraftError` that names an invalid, unknown or missing entry, or if a chosen crop is
+  ///   impossible
   package init?(metadata: [ByteString: String], choices: Choices = Choices()) throws {
     var replaced = choices.replacedKeys
     func read<Value>(_ key: MetadataKey, _ parse: (String) throws -> Value) throws -> Value? {
@@ -54,15 +55,15 @@ extension Preprocessing {
     let given = metadata.keys.filter { $0.text.hasPrefix(Preprocessing.metadataPrefix) }.sorted()
     if let unknown = given.first(where: { MetadataKey(rawValue: $0.text) == nil }) {
       throw GraftError.badData(
-        "is no property of preprocessing that is known; its value is '\(metadata[unknown] ?? "")'",
-        hint: "Remove the entry from the file; known are "
+        "is not a known preprocessing property; its value is '\(metadata[unknown] ?? "")'",
+        hint: "Remove the entry from the file; valid properties are "
           + MetadataKey.allCases.map(\.rawValue).joined(separator: ", ")
       ).at("metadata '\(unknown)'")
     }
     guard let scheme = try choices.scheme ?? read(.name, Scheme.init(named:)) else {
       guard let first = given.first else { return nil }
       throw GraftError.badData(
-        "is missing, though '\(first)' is there", hint: "Say it with --preprocess NAME"
+        "is missing, but '\(first)' is present", hint: "Use --preprocess NAME"
       ).at("metadata '\(MetadataKey.name.rawValue)'")
     }
     self.init(scheme)
@@ -81,7 +82,7 @@ extension Preprocessing {
     try apply(choices)
   }
 
-  /// Reads what ``ResizeRule/init(text:)`` reads, and `none`.
+  /// Reads the forms of ``ResizeRule/init(text:)``, and `none`.
   package static func parseResize(_ text: String) throws -> ResizeRule? {
     text == absent ? nil : try ResizeRule(text: text)
   }
@@ -91,15 +92,15 @@ extension Preprocessing {
     if text == absent { return nil }
     guard let size = ImageSize(text: text) else {
       throw GraftError.usage(
-        "'\(text)' is no size to crop to",
-        hint: "Write 224 for both sides, or 320x240 for width and height.")
+        "invalid crop size '\(text)'",
+        hint: "Use 224 or 320x240")
     }
     return size
   }
 
   private static func parseChannelCount(_ text: String) throws -> Int {
     guard let count = Int(text), count == 1 || count == 3 else {
-      throw GraftError.badData("'\(text)' is no number of channels", hint: "Known are 1 and 3.")
+      throw GraftError.badData("invalid number of channels '\(text)'", hint: "Use 1 or 3")
     }
     return count
   }
@@ -107,14 +108,14 @@ extension Preprocessing {
   private static func parseOrientation(_ text: String) throws -> OrientationRule {
     guard let rule = OrientationRule(rawValue: text) else {
       throw GraftError.badData(
-        "unknown rule of orientation '\(text)'", hint: "Known are applied and ignored.")
+        "unknown orientation rule '\(text)'", hint: "Use applied or ignored")
     }
     return rule
   }
 
   private static func parseLayout(_ text: String) throws -> Layout {
     guard let layout = Layout(rawValue: text) else {
-      throw GraftError.badData("unknown layout '\(text)'", hint: "Known are NCHW and NHWC.")
+      throw GraftError.badData("unknown layout '\(text)'", hint: "Use NCHW or NHWC")
     }
     return layout
   }

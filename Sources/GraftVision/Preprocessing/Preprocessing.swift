@@ -1,25 +1,25 @@
 import GraftFiles
 
-/// How an image becomes a network's input: part of the model, kept with it.
+/// How an image becomes a network's input: part of the model, stored with it.
 package struct Preprocessing: Sendable, Hashable {
-  /// How samples become numbers, named after the library whose networks expect it.
+  /// The normalization of samples, named after the library whose networks expect it.
   package enum Scheme: String, Sendable, CaseIterable {
-    /// Blue, green, red, each less its mean (103.939, 116.779, 123.68); not scaled.
+    /// Blue, green, red, each minus its mean (103.939, 116.779, 123.68); not scaled.
     case kerasCaffe = "keras-caffe"
     /// From -1 to 1.
     case kerasTensorFlow = "keras-tf"
-    /// From 0 to 1, less ImageNet's mean, divided by its standard deviation.
+    /// From 0 to 1, minus ImageNet's mean, divided by its standard deviation.
     case torch
     /// From 0 to 1.
     case unit
     /// From 0 to 255.
     case none
 
-    /// - Throws: `GraftError` for an unknown name.
+    /// - Throws: `GraftError` for an unknown name
     package init(named name: String) throws {
       guard let scheme = Scheme(rawValue: name) else {
         let names = Scheme.allCases.map(\.rawValue).joined(separator: ", ")
-        throw GraftError.usage("unknown preprocessing '\(name)'", hint: "Known are \(names).")
+        throw GraftError.usage("unknown preprocessing '\(name)'", hint: "Use one of \(names)")
       }
       self = scheme
     }
@@ -34,18 +34,18 @@ package struct Preprocessing: Sendable, Hashable {
   }
 
   package var scheme: Scheme
-  /// `nil` leaves the size alone.
+  /// `nil` keeps the size.
   package var resize: ResizeRule?
   package var interpolation: Interpolation
-  /// The middle that is cut out after resizing; `nil` leaves the whole.
+  /// The central part to keep after resizing; `nil` keeps the whole image.
   package var crop: ImageSize?
-  /// 3 for colours, 1 for grey.
+  /// 3 for colour, 1 for grey.
   package var channelCount: Int
   package var layout: Layout
-  /// Whether images are turned upright first, as their EXIF data or XMP packet say; Keras does not.
+  /// Whether images are rotated first, as their EXIF data or XMP packet says; Keras does not.
   package var appliesOrientation = true
 
-  /// The scheme with the sizes and the interpolation of the library that it is named after.
+  /// The scheme with its library's sizes and interpolation.
   package init(
     _ scheme: Scheme, channelCount: Int = 3, layout: Layout = .channelsFirst
   ) {
@@ -63,15 +63,15 @@ package struct Preprocessing: Sendable, Hashable {
     }
   }
 
-  /// The size that all images get; `nil` if it depends on theirs.
+  /// The size of all prepared images; `nil` if it depends on the image.
   package var fixedSize: ImageSize? {
     if let crop { return crop }
     if case .exact(let size)? = resize { return size }
     return nil
   }
 
-  /// The same, resized to `size` if nothing says how large the image gets: for `unit` and `none`,
-  /// which follow the model's input.
+  /// The same, but resized to `size` if no size is set: for `unit` and `none`, which follow the
+  /// model's input.
   package func fitted(to size: ImageSize) -> Preprocessing {
     guard resize == nil, crop == nil else { return self }
     var copy = self

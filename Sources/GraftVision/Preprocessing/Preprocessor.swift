@@ -1,21 +1,21 @@
 import GraftFiles
 import GraftTensor
 
-/// Makes a network's input of images.
+/// Converts images to a network's input.
 package struct Preprocessor: Sendable {
   package let preprocessing: Preprocessing
   private let normalization: Normalization
-  /// The numbers for all 256 samples of each of the tensor's channels.
+  /// The values of all 256 samples for each channel of the tensor.
   private let table: [Float]
 
-  /// - Throws: `GraftError` if the scheme and the number of channels do not go together.
+  /// - Throws: `GraftError` if scheme and number of channels do not match
   package init(_ preprocessing: Preprocessing) throws {
     let normalization = Normalization(preprocessing.scheme)
     let channelCount = preprocessing.channelCount
     guard channelCount == 3 || channelCount == 1 && !normalization.needsColors else {
       throw GraftError.usage(
-        "preprocessing '\(preprocessing.scheme.rawValue)' cannot make \(channelCount) channels",
-        hint: normalization.needsColors ? "It needs 3." : "It can make 1 or 3.")
+        "preprocessing '\(preprocessing.scheme.rawValue)' cannot have \(channelCount) channels",
+        hint: normalization.needsColors ? "Use 3" : "Use 1 or 3")
     }
     self.preprocessing = preprocessing
     self.normalization = normalization
@@ -24,9 +24,9 @@ package struct Preprocessor: Sendable {
     }
   }
 
-  /// The size that an image of `size` has in the tensor.
+  /// The size in the tensor of an image of `size`.
   ///
-  /// - Throws: `GraftError` if it would be too large.
+  /// - Throws: `GraftError` if it would be too large
   package func outputSize(for size: ImageSize) throws -> ImageSize {
     let resized = try preprocessing.resize?.targetSize(for: size) ?? size
     let result = preprocessing.crop ?? resized
@@ -34,7 +34,7 @@ package struct Preprocessor: Sendable {
     return result
   }
 
-  /// `[1, C, H, W]` or `[1, H, W, C]`, float.
+  /// A tensor of floats, `[1, C, H, W]` or `[1, H, W, C]`.
   package func tensor(for image: Image) throws -> Tensor {
     let size = try outputSize(for: image.size)
     let channelCount = preprocessing.channelCount
@@ -48,16 +48,16 @@ package struct Preprocessor: Sendable {
     return tensor
   }
 
-  /// Writes the image's part of a batch.
+  /// Writes an image's part of a batch.
   ///
-  /// - Throws: `GraftError` if it does not fill `target`, which happens where the size of the
-  ///   image decides that of the input.
+  /// - Throws: `GraftError` if it does not fill `target`, which happens if the input's size depends
+  ///   on the image
   package func write(_ image: Image, to target: UnsafeMutableBufferPointer<Float>) throws {
     let size = try outputSize(for: image.size)
     guard size.width * size.height * preprocessing.channelCount == target.count else {
       throw GraftError.badData(
-        "an image of \(image.size) pixels gives \(size), which does not fit the input",
-        hint: "Resize and crop to one size.")
+        "an image of \(image.size) pixels becomes \(size), which does not fit the input",
+        hint: "Resize and crop all images to one size")
     }
     let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
     let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size
@@ -74,10 +74,10 @@ package struct Preprocessor: Sendable {
     }
   }
 
-  /// The image as the network sees it, before its samples become numbers: channels, size and part are those of the
-  /// input. Samples that ``Interpolation/tensorFlowBilinear`` makes are rounded to 8 bits.
+  /// The image with the input's channels, size and crop, before normalization. Samples of
+  /// ``Interpolation/tensorFlowBilinear`` are rounded to 8 bits.
   ///
-  /// - Throws: `GraftError` if the image would be empty or too large.
+  /// - Throws: `GraftError` if the image would be empty or too large
   package func prepared(_ image: Image) throws -> Image {
     let source = preprocessing.channelCount == 1 ? try image.greyscale() : image
     let resized = try preprocessing.resize?.targetSize(for: image.size) ?? image.size
@@ -98,15 +98,15 @@ package struct Preprocessor: Sendable {
     }
   }
 
-  /// Writes the numbers of what ``prepared(_:)`` made.
+  /// Writes the normalized result of ``prepared(_:)``.
   ///
-  /// - Throws: `GraftError` if it does not fill `target`.
+  /// - Throws: `GraftError` if it does not fill `target`
   package func write(
     prepared image: Image, to target: UnsafeMutableBufferPointer<Float>
   ) throws {
     guard image.channelCount == preprocessing.channelCount, image.sampleCount == target.count else {
       throw GraftError.badData(
-        "an image of \(image.size) pixels in \(image.channelCount) channels does not fit the input"
+        "an image of \(image.size) pixels and \(image.channelCount) channels does not fit the input"
       )
     }
     table.withUnsafeBufferPointer { table in

@@ -1,6 +1,6 @@
 extension Raster where Sample == UInt8 {
-  /// Pillow's `resize(size, NEAREST)`: the pixel under the centre of each new one.
-  /// Only a part of it is computed.
+  /// Pillow's `resize(size, NEAREST)`: the pixel under the centre of each new one. Computes only
+  /// the crop.
   func resizedToNearest(
     _ size: ImageSize, columns: Range<Int>, rows: Range<Int>
   ) throws -> Image {
@@ -26,10 +26,10 @@ extension Raster where Sample == UInt8 {
   }
 }
 
-/// For some positions of the new side the one of the old side that it takes.
+/// For positions on the new side, the positions on the old side.
 ///
-/// The step is added up in double precision, as Pillow does: multiplying would round otherwise, and
-/// would take another pixel now and then.
+/// The step is accumulated in double precision, like Pillow: multiplication would round differently
+/// and sometimes select another pixel.
 private func nearestPositions(
   from oldSide: Int, to newSide: Int, _ positions: Range<Int>
 ) -> [Int] {

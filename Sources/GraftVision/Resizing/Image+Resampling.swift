@@ -1,9 +1,9 @@
 extension Raster where Sample == UInt8 {
-  /// Pillow's `resize` with a filter: along rows and along columns, both in fixed point and rounded
-  /// to 8 bits. A side that keeps its length is left alone. Only a part of the result is computed.
+  /// Pillow's `resize` with a filter: along rows and columns, both in fixed point and rounded to 8
+  /// bits. A side that keeps its length is not filtered. Computes only the crop.
   ///
-  /// The order of the two matters for the last bit. Rows come first, unless that makes more work:
-  /// this is the rule of Pillow 13; older ones always begin with rows.
+  /// The order affects the last bit. Rows come first unless that is more work, as in Pillow 13;
+  /// older versions always start with rows.
   func resampled(
     to size: ImageSize, _ filter: ResamplingFilter, columns: Range<Int>, rows: Range<Int>
   ) throws -> Image {
@@ -29,8 +29,8 @@ extension Raster where Sample == UInt8 {
   }
 
   /// - Parameters:
-  ///   - firstColumn: which of the old side's columns the image begins with
-  ///   - rows: the image's rows that are wanted
+  ///   - firstColumn: the image's first column, on the old side
+  ///   - rows: the rows of the image to compute
   private func resampledAlongRows(
     _ table: ResamplingWeights, _ firstColumn: Int, _ rows: Range<Int>
   ) throws -> Image {
@@ -70,8 +70,8 @@ extension Raster where Sample == UInt8 {
   }
 
   /// - Parameters:
-  ///   - firstRow: which of the old side's rows the image begins with
-  ///   - columns: the image's columns that are wanted
+  ///   - firstRow: the image's first row, on the old side
+  ///   - columns: the columns of the image to compute
   private func resampledAlongColumns(
     _ table: ResamplingWeights, _ firstRow: Int, _ columns: Range<Int>
   ) throws -> Image {
@@ -97,7 +97,7 @@ extension Raster where Sample == UInt8 {
   }
 }
 
-/// The sums of the three channels side by side, which is a good deal faster than one by one.
+/// Sums three channels together, much faster than one by one.
 @inline(__always)
 private func weightedColors(
   _ row: UnsafeBufferPointer<UInt8>, _ start: Int, _ weights: UnsafeBufferPointer<Int32>

@@ -1,12 +1,12 @@
 import GraftFiles
 
 extension Raster where Sample == UInt8 {
-  /// The image at another size, as Pillow's `Image.resize` gives it, bit by bit.
+  /// The image at another size, identical to Pillow's `Image.resize`.
   ///
-  /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed, so that an
-  ///   image of extreme shape takes no more memory than others
-  /// - Throws: `GraftError` if the result is empty or too large, and for an interpolation that does
-  ///   not give 8-bit samples.
+  /// - Parameter crop: the central part to keep, as in ``Raster/centerCropped(to:)``; nothing else
+  ///   is computed, so that images of extreme shape take no extra memory
+  /// - Throws: `GraftError` if the result is empty or too large, and for an interpolation without
+  ///   8-bit samples
   package func resized(
     to size: ImageSize, croppedTo crop: ImageSize? = nil, _ interpolation: Interpolation
   ) throws -> Image {
@@ -22,7 +22,7 @@ extension Raster where Sample == UInt8 {
     case .bicubic:
       image = try resampled(to: size, .bicubic, columns: columns, rows: rows)
     case .tensorFlowBilinear:
-      throw GraftError(.software, "\(interpolation.rawValue) does not give 8-bit samples")
+      throw GraftError(.software, "\(interpolation.rawValue) does not produce 8-bit samples")
     }
     return try crop.map { try image.centerCropped(to: $0) } ?? image
   }

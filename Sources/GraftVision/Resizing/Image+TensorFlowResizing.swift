@@ -1,10 +1,11 @@
 extension Raster where Sample == UInt8 {
   /// `tf.image.resize(image, size, method="bilinear", antialias=False)`: half-pixel centres, single
-  /// precision, nothing rounded.
+  /// precision, no rounding.
   ///
   /// Source: <https://www.tensorflow.org/api_docs/python/tf/image/resize>
   ///
-  /// - Parameter crop: the middle to keep, as ``Raster/centerCropped(to:)`` has it; nothing else is computed
+  /// - Parameter crop: the central part to keep, as in ``Raster/centerCropped(to:)``; nothing else
+  ///   is computed
   package func resizedLikeTensorFlow(
     to size: ImageSize, croppedTo crop: ImageSize? = nil
   ) throws -> Raster<Float> {
@@ -44,7 +45,7 @@ extension Raster where Sample == UInt8 {
   }
 }
 
-/// Two neighbours, and how much the second one counts.
+/// Two neighbours, and the weight of the second.
 private struct Blend {
   let lower: Int
   let upper: Int

@@ -1,6 +1,6 @@
 extension Raster {
-  /// The middle of the image, as torchvision's `CenterCrop` cuts it: halves are rounded to even,
-  /// and an image that is too small gets a border of zeros first.
+  /// The central part of the image, like torchvision's `CenterCrop`: halves are rounded to even,
+  /// and a too small image first gets a border of zeros.
   package func centerCropped(to size: ImageSize) throws -> Raster {
     guard size != self.size else { return self }
     let window = try CropWindow(of: self.size, croppedTo: size)
@@ -19,7 +19,7 @@ extension Raster {
     }
   }
 
-  /// Some columns and rows of the image.
+  /// A range of columns and rows of the image.
   func part(columns: Range<Int>, rows: Range<Int>) throws -> Raster {
     guard columns.count != width || rows.count != height else { return self }
     let (width, channelCount) = (width, channelCount)
@@ -36,17 +36,17 @@ extension Raster {
   }
 }
 
-/// Which part of an image lies in its middle.
+/// The central part of an image.
 struct CropWindow {
   let columns: Range<Int>
   let rows: Range<Int>
-  /// What of the crop lies to the left of the image and above it.
+  /// The part of the crop left of and above the image.
   let border: ImageSize
 
   /// - Parameters:
   ///   - size: of the image, which may be larger than any in memory
-  ///   - crop: what is kept; `nil` for all
-  /// - Throws: `GraftError` if that is empty or too large.
+  ///   - crop: the size to keep; `nil` for all
+  /// - Throws: `GraftError` if the crop is empty or too large
   init(of size: ImageSize, croppedTo crop: ImageSize?) throws {
     let kept = crop ?? size
     try PixelLimit.standard.check(width: kept.width, height: kept.height)
@@ -57,7 +57,7 @@ struct CropWindow {
     border = ImageSize(width: max(0, -left), height: max(0, -top))
   }
 
-  /// Where the crop begins in the old side; negative if there is a border before it.
+  /// The start of the crop on the old side; negative if there is a border before it.
   private static func offset(from oldSide: Int, to newSide: Int) -> Int {
     let spare = oldSide - newSide
     if spare < 0 { return -(-spare / 2) }

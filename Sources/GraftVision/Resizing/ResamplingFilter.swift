@@ -3,7 +3,7 @@ enum ResamplingFilter {
   case bilinear
   case bicubic
 
-  /// How far from its centre the filter is not zero, in pixels.
+  /// The distance from the centre, in pixels, beyond which the filter is zero.
   var support: Double {
     switch self {
     case .bilinear: 1
@@ -11,7 +11,7 @@ enum ResamplingFilter {
     }
   }
 
-  /// The weight at a distance from the centre. The order of operations is Pillow's.
+  /// The weight at a distance from the centre, in Pillow's order of operations.
   func weight(_ signedDistance: Double) -> Double {
     let x = abs(signedDistance)
     switch self {
@@ -26,23 +26,23 @@ enum ResamplingFilter {
   }
 }
 
-/// What positions of a resized side take from the old side, in fixed point.
+/// The weights of old positions for positions of a resized side, in fixed point.
 ///
 /// Source: Pillow's documentation of its filters,
 /// <https://pillow.readthedocs.io/en/stable/handbook/concepts.html#filters>
 struct ResamplingWeights {
-  /// Two bits are left for sums beyond 255, eight for the sample.
+  /// Eight bits are for the sample, two for sums beyond 255.
   static let fractionBits: Int32 = 32 - 8 - 2
 
-  /// The first old position of each new one.
+  /// The first old position for each new one.
   private(set) var starts: [Int] = []
-  /// How many old positions each new one takes.
+  /// The number of old positions for each new one.
   private(set) var counts: [Int] = []
   /// The weights, `stride` for each new position.
   private(set) var weights: [Int32]
   let stride: Int
 
-  /// - Parameter positions: those of the new side that are wanted
+  /// - Parameter positions: the new positions to compute
   init(from oldSide: Int, to newSide: Int, _ filter: ResamplingFilter, _ positions: Range<Int>) {
     let scale = Double(oldSide) / Double(newSide)
     // The filter covers at least its own width of old pixels, and more when shrinking.
@@ -71,10 +71,10 @@ struct ResamplingWeights {
       counts.append(count)
     }
   }
-  /// How many new positions there are.
+  /// The number of new positions.
   var count: Int { starts.count }
 
-  /// The old positions that are taken.
+  /// The old positions that are used.
   var reach: Range<Int> {
     let end = zip(starts, counts).map(+).max() ?? 0
     return (starts.min() ?? 0)..<end

@@ -1,25 +1,25 @@
 import GraftFiles
 
-/// Which size an image is brought to.
+/// The size to which images are resized.
 package enum ResizeRule: Sendable, Hashable {
-  /// To this size, whatever happens to the proportions.
+  /// To this size, ignoring the proportions.
   case exact(ImageSize)
-  /// The shorter side to this length, the longer one in proportion, as torchvision's `Resize(N)`.
+  /// The shorter side to this length, keeping the proportions, like torchvision's `Resize(N)`.
   case shorter(Int)
 
-  /// A longer side is not computed: walking along it would take too long.
+  /// A longer side would take too long to compute.
   private static let longestSide = 1 << 27
 
-  /// - Returns: The size that an image of `size` gets. It may be too large for an image in memory: a crop may keep
-  ///   little of it.
-  /// - Throws: `GraftError` if the result is too large for that, too.
+  /// - Returns: the new size of an image of `size`; it may be too large for memory if a crop keeps
+  ///   little of it
+  /// - Throws: `GraftError` if a side exceeds the limit
   package func targetSize(for size: ImageSize) throws -> ImageSize {
     let target: ImageSize
     switch self {
     case .exact(let exact):
       target = exact
     case .shorter(let shorter):
-      // int(requested * long / short) of torchvision: divided in double, then truncated.
+      // int(requested * long / short) in torchvision: divided in double, then truncated.
       let short = min(size.width, size.height)
       let (product, overflow) = shorter.multipliedReportingOverflow(
         by: max(size.width, size.height))
@@ -46,7 +46,7 @@ extension ResizeRule: CustomStringConvertible {
 
   /// Reads `224` (both sides), `320x240` (width and height) or `shorter:256`.
   ///
-  /// - Throws: `GraftError` for anything else.
+  /// - Throws: `GraftError` for anything else
   package init(text: String) throws {
     let prefix = "shorter:"
     if text.hasPrefix(prefix), let side = ImageSize.side(text.dropFirst(prefix.count)) {
@@ -55,8 +55,8 @@ extension ResizeRule: CustomStringConvertible {
       self = .exact(size)
     } else {
       throw GraftError.usage(
-        "'\(text)' is no size to resize to",
-        hint: "Write 224 for both sides, 320x240 for width and height, or shorter:256.")
+        "invalid image size '\(text)'",
+        hint: "Use 224, 320x240 or shorter:256")
     }
   }
 }

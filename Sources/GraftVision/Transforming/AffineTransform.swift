@@ -1,9 +1,9 @@
 import Foundation
 
-/// Where each pixel of a new image comes from: at (x, y), from (a x + b y + c, d x + e y + f) of the old one. Pixels are
-/// squares of side 1; the upper left corner of the image is (0, 0).
+/// The source of each pixel of a new image: the pixel at (x, y) comes from (a x + b y + c, d x + e
+/// y + f) of the old image. Pixels are squares of side 1, and (0, 0) is the upper left corner.
 ///
-/// As Pillow's `Image.transform(size, AFFINE, (a, b, c, d, e, f))` has it.
+/// The coefficients are those of Pillow's `Image.transform(size, AFFINE, (a, b, c, d, e, f))`.
 package struct AffineTransform: Sendable, Hashable {
   package var a = 1.0
   package var b = 0.0
@@ -12,25 +12,25 @@ package struct AffineTransform: Sendable, Hashable {
   package var e = 1.0
   package var f = 0.0
 
-  /// A turn around the middle of an image, counterclockwise, as `Image.rotate(degrees)`.
+  /// A counterclockwise rotation around the centre of an image, like `Image.rotate(degrees)`.
   package static func rotation(degrees: Double, size: ImageSize) -> AffineTransform {
     let radians = -degrees * .pi / 180
     let (cosine, sine) = (rounded(cos(radians)), rounded(sin(radians)))
     return AffineTransform(a: cosine, b: sine, d: -sine, e: cosine).around(size)
   }
 
-  /// An image enlarged by `scale` around its middle, as torchvision's `affine(scale:)`.
+  /// Magnification by `scale` around the centre of an image, like torchvision's `affine(scale:)`.
   package static func scaling(by scale: Double, size: ImageSize) -> AffineTransform {
     AffineTransform(a: 1 / scale, e: 1 / scale).around(size)
   }
 
-  /// Rows that move sideways by `factor` for each row.
+  /// Moves each row sideways by `factor` times its index.
   package static func shearX(_ factor: Double) -> AffineTransform { AffineTransform(b: factor) }
 
-  /// Columns that move up and down by `factor` for each column.
+  /// Moves each column vertically by `factor` times its index.
   package static func shearY(_ factor: Double) -> AffineTransform { AffineTransform(d: factor) }
 
-  /// The same with the image's middle staying where it is.
+  /// The same transform around the image's centre.
   private func around(_ size: ImageSize) -> AffineTransform {
     let (x, y) = (Double(size.width) / 2, Double(size.height) / 2)
     var result = self
@@ -39,16 +39,16 @@ package struct AffineTransform: Sendable, Hashable {
     return result
   }
 
-  /// To 15 digits behind the point, which Pillow does so that right angles are exact.
+  /// Rounded to 15 decimal places, like Pillow, so that right angles are exact.
   private static func rounded(_ number: Double) -> Double { (number * 1e15).rounded() / 1e15 }
 }
 
 extension Raster where Sample == UInt8 {
-  /// The image that a transform makes of this one, of the same size; what comes from outside is black. The same bits
-  /// as Pillow's `Image.transform`.
+  /// The transformed image, of the same size, black where the source is outside. Identical to
+  /// Pillow's `Image.transform`.
   ///
-  /// - Parameter interpolation: ``Interpolation/nearest`` or ``Interpolation/bilinear``, which here takes four
-  ///   neighbours whatever the scale
+  /// - Parameter interpolation: ``Interpolation/nearest`` or ``Interpolation/bilinear``, which here
+  ///   uses four neighbours at any scale
   package func transformed(
     by transform: AffineTransform, _ interpolation: Interpolation = .nearest
   ) throws -> Image {
@@ -63,7 +63,7 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// Positions are in fixed point with 16 bits behind the point, and added up.
+  /// Positions are accumulated in fixed point with 16 fractional bits.
   private func transformToNearest(
     _ transform: AffineTransform, _ source: UnsafeBufferPointer<UInt8>,
     _ target: UnsafeMutableBufferPointer<UInt8>
@@ -128,7 +128,8 @@ extension Raster where Sample == UInt8 {
   }
 }
 
-/// A number as the whole number below it and the rest. (`rounded(.down)` is a call where SSE4.1 cannot be assumed.)
+/// Splits a number into its floor and fraction. (`rounded(.down)` is a function call without
+/// SSE4.1.)
 @inline(__always)
 private func split(_ number: Double) -> (whole: Int, rest: Double) {
   var whole = Int(number)

@@ -1,14 +1,14 @@
-/// What Pillow's `ImageEnhance` does, to the bit: an image is blended with one that lacks a property. Factor 1 leaves the
-/// image, 0 takes the property away, more than 1 adds to it.
+/// Pillow's `ImageEnhance`, bit for bit: blends an image with one that lacks a property. Factor 1
+/// keeps the image, 0 removes the property, more than 1 amplifies it.
 ///
 /// Source: <https://pillow.readthedocs.io/en/stable/reference/ImageEnhance.html>
 extension Raster where Sample == UInt8 {
-  /// Blended with black.
+  /// Blends with black.
   package func withBrightness(_ factor: Float) throws -> Image {
     try blended(from: { _ in 0 }, factor)
   }
 
-  /// Blended with the mean of its grey levels.
+  /// Blends with the mean of the grey levels.
   package func withContrast(_ factor: Float) throws -> Image {
     let grey = try greyscale()
     let sum = grey.withUnsafeSamples { $0.reduce(0) { $0 + Int($1) } }
@@ -16,7 +16,7 @@ extension Raster where Sample == UInt8 {
     return try blended(from: { _ in mean }, factor)
   }
 
-  /// Blended with its grey levels.
+  /// Blends with the grey levels.
   package func withSaturation(_ factor: Float) throws -> Image {
     try greyscale().withUnsafeSamples { grey in
       let channelCount = channelCount
@@ -24,12 +24,13 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// Blended with itself smoothed: each pixel counts 5, its eight neighbours 1. Pixels at the edges stay.
+  /// Blends with the smoothed image: each pixel has weight 5, its eight neighbours 1. Pixels at the
+  /// edges stay.
   package func withSharpness(_ factor: Float) throws -> Image {
     try smoothed().withUnsafeSamples { smooth in try blended(from: { Int(smooth[$0]) }, factor) }
   }
 
-  /// Pillow's `Image.blend`: fractions are cut off.
+  /// Pillow's `Image.blend`, which truncates fractions.
   ///
   /// - Parameter start: the samples of the other image
   @inline(__always)

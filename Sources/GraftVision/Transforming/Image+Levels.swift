@@ -1,24 +1,24 @@
-/// What Pillow's `ImageOps` does to the levels of images, to the bit: each sample becomes what a table has for it.
+/// The level operations of Pillow's `ImageOps`, bit for bit: a table maps each sample.
 ///
 /// Source: <https://pillow.readthedocs.io/en/stable/reference/ImageOps.html>
 extension Raster where Sample == UInt8 {
   /// Keeps the highest bits of each sample.
   ///
-  /// - Precondition: `bits` is one of 0 to 8.
+  /// - Precondition: `bits` is 0 to 8
   package func posterized(bits: Int) throws -> Image {
     precondition((0...8).contains(bits))
     let mask = UInt8(truncatingIfNeeded: 0xff << (8 - bits))
     return try mapped { _, level in level & mask }
   }
 
-  /// Inverts samples that are not below a threshold.
+  /// Inverts samples at or above a threshold.
   package func solarized(threshold: Double) throws -> Image {
     try mapped { _, level in Double(level) < threshold ? level : 255 - level }
   }
 
   package func inverted() throws -> Image { try mapped { _, level in 255 - level } }
 
-  /// Stretches each channel so that its darkest level becomes 0, and its lightest 255.
+  /// Stretches each channel so that its darkest level becomes 0 and its lightest 255.
   package func autoContrasted() throws -> Image {
     let ranges = histograms().map { counts in
       (low: counts.firstIndex { $0 > 0 }!, high: counts.lastIndex { $0 > 0 }!)
@@ -31,7 +31,7 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// Spreads the levels of each channel so that all are about as frequent.
+  /// Spreads the levels of each channel so that all are about equally frequent.
   package func equalized() throws -> Image {
     let tables = histograms().map { counts -> [UInt8]? in
       guard let last = counts.last(where: { $0 > 0 }) else { return nil }
@@ -46,7 +46,7 @@ extension Raster where Sample == UInt8 {
     return try mapped { channel, level in tables[channel]?[Int(level)] ?? level }
   }
 
-  /// How often each channel has each level.
+  /// The frequency of each level in each channel.
   private func histograms() -> [[Int]] {
     var counts = [[Int]](repeating: Array(repeating: 0, count: 256), count: channelCount)
     withUnsafeSamples { source in

@@ -1,9 +1,9 @@
-/// Two images of one size in one.
+/// Combines two images of one size.
 extension Raster where Sample == UInt8 {
-  /// The weighted mean of both, rounded.
+  /// The rounded weighted mean of both images.
   ///
-  /// - Parameter share: how much of it is this image, from 0 to 1
-  /// - Precondition: `other` has the same size and channels.
+  /// - Parameter share: the weight of this image, from 0 to 1
+  /// - Precondition: `other` has the same size and channels
   package func mixed(with other: Image, share: Double) throws -> Image {
     precondition(other.size == size && other.channelCount == channelCount)
     return try Image(width: width, height: height, channelCount: channelCount) { target in
@@ -18,9 +18,9 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// This image with a rectangle of the other one.
+  /// This image with a rectangle from the other one.
   ///
-  /// - Precondition: `other` has the same size and channels, and the rectangle lies inside.
+  /// - Precondition: `other` has the same size and channels, and the rectangle is inside
   package func replacing(columns: Range<Int>, rows: Range<Int>, from other: Image) throws -> Image {
     precondition(other.size == size && other.channelCount == channelCount)
     precondition(rows.clamped(to: 0..<height) == rows && columns.clamped(to: 0..<width) == columns)

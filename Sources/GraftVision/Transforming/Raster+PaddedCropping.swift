@@ -1,11 +1,12 @@
-/// What surrounds an image.
+/// The surroundings of an image.
 package enum BorderMode: String, Sendable, CaseIterable {
   /// Black.
   case zero
-  /// The image mirrored at its outermost pixels, which are not repeated: `numpy.pad(mode="reflect")`.
+  /// The image mirrored at its edges without repeating the outermost pixels:
+  /// `numpy.pad(mode="reflect")`.
   case reflect
 
-  /// The position that counts for one that may lie outside of `0 ..< side`; `nil` for none.
+  /// The position used for one that may be outside `0 ..< side`; `nil` for none.
   func position(_ position: Int, in side: Int) -> Int? {
     if (0..<side).contains(position) { return position }
     guard self == .reflect else { return nil }
@@ -17,12 +18,12 @@ package enum BorderMode: String, Sendable, CaseIterable {
 }
 
 extension Raster where Sample == UInt8 {
-  /// A part of the image as it stands in its surroundings.
+  /// A part of the image, which may extend beyond it.
   ///
   /// - Parameters:
-  ///   - left: the first column, which may lie outside
-  ///   - top: the first row, which may lie outside
-  /// - Throws: `GraftError` if the size is empty or too large.
+  ///   - left: the first column, possibly outside
+  ///   - top: the first row, possibly outside
+  /// - Throws: `GraftError` if the size is empty or too large
   package func cropped(
     left: Int, top: Int, size: ImageSize, border: BorderMode
   ) throws -> Image {
@@ -54,7 +55,7 @@ extension Raster where Sample == UInt8 {
     }
   }
 
-  /// The image with one value in all channels of a rectangle; what of it lies outside is left away.
+  /// The image with one value in all channels of a rectangle, clipped to the image.
   package func filled(columns: Range<Int>, rows: Range<Int>, value: UInt8) throws -> Image {
     let columns = columns.clamped(to: 0..<width)
     let rows = rows.clamped(to: 0..<height)
