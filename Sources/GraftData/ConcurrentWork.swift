@@ -1,9 +1,9 @@
 import GraftFiles
 
-/// Runs `work` on `count` threads at once, the caller's own included, and waits for all of them.
+/// Runs `work` on `count` threads, including the caller's, and waits for all of them.
 ///
-/// Where the system gives no more threads, fewer run it, if only the caller's: `work` takes its tasks from
-/// what is left until nothing is. Dispatch's queues would wait for threads for ever.
+/// If the system cannot create all threads, fewer run it, at least the caller's: `work` takes tasks
+/// until none are left. Dispatch queues would wait for threads forever.
 func withThreads(_ count: Int, _ work: @Sendable () -> Void) {
   withoutActuallyEscaping(work) { work in
     let task = ConcurrentTask(work)

@@ -1,4 +1,4 @@
-/// Random numbers that are the same on every machine for the same seed: SplitMix64.
+/// A random number generator with the same results on every machine: SplitMix64.
 ///
 /// Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators" (OOPSLA 2014)
 package struct SeededGenerator: RandomNumberGenerator, Sendable {
@@ -17,7 +17,7 @@ package struct SeededGenerator: RandomNumberGenerator, Sendable {
   /// A number in `0 ..< 1` with 53 random bits.
   package mutating func nextUnit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
-  /// The numbers `0 ..< count` in random order (Fisher and Yates).
+  /// The numbers `0 ..< count` in random order (Fisher–Yates).
   package mutating func permutation(_ count: Int) -> [Int] {
     var order = Array(0..<count)
     for index in stride(from: count - 1, to: 0, by: -1) {

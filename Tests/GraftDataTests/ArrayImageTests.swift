@@ -61,9 +61,9 @@ import Testing
   @Test func emptyImagesAreAnError() throws {
     try folder.write("train-images-idx3-ubyte", idx([4, 0, 3], []))
     try folder.write("train-labels-idx1-ubyte", idx([4], [0, 1, 2, 1]))
-    #expect(message().contains("train-images-idx3-ubyte: has images of 3x0 pixels"))
+    #expect(message().contains("train-images-idx3-ubyte: has empty images of 3x0 pixels"))
     try folder.write("train-images-idx3-ubyte", idx([4, 2, 3], bytes(23)))
-    #expect(message().contains("train-images-idx3-ubyte: is cut off"))
+    #expect(message().contains("train-images-idx3-ubyte: is truncated"))
   }
 
   private func tensor(_ shape: Shape) throws -> Tensor {
@@ -120,11 +120,11 @@ import Testing
     try expect(Tensor(zeros: .float, shape: [2, 2, 2]), labels, "Store them as uint8")
     try expect(tensor([2, 2]), labels, "has images of shape [2, 2]")
     try expect(tensor([2, 4, 2, 4]), labels, "has images of shape")
-    try expect(tensor([2, 0, 2]), labels, "which are empty")
+    try expect(tensor([2, 0, 2]), labels, "has empty images")
     try expect(tensor([2, 2, 2]), Tensor([0.0, 1.0] as [Float], shape: [2]), "expected integers")
     try expect(tensor([2, 2, 2]), Tensor([0, -1] as [Int64], shape: [2]), "the label -1")
     try expect(
-      tensor([2, 2, 2]), Tensor([0, 1 << 40] as [Int64], shape: [2]), "which is no class")
+      tensor([2, 2, 2]), Tensor([0, 1 << 40] as [Int64], shape: [2]), "which is not a class")
     try expect(tensor([2, 2, 2]), tensor([2, 2]), "has labels of shape [2, 2]")
     try NPZFile.write([("x", tensor([2, 2, 2]))], path: path)
     #expect(message("/data.npz").contains("Name them x and y"))

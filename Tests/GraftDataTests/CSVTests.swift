@@ -40,7 +40,7 @@ import Testing
 
   @Test func readsPathsAndLabels() throws {
     let table = try dataset("a.jpg,dog\nsub/b.png,cat\nsub/b.png,cat\n\"c, d.jpg\",cat\n")
-    #expect(table.summary.contains("3 images taken, 1 left out: 1 row that repeats another"))
+    #expect(table.summary.contains("3 images used, 1 left out: 1 duplicate row"))
     #expect(table.classNames == ["cat", "dog"])
     #expect(table.items.map(\.label) == [1, 0, 0])
     #expect(
@@ -88,11 +88,11 @@ import Testing
 
   @Test func partsAreCertain() throws {
     let head = "path,label,split\na.jpg,0,train\nb.jpg,1,train\n"
-    #expect(message(head + "c.jpg,1,extra\n").contains("line 4: 'extra' is neither training"))
-    #expect(message(head + "c.jpg,1,\n").contains("line 4: names no part"))
-    #expect(message(head + "b.jpg,1,test\n").contains("'b.jpg' is for test, but for training"))
+    #expect(message(head + "c.jpg,1,extra\n").contains("line 4: invalid part 'extra'"))
+    #expect(message(head + "c.jpg,1,\n").contains("line 4: has no part"))
+    #expect(message(head + "b.jpg,1,test\n").contains("'b.jpg' is for test, but an earlier line says training"))
     let other = try dataset("path,label,set\na.jpg,0,A\nb.jpg,1,B\n")
-    #expect(other.items.count == 2 && other.remarks[0].contains("'set' names no parts"))
+    #expect(other.items.count == 2 && other.remarks[0].contains("'set' has no parts"))
   }
 
   @Test func textComesInSeveralEncodings() throws {
@@ -133,13 +133,13 @@ import Testing
 
   @Test func refusesOtherTables() {
     #expect(message("").contains("is empty"))
-    #expect(message("id,breed\n1,cat\n").contains("no columns of paths and of labels"))
+    #expect(message("id,breed\n1,cat\n").contains("no columns for paths and labels"))
     #expect(message("path,label\na.jpg,\n").contains("line 2: has no label"))
     #expect(message("path,label\na.jpg\n").contains("line 2: has 1 columns"))
     #expect(message("path,label\na.jpg,cat\nb.jpg,cat\n").contains("one class only ('cat')"))
     #expect(message("path,label\n").contains("has no images"))
     #expect(
       message("a.jpg,cat\nb.jpg,dog\na.jpg,dog\n")
-        .contains("line 3: 'a.jpg' has the class 'dog', but 'cat' further up"))
+        .contains("line 3: 'a.jpg' has the class 'dog', but an earlier line says 'cat'"))
   }
 }

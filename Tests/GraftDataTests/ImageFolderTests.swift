@@ -86,7 +86,7 @@ import Testing
     try folder.makeFolder("bird")
     let dataset = try ImageDataset.open(folder.path)
     #expect(dataset.classNames == ["cat", "dog"])
-    #expect(dataset.remarks == ["the folder 'bird' has no images and makes no class"])
+    #expect(dataset.remarks == ["the folder 'bird' has no images and is not a class"])
   }
 
   @Test func oneClassIsAnError() throws {
@@ -101,13 +101,13 @@ import Testing
 
   @Test func noImagesIsAnError() throws {
     try folder.write("a/notes.txt", text: "x")
-    #expect(message().contains("has no data of a known form"))
+    #expect(message().contains("has no data in a known form"))
     #expect(throws: GraftError.self) { try ImageDataset.open(folder.path + "/missing") }
   }
 
   @Test func namesWithoutClassAreAnError() throws {
     try fill(["cat.1.bmp", "dog.1.bmp", "3.bmp"])
-    #expect(message().contains("3.bmp: its name tells no class"))
+    #expect(message().contains("3.bmp: its name has no class"))
   }
 
   @Test(arguments: [
@@ -163,8 +163,8 @@ import Testing
     #expect(dataset.items.count == 2)
     #expect(
       dataset.summary == """
-        15 files found, 2 images taken, 13 left out: 1 image outside of the class folders, \
-        8 hidden or system files, 4 files of other kinds (.txt 2, no ending 1, .csv 1)
+        15 files found, 2 images used, 13 left out: 1 image outside the class folders, \
+        8 hidden or system files, 4 files of other kinds (.txt 2, no extension 1, .csv 1)
         """)
     #expect(try ImageDataset.open(folder.path + "/train").summary.hasPrefix("7 files found, 2 "))
   }
@@ -180,7 +180,7 @@ import Testing
   {
     try fill([name, "zebra_1.bmp"])
     guard let className else {
-      #expect(message().contains("\(name): its name tells no class"))
+      #expect(message().contains("\(name): its name has no class"))
       return
     }
     #expect(try ImageDataset.open(folder.path).classNames == [className, "zebra"].sorted())

@@ -58,7 +58,7 @@ import Testing
 
   static let refused: [(file: String, parts: [String])] = [
     ("missing-group.h5", ["layer 'fc'", "has no group"]),
-    ("missing-data-set.h5", ["layer 'fc'", "'fc/bias:0'", "has no data set"]),
+    ("missing-data-set.h5", ["layer 'fc'", "'fc/bias:0'", "has no dataset"]),
     ("external-link.h5", ["'/fc/fc/bias:0'", "link to another file"]),
     ("external-data.h5", ["'fc/bias:0'", "other files"]),
     ("virtual-data.h5", ["'fc/bias:0'", "other files"]),

@@ -1,7 +1,7 @@
 import GraftFiles
 
-/// Files of the binary version: records of labels (one byte; in CIFAR-100 the coarse, then the fine
-/// one) and an image.
+/// Files of the binary version: records of labels (one byte; in CIFAR-100 a coarse and a fine one)
+/// and an image.
 enum CIFARBinary {
   static func batch(
     _ file: DataFile, _ kind: CIFARFolder.Kind, _ labels: CIFARFolder.Labels
@@ -11,8 +11,8 @@ enum CIFARBinary {
     let stride = labelCount + CIFARFolder.sampleCount
     guard bytes.count > 0, bytes.count % stride == 0 else {
       throw GraftError.badData(
-        "has \(bytes.count) bytes, which is no multiple of an image's \(stride)",
-        hint: "It is cut off, or of another version of the data set."
+        "has \(bytes.count) bytes, not a multiple of an image's \(stride)",
+        hint: "It is truncated, or of another version of the dataset"
       ).at(file.place)
     }
     let count = bytes.count / stride
@@ -26,11 +26,11 @@ enum CIFARBinary {
       })
   }
 
-  /// A name in each line.
+  /// Reads one name per line.
   static func classNames(_ file: DataFile) throws -> [String] {
     let bytes = try file.bytes()
     guard bytes.count < 1 << 16 else {
-      throw GraftError.badData("is no list of class names").at(file.place)
+      throw GraftError.badData("is not a list of class names").at(file.place)
     }
     return bytes.text.split(whereSeparator: \.isNewline).map {
       String($0.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())

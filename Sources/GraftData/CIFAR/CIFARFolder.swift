@@ -1,8 +1,8 @@
 import GraftFiles
 import GraftVision
 
-/// Reads CIFAR-10 and CIFAR-100 in their binary and Python versions: 32x32 pixels, red, green and
-/// blue in planes.
+/// Reads CIFAR-10 and CIFAR-100 in their binary and Python versions: 32x32 pixels in planes of red,
+/// green and blue.
 ///
 /// Source: <https://www.cs.toronto.edu/~kriz/cifar.html>
 struct CIFARFolder {
@@ -11,7 +11,7 @@ struct CIFARFolder {
     case cifar100
   }
 
-  /// Which labels of CIFAR-100 are meant: 100 fine ones, or 20 coarse ones.
+  /// Which labels of CIFAR-100 to use: 100 fine or 20 coarse ones.
   enum Labels {
     case fine
     case coarse
@@ -20,7 +20,7 @@ struct CIFARFolder {
   static let size = ImageSize(width: 32, height: 32)
   static let sampleCount = 3 * 32 * 32
 
-  /// Images of one file.
+  /// The images of one file.
   struct Batch {
     let samples: ImageSamples
     let labels: [Int]
@@ -70,7 +70,7 @@ struct CIFARFolder {
       items: try trainingFiles.flatMap { try batch($0, labels).items })
     if let testFile { dataset.testItems = try batch(testFile, labels).items }
     if kind == .cifar10, trainingFiles.count < 5 {
-      dataset.remarks.append("\(place): only \(trainingFiles.count) of 5 batches are there.")
+      dataset.remarks.append("\(place): found only \(trainingFiles.count) of 5 batches.")
     }
     return dataset
   }
@@ -90,8 +90,8 @@ struct CIFARFolder {
     guard let file = folder.file(name) else {
       if kind == .cifar10 { return Self.cifar10Names }
       throw GraftError(
-        .noInput, "there is no file '\(name)'", places: [folder.place],
-        hint: "It has the names of the classes, and is in the official archive.")
+        .noInput, "the file '\(name)' is missing", places: [folder.place],
+        hint: "It has the names of the classes; copy it from the official archive")
     }
     return try isBinary
       ? CIFARBinary.classNames(file) : CIFARPython.classNames(file, kind, labels)

@@ -46,7 +46,7 @@ enum CIFARPython {
         case (.cifar100, .coarse): "coarse_label_names"
         }
       guard let names = meta[key]?.strings else {
-        throw GraftError.badData("has no list of texts '\(key)'")
+        throw GraftError.badData("has no list of strings '\(key)'")
       }
       return names
     }

@@ -2,29 +2,28 @@ import CArchive
 import GraftFiles
 import GraftVision
 
-/// Unpacks archives into memory: tar, plain or compressed by gzip, bzip2 or xz, by libarchive, and ZIP
-/// by libzip.
+
+/// Unpacks archives into memory: libarchive reads tar, plain or compressed by gzip, bzip2 or xz;
+/// libzip reads ZIP.
 ///
-/// Nothing is ever written to disk, and no other program is started. Links lead to members of the
-/// archive only. Devices, hidden files, and files that no data set consists of are left out and
-/// counted; paths that lead out of the archive, and more bytes, names or members than the limits allow,
-/// are errors.
+/// Nothing is written to disk, and no other program is started. Links only lead to members of the
+/// archive. Devices, hidden files, and files that no dataset uses are left out and counted. Paths
+/// that lead out of the archive are errors, and so is exceeding the limits.
 package enum ArchiveReader {
-  /// What an archive may hold, as it may unpack to far more than its own size.
+  /// The limits of an archive's contents, since an archive may unpack to far more than its size.
   package struct Limits: Sendable {
-    /// Bytes of all members together, and what their names take of memory.
+    /// Bytes of all members and of their names.
     package var byteCount = 4 << 30
     package var memberCount = 2_000_000
-    /// Folders within folders.
+    /// Nested folders.
     package var depth = 32
 
     package init() {}
   }
 
-  /// All that lies in an archive.
+  /// The contents of an archive.
   ///
-  /// - Throws: `GraftError` if the file is missing, is no such archive, is damaged, or exceeds the
-  ///   limits.
+  /// - Throws: `GraftError` if the file is missing, of another kind, damaged, or exceeds the limits
   package static func folder(path: String, limits: Limits = Limits()) throws -> DataFolder {
     try folder(FileBytes(mapping: path), place: path, limits: limits)
   }
@@ -69,8 +68,8 @@ package enum ArchiveReader {
     return root
   }
 
-  /// Links may lead to members that are left out; those are known after a walk through the archive,
-  /// which is done again then.
+  /// Links may lead to members that were left out. These are known only after a pass through the
+  /// archive, which is then repeated.
   private static func tarTree(_ bytes: FileBytes, _ limits: Limits) throws -> ArchiveTree {
     let (tree, leftOut) = try tarTree(bytes, limits, wanted: [])
     let missing = tree.missingTargets.map { Array($0.joined(separator: "/").utf8) }
@@ -78,7 +77,7 @@ package enum ArchiveReader {
     return wanted.isEmpty ? tree : try tarTree(bytes, limits, wanted: Set(wanted)).tree
   }
 
-  /// - Parameter wanted: paths of members that links lead to
+  /// - Parameter wanted: the paths of members that links lead to
   /// - Returns: the members, and hashes of the paths of those that were left out
   private static func tarTree(
     _ bytes: FileBytes, _ limits: Limits, wanted: Set<[UInt8]>
@@ -136,21 +135,21 @@ package enum ArchiveReader {
     return (root, leftOut)
   }
 
-  /// The names of a member's folders and of itself; `nil` for the archive's root.
+  /// The path of a member, as names; `nil` for the archive's root.
   ///
-  /// - Throws: `GraftError` if the path leads out of the archive or is too deep.
+  /// - Throws: `GraftError` if the path leads out of the archive or is too deep
   private static func path(_ text: String, _ limits: Limits) throws -> [String]? {
     let names = FilePath.components(of: text).filter { $0 != "." }
     guard !FilePath.isAbsolute(text), !names.contains("..") else {
       throw GraftError.badData("has the member '\(text)', which leads out of it")
     }
     guard names.count <= limits.depth else {
-      throw GraftError.badData("has a member in more than \(limits.depth) folders: '\(text)'")
+      throw GraftError.badData("has a member more than \(limits.depth) folders deep: '\(text)'")
     }
     return names.isEmpty ? nil : names
   }
 
-  /// The path from the root that a link means; `nil` if it leads out of the archive.
+  /// The target of a link as a path from the root; `nil` if it leads out of the archive.
   private static func linkTarget(_ target: String, from path: [String]) -> [String]? {
     guard !FilePath.isAbsolute(target) else { return nil }
     var result = Array(path.dropLast())
@@ -165,9 +164,9 @@ package enum ArchiveReader {
     return result
   }
 
-  /// Runs `body` with this thread's characters being ASCII: libarchive then cannot convert names, and
-  /// leaves their bytes as they are. In a Unicode locale it would compose characters, which can make
-  /// one name of two.
+  /// Runs `body` with an ASCII locale on this thread, so that libarchive leaves the bytes of names
+  /// as they are. In a Unicode locale it would compose characters, which could make two names
+  /// equal.
   private static func withPlainLocale<Result>(_ body: () throws -> Result) rethrows -> Result {
     guard let plain = newlocale(1 << LC_CTYPE, "C", nil) else { return try body() }
     let previous = uselocale(plain)
@@ -178,7 +177,7 @@ package enum ArchiveReader {
     return try body()
   }
 
-  /// Whether the bytes are those of a compressed file or of an archive.
+  /// Whether the bytes are a compressed file or an archive.
   package static func recognizes(_ bytes: FileBytes) -> Bool {
     let starts: [[UInt8]] = [
       [0x1f, 0x8b], Array("BZh".utf8), [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0],
@@ -189,9 +188,9 @@ package enum ArchiveReader {
       || (try? bytes.part(at: 257, count: tarMark.count))?.starts(with: tarMark) == true
   }
 
-  /// The content of a file compressed by gzip; other bytes are returned as they are.
+  /// The content of a gzip file; other bytes are returned unchanged.
   ///
-  /// - Throws: `GraftError` if it is damaged or exceeds the limits.
+  /// - Throws: `GraftError` if it is damaged or exceeds the limits
   package static func unpacked(
     _ bytes: FileBytes, limits: Limits = Limits()
   ) throws -> FileBytes {

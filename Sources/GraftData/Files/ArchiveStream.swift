@@ -1,7 +1,7 @@
 import CArchive
 import GraftFiles
 
-/// libarchive's reader over bytes in memory, with limits on what comes out. Names are the archive's bytes.
+/// Reads an archive in memory with libarchive, within limits. Names keep the archive's bytes.
 final class ArchiveStream {
   private let archive: OpaquePointer
   private let bytes: FileBytes
@@ -12,7 +12,7 @@ final class ArchiveStream {
 
   init(_ bytes: FileBytes, limits: ArchiveReader.Limits, budget: ArchiveBudget) throws {
     guard let archive = archive_read_new() else {
-      throw GraftError(.operatingSystem, "there is no memory for reading archives")
+      throw GraftError(.operatingSystem, "there is not enough memory to read archives")
     }
     self.archive = archive
     self.bytes = bytes
@@ -27,33 +27,34 @@ final class ArchiveStream {
     supportCompression()
   }
 
-  /// A file that is compressed by itself, as one member.
+  /// Reads a compressed file as an archive of one member.
   func supportCompressedFiles() {
     archive_read_support_format_raw(archive)
     supportCompression()
   }
 
-  /// What libarchive unpacks itself; for other kinds it would start programs.
+  /// The formats that libarchive unpacks itself; for others it would start programs.
   private func supportCompression() {
     archive_read_support_filter_gzip(archive)
     archive_read_support_filter_bzip2(archive)
     archive_read_support_filter_xz(archive)
   }
 
-  /// To be called once, before the first member.
+  /// Call it once, before the first member.
   func open() throws {
     let start = bytes.storage.baseAddress + bytes.range.lowerBound
     guard archive_read_open_memory(archive, start, bytes.count) == ARCHIVE_OK else {
-      throw failure("is no archive of a known kind")
+      throw failure("is not an archive of a supported kind")
     }
   }
 
-  /// Goes to the next member; false at the end.
+  /// Advances to the next member; false at the end.
   func nextMember() throws -> Bool {
     switch archive_read_next_header(archive, &entry) {
     case ARCHIVE_EOF: return false
     case ARCHIVE_OK, ARCHIVE_WARN: break
-    default: throw failure(memberCount == 0 ? "is no archive of a known kind" : "is damaged")
+    default:
+      throw failure(memberCount == 0 ? "is not an archive of a supported kind" : "is damaged")
     }
     memberCount += 1
     try limits.check(memberCount: memberCount)
@@ -67,19 +68,19 @@ final class ArchiveStream {
     } ?? ""
   }
 
-  /// What a member is.
+  /// The kind of a member.
   enum Kind: Equatable {
     case file
     case folder
-    /// A symbolic link; its target is relative to the folder it lies in.
+    /// A symbolic link; its target is relative to the link's folder.
     case link(String)
-    /// Another name of a member; its path from the root.
+    /// Another name for a member, given by its path from the root.
     case hardLink(String)
     case special
   }
 
   var kind: Kind {
-    // With bytes of its own, it is as good as a file.
+    // A hard link with content counts as a file.
     if let target = archive_entry_hardlink(entry), archive_entry_size(entry) == 0 {
       return .hardLink(String(fileName: target))
     }
@@ -91,9 +92,9 @@ final class ArchiveStream {
     }
   }
 
-  /// The member's bytes: where they lie in the archive, if it is not compressed, else a copy.
+  /// The member's bytes: a range of the archive if it is not compressed, otherwise a copy.
   ///
-  /// - Parameter isOfUse: judges by the first bytes; of what it refuses only these are kept
+  /// - Parameter isOfUse: decides by the first bytes; of a rejected member only these are kept
   func content(while isOfUse: ((UnsafeRawBufferPointer) -> Bool)?) throws -> FileBytes {
     var content = GrowingBytes(
       expectedCount: archive_entry_size_is_set(entry) != 0 ? Int(archive_entry_size(entry)) : 0)
@@ -106,7 +107,7 @@ final class ArchiveStream {
         return
       }
       if let known = place {
-        // It goes on elsewhere, so that a copy it must be.
+        // The content is not contiguous and must be copied.
         try content.append(bytes.bytes(in: known))
         place = nil
       }
@@ -121,14 +122,14 @@ final class ArchiveStream {
     return try content.bytes
   }
 
-  /// As many bytes tell whether something is an image.
+  /// Enough bytes to recognize an image.
   private static let decidingCount = 512
 
-  /// Goes past the member. It is unpacked nevertheless, which the limits hold for.
+  /// Skips the member. It is still unpacked, within the limits.
   func skip() throws { try read { _, _ in } }
 
-  /// Calls `take` with the member's bytes, piece by piece, and where in the storage they lie if they are
-  /// the archive's own.
+  /// Calls `take` with each piece of the member, and its range in the storage if it is part of the
+  /// archive.
   private func read(_ take: (UnsafeRawBufferPointer, Range<Int>?) throws -> Void) throws {
     var position = 0
     while true {
@@ -158,13 +159,13 @@ final class ArchiveStream {
   }
 }
 
-/// Bytes of which it is not known, or not believed, how many there will be.
+/// Bytes whose final number is unknown or untrusted.
 private struct GrowingBytes {
   private let expectedCount: Int
   private var storage: Storage?
   private(set) var count = 0
 
-  /// Memory that is taken before anything has come.
+  /// The memory to allocate before any bytes arrive.
   private static let startCount = 1 << 16
 
   init(expectedCount: Int) { self.expectedCount = max(0, expectedCount) }

@@ -1,15 +1,15 @@
 import GraftFiles
 
-/// The members of an archive as files and folders, under construction.
+/// Files and folders built from the members of an archive.
 final class ArchiveTree {
-  /// What has a name in a folder, besides folders.
+  /// An entry of a folder other than a folder.
   private enum Entry {
     case file(FileBytes)
     /// The path from the archive's root; `nil` if it leads out of the archive.
     case link([String]?)
   }
 
-  /// A name as a key: names are bytes, and differ in any.
+  /// A name as a key, compared by its bytes.
   private struct Name: Hashable {
     let text: String
 
@@ -24,29 +24,29 @@ final class ArchiveTree {
 
   private var files: [Name: Entry] = [:]
   private var folders: [Name: ArchiveTree] = [:]
-  /// Members of the root that only links lead to, by their paths.
+  /// Members that only links lead to, by path; only in the root.
   private var targets: [Name: FileBytes] = [:]
   private let budget: ArchiveBudget
-  /// What was left out in the folder itself.
+  /// The files left out in the folder itself.
   var leftOut = LeftOutFiles()
 
-  /// Links that lead to links; more are a circle.
+  /// The longest chain of links; a longer one is a cycle.
   private static let linkLimit = 40
 
   init(_ budget: ArchiveBudget) { self.budget = budget }
 
-  /// A later member replaces an earlier one of the same path, as it does when tar unpacks.
+  /// A later member replaces an earlier one with the same path, as in tar.
   ///
-  /// - Throws: `GraftError` if the names alone take too much memory.
+  /// - Throws: `GraftError` if the names alone take too much memory
   func insert(_ content: FileBytes, _ path: [String]) throws { try insert(.file(content), path) }
 
-  /// A link to another member; `nil` for one out of the archive.
+  /// A link to another member; `nil` for a target outside the archive.
   func insert(linkTo target: [String]?, _ path: [String]) throws {
     try budget.take(names: target ?? [])
     try insert(.link(target), path)
   }
 
-  /// Keeps a member for links only.
+  /// Stores a member that only links use.
   func insert(target content: FileBytes, _ path: [String]) {
     targets[Name(text: path.joined(separator: "/"))] = content
   }
@@ -69,7 +69,7 @@ final class ArchiveTree {
     }
   }
 
-  /// The targets of links, from the root, that are not there.
+  /// The missing targets of links, as paths from the root.
   var missingTargets: [[String]] {
     var missing: [[String]] = []
     forEachLink { path in if self.entry(at: path) == nil { missing.append(path) } }
@@ -86,7 +86,7 @@ final class ArchiveTree {
     case folder(ArchiveTree)
   }
 
-  /// What lies at a path from this tree, which is the root; links are followed.
+  /// The entry at a path from this root, after following links.
   private func entry(at path: [String], links: Int = 0) -> Found? {
     guard links <= Self.linkLimit else { return nil }
     var tree = self
@@ -107,7 +107,7 @@ final class ArchiveTree {
     return .folder(tree)
   }
 
-  /// - Parameter place: what messages call the archive
+  /// - Parameter place: the archive's name in messages
   func folder(place: String) throws -> DataFolder {
     try folder(
       FilePath.name(of: place), place: place, separator: ": ", root: self, ancestors: [],
@@ -123,7 +123,7 @@ final class ArchiveTree {
     result.leftOut = leftOut
     func add(_ tree: ArchiveTree, _ name: String, isLinked: Bool) throws {
       let childPlace = place + separator + name
-      // Links to folders can make many of a few.
+      // Links to folders can multiply files.
       if isLinked { try budget.take(names: [childPlace]) }
       result.add(
         try tree.folder(
@@ -154,20 +154,20 @@ final class ArchiveTree {
   }
 }
 
-/// What an archive may still take of memory: its members' bytes and their names.
+/// The memory that an archive may still use for members and names.
 final class ArchiveBudget {
   private let limit: Int
   private var taken = 0
 
-  /// About what a file or folder takes besides its name.
+  /// The approximate cost of a file or folder besides its name.
   private static let entryCost = 400
-  /// Real data hardly shrink; what expands further is no data set, unless it is small.
+  /// Real data hardly compress; what expands further is not a dataset, unless it is small.
   private static let expansionLimit = 100
   private static let smallByteCount = 512 << 20
 
-  static let hint = "Unpack it, and give the folder."
+  static let hint = "Unpack it and use the folder"
 
-  /// - Parameter packedByteCount: of the archive itself
+  /// - Parameter packedByteCount: the size of the archive
   init(_ limits: ArchiveReader.Limits, packedByteCount: Int) {
     let expanded = packedByteCount.multipliedReportingOverflow(by: Self.expansionLimit)
     limit = min(
@@ -175,17 +175,17 @@ final class ArchiveBudget {
       max(Self.smallByteCount, expanded.overflow ? Int.max : expanded.partialValue))
   }
 
-  /// - Throws: `GraftError` if it is too much.
+  /// - Throws: `GraftError` if the limit is exceeded
   func take(_ byteCount: Int) throws {
     let (sum, overflow) = taken.addingReportingOverflow(byteCount)
     guard !overflow, sum <= limit else {
       throw GraftError.badData(
-        "unpacks to more than \(limit >> 20) MB, too much for memory", hint: Self.hint)
+        "unpacks to more than \(limit >> 20) MB, more than the limit", hint: Self.hint)
     }
     taken = sum
   }
 
-  /// Takes what an entry of that path costs.
+  /// Counts the cost of an entry with that path.
   func take(names: some Sequence<String>) throws {
     try take(names.reduce(Self.entryCost) { $0 + $1.utf8.count })
   }

@@ -1,19 +1,18 @@
 import GraftFiles
 
-/// Reads tables of text, whose fields commas, semicolons or tabs separate.
+/// Reads text tables with fields separated by commas, semicolons or tabs.
 ///
 /// Source: <https://www.rfc-editor.org/rfc/rfc4180>
 package enum CSVFile {
   package struct Row: Sendable, Equatable {
-    /// The line of the file in which the row starts, counted from 1.
+    /// The line in the file where the row starts, counted from 1.
     package var line: Int
     package var fields: [String]
   }
 
-  /// The rows that are not empty. What separates fields is the one of the three that the first row
-  /// has most of.
+  /// The non-empty rows. The separator is the one that is most frequent in the first row.
   ///
-  /// - Throws: `GraftError` if a quotation mark is missing, or text follows one.
+  /// - Throws: `GraftError` if a quotation mark is missing, or text follows a closing one
   package static func rows(_ bytes: FileBytes) throws -> [Row] {
     try bytes.withUnsafeBytes { bytes in
       let mark: [UInt8] = [0xef, 0xbb, 0xbf]
@@ -72,7 +71,7 @@ private struct CSVParser {
     }
   }
 
-  /// The text up to the next separator or end of line, which stays.
+  /// The text up to the next separator or end of line, which is not consumed.
   private mutating func field() throws -> String {
     if position < bytes.count, bytes[position] == Self.quote { return try quotedField() }
     let start = position
@@ -92,18 +91,18 @@ private struct CSVParser {
         text.append(byte)
         continue
       }
-      // Two of them stand for one.
+      // A doubled quotation mark stands for one.
       if position < bytes.count, bytes[position] == Self.quote {
         text.append(byte)
         position += 1
         continue
       }
       guard position == bytes.count || isEnd(bytes[position]) else {
-        throw GraftError.badData("line \(line): text follows a quotation mark that ends a field")
+        throw GraftError.badData("line \(line): text follows a closing quotation mark")
       }
       return String(decoding: text, as: UTF8.self)
     }
-    throw GraftError.badData("line \(start): a quotation mark has no second one")
+    throw GraftError.badData("line \(start): a quotation mark is not closed")
   }
 
   private func isEnd(_ byte: UInt8) -> Bool {

@@ -1,13 +1,13 @@
 import GraftFiles
 import GraftVision
 
-/// A file of a data set: on disk, or unpacked from an archive.
+/// A file of a dataset: on disk, or unpacked from an archive.
 package struct DataFile: Sendable {
-  /// Its name within its folder.
+  /// Its name in its folder.
   package let name: String
-  /// What messages call it; the path of a file on disk.
+  /// Its name in messages: the path of a file on disk.
   package let place: String
-  /// What was unpacked; `nil` for a file on disk.
+  /// The unpacked content; `nil` for a file on disk.
   private let unpacked: FileBytes?
 
   package init(name: String, path: String) {
@@ -28,23 +28,24 @@ package struct DataFile: Sendable {
     return try FileBytes(mapping: place)
   }
 
-  /// The file as an image, which is not opened yet.
+  /// The file as an image, not yet opened.
   var imageSource: ImageDataset.ImageSource {
     if let unpacked { return .encoded(unpacked, place: place) }
     return .file(place)
   }
 
-  /// The files by which the folder of a run is known.
+  /// Files that mark the folder of a run.
   static let namesInRuns = ["recipe.yaml", "split.csv"]
 
-  /// Whether the name is that of an image. Some cannot be read; they are named so that a check can list them.
+  /// Whether the name is that of an image, even of an unsupported format, so that a check can list
+  /// it.
   var isImage: Bool { ImageFileKind(fileName: name) != nil }
 
-  /// What stands behind the last dot, in lower case.
+  /// The extension, in lower case.
   var ending: String { FilePath.ending(of: name) }
 
-  /// Whether a file of that name may be of use to any reader: an image, an array, or a part of CIFAR's
-  /// or MNIST's data; or says that the folder is that of a run.
+  /// Whether a file with that name can be part of a dataset (an image, an array, or a part of CIFAR
+  /// or MNIST), or marks the folder of a run.
   static func isOfUse(_ name: String) -> Bool {
     let file = DataFile(name: name, path: "")
     return file.isImage || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
@@ -52,7 +53,7 @@ package struct DataFile: Sendable {
       || namesInRuns.contains(name)
   }
 
-  /// Whether systems and programs leave such files and folders about, which are no data.
+  /// Whether the name is hidden, or that of a file or folder that systems create.
   static func isHidden(_ name: String) -> Bool {
     name.utf8.first == UInt8(ascii: ".") || systemNames.contains(name.lowercased())
   }

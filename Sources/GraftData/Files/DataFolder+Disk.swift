@@ -1,9 +1,9 @@
 import GraftFiles
 
 extension DataFolder {
-  /// What lies in a folder on disk. Links are followed, but not back into a folder they lie in.
+  /// The contents of a folder on disk. Links are followed, except into a folder that contains them.
   ///
-  /// - Throws: `GraftError` if the folder cannot be read or holds more files than a data set has.
+  /// - Throws: `GraftError` if the folder cannot be read or has too many files
   package static func onDisk(_ path: String) throws -> DataFolder {
     var scan = DiskScan()
     return try scan.folder(name: FilePath.name(of: path), path: path)
@@ -13,7 +13,7 @@ extension DataFolder {
 /// One walk through a folder.
 private struct DiskScan {
   private static let entryLimit = 20_000_000
-  /// Folders within folders; what lies deeper is not looked at.
+  /// The deepest nesting; deeper folders are ignored.
   private static let depthLimit = 12
 
   private struct Identity: Hashable {
@@ -22,7 +22,7 @@ private struct DiskScan {
   }
 
   private var entryCount = 0
-  /// The folders that the current one lies in.
+  /// The folders that contain the current one.
   private var ancestors: [Identity] = []
 
   mutating func folder(name: String, path: String) throws -> DataFolder {
@@ -35,7 +35,7 @@ private struct DiskScan {
     let isComplete = try FileSystem.forEachEntry(inFolder: path) { child, kind in
       entryCount += 1
       guard entryCount <= Self.entryLimit else {
-        throw GraftError.badData("there are more files than in any data set").at(path)
+        throw GraftError.badData("there are too many files for a dataset").at(path)
       }
       guard !DataFile.isHidden(child) else { return result.leftOut.add(.system) }
       let childPath = FilePath.path(child, in: path)
@@ -62,7 +62,7 @@ private struct DiskScan {
   private enum Kind {
     case file
     case folder
-    /// A link to a folder that it lies in.
+    /// A link to a folder that contains it.
     case circle
     case special
   }
@@ -74,7 +74,7 @@ private struct DiskScan {
     case .special: return .special
     case .link, .unknown: break
     }
-    // A link to nothing counts as a file: if it is an image, it is an unreadable one.
+    // A dangling link counts as a file: an image that cannot be read.
     guard let status = FileSystem.status(of: path) else { return .file }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return .file

@@ -1,12 +1,13 @@
-/// A folder and what lies in it, on disk or in an archive: names, in natural order; nothing of it is
-/// opened. Hidden files, and what systems leave about, are only counted.
+
+/// The names in a folder, on disk or in an archive, in natural order. Nothing is opened. Hidden and
+/// system files are only counted.
 package struct DataFolder: Sendable {
   package let name: String
-  /// What messages call it; the path of a folder on disk.
+  /// Its name in messages: the path of a folder on disk.
   package let place: String
   package var files: [DataFile] = []
   package var folders: [DataFolder] = []
-  /// What lies in the folder itself and is not among `files` and `folders`.
+  /// The files of the folder itself other than `files` and `folders`.
   package var leftOut = LeftOutFiles()
 
   package init(name: String, place: String) {
@@ -14,7 +15,7 @@ package struct DataFolder: Sendable {
     self.place = place
   }
 
-  /// The file of that name.
+  /// The file with that name.
   package func file(_ name: String) -> DataFile? {
     files.first { $0.name.utf8.elementsEqual(name.utf8) }
   }
@@ -22,18 +23,18 @@ package struct DataFolder: Sendable {
   /// The images in the folder itself.
   var images: [DataFile] { files.filter(\.isImage) }
 
-  /// The images in the folder and in all folders within.
+  /// The images in the folder and all its subfolders.
   package var allImages: [DataFile] { folders.reduce(images) { $0 + $1.allImages } }
 
   var hasImages: Bool {
     files.contains(where: \.isImage) || folders.contains(where: \.hasImages)
   }
 
-  /// The folders within that have images, however deep these lie.
+  /// The subfolders with images at any depth.
   var foldersWithImages: [DataFolder] { folders.filter(\.hasImages) }
 
-  /// The folder, and the one within for as long as only one can be meant: archives often have all they
-  /// hold in a folder.
+  /// The folder, and its only subfolder as long as there is just one: archives often wrap their
+  /// contents in a folder.
   var wrapped: [DataFolder] {
     var levels = [self]
     while let last = levels.last {
@@ -44,7 +45,7 @@ package struct DataFolder: Sendable {
     return levels
   }
 
-  /// What is no image in the folder and in all folders within.
+  /// The files left out in the folder and all its subfolders.
   package var allLeftOut: LeftOutFiles {
     var result = leftOut
     for file in files where !file.isImage { result.add(.otherKind(ending: file.ending)) }
@@ -52,13 +53,14 @@ package struct DataFolder: Sendable {
     return result
   }
 
-  /// Adds a folder within. That of a run is left out: its curves are no images of the data beside it.
+  /// Adds a subfolder. The folder of a run is left out, since its charts are not images of the
+  /// dataset.
   mutating func add(_ folder: DataFolder) {
     guard !folder.isOfRun else { return leftOut.add(.run) }
     folders.append(folder)
   }
 
-  /// Whether training wrote the folder.
+  /// Whether training created the folder.
   private var isOfRun: Bool {
     DataFile.namesInRuns.allSatisfy { file($0) != nil }
   }

@@ -1,26 +1,26 @@
 import GraftFiles
 
-/// Bytes of a file, mapped or unpacked, or a part of them. Copies share memory.
+/// The bytes of a file, or a part of them, mapped or unpacked. Copies share memory.
 package struct FileBytes: Sendable {
   package let storage: Storage
   package let range: Range<Int>
 
-  /// - Precondition: `range` lies in `storage`.
+  /// - Precondition: `range` is within `storage`
   package init(_ storage: Storage, _ range: Range<Int>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= storage.byteCount)
     self.storage = storage
     self.range = range
   }
 
-  /// A whole file, mapped.
+  /// Maps a whole file.
   ///
-  /// - Throws: `GraftError` if there is no such file or it is no regular one.
+  /// - Throws: `GraftError` if the file does not exist or is not a regular file
   package init(mapping path: String) throws {
     let storage = try Storage.mappedFile(path: path)
     self.init(storage, 0..<storage.byteCount)
   }
 
-  /// A copy in fresh memory.
+  /// A copy in new memory.
   package init(copying bytes: [UInt8]) throws {
     let storage = try Storage.heap(byteCount: bytes.count)
     bytes.withUnsafeBytes { source in
@@ -40,9 +40,9 @@ package struct FileBytes: Sendable {
       UnsafeRawBufferPointer(start: storage.baseAddress + range.lowerBound, count: range.count))
   }
 
-  /// The bytes at some places of the storage.
+  /// The bytes in a range of the storage.
   ///
-  /// - Precondition: `places` lies in the storage, which stays alive.
+  /// - Precondition: `places` is within the storage, which stays alive
   func bytes(in places: Range<Int>) -> UnsafeRawBufferPointer {
     precondition(places.lowerBound >= 0 && places.upperBound <= storage.byteCount)
     return UnsafeRawBufferPointer(
@@ -51,16 +51,16 @@ package struct FileBytes: Sendable {
 
   /// The bytes from `offset` on.
   ///
-  /// - Throws: `GraftError` if there are not so many.
+  /// - Throws: `GraftError` if there are too few
   package func part(at offset: Int, count: Int) throws -> FileBytes {
     guard offset >= 0, count >= 0, offset <= self.count, count <= self.count - offset else {
-      throw GraftError.badData("is cut off: \(count) bytes are expected at byte \(offset)")
+      throw GraftError.badData("is truncated: it should have \(count) bytes at byte \(offset)")
     }
     let start = range.lowerBound + offset
     return FileBytes(storage, start..<start + count)
   }
 
-  /// The text, with damaged characters replaced.
+  /// The text, with invalid characters replaced.
   package var text: String { withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
 
   package func starts(with prefix: [UInt8]) -> Bool {

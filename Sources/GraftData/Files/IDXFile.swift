@@ -7,30 +7,30 @@ import GraftTensor
 package enum IDXFile {
   private static let unsignedByte: UInt8 = 0x08
 
-  /// Reads a file, which gzip may have compressed.
+  /// Reads a file, possibly compressed by gzip.
   ///
   /// - Returns: a uint8 tensor, mapped or unpacked, with the file's shape (`[N, rows, columns]` or
-  ///   `[N]`).
-  /// - Throws: `GraftError` if the file is missing or is no IDX file of bytes.
+  ///   `[N]`)
+  /// - Throws: `GraftError` if the file is missing or not an IDX file of bytes
   package static func read(path: String) throws -> Tensor {
     let bytes = try FileBytes(mapping: path)
     return try withPlace(path) { try read(bytes) }
   }
 
-  /// As ``read(path:)``, from bytes already there.
+  /// Like ``read(path:)``, from memory.
   package static func read(_ stored: FileBytes) throws -> Tensor {
     let content = try ArchiveReader.unpacked(stored)
     return try content.withUnsafeBytes { bytes in
       guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0 else {
-        throw GraftError.badData("is no IDX file")
+        throw GraftError.badData("is not an IDX file")
       }
       guard bytes[2] == unsignedByte else {
-        throw GraftError.unsupported("holds elements of kind \(bytes[2]); only bytes are read")
+        throw GraftError.unsupported("has elements of kind \(bytes[2]); only bytes are supported")
       }
       let rank = Int(bytes[3])
       let header = 4 + 4 * rank
       guard (1...4).contains(rank), bytes.count >= header else {
-        throw GraftError.badData("is cut off in its header")
+        throw GraftError.badData("is truncated in its header")
       }
       let shape = (0..<rank).map { axis in
         Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4 + 4 * axis, as: UInt32.self)))

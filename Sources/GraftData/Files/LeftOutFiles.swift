@@ -1,25 +1,25 @@
-/// The files of a data set that are not used, counted by reason.
+/// The unused files of a dataset, counted by reason.
 package struct LeftOutFiles: Sendable, Equatable {
   package enum Reason: Sendable, Hashable {
-    /// Hidden, or left about by a system: `.DS_Store`, `Thumbs.db`.
+    /// Hidden, or created by a system: `.DS_Store`, `Thumbs.db`.
     case system
-    /// No image by its ending.
+    /// Not an image, by its extension.
     case otherKind(ending: String)
     /// A pipe, a socket or a device.
     case special
-    /// The folder of a run, with all that is in it.
+    /// The folder of a run with all its contents.
     case run
-    /// In too many folders within folders.
+    /// A folder that is nested too deep.
     case tooDeep
-    /// A link that leads nowhere, in a circle or out of the archive.
+    /// A link that is broken, cyclic, or leads out of the archive.
     case link
-    /// A member of an archive that a later one of the same name replaces.
+    /// A member of an archive that a later one with the same name replaces.
     case replaced
-    /// An image that lies outside of the folders of classes and parts.
+    /// An image outside the folders of classes and parts.
     case outside
-    /// An image of a part that does not tell its classes.
+    /// An image without a class.
     case unlabelled
-    /// A row of a table that names an image again.
+    /// A table row for an image that an earlier row has.
     case repeated
     /// An image that cannot be decoded.
     case unreadable
@@ -37,14 +37,14 @@ package struct LeftOutFiles: Sendable, Equatable {
     if count > 0 { counts[reason, default: 0] += count }
   }
 
-  /// How many files were found, taken and left out, and why, in a line.
+  /// A line with the numbers of files found, used and left out, and the reasons.
   ///
-  /// - Parameter count: of the images that are taken
+  /// - Parameter count: the number of images used
   package func summary(taken count: Int) -> String {
     func images(_ count: Int) -> String { count == 1 ? "1 image" : "\(count) images" }
-    guard total > 0 else { return "\(images(count)) found, all taken" }
+    guard total > 0 else { return "\(images(count)) found, all used" }
     let files = count + total == 1 ? "1 file" : "\(count + total) files"
-    return "\(files) found, \(images(count)) taken, \(total) left out: \(self)"
+    return "\(files) found, \(images(count)) used, \(total) left out: \(self)"
   }
 
   package mutating func add(_ other: LeftOutFiles) {
@@ -61,8 +61,8 @@ extension LeftOutFiles: CustomStringConvertible {
     }
     add(.unreadable, "unreadable image", "unreadable images")
     add(.unlabelled, "image without a class", "images without a class")
-    add(.outside, "image outside of the class folders", "images outside of the class folders")
-    add(.repeated, "row that repeats another", "rows that repeat others")
+    add(.outside, "image outside the class folders", "images outside the class folders")
+    add(.repeated, "duplicate row", "duplicate rows")
     add(.system, "hidden or system file", "hidden or system files")
     let endings = counts.compactMap { reason, count -> (ending: String, count: Int)? in
       if case .otherKind(let ending) = reason { (ending, count) } else { nil }
@@ -70,17 +70,17 @@ extension LeftOutFiles: CustomStringConvertible {
     if !endings.isEmpty {
       let sum = endings.reduce(0) { $0 + $1.count }
       let shown = endings.prefix(5).map {
-        ($0.ending.isEmpty ? "no ending" : ".\($0.ending)") + " \($0.count)"
+        ($0.ending.isEmpty ? "no extension" : ".\($0.ending)") + " \($0.count)"
       }
       parts.append(
         "\(sum) \(sum == 1 ? "file of another kind" : "files of other kinds") "
           + "(\(shown.joined(separator: ", "))\(endings.count > 5 ? ", …" : ""))")
     }
-    add(.link, "link that leads nowhere", "links that lead nowhere")
+    add(.link, "broken link", "broken links")
     add(.replaced, "member replaced by a later one", "members replaced by later ones")
     add(.special, "pipe or device", "pipes or devices")
-    add(.run, "folder of a run", "folders of runs")
-    add(.tooDeep, "folder that lies too deep", "folders that lie too deep")
+    add(.run, "run folder", "run folders")
+    add(.tooDeep, "folder nested too deep", "folders nested too deep")
     return parts.joined(separator: ", ")
   }
 }

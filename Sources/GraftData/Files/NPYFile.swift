@@ -8,7 +8,7 @@ import GraftTensor
 package enum NPYFile {
   private static let magic: [UInt8] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]  // \x93NUMPY
 
-  /// - Throws: `GraftError` if the file is missing or damaged, or holds a kind of element that no tensor has.
+  /// - Throws: `GraftError` if the file is missing or damaged, or has unsupported elements
   package static func read(path: String) throws -> Tensor {
     let storage = try Storage.mappedFile(path: path)
     return try withPlace(path) {
@@ -19,22 +19,24 @@ package enum NPYFile {
     }
   }
 
-  /// Reads an array that lies in a part of `storage`; its data is not copied if it can be used as it is.
+  /// Reads an array in a part of `storage`. Its data are not copied unless they need conversion.
   package static func read(_ storage: Storage, _ range: Range<Int>) throws -> Tensor {
     let bytes = UnsafeRawBufferPointer(
       start: storage.baseAddress + range.lowerBound, count: range.count)
     guard bytes.count >= 10, bytes.prefix(6).elementsEqual(magic) else {
-      throw GraftError.badData("is no NPY array")
+      throw GraftError.badData("is not an NPY array")
     }
     let isLong = bytes[6] >= 2
     let lengthOffset = 8
     let headerStart = lengthOffset + (isLong ? 4 : 2)
-    guard bytes.count >= headerStart else { throw GraftError.badData("is cut off") }
+    guard bytes.count >= headerStart else { throw GraftError.badData("is truncated") }
     let headerLength =
       isLong
       ? Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
       : Int(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)))
-    guard headerLength <= bytes.count - headerStart else { throw GraftError.badData("is cut off") }
+    guard headerLength <= bytes.count - headerStart else {
+      throw GraftError.badData("is truncated")
+    }
     let text = String(
       decoding: bytes[headerStart..<headerStart + headerLength], as: UTF8.self)
     let header = try NPYHeader(text)
@@ -43,7 +45,7 @@ package enum NPYFile {
       shape: header.isFortranOrder ? header.shape.reversed() : header.shape,
       storage: storage, byteOffset: range.lowerBound + headerStart + headerLength)
     guard tensor.byteCount <= bytes.count - headerStart - headerLength else {
-      throw GraftError.badData("is cut off: \(tensor.byteCount) bytes of data are declared")
+      throw GraftError.badData("is truncated: it should have \(tensor.byteCount) bytes of data")
     }
     return try header.native(tensor)
   }
@@ -55,10 +57,10 @@ package enum NPYFile {
     return data
   }
 
-  /// What stands in front of the elements.
+  /// The bytes before the elements.
   static func header(of tensor: Tensor) throws -> Data {
     guard let code = NPYHeader.code(of: tensor.elementType) else {
-      throw GraftError.unsupported("NPY has no elements of type \(tensor.elementType)")
+      throw GraftError.unsupported("NPY cannot store elements of type \(tensor.elementType)")
     }
     let shape =
       tensor.shape.count == 1
@@ -96,7 +98,7 @@ struct NPYHeader {
   init(_ text: String) throws {
     let descriptor = try Self.quoted("descr", in: text)
     guard let order = descriptor.first, let type = Self.codes[String(descriptor.dropFirst())] else {
-      throw GraftError.unsupported("holds elements of kind '\(descriptor)'")
+      throw GraftError.unsupported("has unsupported elements of kind '\(descriptor)'")
     }
     elementType = type
     isBigEndian = order == ">"
@@ -109,10 +111,10 @@ struct NPYHeader {
     shape = try inner.split(separator: ",").compactMap { part in
       var digits = part.trimmingCharacters(in: .whitespaces)
       if digits.isEmpty { return nil }
-      // Python 2 marks numbers of its long type.
+      // Python 2 writes an L after long integers.
       if digits.hasSuffix("L") { digits.removeLast() }
       guard let extent = Int(digits), extent >= 0 else {
-        throw GraftError.badData("has the wrong extent '\(digits)' in its shape")
+        throw GraftError.badData("has the invalid extent '\(digits)' in its shape")
       }
       return extent
     }
@@ -130,12 +132,12 @@ struct NPYHeader {
     let parts = try value(key, in: text).split(
       separator: "'", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count >= 2, parts[0].isEmpty else {
-      throw GraftError.unsupported("holds structured elements")
+      throw GraftError.unsupported("has structured elements, which are not supported")
     }
     return String(parts[1])
   }
 
-  /// The tensor in row-major order and this machine's byte order; bools made 0 or 1.
+  /// The tensor in row-major order and native byte order; bools become 0 or 1.
   func native(_ stored: Tensor) throws -> Tensor {
     var tensor = stored
     let width = elementType.isComplex ? elementType.byteWidth / 2 : elementType.byteWidth
@@ -158,7 +160,7 @@ struct NPYHeader {
     return isFortranOrder && shape.count > 1 ? try rowMajor(tensor) : tensor
   }
 
-  /// Turns column-major order, which is row-major order of the reversed shape, around.
+  /// Converts column-major order, which is row-major order of the reversed shape.
   private func rowMajor(_ stored: Tensor) throws -> Tensor {
     let result = try Tensor(zeros: elementType, shape: shape)
     let width = elementType.byteWidth

@@ -5,12 +5,12 @@ import GraftTensor
 
 /// Reads and writes NumPy's NPZ format: a ZIP archive of NPY arrays.
 package enum NPZFile {
-  /// Bytes of all unpacked arrays together; more are refused.
+  /// The limit of all unpacked arrays together, in bytes.
   private static let byteLimit = 8 << 30
 
-  /// The names of the arrays, in the order of the archive. Nothing is unpacked.
+  /// The names of the arrays, in archive order; unpacks nothing.
   ///
-  /// - Throws: `GraftError` if the file is missing or damaged.
+  /// - Throws: `GraftError` if the file is missing or damaged
   package static func names(path: String) throws -> [String] {
     let bytes = try archiveBytes(path)
     return try withPlace(path) {
@@ -19,9 +19,9 @@ package enum NPZFile {
     }
   }
 
-  /// The array of that name.
+  /// The array with that name.
   ///
-  /// - Throws: `GraftError` if the file is missing or damaged, or has no such array.
+  /// - Throws: `GraftError` if the file is missing or damaged, or has no such array
   package static func read(path: String, name: String) throws -> Tensor {
     let arrays = try read(path: path) { $0.utf8.elementsEqual(name.utf8) }
     guard let array = arrays.first else {
@@ -30,10 +30,11 @@ package enum NPZFile {
     return array.tensor
   }
 
-  /// The arrays by name, in the order of the archive.
+  /// The arrays by name, in archive order.
   ///
-  /// - Parameter isWanted: the names of those that are unpacked
-  /// - Throws: `GraftError` if the file is missing, damaged or of another kind, or the arrays are too large together.
+  /// - Parameter isWanted: selects the arrays to unpack, by name
+  /// - Throws: `GraftError` if the file is missing, damaged or of another kind, or the arrays are
+  ///   too large together
   package static func read(
     path: String, where isWanted: (String) -> Bool = { _ in true }
   ) throws -> [(name: String, tensor: Tensor)] {
@@ -46,9 +47,9 @@ package enum NPZFile {
         let (total, overflow) = sum.0.addingReportingOverflow(member.byteCount)
         return (total, sum.1 || overflow)
       }
-      // Members that share their bytes could come to any size.
+      // Members can share their bytes, and so have any total size.
       guard !isTooLarge, byteCount <= min(byteLimit, bytes.count * ZipArchive.ratioLimit) else {
-        throw GraftError.badData("its arrays unpack to \(byteCount >> 20) MB, which is too much")
+        throw GraftError.badData("its arrays unpack to \(byteCount >> 20) MB, beyond the limit")
       }
       return try members.map { member in
         let storage = try archive.content(of: member)
@@ -60,7 +61,7 @@ package enum NPZFile {
     }
   }
 
-  /// - Throws: `GraftError` if the file is missing or of another kind.
+  /// - Throws: `GraftError` if the file is missing or of another kind
   private static func archiveBytes(_ path: String) throws -> FileBytes {
     if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
       throw kind.error(expected: "a NumPy archive (.npz)").at(path)
@@ -72,9 +73,9 @@ package enum NPZFile {
     member.name.hasSuffix(".npy") ? String(member.name.dropLast(4)) : member.name
   }
 
-  /// Writes the arrays, uncompressed as `numpy.savez` does.
+  /// Writes the arrays, uncompressed like `numpy.savez`.
   ///
-  /// - Throws: `GraftError` if two arrays have the same name, or the file cannot be written.
+  /// - Throws: `GraftError` if two arrays have the same name, or the file cannot be written
   package static func write(_ arrays: [(name: String, tensor: Tensor)], path: String) throws {
     var names: Set<[UInt8]> = []
     for array in arrays where !names.insert(Array(array.name.utf8)).inserted {
@@ -95,7 +96,7 @@ package enum NPZFile {
       throw GraftError.writing(path)
     }
     do {
-      // libzip reads headers and elements where they lie when it closes the archive.
+      // libzip reads headers and elements in place when it closes the archive.
       let headers = try arrays.map { NSData(data: try NPYFile.header(of: $0.tensor)) }
       for (array, header) in zip(arrays, headers) {
         let fragments = [

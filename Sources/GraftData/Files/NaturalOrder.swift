@@ -1,7 +1,7 @@
-/// The order in which people sort names: numbers in them count as numbers, so that `9` comes before
-/// `10` and `cat.2.jpg` before `cat.10.jpg`.
+/// The natural order of names: numbers in them are compared by value, so that `9` comes before `10`
+/// and `cat.2.jpg` before `cat.10.jpg`.
 package enum NaturalOrder {
-  /// Whether `first` comes before `second`. Names that differ never come out as equal.
+  /// Whether `first` comes before `second`. Different names are never equal.
   package static func precedes(_ first: String, _ second: String) -> Bool {
     var (left, right) = (Array(first.utf8)[...], Array(second.utf8)[...])
     while let leftByte = left.first, let rightByte = right.first {
@@ -27,7 +27,7 @@ package enum NaturalOrder {
     (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
   }
 
-  /// Takes the digits off the front; returns them without leading zeros.
+  /// Removes leading digits; returns them without leading zeros.
   private static func takeNumber(_ bytes: inout ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     let digits = bytes.prefix(while: isDigit)
     bytes = bytes.dropFirst(digits.count)

@@ -1,16 +1,17 @@
 import GraftFiles
 
-/// How the text of a file is written in bytes.
+/// The encoding of a text file.
 package enum TextEncoding: String, Sendable {
   case utf8 = "UTF-8"
   case utf16 = "UTF-16"
-  /// What Windows writes where Latin letters are in use, and Excel as "CSV".
+  /// The Western code page of Windows, which Excel uses for "CSV".
   case windows1252 = "Windows-1252"
 
-  /// The bytes as UTF-8 without a byte order mark, and what they were. What is neither UTF-16, which
-  /// a mark or zeros show, nor valid UTF-8 is taken for Windows-1252.
+  /// Converts bytes to UTF-8 without a byte order mark, and returns their encoding. UTF-16 is
+  /// recognized by a mark or by zeros. Anything else that is not valid UTF-8 is treated as
+  /// Windows-1252.
   ///
-  /// - Throws: `GraftError` if the file holds no text.
+  /// - Throws: `GraftError` if the file is not text
   package static func decode(
     _ bytes: FileBytes
   ) throws -> (text: FileBytes, encoding: TextEncoding) {
@@ -59,7 +60,7 @@ package enum TextEncoding: String, Sendable {
       UInt16(bytes[start + 2 * index + low]) | UInt16(bytes[start + 2 * index + 1 - low]) << 8
     }
     guard bytes.count % 2 == 0, let text = String(validating: units, as: UTF16.self) else {
-      throw GraftError.badData("is not valid UTF-16", hint: "Save it as UTF-8.")
+      throw GraftError.badData("is not valid UTF-16", hint: "Save it as UTF-8")
     }
     return Array(text.utf8)
   }
@@ -69,7 +70,7 @@ package enum TextEncoding: String, Sendable {
     return Unicode.Scalar(value) ?? "\u{fffd}"
   }
 
-  /// The characters of the bytes 0x80 to 0x9f; the five that stand for none are control characters.
+  /// The characters of the bytes 0x80 to 0x9f; the five undefined ones are control characters.
   ///
   /// Source: <https://encoding.spec.whatwg.org/#windows-1252>
   private static let high: [UInt32] = [

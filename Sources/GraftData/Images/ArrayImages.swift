@@ -1,18 +1,18 @@
 import GraftFiles
 import GraftTensor
 
-/// Makes data sets of arrays with images and arrays with their labels, divided into parts or not.
+/// Makes datasets from arrays of images and labels, with or without parts.
 struct ArrayImages {
-  /// Where the arrays of a part come from.
+  /// The arrays of one part.
   struct Arrays {
     let images: () throws -> Tensor
-    /// What messages call the images.
+    /// The images' name in messages.
     let place: String
     let labels: () throws -> Tensor
     let labelsPlace: String
   }
 
-  /// Classes beyond this number are no classes, but some other quantity.
+  /// Larger labels are some other quantity, not classes.
   private static let classLimit = 100_000
 
   let place: String
@@ -20,7 +20,7 @@ struct ArrayImages {
   let validation: Arrays?
   let test: Arrays?
 
-  /// The classes are the numbers that occur among the labels for training, and are called so.
+  /// The classes are the distinct training labels, named by their numbers.
   func dataset() throws -> ImageDataset {
     let items = try items(training)
     let numbers = Set(items.lazy.map(\.label)).sorted()
@@ -42,7 +42,7 @@ struct ArrayImages {
       testItems: try test.map { try classified(self.items($0)) } ?? [])
     if numbers != Array(numbers.indices) {
       result.remarks.append(
-        "the classes are the numbers that occur: "
+        "the classes are the labels found: "
           + ImageDataset.enumeration(numbers.map(String.init)))
     }
     return result
@@ -52,11 +52,11 @@ struct ArrayImages {
     let tensor = try arrays.labels()
     let labels = try withPlace(arrays.labelsPlace) {
       guard tensor.rank == 1 || tensor.rank == 2 && tensor.shape[1] == 1 else {
-        throw GraftError.badData("has labels of shape \(tensor.shape)", hint: "[N] is read.")
+        throw GraftError.badData("has labels of shape \(tensor.shape)", hint: "Use the shape [N]")
       }
       let labels = try tensor.integers()
       if let wrong = labels.first(where: { !(0..<Self.classLimit).contains($0) }) {
-        throw GraftError.badData("has the label \(wrong), which is no class")
+        throw GraftError.badData("has the label \(wrong), which is not a class")
       }
       return labels
     }

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// Reads a table of the paths and the classes of images, and of their parts if it has such a column.
+/// Reads a table of image paths and classes, and of parts if it has such a column.
 ///
 /// Paths are absolute or relative to the table's folder, with either slash.
 enum CSVImages {
@@ -13,7 +13,7 @@ enum CSVImages {
   ]
   private static let partTitles: Set = ["split", "set", "subset", "partition", "part", "dataset"]
   private static let hint =
-    "Name the columns path and label, or leave the titles out and put the paths first."
+    "Name the columns path and label, or omit the titles and put the paths first"
 
   private struct Row {
     let line: Int
@@ -43,13 +43,13 @@ enum CSVImages {
         guard other.label.utf8.elementsEqual(image.label.utf8) else {
           throw GraftError.badData(
             "line \(row.line): '\(image.path)' has the class '\(image.label)', "
-              + "but '\(other.label)' further up")
+              + "but an earlier line says '\(other.label)'")
         }
         guard other.part == image.part else {
           throw GraftError.badData(
             "line \(row.line): '\(image.path)' is for \(image.part.rawValue), "
-              + "but for \(other.part.rawValue) further up",
-            hint: "An image belongs to one part.")
+              + "but an earlier line says \(other.part.rawValue)",
+            hint: "Keep each image in one part")
         }
         result.leftOut.add(.repeated)
       }
@@ -74,14 +74,14 @@ enum CSVImages {
     }
   }
 
-  /// Where the file is that a table calls `path`.
+  /// The file for a `path` in the table.
   private static func path(
     _ path: String, in folder: String, _ encoding: TextEncoding
   ) -> String {
     func placed(_ path: String) -> String {
       FilePath.isAbsolute(path) ? path : FilePath.path(path, in: folder)
     }
-    // Windows's separator may be part of a name here, and an old table have an old file's bytes.
+    // A backslash may be part of a name here, and an old table may have an old file's bytes.
     let plain = placed(path)
     var candidates: [String] = []
     if path.utf8.contains(UInt8(ascii: "\\")) {
@@ -98,7 +98,7 @@ enum CSVImages {
     return candidates.first(where: FileSystem.exists) ?? candidates[0]
   }
 
-  /// Where in a row the path, the class and the part stand.
+  /// The columns of the path, the class and the part.
   private struct Columns {
     let hasTitles: Bool
     let path: Int
@@ -116,7 +116,7 @@ enum CSVImages {
       else {
         guard first.fields.count >= 2, DataFile(name: first.fields[0], path: "").isImage else {
           throw GraftError.badData(
-            "has no columns of paths and of labels; its first line is "
+            "has no columns for paths and labels; its first line is "
               + "'\(first.fields.joined(separator: ",").prefix(80))'", hint: hint)
         }
         (hasTitles, self.path, self.label) = (false, 0, 1)
@@ -126,7 +126,7 @@ enum CSVImages {
       for (kind, column, known) in [
         ("paths", path, pathTitles), ("classes", label, labelTitles),
       ] where titles.count(where: known.contains) > 1 {
-        remarks.append("the column '\(first.fields[column])' is taken for the \(kind)")
+        remarks.append("the column '\(first.fields[column])' is used for the \(kind)")
       }
       if let column = titles.firstIndex(where: partTitles.contains) {
         let values = rows.dropFirst().compactMap {
@@ -138,8 +138,8 @@ enum CSVImages {
             "the column '\(first.fields[column])' divides the images into parts")
         } else {
           remarks.append(
-            "the column '\(first.fields[column])' names no parts such as train and test, and is "
-              + "left out")
+            "the column '\(first.fields[column])' has no parts such as train and test, and is "
+              + "ignored")
         }
       }
     }
@@ -160,15 +160,15 @@ enum CSVImages {
         guard let named = DatasetPart(name: name) else {
           throw GraftError.badData(
             name.isEmpty
-              ? "names no part" : "'\(name)' is neither training, validation nor test",
-            hint: "Name the part train, val or test.")
+              ? "has no part" : "invalid part '\(name)'",
+            hint: "Use train, val or test")
         }
         part = named
       }
       return Row(line: row.line, path: path, label: label, part: part)
     }
 
-    /// Without blanks at the ends.
+    /// Without white space at the ends.
     private static func trimmed(_ text: String) -> String {
       func isBlank(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")

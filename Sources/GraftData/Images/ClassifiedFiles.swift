@@ -1,10 +1,10 @@
 import GraftFiles
 
-/// Image files by the names of their classes. Names that differ in a byte are two classes.
+/// Image files by class name. Names are compared by bytes.
 struct ClassifiedFiles {
   private var classes: [(name: String, files: [DataFile])] = []
 
-  /// A class for each folder within that has images: all in it, however deep they lie.
+  /// A class for each subfolder with images at any depth.
   static func byFolder(_ folder: DataFolder) -> ClassifiedFiles {
     var result = ClassifiedFiles()
     result.classes = folder.foldersWithImages.map { ($0.name, $0.allImages) }
@@ -12,17 +12,17 @@ struct ClassifiedFiles {
     return result
   }
 
-  /// A class for each beginning of a name, up to the number at its end: `cat.0.jpg`, `cat_1.jpg`.
+  /// A class for each prefix of a name before its final number: `cat.0.jpg`, `cat_1.jpg`.
   ///
-  /// - Throws: `GraftError` if an image's name has no such beginning.
+  /// - Throws: `GraftError` if an image's name has no such prefix
   static func byName(_ folder: DataFolder) throws -> ClassifiedFiles {
     var files: [[UInt8]: [DataFile]] = [:]
     for image in folder.images {
       guard let name = className(of: image.name) else {
         throw GraftError.badData(
-          "its name tells no class",
+          "its name has no class",
           hint: "Name images cat.0.jpg, cat_0.jpg, cat-0.jpg or cat (0).jpg, or put each class in "
-            + "a folder."
+            + "a folder"
         ).at(image.place)
       }
       files[Array(name.utf8), default: []].append(image)
@@ -33,8 +33,8 @@ struct ClassifiedFiles {
     return result
   }
 
-  /// `cat` of `cat.0.jpg`, `cat_0.jpg`, `cat-0.jpg`, `cat 0.jpg` and `cat (0).jpg`, also `cat` of
-  /// `cat.kitty.jpg`; `nil` for `0.jpg`, and where it could be one of several: `frame_12_0.jpg`.
+  /// `cat` for `cat.0.jpg`, `cat_0.jpg`, `cat-0.jpg`, `cat 0.jpg`, `cat (0).jpg` and
+  /// `cat.kitty.jpg`; `nil` for `0.jpg`, and for ambiguous names such as `frame_12_0.jpg`.
   static func className(of fileName: String) -> String? {
     guard let dot = fileName.utf8.lastIndex(of: UInt8(ascii: ".")) else { return nil }
     let stem = fileName.utf8[..<dot]
@@ -46,7 +46,7 @@ struct ClassifiedFiles {
     return first.count < stem.count && !first.isEmpty ? String(first) : nil
   }
 
-  /// What stands in front of a separator and a number at the end; `nil` if there are none.
+  /// The part before a separator and a final number; `nil` if there are none.
   private static func withoutNumber(_ stem: Substring.UTF8View) -> Substring.UTF8View? {
     let isBracketed = stem.last == UInt8(ascii: ")")
     var rest = isBracketed ? stem.dropLast() : stem
@@ -65,7 +65,7 @@ struct ClassifiedFiles {
 
   private static let separators = Set("._- ".utf8)
 
-  /// Letters beyond ASCII count as well.
+  /// Letters beyond ASCII count too.
   private static func isLetter(_ byte: UInt8) -> Bool {
     byte >= 0x80 || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
   }
@@ -74,20 +74,20 @@ struct ClassifiedFiles {
     classes.sort { NaturalOrder.precedes($0.name, $1.name) }
   }
 
-  /// Names of the classes in natural order.
+  /// The names of the classes, in natural order.
   var names: [String] { classes.map(\.name) }
 
-  /// The images, class by class, with their classes' indices in `names`.
+  /// The images by class, with the indices of their classes in `names`.
   ///
-  /// - Throws: `GraftError` if a class is not among `names`.
+  /// - Throws: `GraftError` if a class is not among `names`
   func items(classNames: [String], place: String) throws -> [ImageDataset.Item] {
     let labels = Dictionary(
       uniqueKeysWithValues: zip(classNames.map { Array($0.utf8) }, classNames.indices))
     return try classes.flatMap { name, files -> [ImageDataset.Item] in
       guard let label = labels[Array(name.utf8)] else {
         throw GraftError.badData(
-          "has the class '\(name)', which the training images do not have",
-          hint: "Those are \(ImageDataset.enumeration(classNames.map { "'\($0)'" }))."
+          "has the class '\(name)', which is not a training class",
+          hint: "Training has \(ImageDataset.enumeration(classNames.map { "'\($0)'" }))"
         )
         .at(place)
       }

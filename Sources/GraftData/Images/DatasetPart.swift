@@ -1,11 +1,12 @@
-/// The parts into which data sets are divided, by the names that people give them.
+
+/// The parts of a dataset, recognized by common names.
 enum DatasetPart: String, Sendable, CaseIterable {
   case training
   case validation
   case test
 
-  /// Takes `train`, `Training_Set`, `test-data`, `val2017`, `holdout` and their like; `nil` for other
-  /// names.
+  /// Recognizes `train`, `Training_Set`, `test-data`, `val2017`, `holdout` and similar names; `nil`
+  /// for others.
   init?(name: String) {
     let separated = name.lowercased().split { !$0.isLetter }.map(String.init)
     let words = separated.filter { !Self.fillers.contains($0) }
@@ -27,7 +28,7 @@ enum DatasetPart: String, Sendable, CaseIterable {
     return nil
   }
 
-  /// Whether the name is one that everybody uses, of which nothing needs to be said.
+  /// Whether the name is so common that it needs no remark.
   static func isPlain(_ name: String) -> Bool {
     ["train", "training", "val", "valid", "validation", "test", "testing"]
       .contains(name.lowercased())

@@ -1,7 +1,7 @@
 import GraftFiles
 
-/// Reads folders of MNIST's form: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same
-/// with `t10k` for testing; compressed by gzip or not.
+/// Reads folders like MNIST's: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, and the same
+/// with `t10k` for testing, optionally compressed by gzip.
 ///
 /// Source: <https://yann.lecun.com/exdb/mnist/>
 enum IDXImages {
@@ -23,7 +23,7 @@ enum IDXImages {
       labelsPlace: labels.place)
   }
 
-  /// The file with that in its name; one already unpacked rather than its compressed form.
+  /// The file with that text in its name, preferably uncompressed.
   private static func file(_ name: String, _ folder: DataFolder) -> DataFile? {
     folder.files.filter { $0.name.contains("\(name)-idx") || $0.name.contains("\(name).idx") }
       .min { $0.name.utf8.count < $1.name.utf8.count }

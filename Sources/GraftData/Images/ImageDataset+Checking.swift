@@ -9,25 +9,25 @@ extension ImageDataset {
     package var reason: String
   }
 
-  /// How closely images are looked at.
+  /// How thoroughly images are checked.
   package enum CheckDepth: Sendable {
-    /// The beginnings of files: finds what is empty or no image. Takes microseconds for each.
+    /// Reads the start of each file: finds empty files and files other than images, in
+    /// microseconds.
     case headers
-    /// Everything is decoded: finds what is cut off or damaged, too.
+    /// Decodes everything: also finds truncated and damaged images.
     case pixels
   }
 
-  /// Leaves out the images that cannot be read, of all parts, and counts them.
+  /// Leaves out the images of all parts that cannot be read, and counts them.
   ///
-  /// An image is bad for what it is, not for the moment: one that the system cannot read now is an
+  /// Only the image itself can be at fault: if the system cannot read it at the moment, that is an
   /// error, so that the same data always give the same result.
   ///
   /// - Parameters:
-  ///   - maximumBad: how many there may be
-  ///   - threads: how many images are looked at simultaneously; the result does not depend on it
-  /// - Returns: the data set without them, and a list of them, in the order of the parts
-  /// - Throws: `GraftError` if there are more, if reading fails, or if ``validate()`` finds something
-  ///   afterwards.
+  ///   - maximumBad: the most bad images allowed
+  ///   - threads: the number of images checked at the same time; it does not affect the result
+  /// - Returns: the dataset without the bad images, and a list of them in the order of the parts
+  /// - Throws: `GraftError` if there are more, if reading fails, or if ``validate()`` then fails
   package func checked(
     _ depth: CheckDepth, maximumBad: Int, threads: Int
   ) throws -> (dataset: ImageDataset, bad: [BadImage]) {
@@ -46,14 +46,14 @@ extension ImageDataset {
       throw GraftError.badData(
         "\(bad.count) of \(imageCount) images cannot be read: "
           + Self.enumeration(bad.map { "\($0.place) (\($0.reason))" }, limit: 3),
-        hint: "Up to \(maximumBad) would be left out; --max-bad allows more."
+        hint: "Raise --max-bad, now \(maximumBad), to leave them out"
       ).at(place)
     }
     try result.validate()
     return (result, bad)
   }
 
-  /// Why images cannot be read, by their indices.
+  /// The reasons why images cannot be read, by index.
   private static func reasons(
     _ items: [Item], _ depth: CheckDepth, threads: Int
   ) throws -> [Int: String] {
@@ -78,7 +78,7 @@ extension ImageDataset {
 }
 
 extension ImageDataset.ImageSource {
-  /// Why the image cannot be read; `nil` if it can.
+  /// The reason why the image cannot be read; `nil` if it can.
   fileprivate func failure(_ depth: ImageDataset.CheckDepth) -> GraftError? {
     do {
       switch (self, depth) {
@@ -100,7 +100,8 @@ extension ImageDataset.ImageSource {
 }
 
 extension GraftError {
-  /// Whether the image itself is at fault, or missing, rather than the system that reads it.
+  /// Whether the image itself is invalid or missing, rather than the system being unable to read
+  /// it.
   fileprivate var isOfTheImage: Bool {
     switch code {
     case .badData, .noInput, .unavailable: true

@@ -1,13 +1,13 @@
 import GraftFiles
 
 extension ImageDataset {
-  /// How a data set may lie on disk.
+  /// The forms of a dataset on disk.
   package enum Format: String, CaseIterable, Sendable {
     /// CIFAR-10, binary or Python version.
     case cifar10
     /// CIFAR-100, binary or Python version.
     case cifar100
-    /// IDX files, as those of MNIST.
+    /// IDX files, like MNIST's.
     case idx
     /// NumPy arrays: an NPZ file, or a folder of NPY files.
     case arrays
@@ -15,20 +15,20 @@ extension ImageDataset {
     case csv
     /// A folder for each class.
     case folders
-    /// Names that tell the class: `cat.0.jpg`, `cat_0.jpg`.
+    /// Names with the class: `cat.0.jpg`, `cat_0.jpg`.
     case names
   }
 
-  /// Opens a data set without decoding its images, and checks it.
+  /// Opens and checks a dataset without decoding its images.
   ///
   /// - Parameters:
-  ///   - path: a folder; an archive of one (tar, compressed or not, or ZIP), which is unpacked into
-  ///     memory; a CSV or an NPZ file
-  ///   - format: how the data lie there; found out by default
-  ///   - coarseLabels: whether to take the 20 coarse classes of CIFAR-100
-  ///   - purpose: what the images are for, which says how many classes there have to be
-  /// - Throws: `GraftError` if nothing there looks like a data set, if the data are damaged, or if
-  ///   ``validate()`` finds something.
+  ///   - path: a folder, an archive of one (tar, compressed or not, or ZIP), which is unpacked into
+  ///     memory, or a CSV or NPZ file
+  ///   - format: the form of the data; detected by default
+  ///   - coarseLabels: whether to use the 20 coarse classes of CIFAR-100
+  ///   - purpose: the use of the images, which determines how many classes are required
+  /// - Throws: `GraftError` if no dataset is recognized, if the data are damaged, or if
+  ///   ``validate()`` fails
   package static func open(
     _ path: String, format: Format? = nil, coarseLabels: Bool = false,
     for purpose: Purpose = .training
@@ -55,8 +55,8 @@ extension ImageDataset {
     let bytes = try FileBytes(mapping: path)
     guard ending == "tar" || ArchiveReader.recognizes(bytes) else {
       throw GraftError.badData(
-        "is no data set",
-        hint: "Give a folder, an archive (tar, tar.gz, ZIP), a CSV file or an NPZ file."
+        "is not a dataset",
+        hint: "Use a folder, an archive (tar, tar.gz, ZIP), a CSV file or an NPZ file"
       ).at(path)
     }
     return try read(
@@ -99,18 +99,18 @@ extension ImageDataset {
       let example = root.images[0].name
       throw GraftError.badData(
         "has \(root.images.count) images, but neither folders nor names like cat.0.jpg or "
-          + "cat_0.jpg tell their classes; one is called '\(example)'",
-        hint: "Put each class in a folder, name the images by their classes, or give a CSV file of "
-          + "paths and labels."
+          + "cat_0.jpg show their classes; one is called '\(example)'",
+        hint: "Put each class in a folder, name images by class, or use a CSV file of "
+          + "paths and labels"
       ).at(place)
     default:
       let leftOut = root.allLeftOut
       throw GraftError.badData(
-        "has no data of \(format.map { "the form '\($0.rawValue)'" } ?? "a known form")"
-          + (leftOut.total > 0 ? "; there are \(leftOut)" : ""),
+        "has no data in \(format.map { "the form '\($0.rawValue)'" } ?? "a known form")"
+          + (leftOut.total > 0 ? "; it has \(leftOut)" : ""),
         hint: """
-          Data sets are read as a folder for each class, as images called cat.0.jpg or cat_0.jpg, \
-          as a CSV file of paths and labels, as CIFAR's or MNIST's files, or as NumPy arrays.
+          A dataset is a folder for each class, images named like cat.0.jpg or cat_0.jpg, \
+          a CSV file of paths and labels, CIFAR's or MNIST's files, or NumPy arrays
           """
       ).at(place)
     }

@@ -1,12 +1,12 @@
 import GraftFiles
 import GraftVision
 
-/// Images with a class each.
+/// Images with classes.
 package struct ImageDataset: Sendable {
   /// An image and its class.
   package struct Item: Sendable {
     package var image: ImageSource
-    /// The class, as an index of ``ImageDataset/classNames``.
+    /// The class, as an index into ``ImageDataset/classNames``.
     package var label: Int
 
     package init(image: ImageSource, label: Int) {
@@ -15,37 +15,37 @@ package struct ImageDataset: Sendable {
     }
   }
 
-  /// Where an image comes from. Nothing is decoded before ``image(applyingOrientation:)``.
+  /// The source of an image, which is not decoded before ``image(applyingOrientation:)``.
   package enum ImageSource: Sendable {
     /// A file on disk.
     case file(String)
     /// An image file unpacked from an archive.
     case encoded(FileBytes, place: String)
-    /// One of many images that lie in one file as they are.
+    /// One of many raw images in one file.
     case samples(ImageSamples, index: Int)
   }
 
-  /// What messages call the data set: its path.
+  /// The dataset's name in messages: its path.
   package var place: String
   package var classNames: [String]
-  /// The images that a split divides.
+  /// The images to split.
   package var items: [Item]
-  /// What the data set's makers set apart for validation.
+  /// The dataset's own validation images.
   package var validationItems: [Item]
-  /// What the data set's makers set apart for testing.
+  /// The dataset's own test images.
   package var testItems: [Item]
-  /// What people should know of the data, one sentence each: what was guessed.
+  /// Remarks for the user, one sentence each, about guesses that were made.
   package var remarks: [String]
   /// The files that are not used.
   package var leftOut = LeftOutFiles()
-  /// What the images are for.
+  /// The use of the images.
   package var purpose = Purpose.training
 
-  /// What images are for.
+  /// The use of images.
   package enum Purpose: Sendable {
-    /// Which takes two classes at least.
+    /// Needs at least two classes.
     case training
-    /// Of a model that knows its classes; one may be enough.
+    /// For a model with known classes; one may be enough.
     case evaluation
   }
 
@@ -61,20 +61,20 @@ package struct ImageDataset: Sendable {
     self.remarks = remarks
   }
 
-  /// How many of `items` each class has.
+  /// The number of `items` in each class.
   package func counts(of items: [Item]) -> [Int] {
     var counts = [Int](repeating: 0, count: classNames.count)
     for item in items { counts[item.label] += 1 }
     return counts
   }
 
-  /// Images of all parts.
+  /// The number of images of all parts.
   package var imageCount: Int { items.count + validationItems.count + testItems.count }
 
-  /// How many files were found, taken and left out, and why, in a line.
+  /// A line with the numbers of files found, used and left out, and the reasons.
   package var summary: String { leftOut.summary(taken: imageCount) }
 
-  /// Removes classes that have no images at all, and says so.
+  /// Removes classes without any images, and adds a remark.
   mutating func removeEmptyClasses() {
     let used = Set((items + validationItems + testItems).map(\.label))
     let empty = classNames.indices.filter { !used.contains($0) }
@@ -97,21 +97,21 @@ package struct ImageDataset: Sendable {
     classNames = kept.map { classNames[$0] }
   }
 
-  /// Checks what would make training fail or mean nothing.
+  /// Checks for problems that would make training fail or meaningless.
   ///
-  /// - Throws: `GraftError` if there are fewer than two classes, two of one name, a class without
-  ///   images to train with, or a label that is no class.
+  /// - Throws: `GraftError` if there are fewer than two classes, two with the same name, a class
+  ///   without training images, or an invalid label
   package func validate() throws {
     try withPlace(place) {
       guard !items.isEmpty || purpose == .evaluation && imageCount > 0 else {
         throw GraftError.badData(
           purpose == .training ? "has no images to train with" : "has no images",
-          hint: leftOut.total > 0 ? "Left out are \(leftOut)." : nil)
+          hint: leftOut.total > 0 ? "Left out: \(leftOut)" : nil)
       }
       guard classNames.count > (purpose == .training ? 1 : 0) else {
         throw GraftError.badData(
           "has images of one class only ('\(classNames.first ?? "")')",
-          hint: "Telling classes apart takes two at least.")
+          hint: "Classification needs at least two classes")
       }
       guard Set(classNames.map { Array($0.utf8) }).count == classNames.count else {
         throw GraftError.badData("has two classes of the same name")
@@ -130,12 +130,12 @@ package struct ImageDataset: Sendable {
           empty.count == 1
             ? "class \(empty[0]) has no images to train with"
             : "\(empty.count) classes have no images to train with: \(Self.enumeration(empty))",
-          hint: "Add images, or remove the class from all parts.")
+          hint: "Add images, or remove the class from all parts")
       }
     }
   }
 
-  /// The first few of many names, in words.
+  /// The first few of many names, as text.
   static func enumeration(_ names: [String], limit: Int = 5) -> String {
     let shown = names.prefix(limit).joined(separator: ", ")
     return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown
@@ -150,7 +150,7 @@ extension ImageDataset.Item {
 }
 
 extension ImageDataset.ImageSource {
-  /// What messages call the image.
+  /// The image's name in messages.
   package var place: String {
     switch self {
     case .file(let path): path
@@ -159,9 +159,10 @@ extension ImageDataset.ImageSource {
     }
   }
 
-  /// The image, decoded: red, green and blue, or grey if the samples are.
+  /// The decoded image: red, green and blue, or grey if the samples are.
   ///
-  /// - Parameter applyingOrientation: whether to turn the image upright if its EXIF data or XMP packet say how
+  /// - Parameter applyingOrientation: whether to rotate the image as its EXIF data or XMP packet
+  ///   says
   package func image(applyingOrientation: Bool = true) throws -> Image {
     switch self {
     case .file(let path):

@@ -1,15 +1,16 @@
 import GraftFiles
 
-/// Reads folders of image files: a folder for each class, or names that tell the class (`cat.0.jpg`).
-/// Folders for training, validation and test may divide either, or each class.
+/// Reads folders of image files, with a folder for each class or with class names in file names
+/// (`cat.0.jpg`). Either form, or each class, may be divided into training, validation and test
+/// folders.
 enum ImageFolder {
-  /// How the images of a folder tell their classes.
+  /// How a folder shows the classes of its images.
   enum Form {
     case folders
     case names
   }
 
-  /// How a folder's images tell their classes; `nil` if it does not look like a data set.
+  /// The form of a folder's images; `nil` if it does not look like a dataset.
   static func form(of folder: DataFolder) -> Form? {
     let children = folder.foldersWithImages
     let parts = children.filter { DatasetPart(name: $0.name) != nil }
@@ -22,8 +23,7 @@ enum ImageFolder {
       ? .names : nil
   }
 
-  /// Whether the folder has one for training which is no class that happens to be called so, or has
-  /// nothing but parts.
+  /// Whether the folder has a training part (not a class with that name), or only parts.
   private static func isDivided(_ folder: DataFolder) -> Bool {
     let children = folder.foldersWithImages
     let parts = children.map { DatasetPart(name: $0.name) }
@@ -56,33 +56,33 @@ enum ImageFolder {
     init(training: DataFolder) { self.training = training }
 
     /// - Throws: `GraftError` if two folders are the same part, none is for training, or one is
-    ///   neither a part nor a class.
+    ///   neither a part nor a class
     init(of folder: DataFolder) throws {
       var folders: [DatasetPart: DataFolder] = [:]
       for child in folder.foldersWithImages {
         guard let part = DatasetPart(name: child.name) else {
           throw GraftError.badData(
-            "'\(child.name)' holds images, but is neither a part nor a class: it lies beside "
-              + "the folder for training",
-            hint: "Rename it to val or test, put it into the folder for training as a class, or "
-              + "move it elsewhere."
+            "'\(child.name)' holds images, but is neither a part nor a class: it is next to "
+              + "the training folder",
+            hint: "Rename it to val or test, move it into the training folder as a class, or "
+              + "move it elsewhere"
           ).at(folder.place)
         }
         if let other = folders.updateValue(child, forKey: part) {
           throw GraftError.badData(
             "'\(other.name)' and '\(child.name)' are both for \(part.rawValue)",
-            hint: "Rename one, or move it elsewhere."
+            hint: "Rename one, or move it elsewhere"
           ).at(folder.place)
         }
         if !DatasetPart.isPlain(child.name) {
-          remarks.append("the folder '\(child.name)' is taken for \(part.rawValue)")
+          remarks.append("the folder '\(child.name)' is used for \(part.rawValue)")
         }
       }
       guard let training = folders[.training] else {
         throw GraftError.badData(
           "has folders for \(folders.keys.map(\.rawValue).sorted().joined(separator: " and ")), "
             + "but none for training",
-          hint: "Name one train, or give the path of a single part."
+          hint: "Name one train, or use the path of a single part"
         ).at(folder.place)
       }
       self.training = training
@@ -90,7 +90,7 @@ enum ImageFolder {
       test = folders[.test]
     }
 
-    /// Parts within each class: `cat/train`, `cat/test`, `dog/train`, …; `nil` if it is not so.
+    /// Parts within each class: `cat/train`, `cat/test`, `dog/train`, …; `nil` if there are none.
     init?(ofClassesIn folder: DataFolder) {
       let classes = folder.foldersWithImages
       guard
@@ -132,7 +132,7 @@ enum ImageFolder {
       if !empty.isEmpty {
         result.remarks.append(
           (empty.count == 1 ? "the folder \(empty[0]) has" : "\(empty.count) folders have")
-            + " no images and \(empty.count == 1 ? "makes" : "make") no class"
+            + " no images and \(empty.count == 1 ? "is not a class" : "are not classes")"
             + (empty.count == 1 ? "" : ": \(ImageDataset.enumeration(empty))"))
       }
     }
@@ -148,8 +148,8 @@ enum ImageFolder {
     }
   }
 
-  /// The images of a part besides the one for training. Such a part may have images whose classes are
-  /// not told, as competitions have it; those are left out.
+  /// The images of a part other than training. Unlabelled images of such a part, common in
+  /// competitions, are left out.
   private static func setApart(
     _ folder: DataFolder?, _ form: Form, _ dataset: inout ImageDataset
   ) throws -> [ImageDataset.Item] {
@@ -165,7 +165,7 @@ enum ImageFolder {
       if count > 0 {
         dataset.leftOut.add(.unlabelled, count)
         dataset.remarks.append(
-          "\(folder.place): \(count) images are left out, as nothing tells their classes.")
+          "\(folder.place): \(count) images are left out, as they have no classes.")
       }
       return []
     }

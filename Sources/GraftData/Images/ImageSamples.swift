@@ -2,10 +2,10 @@ import GraftFiles
 import GraftTensor
 import GraftVision
 
-/// Undecoded images of equal size that lie one after another in a file: bytes from 0 to 255, which
-/// stay where they are (mapped, or unpacked once).
+/// Raw images of equal size, stored one after another in a file as bytes from 0 to 255. They stay
+/// where they are, mapped or unpacked.
 package final class ImageSamples: Sendable {
-  /// How an image's samples lie.
+  /// The memory layout of an image.
   package enum Layout: Sendable {
     /// `[height, width, channels]`
     case interleaved
@@ -13,7 +13,7 @@ package final class ImageSamples: Sendable {
     case planes
   }
 
-  /// What messages call them: the path of their file.
+  /// The images' name in messages: the path of their file.
   package let place: String
   package let count: Int
   package let size: ImageSize
@@ -21,23 +21,23 @@ package final class ImageSamples: Sendable {
   package let channelCount: Int
   private let layout: Layout
   private let bytes: FileBytes
-  /// Bytes before the first image, and from the start of one to that of the next.
+  /// The bytes before the first image, and between the starts of two images.
   private let offset: Int
   private let stride: Int
 
-  /// - Throws: `GraftError` if images are empty, do not have one or three channels, or do not lie
-  ///   in `bytes`.
+  /// - Throws: `GraftError` if images are empty, do not have one or three channels, or exceed
+  ///   `bytes`
   package init(
     _ bytes: FileBytes, place: String, count: Int, size: ImageSize, channelCount: Int,
     layout: Layout, offset: Int = 0, stride: Int? = nil
   ) throws {
     guard size.width > 0, size.height > 0 else {
-      throw GraftError.badData("has images of \(size) pixels, which are empty").at(place)
+      throw GraftError.badData("has empty images of \(size) pixels").at(place)
     }
     guard channelCount == 1 || channelCount == 3 else {
       throw GraftError.unsupported(
         "has images of \(channelCount) channels",
-        hint: "Images have one channel (grey) or three (red, green, blue)."
+        hint: "Use one channel (grey) or three (red, green, blue)"
       ).at(place)
     }
     let sampleCount = try [channelCount, size.height, size.width].checkedElementCount()
@@ -46,7 +46,7 @@ package final class ImageSamples: Sendable {
       count == 0
         || [count - 1, stride].elementCountFits(in: bytes.count - sampleCount - offset)
     else {
-      throw GraftError.badData("is cut off: \(count) images of \(size) pixels do not fit")
+      throw GraftError.badData("is truncated: \(count) images of \(size) pixels do not fit")
         .at(place)
     }
     self.place = place
@@ -61,12 +61,12 @@ package final class ImageSamples: Sendable {
 
   /// Images `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]`.
   ///
-  /// - Throws: `GraftError` for other shapes, and for elements that are not uint8.
+  /// - Throws: `GraftError` for other shapes, and for elements other than uint8
   package convenience init(_ tensor: Tensor, place: String) throws {
     guard tensor.elementType == .uint8 else {
       throw GraftError.unsupported(
-        "has images of elements of type \(tensor.elementType)",
-        hint: "Store them as uint8, from 0 to 255."
+        "has images with elements of type \(tensor.elementType)",
+        hint: "Store them as uint8, from 0 to 255"
       ).at(place)
     }
     let shape = tensor.shape
@@ -80,7 +80,7 @@ package final class ImageSamples: Sendable {
     default:
       throw GraftError.badData(
         "has images of shape \(shape)",
-        hint: "[N, H, W], [N, H, W, C] and [N, C, H, W] are read, with 1 or 3 channels."
+        hint: "Use [N, H, W], [N, H, W, C] or [N, C, H, W] with 1 or 3 channels"
       ).at(place)
     }
     try self.init(
@@ -90,9 +90,9 @@ package final class ImageSamples: Sendable {
       channelCount: channels.count, layout: channels.layout)
   }
 
-  /// The image, with the channels of a pixel side by side.
+  /// The image as `[height, width, channels]`.
   ///
-  /// - Precondition: `index` is one of `0 ..< count`.
+  /// - Precondition: `index` is in `0 ..< count`
   package func image(at index: Int) throws -> Image {
     precondition((0..<count).contains(index))
     return try Image(width: size.width, height: size.height, channelCount: channelCount) { target in
@@ -113,7 +113,7 @@ package final class ImageSamples: Sendable {
 
   /// An item for each image.
   ///
-  /// - Throws: `GraftError` if there are more or fewer labels than images.
+  /// - Throws: `GraftError` if the numbers of labels and images differ
   func items(labels: [Int]) throws -> [ImageDataset.Item] {
     guard labels.count == count else {
       throw GraftError.badData("has \(count) images, but \(labels.count) labels").at(place)
@@ -125,7 +125,7 @@ package final class ImageSamples: Sendable {
 }
 
 extension [Int] {
-  /// Whether the product is at most `limit`; false if either is negative or too large.
+  /// Whether the product is at most `limit`; false for negative factors and on overflow.
   fileprivate func elementCountFits(in limit: Int) -> Bool {
     guard let count = try? checkedElementCount() else { return false }
     return count <= limit

@@ -1,10 +1,10 @@
 import GraftFiles
 import GraftTensor
 
-/// Reads NumPy arrays of images and labels, from an NPZ file or from a folder of NPY files: `x` and
-/// `y`, or `x_train`, `y_train`, `x_test`, `y_test`, and other common names.
+/// Reads NumPy arrays of images and labels from an NPZ file or a folder of NPY files: `x` and `y`,
+/// or `x_train`, `y_train`, `x_test`, `y_test`, and other common names.
 enum NumPyImages {
-  /// What an array is by its name.
+  /// The role of an array, by its name.
   private struct Role: Hashable {
     let part: DatasetPart
     let isLabels: Bool
@@ -30,7 +30,7 @@ enum NumPyImages {
     }
   }
 
-  private static let hint = "Name them x and y, or x_train, y_train, x_test and y_test."
+  private static let hint = "Name them x and y, or x_train, y_train, x_test and y_test"
 
   static func readArchive(path: String) throws -> ImageDataset {
     var arrays: [Role: (place: String, read: () throws -> Tensor)] = [:]
@@ -39,7 +39,7 @@ enum NumPyImages {
       arrays[role] = ("\(path): \(name)", { try NPZFile.read(path: path, name: name) })
     }
     guard let images = self.images(arrays, place: path) else {
-      throw GraftError.badData("has no arrays of images and of labels", hint: hint).at(path)
+      throw GraftError.badData("has no arrays of images and labels", hint: hint).at(path)
     }
     return try images.dataset()
   }

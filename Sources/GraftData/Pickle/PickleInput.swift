@@ -1,17 +1,17 @@
 import GraftFiles
 
-/// The bytes of a pickle, from front to back.
+/// Reads the bytes of a pickle sequentially.
 struct PickleInput {
   private let bytes: FileBytes
   private(set) var position = 0
 
   init(_ bytes: FileBytes) { self.bytes = bytes }
 
-  /// All bytes, those already read too.
+  /// The number of all bytes, including those already read.
   var totalCount: Int { bytes.count }
 
   static func damaged(at position: Int) -> GraftError {
-    .badData("is no pickle, or damaged at byte \(position)")
+    .badData("is not a pickle, or is damaged at byte \(position)")
   }
 
   func damaged() -> GraftError { Self.damaged(at: position) }
@@ -24,7 +24,7 @@ struct PickleInput {
 
   mutating func byte() throws -> UInt8 { try take(1).withUnsafeBytes { $0[0] } }
 
-  /// A little-endian number; one that does not fit into an `Int` is too large for anything.
+  /// A little-endian number; a number beyond `Int` would exceed any limit.
   mutating func unsigned(byteCount: Int) throws -> Int {
     let number = try take(byteCount).withUnsafeBytes { bytes in
       bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -33,7 +33,7 @@ struct PickleInput {
     return integer
   }
 
-  /// A little-endian number in two's complement, of up to 8 bytes; 0 if there are none.
+  /// A little-endian number in two's complement of up to 8 bytes; 0 for none.
   mutating func signed(byteCount: Int) throws -> Int {
     guard byteCount <= 8 else {
       throw GraftError.unsupported("has an integer of \(byteCount) bytes at byte \(position)")
@@ -46,7 +46,7 @@ struct PickleInput {
     return Int(Int64(bitPattern: number << shift) >> Int64(shift))
   }
 
-  /// What comes before the next line feed, which is taken, too.
+  /// The bytes up to the next line feed, which is consumed.
   mutating func line() throws -> FileBytes {
     let start = position
     let rest = try bytes.part(at: start, count: bytes.count - start)
@@ -57,7 +57,7 @@ struct PickleInput {
     return try rest.part(at: 0, count: length)
   }
 
-  /// A line that is a decimal number, with an `L` behind it as Python 2 has it.
+  /// A line with a decimal number, possibly followed by the `L` of Python 2.
   mutating func decimalLine() throws -> Int {
     var text = try line().text
     if text.hasSuffix("L") { text.removeLast() }

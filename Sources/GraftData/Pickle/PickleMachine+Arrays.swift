@@ -2,9 +2,9 @@ import GraftFiles
 import GraftTensor
 
 extension PickleMachine {
-  /// Carries out the instructions that arrays are made by: a name, a call, and setting a state.
+  /// Executes the instructions that build arrays: a name, a call, and setting a state.
   ///
-  /// - Returns: false if it is another instruction
+  /// - Returns: false for other instructions
   mutating func build(_ code: UInt8) throws -> Bool {
     switch code {
     case UInt8(ascii: "c"):  // GLOBAL
@@ -36,12 +36,12 @@ extension PickleMachine {
     case ("_codecs", "encode"): return .encode
     default:
       throw GraftError.unsupported(
-        "asks for '\(module.prefix(64)).\(name.prefix(64))', which is not carried out here",
-        hint: "Pickles of plain data and of NumPy's uint8 arrays are read.")
+        "asks for '\(module.prefix(64)).\(name.prefix(64))', which is not allowed",
+        hint: "Only plain data and NumPy arrays of uint8 are supported")
     }
   }
 
-  /// What stands for a call; nothing is called.
+  /// The result of a call of a known function; nothing is called.
   private mutating func result(of function: Slot, _ arguments: Slot) throws -> Slot {
     switch (function, arguments) {
     case (.name(.reconstruct), .arguments(let arguments)):
@@ -51,7 +51,7 @@ extension PickleMachine {
       guard let type = arguments.elements.first?.string else { throw input.damaged() }
       guard ["u1", "|u1", "B"].contains(type) else {
         throw GraftError.unsupported(
-          "has an array of elements of type '\(type.prefix(16))'; uint8 ('u1') is read")
+          "has an array of elements of type '\(type.prefix(16))'; only uint8 ('u1') is supported")
       }
       return .elementType
     case (.name(.encode), .value(.tuple(let arguments))):
@@ -63,11 +63,11 @@ extension PickleMachine {
     }
   }
 
-  /// A byte for each character, none of which is beyond U+00FF.
+  /// A byte for each character, which is at most U+00FF.
   private mutating func latin1(_ text: FileBytes) throws -> FileBytes {
     encodedByteCount += text.count
     guard encodedByteCount <= input.totalCount else {
-      throw GraftError.badData("makes more bytes than it holds")
+      throw GraftError.badData("encodes more bytes than it has")
     }
     let bytes = try Storage.heap(byteCount: text.count)
     var count = 0
@@ -77,7 +77,7 @@ extension PickleMachine {
         let byte = source[index]
         var code = byte
         if byte >= 0x80 {
-          // U+0080 to U+00FF: two bytes, the first of which is C2 or C3.
+          // U+0080 to U+00FF take two bytes, of which the first is C2 or C3.
           guard byte == 0xc2 || byte == 0xc3, index + 1 < source.count,
             source[index + 1] & 0xc0 == 0x80
           else { throw input.damaged() }
@@ -94,14 +94,14 @@ extension PickleMachine {
 
   private func with(state: Slot, _ object: Slot) throws -> Slot {
     switch (object, state) {
-    // Byte order, fields and alignment, none of which single bytes have.
+    // Byte order, fields and alignment, which are empty for single bytes.
     case (.elementType, .value(.tuple)): return .elementType
     case (.newArray, .arguments(let state)): return .value(.array(try array(state)))
     default: throw input.damaged()
     }
   }
 
-  /// An array from (version, shape, element type, whether it is in Fortran's order, bytes).
+  /// An array from (version, shape, element type, whether in Fortran order, bytes).
   private func array(_ state: [Slot]) throws -> Tensor {
     guard state.count == 5, case .tuple(let extents) = state[1].value,
       case .elementType = state[2], case .bytes(let bytes) = state[4].value
@@ -110,11 +110,11 @@ extension PickleMachine {
     guard shape.count == extents.elements.count, shape.count <= 8,
       try shape.checkedElementCount() == bytes.count
     else {
-      throw GraftError.badData("has an array whose \(bytes.count) bytes do not fit its shape")
+      throw GraftError.badData("has an array whose \(bytes.count) bytes do not match its shape")
     }
     switch state[3].value {
     case .bool(false), .integer(0): break
-    default: throw GraftError.unsupported("has an array in Fortran's order, which is not read")
+    default: throw GraftError.unsupported("has an array in Fortran order, which is not supported")
     }
     return try Tensor(
       elementType: .uint8, shape: shape, storage: bytes.storage,

@@ -1,7 +1,7 @@
 extension PickleMachine {
-  /// Carries out the instructions that push a value which stands in the pickle.
+  /// Executes the instructions that push a constant.
   ///
-  /// - Returns: false if it is another instruction
+  /// - Returns: false for other instructions
   mutating func pushConstant(_ code: UInt8) throws -> Bool {
     switch code {
     case UInt8(ascii: "N"): push(.none)
@@ -32,7 +32,7 @@ extension PickleMachine {
     return true
   }
 
-  /// Bytes with their number in front.
+  /// Bytes after their count.
   private mutating func counted(_ widthOfCount: Int) throws -> FileBytes {
     try input.take(input.unsigned(byteCount: widthOfCount))
   }
@@ -49,7 +49,7 @@ extension PickleMachine {
     }
   }
 
-  /// A string as Python 2's `repr` writes it.
+  /// A string in the notation of Python 2's `repr`.
   private mutating func quotedLine() throws -> FileBytes {
     let quoted = try input.line().withUnsafeBytes { Array($0) }
     guard quoted.count > 1, quoted.first == quoted.last,
@@ -80,7 +80,7 @@ extension PickleMachine {
     return try FileBytes(copying: result)
   }
 
-  /// Text as Python's `raw-unicode-escape` writes it: bytes are characters up to U+00FF.
+  /// Text in Python's `raw-unicode-escape` encoding: bytes are characters up to U+00FF.
   private mutating func escapedLine() throws -> FileBytes {
     var rest = try input.line().withUnsafeBytes { Array($0)[...] }
     var result = ""

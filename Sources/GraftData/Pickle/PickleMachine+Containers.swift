@@ -1,9 +1,9 @@
 import GraftFiles
 
 extension PickleMachine {
-  /// Carries out the instructions about lists, tuples and dictionaries.
+  /// Executes the instructions for lists, tuples and dictionaries.
   ///
-  /// - Returns: false if it is another instruction
+  /// - Returns: false for other instructions
   mutating func changeContainer(_ code: UInt8) throws -> Bool {
     switch code {
     case UInt8(ascii: "("): pushMark()
@@ -31,7 +31,7 @@ extension PickleMachine {
     return true
   }
 
-  /// The values among slots; anything else that lies on the stack goes into no container.
+  /// The values in slots; nothing else can be in a container.
   func values(_ slots: [Slot]) throws -> [PickleValue] {
     try slots.map { slot in
       guard let value = slot.value else { throw input.damaged() }
@@ -52,7 +52,7 @@ extension PickleMachine {
     return list
   }
 
-  /// A tuple of values, or arguments among which are names.
+  /// A tuple of values, or of arguments that include names.
   private mutating func pushTuple(_ slots: [Slot]) throws {
     var isPlain = true
     for slot in slots {
@@ -77,7 +77,7 @@ extension PickleMachine {
     list.elements += elements
   }
 
-  /// Puts keys and values, one after another, into the dictionary on top.
+  /// Adds alternating keys and values to the dictionary on top of the stack.
   private mutating func set(_ slots: [Slot]) throws {
     guard case .value(.dictionary(let dictionary)) = stack.last, slots.count % 2 == 0 else {
       throw input.damaged()
@@ -89,7 +89,7 @@ extension PickleMachine {
     }
   }
 
-  /// Keys are short: a long one that is kept and used again and again would fill the memory.
+  /// Keys are short: a long one could be reused many times and fill the memory.
   private func key(_ value: PickleValue) throws -> String {
     switch value {
     case .bytes(let bytes), .text(let bytes):
@@ -97,7 +97,7 @@ extension PickleMachine {
         throw GraftError.unsupported("has a key of \(bytes.count) bytes")
       }
       return bytes.text
-    default: throw GraftError.unsupported("has \(value.kind) as a key; text is read")
+    default: throw GraftError.unsupported("has \(value.kind) as a key; only text is supported")
     }
   }
 
@@ -105,7 +105,7 @@ extension PickleMachine {
     let depth = 1 + (elements.lazy.map(\.depth).max() ?? 0)
     guard depth <= Self.depthLimit else {
       throw GraftError.badData(
-        "has more than \(Self.depthLimit) lists and dictionaries within each other")
+        "nests lists and dictionaries more than \(Self.depthLimit) deep")
     }
     return depth
   }

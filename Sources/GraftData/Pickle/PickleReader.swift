@@ -1,16 +1,16 @@
 import GraftFiles
 
-/// Reads Python pickles of plain data: dictionaries, lists, tuples, integers, bytes, text, and NumPy
-/// arrays of uint8, in protocols 0 to 4.
+/// Reads Python pickles of plain data: dictionaries, lists, tuples, integers, bytes, text, and
+/// NumPy arrays of uint8, in protocols 0 to 4.
 ///
-/// A pickle is a program for a small stack machine, which may call any function of any Python module.
-/// This machine calls none: three names that pickled arrays consist of are known, and stand for
-/// fixed conversions; every other name and every other instruction is an error. Lists and
-/// dictionaries may be in one place only, so that there are no circles.
+/// A pickle is a program for a small stack machine that may call any function of any Python module.
+/// This machine calls none. Three names that pickled arrays use stand for fixed conversions; every
+/// other name and every other instruction is an error. Lists and dictionaries may be in one place
+/// only, so that there are no cycles.
 ///
 /// Source: <https://github.com/python/cpython/blob/main/Lib/pickletools.py>
 package enum PickleReader {
-  /// - Throws: `GraftError` if the pickle is damaged, or holds or does anything else.
+  /// - Throws: `GraftError` if the pickle is damaged, or contains anything else
   package static func read(_ bytes: FileBytes) throws -> PickleValue {
     var machine = PickleMachine(bytes)
     return try machine.run()
@@ -19,18 +19,18 @@ package enum PickleReader {
 
 /// The stack machine.
 struct PickleMachine {
-  /// What lies on the stack or in the memo.
+  /// An entry of the stack or the memo.
   enum Slot {
     case value(PickleValue)
     case mark
     case name(KnownName)
     /// NumPy's description of uint8.
     case elementType
-    /// A tuple in which not all are values.
+    /// A tuple with entries other than values.
     case arguments([Slot])
-    /// An array that has not got its state yet.
+    /// An array whose state is not set yet.
     case newArray
-    /// Something that was kept for later use, but may be in one place only.
+    /// A memoized container, which may be in one place only.
     case single(String)
 
     var value: PickleValue? {
@@ -38,12 +38,12 @@ struct PickleMachine {
     }
   }
 
-  /// The names that pickled arrays consist of.
+  /// The names in pickled arrays.
   enum KnownName {
     case reconstruct
     case arrayClass
     case elementTypeClass
-    /// `_codecs.encode`, by which Python 3 writes bytes that Python 2 can read.
+    /// `_codecs.encode`, with which Python 3 writes bytes for Python 2.
     case encode
   }
 
@@ -53,7 +53,7 @@ struct PickleMachine {
 
   var input: PickleInput
   var stack: [Slot] = []
-  /// Bytes of all texts that were made bytes; one that is kept might be made so again and again.
+  /// The bytes of all encoded texts, as a memoized text can be encoded many times.
   var encodedByteCount = 0
   private var marks: [Int] = []
   private var memo: [Int: Slot] = [:]
@@ -73,8 +73,8 @@ struct PickleMachine {
         throw GraftError.unsupported(
           "has the instruction \(code)"
             + (character.isASCII && character.isLetter ? " ('\(character)')" : "")
-            + " at byte \(position), which is not carried out here",
-          hint: "Pickles of plain data and of NumPy's uint8 arrays are read.")
+            + " at byte \(position), which is not allowed",
+          hint: "Only plain data and NumPy arrays of uint8 are supported")
       }
     }
     throw GraftError.badData("has more than \(Self.instructionLimit) instructions")
@@ -84,7 +84,7 @@ struct PickleMachine {
 
   mutating func push(_ value: PickleValue) { stack.append(.value(value)) }
 
-  /// Takes the top off, which must be no mark.
+  /// Removes and returns the top, which must not be a mark.
   mutating func pop() throws -> Slot {
     guard let top = stack.popLast() else { throw input.damaged() }
     if case .mark = top { throw input.damaged() }
@@ -101,10 +101,10 @@ struct PickleMachine {
     stack.append(.mark)
   }
 
-  /// Takes all off down to the last mark, and that too.
+  /// Removes and returns everything above the last mark, and removes the mark.
   mutating func popToMark() throws -> [Slot] {
     guard let start = marks.popLast() else { throw input.damaged() }
-    // What lies below a mark cannot be taken off before the mark is.
+    // Nothing below a mark can be removed before the mark.
     let slots = Array(stack[(start + 1)...])
     stack.removeSubrange(start...)
     return slots
@@ -112,7 +112,7 @@ struct PickleMachine {
 
   // MARK: The memo
 
-  /// PUT and GET in their forms, and what says how the pickle is written.
+  /// Handles the forms of PUT and GET, and instructions about the encoding.
   private mutating func useMemo(_ code: UInt8) throws -> Bool {
     switch code {
     case UInt8(ascii: "p"): try keep(input.decimalLine())
@@ -125,7 +125,7 @@ struct PickleMachine {
     case 0x80:  // PROTO
       let version = try input.byte()
       guard version <= 4 else {
-        throw GraftError.unsupported("is of protocol \(version); 0 to 4 are read")
+        throw GraftError.unsupported("has protocol \(version); 0 to 4 are supported")
       }
     case 0x95: _ = try input.unsigned(byteCount: 8)  // FRAME, which only helps reading ahead
     default: return false
@@ -146,7 +146,7 @@ struct PickleMachine {
   private mutating func fetch(_ key: Int) throws {
     guard let slot = memo[key] else { throw input.damaged() }
     if case .single(let kind) = slot {
-      throw GraftError.unsupported("has \(kind) in two places, which is not read")
+      throw GraftError.unsupported("has \(kind) in two places, which is not supported")
     }
     stack.append(slot)
   }

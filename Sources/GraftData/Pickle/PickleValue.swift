@@ -1,13 +1,13 @@
 import GraftTensor
 
-/// What a pickle holds, as far as it can be read.
+/// A supported value in a pickle.
 package enum PickleValue: Sendable {
   case none
   case bool(Bool)
   case integer(Int)
-  /// `bytes`, or `str` of Python 2.
+  /// `bytes`, or Python 2's `str`.
   case bytes(FileBytes)
-  /// `str` of Python 3, in UTF-8.
+  /// Python 3's `str`, in UTF-8.
   case text(FileBytes)
   case list(PickleList)
   case tuple(PickleList)
@@ -16,16 +16,16 @@ package enum PickleValue: Sendable {
   case array(Tensor)
 }
 
-/// Elements of a list or tuple; only the reader changes them, and only before they are in anything.
+/// The elements of a list or tuple. Only the reader changes them, before they are part of anything.
 package final class PickleList: @unchecked Sendable {
   package internal(set) var elements: [PickleValue] = []
-  /// How many lists, tuples and dictionaries lie within each other here, this one included.
+  /// The nesting depth of containers here, including this one.
   var depth = 1
 
   init() {}
 }
 
-/// Entries whose keys are text; only the reader changes them, and only before they are in anything.
+/// Entries with text keys. Only the reader changes them, before they are part of anything.
 package final class PickleDictionary: @unchecked Sendable {
   package internal(set) var entries: [String: PickleValue] = [:]
   var depth = 1
@@ -34,7 +34,7 @@ package final class PickleDictionary: @unchecked Sendable {
 }
 
 extension PickleValue {
-  /// How many lists, tuples and dictionaries lie within each other.
+  /// The nesting depth of containers.
   var depth: Int {
     switch self {
     case .none, .bool, .integer, .bytes, .text, .array: 0
@@ -43,7 +43,7 @@ extension PickleValue {
     }
   }
 
-  /// What messages call the kind of value.
+  /// The kind of the value, for messages.
   var kind: String {
     switch self {
     case .none: "None"
@@ -74,7 +74,7 @@ extension PickleValue {
     if case .array(let tensor) = self { tensor } else { nil }
   }
 
-  /// The integers of a list, or of an array of one dimension.
+  /// The integers in a list, or in a one-dimensional array.
   package var integers: [Int]? {
     switch self {
     case .list(let list):
@@ -85,7 +85,7 @@ extension PickleValue {
     }
   }
 
-  /// The texts of a list.
+  /// The texts in a list.
   package var strings: [String]? {
     guard case .list(let list) = self else { return nil }
     let strings = list.elements.compactMap(\.string)

@@ -1,12 +1,12 @@
 import GraftFiles
 
 extension ImageDataset {
-  /// Divides the images by class and at random, the same way for the same seed.
+  /// Splits the images randomly within each class, deterministically for a seed.
   ///
-  /// Parts that the data set's makers set apart stay as they are; then ``items`` make up the others,
-  /// in the proportions that `shares` gives those.
+  /// The dataset's own validation and test parts stay as they are; ``items`` are divided among the
+  /// other parts in proportion to their `shares`.
   ///
-  /// - Throws: `GraftError` if a part that is to have something would get nothing.
+  /// - Throws: `GraftError` if a part with a share would be empty
   package func split(_ shares: SplitShares, seed: UInt64) throws -> DatasetSplit {
     let wanted = [
       shares.training, validationItems.isEmpty ? shares.validation : 0,
@@ -18,7 +18,7 @@ extension ImageDataset {
     where wanted[part] > 0 && parts[part].isEmpty {
       throw GraftError.badData(
         "\(items.count) images split \(shares) leave nothing for \(name)",
-        hint: "Give it a larger share."
+        hint: "Use a larger share"
       ).at(place)
     }
     return DatasetSplit(
@@ -28,16 +28,16 @@ extension ImageDataset {
   }
 
   /// Cross-validation: each of ``items`` is in the test part of one fold, and in the training parts
-  /// of all others. The parts for validation are empty; what the makers set apart is not used.
+  /// of all others. There are no validation parts; the dataset's own parts are not used.
   ///
-  /// - Throws: `GraftError` for fewer than two folds, or if a class has fewer images than there
-  ///   are folds.
+  /// - Throws: `GraftError` for fewer than two folds, or if a class has fewer images than there are
+  ///   folds
   package func folds(count: Int, seed: UInt64) throws -> [DatasetSplit] {
-    guard count > 1 else { throw GraftError.usage("cross-validation takes two folds at least") }
+    guard count > 1 else { throw GraftError.usage("cross-validation needs at least two folds") }
     if let label = counts(of: items).firstIndex(where: { $0 < count }) {
       throw GraftError.badData(
         "class '\(classNames[label])' has fewer images than the \(count) folds",
-        hint: "Take fewer folds, or add images."
+        hint: "Use fewer folds, or add images"
       ).at(place)
     }
     let parts = stratification(seed: seed).equalParts(count)

@@ -1,8 +1,8 @@
 import GraftFiles
 
-/// How much of a data set training, validation and test get.
+/// The shares of training, validation and test in a dataset.
 package struct SplitShares: Sendable, Hashable {
-  /// Shares of one; they add up to one.
+  /// Fractions that add up to one.
   package let training: Double
   package let validation: Double
   package let test: Double
@@ -15,17 +15,18 @@ package struct SplitShares: Sendable, Hashable {
     self.test = test
   }
 
-  /// Percentages: `70,15,15` for training, validation and test; `80,20` for training and validation.
+  /// Percentages: `70,15,15` for training, validation and test; `80,20` for training and
+  /// validation.
   ///
-  /// - Throws: `GraftError` if these are no two or three such numbers, do not add up to 100, or
-  ///   leave nothing for training.
+  /// - Throws: `GraftError` if the text is not two or three percentages, they do not add up to 100,
+  ///   or nothing is left for training
   package init(_ text: String) throws {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)
     let numbers = parts.compactMap { part in
       Double(part.drop { $0 == " " }).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
     }
     guard numbers.count == parts.count, (2...3).contains(numbers.count) else {
-      throw GraftError.usage("'\(text)' is no split", hint: Self.hint)
+      throw GraftError.usage("invalid split '\(text)'", hint: Self.hint)
     }
     let sum = numbers.reduce(0, +)
     guard abs(sum - 100) < 1e-6 else {
@@ -41,7 +42,7 @@ package struct SplitShares: Sendable, Hashable {
   }
 
   private static let hint =
-    "Give percentages for training, validation and test: 70,15,15, or 80,20 without a test."
+    "Use percentages for training, validation and test: 70,15,15; or 80,20 without a test"
 
   fileprivate static func text(_ percentage: Double) -> String {
     let rounded = (percentage * 1e6).rounded() / 1e6
@@ -56,7 +57,7 @@ extension SplitShares: CustomStringConvertible {
   }
 }
 
-/// The parts of a data set.
+/// The parts of a dataset.
 package struct DatasetSplit: Sendable {
   package var classNames: [String]
   package var training: [ImageDataset.Item]

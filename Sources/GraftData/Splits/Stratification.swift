@@ -1,11 +1,11 @@
-/// Divides things that have a class each, so that every part gets its share of every class.
+/// Divides labelled items so that every part gets its share of every class.
 ///
-/// The result depends on the labels, the shares and the seed only.
+/// The result depends only on the labels, the shares and the seed.
 struct Stratification {
-  /// The indices of the things of each class, in random order.
+  /// The indices of the items of each class, in random order.
   private let shuffled: [[Int]]
 
-  /// - Parameter labels: the class of each thing, from 0 to `classCount - 1`
+  /// - Parameter labels: the class of each item, from 0 to `classCount - 1`
   init(labels: [Int], classCount: Int, seed: UInt64) {
     var classes = [[Int]](repeating: [], count: classCount)
     for (index, label) in labels.enumerated() { classes[label].append(index) }
@@ -15,13 +15,13 @@ struct Stratification {
     }
   }
 
-  /// Divides by shares, which add up to one. What rounding takes from a part in one class it gets
-  /// in another, so that the sums are right as well; but the first part gets something of each class.
+  /// Divides by shares, which add up to one. Rounding errors in one class are compensated in
+  /// others, so that the totals are right too; but the first part gets something of each class.
   ///
   /// - Returns: the indices of each part, ascending
   func parts(shares: [Double]) -> [[Int]] {
     var parts = [[Int]](repeating: [], count: shares.count)
-    // What each part should have got so far, minus what it has got.
+    // The expected minus the actual size of each part so far.
     var owed = [Double](repeating: 0, count: shares.count)
     for indices in shuffled {
       let exact = shares.map { $0 * Double(indices.count) }
@@ -46,7 +46,7 @@ struct Stratification {
     return parts.map { $0.sorted() }
   }
 
-  /// Divides into equal parts; their sizes, and those of each class in them, differ by one at most.
+  /// Divides into equal parts, whose sizes, also within each class, differ by at most one.
   ///
   /// - Returns: the indices of each part, ascending
   func equalParts(_ partCount: Int) -> [[Int]] {
