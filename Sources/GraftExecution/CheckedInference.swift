@@ -3,15 +3,15 @@ import GraftGraph
 import GraftTensor
 
 extension Operator {
-  /// Infers the types of a node's outputs, and refuses outputs that no tensor could be.
+  /// Infers the types of a node's outputs, and refuses shapes that no tensor can have.
   ///
-  /// All inference goes through here: a model may name any extents, and what reads a shape later
-  /// relies on its product fitting into an `Int`.
+  /// All inference uses this: a model may contain any extents, and later readers of a shape rely on
+  /// its product fitting in an `Int`.
   package func inferTypes(_ context: inout InferenceContext) throws {
     do {
       try infer(&context)
     } catch let stop as InferenceStop {
-      // What was said before the stop is used all the same.
+      // Results from before the stop are still used.
       try context.checkOutputShapes()
       throw stop
     }
@@ -29,7 +29,7 @@ extension InferenceContext {
     }
   }
 
-  /// Bytes that the outputs of known shape take in memory.
+  /// The memory in bytes of the outputs with known shapes.
   package func outputByteCount() throws -> Int {
     var total = 0
     for case let tensor? in outputTypes.map({ $0?.tensor }) {

@@ -4,18 +4,18 @@ import GraftTensor
 protocol ConvertibleElement: TensorElement {
   static var kind: ConversionKind { get }
   var real: Double { get }
-  /// The value of an integer, its low 64 bits for `UInt64`.
+  /// The value of an integer; for `UInt64` its bits.
   var integer: Int64 { get }
   init(real: Double)
   init(integer: Int64)
   init(unsigned: UInt64)
 }
 
-/// Through which of its properties an element is converted.
+/// The property through which an element is converted.
 enum ConversionKind {
   case real
   case integer
-  /// As integer, but the bits are those of a `UInt64`.
+  /// Like integer, but the bits of a `UInt64`.
   case unsigned
 }
 
@@ -26,8 +26,8 @@ extension ConvertibleElement where Self: FixedWidthInteger {
   @inline(__always) init(integer: Int64) { self.init(truncatingIfNeeded: integer) }
   @inline(__always) init(unsigned: UInt64) { self.init(truncatingIfNeeded: unsigned) }
 
-  /// Truncates. What an x86 processor's conversion to 32 or 64 bits cannot express becomes its
-  /// smallest number, of which the low bits are kept; NumPy and onnxruntime do the same.
+  /// Truncates. An out-of-range result becomes the smallest 32- or 64-bit number, as in x86
+  /// conversions, and its low bits are kept; NumPy and onnxruntime do the same.
   @inline(__always) init(real: Double) {
     if Self.bitWidth < 32 || Self.self == Int32.self {
       let isInRange = real > -2_147_483_649 && real < 2_147_483_648
@@ -62,8 +62,8 @@ extension UInt32: ConvertibleElement {}
 extension Int64: ConvertibleElement {}
 extension UInt64: ConvertibleElement {}
 
-/// By arithmetic on bits, which is right whether or not this thread flushes subnormal numbers: the conversions of
-/// Swift's library go through subnormal floats.
+/// Uses bit arithmetic, which is right even when this thread flushes subnormal numbers: Swift's own
+/// conversions go through subnormal floats.
 extension Float16: ConvertibleElement {
   static var kind: ConversionKind { .real }
 
@@ -88,7 +88,7 @@ extension Float16: ConvertibleElement {
     } else if magnitude >= Double(65520).bitPattern {
       bits = 0x7c00
     } else if magnitude < Double(0x1p-14).bitPattern {
-      // In the sum the last bit weighs 2^-24, as in a subnormal half.
+      // In the sum the last bit has the weight 2^-24, as in a subnormal half.
       bits = UInt16((real.magnitude + 0x1p28).bitPattern - Double(0x1p28).bitPattern)
     } else {
       let rounded = magnitude + 0x1ff_ffff_ffff + (magnitude >> 42 & 1)

@@ -1,11 +1,11 @@
 import GraftTensor
 
 extension PrepareContext {
-  /// A kernel for element types that `prepare` does not know: it converts inputs of the types in `narrow`
-  /// to `wide`, runs what `prepare` makes for those, and converts the outputs back.
+  /// A kernel for element types that `prepare` does not support: it converts inputs of the types in
+  /// `narrow` to `wide`, runs the kernel for those, and converts the outputs back.
   ///
-  /// Constants are converted once, at plan time. The results are those of computing in `wide` and rounding
-  /// once at the end, as NumPy-made expectations for float16 allow.
+  /// Constants are converted once, at plan time. The result is computed in `wide` and rounded once
+  /// at the end, like the NumPy expectations for float16.
   package func converting(
     _ narrow: Set<ElementType>, to wide: ElementType,
     _ prepare: (PrepareContext) throws -> PreparedKernel
@@ -46,7 +46,8 @@ extension PrepareContext {
   }
 }
 
-/// Lays out scratch memory as: inner scratch, then converted inputs and outputs, then the pointers to them.
+/// The scratch memory consists of the inner scratch, the converted inputs and outputs, and the
+/// pointers to them.
 private struct ConvertingKernel {
   let context: PrepareContext
   let wide: ElementType
@@ -92,7 +93,7 @@ private struct ConvertingKernel {
     size += aligned((inputCount + outputCount) * MemoryLayout<UnsafeMutableRawPointer?>.stride)
 
     let constants = wideConstants
-    /// The arguments as the inner kernel sees them; the table was filled by the first phase.
+    /// The arguments of the inner kernel, from the table that the first phase filled.
     @Sendable func innerArguments(_ arguments: KernelArguments) -> KernelArguments {
       let table = (arguments.scratch! + tableOffset)
         .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)

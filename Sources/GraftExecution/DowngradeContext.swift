@@ -2,9 +2,9 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What an operator's `downgrade` sees: the graph, the opset to write, and where its extra nodes go.
+/// The environment of an operator's `downgrade`: the graph, the opset to write, and extra nodes.
 ///
-/// The types of a node's inputs and outputs are known as far as they ever are.
+/// The types of the node's inputs and outputs are inferred as far as possible.
 package struct DowngradeContext {
   /// For adding values and constants.
   package var graph: Graph
@@ -12,7 +12,7 @@ package struct DowngradeContext {
   package let opset: Int
   /// The opset of the file that the graph came from; 0 if it came from none.
   private let importedOpset: Int
-  /// Whether a node may become several.
+  /// Whether one node may become several.
   private let allowsExtraNodes: Bool
   /// Nodes to run before the downgraded one, in order, in their newest form.
   package private(set) var nodesBefore: [Node] = []
@@ -26,24 +26,24 @@ package struct DowngradeContext {
     self.allowsExtraNodes = allowsExtraNodes
   }
 
-  /// Whether the graph came from a file of an opset before `version`. What `version` began to allow,
-  /// but only a run would show, does not occur then.
+  /// Whether the graph came from a file with an opset below `version`. Uses that `version`
+  /// introduced, and that only a run would reveal, cannot occur then.
   package func isFromFile(before version: Int) -> Bool {
     importedOpset > 0 && importedOpset < version
   }
 
-  /// The type of a value as far as inference got.
+  /// The inferred type of a value.
   package func type(_ id: ValueID?) -> TensorType? { id.flatMap { graph[$0].type?.tensor } }
 
-  /// - Throws: `GraftError` if the rank is not known.
+  /// - Throws: `GraftError` if the rank is unknown
   package func rank(_ id: ValueID?, of what: String) throws -> Int {
     guard let shape = type(id)?.shape else {
-      throw GraftError.unsupported("the rank of \(what) is open")
+      throw GraftError.unsupported("the rank of \(what) is unknown")
     }
     return shape.count
   }
 
-  /// What a value contains in every run: that of a constant that callers cannot replace.
+  /// The contents of a value if it is a constant that callers cannot replace.
   package func constant(_ id: ValueID?) -> Tensor? {
     guard let id, !graph.defaultedInputs.contains(id) else { return nil }
     return graph.constants[id]
@@ -58,7 +58,7 @@ package struct DowngradeContext {
 
   /// Adds a node with one new output before the downgraded one.
   ///
-  /// - Throws: `GraftError` if the node must stay one.
+  /// - Throws: `GraftError` if extra nodes are not allowed
   package mutating func addBefore(
     _ operatorType: String, _ inputs: [ValueID?], attributes: [ByteString: Attribute] = [:]
   ) throws -> ValueID {
@@ -70,11 +70,11 @@ package struct DowngradeContext {
     return output
   }
 
-  /// Puts a node behind the downgraded one, which computes `output` from a new value.
+  /// Adds a node after the downgraded one, which computes `output` from a new value.
   ///
   /// - Parameter type: the type of the new value
-  /// - Returns: the new value, for the downgraded node to compute
-  /// - Throws: `GraftError` if the node must stay one.
+  /// - Returns: the new value, which the downgraded node must compute
+  /// - Throws: `GraftError` if extra nodes are not allowed
   package mutating func addAfter(
     _ operatorType: String, _ moreInputs: [ValueID?] = [], output: ValueID, type: ValueType?,
     attributes: [ByteString: Attribute] = [:]
@@ -89,14 +89,14 @@ package struct DowngradeContext {
   }
 
   private func requireExtraNodes() throws {
-    guard allowsExtraNodes else { throw GraftError.unsupported("it would take several nodes") }
+    guard allowsExtraNodes else { throw GraftError.unsupported("it would need several nodes") }
   }
 }
 
 extension Node {
-  /// Moves the integers of a constant input to an attribute: the way back of `moveToInput`.
+  /// Moves the integers of a constant input to an attribute, the inverse of `moveToInput`.
   ///
-  /// - Throws: `GraftError` if the input is not constant.
+  /// - Throws: `GraftError` if the input is not constant
   package mutating func moveToAttribute(
     _ attribute: String, from index: Int, in context: DowngradeContext
   ) throws {
@@ -106,27 +106,27 @@ extension Node {
     removeInputs(from: index)
   }
 
-  /// The integers of a constant input; `nil` if it is left out.
+  /// The integers of a constant input; `nil` if it is omitted.
   ///
-  /// - Parameter what: what the input is called, for messages
-  /// - Throws: `GraftError` if the input is not constant.
+  /// - Parameter what: the input's name, for messages
+  /// - Throws: `GraftError` if the input is not constant
   package func constantIntegers(
     _ what: String, at index: Int, in context: DowngradeContext
   ) throws -> [Int]? {
     guard index < inputs.count, let input = inputs[index] else { return nil }
     guard let tensor = context.constant(input) else {
-      throw GraftError.unsupported("'\(what)' is no constant")
+      throw GraftError.unsupported("'\(what)' is not a constant")
     }
     return try tensor.integers()
   }
 
-  /// Leaves the inputs from `index` on out.
+  /// Removes the inputs from `index` on.
   package mutating func removeInputs(from index: Int) { inputs = Array(inputs.prefix(index)) }
 
-  /// Counts the axis of an attribute from the front, as all opsets before 11 do.
+  /// Makes the axis of an attribute non-negative, as required before opset 11.
   ///
-  /// - Parameter newest: the axis that leaving the attribute out stands for in the newest form
-  /// - Throws: `GraftError` if it would have to know the rank and does not.
+  /// - Parameter newest: the attribute's default in the newest form
+  /// - Throws: `GraftError` if the rank is needed but unknown
   package mutating func countAxisFromFront(
     _ name: String = "axis", in context: DowngradeContext
   ) throws {
@@ -136,7 +136,7 @@ extension Node {
     attributes[name] = .int(axis + (try context.rank(inputs.first ?? nil, of: "input 0")))
   }
 
-  /// As ``countAxisFromFront(_:in:)``, for several axes.
+  /// Like ``countAxisFromFront(_:in:)``, for several axes.
   ///
   /// - Parameter extra: axes that the node adds to those of input 0
   package mutating func countAxesFromFront(

@@ -2,18 +2,18 @@ import CGraftKernels
 import GraftFiles
 import GraftTensor
 
-/// Converts elements between numeric types, as Cast does and for kernels that compute in another
-/// type than they store.
+/// Converts elements between numeric types, for Cast and for kernels that compute in another type
+/// than they store.
 ///
-/// Integer to a narrower integer keeps the low bits; to bool is `!= 0`. Floating point to integer
-/// truncates; where the specification leaves the result open (NaN, out of range), it is what NumPy
-/// gives on x86. float4, float8 and the 2- and 4-bit integers take a byte each.
+/// Conversion to a narrower integer keeps the low bits; conversion to bool is `!= 0`. Floating
+/// point to integer truncates. Where the specification leaves the result open (NaN, out of range),
+/// it is NumPy's on x86. float4, float8 and the 2- and 4-bit integers take a byte each.
 package enum ElementConversion {
   private static let kernels = graft_convert_kernels(InstructionSet.current.rawValue).pointee
 
   /// Converts `count` elements. Source and destination must not overlap.
   ///
-  /// - Parameter rounding: how to round to the float8 kinds
+  /// - Parameter rounding: the rounding to float8 types
   package static func convert(
     _ source: UnsafeRawPointer, _ sourceType: ElementType,
     to destination: UnsafeMutableRawPointer, _ destinationType: ElementType, count: Int,
@@ -133,7 +133,7 @@ package enum ElementConversion {
     }
   }
 
-  /// Keeps the low bits of each byte, as many as `type` has, and extends the sign.
+  /// Keeps the low bits of each byte (as many as `type` has), and extends the sign.
   private static func narrow<Byte: FixedWidthInteger>(
     _ bytes: UnsafeMutablePointer<Byte>, to type: ElementType, _ count: Int
   ) {
@@ -148,7 +148,7 @@ package enum ElementConversion {
   ) throws {
     let source = source.assumingMemoryBound(to: UInt8.self)
     if destinationType == .float {
-      // Copied as bits, since float8e8m0 holds a number that is denormal as a float.
+      // Copied as bits, since a float8e8m0 value can be denormal as a float.
       let table = format.floatBits
       let destination = destination.assumingMemoryBound(to: UInt32.self)
       for index in 0..<count { destination[index] = table[Int(source[index])] }

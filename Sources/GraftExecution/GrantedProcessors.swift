@@ -1,17 +1,17 @@
 import CGraftKernels
 import GraftTensor
 
-/// The processors that this process may really use.
+/// The number of processors that this process may use.
 ///
-/// Affinity says where it may run; the CPU quotas of its cgroup and of all those around it, for how much
-/// of the time. A fraction of a processor counts as one.
+/// It is limited by the affinity, and by the CPU quotas of the process's cgroup and all its
+/// ancestors. Fractions are rounded up.
 ///
 /// Source: <https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files> and
 /// <https://docs.kernel.org/scheduler/sched-bwc.html>
 package enum GrantedProcessors {
   /// - Parameters:
-  ///   - affinity: Processors that the process may run on.
-  ///   - root: The folder that `proc` and `sys` are in.
+  ///   - affinity: the number of processors that the process may run on
+  ///   - root: the folder that contains `proc` and `sys`
   package static func count(
     affinity: Int = Int(graft_cpu_affinity_count()), root: String = ""
   ) -> Int {
@@ -20,7 +20,7 @@ package enum GrantedProcessors {
     return max(1, min(affinity, granted))
   }
 
-  /// Processors that a cgroup may use; `nil` if it says nothing.
+  /// The processors that a cgroup may use; `nil` without a limit.
   private static func quota(_ group: ControlGroups.Group) -> Double? {
     if group.isUnified {
       // Quota and period; the quota may be `max`.
@@ -29,7 +29,7 @@ package enum GrantedProcessors {
       else { return nil }
       return processors(quota, period)
     }
-    // A file each; the quota may be -1.
+    // One file each; the quota may be -1.
     guard let quota = group.number("cpu.cfs_quota_us"),
       let period = group.number("cpu.cfs_period_us")
     else { return nil }

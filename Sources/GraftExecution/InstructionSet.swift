@@ -2,7 +2,7 @@ import CGraftKernels
 import Foundation
 import GraftFiles
 
-/// The families of vector instructions that kernels are written for.
+/// The vector instruction sets with their own kernels.
 package enum InstructionSet: Int32, Sendable, Comparable, CaseIterable {
   case scalar = 0
   /// AVX2, FMA and F16C
@@ -16,23 +16,23 @@ package enum InstructionSet: Int32, Sendable, Comparable, CaseIterable {
     left.rawValue < right.rawValue
   }
 
-  /// What processor and operating system offer.
+  /// The instruction set of processor and operating system.
   package static let detected = InstructionSet(rawValue: graft_cpu_instruction_set()) ?? .scalar
 
-  /// What kernels use: what the machine has, or less if `GRAFT_ISA` says so.
+  /// The instruction set that kernels use: the detected one, or a smaller one from `GRAFT_ISA`.
   package static let current: InstructionSet =
     (try? chosen()).map { min($0, detected) } ?? detected
 
-  /// What `GRAFT_ISA` says; `nil` if it is not set.
+  /// The value of `GRAFT_ISA`; `nil` if it is not set.
   ///
-  /// - Throws: `GraftError` if there is no such instruction set.
+  /// - Throws: `GraftError` if the value is invalid
   package static func chosen() throws -> InstructionSet? {
     guard let name = ProcessInfo.processInfo.environment["GRAFT_ISA"], !name.isEmpty else {
       return nil
     }
     guard let wanted = allCases.first(where: { "\($0)" == name }) else {
       throw GraftError.usage(
-        "GRAFT_ISA is '\(name)'",
+        "GRAFT_ISA has the invalid value '\(name)'",
         hint: "Use one of \(allCases.map { "\($0)" }.joined(separator: ", "))")
     }
     return wanted

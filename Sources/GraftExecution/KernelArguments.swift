@@ -1,12 +1,13 @@
-/// The memory that a kernel works on. Raw pointers live here and below, nowhere above.
+/// The memory of a kernel's inputs, outputs and scratch.
 package struct KernelArguments: @unchecked Sendable {
   let inputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>
   let outputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>
-  /// Memory of the whole kernel, ``PreparedKernel/scratchByteCount`` bytes, aligned to 64.
+  /// The scratch memory shared by all tasks, ``PreparedKernel/scratchByteCount`` bytes, aligned to
+  /// 64.
   package let scratch: UnsafeMutableRawPointer?
   let workerScratchBase: UnsafeMutableRawPointer?
   let workerScratchStride: Int
-  /// Which worker of the pool runs this task, from 0.
+  /// The pool's worker that runs this task, from 0.
   package internal(set) var worker = 0
 
   package init(
@@ -22,7 +23,8 @@ package struct KernelArguments: @unchecked Sendable {
     self.workerScratchStride = workerScratchStride
   }
 
-  /// Memory of this worker alone, ``PreparedKernel/workerScratchByteCount`` bytes, aligned to 64.
+  /// The scratch memory of this worker, ``PreparedKernel/workerScratchByteCount`` bytes, aligned to
+  /// 64.
   package var workerScratch: UnsafeMutableRawPointer? {
     workerScratchBase.map { $0 + worker * workerScratchStride }
   }

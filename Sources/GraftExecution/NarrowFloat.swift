@@ -6,9 +6,9 @@ import Synchronization
 /// Specification: <https://onnx.ai/onnx/technical/float8.html>,
 /// <https://onnx.ai/onnx/technical/float4.html>
 package struct NarrowFloat: Sendable {
-  /// How conversion to float8 treats what does not fit.
+  /// How conversion to float8 treats out-of-range values.
   package struct Rounding: Sendable {
-    /// Whether the largest number stands for all that is beyond it, infinity included.
+    /// Whether larger values become the largest number, including infinity.
     package var saturates: Bool
     package var scale: ScaleRounding
 
@@ -20,7 +20,7 @@ package struct NarrowFloat: Sendable {
     package static let saturating = Rounding()
   }
 
-  /// How float8e8m0, which holds powers of two, rounds what is between two of them.
+  /// How float8e8m0, which only has powers of two, rounds between them.
   package enum ScaleRounding: String, Sendable, CaseIterable {
     case up
     case down
@@ -28,11 +28,11 @@ package struct NarrowFloat: Sendable {
   }
 
   private enum Specials {
-    /// The topmost exponent holds infinity and NaN, as IEEE 754 has it.
+    /// The topmost exponent has infinity and NaN, as in IEEE 754.
     case infinityAndNaN
-    /// Only the topmost code of each sign is NaN, and there is no infinity.
+    /// Only the topmost code of each sign is NaN; there is no infinity.
     case topIsNaN
-    /// NaN stands where negative zero would, and there is no infinity.
+    /// NaN has the code of negative zero; there is no infinity.
     case negativeZeroIsNaN
     /// Neither infinity nor NaN.
     case none
@@ -44,7 +44,7 @@ package struct NarrowFloat: Sendable {
   private let bias: Int
   private let specials: Specials
 
-  /// - Returns: `nil` if `type` is no floating-point type of at most eight bits
+  /// - Returns: `nil` if `type` is not a floating-point type of at most eight bits
   package init?(_ type: ElementType) {
     self.type = type
     switch type {
@@ -62,7 +62,7 @@ package struct NarrowFloat: Sendable {
 
   private var signBit: UInt8 { type == .float8e8m0 ? 0 : 1 << UInt8(exponentBits + fractionBits) }
   private var magnitudeMask: UInt8 { UInt8((1 << (exponentBits + fractionBits)) - 1) }
-  /// The code of positive infinity, where there is one.
+  /// The code of positive infinity, if there is one.
   private var infinity: UInt8 { magnitudeMask << UInt8(fractionBits) & magnitudeMask }
 
   /// The code of the largest number.
@@ -74,7 +74,7 @@ package struct NarrowFloat: Sendable {
     }
   }
 
-  /// - Returns: negative zero for the format that has no NaN
+  /// - Returns: negative zero for the format without NaN
   private func nan(sign: UInt8) -> UInt8 {
     switch specials {
     case .infinityAndNaN: sign | infinity | 1 << UInt8(fractionBits - 1)
@@ -112,12 +112,12 @@ extension NarrowFloat {
     return sign * Double(sign: .plus, exponent: exponent, significand: significand)
   }
 
-  /// The number of each code, as the bits of a float.
+  /// The value of each code, as the bits of a float.
   var floatBits: [UInt32] {
     NarrowFloat.tables.withLock { tables in
       if let table = tables[type] { return table }
       let table = (0...UInt8.max).map { code -> UInt32 in
-        // Arithmetic may flush this denormal, 2^-127.
+        // Arithmetic could flush this denormal, 2^-127.
         if type == .float8e8m0 && code == 0 { return 0x0040_0000 }
         return Float(decode(code)).bitPattern
       }
@@ -132,7 +132,7 @@ extension NarrowFloat {
 // MARK: - Encoding
 
 extension NarrowFloat {
-  /// The nearest code, ties to even; see the tables of Cast for what does not fit.
+  /// The nearest code, ties to even; the tables of Cast define out-of-range values.
   package func encode(_ value: Double, rounding: Rounding) -> UInt8 {
     if type == .float8e8m0 { return encodeScale(value, rounding) }
     let sign = value.sign == .minus ? signBit : 0
@@ -148,11 +148,11 @@ extension NarrowFloat {
   /// - Returns: `nil` for numbers that round to more than the largest
   private func encodeMagnitude(_ value: Double) -> UInt8? {
     guard value > 0 else { return 0 }
-    // The weight of the last bit of the fraction, at least that of denormal numbers.
+    // The weight of the fraction's last bit, at least that of denormal numbers.
     let lastBit = max(Int(value.exponent), 1 - bias) - fractionBits
     let scaled = (value * Double(sign: .plus, exponent: -lastBit, significand: 1))
       .rounded(.toNearestOrEven)
-    // Rounding up to the next power of two carries into the exponent by itself.
+    // Rounding up to the next power of two carries into the exponent.
     let code = scaled + Double((lastBit + fractionBits + bias - 1) << fractionBits)
     return code <= Double(largest) ? UInt8(code) : nil
   }

@@ -3,10 +3,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Runs one operator on values at hand: for constant folding, segments whose shapes depend on data, and tests.
+/// Runs one operator on given values, for constant folding, segments with data-dependent shapes,
+/// and tests.
 ///
-/// - Parameter memoryLimit: bytes that the outputs and the kernel's scratch memory may take
-/// - Returns: an output for each place in `wantedOutputs`; `nil` where it is false.
+/// - Parameter memoryLimit: the bytes that the outputs and the scratch memory may use
+/// - Returns: an output for each entry of `wantedOutputs`; `nil` where it is false
 package func evaluate(
   _ operation: any Operator, inputs: [RuntimeValue?], wantedOutputs: [Bool],
   instructionSet: InstructionSet = .current, precision: Precision = .float,
@@ -17,7 +18,7 @@ package func evaluate(
 ) throws -> [RuntimeValue?] {
   let state = graft_cpu_set_arithmetic(0)
   defer { graft_cpu_restore_state(state) }
-  // Values that are no tensors are typed by the operators that take them.
+  // Values other than tensors are typed by the operators that use them.
   var tensors: [Tensor?] = []
   for input in inputs {
     if case .tensor(let tensor) = input {
@@ -94,7 +95,7 @@ package func evaluate(
 }
 
 extension RuntimeValue {
-  /// Bytes that the value takes in memory.
+  /// The memory of the value in bytes.
   package var memoryByteCount: Int {
     switch self {
     case .tensor(let tensor):
@@ -106,7 +107,7 @@ extension RuntimeValue {
     }
   }
 
-  /// What is known of the type of this value.
+  /// The static type of this value.
   package var staticType: ValueType {
     switch self {
     case .tensor(let tensor):

@@ -1,20 +1,20 @@
-/// What is fixed about an operator: its name, its history, its arity.
+/// The fixed properties of an operator: name, history and arity.
 package struct OperatorSchema: Sendable {
   package let name: String
   /// Empty for ONNX's own operators, `graft` for Graft's own.
   package let domain: String
   /// The opsets at which the specification changed the operator, ascending.
   package let since: [Int]
-  /// The lowest opset at which the newest form means what it means today; `downgrade` makes the forms
+  /// The lowest opset at which the newest form has its present meaning; `downgrade` makes the forms
   /// of lower ones.
   package let sameSince: Int
   package let inputs: ClosedRange<Int>
   package let outputs: ClosedRange<Int>
 
   /// - Parameters:
-  ///   - since: versions of `ai.onnx` that changed the operator, ascending
-  ///   - sameSince: the lowest version whose attributes and inputs mean the same as in the newest, element
-  ///     types aside
+  ///   - since: the versions of `ai.onnx` that changed the operator, ascending
+  ///   - sameSince: the lowest version with the same meaning of attributes and inputs as the
+  ///     newest, apart from element types
   package init(
     _ name: String, domain: String = "", since: [Int], sameSince: Int? = nil,
     inputs: ClosedRange<Int>, outputs: ClosedRange<Int> = 1...1

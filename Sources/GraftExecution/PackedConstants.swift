@@ -2,18 +2,18 @@ import GraftFiles
 import GraftTensor
 import Synchronization
 
-/// Constants in the form that kernels want, made once and shared by all plans of a model.
+/// Constants in the layouts that kernels need, made once and shared by all plans of a model.
 ///
-/// A compiled model brings some along; each of them is checked before its first use, and made anew
-/// if it is damaged, or not of the size that the kernel is going to read.
+/// A compiled model provides some. Each of them is checked before its first use, and made again if
+/// it is damaged or has a wrong size.
 package final class PackedConstants: Sendable {
-  /// A constant and one of its forms. `format` and the constant determine the form's bytes.
+  /// A constant in one format. `format` and the constant determine the bytes.
   package struct Item: Sendable {
-    /// Keeps the storage, whose identity is in the key, alive.
+    /// Keeps the storage alive, whose identity is part of the key.
     package let source: Tensor
     package let format: String
     package let packed: Tensor
-    /// Of the bytes as they were written; `nil` where that needs no check.
+    /// The fingerprint of the bytes as written; `nil` if no check is needed.
     package fileprivate(set) var fingerprint: Fingerprint?
 
     package init(source: Tensor, format: String, packed: Tensor, fingerprint: Fingerprint? = nil) {
@@ -42,23 +42,24 @@ package final class PackedConstants: Sendable {
 
   private struct State {
     var items: [Key: Item] = [:]
-    /// Where constants lie that stay; `nil` if all do.
+    /// The storages of permanent constants; `nil` if all are permanent.
     var lastingStorages: Set<ObjectIdentifier>?
     var hasNews = false
   }
 
   private let state: Mutex<State>
-  /// Threads that may check and make packed constants.
+  /// The number of threads for checking and packing constants.
   package let threadCount: Int
-  /// Whether kernels write their forms; where a plan is only measured, they take addresses and no memory.
+  /// Whether kernels write packed constants; a plan that is only measured uses addresses without
+  /// memory.
   private let isWritten: Bool
 
   /// - Parameters:
-  ///   - constants: Those that stay as long as this does. The forms of others, which a plan made for
-  ///     itself, are left to that plan. `nil` if all stay.
-  ///   - items: Forms that there are already.
-  ///   - threadCount: Threads that check those, and may make others.
-  ///   - isWritten: Whether kernels write their forms; no plan whose constants are not written may run.
+  ///   - constants: the permanent constants, which live as long as this object. Others are
+  ///     temporaries of a plan, and so are their packed forms. `nil` if all are permanent.
+  ///   - items: existing packed constants
+  ///   - threadCount: the number of threads for checking and packing
+  ///   - isWritten: whether kernels write packed constants; if not, plans must not run
   package init(
     of constants: [Tensor]? = nil, items: [Item] = [], threadCount: Int = 1, isWritten: Bool = true
   ) {
@@ -73,7 +74,7 @@ package final class PackedConstants: Sendable {
     self.isWritten = isWritten
   }
 
-  /// `source` in the form `format`, which has this type and shape, made by `make` the first time.
+  /// `source` in the layout `format`, with this type and shape; `make` makes it on first use.
   package func packed(
     _ source: Tensor, format: String, elementType: ElementType, shape: Shape,
     make: () throws -> Tensor
@@ -89,7 +90,7 @@ package final class PackedConstants: Sendable {
       state.withLock { $0.items[key] = nil }
     }
     let packed = try make()
-    // What is needed from now on is the form.
+    // From now on only the packed constant is needed.
     if isWritten { source.releasePages() }
     return state.withLock { state in
       if let item = state.items[key] { return item.packed }
@@ -103,15 +104,16 @@ package final class PackedConstants: Sendable {
     }
   }
 
-  /// `source` in the form `format`, made the first time by `taskCount` calls of `pack`, on all threads.
+  /// `source` in the layout `format`; on first use, `taskCount` calls of `pack` make it on all
+  /// threads.
   ///
-  /// - Parameter pack: writes its part of the form; memory that none of the calls writes is 0
+  /// - Parameter pack: writes its part of the packed constant, whose memory is zero initially
   package func packed(
     _ source: Tensor, format: String, elementType: ElementType, count: Int, taskCount: Int,
     pack: @escaping @Sendable (UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void
   ) throws -> Tensor {
     try packed(source, format: format, elementType: elementType, shape: [count]) {
-      // Fresh pages are taken when they are written.
+      // Pages are allocated when they are written.
       let packed = try Tensor(zeros: elementType, shape: [count])
       guard isWritten else { return packed }
       let phase = PreparedKernel.Phase(taskCount: taskCount) { _, task in
@@ -127,15 +129,15 @@ package final class PackedConstants: Sendable {
     return try item.packed.fingerprint(threads: threadCount) == fingerprint
   }
 
-  /// All forms there are, but for damaged ones.
+  /// All packed constants except damaged ones.
   package func soundItems() throws -> [Item] {
     try state.withLock { Array($0.items.values) }.filter { try isSound($0) }
   }
 
-  /// Whether forms were made since the start.
+  /// Whether packed constants were added since creation.
   package var hasNews: Bool { state.withLock { $0.hasNews } }
 
-  /// Bytes of all packed constants.
+  /// The size of all packed constants.
   package var byteCount: Int {
     state.withLock { $0.items.values.reduce(0) { $0 + $1.packed.byteCount } }
   }

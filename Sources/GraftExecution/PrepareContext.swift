@@ -1,13 +1,13 @@
 import GraftFiles
 import GraftTensor
 
-/// What `prepare` of one node sees: known shapes, constants, the machine.
+/// The environment of a node's `prepare`: known shapes, constants, and the machine.
 package struct PrepareContext: Sendable {
   /// A tensor input or output.
   package struct Description: Sendable {
     package var elementType: ElementType
     package var shape: Shape
-    /// What it contains, if that never changes; may be packed then.
+    /// Its contents, if constant, which can be packed.
     package var constant: Tensor?
 
     package init(elementType: ElementType, shape: Shape, constant: Tensor? = nil) {
@@ -20,14 +20,15 @@ package struct PrepareContext: Sendable {
     package var rank: Int { shape.count }
   }
 
-  /// `nil` where an optional input is left out, and for values that are no tensors.
+  /// `nil` for omitted optional inputs, and for values other than tensors.
   package let inputs: [Description?]
   package let outputs: [Description?]
   package let instructionSet: InstructionSet
   package let precision: Precision
-  /// Those that kernels of reduced precision may use, with an instruction set that includes AVX-512.
+  /// The instructions that kernels of reduced precision may use, with an instruction set that
+  /// includes AVX-512.
   package let bfloat16Instructions: BFloat16Instructions
-  /// What was measured on this machine.
+  /// The measurements on this machine.
   package let tuning: TuningRecord
   package let packedConstants: PackedConstants
 
@@ -49,7 +50,7 @@ package struct PrepareContext: Sendable {
   package func hasInput(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
   package func hasOutput(_ index: Int) -> Bool { index < outputs.count && outputs[index] != nil }
 
-  /// - Throws: `GraftError` if the input is missing or no tensor.
+  /// - Throws: `GraftError` if the input is missing or not a tensor
   package func input(_ index: Int) throws -> Description {
     guard index < inputs.count, let description = inputs[index] else {
       throw GraftError.badData("input \(index) is missing")
@@ -64,7 +65,7 @@ package struct PrepareContext: Sendable {
     return description
   }
 
-  /// What an input contains, if it is constant.
+  /// The contents of an input, if it is constant.
   package func constant(_ index: Int) -> Tensor? {
     index < inputs.count ? inputs[index]?.constant : nil
   }

@@ -1,11 +1,12 @@
 import GraftFiles
 import GraftTensor
 
-/// An operator made ready for known shapes: what to run, in how many tasks, with how much memory.
+/// An operator prepared for known shapes: what to run, in how many tasks, with how much memory.
 ///
-/// Running one allocates nothing: the closures are made at plan time and get their memory as arguments.
+/// Running it allocates nothing: the closures are made at plan time and get their memory as
+/// arguments.
 package struct PreparedKernel: Sendable {
-  /// Runs task `task` of a phase. Each element of the outputs is written by one task, so that the bits do
+  /// Runs task `task` of a phase. Each output element is written by one task, so that the bits do
   /// not depend on the number of threads.
   package typealias Body = @Sendable (_ arguments: KernelArguments, _ task: Int) throws -> Void
 
@@ -22,10 +23,10 @@ package struct PreparedKernel: Sendable {
 
   package enum Form: Sendable {
     case phases([Phase])
-    /// Output 0 is input `input` under another shape: no work, the same memory.
+    /// Output 0 is input `input` with another shape, in the same memory.
     case alias(input: Int)
-    /// For strings, sequences, and outputs whose shapes only running tells: makes its own outputs, as
-    /// far as the memory allows.
+    /// For strings, sequences, and data-dependent output shapes: allocates its own outputs within
+    /// the memory limit.
     case dynamic(
       @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws -> [RuntimeValue?])
   }
@@ -33,15 +34,15 @@ package struct PreparedKernel: Sendable {
   package var form: Form
   package var scratchByteCount: Int
   package var workerScratchByteCount: Int
-  /// Inputs whose memory output 0 may take over, when the input dies here: the kernel reads each element
-  /// before it writes the one at the same place.
+  /// Inputs that output 0 may overwrite if this is their last use: the kernel reads each element
+  /// before it writes to the same position.
   package var inPlaceInputs: [Int]
-  /// For outputs, the input of the same shape that they are the new value of: where that is a parameter which nobody
-  /// reads later, the output is written over it. Each element is read before the one at the same place is written.
+  /// For each output, the input of the same shape that it updates: if that is a parameter without
+  /// later readers, the output overwrites it. Each element is read before its position is written.
   package private(set) var overwrittenInputs: [Int: Int] = [:]
-  /// Whether its tasks run with subnormal numbers taken for zero: ``Operator/flushesSubnormals``.
+  /// Whether its tasks flush subnormal numbers: ``Operator/flushesSubnormals``.
   package internal(set) var flushesSubnormals = false
-  /// Which way of computing this is, where there are several.
+  /// The chosen algorithm, if there are several.
   package var choice: KernelChoice?
 
   /// A kernel of several phases.
@@ -82,9 +83,9 @@ package struct PreparedKernel: Sendable {
     }
   }
 
-  /// A kernel over `count` items, cut into ranges of about `grain` items.
+  /// A kernel over `count` items, divided into ranges of about `grain` items.
   ///
-  /// - Parameter grain: how many items make a task worth handing out (some ten microseconds)
+  /// - Parameter grain: the items of a task large enough for a thread (about ten microseconds)
   package static func parallel(
     count: Int, grain: Int, workerScratchByteCount: Int = 0, inPlaceInputs: [Int] = [],
     body: @escaping @Sendable (KernelArguments, Range<Int>) throws -> Void
@@ -105,7 +106,7 @@ package struct PreparedKernel: Sendable {
     PreparedKernel(form: .alias(input: input))
   }
 
-  /// A kernel whose outputs take little more memory than its inputs, or what is known before.
+  /// A kernel whose outputs take little more memory than its inputs, or a known amount.
   package static func dynamic(
     _ body: @escaping @Sendable (_ inputs: [RuntimeValue?]) throws -> [RuntimeValue?]
   ) -> PreparedKernel {
@@ -125,9 +126,9 @@ package struct PreparedKernel: Sendable {
 }
 
 extension PreparedKernel {
-  /// Bytes from one worker's scratch memory to the next.
+  /// The distance in bytes between two workers' scratch memories.
   ///
-  /// - Throws: `GraftError` if that does not fit into an `Int`.
+  /// - Throws: `GraftError` if it exceeds an `Int`
   package var workerScratchStride: Int {
     get throws {
       guard (0...Int.max / 2).contains(workerScratchByteCount) else {
@@ -139,7 +140,7 @@ extension PreparedKernel {
 }
 
 extension PreparedKernel.Phase {
-  /// A phase over `count` items, cut into ranges of about `grain` items.
+  /// A phase over `count` items, divided into ranges of about `grain` items.
   package static func parallel(
     count: Int, grain: Int,
     body: @escaping @Sendable (KernelArguments, Range<Int>) throws -> Void

@@ -1,7 +1,7 @@
 extension ThreadPool {
-  /// What `transform` makes of `0 ..< count`, on at most `threads` threads.
+  /// The results of `transform` for `0 ..< count`, computed on at most `threads` threads.
   ///
-  /// - Throws: What the failing call with the lowest number threw.
+  /// - Throws: the error of the failing call with the lowest number
   package func map<Result: BitwiseCopyable & Sendable>(
     _ count: Int, threads: Int, _ transform: @escaping @Sendable (Int) throws -> Result
   ) throws -> [Result] {
@@ -17,7 +17,7 @@ extension ThreadPool {
 }
 
 extension KernelArguments {
-  /// For work that has no operands.
+  /// For work without operands.
   package static var none: KernelArguments {
     KernelArguments(
       inputs: UnsafeBufferPointer(start: nil, count: 0),

@@ -6,34 +6,35 @@ import Synchronization
 
 /// The process's compute threads.
 ///
-/// One caller at a time has the workers; another that comes meanwhile runs its kernels on its own thread,
-/// and as many workers stand back, so that callers and workers together are no more than the threads that
-/// were asked for. Workers are started when they are first needed: for one thread there are none.
+/// One caller at a time has the workers. Another concurrent caller runs its kernels on its own
+/// thread, and one worker per such caller stays idle, so that the number of threads is never
+/// exceeded. Workers are started on first use; a single thread needs none.
 package final class ThreadPool: Sendable {
   /// The pool that all sessions share.
   package static let shared = ThreadPool(threadCount: maximumThreadCount)
 
-  /// Processors that affinity and cgroups grant, or what `GRAFT_THREADS` says.
+  /// The processors granted by affinity and cgroups, or the value of `GRAFT_THREADS`.
   package static let defaultThreadCount: Int =
     (try? chosenThreadCount()) ?? min(GrantedProcessors.count(), maximumThreadCount)
 
-  /// What `GRAFT_THREADS` says; `nil` if it is not set.
+  /// The value of `GRAFT_THREADS`; `nil` if it is not set.
   ///
-  /// - Throws: `GraftError` if that is not a possible number of threads.
+  /// - Throws: `GraftError` if the value is invalid
   package static func chosenThreadCount() throws -> Int? {
     guard let text = ProcessInfo.processInfo.environment["GRAFT_THREADS"], !text.isEmpty else {
       return nil
     }
     guard let count = Int(text), (1...maximumThreadCount).contains(count) else {
       throw GraftError.usage(
-        "GRAFT_THREADS is '\(text)'", hint: "Use a number from 1 to \(maximumThreadCount)")
+        "GRAFT_THREADS has the invalid value '\(text)'",
+        hint: "Use a number from 1 to \(maximumThreadCount)")
     }
     return count
   }
 
   package static let maximumThreadCount = 256
 
-  /// Threads that take part, the caller's included.
+  /// The number of threads, including the caller's.
   package let threadCount: Int
   private let state = PoolState()
   private let startedWorkers = Mutex(0)
@@ -44,14 +45,14 @@ package final class ThreadPool: Sendable {
 
   deinit { state.stop() }
 
-  /// Threads that the pool has started.
+  /// The number of threads that the pool has started.
   package var workerCount: Int { startedWorkers.withLock { $0 } }
 
   /// Runs all phases of a kernel, on at most `threads` threads.
   ///
-  /// Tasks compute alike on all threads: to nearest, and subnormal numbers are as IEEE 754 has them unless the kernel
-  /// flushes them. The caller gets its floating-point state back.
-  /// - Throws: what the failing task with the lowest number threw.
+  /// All threads compute alike: rounding to nearest, with subnormal numbers as in IEEE 754 unless
+  /// the kernel flushes them. The caller's floating-point state is restored.
+  /// - Throws: the error of the failing task with the lowest number
   package func run(
     _ phases: [PreparedKernel.Phase], _ arguments: KernelArguments, threads: Int,
     flushesSubnormals: Bool = false
@@ -86,11 +87,11 @@ package final class ThreadPool: Sendable {
   }
 }
 
-/// What pool and workers share; lives on while a worker does.
+/// The state shared by pool and workers; lives as long as any worker.
 ///
-/// A ticket holds the job's generation in its upper half and the next task in its lower. A worker takes a
-/// task by exchanging the ticket, which fails if the job changed meanwhile; only then does it look into
-/// the job, which stays valid until all of its tasks are done.
+/// A ticket has the job's generation in its upper half and the next task in its lower half. A
+/// worker takes a task by exchanging the ticket, which fails if the job has changed. Only after
+/// that does it access the job, which stays valid until all of its tasks are done.
 private final class PoolState: Sendable {
   struct Job {
     let phase: PreparedKernel.Phase
@@ -103,7 +104,7 @@ private final class PoolState: Sendable {
   private let ticket = Atomic<UInt64>(PoolState.closed)
   private let taskCount = Atomic(0)
   private let participants = Atomic(0)
-  /// Callers that run kernels, with the workers or without.
+  /// The callers that run kernels, with or without workers.
   private let callerCount = Atomic(0)
   private let jobAddress = Atomic<UInt>(0)
   private let doneCount = Atomic(0)
@@ -119,7 +120,7 @@ private final class PoolState: Sendable {
 
   func leave() { callerCount.wrappingSubtract(1, ordering: .relaxed) }
 
-  /// Whether a worker takes part in the job: one stands back for each caller that has no workers.
+  /// Whether a worker takes part in the job: one stays idle for each caller without workers.
   private func isInvited(_ worker: Int) -> Bool {
     worker == 0
       || worker < participants.load(ordering: .relaxed) - callerCount.load(ordering: .relaxed) + 1
@@ -149,7 +150,7 @@ private final class PoolState: Sendable {
         spins += 1
         if spins < PoolState.spinCount * 4 { graft_cpu_pause() } else { sched_yield() }
       }
-      // No late worker may take this job for an open one.
+      // A late worker must not mistake this job for an open one.
       ticket.store(generation << 32 | PoolState.closed, ordering: .sequentiallyConsistent)
     }
     if hasFailure.load(ordering: .acquiring) {

@@ -1,19 +1,19 @@
-/// Which of several ways to compute a problem of known shapes is the fastest on a machine, as measured there.
+/// The fastest of several algorithms for problems of known shapes, as measured on a machine.
 ///
-/// Ways differ in how they round, so that a record is part of what determines the bits.
+/// Algorithms differ in rounding, so that a record affects the bits of results.
 package struct TuningRecord: Sendable, Hashable, Codable {
-  /// Names of choices, by problem.
+  /// The names of choices, by problem.
   package var choices: [String: String]
 
   package init(choices: [String: String] = [:]) { self.choices = choices }
 }
 
-/// How a kernel computes its problem, and how else it could.
+/// The algorithm of a kernel, and its alternatives.
 package struct KernelChoice: Sendable, Hashable {
-  /// The problem in words, with all that its time depends on.
+  /// The problem as text, with everything that affects its time.
   package var problem: String
   package var name: String
-  /// All names there are for this problem; those that round less come first.
+  /// The names of all algorithms for this problem, those with smaller rounding errors first.
   package var candidates: [String]
 
   package init(problem: String, name: String, candidates: [String]) {

@@ -2,14 +2,14 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What an operator's `upgrade` sees: the graph so far, and where its extra nodes go.
+/// The environment of an operator's `upgrade`: the graph so far, and extra nodes.
 ///
-/// Nodes are upgraded in topological order, with types inferred right behind, so that the types of a
-/// node's inputs are known as far as they ever are.
+/// Nodes are upgraded in topological order, with immediate type inference, so that the types of a
+/// node's inputs are inferred as far as possible.
 package struct UpgradeContext {
   /// For adding values and constants.
   package var graph: Graph
-  /// The opset that the model names.
+  /// The opset of the model.
   package let opset: Int
   /// Nodes to run before the upgraded one, in order.
   package private(set) var nodesBefore: [Node] = []
@@ -21,13 +21,13 @@ package struct UpgradeContext {
     self.opset = opset
   }
 
-  /// The type of an input as far as inference got.
+  /// The inferred type of an input.
   package func type(_ id: ValueID?) -> TensorType? { id.flatMap { graph[$0].type?.tensor } }
 
-  /// - Throws: `GraftError` if the rank is not known.
+  /// - Throws: `GraftError` if the rank is unknown
   package func rank(_ id: ValueID?, of what: String) throws -> Int {
     guard let shape = type(id)?.shape else {
-      throw GraftError.unsupported("needs to know the rank of \(what), which the model leaves open")
+      throw GraftError.unsupported("needs the rank of \(what), which the model does not define")
     }
     return shape.count
   }
@@ -50,7 +50,7 @@ package struct UpgradeContext {
     return output
   }
 
-  /// Adds a node behind the upgraded one, which computes `output`.
+  /// Adds a node after the upgraded one, which computes `output`.
   package mutating func addAfter(
     _ operatorType: String, _ inputs: [ValueID?], output: ValueID,
     attributes: [ByteString: Attribute] = [:]

@@ -1,5 +1,5 @@
 extension AtomicFile {
-  /// Writes a whole file; parameters and errors are those of ``init(path:mode:replacesSpecialFiles:)``.
+  /// Writes a whole file; see ``init(path:mode:replacesSpecialFiles:)`` for parameters and errors.
   package static func write(
     _ bytes: UnsafeRawBufferPointer, to path: String, mode: mode_t = 0o666,
     replacesSpecialFiles: Bool = false
@@ -10,8 +10,8 @@ extension AtomicFile {
     try file.commit()
   }
 
-  /// Whether a file can be made there, for what takes long to say so before it begins.
+  /// Checks that a file can be created there; call it before long work.
   ///
-  /// - Throws: as ``init(path:mode:replacesSpecialFiles:)``; nothing is left behind.
+  /// - Throws: as ``init(path:mode:replacesSpecialFiles:)``; leaves nothing behind
   package static func requireWritable(_ path: String) throws { _ = try AtomicFile(path: path) }
 }

@@ -1,7 +1,7 @@
 /// A file that appears under its name only when it is complete.
 ///
-/// Writes go to a temporary file in the same folder; ``commit()`` syncs it and renames it. Without
-/// a commit, nothing is left behind.
+/// Writes go to a temporary file in the same folder; ``commit()`` syncs and renames it. Without a
+/// commit, nothing is left behind.
 package final class AtomicFile {
   private let path: String
   private let temporaryPath: String
@@ -12,14 +12,15 @@ package final class AtomicFile {
   /// Bytes written so far.
   package private(set) var byteCount = 0
 
-  /// Who may do what with files of the cache: nobody else may look, or change anything.
+  /// The mode of cache files: no access for others.
   package static let ownMode: mode_t = 0o600
 
   /// - Parameters:
   ///   - mode: who may do what with the file, as far as the process's mask allows
-  ///   - replacesSpecialFiles: whether the file may take the place of a pipe and the like, as in a folder of Graft's own
-  /// - Throws: `GraftError` if no file can be made there, or if something other than a file has the
-  ///   name.
+  ///   - replacesSpecialFiles: whether the file may take the place of a pipe and the like, as in a
+  ///     folder of Graft's own
+  /// - Throws: `GraftError` if the file cannot be created, or something other than a regular file
+  ///   has the name
   package init(path: String, mode: mode_t = 0o666, replacesSpecialFiles: Bool = false) throws {
     self.path = path
     if !replacesSpecialFiles, let status = FileSystem.status(of: path),
@@ -32,11 +33,11 @@ package final class AtomicFile {
     guard descriptor >= 0 else { throw GraftError.creating(path) }
     // Some file systems keep neither owner nor mode.
     if mode == AtomicFile.ownMode, !isOwn {
-      throw GraftError(.cannotCreate, "cannot be kept from other users there", places: [path])
+      throw GraftError(.cannotCreate, "cannot be protected from other users there", places: [path])
     }
   }
 
-  /// Whether the file is this user's, and nobody else may write it.
+  /// Whether the file belongs to this user, and no one else may write to it.
   private var isOwn: Bool {
     var status = stat()
     return fstat(descriptor, &status) == 0 && status.isOwn
@@ -67,8 +68,8 @@ package final class AtomicFile {
     if rest > 0 { try write([UInt8](repeating: 0, count: alignment - rest)) }
   }
 
-  /// Lets a library write the file, by the name that it has for now, instead of `write`. The library
-  /// may put another file in its place.
+  /// Lets a library write the file under its temporary name, instead of `write`. The library may
+  /// replace the file.
   package func fill(_ body: (_ temporaryPath: String) throws -> Void) throws {
     try body(temporaryPath)
     close(descriptor)
@@ -80,13 +81,13 @@ package final class AtomicFile {
     }
   }
 
-  /// What was written so far, mapped; stays valid when the file gets its name or goes.
+  /// Maps the bytes written so far; valid even after the file is renamed or removed.
   package func mapped() throws -> Storage {
     try flush()
     return try Storage.mappedFile(path: temporaryPath)
   }
 
-  /// Gives the file its name, or another one in the same file system.
+  /// Renames the file to its final name, or to another one in the same file system.
   package func commit(as newPath: String? = nil) throws {
     let path = newPath ?? path
     try flush()
@@ -124,7 +125,7 @@ package final class AtomicFile {
     }
   }
 
-  /// Makes the new name last; a file system that cannot do that is no reason to fail.
+  /// Makes the new name durable; ignores file systems that cannot.
   private func syncFolder(of path: String) {
     let folder = FilePath.folder(of: path)
     let descriptor = FileSystem.open(
@@ -135,7 +136,7 @@ package final class AtomicFile {
   }
 }
 
-/// The system's `write`, which the method's own name hides inside of the class.
+/// The system's `write`, which the method's name shadows in the class.
 private func writeBytes(
   _ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int
 ) -> Int {

@@ -1,7 +1,7 @@
-/// Text whose identity is its bytes in UTF-8: for every name, key and element that comes from a file.
+/// Text compared by its UTF-8 bytes, for every name, key and element from a file.
 ///
-/// `String` takes canonically equivalent texts for equal, such as "é" in one code point and in two.
-/// In files these are different names, and one of them must not replace the other.
+/// `String` considers canonically equivalent texts equal, such as "é" as one or two code points. In
+/// files these are different names, and one must not replace the other.
 package struct ByteString: Sendable {
   package let text: String
 
@@ -13,17 +13,17 @@ extension ByteString: Hashable, Comparable {
     left.text.utf8.count == right.text.utf8.count && left.compare(right) == 0
   }
 
-  /// By bytes, which for UTF-8 is the order of code points.
+  /// In byte order, which for UTF-8 is the order of code points.
   package static func < (left: ByteString, right: ByteString) -> Bool { left.compare(right) < 0 }
 
   package func hash(into hasher: inout Hasher) {
     var text = text
     text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    // A length keeps texts that are hashed one after the other apart.
+    // The length separates texts that are hashed one after another.
     hasher.combine(text.utf8.count)
   }
 
-  /// Below, equal to or above zero as the bytes come before, are, or come after those of `other`.
+  /// Negative, zero or positive if the bytes are before, equal to or after those of `other`.
   private func compare(_ other: ByteString) -> Int {
     var (left, right) = (text, other.text)
     return left.withUTF8 { left in
@@ -56,7 +56,7 @@ extension Dictionary where Key == ByteString {
 }
 
 extension [String] {
-  /// Where a name stands that somebody may have typed: the same bytes, else an equivalent text.
+  /// The index of a name that may have been typed: with the same bytes, or else equivalent.
   package func firstIndex(ofName name: String) -> Int? {
     firstIndex { ByteString($0) == ByteString(name) } ?? firstIndex(of: name)
   }

@@ -1,4 +1,5 @@
-/// What tells one state of a file from another without reading it.
+
+/// Identifies a state of a file without reading its content.
 package struct FileIdentity: Hashable, Sendable {
   package var device: UInt64
   package var inode: UInt64
@@ -31,7 +32,7 @@ package struct FileIdentity: Hashable, Sendable {
     self.init(status)
   }
 
-  /// As ``init(path:)``, for an open file.
+  /// Like ``init(path:)``, for an open file.
   package init?(descriptor: Int32) {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

@@ -1,15 +1,16 @@
-/// What a file is, by its content: for saying so where a file of another kind was expected.
+
+/// The kind of a file by its content, for messages when another kind was expected.
 package struct FileKind: Sendable, Equatable {
   package enum Family: Sendable {
     case model, image, media, archive, data, text, folder
-    /// Not the file itself, but something that stands for it: a pointer, a web page, nothing at all.
+    /// A stand-in for the file: a pointer, a web page, or nothing.
     case placeholder
   }
 
-  /// With its article: "a PyTorch checkpoint".
+  /// With an article: "a PyTorch checkpoint".
   package let name: String
   package let family: Family
-  /// What to do with such a file; `nil` if there is nothing to say.
+  /// What to do with such a file, if anything.
   package let advice: String?
 
   fileprivate init(_ name: String, _ family: Family, _ advice: String? = nil) {
@@ -21,16 +22,16 @@ package struct FileKind: Sendable, Equatable {
   /// The error for a file of this kind where another was expected.
   ///
   /// - Parameters:
-  ///   - expected: what was expected, with its article: "an ONNX model"
-  ///   - advice: what to do, for kinds that have no advice of their own
+  ///   - expected: the expected kind, with an article: "an ONNX model"
+  ///   - advice: what to do, for kinds without their own advice
   package func error(expected: String, advice: String? = nil) -> GraftError {
-    // A folder is no input, whatever reads it.
+    // No input can be a folder.
     GraftError(
       family == .folder ? .noInput : .badData, "is \(name), not \(expected)",
       hint: self.advice ?? advice)
   }
 
-  /// Whether this is HDF5, in which Keras keeps weights.
+  /// Whether this is HDF5, Keras's format for weights.
   package var isHDF5: Bool { self == FileKind.hdf5 }
 
   package static let numPyArray = FileKind("a NumPy array", .data)
@@ -39,7 +40,7 @@ package struct FileKind: Sendable, Equatable {
 
   // MARK: Recognizing
 
-  /// The kind of a file or folder; `nil` if it is of no known kind or cannot be read.
+  /// The kind of a file or folder; `nil` if it is unknown or cannot be read.
   package static func recognize(path: String) -> FileKind? {
     guard let status = FileSystem.status(of: path) else { return nil }
     if status.st_mode & S_IFMT == S_IFDIR { return folder(path) }
@@ -49,14 +50,14 @@ package struct FileKind: Sendable, Equatable {
     return recognize(storage)
   }
 
-  /// As ``recognize(path:)``, for a whole file in memory.
+  /// Like ``recognize(path:)``, for a whole file in memory.
   package static func recognize(_ storage: Storage) -> FileKind? {
     defer { withExtendedLifetime(storage) {} }
     return recognize(
       UnsafeRawBufferPointer(start: storage.baseAddress, count: storage.byteCount))
   }
 
-  /// As ``recognize(path:)``, for a whole file in memory.
+  /// Like ``recognize(path:)``, for a whole file in memory.
   package static func recognize(_ bytes: UnsafeRawBufferPointer) -> FileKind? {
     if bytes.isEmpty { return FileKind("an empty file", .placeholder, "Download or copy it again") }
     if let match = signatures.first(where: { $0.matches(bytes) }) { return match.kind }
@@ -91,7 +92,7 @@ extension FileKind {
 
   private static let exportAdvice =
     "Load it in PyTorch and write it with torch.onnx.export(model, example, \"model.onnx\")"
-  private static let unpackAdvice = "Unpack it and give the file inside"
+  private static let unpackAdvice = "Unpack it and use the file inside"
   private static let jsonAdvice =
     "Convert it with Python: onnx.save(onnx.load(\"FILE\", format=\"json\"), \"model.onnx\")"
   private static let textAdvice =
@@ -100,10 +101,10 @@ extension FileKind {
   private static let hdf5 = FileKind("an HDF5 file", .model)
   private static let pyTorch = FileKind("a PyTorch checkpoint", .model, exportAdvice)
   private static let pickle = FileKind(
-    "a Python pickle", .data, "Load it in Python, and save arrays with numpy.savez")
+    "a Python pickle", .data, "Load it in Python and save arrays with numpy.savez")
   private static let tiff = FileKind("a TIFF image", .image)
 
-  /// Kinds that have their signature at a fixed place.
+  /// Kinds with a signature at a fixed offset.
   private static let signatures: [Signature] = [
     // torch.save before version 1.6: a pickle that starts with a magic number.
     Signature(
@@ -117,17 +118,17 @@ extension FileKind {
       "ORTM", at: 4,
       FileKind(
         "an ONNX model in the .ort format of onnxruntime", .model,
-        "Give the .onnx file that it was made from")),
+        "Use the .onnx file that it was made from")),
     Signature(
       "GGUF", FileKind("a GGUF model", .model, "Export the original model to ONNX instead")),
     Signature(
       "lmgg", FileKind("a GGML model", .model, "Export the original model to ONNX instead")),
     Signature(
       "ftrt",
-      FileKind("a TensorRT engine", .model, "Give the ONNX model that it was made from")),
+      FileKind("a TensorRT engine", .model, "Use the ONNX model that it was made from")),
     Signature(
       "ptrt",
-      FileKind("a TensorRT engine", .model, "Give the ONNX model that it was made from")),
+      FileKind("a TensorRT engine", .model, "Use the ONNX model that it was made from")),
     Signature(
       [0x12, 0x01, 0, 0, 0, 0, 0, 0],
       FileKind("a file of MXNet parameters", .model, "Export the model with mx.onnx.export_model")),
@@ -179,13 +180,13 @@ extension FileKind {
   ]
 }
 
-// MARK: - Kinds that take a look inside
+// MARK: - Kinds that need a look inside
 
 extension FileKind {
   private static let hdf5Signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
 
-  /// Where the superblock of an HDF5 file is among 0, 512, 1024 and so on: behind a block that is the user's;
-  /// `nil` if the bytes are no HDF5 file.
+  /// The offset of the superblock of an HDF5 file, which is 0, 512, 1024 and so on after a user
+  /// block; `nil` if the bytes are not an HDF5 file.
   package static func hdf5Superblock(in bytes: UnsafeRawBufferPointer) -> Int? {
     var offset = 0
     while offset <= bytes.count - hdf5Signature.count {
@@ -195,8 +196,8 @@ extension FileKind {
     return nil
   }
 
-  /// The names in an archive stand uncompressed at its end, in the central directory; the last part
-  /// of it is enough to tell.
+  /// The names in an archive are uncompressed at its end, in the central directory, whose last part
+  /// is enough.
   private static func zip(_ bytes: UnsafeRawBufferPointer) -> FileKind? {
     guard
       bytes.starts(with: [0x50, 0x4b, 0x03, 0x04]) || bytes.starts(with: [0x50, 0x4b, 0x05, 0x06])
@@ -239,7 +240,7 @@ extension FileKind {
     }
   }
 
-  /// Two letters are too short a signature; the size of the header must fit, too.
+  /// Two letters are too short a signature; the header size must be plausible too.
   private static func bitmap(_ bytes: UnsafeRawBufferPointer) -> FileKind? {
     guard bytes.count >= 18, bytes.starts(with: "BM".utf8),
       [12, 16, 40, 52, 56, 64, 108, 124].contains(bytes[14]),
@@ -248,7 +249,7 @@ extension FileKind {
     return FileKind("a BMP image", .image)
   }
 
-  /// The length of a JSON object, and the object.
+  /// A JSON header preceded by its length.
   private static func safeTensors(_ bytes: UnsafeRawBufferPointer) -> FileKind? {
     guard bytes.count >= 10, bytes[8] == UInt8(ascii: "{") else { return nil }
     let length = bytes.loadUnaligned(as: UInt64.self).littleEndian
@@ -257,10 +258,10 @@ extension FileKind {
     else { return nil }
     return FileKind(
       "a SafeTensors file: weights without their network", .model,
-      "Load it with the code of its network, and export that to ONNX")
+      "Load it with the code of its network and export that to ONNX")
   }
 
-  /// Protocol buffers have no signature: what tells them apart is which fields come first.
+  /// Protocol buffers have no signature; their first fields distinguish them.
   private static func protocolBuffer(_ bytes: UnsafeRawBufferPointer) -> FileKind? {
     let file = Slice(bytes[...])
     // SavedModel: schema version 1, then a MetaGraphDef that starts with a message.
@@ -303,31 +304,31 @@ extension FileKind {
     if text.hasPrefix("version https://git-lfs.github.com/spec/") {
       return FileKind(
         "a Git LFS pointer", .placeholder,
-        "Get the file that it stands for with `git lfs pull`, or download that file itself")
+        "Fetch the file with `git lfs pull`, or download it directly")
     }
     if lowercased.hasPrefix("<!doctype html") || lowercased.hasPrefix("<html") {
       return FileKind(
         "an HTML page", .placeholder,
-        "A link led to a web page; download the file itself")
+        "The link led to a web page; download the file itself")
     }
     if has("<svg") { return FileKind("an SVG drawing", .image) }
     if lowercased.hasPrefix("<?xml") || lowercased.hasPrefix("<net") {
       return has("<net")
-        ? FileKind("an OpenVINO model", .model, "Give the model that it was made from, as ONNX")
+        ? FileKind("an OpenVINO model", .model, "Use the original model as ONNX")
         : FileKind("an XML file", .text)
     }
     if text.hasPrefix("{") { return json(start) }
     if text.hasPrefix("<"), has("ir_version") {
       return FileKind(
-        "an ONNX model in ONNX's own text form", .model,
+        "an ONNX model in ONNX's text form", .model,
         "Convert it with Python: onnx.save(onnx.load(\"FILE\", format=\"onnxtxt\"), \"model.onnx\")"
       )
     }
     if text.hasPrefix("ir_version") {
-      return FileKind("an ONNX model as text of protocol buffers", .model, textAdvice)
+      return FileKind("an ONNX model in protocol buffer text format", .model, textAdvice)
     }
     if text.hasPrefix("7767517") {
-      return FileKind("an ncnn model", .model, "Give the model that it was made from, as ONNX")
+      return FileKind("an ncnn model", .model, "Use the original model as ONNX")
     }
     if text.hasPrefix("layer {") || text.hasPrefix("name:") && has("layer") {
       return FileKind(
@@ -376,7 +377,7 @@ extension FileKind {
       return FileKind("a Core ML package", .model, "Export the original model to ONNX instead")
     }
     if has("model.onnx") {
-      return FileKind("a folder", .folder, "Give the file in it: \(path)/model.onnx")
+      return FileKind("a folder", .folder, "Use the file in it: \(path)/model.onnx")
     }
     if has("model.weights.h5") && has("config.json") {
       return FileKind(
@@ -397,10 +398,10 @@ extension FileKind {
 
 // MARK: - Slices
 
-/// Bytes of a file that nobody vouches for; asking beyond them gives `nil`.
+/// Untrusted bytes of a file; access beyond them gives `nil`.
 private struct Slice {
   let bytes: UnsafeRawBufferPointer
-  /// Where the bytes lie in the file.
+  /// The offset of the bytes in the file.
   let start: Int
   var end: Int { start + bytes.count }
 
@@ -411,7 +412,7 @@ private struct Slice {
 
   var first: UInt8? { bytes.first }
 
-  /// A field of a message: `key`, a length and as many bytes, at `position` from the start.
+  /// A field of a message at `position`: `key`, a length and that many bytes.
   func field(_ key: UInt8, at position: Int) -> Slice? {
     guard position >= 0, position < bytes.count, bytes[position] == key else { return nil }
     var (length, shift, next) = (0, 0, position + 1)
@@ -427,10 +428,10 @@ private struct Slice {
     return nil
   }
 
-  /// Whether this is a name: ASCII that can be printed, and not nothing.
+  /// Whether this could be a name: non-empty printable ASCII.
   var isPrintable: Bool { !bytes.isEmpty && bytes.allSatisfy { $0 > 0x20 && $0 < 0x7f } }
 
-  /// Whether this may be text in ASCII or UTF-8, cut off anywhere.
+  /// Whether this could be ASCII or UTF-8 text, possibly truncated.
   var isText: Bool {
     guard bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || (0x09...0x0d).contains($0) }) else {
       return false
@@ -445,7 +446,7 @@ private struct Slice {
 }
 
 extension UnsafeRawBufferPointer {
-  /// Whether the bytes of `text` stand somewhere.
+  /// Whether the bytes of `text` occur anywhere.
   package func contains(bytesOf text: String) -> Bool {
     let pattern = Array(text.utf8)
     guard let first = pattern.first, var position = baseAddress else { return pattern.isEmpty }

@@ -1,12 +1,11 @@
-/// File names are bytes, of which only 0 and `/` are special; text is Unicode. Graft keeps names as
-/// text that gives the same bytes back.
+/// File names are bytes, of which only 0 and `/` are special; text is Unicode. Graft represents a
+/// name as text that converts back to the same bytes.
 ///
-/// A name that is valid UTF-8 is that text. A byte 0xNN that belongs to no valid character becomes the
-/// private-use character U+10F7NN (0x80 to 0xFF), and so do the bytes of these characters themselves
-/// where a name has one. Different names are therefore different texts.
+/// A valid UTF-8 name is that text. An invalid byte 0xNN becomes the private-use character U+10F7NN
+/// (0x80 to 0xFF), and so do the bytes of such characters in a name. Different names therefore have
+/// different texts.
 extension String {
-  /// The text of a name that the system gives: of a folder's entry, an argument, a variable of the
-  /// environment.
+  /// The text of a name from the system: a folder's entry, an argument, an environment variable.
   package init(fileName bytes: some Collection<UInt8>) {
     if let text = String(validating: bytes, as: UTF8.self), !text.holdsEscapedBytes {
       self = text
@@ -37,7 +36,7 @@ extension String {
     self = text
   }
 
-  /// As ``init(fileName:)-(Collection)``, of the bytes up to a zero.
+  /// Like ``init(fileName:)-(Collection)``, for zero-terminated bytes.
   package init(fileName: UnsafePointer<CChar>) {
     var length = 0
     while fileName[length] != 0 { length += 1 }
@@ -59,7 +58,7 @@ extension String {
     return bytes
   }
 
-  /// Calls `body` with the name as the system takes it, which ends with a zero.
+  /// Calls `body` with the zero-terminated name.
   package func withFileName<Result>(
     _ body: (UnsafePointer<CChar>) throws -> Result
   ) rethrows -> Result {
@@ -70,17 +69,17 @@ extension String {
   }
 
   private var holdsEscapedBytes: Bool {
-    // All of them begin with this byte, which next to no other text has.
+    // All of them start with this byte, which hardly any other text has.
     utf8.contains(0xf4) && unicodeScalars.contains { EscapedByte.scalars.contains($0) }
   }
 }
 
-/// A byte in the form of a character.
+/// A byte represented as a character.
 private enum EscapedByte {
   static let scalars: ClosedRange<Unicode.Scalar> = "\u{10F780}"..."\u{10F7FF}"
   private static let base: UInt32 = 0x10f700
 
-  /// - Precondition: the byte is no ASCII character.
+  /// - Precondition: the byte is not ASCII
   static func scalar(_ byte: UInt8) -> Unicode.Scalar {
     Unicode.Scalar(base + UInt32(byte))!
   }
@@ -91,6 +90,6 @@ private enum EscapedByte {
 }
 
 extension Unicode.Scalar {
-  /// The byte of a file name for which the character stands; `nil` for a character that is one.
+  /// The byte of a file name that the character represents; `nil` for ordinary characters.
   package var fileNameByte: UInt8? { EscapedByte.byte(self) }
 }

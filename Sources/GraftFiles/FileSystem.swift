@@ -1,28 +1,29 @@
-/// What the system does with paths. All of Graft goes through here, so that names are the very bytes
-/// they were (see ``Swift/String/init(fileName:)-(Collection)``).
+
+/// System calls on paths. All of Graft uses these, so that names keep their exact bytes (see
+/// ``Swift/String/init(fileName:)-(Collection)``).
 ///
-/// Functions return what the system call returns, with the reason of a failure in `errno`. A path with
-/// a zero in it, which the system would cut off there, does not exist.
+/// Functions return the result of the system call, with the reason of a failure in `errno`. A path
+/// with a zero in it does not exist.
 package enum FileSystem {
   /// The system's `open`: a descriptor, or -1.
   package static func open(_ path: String, _ flags: Int32, _ mode: mode_t = 0) -> Int32 {
     withName(path) { systemOpen(AT_FDCWD, $0, flags, mode) } ?? -1
   }
 
-  /// As ``open(_:_:_:)``, for a path relative to an open folder.
+  /// Like ``open(_:_:_:)``, for a path relative to an open folder.
   package static func open(
     _ path: String, in folder: Int32, _ flags: Int32, _ mode: mode_t = 0
   ) -> Int32 {
     withName(path) { systemOpen(folder, $0, flags, mode) } ?? -1
   }
 
-  /// The status of what the path leads to; `nil` if that is nothing.
+  /// The status of the file that the path leads to; `nil` if there is none.
   package static func status(of path: String) -> stat? {
     var status = stat()
     return withName(path) { stat($0, &status) } == 0 ? status : nil
   }
 
-  /// The status of the link itself, should the path name one.
+  /// The status of the path's file, not following a final link.
   package static func statusOfLink(_ path: String) -> stat? {
     var status = stat()
     return withName(path) { lstat($0, &status) } == 0 ? status : nil
@@ -42,7 +43,7 @@ package enum FileSystem {
   @discardableResult
   package static func remove(_ path: String) -> Int32 { withName(path) { unlink($0) } ?? -1 }
 
-  /// The system's `rename`, which replaces a file of the new name.
+  /// The system's `rename`, which replaces an existing file.
   package static func move(_ path: String, to newPath: String) -> Int32 {
     withName(path) { old in withName(newPath) { rename(old, $0) } ?? -1 } ?? -1
   }
@@ -57,21 +58,20 @@ package enum FileSystem {
     withName(path) { mkdir($0, mode) } ?? -1
   }
 
-  /// Sets the time of the last change to now.
+  /// Sets the modification time to now.
   @discardableResult
   package static func touch(_ path: String) -> Int32 {
     withName(path) { utimensat(AT_FDCWD, $0, nil, 0) } ?? -1
   }
 
-  /// The path without links, `.` and `..`; `nil` if nothing is there.
+  /// The path without links, `.` and `..`; `nil` if it does not exist.
   package static func realPath(_ path: String) -> String? {
     guard let resolved = withName(path, { realpath($0, nil) }) ?? nil else { return nil }
     defer { free(resolved) }
     return String(fileName: resolved)
   }
 
-  /// A new, empty file that nobody else has, for reading and writing: its name is `prefix` and six
-  /// letters more.
+  /// A new, empty file for reading and writing, named `prefix` plus six letters.
   package static func makeTemporaryFile(
     prefix: String
   ) -> (descriptor: Int32, path: String)? {
@@ -87,20 +87,20 @@ package enum FileSystem {
     return (descriptor, String(fileName: template))
   }
 
-  /// What an entry of a folder is, as far as the folder says so.
+  /// The kind of a folder's entry, if the folder provides it.
   package enum EntryKind: Sendable {
     case file
     case folder
     case link
     /// A pipe, a socket or a device.
     case special
-    /// The folder does not say.
+    /// The folder does not provide it.
     case unknown
   }
 
-  /// Calls `body` with the entries of a folder, but for `.` and `..`, in no particular order.
+  /// Calls `body` with the entries of a folder except `.` and `..`, in no particular order.
   ///
-  /// - Returns: whether the folder could be opened and read to its end
+  /// - Returns: whether the folder could be read completely
   package static func forEachEntry(
     inFolder path: String, _ body: (_ name: String, _ kind: EntryKind) throws -> Void
   ) rethrows -> Bool {
@@ -125,7 +125,7 @@ package enum FileSystem {
     }
   }
 
-  /// A variable of the environment; `nil` if it is not set or empty.
+  /// An environment variable; `nil` if it is unset or empty.
   package static func environmentVariable(_ name: String) -> String? {
     guard let value = getenv(name), value.pointee != 0 else { return nil }
     return String(fileName: value)

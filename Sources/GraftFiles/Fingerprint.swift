@@ -1,7 +1,7 @@
-/// A 64-bit hash that finds damage, at the speed of memory; no protection against malice.
+/// A 64-bit hash that detects damage at the speed of memory; it does not protect against malice.
 ///
-/// Bytes are hashed in pieces of ``pieceByteCount``, so that threads may share the work, and the
-/// pieces' hashes are hashed again. A change within one word always shows.
+/// Bytes are hashed in pieces of ``pieceByteCount``, so that threads can share the work; then the
+/// pieces' hashes are hashed. A change within one word is always detected.
 package struct Fingerprint: Hashable, Sendable {
   package let value: UInt64
 
@@ -20,7 +20,7 @@ package struct Fingerprint: Hashable, Sendable {
     self = bytes.withUnsafeBytes { Fingerprint($0) }
   }
 
-  /// Of hashes that ``hash(ofPiece:of:)`` made.
+  /// Combines the hashes of ``hash(ofPiece:of:)``.
   package init(pieces: [UInt64], byteCount: Int) {
     let combined = pieces.withUnsafeBytes { Fingerprint.hash($0) }
     value = Fingerprint.mixed(combined ^ UInt64(truncatingIfNeeded: byteCount))
@@ -38,7 +38,7 @@ package struct Fingerprint: Hashable, Sendable {
 
   private static let factor: UInt64 = 0x9e37_79b9_7f4a_7c15
 
-  /// Takes `word` in; no two words lead from one state to the same.
+  /// Adds `word`; different words lead to different states.
   @inline(__always)
   private static func step(_ state: UInt64, _ word: UInt64) -> UInt64 {
     let product = (state ^ word) &* factor
@@ -54,7 +54,7 @@ package struct Fingerprint: Hashable, Sendable {
 
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     guard let start = bytes.baseAddress else { return factor }
-    // As many chains as keep a multiplier busy.
+    // Enough chains to keep a multiplier busy.
     var (a, b, c, d) = (factor, factor &* 3, factor &* 5, factor &* 7)
     var (e, f, g, h) = (factor &* 9, factor &* 11, factor &* 13, factor &* 15)
     var offset = 0

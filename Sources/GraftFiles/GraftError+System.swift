@@ -1,4 +1,5 @@
-/// Errors of system calls on files. The same cause has the same exit code wherever it comes up.
+
+/// Errors of system calls on files. The same cause always has the same exit code.
 extension GraftError {
   /// A file could not be opened for reading.
   package static func opening(_ path: String, _ number: Int32 = errno) -> GraftError {
@@ -10,7 +11,7 @@ extension GraftError {
     system(.inputOutput, "cannot be read", path, number)
   }
 
-  /// A file or folder could not be created, or could not be given its name.
+  /// A file or folder could not be created or renamed.
   package static func creating(_ path: String, _ number: Int32 = errno) -> GraftError {
     system(.cannotCreate, "cannot be created", path, number)
   }

@@ -1,13 +1,13 @@
 /// What went wrong, where, and what to do about it.
 ///
-/// Everything that Graft throws is one of these. `message` says what; `places` say where, the
-/// outermost first (file, node, tensor); `hint` says what to do.
+/// The only error type that Graft throws. `message` says what; `places` say where, outermost first
+/// (file, node, tensor); `hint` says what to do.
 package struct GraftError: Error, Sendable, Equatable {
   /// Exit statuses after sysexits.h.
   package enum Code: Int32, Sendable {
-    /// The command was used wrongly.
+    /// Incorrect use of a command.
     case usage = 64
-    /// A file's content is wrong.
+    /// Invalid content of a file.
     case badData = 65
     /// A file is missing or cannot be read.
     case noInput = 66
@@ -15,9 +15,9 @@ package struct GraftError: Error, Sendable, Equatable {
     case unavailable = 69
     /// Graft itself is at fault.
     case software = 70
-    /// The operating system refused something (memory, threads).
+    /// The operating system refused a resource (memory, threads).
     case operatingSystem = 71
-    /// An output file cannot be made.
+    /// An output file cannot be created.
     case cannotCreate = 73
     /// Reading or writing failed.
     case inputOutput = 74
@@ -45,13 +45,13 @@ package struct GraftError: Error, Sendable, Equatable {
     GraftError(.usage, message, hint: hint)
   }
 
-  /// The model asks for something that Graft cannot do.
+  /// The model needs something that Graft does not support.
   package static func unsupported(_ message: String, hint: String? = nil) -> GraftError {
     GraftError(.unavailable, message, hint: hint)
   }
 
-  /// The same error with an outer place in front: `error.at("node 'conv1'")`. A place that is there
-  /// already is not said twice.
+  /// The same error with an outer place added: `error.at("node 'conv1'")`. An outermost place is
+  /// not repeated.
   package func at(_ place: String) -> GraftError {
     guard places.first != place else { return self }
     var copy = self
@@ -61,7 +61,7 @@ package struct GraftError: Error, Sendable, Equatable {
 }
 
 extension GraftError: CustomStringConvertible {
-  /// One line: `file: node: what. What to do.`
+  /// On one line: `file: node: what. What to do.`
   package var description: String {
     let text = (places + [message]).joined(separator: ": ")
     guard let hint else { return text }
@@ -69,7 +69,7 @@ extension GraftError: CustomStringConvertible {
   }
 }
 
-/// Runs `body`; a `GraftError` that comes out of it gets `place` in front.
+/// Runs `body`, and adds `place` as the outer place of a `GraftError`.
 package func withPlace<Result>(
   _ place: @autoclosure () -> String, _ body: () throws -> Result
 ) throws -> Result {

@@ -1,16 +1,17 @@
-/// A regular file that is open for reading; closed when nothing refers to it any more.
+
+/// A regular file open for reading; closed when the last reference is released.
 ///
-/// This is how every input file is opened. A named pipe would wait for a writer, and a device may
-/// never end, so both are refused at once.
+/// Every input file is opened this way. Named pipes and devices are refused: the one would wait for
+/// a writer, the other may never end.
 package final class InputDescriptor {
   package let number: Int32
   package let byteCount: Int
 
-  /// - Throws: `GraftError` if the file is missing, cannot be opened, or is not a regular file.
+  /// - Throws: `GraftError` if the file is missing, cannot be opened, or is not a regular file
   package convenience init(_ path: String) throws { try self.init(path, flags: 0) }
 
-  /// As ``init(_:)``, for a file that only this user can have written: it belongs to the user, nobody
-  /// else may write it, and no link leads to it.
+  /// Like ``init(_:)``, for a file that only this user can have written: the user owns it, no one
+  /// else may write to it, and it is not a link.
   ///
   /// - Throws: `GraftError`, also if others could have written the file
   package convenience init(own path: String) throws {
@@ -25,7 +26,7 @@ package final class InputDescriptor {
   private init(_ path: String, flags: Int32) throws {
     number = FileSystem.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags)
     guard number >= 0 else {
-      // What is not there for a reader, such as a socket, cannot even be opened.
+      // A socket, for example, cannot even be opened.
       let reason = errno
       if let status = FileSystem.status(of: path), let kind = InputDescriptor.kind(status) {
         throw InputDescriptor.refusal(kind, path)
@@ -47,10 +48,10 @@ package final class InputDescriptor {
 
   deinit { close(number) }
 
-  /// The last bytes of the file, as many as fit into `count`; all of them, or none.
+  /// The last `count` bytes of the file, or all if it is shorter; empty on failure.
   package func suffix(_ count: Int) -> [UInt8] { bytes(from: max(0, byteCount - count), count) }
 
-  /// The first bytes of the file, as many as fit into `count`; all of them, or none.
+  /// The first `count` bytes of the file, or all if it is shorter; empty on failure.
   package func prefix(_ count: Int) -> [UInt8] { bytes(from: 0, count) }
 
   private func bytes(from offset: Int, _ count: Int) -> [UInt8] {
@@ -68,7 +69,7 @@ package final class InputDescriptor {
     return bytes
   }
 
-  /// What a file is that is not a regular one.
+  /// The kind of a file that is not a regular file.
   private static func kind(_ status: stat) -> String? {
     switch status.st_mode & S_IFMT {
     case S_IFREG: nil
@@ -85,6 +86,6 @@ package final class InputDescriptor {
 }
 
 extension stat {
-  /// Whether the file belongs to the user that this process runs as.
+  /// Whether the file belongs to the user of this process.
   package var isOwn: Bool { st_uid == geteuid() }
 }

@@ -1,4 +1,4 @@
-/// "Did you mean 'a' or 'b'?" for a misspelt name; `nil` if none of `names` is like it.
+/// "Did you mean 'a' or 'b'?" for a misspelt name; `nil` if none of `names` is similar.
 package func nearestNamesHint(_ name: String, among names: some Sequence<String>) -> String? {
   let limit = max(2, name.count / 3)
   let near = Set(names.lazy.map { ByteString($0) })
@@ -9,8 +9,8 @@ package func nearestNamesHint(_ name: String, among names: some Sequence<String>
   return "Did you mean \(others.isEmpty ? last : "\(others) or \(last)")?"
 }
 
-/// How unlike `other` a name is: 0 if only upper and lower case differ, 1 if it is the beginning, else
-/// the number of characters to insert, delete or replace.
+/// The dissimilarity of two names: 0 if only case differs, 1 for a prefix, otherwise the edit
+/// distance.
 private func distance(_ name: String, _ other: String) -> Int {
   let (left, right) = (Array(name.lowercased().prefix(200)), Array(other.lowercased().prefix(200)))
   let changes = editDistance(left, right)
@@ -33,7 +33,7 @@ private func editDistance(_ left: [Character], _ right: [Character]) -> Int {
 }
 
 extension Sequence<String> {
-  /// The names in a row, the first few of many: "a, b and 998 more".
+  /// The names in one line, the first few of many: "a, b and 998 more".
   package func listed(limit: Int = 10) -> String {
     var shown: [String] = []
     var count = 0

@@ -1,19 +1,20 @@
 import CGraftMapping
 
-/// Memory that tensors look into: heap memory, a mapped file, or memory that something else owns.
+
+/// The memory of tensors: heap memory, a mapped file, or memory with another owner.
 ///
-/// Safe to share between threads as long as nobody writes; whoever made it may write until it is shared.
+/// Safe to share between threads while nobody writes; its creator may write until it is shared.
 package final class Storage: @unchecked Sendable {
-  /// The first byte. Heap memory is aligned to 64 bytes; mapped memory as the file has it.
+  /// The first byte. Heap memory is aligned to 64 bytes, mapped memory as in the file.
   package let baseAddress: UnsafeMutableRawPointer
   package let byteCount: Int
   /// Whether the bytes may be written.
   package let isWritable: Bool
-  /// The file that is mapped, as it was then; `nil` for other memory.
+  /// The mapped file as it was then; `nil` for other memory.
   package let file: FileIdentity?
   private let release: @Sendable (UnsafeMutableRawPointer, Int) -> Void
 
-  /// Cache lines and AVX-512 vectors are this wide.
+  /// The width of cache lines and AVX-512 vectors.
   package static let alignment = 64
 
   private init(
@@ -30,16 +31,16 @@ package final class Storage: @unchecked Sendable {
 
   deinit { release(baseAddress, byteCount) }
 
-  /// The memory of the machine; more cannot be had at once.
+  /// The memory of the machine; no allocation can be larger.
   package static let byteLimit: Int = {
     let (byteCount, overflow) = sysconf(Int32(_SC_PHYS_PAGES))
       .multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
     return overflow || byteCount <= 0 ? 1 << 48 : byteCount
   }()
 
-  /// Fresh heap memory, filled with zeros.
+  /// New heap memory, filled with zeros.
   ///
-  /// - Throws: `GraftError` if the system does not have that much.
+  /// - Throws: `GraftError` if the system does not have that much
   package static func heap(byteCount: Int) throws -> Storage {
     guard byteCount >= 0, byteCount <= byteLimit else {
       throw GraftError(.operatingSystem, "cannot allocate \(byteCount) bytes")
@@ -67,22 +68,22 @@ package final class Storage: @unchecked Sendable {
     ) { _, _ in withExtendedLifetime(owner) {} }
   }
 
-  /// A whole file, mapped read-only. Pages are read when they are touched.
+  /// Maps a whole file read-only. Pages are read on first access.
   ///
-  /// A program that reads pages of a file which became shorter meanwhile gets SIGBUS;
-  /// `graft_mapping_watch` makes a message of that.
+  /// Accessing pages of a file that was shortened raises SIGBUS; `graft_mapping_watch` turns that
+  /// into a message.
   ///
-  /// - Throws: `GraftError` if the file cannot be opened, is no regular file, or cannot be mapped.
+  /// - Throws: `GraftError` if the file cannot be opened or mapped, or is not a regular file
   package static func mappedFile(path: String) throws -> Storage {
     try mappedFile(InputDescriptor(path), path: path)
   }
 
-  /// As ``mappedFile(path:)``, for a file that is open already; `path` is for messages.
+  /// Like ``mappedFile(path:)``, for an open file; `path` is for messages.
   package static func mappedFile(_ file: InputDescriptor, path: String) throws -> Storage {
     try withExtendedLifetime(file) { try mappedFile(descriptor: file.number, path: path) }
   }
 
-  /// As ``mappedFile(path:)``, for a file that is open already; `path` is for messages.
+  /// Like ``mappedFile(path:)``, for an open file; `path` is for messages.
   package static func mappedFile(descriptor: Int32, path: String) throws -> Storage {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw GraftError.opening(path) }
@@ -103,8 +104,8 @@ package final class Storage: @unchecked Sendable {
     }
   }
 
-  /// Gives back the memory of the whole pages in a part of a mapped file; whoever touches them again
-  /// gets them from the file. Does nothing for other memory.
+  /// Releases the memory of the whole pages in a part of a mapped file; the next access reads them
+  /// from the file again. Does nothing for other memory.
   package func releasePages(_ range: Range<Int>) {
     guard file != nil else { return }
     let page = Int(getpagesize())

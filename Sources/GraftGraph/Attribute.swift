@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// A constant that shapes what a node does.
+/// A constant that parameterizes a node.
 package enum Attribute: Sendable {
   case int(Int)
   case float(Float)
@@ -38,7 +38,7 @@ package enum Attribute: Sendable {
   }
 }
 
-/// A tensor of which only some elements are stored.
+/// A tensor that stores only some of its elements.
 ///
 /// Source: `SparseTensorProto`, <https://onnx.ai/onnx/api/classes.html#sparsetensorproto>
 package struct SparseTensor: Sendable {

@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftTensor
 
-/// Reads the attributes of one node, with defaults, and complains about wrong ones.
+/// Reads the attributes of one node, with defaults, and reports invalid ones.
 package struct AttributeReader: Sendable {
   package let attributes: [ByteString: Attribute]
 
@@ -17,7 +17,7 @@ package struct AttributeReader: Sendable {
 
   package func int(_ name: String, default value: Int) throws -> Int { try int(name) ?? value }
 
-  /// An int that ONNX uses as a truth value.
+  /// An int that ONNX uses as a Boolean.
   package func flag(_ name: String, default value: Bool = false) throws -> Bool {
     try int(name).map { $0 != 0 } ?? value
   }
@@ -91,16 +91,16 @@ package struct AttributeReader: Sendable {
     return value
   }
 
-  /// An element type, given as the number of `TensorProto.DataType`.
+  /// An element type, stored as the number of `TensorProto.DataType`.
   package func elementType(_ name: String) throws -> ElementType? {
     guard let number = try int(name) else { return nil }
     guard let code = Int32(exactly: number), let type = ElementType(rawValue: code) else {
-      throw GraftError.badData("attribute '\(name)' names the unknown element type \(number)")
+      throw GraftError.badData("attribute '\(name)' has the unknown element type \(number)")
     }
     return type
   }
 
-  /// The value of an attribute that must be there.
+  /// The value of a required attribute.
   package func required<Value>(_ name: String, _ value: Value?) throws -> Value {
     guard let value else { throw GraftError.badData("attribute '\(name)' is missing") }
     return value

@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 
-/// One extent of a shape, as far as it is known before the graph runs.
+/// An extent of a shape, if known before the graph runs.
 package enum Dimension: Hashable, Sendable {
   case known(Int)
   /// The same name means the same extent throughout a graph.
@@ -12,13 +12,13 @@ package enum Dimension: Hashable, Sendable {
     if case .known(let extent) = self { extent } else { nil }
   }
 
-  /// The extent that comes of this one by `transform`; unknown if this one is not known.
+  /// The extent after `transform`; unknown if this one is.
   package func map(_ transform: (Int) throws -> Int) rethrows -> Dimension {
     guard let known else { return .unknown }
     return .known(try transform(known))
   }
 
-  /// The extent that comes of two; unknown if one of them is not known.
+  /// The combination of two extents; unknown if one of them is.
   package static func combine(
     _ first: Dimension, _ second: Dimension, _ transform: (Int, Int) throws -> Int
   ) rethrows -> Dimension {
@@ -62,7 +62,7 @@ extension Array where Element == Dimension {
 /// The shape that several shapes broadcast to.
 ///
 /// Source: <https://onnx.ai/onnx/repo-docs/Broadcasting.html>
-/// - Throws: `GraftError` if two known extents differ and neither is 1.
+/// - Throws: `GraftError` if two known extents differ and neither is 1
 package func broadcast(_ shapes: [[Dimension]]) throws -> [Dimension] {
   let rank = shapes.map(\.count).max() ?? 0
   var result = [Dimension](repeating: 1, count: rank)
@@ -75,9 +75,9 @@ package func broadcast(_ shapes: [[Dimension]]) throws -> [Dimension] {
       case (.known(1), _): result[axis] = dimension
       case (.known(let old), .known(let new)):
         throw GraftError.badData(
-          "shapes \(shapes.map { "\($0)" }.joined(separator: " and ")) do not broadcast: "
+          "shapes \(shapes.map { "\($0)" }.joined(separator: " and ")) cannot be broadcast: "
             + "\(old) and \(new) differ")
-      // An extent above 1 wins over one that will turn out to be 1 or the same.
+      // An extent above 1 takes precedence over one that must turn out to be 1 or the same.
       case (.known, _): break
       case (_, .known): result[axis] = dimension
       default: result[axis] = .unknown

@@ -1,14 +1,14 @@
 import GraftFiles
 import GraftTensor
 
-/// Where an operator appends the nodes of its gradient.
+/// Collects the nodes of an operator's gradient.
 package struct GradientBuilder {
   package private(set) var graph: Graph
-  /// The node whose gradient is asked for.
+  /// The node to differentiate.
   package let node: Node
-  /// The gradients of the loss with respect to the node's outputs; `nil` where none flows.
+  /// The gradients of the loss with respect to the node's outputs; `nil` where there is none.
   package let outputGradients: [ValueID?]
-  /// What the operator found for its inputs.
+  /// The gradients of the node's inputs, as set by the operator.
   package private(set) var inputGradients: [ValueID?]
   private let neededInputs: [Bool]
 
@@ -20,17 +20,17 @@ package struct GradientBuilder {
     self.inputGradients = Array(repeating: nil, count: node.inputs.count)
   }
 
-  /// Hands the graph back, with the nodes that were appended.
+  /// Returns the graph with the appended nodes.
   package mutating func takeGraph() -> Graph {
     var taken = Graph()
     swap(&taken, &graph)
     return taken
   }
 
-  /// Whether something trainable stands behind an input. Nothing need be built for the others.
+  /// Whether an input depends on anything trainable; the others need no gradient.
   package func needs(_ input: Int) -> Bool { input < neededInputs.count && neededInputs[input] }
 
-  /// - Throws: `GraftError` if the input is missing.
+  /// - Throws: `GraftError` if the input is missing
   package func input(_ index: Int) throws -> ValueID {
     guard index < node.inputs.count, let id = node.inputs[index] else {
       throw GraftError.badData("input \(index) is missing")
@@ -45,7 +45,7 @@ package struct GradientBuilder {
     return id
   }
 
-  /// The gradient of the first output; gradients are asked for only where one flows.
+  /// The gradient of an output; gradients are computed only for nodes with one.
   package func outputGradient(_ index: Int = 0) throws -> ValueID {
     guard index < outputGradients.count, let id = outputGradients[index] else {
       throw GraftError(.software, "no gradient flows into output \(index)")
@@ -78,7 +78,7 @@ package struct GradientBuilder {
     inputGradients[index] = gradient
   }
 
-  /// The gradient of an input that was broadcast: summed over the axes it was repeated along.
+  /// Sets the gradient of a broadcast input: sums over the axes along which it was repeated.
   package mutating func setBroadcastInputGradient(_ index: Int, _ gradient: ValueID) throws {
     let input = try input(index)
     inputGradients[index] = add("SumToShape", domain: "graft", [gradient, input])

@@ -1,8 +1,8 @@
 import GraftTensor
 
 extension Graph: CustomStringConvertible {
-  /// The graph as text: a line for each input, constant, parameter, node and output; bodies are
-  /// indented.
+  /// The graph as text, with a line for each input, constant, parameter, node and output, and
+  /// indented bodies.
   package var description: String { lines().joined(separator: "\n") }
 
   private func lines() -> [String] {
@@ -45,7 +45,7 @@ extension Graph: CustomStringConvertible {
     return "\(name(id)): \(type)"
   }
 
-  /// The elements of a small tensor of integers, which are what tells about a graph.
+  /// The elements of a small tensor of integers, which often are shapes or axes.
   private func summary(_ tensor: Tensor?) -> String {
     guard let tensor, tensor.elementCount <= 8, let integers = try? tensor.integers() else {
       return ""
@@ -55,7 +55,7 @@ extension Graph: CustomStringConvertible {
 }
 
 extension Attribute {
-  /// The value in a few characters.
+  /// A short form of the value.
   fileprivate var summary: String {
     switch self {
     case .int(let value): "\(value)"

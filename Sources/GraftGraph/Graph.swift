@@ -1,17 +1,17 @@
 import GraftFiles
 import GraftTensor
 
-/// A value of a graph, by its place in ``Graph/values``.
+/// A value of a graph, by its index in ``Graph/values``.
 package struct ValueID: Hashable, Sendable, Comparable {
   package let index: Int
   package init(_ index: Int) { self.index = index }
   package static func < (left: ValueID, right: ValueID) -> Bool { left.index < right.index }
 }
 
-/// An edge of the graph. Where it comes from (input, constant, parameter, node) the graph says.
+/// An edge of the graph. The graph says where it comes from (input, constant, parameter, node).
 package struct Value: Sendable {
   package var name: String
-  /// What is known of it; `nil` if nothing is.
+  /// The known part of its type; `nil` if nothing is known.
   package var type: ValueType?
   package var documentation: String
   package var metadata: [ByteString: String]
@@ -27,7 +27,7 @@ package struct Value: Sendable {
   }
 }
 
-/// A change of a parameter that a run of the graph carries out after the parameter's last reader.
+/// An update of a parameter, executed after the parameter's last reader in a run.
 package struct ParameterUpdate: Hashable, Sendable {
   package var parameter: ValueID
   package var newValue: ValueID
@@ -38,34 +38,35 @@ package struct ParameterUpdate: Hashable, Sendable {
   }
 }
 
-/// A network with ONNX semantics: its nodes are operators at the newest opset, or of Graft's own domain.
+/// A network with ONNX semantics. Its nodes are operators at the newest opset, or from Graft's own
+/// domain.
 ///
-/// A value is an input, a constant, a parameter, a capture (of the graph around this one), or an output of
-/// one node.
+/// A value is an input, a constant, a parameter, a capture (from the enclosing graph), or an output
+/// of one node.
 package struct Graph: Sendable {
   package var name: String
   package var documentation: String
   package var values: [Value]
-  /// In topological order: a node stands after those whose outputs it reads.
+  /// In topological order: each node comes after those whose outputs it reads.
   package var nodes: [Node]
-  /// What a caller must give, in order.
+  /// The required inputs, in order.
   package var inputs: [ValueID]
   package var outputs: [ValueID]
   package var constants: [ValueID: Tensor]
-  /// What training may change, with the first values.
+  /// The trainable values, with their initial contents.
   package var parameters: [ValueID: Tensor]
   package var updates: [ParameterUpdate]
-  /// Values of the graph around this one that this one reads: inner to outer.
+  /// Values of the enclosing graph that this one reads: inner to outer.
   package var captures: [ValueID: ValueID]
-  /// Constants that the imported file also declared as inputs, with a default.
+  /// Constants that the imported file also declared as inputs with a default.
   package var defaultedInputs: [ValueID]
-  /// The model's own metadata (`metadata_props`): preprocessing, labels, whatever the file had.
+  /// The model's metadata (`metadata_props`): preprocessing, labels, and any others in the file.
   package var metadata: [ByteString: String]
-  /// Versions of the domains besides ONNX's own.
+  /// The versions of domains other than ONNX's own.
   package var domainVersions: [ByteString: Int]
-  /// Producer, domain and version, as the file had them.
+  /// Producer, domain and version from the file.
   package var provenance: Provenance
-  /// The files that the graph was read from, the model's own first.
+  /// The files of the graph, the model's own first.
   package var sourceFiles: [SourceFile]
 
   package init(name: String = "graph") {
@@ -86,7 +87,7 @@ package struct Graph: Sendable {
     self.sourceFiles = []
   }
 
-  /// A file, and what it was when it was read.
+  /// A file and its identity when it was read.
   package struct SourceFile: Hashable, Sendable {
     package var path: String
     package var identity: FileIdentity
@@ -97,16 +98,16 @@ package struct Graph: Sendable {
     }
   }
 
-  /// Where a model came from.
+  /// The origin of a model.
   package struct Provenance: Sendable, Equatable {
     package var producerName = ""
     package var producerVersion = ""
     package var domain = ""
     package var modelVersion = 0
     package var documentation = ""
-    /// The metadata of the model's graph, which is kept apart from that of the model.
+    /// The metadata of the model's graph, which ONNX separates from that of the model.
     package var graphMetadata: [ByteString: String] = [:]
-    /// The opset of `ai.onnx` that the file named; 0 if it came from elsewhere.
+    /// The opset of `ai.onnx` in the file; 0 if the model did not come from ONNX.
     package var importedOpset = 0
     package init() {}
   }
@@ -118,7 +119,7 @@ package struct Graph: Sendable {
 }
 
 extension Graph {
-  /// A new value. An empty name gets one that is free.
+  /// A new value. An empty name becomes a unique one.
   package mutating func addValue(name: String = "", type: ValueType? = nil) -> ValueID {
     let id = ValueID(values.count)
     values.append(Value(name: name.isEmpty ? "value_\(id.index)" : name, type: type))
@@ -172,7 +173,7 @@ extension Graph {
     return outputs
   }
 
-  /// The node that computes each value, by its place in ``nodes``.
+  /// The node that computes each value, by its index in ``nodes``.
   package func producers() -> [ValueID: Int] {
     var producers: [ValueID: Int] = [:]
     for (index, node) in nodes.enumerated() {
@@ -181,7 +182,7 @@ extension Graph {
     return producers
   }
 
-  /// How often each value is read: by nodes, by bodies of nodes, as an output, by an update.
+  /// The number of readers of each value: nodes, bodies of nodes, outputs and updates.
   package func useCounts() -> [ValueID: Int] {
     var counts: [ValueID: Int] = [:]
     for node in nodes {
@@ -198,6 +199,6 @@ extension Graph {
     return counts
   }
 
-  /// What a value is known to contain before the graph runs: a constant's tensor.
+  /// The known contents of a value before the graph runs: a constant's tensor.
   package func constant(_ id: ValueID?) -> Tensor? { id.flatMap { constants[$0] } }
 }

@@ -1,20 +1,20 @@
 import GraftFiles
 import GraftTensor
 
-/// What type and shape inference of one node sees, and where it puts its answers.
+/// The inputs and results of type and shape inference for one node.
 ///
-/// The same inference runs at import, where extents may be symbols, and at plan time, where all extents
-/// are known and so are the contents of whatever could be computed already.
+/// The same inference runs at import, where extents may be symbols, and at plan time, where all
+/// extents are known, and all contents that could already be computed.
 package struct InferenceContext {
   package let inputTypes: [ValueType?]
-  /// Inputs that are given, but of whose types nothing is known: unknown operators compute them.
+  /// Present inputs without a known type, computed by unknown operators.
   private let unknownInputs: Set<Int>
-  /// What inputs contain, where that is known: constants, and what was folded.
+  /// The known contents of inputs: constants and folded values.
   package let inputContents: [Tensor?]
   package private(set) var outputTypes: [ValueType?]
-  /// What outputs contain, where that follows from shapes alone.
+  /// The contents of outputs that follow from shapes alone.
   package private(set) var outputContents: [Tensor?]
-  /// Which outputs are wanted.
+  /// Whether each output is used.
   package let wantedOutputs: [Bool]
 
   package init(
@@ -32,21 +32,21 @@ package struct InferenceContext {
   package var inputCount: Int { inputTypes.count }
   package var outputCount: Int { wantedOutputs.count }
 
-  /// Whether an optional input was given.
+  /// Whether an optional input is present.
   package func hasInput(_ index: Int) -> Bool {
     index < inputTypes.count && (inputTypes[index] != nil || unknownInputs.contains(index))
   }
 
-  /// The type of an input; `nil` if it was left out.
+  /// The type of an input; `nil` if it was omitted.
   ///
-  /// - Throws: `InferenceStop.unknownType` if it is given but nothing is known of it.
+  /// - Throws: `InferenceStop.unknownType` if it is present but its type is unknown
   package func type(_ index: Int) throws -> ValueType? {
     guard !unknownInputs.contains(index) else { throw InferenceStop.unknownType }
     return index < inputTypes.count ? inputTypes[index] : nil
   }
 
-  /// - Throws: `GraftError` if the input is missing or no tensor, `InferenceStop.unknownType` if
-  ///   nothing is known of it.
+  /// - Throws: `GraftError` if the input is missing or not a tensor, `InferenceStop.unknownType` if
+  ///   its type is unknown
   package func input(_ index: Int) throws -> TensorType {
     guard let type = try type(index) else {
       throw GraftError.badData("input \(index) is missing")
@@ -61,28 +61,30 @@ package struct InferenceContext {
 
   /// The shape of an input.
   ///
-  /// - Throws: `InferenceStop.unknownShape` if not even the rank is known; the node's outputs stay unknown.
+  /// - Throws: `InferenceStop.unknownShape` if not even the rank is known; then the node's outputs
+  ///   stay unknown
   package func shape(_ index: Int) throws -> [Dimension] {
     guard let shape = try input(index).shape else { throw InferenceStop.unknownShape }
     return shape
   }
 
-  /// What an input contains.
+  /// The contents of an input.
   ///
-  /// - Throws: `InferenceStop.needsContents` if that is not known yet: a plan is cut before this node.
+  /// - Throws: `InferenceStop.needsContents` if they are not known yet: a plan ends before this
+  ///   node
   package func contents(_ index: Int) throws -> Tensor {
     _ = try input(index)
     guard let tensor = inputContents[index] else { throw InferenceStop.needsContents(input: index) }
     return tensor
   }
 
-  /// What an integer input contains; `nil` if the input was left out.
+  /// The contents of an integer input; `nil` if the input was omitted.
   package func integers(_ index: Int) throws -> [Int]? {
     guard hasInput(index) else { return nil }
     return try contents(index).integers()
   }
 
-  /// - Throws: `GraftError` if the input's element type is none of `allowed`.
+  /// - Throws: `GraftError` if the input's element type is not in `allowed`
   package func require(_ index: Int, _ allowed: Set<ElementType>) throws {
     let type = try elementType(index)
     guard allowed.contains(type) else {
@@ -92,7 +94,7 @@ package struct InferenceContext {
     }
   }
 
-  /// - Throws: `GraftError` if the inputs' element types differ.
+  /// - Throws: `GraftError` if the inputs' element types differ
   package func requireSameElementType(_ indices: [Int]) throws {
     let present = indices.filter(hasInput)
     guard let first = present.first else { return }
@@ -115,19 +117,19 @@ package struct InferenceContext {
     outputTypes[index] = type
   }
 
-  /// Says what an output contains, where shapes alone decide it (Shape, Size).
+  /// Sets the contents of an output that follow from shapes alone (Shape, Size).
   package mutating func setContents(_ index: Int, _ tensor: Tensor) {
     guard index < outputContents.count else { return }
     outputContents[index] = tensor
   }
 }
 
-/// Why inference of a node cannot go on; no fault of the model.
+/// Why inference of a node cannot continue, without the model being invalid.
 package enum InferenceStop: Error {
-  /// Nothing is known of an input: an operator that Graft lacks computes it.
+  /// An input comes from an operator that Graft does not support.
   case unknownType
-  /// The rank of an input is not known.
+  /// The rank of an input is unknown.
   case unknownShape
-  /// The output's shape follows from what an input contains, and that is computed at run time.
+  /// The output's shape depends on the contents of an input that is computed at run time.
   case needsContents(input: Int)
 }

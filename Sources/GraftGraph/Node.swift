@@ -6,9 +6,9 @@ package struct Node: Sendable {
   package var operatorType: String
   /// Empty for ONNX's own operators, `graft` for Graft's own.
   package var domain: String
-  /// `nil` where an optional input is left out.
+  /// `nil` for an omitted optional input.
   package var inputs: [ValueID?]
-  /// `nil` where an optional output is not wanted.
+  /// `nil` for an unused optional output.
   package var outputs: [ValueID?]
   package var attributes: [ByteString: Attribute]
   package var documentation: String
@@ -29,11 +29,10 @@ package struct Node: Sendable {
     self.metadata = metadata
   }
 
-  /// The operator as ONNX writes it: `Conv`, `ai.onnx.ml.Scaler`.
+  /// The operator in ONNX's notation: `Conv`, `ai.onnx.ml.Scaler`.
   package var qualifiedType: String { domain.isEmpty ? operatorType : "\(domain).\(operatorType)" }
 
-  /// The operator as messages name it: Graft's own forms of an operator, fused or of another memory layout,
-  /// by the name that the model has for it.
+  /// The operator's name in messages; for Graft's fused and blocked forms, the model's name.
   package var displayType: String {
     guard domain == "graft" else { return qualifiedType }
     for prefix in ["Fused", "Blocked"] where operatorType.hasPrefix(prefix) {
@@ -42,7 +41,7 @@ package struct Node: Sendable {
     return operatorType
   }
 
-  /// The graphs among the attributes, by attribute name.
+  /// The graphs among the attributes, in the order of the attributes' names.
   package var bodies: [Graph] {
     attributes.sorted { $0.key < $1.key }.flatMap { _, attribute -> [Graph] in
       switch attribute {
@@ -55,7 +54,7 @@ package struct Node: Sendable {
 }
 
 extension Graph {
-  /// How messages name a node: its operator and its name, or that of its first output.
+  /// A node's name in messages: its operator, and its name or that of its first output.
   package func label(_ node: Node) -> String {
     if !node.name.isEmpty { return "\(node.displayType) '\(node.name)'" }
     guard let output = node.outputs.lazy.compactMap({ $0 }).first else {

@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// The element type of a tensor and what is known of its shape.
+/// The element type of a tensor and the known part of its shape.
 package struct TensorType: Hashable, Sendable {
   package var elementType: ElementType
   /// `nil` if not even the rank is known.
@@ -12,7 +12,7 @@ package struct TensorType: Hashable, Sendable {
   }
 }
 
-/// What kind of thing a value of the graph is.
+/// The type of a value in a graph.
 package indirect enum ValueType: Hashable, Sendable {
   case tensor(TensorType)
   case sparseTensor(TensorType)

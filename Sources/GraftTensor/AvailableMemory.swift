@@ -1,21 +1,22 @@
 import GraftFiles
 import Synchronization
 
-/// The memory that this process can still take without swapping, or being killed for it.
+/// The memory that this process can still use without swapping or being killed.
 ///
-/// The kernel says how much there is without swapping; the limits of the process's cgroup and of all those around it
-/// count, less what is in use there. Cached files that can be dropped are not in use.
+/// It is limited by what the kernel reports, and by the limits minus the usage of the process's
+/// cgroup and all its ancestors. Reclaimable file caches do not count as used.
 ///
-/// Source: `MemAvailable` in <https://man7.org/linux/man-pages/man5/proc_meminfo.5.html>; `memory.max`,
-/// `memory.current` and `memory.stat` in <https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files>;
-/// their older forms in <https://docs.kernel.org/admin-guide/cgroup-v1/memory.html>
+/// Source: `MemAvailable` in <https://man7.org/linux/man-pages/man5/proc_meminfo.5.html>;
+/// `memory.max`, `memory.current` and `memory.stat` in
+/// <https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files>; their older forms
+/// in <https://docs.kernel.org/admin-guide/cgroup-v1/memory.html>
 package enum AvailableMemory {
   private static let recent = Mutex<(time: UInt64, byteCount: Int)?>(nil)
-  /// How long a number is taken for a recent one, in nanoseconds: reading it anew takes a tenth of a millisecond, which
-  /// short runs must not pay each time.
+  /// How long a value is reused, in nanoseconds: reading it takes 0.1 ms, too long for every short
+  /// run.
   private static let lifetime: UInt64 = 20_000_000
 
-  /// As ``byteCount(root:)``, up to 20 milliseconds ago.
+  /// Like ``byteCount(root:)``, but up to 20 milliseconds old.
   package static func recentByteCount() -> Int {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
@@ -28,7 +29,7 @@ package enum AvailableMemory {
     }
   }
 
-  /// - Parameter root: the folder that `proc` and `sys` are in
+  /// - Parameter root: the folder that contains `proc` and `sys`
   package static func byteCount(root: String = "") -> Int {
     let groups = ControlGroups.around(controller: "memory", root: root)
     let left = groups.compactMap(left) + [machine(root)].compactMap { $0 }
@@ -46,7 +47,7 @@ package enum AvailableMemory {
     return nil
   }
 
-  /// What a cgroup leaves; `nil` if it has no limit.
+  /// The memory that a cgroup has left; `nil` if it has no limit.
   private static func left(_ group: ControlGroups.Group) -> Int? {
     let (limitFile, usageFile, cacheKeys) =
       group.isUnified
@@ -55,7 +56,7 @@ package enum AvailableMemory {
         "memory.limit_in_bytes", "memory.usage_in_bytes",
         ["total_inactive_file", "total_active_file"]
       )
-    // Without a limit, version 2 says `max`, and version 1 a number larger than any memory.
+    // Without a limit, version 2 says `max`, and version 1 has a number larger than any memory.
     guard let limit = group.number(limitFile).flatMap(Int.init(exactly:)),
       (0...Storage.byteLimit).contains(limit),
       let usage = group.number(usageFile).flatMap(Int.init(exactly:)), usage >= 0

@@ -16,7 +16,7 @@ package struct BFloat16: TensorElement, Hashable {
     }
   }
 
-  /// The nearest value, rounded once: rounding to `Float` first goes to odd, which keeps ties apart.
+  /// The nearest value, with a single rounding: rounding to odd as `Float` first keeps ties apart.
   package init(rounding value: Double) {
     let nearest = Float(value)
     guard !nearest.isNaN, !nearest.isInfinite, Double(nearest) != value else {

@@ -1,17 +1,17 @@
 import GraftFiles
 
-/// The cgroups that limit this process: its own and all those around it.
+/// The cgroups that limit this process: its own and all its ancestors.
 ///
 /// Source: <https://docs.kernel.org/admin-guide/cgroup-v2.html> and
 /// <https://docs.kernel.org/admin-guide/cgroup-v1/cgroups.html>
 package enum ControlGroups {
-  /// A cgroup, by the folder of its files.
+  /// A cgroup, identified by the folder of its files.
   package struct Group: Sendable, Hashable {
     package let folder: String
-    /// Whether it is one of version 2, which has all controllers in one tree.
+    /// Whether it belongs to version 2, with all controllers in one tree.
     package let isUnified: Bool
 
-    /// The words in one of its files; `nil` if there is no such file.
+    /// The words in one of its files; `nil` if it does not exist.
     package func words(_ file: String) -> [Substring]? {
       ControlGroups.text("\(folder)/\(file)")?.split { $0.isWhitespace }
     }
@@ -25,7 +25,7 @@ package enum ControlGroups {
 
   /// - Parameters:
   ///   - controller: `cpu`, `memory`, …
-  ///   - root: the folder that `proc` and `sys` are in
+  ///   - root: the folder that contains `proc` and `sys`
   package static func around(controller: String, root: String = "") -> [Group] {
     let mount = "\(root)/sys/fs/cgroup"
     return (text("\(root)/proc/self/cgroup") ?? "0::/").split(separator: "\n").flatMap {
@@ -42,7 +42,7 @@ package enum ControlGroups {
     }
   }
 
-  /// The folders from the top to `path`, which may be that of another name space and not be there.
+  /// The folders from the top to `path`, which may be of another namespace and not exist.
   private static func folders(_ path: String) -> [String] {
     var folder = ""
     var folders = [folder]
@@ -54,7 +54,7 @@ package enum ControlGroups {
     return folders
   }
 
-  /// A file of the kernel, which tells its length only by its end.
+  /// A kernel file, whose length is unknown until its end.
   static func text(_ path: String) -> String? {
     let descriptor = FileSystem.open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

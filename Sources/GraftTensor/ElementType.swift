@@ -1,4 +1,4 @@
-/// The element types of ONNX, with the numbers of `TensorProto.DataType`.
+/// The element types of ONNX, numbered like `TensorProto.DataType`.
 ///
 /// Source: <https://onnx.ai/onnx/intro/concepts.html#element-type>
 package enum ElementType: Int32, Sendable, Hashable, CaseIterable {
@@ -49,8 +49,8 @@ extension ElementType {
 
   /// Bytes of one element in memory; 0 for strings.
   ///
-  /// Elements of less than a byte take one byte each in memory (signed ones sign-extended, float4 as
-  /// its bit pattern), so that moving data works on bytes everywhere; they are packed in files only.
+  /// Elements smaller than a byte take one byte each in memory (signed ones sign-extended, float4
+  /// as its bit pattern), so that elements can be moved as bytes. They are packed only in files.
   package var byteWidth: Int { (bitWidth + 7) / 8 }
 
   /// Whether files pack several elements into one byte.

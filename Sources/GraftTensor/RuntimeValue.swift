@@ -1,13 +1,13 @@
 import GraftFiles
 
-/// What flows along an edge at run time.
+/// A value that flows along an edge at run time.
 package enum RuntimeValue: Sendable {
   case tensor(Tensor)
   case sequence([RuntimeValue])
   /// `nil` is the empty optional.
   indirect case optional(RuntimeValue?)
 
-  /// - Throws: `GraftError` if this is no tensor.
+  /// - Throws: `GraftError` if the value is not a tensor
   package var tensor: Tensor {
     get throws {
       guard case .tensor(let tensor) = self else {

@@ -6,8 +6,8 @@ package typealias Shape = [Int]
 extension Array where Element == Int {
   /// The number of elements of a tensor of this shape; 1 for a scalar.
   ///
-  /// - Throws: `GraftError` if an extent is negative or the product does not fit; that of the
-  ///   extents besides 0, too, over which kernels may loop.
+  /// - Throws: `GraftError` if an extent is negative or the product overflows, even without zero
+  ///   extents: kernels may loop over the others
   package func checkedElementCount() throws -> Int {
     var count = 1
     var hasZero = false
@@ -26,15 +26,15 @@ extension Array where Element == Int {
       count = product
     }
     guard !hasZero || count <= 1 << 28 else {
-      throw GraftError.badData("shape \(self) is empty, but has extents too large for that")
+      throw GraftError.badData("shape \(self) is empty, but its other extents are too large")
     }
     return hasZero ? 0 : count
   }
 
-  /// The number of elements of a shape already checked.
+  /// The number of elements of a checked shape.
   package var elementCount: Int { reduce(1, *) }
 
-  /// Elements to step over for one step along each axis of a dense row-major tensor.
+  /// The number of elements between neighbours along each axis of a dense row-major tensor.
   package var denseStrides: [Int] {
     var strides = [Int](repeating: 1, count: count)
     var step = 1
@@ -48,7 +48,7 @@ extension Array where Element == Int {
 
 /// The axis counted from the front: `-1` is the last.
 ///
-/// - Throws: `GraftError` if `axis` is outside of `-rank ..< rank`.
+/// - Throws: `GraftError` if `axis` is outside `-rank ..< rank`
 package func normalizedAxis(_ axis: Int, rank: Int) throws -> Int {
   guard axis >= -rank, axis < rank else {
     throw GraftError.badData("axis \(axis) is out of range for rank \(rank)")

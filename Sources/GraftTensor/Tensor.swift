@@ -1,21 +1,20 @@
 import GraftFiles
 
-/// A dense row-major tensor: a type, a shape and a place in some memory.
+/// A dense row-major tensor: an element type, a shape and a place in memory.
 ///
-/// Copies share memory. Whoever makes a tensor fills it before handing it on; after that it is read
-/// only.
+/// Copies share memory. Its creator fills a tensor before passing it on; then it is read-only.
 package struct Tensor: Sendable {
   package let elementType: ElementType
   package let shape: Shape
   package let storage: Storage
-  /// Where the first element lies in `storage`; need not be a multiple of the element's width.
+  /// The offset of the first element in `storage`; possibly unaligned.
   package let byteOffset: Int
   /// The elements of a tensor of strings; empty for all other types.
   package let strings: [String]
 
   /// A view into `storage`.
   ///
-  /// - Throws: `GraftError` if the elements do not lie inside of `storage`, or for strings.
+  /// - Throws: `GraftError` if the elements exceed `storage`, and for strings
   package init(
     elementType: ElementType, shape: Shape, storage: Storage, byteOffset: Int = 0
   ) throws {
@@ -27,7 +26,7 @@ package struct Tensor: Sendable {
       byteCount <= storage.byteCount - byteOffset
     else {
       throw GraftError.badData(
-        "a tensor of \(byteCount) bytes at \(byteOffset) does not fit into \(storage.byteCount) bytes"
+        "a tensor of \(byteCount) bytes at \(byteOffset) exceeds its \(storage.byteCount) bytes"
       )
     }
     self.elementType = elementType
@@ -37,7 +36,7 @@ package struct Tensor: Sendable {
     self.strings = []
   }
 
-  /// A tensor of zeros (false, 0.0) in fresh heap memory.
+  /// A tensor of zeros (false, 0.0) in new heap memory.
   package init(zeros elementType: ElementType, shape: Shape) throws {
     if elementType == .string {
       let count = try shape.checkedElementCount()
@@ -62,7 +61,7 @@ package struct Tensor: Sendable {
     self.strings = strings
   }
 
-  /// - Throws: `GraftError` if the size does not fit into an `Int`.
+  /// - Throws: `GraftError` if the size exceeds an `Int`
   package static func byteCount(_ elementType: ElementType, _ shape: Shape) throws -> Int {
     let (bytes, overflow) = try shape.checkedElementCount()
       .multipliedReportingOverflow(by: elementType.byteWidth)
@@ -70,9 +69,9 @@ package struct Tensor: Sendable {
     return bytes
   }
 
-  /// Bytes to expect for making a tensor: as ``byteCount(_:_:)``, but with what a string takes
-  /// besides its characters, and also for empty tensors as their other extents have it: kernels
-  /// keep tables of these.
+  /// The memory that a tensor may need: like ``byteCount(_:_:)``, plus the fixed size of each
+  /// string. The zero extents of empty tensors are ignored, since kernels have tables for the
+  /// others.
   package static func memoryByteCount(_ elementType: ElementType, _ shape: Shape) throws -> Int {
     _ = try shape.checkedElementCount()
     let width = elementType == .string ? MemoryLayout<String>.stride : elementType.byteWidth
@@ -84,13 +83,13 @@ package struct Tensor: Sendable {
   package var byteCount: Int { elementCount * elementType.byteWidth }
   package var baseAddress: UnsafeMutableRawPointer { storage.baseAddress + byteOffset }
 
-  /// Whether the first element lies at a multiple of its width.
+  /// Whether the first element's address is a multiple of its width.
   package var isAligned: Bool {
     let width = max(1, min(elementType.byteWidth, 8))
     return UInt(bitPattern: baseAddress) % UInt(width) == 0
   }
 
-  /// The bytes, as they lie in memory.
+  /// The bytes in memory.
   package func withUnsafeBytes<Result>(
     _ body: (UnsafeRawBufferPointer) throws -> Result
   ) rethrows -> Result {
@@ -98,7 +97,7 @@ package struct Tensor: Sendable {
     return try body(UnsafeRawBufferPointer(start: baseAddress, count: byteCount))
   }
 
-  /// The bytes for writing; only for whoever just made this tensor.
+  /// The writable bytes; only for the creator of this tensor.
   package func withUnsafeMutableBytes<Result>(
     _ body: (UnsafeMutableRawBufferPointer) throws -> Result
   ) rethrows -> Result {
@@ -107,9 +106,9 @@ package struct Tensor: Sendable {
     return try body(UnsafeMutableRawBufferPointer(start: baseAddress, count: byteCount))
   }
 
-  /// The same elements under another shape.
+  /// The same elements with another shape.
   ///
-  /// - Throws: `GraftError` if the number of elements differs.
+  /// - Throws: `GraftError` if the number of elements differs
   package func reshaped(_ newShape: Shape) throws -> Tensor {
     guard try newShape.checkedElementCount() == elementCount else {
       throw GraftError.badData("\(shape) cannot be reshaped to \(newShape)")
@@ -119,10 +118,10 @@ package struct Tensor: Sendable {
       elementType: elementType, shape: newShape, storage: storage, byteOffset: byteOffset)
   }
 
-  /// Gives back memory that a mapped file can fill again, for elements that nobody needs soon.
+  /// Releases memory that a mapped file can restore, for elements not needed soon.
   package func releasePages() { storage.releasePages(byteOffset..<byteOffset + byteCount) }
 
-  /// A copy in fresh, aligned heap memory.
+  /// A copy in new, aligned heap memory.
   package func copied() throws -> Tensor {
     if elementType == .string { return self }
     let copy = try Tensor(zeros: elementType, shape: shape)

@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// A Swift type whose memory layout is that of an ``ElementType``.
+/// A Swift type with the memory layout of an ``ElementType``.
 package protocol TensorElement: Sendable {
   static var elementType: ElementType { get }
 }
@@ -19,9 +19,9 @@ extension UInt64: TensorElement { package static var elementType: ElementType { 
 extension Bool: TensorElement { package static var elementType: ElementType { .bool } }
 
 extension Tensor {
-  /// A tensor of these elements in fresh heap memory.
+  /// A tensor of these elements in new heap memory.
   ///
-  /// - Throws: `GraftError` if their number does not fill the shape.
+  /// - Throws: `GraftError` if their number does not match the shape
   package init<Element: TensorElement>(_ elements: [Element], shape: Shape) throws {
     guard try shape.checkedElementCount() == elements.count else {
       throw GraftError.badData("\(elements.count) elements do not fill the shape \(shape)")
@@ -39,7 +39,7 @@ extension Tensor {
 
   /// The elements as an array.
   ///
-  /// - Throws: `GraftError` if the tensor has another element type.
+  /// - Throws: `GraftError` if the tensor has another element type
   package func elements<Element: TensorElement>(
     as type: Element.Type = Element.self
   ) throws -> [Element] {
@@ -55,7 +55,7 @@ extension Tensor {
 
   /// The elements of any integer type (or bool) as `Int`; for shapes, axes and counts.
   ///
-  /// - Throws: `GraftError` for other element types, and for a `uint64` beyond `Int.max`.
+  /// - Throws: `GraftError` for other element types, and for a `uint64` beyond `Int.max`
   package func integers() throws -> [Int] {
     func widened<Element: TensorElement & FixedWidthInteger>(_: Element.Type) throws -> [Int] {
       try elements(as: Element.self).map { element in

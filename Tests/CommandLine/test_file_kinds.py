@@ -84,7 +84,7 @@ KINDS = {
     "xml": (b'<?xml version="1.0"?>\n<a/>', "XML", ""),
     "ncnn": (b"7767517\n1 1\nInput data 0 1 data\n", "ncnn", "ONNX"),
     "onnx-json": (text_of("json"), "ONNX model as JSON", 'format="json"'),
-    "onnx-textproto": (text_of("textproto"), "text of protocol buffers", 'format="textproto"'),
+    "onnx-textproto": (text_of("textproto"), "protocol buffer text format", 'format="textproto"'),
     "onnx-text": (text_of("onnxtxt"), "text form", 'format="onnxtxt"'),
     "tfjs": (b'{"format": "layers-model", "modelTopology": {}}', "TensorFlow.js", "tf2onnx"),
     "keras-json": (b'{"class_name": "Functional", "config": {}}', "without weights", "model.export"),
