@@ -7,11 +7,11 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 
-/// `graft benchmark`: how fast a model runs on this machine.
+/// `graft benchmark`: the speed of a model on this machine.
 struct BenchmarkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmark",
-    abstract: "Measure how fast a model runs on this machine.",
+    abstract: "Measure the speed of a model on this machine.",
     discussion: """
       Inputs are seeded random numbers of the model's types and shapes.
 
@@ -27,28 +27,28 @@ struct BenchmarkCommand: ParsableCommand {
 
   @Option(
     help: """
-      The first extent of inputs, but for those that --shape gives another one (default: the model's, or 1 where it \
-      leaves it open).
+      The first extent of inputs without --shape (default: the model's, or 1 where it is \
+      undefined).
       """)
   var batch: Int?
 
-  @Option(help: "Runs that count.")
+  @Option(help: "The number of measured runs.")
   var runs = 20
 
-  @Option(help: "Runs before, which do not count.")
+  @Option(help: "The number of runs before measuring.")
   var warmup = 3
 
   @Option(help: "NAME=1,3,224,224: the shape of an input. May be repeated.")
   var shape: [NamedShape] = []
 
   @Option(
-    help: "Write a trace for chrome://tracing to this file, and print time by operator and node.")
+    help: "Write a trace for chrome://tracing to this file, and print times by operator and node.")
   var profile: String?
 
   @Flag(
     help: """
-      Measure the ways in which the model's convolutions can be computed, and keep the fastest in the cache \
-      folder, for all models on this machine.
+      Measure the algorithms for the model's convolutions, and store the fastest in the cache \
+      folder for all models on this machine.
       """)
   var tune = false
 
@@ -59,15 +59,15 @@ struct BenchmarkCommand: ParsableCommand {
 
   func validate() throws {
     guard runs > 0, batch ?? 1 > 0 else {
-      throw ValidationError("--runs and --batch take a number from 1.")
+      throw ValidationError("--runs and --batch must be at least 1.")
     }
-    guard warmup >= 0 else { throw ValidationError("--warmup takes a number from 0.") }
+    guard warmup >= 0 else { throw ValidationError("--warmup must be at least 0.") }
     if let profile, FilePath.ending(of: profile) != "json" {
-      throw ValidationError("--profile takes a file that ends in .json.")
+      throw ValidationError("--profile must name a .json file.")
     }
     guard !tune || !compute.noCache else {
       throw ValidationError(
-        "--tune keeps its record in the cache folder, which --no-cache leaves alone.")
+        "--tune writes to the cache folder and cannot be combined with --no-cache.")
     }
   }
 
@@ -92,7 +92,7 @@ struct BenchmarkCommand: ParsableCommand {
       times.append(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
     }
     withExtendedLifetime(outputs) {}
-    // A cache that cannot be written is no fault of the model's speed.
+    // A cache that cannot be written does not affect the measurement.
     _ = try? executable.storeCompiledForm()
     let report = BenchmarkReport(
       loadMilliseconds: Double(loaded - start) / 1e6,
@@ -106,7 +106,7 @@ struct BenchmarkCommand: ParsableCommand {
     }
   }
 
-  /// The model; with an open batch where one was asked for, by `--batch` or by a shape that only then fits.
+  /// The model, with an unknown batch size if `--batch` or a shape requires that.
   private func load(
     cache: ModelCache?, _ options: Executable.Options, remark: @escaping (String) -> Void
   ) throws -> LoadedModel {
@@ -130,7 +130,7 @@ struct BenchmarkCommand: ParsableCommand {
       memory: MemoryBudget(limit: options.memoryLimit))
   }
 
-  /// Measures how to compute the model, and keeps that.
+  /// Measures the algorithms for the model, and stores the result.
   private func tuned(_ options: Executable.Options) throws -> TuningRecord {
     guard let file = TuningFile.standard() else {
       throw GraftError(
@@ -143,12 +143,12 @@ struct BenchmarkCommand: ParsableCommand {
     var tuner = Tuner(executable, inputs: try inputs(of: graph, options))
     let record = try tuner.tune { Output.writeError("measuring: \(Output.oneLine($0))\n") }
     try file.write(record)
-    Output.writeError("The tuning record is \(file.path)\n")
+    Output.writeError("tuning record: \(file.path)\n")
     return record
   }
 }
 
-/// What a benchmark measured.
+/// The results of a benchmark.
 struct BenchmarkReport: Encodable {
   var load_ms: Double
   var first_ms: Double
@@ -174,8 +174,8 @@ struct BenchmarkReport: Encodable {
     peak_rss_mb = BenchmarkReport.peakResidentMegabytes()
   }
 
-  /// The largest resident memory of this program. `getrusage` will not do: its figure starts with that of
-  /// the process which started this one.
+  /// The largest resident memory of this program. `getrusage` is unsuitable: it starts with the
+  /// value of the parent process.
   private static func peakResidentMegabytes() -> Double {
     guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
       let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),

@@ -4,14 +4,15 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Seeded inputs for a model of which only types and shapes matter.
+/// Seeded random inputs for a model, of which only types and shapes matter.
 enum BenchmarkInputs {
   /// - Parameters:
-  ///   - batch: the first extent of inputs whose shape is not given; `nil` for that of the model, or 1 where it leaves it
-  ///     open
-  ///   - shapes: those of some inputs, by name; they fit what the model declares
-  ///   - memory: what the inputs may take
-  /// - Throws: `GraftError` before any memory is taken, if the shapes do not fit the model, or the inputs the memory
+  ///   - batch: the first extent of inputs without a given shape; `nil` for the model's, or 1 where
+  ///     it is undefined
+  ///   - shapes: the shapes of some inputs, by name, which match the model's declarations
+  ///   - memory: the memory limit of the inputs
+  /// - Throws: `GraftError` if the shapes do not match the model, or exceed the memory; allocates
+  ///   nothing before
   static func make(
     _ graph: Graph, batch: Int?, shapes: [ByteString: Shape], memory: MemoryBudget
   ) throws -> [RuntimeValue] {
@@ -21,7 +22,7 @@ enum BenchmarkInputs {
       let name = graph[id].name
       try withPlace("input '\(name)'") {
         guard let type = graph[id].type?.tensor else {
-          throw GraftError.unsupported("only tensors can be made up")
+          throw GraftError.unsupported("only tensors can be generated")
         }
         let shape =
           try shapes[ByteString(name)] ?? defaultShape(type, name: name, batch: batch ?? 1)
@@ -35,7 +36,7 @@ enum BenchmarkInputs {
       do {
         try memory.require(inputs.map { try Tensor.memoryByteCount($0.elementType, $0.shape) })
       } catch var error as GraftError {
-        // A size that no tensor has is the model's only if nobody gave one.
+        // An invalid size is the model's fault only if the user set none.
         if error.code == .badData, batch != nil || !shapes.isEmpty { error.code = .usage }
         throw error
       }
@@ -45,7 +46,8 @@ enum BenchmarkInputs {
     return try inputs.map { .tensor(try random($0.elementType, $0.shape, &generator)) }
   }
 
-  /// - Throws: `GraftError` if no input has this batch; inputs that are the same for all images need not have it.
+  /// - Throws: `GraftError` if no input has this batch size; inputs that all images share need not
+  ///   have it
   private static func require(
     _ batch: Int, of graph: Graph, _ shapes: [Shape], given: [ByteString: Shape]
   ) throws {
@@ -53,33 +55,34 @@ enum BenchmarkInputs {
     let inputs = zip(graph.inputs.map { graph[$0].name }, shapes).filter { !$1.isEmpty }
     if let (name, shape) = inputs.first(where: { given[ByteString($0.0)] != nil }) {
       throw GraftError.usage(
-        "--batch is \(batch), and --shape makes input '\(name)' \(shape)",
-        hint: "Leave one of them out")
+        "--batch is \(batch), but --shape sets input '\(name)' to \(shape)",
+        hint: "Omit one of them")
     }
     guard let (name, shape) = inputs.first else {
-      throw GraftError.usage("--batch is \(batch), and no input has extents", hint: "Leave it out")
+      throw GraftError.usage("--batch is \(batch), but no input has extents", hint: "Omit it")
     }
     throw GraftError.usage(
-      "the model takes no other batch than \(shape[0]), and --batch is \(batch)",
-      hint: "Leave --batch out"
+      "--batch is \(batch), but the model requires a batch of \(shape[0])",
+      hint: "Omit --batch"
     ).at("input '\(name)'")
   }
 
   private static func defaultShape(_ type: TensorType, name: String, batch: Int) throws -> Shape {
     guard let dimensions = type.shape else {
-      throw GraftError.usage("has no declared shape", hint: "Give it with --shape \(name)=…")
+      throw GraftError.usage("has no declared shape", hint: "Set it with --shape \(name)=…")
     }
     return try dimensions.enumerated().map { axis, dimension in
       if let known = dimension.known { return known }
       guard axis == 0 else {
         throw GraftError.usage(
-          "leaves extent \(axis) of \(type) open", hint: "Give the shape with --shape \(name)=…")
+          "has no value for extent \(axis) of \(type)",
+          hint: "Set the shape with --shape \(name)=…")
       }
       return batch
     }
   }
 
-  /// Normal-like floats, small integers, false.
+  /// Roughly normal floats, small integers, false.
   private static func random(
     _ elementType: ElementType, _ shape: Shape, _ generator: inout SeededGenerator
   ) throws -> Tensor {
@@ -104,6 +107,6 @@ enum BenchmarkInputs {
     return tensor
   }
 
-  /// Numbers that are made and converted at once.
+  /// Numbers generated and converted at once.
   private static let partCount = 4096
 }

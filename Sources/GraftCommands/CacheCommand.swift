@@ -3,29 +3,29 @@ import Foundation
 import Graft
 import GraftFiles
 
-/// `graft cache`: compiled models and features of images.
+/// `graft cache`: compiled models and image features.
 struct CacheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cache",
-    abstract: "List or remove compiled models and features of images.",
+    abstract: "List or remove compiled models and image features.",
     discussion: """
-      The first run of a model keeps its weights in the form that kernels want, and \
-      `graft finetune` what a frozen trunk makes of each image, in the folder `compiled` \
-      of $GRAFT_HOME, else of the XDG cache folder, so that later runs start faster. \
-      GRAFT_CACHE_LIMIT (default 4G) is how much that may take; 0 keeps nothing.
+      The first run of a model caches its weights in the layout of the kernels, and \
+      `graft finetune` caches the features of each image, so that later runs start faster. \
+      They are in the folder `compiled` of $GRAFT_HOME, or else of the XDG cache folder. \
+      GRAFT_CACHE_LIMIT (default 4G) limits their size; 0 disables the cache.
       """,
     subcommands: [List.self, Clear.self], defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show what is kept.")
+    static let configuration = CommandConfiguration(abstract: "Show the cached files.")
 
     func run() throws {
       guard let cache = try standardCache() else {
-        return try print("Nothing is kept: GRAFT_CACHE_LIMIT is 0, or there is no cache folder.")
+        return try print("Nothing is cached: GRAFT_CACHE_LIMIT is 0, or there is no cache folder.")
       }
       let entries = cache.entries()
       let files = Array(entries.files.reversed())
-      var rows = [["what it is", "size", "last used", "file"]]
+      var rows = [["content", "size", "last used", "file"]]
       rows += zip(files, cache.contents(of: files)).map { file, content in
         let date = Date(timeIntervalSince1970: Double(file.lastUse) / 1e9)
         return [
@@ -41,7 +41,7 @@ struct CacheCommand: ParsableCommand {
   }
 
   struct Clear: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Remove all that is kept.")
+    static let configuration = CommandConfiguration(abstract: "Remove all cached files.")
 
     func run() throws {
       guard let cache = try standardCache() else { return }
@@ -52,24 +52,24 @@ struct CacheCommand: ParsableCommand {
     }
   }
 
-  /// The cache that the environment names; says so if its folder is none.
+  /// The cache that the environment configures; warns if its folder is unusable.
   private static func standardCache() throws -> ModelCache? {
     guard let cache = try ModelCache.standard() else { return nil }
     do {
       try TextFile.requireFolder(cache.folder)
     } catch let error as GraftError {
-      CommandLineProgram.warn("\(error); nothing is kept there")
+      CommandLineProgram.warn("\(error); nothing is cached there")
     }
     return cache
   }
 
-  /// Says what was left alone.
+  /// Reports entries that were left alone.
   private static func printOthers(_ count: Int, in cache: ModelCache) throws {
     guard count > 0 else { return }
     try print(
       count == 1
-        ? "1 other entry of \(cache.folder) is not Graft's or not this user's and was left alone"
-        : "\(count) other entries of \(cache.folder) are not Graft's or not this user's and were left alone"
-    )
+        ? "1 entry of \(cache.folder) belongs to another program or user and was left alone"
+        : "\(count) entries of \(cache.folder) belong to other programs or users and were left "
+          + "alone")
   }
 }

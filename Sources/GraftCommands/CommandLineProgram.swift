@@ -4,7 +4,7 @@ import Foundation
 import GraftFiles
 import GraftVision
 
-/// Runs a command the way both executables do: errors on standard error, exit codes after sysexits.
+/// Runs a command for both executables: errors on standard error, exit codes after sysexits.
 package enum CommandLineProgram {
   package static func run(_ root: any ParsableCommand.Type) -> Never {
     graft_return_freed_memory(1 << 20)
@@ -34,12 +34,12 @@ package enum CommandLineProgram {
     }
   }
 
-  /// Parses the words and runs the command that they name, or prints the help that they ask for.
+  /// Parses the words and runs their command, or prints the requested help.
   private static func perform(_ root: any ParsableCommand.Type, _ words: [String]) throws {
     do {
       try CommandNames.check(words, of: root)
       var command = try root.parseAsRoot(CommandNames.joiningNegativeNumbers(words))
-      // Help does not depend on them.
+      // Help does not depend on it.
       if type(of: command)._commandName != "help" { try Surroundings.check() }
       try command.run()
     } catch  where isFromParser(error, root) {
@@ -53,8 +53,8 @@ package enum CommandLineProgram {
     }
   }
 
-  /// Whether an error is about the words of the command line, or a request for help: the parser's own
-  /// errors are none of Graft's types.
+  /// Whether an error comes from the parser, for invalid arguments or a help request, since it is
+  /// not of Graft's types.
   private static func isFromParser(
     _ error: any Error, _ root: any ParsableCommand.Type
   ) -> Bool {
@@ -62,16 +62,16 @@ package enum CommandLineProgram {
     return [.success, .validationFailure].contains(root.exitCode(for: error))
   }
 
-  /// What stands in front of every error.
+  /// The start of every error line.
   static let errorPrefix = "error: "
 
   /// Prints an error on standard error.
   static func report(_ error: GraftError) { Output.writeError("\(errorPrefix)\(error.line)\n") }
 
-  /// Says something that is worth knowing on standard error.
+  /// Prints a note on standard error.
   static func note(_ text: String) { Output.writeError("note: \(Output.oneLine(text))\n") }
 
-  /// Says on standard error which files were written, and how large they are.
+  /// Prints on standard error which files were written, and their sizes.
   static func noteWritten(_ paths: [String]) {
     let files = paths.map { path in
       path + (FileSystem.status(of: path).map { " (\(Terminal.bytes(Int($0.st_size))))" } ?? "")
@@ -79,12 +79,12 @@ package enum CommandLineProgram {
     note("wrote \(files.joined(separator: " and "))")
   }
 
-  /// Says something that is probably not as the user wants it on standard error.
+  /// Prints a warning on standard error.
   static func warn(_ text: String) { Output.writeError("warning: \(Output.oneLine(text))\n") }
 }
 
 extension GraftError {
-  /// The error as people read it: names from files cannot break the line or flood the screen.
+  /// The error on one line: names from files can neither break the line nor flood the screen.
   fileprivate var line: String {
     func shortened(_ text: String) -> String {
       let limit = 2000
@@ -98,7 +98,7 @@ extension GraftError {
   }
 }
 
-/// Ends the program with a code after the messages were printed.
+/// Ends the program with a code after all messages were printed.
 struct ExitStatus: Error {
   let code: Int32
 }

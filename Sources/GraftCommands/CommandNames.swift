@@ -1,9 +1,9 @@
 import ArgumentParser
 import GraftFiles
 
-/// Looks at the words of the command line before the parser does.
+/// Checks the words of the command line before the parser.
 enum CommandNames {
-  /// - Throws: `GraftError` if a word stands in the place of a command and is none.
+  /// - Throws: `GraftError` if a word in the place of a command is not a command
   static func check(_ words: [String], of root: any ParsableCommand.Type) throws {
     var rest = words[...]
     let isHelp = !root.configuration.subcommands.isEmpty && rest.first == "help"
@@ -18,7 +18,7 @@ enum CommandNames {
         throw GraftError.usage(
           "'\(path)' has no command '\(word)'",
           hint: nearestNamesHint(word, among: names)
-            ?? (names.isEmpty ? nil : "Its commands are \(names.listed(limit: 20))"))
+            ?? (names.isEmpty ? nil : "The commands are \(names.listed(limit: 20))"))
       }
       command = next
       path += " \(word)"
@@ -26,8 +26,8 @@ enum CommandNames {
     }
   }
 
-  /// Negative numbers as values of the options before them, which the parser takes for options of their own
-  /// otherwise: `--top-k -1` becomes `--top-k=-1`.
+  /// Joins negative numbers with the options before them, as the parser would treat them as
+  /// options: `--top-k -1` becomes `--top-k=-1`.
   static func joiningNegativeNumbers(_ words: [String]) -> [String] {
     var result: [String] = []
     for word in words {

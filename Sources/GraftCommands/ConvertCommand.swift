@@ -5,19 +5,19 @@ import GraftFiles
 import GraftGraph
 import GraftONNX
 
-/// `graft convert`: HDF5 or ONNX to ONNX, or to HDF5 where Keras knows the architecture.
+/// `graft convert`: HDF5 or ONNX to ONNX, or to HDF5 for architectures that Keras has.
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
     abstract:
-      "Write a model as ONNX, with its preprocessing and labels in it, or weights for Keras.",
+      "Write a model as ONNX with its preprocessing and labels, or its weights for Keras.",
     discussion: """
-      The lowest opset from 7 on that expresses the model with the operators it has is used, so \
-      that as many runtimes as possible take it; --opset overrides that. A model with operators \
+      The opset is the lowest from 7 on that can express the model without changing its operators, \
+      so that most runtimes can read it; --opset overrides that. A model with operators \
       that Graft does not know keeps its opset.
 
-      The destination's name says the format: .onnx, or .h5 or .hdf5 for the weights of VGG16 or \
-      VGG19, and of the dense layers on it, as Keras's load_weights() reads them.
+      The destination's extension sets the format: .onnx, or .h5 or .hdf5 for the weights of VGG16 \
+      or VGG19, and of the dense layers on it, in the layout of Keras's load_weights().
 
       Examples:
         graft convert vgg16_weights_tf_dim_ordering_tf_kernels.h5 vgg16.onnx
@@ -36,7 +36,7 @@ struct ConvertCommand: ParsableCommand {
   @Option(help: "Weights to use instead of the official ones of a named model.")
   var weights: String?
 
-  @Flag(help: "Leave the dense layers out.")
+  @Flag(help: "Omit the dense layers.")
   var noTop = false
 
   @OptionGroup var image: ImageOptions
@@ -44,7 +44,7 @@ struct ConvertCommand: ParsableCommand {
   @Option(help: "The opset of ai.onnx to write (default: the lowest from 7 on).")
   var opset: Int?
 
-  @Flag(help: "Write the weights to a file of their own, beside the model.")
+  @Flag(help: "Write the weights to a separate file next to the model.")
   var externalData = false
 
   private var isForKeras: Bool {
@@ -58,7 +58,7 @@ struct ConvertCommand: ParsableCommand {
     }
     guard !isForKeras || opset == nil && !externalData && image.isEmpty else {
       throw ValidationError(
-        "A file for Keras holds weights only: it takes no --opset, --external-data or options of images."
+        "A file for Keras only has weights: omit --opset, --external-data and image options."
       )
     }
   }
@@ -76,7 +76,7 @@ struct ConvertCommand: ParsableCommand {
     CommandLineProgram.noteWritten(written)
   }
 
-  /// - Returns: the path of the weights, if they have a file of their own
+  /// - Returns: the path of the weights, if they are in a separate file
   private func writeONNX(_ graph: inout Graph) throws -> String? {
     try image.describe(&graph, of: source)
     try withPlace(source) {

@@ -6,15 +6,15 @@ import GraftExecution
 import GraftFiles
 import GraftTraining
 
-/// `graft evaluate`: how right a classifier is on images whose classes are known.
+/// `graft evaluate`: the accuracy of a classifier on labelled images.
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Check a classifier against images whose classes are known.",
+    abstract: "Measure a classifier on labelled images.",
     discussion: """
-      DATA is of any form that `graft finetune` takes. What it sets apart for testing \
-      is used, or else for validation, or else all images; --part says otherwise. For \
-      the model.onnx of a run, --part means the parts of that run.
+      DATA has any form that `graft finetune` accepts. Its own test part is used, or else \
+      its validation part, or else all images; --part overrides that. For \
+      the model.onnx of a run, --part refers to the parts of that run.
 
       Examples:
         graft evaluate run/model.onnx pets/
@@ -24,11 +24,11 @@ struct EvaluateCommand: ParsableCommand {
   @Argument(help: "A name from `graft models list`, an ONNX file, or Keras weights.")
   var model: String
 
-  @Argument(help: "Images and their classes.")
+  @Argument(help: "The images and their classes.")
   var data: String
 
   @Option(
-    help: "The images to use (default: the first of test and validation that there is, else all)."
+    help: "The images to use (default: test if there is one, else validation, else all)."
   )
   var part: Part?
 
@@ -55,10 +55,10 @@ struct EvaluateCommand: ParsableCommand {
 
   @OptionGroup var image: ImageOptions
 
-  @Option(help: "Images at once.")
+  @Option(help: "Images per batch.")
   var batchSize = 32
 
-  @Option(help: "Unreadable images to put up with.")
+  @Option(help: "The number of unreadable images to tolerate.")
   var maxBad = 100
 
   @Flag(help: "Print one JSON object.")
@@ -68,9 +68,9 @@ struct EvaluateCommand: ParsableCommand {
 
   func validate() throws {
     guard (1...65536).contains(batchSize) else {
-      throw ValidationError("--batch-size takes 1 to 65536.")
+      throw ValidationError("--batch-size must be 1 to 65536.")
     }
-    guard maxBad >= 0 else { throw ValidationError("--max-bad takes a number from 0.") }
+    guard maxBad >= 0 else { throw ValidationError("--max-bad must be at least 0.") }
   }
 
   func run() throws {
@@ -81,7 +81,7 @@ struct EvaluateCommand: ParsableCommand {
     let items = try items(of: dataset, part)
     guard !items.isEmpty else {
       throw GraftError.usage(
-        "\(data) sets no images apart for \(part.rawValue)", hint: "Leave --part out")
+        "\(data) has no images for \(part.rawValue)", hint: "Omit --part")
     }
     let executable = compute.executableOptions
     let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
@@ -91,19 +91,18 @@ struct EvaluateCommand: ParsableCommand {
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
     for remark in classifier.remarks { CommandLineProgram.note("\(remark)") }
     if classifier.takesOneImage, batchSize > 1 {
-      CommandLineProgram.note("the model takes one image at a time, and runs image by image")
+      CommandLineProgram.note("the model takes one image at a time")
     }
     let result = try classifier.evaluate(
       items, classNames: dataset.classNames, batchSize: batchSize)
     if result.unanswered > 0 {
       CommandLineProgram.warn(
-        "for \(result.unanswered) of \(result.count) images the model's answer is not a number (NaN)"
-      )
+        "for \(result.unanswered) of \(result.count) images the answer is not a number (NaN)")
     }
     try print(json ? try JSONText.encode(result) : EvaluateCommand.text(result, part))
   }
 
-  /// The images of a part: of that which the model's own run made of them, if it had one and the part was asked for.
+  /// The images of a part: that of the model's own run if it was requested, else that of the data.
   private func items(
     of dataset: ImageDataset, _ part: Part
   ) throws -> [ImageDataset.Item] {
@@ -119,14 +118,14 @@ struct EvaluateCommand: ParsableCommand {
     if trainedCount > 0 {
       CommandLineProgram.note(
         "the model was trained on \(trainedCount) of these \(own.count) images; "
-          + "--part validation and --part test take those that its run set apart")
+          + "--part validation and --part test select images that it was not trained on")
     }
     return own
   }
 
-  /// The measures over all images, in a line.
+  /// The metrics over all images, on one line.
   static func summary(_ result: EvaluationResult) -> String {
-    // A mean over no image, and the area of a single class, are no numbers.
+    // The mean over no images and the area of a single class are not numbers.
     func figure(_ value: Double) -> String { value.isNaN ? "–" : String(format: "%.4f", value) }
     return String(
       format: "accuracy %.2f %%  loss %@  precision %.4f  recall %.4f  F1 %.4f  AUC %@",

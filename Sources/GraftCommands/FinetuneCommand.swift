@@ -8,14 +8,14 @@ struct FinetuneCommand: ParsableCommand {
     abstract: "Put a new head on a trained network and train it on your images.",
     discussion: """
       DATA is a folder with one folder of images per class, a folder of images \
-      called CLASS.NUMBER.jpg, CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV \
-      of paths and labels, or NPZ arrays.
+      named CLASS.NUMBER.jpg, CIFAR-10 or CIFAR-100 (unpacked or as tar.gz), a CSV \
+      file of paths and labels, or NumPy arrays.
 
-      First the head is trained on what the frozen trunk makes of each image, \
-      which is computed once; then what --unfreeze names is trained, too. The run is \
-      a folder: recipe.yaml, logs (CSV, JSON lines, TensorBoard's events), the \
+      First the head is trained on the features of the frozen trunk, which are \
+      computed once per image. Then the layers in --unfreeze are trained too. The run is \
+      a folder with recipe.yaml, logs (CSV, JSON lines, TensorBoard events), the \
       checkpoints last.npz and best.npz, report.html, and model.onnx, which `infer` \
-      and any other ONNX runtime take as it is.
+      and any other ONNX runtime can run.
 
       Examples:
         graft finetune pets/ --model vgg16 --image-size 64

@@ -1,6 +1,6 @@
 import GraftGraph
 
-/// Writes a graph in the language of Graphviz.
+/// Writes a graph in Graphviz's DOT language.
 ///
 /// Source: <https://graphviz.org/doc/info/lang.html>
 enum GraphvizWriter {

@@ -1,11 +1,12 @@
 import GraftData
 import GraftFiles
 
-/// Turns the arguments of a command into a list of image files.
+/// Expands the arguments of a command to a list of image files.
 enum ImageFiles {
-  /// Files as they are; of folders all images in them and below, by name.
+  /// Keeps files; replaces folders by all images in them and their subfolders, sorted by name.
   ///
-  /// - Throws: `GraftError` if a folder has no images. Missing files show when they are read.
+  /// - Throws: `GraftError` if a folder has no images. Missing files are reported when they are
+  ///   read.
   static func expand(_ arguments: [String]) throws -> [String] {
     try arguments.flatMap { argument -> [String] in
       guard argument != "-", FileSystem.isFolder(argument) else { return [argument] }
@@ -14,7 +15,7 @@ enum ImageFiles {
       let leftOut = folder.allLeftOut
       guard !images.isEmpty else {
         throw GraftError(
-          .noInput, "has no images" + (leftOut.total > 0 ? "; there are \(leftOut)" : ""),
+          .noInput, "has no images" + (leftOut.total > 0 ? "; it has \(leftOut)" : ""),
           places: [argument])
       }
       CommandLineProgram.note("\(argument): \(leftOut.summary(taken: images.count))")

@@ -6,18 +6,18 @@ import GraftGraph
 import GraftModels
 import GraftVision
 
-/// `infer` and `graft infer`: what is in an image.
+/// `infer` and `graft infer`: classifies images.
 package struct InferCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "infer",
-    abstract: "Say what is in images.",
+    abstract: "Classify images.",
     discussion: """
       Images are JPEG, PNG, WebP, BMP or PNM files, folders of them, or - for standard \
-      input. How images are prepared is part of the model; options override it.
+      input. The model determines how images are prepared; options override it.
 
-      Without --model a small network that is part of Graft answers. It knows the \
+      Without --model, a small built-in network answers. It knows the \
       ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, \
-      horse, ship and truck. An image unlike these is said to be none of them.
+      horse, ship and truck. For an image unlike these, the answer is none of them.
 
       Examples:
         infer cat.jpg
@@ -30,12 +30,13 @@ package struct InferCommand: ParsableCommand {
 
   package static var _errorPrefix: String { CommandLineProgram.errorPrefix }
 
-  @Argument(help: "Images and folders of images; - is standard input.")
+  @Argument(help: "Images and folders of images; - for standard input.")
   var images: [String]
 
   @Option(
     help: """
-      A name from `graft models list`, an ONNX file, or Keras weights (default: \(EmbeddedModel.name)).
+      A name from `graft models list`, an ONNX file, or Keras weights (default: \
+      \(EmbeddedModel.name)).
       """)
   var model: String?
 
@@ -44,10 +45,10 @@ package struct InferCommand: ParsableCommand {
 
   @OptionGroup var image: ImageOptions
 
-  @Option(help: "How many classes to show.")
+  @Option(help: "The number of classes to show.")
   var topK = 5
 
-  @Flag(help: "Print one JSON object per image and line.")
+  @Flag(help: "Print one JSON object per image, one per line.")
   var json = false
 
   @OptionGroup var compute: ComputeOptions
@@ -55,7 +56,7 @@ package struct InferCommand: ParsableCommand {
   package init() {}
 
   package func validate() throws {
-    guard topK > 0 else { throw ValidationError("--top-k takes a number from 1.") }
+    guard topK > 0 else { throw ValidationError("--top-k must be at least 1.") }
   }
 
   package func run() throws {
@@ -75,7 +76,7 @@ package struct InferCommand: ParsableCommand {
       }
       try print(answer)
     }
-    // The answer does not wait for that, and a cache that cannot be written is no fault of it.
+    // The answer comes first, and a cache that cannot be written does not affect it.
     try? classifier.storeCompiledForm()
     if let firstFailure { throw ExitStatus(code: firstFailure.code.rawValue) }
   }
@@ -89,12 +90,12 @@ package struct InferCommand: ParsableCommand {
       : PredictionText.text(name, found, classNames: classifier.labels?.names)
   }
 
-  /// The graph as it was read is gone when this returns: what it takes is not needed any more.
+  /// A function of its own, so that the imported graph is released on return.
   private func makeClassifier(forOneImage isOne: Bool) throws -> Classifier {
     var executable = compute.executableOptions
     executable.releasesConstants = isOne
     let name = model ?? EmbeddedModel.name
-    // How a name is understood matters to those who gave one.
+    // The interpretation of a name only matters to a user who named a model.
     let remark = { (text: String) in if model != nil { CommandLineProgram.note(text) } }
     let loaded = try ModelLoader(weights: weights, remark: remark).load(
       name, batch: .freeForImages, cache: compute.cache, options: executable)
@@ -106,7 +107,7 @@ package struct InferCommand: ParsableCommand {
   private struct Answer: Encodable {
     let file: String
     let predictions: [Prediction]
-    /// Left out if the model cannot tell.
+    /// Omitted if the model cannot tell.
     let inDistribution: Bool?
     let inDistributionScore: Float?
 
@@ -125,18 +126,19 @@ package struct InferCommand: ParsableCommand {
   }
 }
 
-/// Options that say how images become a network's input.
+/// Options for converting images to a network's input.
 struct ImageOptions: ParsableArguments {
   @Option(
-    help:
-      "Labels: a file of one name per line, JSON, or imagenet for its 1,000 classes (default: the model's own)."
-  )
+    help: """
+      Labels: a file with one name per line, JSON, or imagenet for its 1,000 classes \
+      (default: the model's own).
+      """)
   var labels: String?
 
   @Option(
     help: """
-      keras-caffe, keras-tf, torch, unit or none, which gives samples from 0 to 255, as integer inputs take \
-      (default: the model's own, else a guess, with a note).
+      keras-caffe, keras-tf, torch, unit or none, which keeps samples from 0 to 255, e.g. for \
+      integer inputs (default: the model's own, or else a guess, with a note).
       """)
   var preprocess: String?
 
@@ -144,9 +146,10 @@ struct ImageOptions: ParsableArguments {
   var resize: String?
 
   @Option(
-    help:
-      "224, 320x240 or none: the middle that is cut out after resizing (default: the model's own, or as much of it as --resize leaves)."
-  )
+    help: """
+      224, 320x240 or none: the central crop after resizing (default: the model's own, limited \
+      by --resize).
+      """)
   var crop: String?
 
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the model's own).")
@@ -155,18 +158,21 @@ struct ImageOptions: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: """
-      Leave images as they are stored, as Keras does, instead of turning them upright (default: as the model has \
-      it, else upright).
+      Use images as stored, like Keras, instead of rotating them upright (default: like the \
+      model, otherwise upright).
       """)
   var ignoreOrientation: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "What the output is: logits, probabilities, or sigmoid (logits of classes that do not exclude each other) (default: what the model says, else what its last layer tells).",
+      """
+      The kind of output: logits, probabilities, or sigmoid (logits of independent classes) \
+      (default: from the model's metadata, or else from its last layer).
+      """,
       valueName: "logits|probabilities|sigmoid"))
   var scores: Scores?
 
-  /// Whether none of them was given.
+  /// Whether no option was given.
   var isEmpty: Bool {
     [labels, preprocess, resize, crop, interpolation].allSatisfy { $0 == nil }
       && ignoreOrientation == nil && scores == nil
@@ -184,9 +190,10 @@ struct ImageOptions: ParsableArguments {
     return options
   }
 
-  /// Writes what the user said about images, labels and scores into the metadata of the graph that is read from `source`.
+  /// Writes the options for images, labels and scores into the metadata of the graph from `source`.
   ///
-  /// - Throws: `GraftError` if the labels are not as many as the graph's classes, or an option makes no sense.
+  /// - Throws: `GraftError` if the number of labels differs from that of the graph's classes, or an
+  ///   option is invalid
   func describe(_ graph: inout Graph, of source: String) throws {
     let options = try classifierOptions()
     try withPlace(source) { try describe(&graph, options) }
@@ -206,15 +213,15 @@ struct ImageOptions: ParsableArguments {
         metadata: graph.metadata, choices: options.preparation)
     else {
       throw GraftError.usage(
-        "the model does not say how images are prepared", hint: "Say it with --preprocess NAME")
+        "the model does not define how to prepare images", hint: "Use --preprocess NAME")
     }
     graph.metadata.merge(preprocessing.metadata) { $1 }
   }
 }
 
 extension Graph {
-  /// - Throws: `GraftError` if what the metadata say of labels, scores, preparing images or telling apart those like
-  ///   none of the classes makes no sense, or there are other numbers of labels and classes.
+  /// - Throws: `GraftError` if the metadata of labels, scores, preprocessing or in-distribution
+  ///   detection are invalid, or the numbers of labels and classes differ
   func checkDescription() throws {
     _ = try Labels(metadata: metadata, classCount: scoreCount)
     _ = try Scores(metadata: metadata)

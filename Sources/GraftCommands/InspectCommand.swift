@@ -3,11 +3,11 @@ import Graft
 import GraftFiles
 import GraftGraph
 
-/// `graft inspect`: what a model is.
+/// `graft inspect`: the structure of a model.
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "Show what a model is: inputs, outputs, labels, layers, parameters, multiply-adds.",
+    abstract: "Show a model's inputs, outputs, labels, layers, parameters and multiply-adds.",
     discussion: """
       Examples:
         graft inspect model.onnx
@@ -20,20 +20,20 @@ struct InspectCommand: ParsableCommand {
   var model: String
 
   @Option(
-    help: "NAME=1,3,224,224: the shape of an input that the model leaves open. May be repeated.")
+    help: "NAME=1,3,224,224: the shape of an input with unknown extents. May be repeated.")
   var shape: [NamedShape] = []
 
-  @Flag(help: "Show the attributes of each layer, too. JSON always has them.")
+  @Flag(help: "Also show the attributes of each layer. JSON always has them.")
   var attributes = false
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @Flag(help: "Print the graph in Graphviz's language.")
+  @Flag(help: "Print the graph in Graphviz's DOT language.")
   var dot = false
 
   func validate() throws {
-    if json, dot { throw ValidationError("Give either --json or --dot, not both.") }
+    if json, dot { throw ValidationError("Use either --json or --dot, not both.") }
   }
 
   func run() throws {
@@ -48,12 +48,12 @@ struct InspectCommand: ParsableCommand {
     }
     if outline == nil, graph.provenance.importedOpset > 0 {
       CommandLineProgram.note(
-        "the model has functions; their layers are shown where they are called")
+        "the model has functions; their layers are shown at each call")
     }
     try print(json ? try JSONText.encode(summary) : text(summary))
   }
 
-  /// What is wrong with labels is no reason not to show the rest of a model.
+  /// Invalid labels do not prevent showing the rest of a model.
   private func labels(of graph: Graph) throws -> Labels? {
     do {
       return try Labels(metadata: graph.metadata, classCount: nil)
@@ -113,7 +113,7 @@ struct InspectCommand: ParsableCommand {
       ? "unknown multiply-adds" : "at least \(grouped(summary.knownMultiplyAdds)) multiply-adds"
   }
 
-  /// The table with the attributes of each layer below its row.
+  /// The table with each layer's attributes below its row.
   private func withAttributes(_ table: String, _ layers: [ModelSummary.Layer]) -> String {
     var lines = table.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     for (index, layer) in layers.enumerated() where !layer.attributes.isEmpty {

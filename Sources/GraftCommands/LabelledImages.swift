@@ -1,11 +1,11 @@
 import GraftData
 
-/// Opens data sets, and says what is left out of them.
+/// Opens datasets, and reports what is left out of them.
 enum LabelledImages {
-  /// Images whose names are printed.
+  /// The number of image names to print.
   private static let shownCount = 10
 
-  /// - Throws: `GraftError` if there are more unreadable images than `maximumBad`.
+  /// - Throws: `GraftError` if more than `maximumBad` images are unreadable
   static func open(
     _ path: String, for purpose: ImageDataset.Purpose, maximumBad: Int, _ compute: ComputeOptions
   ) throws -> ImageDataset {

@@ -8,10 +8,10 @@ import GraftModels
 struct ModelsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "models",
-    abstract: "List models by name, download, add and remove them, and say where their files are.",
+    abstract: "List, download, add, remove and locate models by name.",
     discussion: """
-      Files are kept in $GRAFT_HOME, else in the XDG cache folder. With GRAFT_OFFLINE=1 the \
-      network is never touched.
+      Files are in $GRAFT_HOME, or else in the XDG cache folder. With GRAFT_OFFLINE=1 the \
+      network is never used.
 
       Examples:
         graft models list
@@ -24,12 +24,12 @@ struct ModelsCommand: ParsableCommand {
     defaultSubcommand: List.self)
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show the models there are.")
+    static let configuration = CommandConfiguration(abstract: "Show all known models.")
 
     func run() throws {
       let store = try ModelStore()
       var rows = [
-        ["name", "also called", "size", "here", "what it is"],
+        ["name", "also called", "size", "installed", "description"],
         [
           EmbeddedModel.name, "", Terminal.bytes(EmbeddedModel.byteCount), "built in",
           EmbeddedModel.summary,
@@ -48,7 +48,7 @@ struct ModelsCommand: ParsableCommand {
 
   struct Path: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Print where the file of a model is; fail if it is not there.")
+      abstract: "Print the path of a model's file; fail if it is not installed.")
 
     @Argument(help: "A name from `graft models list`.")
     var name: String
@@ -73,7 +73,7 @@ struct ModelsCommand: ParsableCommand {
       bar.finish()
       if entry.model == nil {
         let official = store.manifest.model(named: name).map {
-          "; 'graft models remove \(entry.name)' goes back to \($0.name)'s own file"
+          "; 'graft models remove \(entry.name)' restores \($0.name)'s own file"
         }
         CommandLineProgram.note(
           "nothing was downloaded, as '\(name)' is a file that was added\(official ?? "")")
@@ -84,17 +84,17 @@ struct ModelsCommand: ParsableCommand {
 
   struct Add: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Register a file that you have under a name.",
+      abstract: "Register your own file under a name.",
       discussion: """
-        The file is not copied where the file system lets two names share its content. It must \
-        not be changed in place; a new file in its place does no harm.
+        The file is not copied if the file system supports hard links. Do not change it \
+        in place; replacing it by a new file is safe.
 
-        How images are prepared and what the classes are called comes from the options, or else \
-        from the file. What Graft knows of a model on its list holds for the official file only. \
-        The name of the network that is part of Graft (\(EmbeddedModel.name)) cannot be given away.
+        Preprocessing and class names come from the options, or else from the file. \
+        The known properties of a listed model apply to its official file only. \
+        The name of the built-in model (\(EmbeddedModel.name)) is reserved.
         """)
 
-    @Argument(help: "The name: one of the list, or a new one.")
+    @Argument(help: "A listed name or a new one.")
     var name: String
 
     @Argument(help: "The file.")
@@ -106,14 +106,14 @@ struct ModelsCommand: ParsableCommand {
       var graph = try ModelLoader().graph(ofFile: file)
       guard graph.sourceFiles.count <= 1 else {
         throw GraftError.usage(
-          "keeps its weights in files of their own, which would not be found any more",
-          hint: "Write it into one file first: graft convert \(Terminal.quoted(file)) NEW.onnx"
+          "has its weights in separate files, which would not be found",
+          hint: "Convert it to one file first: graft convert \(Terminal.quoted(file)) NEW.onnx"
         ).at(file)
       }
       let own = graph.metadata
       try image.describe(&graph, of: file)
       try withPlace(file) { try graph.checkDescription() }
-      // What is described are Graft's own keys.
+      // Options are described by Graft's own keys.
       let said = Dictionary(
         graph.metadata.filter { own[$0.key] != $0.value }.map { ($0.key.text, $0.value) },
         uniquingKeysWith: { first, _ in first })
@@ -121,8 +121,8 @@ struct ModelsCommand: ParsableCommand {
       let entry = try store.add(name, file: file, metadata: said)
       if entry.model == nil, let official = store.manifest.model(named: name) {
         CommandLineProgram.note(
-          "'\(name)' now means this file, which is not the official one of \(official.name); "
-            + "'graft models remove \(name)' changes that back")
+          "'\(name)' now refers to this file instead of the official one of \(official.name); "
+            + "'graft models remove \(name)' restores that")
       }
       let checksum = entry.addedChecksum.map { " (\($0))" } ?? ""
       try print("\(entry.name): \(entry.path)\(checksum)")
@@ -142,7 +142,7 @@ struct ModelsCommand: ParsableCommand {
   }
 }
 
-/// The state of a download on standard error: a bar on a terminal, now and then a line elsewhere.
+/// The progress of a download on standard error: a bar on a terminal, otherwise occasional lines.
 private final class DownloadBar {
   private let name: String
   private var lastUpdate: UInt64 = 0

@@ -3,34 +3,34 @@ import Synchronization
 
 /// Prints text and a newline on standard output.
 ///
-/// Takes the place of Swift's `print`, which does not say whether anything arrived.
+/// Replaces Swift's `print`, which does not report failures.
 ///
-/// - Throws: ``BrokenPipe`` if nobody reads any more, and `GraftError` for other failures.
+/// - Throws: ``BrokenPipe`` if the reader is gone, and `GraftError` for other failures
 func print(_ text: String, terminator: String = "\n") throws {
   try Output.write(text + terminator)
 }
 
-/// Nobody reads standard output any more. The program ends as if SIGPIPE had ended it.
+/// Standard output has no reader any more. The program ends as if by SIGPIPE.
 struct BrokenPipe: Error {}
 
-/// Standard output and standard error of the commands: every character that they print passes here.
+/// Standard output and standard error of the commands; all of their output goes through here.
 ///
-/// Names, labels and messages come from files and may hold control characters; those never reach a
-/// terminal.
+/// Names, labels and messages come from files and may contain control characters, which must never
+/// reach a terminal.
 enum Output {
-  /// The first failure to write to standard output; the program's end reports it.
+  /// The first failure to write to standard output, reported at the end of the program.
   private static let failure = Mutex<(any Error)?>(nil)
 
-  /// Makes standard input, output and error safe to use, whatever the caller has closed or limited.
+  /// Makes standard input, output and error safe to use, even if the caller closed or limited them.
   static func prepare() {
-    // A file opened later must not get the number of a closed standard stream. What stands in for it
-    // can be neither read nor written, so that its use still fails.
+    // A file opened later must not get the number of a closed standard stream. The substitute can
+    // be neither read nor written, so that using it still fails.
     for (descriptor, mode) in [
       (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY),
     ] where fcntl(descriptor, F_GETFD) < 0 {
       if open("/dev/null", mode) < 0 { _ = open("/", O_RDONLY | O_DIRECTORY) }
     }
-    // Both become errors of one write instead of the end without a word.
+    // Both become errors of a write instead of ending the program silently.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
   }
@@ -46,29 +46,29 @@ enum Output {
     throw error
   }
 
-  /// Draws the terminal's current line anew.
+  /// Redraws the terminal's current line.
   ///
   /// - Throws: as ``print(_:terminator:)``
   static func redrawLine(_ text: String, terminator: String = "") throws {
     if send("\r\u{1b}[K", to: STDOUT_FILENO) { try write(text + terminator) }
   }
 
-  /// - Throws: what the first failed write threw, even if its caller went on.
+  /// - Throws: the error of the first failed write, even if its caller ignored it
   static func finish() throws {
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  /// Writes to standard error, as far as that goes: a closed or full one is no reason to stop.
+  /// Writes to standard error; a closed or full one does not stop the program.
   static func writeError(_ text: String) {
     _ = send(escaped(text, where: isUnprintable), to: STDERR_FILENO)
   }
 
-  /// As ``redrawLine(_:terminator:)``, on standard error.
+  /// Like ``redrawLine(_:terminator:)``, on standard error.
   static func redrawErrorLine(_ text: String) {
     _ = send("\r\u{1b}[K" + escaped(text, where: isUnprintable), to: STDERR_FILENO)
   }
 
-  /// Whether all of it was written; else `errno` says why not.
+  /// Whether everything was written; otherwise `errno` has the reason.
   private static func send(_ text: String, to descriptor: Int32) -> Bool {
     var text = text
     return text.withUTF8 { bytes in
@@ -88,20 +88,20 @@ enum Output {
     }
   }
 
-  /// `text` with all control characters but tabs and newlines written out: `\u001b`.
+  /// `text` with all control characters except tabs and newlines escaped: `\u001b`.
   ///
-  /// The notation is that of JSON, whose meaning it keeps.
+  /// The notation is JSON's, so that JSON keeps its meaning.
   static func escaped(_ text: String) -> String {
     escaped(text) { isControl($0) && $0 != "\n" && $0 != "\t" }
   }
 
-  /// `text` with all control characters, and bytes of file names that are no text, written out: for
-  /// names and values inside of a line.
+  /// `text` with all control characters and invalid bytes of file names escaped, for names and
+  /// values on one line.
   static func oneLine(_ text: String) -> String {
     escaped(text) { isControl($0) || $0.fileNameByte != nil }
   }
 
-  /// What messages cannot show.
+  /// The characters that messages cannot show.
   private static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
     isControl(scalar) && scalar != "\n" && scalar != "\t" || scalar.fileNameByte != nil
   }
@@ -129,8 +129,8 @@ enum Output {
     return result
   }
 
-  /// Control characters of ASCII and Latin 1, line separators, and those that change the direction of
-  /// text, with which one name can look like another. None lies beyond U+FFFF.
+  /// Control characters of ASCII and Latin 1, line separators, and characters that change the text
+  /// direction, which could make names look alike. None is beyond U+FFFF.
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar.value {
     case 0..<0x20, 0x7f..<0xa0, 0x2028...0x202e, 0x2066...0x2069: true
@@ -139,7 +139,7 @@ enum Output {
   }
 }
 
-/// The system's `write`, whose name ``Output`` takes for itself.
+/// The system's `write`, whose name ``Output`` shadows.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
   write(descriptor, bytes, count)
 }

@@ -2,7 +2,7 @@ import Foundation
 import GraftExecution
 import GraftTensor
 
-/// The outputs of a model in a few words: names, types, shapes, and what the numbers are like.
+/// Summarizes the outputs of a model: names, types, shapes and ranges.
 enum OutputSummary {
   static func text(_ outputs: some Sequence<(String, RuntimeValue)>) throws -> String {
     let rows = try outputs.map { name, value -> [String] in
@@ -13,7 +13,7 @@ enum OutputSummary {
       [["output", "type", "min", "mean", "max"]] + rows, rightAligned: [2, 3, 4])
   }
 
-  /// The least number, the mean and the largest one, and how many are none; empty for what is no number.
+  /// The minimum, mean and maximum, and the number of NaNs; empty for non-numeric types.
   private static func range(_ tensor: Tensor) throws -> [String] {
     let type = tensor.elementType
     guard tensor.elementCount > 0, type != .string, !type.isComplex else { return [] }

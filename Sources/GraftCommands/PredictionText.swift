@@ -17,7 +17,7 @@ enum PredictionText {
     if let isInDistribution = classification.isInDistribution {
       let classes = known(classNames)
       guard isInDistribution else {
-        // Probabilities hold for images of the classes only.
+        // Probabilities are only meaningful for images of the classes.
         lines.append("  none of my \(classes), most like \(labels[0])")
         return lines.joined(separator: "\n")
       }

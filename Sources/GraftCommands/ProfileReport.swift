@@ -7,7 +7,7 @@ import GraftRuntime
 enum ProfileReport {
   private static let stepLimit = 20
 
-  /// Time by operator, then the steps that took most, in milliseconds per run.
+  /// Time by operator, then the slowest steps, in milliseconds per run.
   static func text(_ profile: Profile, runs: Int) -> String {
     let total = profile.operators.reduce(0) { $0 + $1.nanoseconds }
     func rows(_ entries: some Sequence<Profile.Entry>) -> [[String]] {
@@ -20,10 +20,10 @@ enum ProfileReport {
       }
     }
     let operators = Terminal.table(
-      [["operator", "ms a run", "share"]] + rows(profile.operators), rightAligned: [1, 2],
+      [["operator", "ms per run", "share"]] + rows(profile.operators), rightAligned: [1, 2],
       width: Terminal.tableWidth)
     let steps = Terminal.table(
-      [["node", "ms a run", "share"]] + rows(profile.steps.prefix(stepLimit)),
+      [["node", "ms per run", "share"]] + rows(profile.steps.prefix(stepLimit)),
       rightAligned: [1, 2], width: Terminal.tableWidth)
     return "\n\(operators)\n\n\(steps)"
   }

@@ -2,27 +2,30 @@ import ArgumentParser
 import GraftFiles
 import GraftTraining
 
-/// A recipe from a file, and what options change of it.
+/// A recipe from a file, and the options that override it.
 struct RecipeOptions: ParsableArguments {
-  @Option(help: "A recipe.yaml; options override it.")
+  @Option(help: "A recipe.yaml file; options override it.")
   var recipe: String?
 
   @Option(
-    help:
-      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights (\(Recipe.defaults { $0.model }))."
-  )
+    help: """
+      The trunk: a name from `graft models list`, an ONNX file, or Keras weights \
+      (\(Recipe.defaults { $0.model })).
+      """)
   var model: String?
 
   @Option(help: "Weights to use instead of the official ones of a named model.")
   var weights: String?
 
-  @Option(help: "The node whose output the head reads (default: what the last layer reads).")
+  @Option(help: "The node whose output the head reads (default: the one before the last layer).")
   var cut: String?
 
   @Option(
-    help:
-      "The head's layers: gmp, gap, flatten, normalization, dropout(P), dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own (\(Recipe.defaults { $0.head }))."
-  )
+    help: """
+      The head's layers: gmp, gap, flatten, normalization, dropout(P), \
+      dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own \
+      (\(Recipe.defaults { $0.head })).
+      """)
   var head: String?
 
   @Option(help: "64 (both sides) or 320x240 (default: the trunk's own).")
@@ -35,9 +38,10 @@ struct RecipeOptions: ParsableArguments {
   var resize: String?
 
   @Option(
-    help:
-      "224, 320x240 or none: the middle that is cut out after resizing (default: the trunk's own, or as much of it as --resize leaves)."
-  )
+    help: """
+      224, 320x240 or none: the central crop after resizing (default: the trunk's own, limited by \
+      --resize).
+      """)
   var crop: String?
 
   @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the trunk's own).")
@@ -46,71 +50,82 @@ struct RecipeOptions: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: """
-      Leave images as they are stored, as Keras does, instead of turning them upright (default: as the trunk has \
-      it, else upright).
+      Use images as stored, like Keras, instead of rotating them upright (default: like the \
+      trunk, otherwise upright).
       """)
   var ignoreOrientation: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "Random changes of training images, or none: \(AugmentationPipeline.usages.joined(separator: "; ")) (default: none).",
+      """
+      Random changes of training images, or none: \
+      \(AugmentationPipeline.usages.joined(separator: "; ")) (default: none).
+      """,
       valueName: "changes"))
   var augment: String?
 
   @Option(
     help: ArgumentHelp(
-      "Let so many variants of each image take turns, and keep what the frozen trunk makes of them (default: new ones in each epoch).",
+      """
+      Cycle through this many fixed variants of each image, and cache the frozen trunk's features \
+      of them (default: new variants in each epoch).
+      """,
       valueName: "variants"))
   var cachedAugmentations: Int?
 
   @Option(
-    help:
-      "Shares of training, validation and test in percent, such as 70,15,15 (\(Recipe.defaults { $0.split }))."
-  )
+    help: """
+      Percentages for training, validation and test, such as 70,15,15 \
+      (\(Recipe.defaults { $0.split })).
+      """)
   var split: String?
 
   @Option(help: "Images per step (\(Recipe.defaults { "\($0.batchSize)" })).")
   var batchSize: Int?
 
   @Option(
-    help: "The number that all random choices follow from (\(Recipe.defaults { "\($0.seed)" })).")
+    help: "The seed of all random choices (\(Recipe.defaults { "\($0.seed)" })).")
   var seed: UInt64?
 
   @Flag(help: "Train in the order of the data.")
   var noShuffle = false
 
   @Option(
-    help:
-      "\(Losses.usages.joined(separator: "; ")) (default: \(BinaryCrossEntropy.name) for two classes, \(SoftmaxCrossEntropy.name) for more)."
-  )
+    help: """
+      \(Losses.usages.joined(separator: "; ")) (default: \(BinaryCrossEntropy.name) for two \
+      classes, \(SoftmaxCrossEntropy.name) for more).
+      """)
   var loss: String?
 
   @Option(
     help: """
-      What the losses of classes are multiplied by: balanced, or cat=1,dog=2.5 (default: 1 for all classes).
+      Factors for the losses of classes: balanced, or cat=1,dog=2.5 (default: 1 for all).
       """)
   var classWeights: String?
 
   @Option(
-    help: "A bound on gradients: value(0.5), norm(1) or global_norm(1) (default: none).")
+    help: "A limit for gradients: value(0.5), norm(1) or global_norm(1) (default: none).")
   var gradientClipping: String?
 
   @Option(
     help: """
-      Steps whose gradients are averaged before weights change \
+      Steps whose gradients are averaged for one update of the weights \
       (\(Recipe.defaults { "\($0.accumulationSteps)" })).
       """)
   var accumulationSteps: Int?
 
   @Option(
     help: """
-      What the learning rate is multiplied by in blocks and layers: block4=0.1,block5=0.3 (default: 1 in all).
+      Factors for the learning rates of blocks and layers: block4=0.1,block5=0.3 (default: 1).
       """)
   var learningRateFactors: String?
 
   @Option(
     help: ArgumentHelp(
-      "End a phase after so many epochs without a smaller (validation) loss, and take its best epoch (default: go on to its end).",
+      """
+      End a phase after this many epochs without a smaller (validation) loss, and use its best \
+      epoch (default: run all epochs).
+      """,
       valueName: "patience"))
   var earlyStopping: Int?
 
@@ -127,31 +142,36 @@ struct RecipeOptions: ParsableArguments {
   var learningRate: String?
 
   @Option(
-    help:
-      "One for all phases, or one for each, with ; between them: \(Optimizers.usages.joined(separator: "; ")) (\(Recipe.defaults(ofPhases: ";") { $0.optimizer }))."
-  )
+    help: """
+      One for all phases, or one per phase, separated by ;: \
+      \(Optimizers.usages.joined(separator: "; ")) \
+      (\(Recipe.defaults(ofPhases: ";") { $0.optimizer })).
+      """)
   var optimizer: String?
 
   @Option(
-    help:
-      "One for all phases, or one for each, with ; between them: \(Schedules.usages.joined(separator: "; ")) (\(Recipe.defaults(ofPhases: ";") { $0.schedule }))."
-  )
+    help: """
+      One for all phases, or one per phase, separated by ;: \
+      \(Schedules.usages.joined(separator: "; ")) \
+      (\(Recipe.defaults(ofPhases: ";") { $0.schedule })).
+      """)
   var schedule: String?
 
   @Option(
     help: """
-      What is trained besides the head: all, none, or names; one per phase, with ; between them \
+      What to train besides the head: all, none, or names; one per phase, separated by ; \
       (\(Recipe.defaults(ofPhases: ";") { $0.unfreeze })).
       """)
   var unfreeze: String?
 
   @Option(
-    help:
-      "What stays as it is of what --unfreeze names, or else of the whole network: block1,block2, all, or none; one per phase, with ; between them (default: none)."
-  )
+    help: """
+      What not to train, of the parts in --unfreeze or otherwise of the whole network: \
+      block1,block2, all, or none; one per phase, separated by ; (default: none).
+      """)
   var freeze: String?
 
-  /// - Parameter defaults: the recipe where neither a file nor options say anything
+  /// - Parameter defaults: the recipe without a file or options
   func makeRecipe(_ defaults: Recipe) throws -> Recipe {
     var result = try recipe.map { try Recipe(path: $0) } ?? defaults
     if let model { result.model = model }
@@ -181,7 +201,8 @@ struct RecipeOptions: ParsableArguments {
     return result
   }
 
-  /// Lists of one value per phase; the longest says how many phases there are, shorter ones repeat their last value.
+  /// Lists of one value per phase. The longest determines the number of phases; shorter ones repeat
+  /// their last value.
   private func setPhases(of recipe: inout Recipe) throws {
     let epochs = try numbers(epochs, "--epochs") { Int($0) }
     let rates = try numbers(learningRate, "--learning-rate") { Double($0) }
@@ -194,7 +215,7 @@ struct RecipeOptions: ParsableArguments {
     ]
     let given = counts.max() ?? 0
     guard given > 0 else { return }
-    // One value for all phases does not change their number, but a list of epochs says it.
+    // A single value for all phases does not change their number, but a list of epochs sets it.
     let count = epochs.isEmpty ? max(given, recipe.phases.count) : max(given, epochs.count)
     let old = recipe.phases
     recipe.phases = (0..<count).map { index in
@@ -216,10 +237,10 @@ struct RecipeOptions: ParsableArguments {
     }
   }
 
-  /// What people should know who name one choice of what is trained, and leave the two phases to the defaults; `nil`
-  /// where each phase trains other weights, or was asked for.
+  /// A note for users who make one choice of weights to train but keep the two default phases;
+  /// `nil` if phases train different weights, or phases were requested.
   ///
-  /// - Parameter made: the recipe that these options make
+  /// - Parameter made: the recipe that results from these options
   func phaseRemark(of made: Recipe) -> String? {
     let isOneChoice =
       [unfreeze, freeze].contains { $0 != nil }
@@ -230,9 +251,9 @@ struct RecipeOptions: ParsableArguments {
       Set(phases.map(\.selection)).count == 1
     else { return nil }
     let (option, choice) = unfreeze.map { ("--unfreeze", $0) } ?? ("--freeze", freeze ?? "")
-    // The head alone first.
+    // The head alone comes first.
     let (least, most) = unfreeze == nil ? ("all", "none") : ("none", "all")
-    return "both phases train the same weights, as \(option) names one choice; "
+    return "both phases train the same weights, as \(option) has one value; "
       + "--epochs \(phases[0].epochs) makes it one phase, and "
       + "\(option) \"\(least);\(choice == least ? most : choice)\" trains more in the second"
   }
@@ -247,7 +268,7 @@ struct RecipeOptions: ParsableArguments {
     guard let text else { return [] }
     return try text.split(separator: ",").map { part in
       guard let number = parse(part) else {
-        throw GraftError.usage("'\(part)' in \(option) is no number")
+        throw GraftError.usage("'\(part)' in \(option) is not a number")
       }
       return number
     }
@@ -255,14 +276,14 @@ struct RecipeOptions: ParsableArguments {
 }
 
 extension Recipe {
-  /// What help says of a default: that of `graft finetune`, and that of `graft train` where it is another.
+  /// A default for the help: that of `graft finetune`, and that of `graft train` if it differs.
   fileprivate static func defaults(_ value: (Recipe) -> String) -> String {
     let (finetune, train) = (value(Recipe()), value(.scratch))
     return finetune == train
-      ? "default: \(finetune)" : "default: \(finetune); of graft train: \(train)"
+      ? "default: \(finetune)" : "default: \(finetune); for graft train: \(train)"
   }
 
-  /// The same of what each phase has: one value if it is that of all.
+  /// The same for a phase's setting: a single value if all phases agree.
   fileprivate static func defaults(
     ofPhases separator: String, _ value: (Phase) -> String
   ) -> String {

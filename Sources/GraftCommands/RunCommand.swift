@@ -15,9 +15,9 @@ struct RunCommand: ParsableCommand {
     abstract: "Run a model on tensors from files.",
     discussion: """
       Inputs are NumPy arrays or serialized TensorProto messages, given one by one, or a folder \
-      with input_0.pb, input_1.pb … (TensorProto, SequenceProto or OptionalProto) in the order in \
-      which the model declares its inputs. Without --output and --output-dir, the types, shapes \
-      and ranges of the outputs are printed.
+      with input_0.pb, input_1.pb … (TensorProto, SequenceProto or OptionalProto) in the model's \
+      input order. Without --output and --output-dir, the types, shapes and ranges of the outputs \
+      are printed.
 
       Examples:
         graft run model.onnx --input image.npy
@@ -31,27 +31,30 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Folder with input_0.pb, input_1.pb …")
   var inputDir: String?
 
-  @Option(help: "Folder to write output_0.pb, output_1.pb … to; made if it is missing.")
+  @Option(help: "Folder for output_0.pb, output_1.pb …; created if it does not exist.")
   var outputDir: String?
 
   @Option(
     name: .customLong("input"),
     help: ArgumentHelp(
-      "An input from a .npy, .npz or .pb file. The name can be left out if the model has one input. Inputs with defaults can be given, too. May be repeated.",
+      """
+      An input from a .npy, .npz or .pb file. The name is optional if the model has one input. \
+      Inputs with defaults are allowed too. May be repeated.
+      """,
       valueName: "name=file"))
   var inputs: [String] = []
 
-  @Option(help: ArgumentHelp("A file to write all outputs to, by name.", valueName: "file.npz"))
+  @Option(help: ArgumentHelp("A file for all outputs, by name.", valueName: "file.npz"))
   var output: String?
 
   @OptionGroup var compute: ComputeOptions
 
   func validate() throws {
     if inputDir != nil, !inputs.isEmpty {
-      throw ValidationError("Give either --input-dir or --input, not both.")
+      throw ValidationError("Use either --input-dir or --input, not both.")
     }
     if let output, !output.hasSuffix(".npz") {
-      throw ValidationError("--output takes a file that ends in .npz.")
+      throw ValidationError("--output must name an .npz file.")
     }
   }
 
@@ -79,17 +82,18 @@ struct RunCommand: ParsableCommand {
     if output == nil, outputDir == nil {
       try print(OutputSummary.text(zip(executable.outputNames, results)))
     }
-    // A cache that cannot be written is no fault of these results.
+    // A cache that cannot be written does not affect these results.
     _ = try? executable.storeCompiledForm()
   }
 
-  /// The model. Where `--input` names an input that has a default, the model is read again, to ask for it.
+  /// The model, which is read again if `--input` names an input with a default, to make it
+  /// required.
   private func load(_ options: Executable.Options) throws -> LoadedModel {
     let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
       model, cache: compute.cache, options: options)
     let names = loaded.graph.inputs.map { loaded.graph[$0].name }
     let others = inputs.filter { namedPlace(of: $0, among: names) == nil }
-    // Only the model tells which equals sign ends the name.
+    // Only the model shows which equals sign ends the name.
     let given = others.flatMap { text in
       text.utf8.indices.filter { text.utf8[$0] == UInt8(ascii: "=") }
         .map { ByteString(text[..<$0]) }
@@ -132,14 +136,14 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  /// The input and the file that `NAME=FILE` or `FILE` means. Names and files may hold `=` themselves.
+  /// The input and file in `NAME=FILE` or `FILE`. Names and files may contain `=` themselves.
   private func place(
     of text: String, among names: [String], in graph: Graph
   ) throws -> (Int, String) {
     if let named = namedPlace(of: text, among: names) {
       let path = String(
         decoding: text.utf8.dropFirst(names[named].utf8.count + 1), as: UTF8.self)
-      guard !path.isEmpty else { throw GraftError.usage("--input '\(text)' names no file") }
+      guard !path.isEmpty else { throw GraftError.usage("--input '\(text)' has no file") }
       return (named, path)
     }
     let separator = text.firstIndex(of: "=")
@@ -148,8 +152,8 @@ struct RunCommand: ParsableCommand {
     }
     guard let separator else {
       throw GraftError.usage(
-        "--input '\(text)' does not say which input it is",
-        hint: "Write --input NAME=FILE. The inputs are \(names.listed())")
+        "--input '\(text)' does not name an input",
+        hint: "Use --input NAME=FILE. The inputs are \(names.listed())")
     }
     let name = String(text[..<separator])
     let defaulted = graph.defaultedInputs.map { graph[$0].name }
@@ -157,10 +161,10 @@ struct RunCommand: ParsableCommand {
     throw GraftError.usage(
       "the model has no input '\(name)'",
       hint: nearestNamesHint(name, among: names + defaulted)
-        ?? "Its inputs are \(names.listed())\(others)")
+        ?? "The inputs are \(names.listed())\(others)")
   }
 
-  /// The input whose name, the longest that fits, `NAME=FILE` begins with.
+  /// The input with the longest name that `NAME=FILE` starts with.
   private func namedPlace(of text: String, among names: [String]) -> Int? {
     names.indices.filter { text.utf8.starts(with: "\(names[$0])=".utf8) }
       .max { names[$0].utf8.count < names[$1].utf8.count }
@@ -180,9 +184,9 @@ struct RunCommand: ParsableCommand {
 
 /// A file with an input of a model.
 private enum InputTensorFile {
-  /// The value in the file; of an .npz file the array of the input's name, or its only one.
+  /// The value in the file; for an .npz file, the array with the input's name, or its only one.
   ///
-  /// - Throws: `GraftError` if there is none, or the model declares another type for the input.
+  /// - Throws: `GraftError` if there is none, or the model declares another type for the input
   static func read(_ path: String, for input: Value) throws -> RuntimeValue {
     let value = try read(path, name: input.name, type: input.type)
     if let declared = input.type, !declared.accepts(value) {
@@ -216,14 +220,14 @@ private enum InputTensorFile {
         throw kind.error(expected: "a file whose name ends in .npy, .npz or .pb", advice: advice)
           .at(path)
       }
-      // What is not there, or no file, is told apart from what is of another kind.
+      // Distinguishes missing files and folders from files of another kind.
       _ = try InputDescriptor(path)
-      throw GraftError.badData("is of no known kind", hint: advice).at(path)
+      throw GraftError.badData("is not a file of a known kind", hint: advice).at(path)
     }
   }
 }
 
 extension ValueType {
-  /// What an input without a declared type is taken for.
+  /// The assumed type of an input without a declared type.
   fileprivate static let anyTensor = ValueType.tensor(TensorType(.float, nil))
 }

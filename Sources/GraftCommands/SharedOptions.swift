@@ -8,50 +8,51 @@ import GraftTensor
 
 /// `--threads`, `--precision`, `--max-memory` and `--no-cache`.
 struct ComputeOptions: ParsableArguments {
-  @Option(help: "Threads to compute with (default: the processors this process may use).")
+  @Option(help: "Number of threads (default: the processors available to this process).")
   var threads: Int?
 
   @Option(
     help: ArgumentHelp(
-      "fp32 (the default); exact: convolutions as direct sums, without Winograd's method; or bf16: large constant "
-        + "weights rounded to bfloat16, and what they are multiplied by where the processor "
-        + "multiplies bfloat16.",
+      """
+      fp32 (the default); exact: convolutions as direct sums, without Winograd's algorithm; or \
+      bf16: large constant weights rounded to bfloat16, and their factors too where the \
+      processor multiplies bfloat16.
+      """,
       valueName: "fp32|exact|bf16"))
   var precision: Precision?
 
   @Option(
-    help: "Megabytes that inputs, intermediate values and outputs may take (default: what is free)."
-  )
+    help: "Megabytes that inputs, intermediate values and outputs may use (default: free memory).")
   var maxMemory: Int?
 
-  @Flag(help: "Neither use nor keep compiled models and features of images.")
+  @Flag(help: "Do not use or write the cache of compiled models and image features.")
   var noCache = false
 
   func validate() throws {
     if let threads, !(1...ThreadPool.maximumThreadCount).contains(threads) {
-      throw ValidationError("--threads takes 1 to \(ThreadPool.maximumThreadCount).")
+      throw ValidationError("--threads must be 1 to \(ThreadPool.maximumThreadCount).")
     }
     if let maxMemory, !(1...1 << 30).contains(maxMemory) {
-      throw ValidationError("--max-memory takes 1 to \(1 << 30) megabytes.")
+      throw ValidationError("--max-memory must be 1 to \(1 << 30) megabytes.")
     }
   }
 
   var threadCount: Int { threads ?? ThreadPool.defaultThreadCount }
 
-  /// Where compiled models are kept; `nil` for none. Says so if the folder was open to other users.
+  /// The folder of compiled models; `nil` for none. Adds a note if other users could write to it.
   var cache: ModelCache? {
     get throws {
       guard !noCache, let cache = try ModelCache.standard() else { return nil }
       do {
         try Surroundings.closeFolder(cache.folder)
       } catch let error as GraftError {
-        CommandLineProgram.warn("\(error); nothing is kept there")
+        CommandLineProgram.warn("\(error); nothing is cached there")
       }
       return cache
     }
   }
 
-  /// How to compute. Says so if there is a tuning record that is not used.
+  /// How to compute. Warns about a tuning record that cannot be used.
   var executableOptions: Executable.Options {
     var options = Executable.Options()
     if let threads { options.threadCount = threads }
@@ -84,8 +85,8 @@ struct NamedShape: ExpressibleByArgument {
 
 extension [NamedShape] {
   /// The shapes by the names of a model's inputs.
-  ///
-  /// - Throws: `GraftError` if the model has no such input or declares another shape, or two are given for one input.
+  /// - Throws: `GraftError` if the model has no such input or declares another shape, or an input
+  ///   is named twice
   func byInput(of graph: Graph) throws -> [ByteString: Shape] {
     let names = graph.inputs.map { graph[$0].name }
     var shapes: [ByteString: Shape] = [:]
@@ -94,7 +95,7 @@ extension [NamedShape] {
       else {
         throw GraftError.usage(
           "the model has no input '\(given.name)'",
-          hint: nearestNamesHint(given.name, among: names) ?? "Its inputs are \(names.listed())")
+          hint: nearestNamesHint(given.name, among: names) ?? "The inputs are \(names.listed())")
       }
       try withPlace("input '\(given.name)'") {
         guard shapes.updateValue(given.shape, forKey: ByteString(given.name)) == nil else {

@@ -1,21 +1,21 @@
 import Foundation
 
-/// What standard output or standard error is connected to.
+/// Properties of the terminal, if any, on standard output and standard error.
 enum Terminal {
   static let isOutputTerminal = isatty(STDOUT_FILENO) == 1
   static let isErrorTerminal = isatty(STDERR_FILENO) == 1
 
-  /// Columns of the terminal; 80 where there is none.
+  /// The columns of the terminal; 80 without one.
   static var width: Int {
     var size = winsize()
     guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
     return Int(size.ws_col)
   }
 
-  /// What lines of tables may take: the terminal's columns, and elsewhere all that they need.
+  /// The width of tables: the terminal's columns; unlimited elsewhere.
   static var tableWidth: Int? { isOutputTerminal ? width : nil }
 
-  /// `text` in so many columns; what does not fit is left out of the middle, as names differ at their ends.
+  /// `text` within a number of columns; the middle is omitted, since names differ at their ends.
   static func clipped(_ text: String, to columns: Int) -> String {
     guard text.utf8.count > columns, text.count > columns else { return text }
     return "\(text.prefix(columns / 2))…\(text.suffix(max(columns - columns / 2 - 1, 0)))"
@@ -30,7 +30,7 @@ enum Terminal {
     return text + String(repeating: " ", count: max(0, width - text.count))
   }
 
-  /// A word as shells take it.
+  /// A word quoted for shells.
   static func quoted(_ word: String) -> String {
     let isPlain = word.unicodeScalars.allSatisfy {
       $0.properties.isAlphabetic || ("0"..."9").contains($0)
@@ -40,7 +40,7 @@ enum Terminal {
       ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
   }
 
-  /// A number of bytes as people read it.
+  /// A number of bytes in readable units.
   static func bytes(_ count: Int) -> String {
     let units = ["B", "KB", "MB", "GB", "TB"]
     var value = Double(count)
@@ -52,16 +52,17 @@ enum Terminal {
     return unit == 0 ? "\(count) B" : String(format: "%.1f %@", value, units[unit])
   }
 
-  /// Rows of text in columns; the columns named in `rightAligned` end together, the others start together.
+  /// Rows of text in columns; the columns in `rightAligned` are right-aligned, the others
+  /// left-aligned.
   ///
-  /// - Parameter width: What a line may take. The widest cells are clipped until it does; those of
-  ///   `rightAligned` never are. `nil` leaves all cells whole.
+  /// - Parameter width: the width of a line. The widest cells are clipped to fit, except those of
+  ///   `rightAligned`. `nil` keeps all cells whole.
   static func table(
     _ rows: [[String]], rightAligned: Set<Int> = [], width: Int? = nil
   ) -> String {
     let rows = rows.map { $0.map(Output.oneLine) }
     let columnCount = rows.map(\.count).max() ?? 0
-    // A cell that is longer does not push those of the other rows away.
+    // A longer cell does not widen the column of other rows.
     let limit = width ?? 100
     var widths = (0..<columnCount).map { column in
       min(limit, rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0)

@@ -6,9 +6,9 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train a network from scratch on your images.",
     discussion: """
-      Takes the options of `graft finetune`; --model names an architecture (vgg16, \
-      vgg19, resnet9), whose weights are drawn at random. The trained trunk can be \
-      put under another head: `graft finetune pets/ --model run/model.onnx --cut \
+      Accepts the options of `graft finetune`; --model names an architecture (vgg16, \
+      vgg19, resnet9), which starts from random weights. The trained trunk can \
+      get another head: `graft finetune pets/ --model run/model.onnx --cut \
       block5_pool`.
 
       Examples:

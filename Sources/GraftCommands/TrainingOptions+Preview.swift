@@ -11,6 +11,6 @@ extension TrainingOptions {
     let sheet = try AugmentationSheet(
       recipe, training: data.training, preprocessing: preprocessing)
     try sheet.image().writePNG(to: path)
-    try print("\(path): images as they are, then as training sees them in its first epochs")
+    try print("\(path): original images, then as training sees them in its first epochs")
   }
 }

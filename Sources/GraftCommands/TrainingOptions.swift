@@ -6,98 +6,101 @@ import GraftExecution
 import GraftFiles
 import GraftTraining
 
-/// What `graft finetune` and `graft train` share: all but the defaults.
+/// The options shared by `graft finetune` and `graft train`, which differ in defaults.
 struct TrainingOptions: ParsableArguments {
   @Argument(help: "The images and their classes.")
   var data: String
 
   @OptionGroup var recipeOptions: RecipeOptions
 
-  @Option(name: .shortAndLong, help: "The folder of the run.")
+  @Option(name: .shortAndLong, help: "The folder for the run's files.")
   var output = "run"
 
   @Flag(
-    help:
-      "Go on with the run in the folder; --epochs can give its last phase more epochs, or add phases."
-  )
+    help: """
+      Continue the run in the folder; --epochs can extend its last phase, or add phases.
+      """)
   var resume = false
 
   @Option(
     help: ArgumentHelp(
-      "Train once for each of so many folds, each tested on images that the others train on.",
+      "Train once per fold, each time testing on another part of the images.",
       valueName: "folds"))
   var crossValidate: Int?
 
   @Flag(
-    help: "Try learning rates that grow from step to step in the first phase, and suggest one.")
+    help: "Try increasing learning rates in the first phase, and suggest one.")
   var findLearningRate = false
 
-  @Option(help: "Unreadable images to put up with.")
+  @Option(help: "The number of unreadable images to tolerate.")
   var maxBad = 100
 
-  @Flag(help: "Compute the features of the frozen trunk in every epoch.")
+  @Flag(help: "Recompute the features of the frozen trunk in every epoch.")
   var noFeatureCache = false
 
-  @Option(help: "Megabytes of features to hold in memory; more go to a file.")
+  @Option(help: "Megabytes of features to keep in memory; the rest goes to a file.")
   var featureMemory = 2048
 
   @Flag(
-    help:
-      "Take less memory and more time: compute activations again when gradients need them. The results are the same."
-  )
+    help: """
+      Use less memory and more time by recomputing activations for gradients. The results are \
+      the same.
+      """)
   var recompute = false
 
   @Option(
-    help:
-      "float32 (the default) or float16: the type of weights and computation in model.onnx. Inputs and outputs stay float32."
-  )
+    help: """
+      float32 (the default) or float16: the type of weights and computation in model.onnx. Inputs \
+      and outputs stay float32.
+      """)
   var exportType: ExportOptions.Precision?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Move BatchNormalization into the layers in front of it in model.onnx.")
+    help: "Fold BatchNormalization into the layers before it in model.onnx.")
   var foldNormalization: Bool?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Write training.onnx, too, with dropout and logits, to train on with --head keep.")
+    help: "Also write training.onnx, with dropout and logits, for more training with --head keep.")
   var exportTrainingCheckpoint: Bool?
 
   @Option(
     help: ArgumentHelp(
-      "Write a sheet of images with the changes of --augment, and train nothing.",
+      "Write a sheet of images changed by --augment, without training.",
       valueName: "file.png"))
   var preview: String?
 
   @OptionGroup var compute: ComputeOptions
 
-  /// What was said about the run already.
+  /// The notes that were already printed.
   private var notes: Notes { Notes.shared }
 
   func validate() throws {
-    // A variable that is not set, more often than not.
-    guard !output.isEmpty else { throw ValidationError("--output takes the name of a folder.") }
+    // Probably an unset variable.
+    guard !output.isEmpty else { throw ValidationError("--output must name a folder.") }
     if let crossValidate {
       guard (2...1000).contains(crossValidate) else {
-        throw ValidationError("--cross-validate takes 2 to 1000 folds.")
+        throw ValidationError("--cross-validate must be 2 to 1000 folds.")
       }
     }
     guard !findLearningRate || crossValidate == nil && !resume else {
-      throw ValidationError("--find-learning-rate trains no run that could go on or have folds.")
+      throw ValidationError(
+        "--find-learning-rate cannot be combined with --resume or --cross-validate.")
     }
     guard (0...1 << 30).contains(featureMemory) else {
-      throw ValidationError("--feature-memory takes 0 to \(1 << 30) megabytes.")
+      throw ValidationError("--feature-memory must be 0 to \(1 << 30) megabytes.")
     }
-    // Else a photo may be meant, which the sheet would replace.
+    // Otherwise the path may be a photo, which the sheet would overwrite.
     if let preview, FilePath.ending(of: preview) != "png" {
-      throw ValidationError("--preview takes the name of a PNG file, such as sheet.png.")
+      throw ValidationError("--preview must name a PNG file, such as sheet.png.")
     }
-    guard maxBad >= 0 else { throw ValidationError("--max-bad takes a number from 0.") }
+    guard maxBad >= 0 else { throw ValidationError("--max-bad must be at least 0.") }
   }
 
-  /// Trains as the options say, or from where the folder's run stands.
+  /// Trains as configured, or continues the folder's run.
   ///
-  /// - Parameter defaults: the recipe where neither a file nor options say anything
+  /// - Parameter defaults: the recipe without a file or options
   func train(_ command: String, defaults: Recipe) throws {
     let saved = try resume ? savedRecipe() : nil
     var recipe = try recipeOptions.makeRecipe(saved ?? defaults)
@@ -107,12 +110,12 @@ struct TrainingOptions: ParsableArguments {
     if let exportTrainingCheckpoint { recipe.exportTrainingCheckpoint = exportTrainingCheckpoint }
     if let saved, !saved.isBeginning(of: recipe) {
       throw GraftError.usage(
-        "a run that goes on keeps its recipe, and the options change it",
-        hint: "Of a run that goes on only --epochs and the form of model.onnx can change; "
+        "a resumed run keeps its recipe, but the options change it",
+        hint: "Only --epochs and the form of model.onnx can change on --resume; "
           + "start another run with --output")
     }
     if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
-    // All images are read first, which takes long.
+    // Reading all images takes long, so that the output is checked before.
     if let preview {
       try AtomicFile.requireWritable(preview)
     } else {
@@ -121,7 +124,7 @@ struct TrainingOptions: ParsableArguments {
     let dataset = try LabelledImages.open(
       data, for: .training, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
-    // An archive is unpacked into memory, which is not free any more for the run.
+    // An archive is unpacked into memory, which reduces the free memory of the run.
     var options = FineTuningRun.Options()
     options.resumes = resume
     options.fineTuner.executable = compute.executableOptions
@@ -158,45 +161,45 @@ struct TrainingOptions: ParsableArguments {
     }
     let summary = CrossValidationSummary(folds: results)
     try summary.write(to: output)
-    try print("accuracy on the images that each fold was tested on:")
+    try print("accuracy on the test images of each fold:")
     try print(
       Terminal.table(summary.rows { "\($0)" }, rightAligned: Set(1...max(1, summary.phases.count))))
     try print("\(output)/\(CrossValidationSummary.jsonName), \(CrossValidationSummary.pageName)")
     sayAgain(preparationRemark)
   }
 
-  /// What was said in the beginning, where nobody sees it any more.
+  /// Repeats a note that has scrolled out of sight.
   private func sayAgain(_ text: String?) {
     if let text { CommandLineProgram.note(text) }
   }
 
-  /// How each phase of a run that ended did on the test images.
+  /// The test results of each phase of a finished run.
   private func phaseResults(of run: FineTuningRun) -> [RunState.PhaseResult] {
-    // A phase of no epochs changes nothing, and is not said to begin either.
+    // A phase without epochs changes nothing, and is not announced either.
     let phases = run.recipe.phases
     return run.fineTuner.state.phaseResults.filter {
       !phases.indices.contains($0.phase - 1) || phases[$0.phase - 1].epochs > 0
     }
   }
 
-  /// A batch that nobody asked for is not larger than the data.
+  /// Limits the default batch size to the size of the data.
   private func fitBatch(of recipe: inout Recipe, to data: [DatasetSplit], _ defaults: Recipe) {
     let count = data.map(\.training.count).min() ?? 0
     guard recipeOptions.batchSize == nil, !resume, recipe.batchSize == defaults.batchSize,
       1..<recipe.batchSize ~= count
     else { return }
     recipe.batchSize = count
-    CommandLineProgram.note("a batch is all \(count) images to train on (--batch-size)")
+    CommandLineProgram.note("a batch has all \(count) training images (--batch-size)")
   }
 
-  /// - Returns: the run, which came to its end
+  /// - Returns: the finished run
   private func train(
     _ command: String, _ recipe: Recipe, _ data: DatasetSplit, folder: String,
     _ options: FineTuningRun.Options,
     _ interruption: Interruption
   ) throws -> FineTuningRun {
     var options = options
-    // Of several folds, those behind the one that was interrupted have not begun.
+    // After an interrupted fold, the next ones have not started.
     options.resumes =
       resume && FileSystem.exists(FineTuningRun.recipePath(folder))
     let progress = TrainingProgress()
@@ -204,17 +207,17 @@ struct TrainingOptions: ParsableArguments {
       recipe, data: data, folder: folder, observers: [progress], options: options,
       remark: notes.print)
     try print(
-      "\(run.data.training.count) images to train on, \(run.data.validation.count) to validate, "
-        + "\(run.data.test.count) to test; \(data.classNames.count) classes: "
+      "\(run.data.training.count) training images, \(run.data.validation.count) validation, "
+        + "\(run.data.test.count) test; \(data.classNames.count) classes: "
         + data.classNames.listed())
     if run.isDone {
-      try print("The run came to its end before.")
-      try print("More epochs: graft \(continuationWithMoreEpochs(command, of: run.recipe))")
+      try print("The run is already finished.")
+      try print("For more epochs: graft \(continuationWithMoreEpochs(command, of: run.recipe))")
     }
     run.fineTuner.isInterrupted = { interruption.isRequested }
     guard try run.run() else {
       try print("Interrupted; everything up to this step is saved.")
-      try print("Continue: graft \(continuation(command))")
+      try print("To continue: graft \(continuation(command))")
       throw ExitStatus(code: 130)
     }
     for result in phaseResults(of: run) {
@@ -230,25 +233,25 @@ struct TrainingOptions: ParsableArguments {
     }
     if data.classNames.count == 2 {
       notes.print(
-        "model.onnx gives [N, 1]: the probability of '\(data.classNames[1])'; that of "
-          + "'\(data.classNames[0])' is the rest")
+        "model.onnx outputs [N, 1]: the probability of '\(data.classNames[1])'; that of "
+          + "'\(data.classNames[0])' is the remainder")
     }
     if let path = run.trainingModelPath {
       try print(
-        "\(Output.oneLine(path)): graft finetune IMAGES --model \(Terminal.quoted(path)) --head keep"
-      )
+        "\(Output.oneLine(path)): "
+          + "graft finetune IMAGES --model \(Terminal.quoted(path)) --head keep")
     }
     let form = run.recipe.export.precision == .float16 ? " (float16)" : ""
     try print(
-      "\(Output.oneLine(run.modelPath))\(form): infer IMAGE --model \(Terminal.quoted(run.modelPath))"
-    )
+      "\(Output.oneLine(run.modelPath))\(form): "
+        + "infer IMAGE --model \(Terminal.quoted(run.modelPath))")
     return run
   }
 
   private func origin(of epoch: EpochRecord, _ run: FineTuningRun) -> String {
     let text = "model.onnx: the weights after epoch \(epoch.epoch) of phase \(epoch.phase)"
     guard let loss = epoch.validationLoss else { return text + ", the last one" }
-    return text + String(format: ", which has the smallest validation loss (%.4f)", loss)
+    return text + String(format: ", with the smallest validation loss (%.4f)", loss)
   }
 
   private func search(
@@ -263,21 +266,22 @@ struct TrainingOptions: ParsableArguments {
     }
     try print("\(range.points.count) learning rates: \(search.csvPath), \(search.chartPath)")
     guard let suggestion = range.suggestion else {
-      try print("The loss falls at none of them; look at the data, or at what is trained.")
+      try print("The loss does not fall with any of them; check the data, and what is trained.")
       return
     }
-    // The other phases keep theirs: one rate alone would be that of all.
+    // The other phases keep theirs: a single rate would apply to all.
     let rates =
       [String(format: "%.1e", suggestion)] + recipe.phases.dropFirst().map { "\($0.learningRate)" }
     try print(
-      "suggestion: --learning-rate \(rates.joined(separator: ",")), a tenth of that with the least loss"
+      "suggestion: --learning-rate \(rates.joined(separator: ",")), "
+        + "a tenth of the rate with the smallest loss"
     )
   }
 }
 
 extension ExportOptions.Precision: ExpressibleByArgument {}
 
-/// Notes for people, each said once: all folds of a cross-validation have the same.
+/// Prints each note once, since all folds of a cross-validation have the same.
 private final class Notes {
   nonisolated(unsafe) static let shared = Notes()
   private var said: Set<String> = []

@@ -3,11 +3,11 @@ import GraftTraining
 
 /// Shows a run: a bar per epoch on a terminal, a line per epoch elsewhere.
 ///
-/// Training goes on where nothing of that can be written; the program's end says so.
+/// Training continues if the output cannot be written; the error is reported at the end.
 final class TrainingProgress: TrainingObserver {
   private var lastDrawn = ContinuousClock.now
   private var startOfEpoch = ContinuousClock.now
-  /// When the last line of an epoch of this phase was printed.
+  /// When the last line for an epoch of this phase was printed.
   private var lastLine: ContinuousClock.Instant?
 
   func phaseStarted(_ phase: PhaseSummary) {
@@ -15,10 +15,11 @@ final class TrainingProgress: TrainingObserver {
     try? print(
       "phase \(phase.number) of \(phase.phaseCount): \(phase.recipe.epochs) "
         + "\(phase.recipe.epochs == 1 ? "epoch" : "epochs"), "
-        + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), training \(phase.trainedWeightCount) of "
+        + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), "
+        + "training \(phase.trainedWeightCount) of "
         + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
     try? print(
-      "  features of the frozen part: \(Terminal.bytes(phase.featureBytes)) for each image, "
+      "  features of the frozen part: \(Terminal.bytes(phase.featureBytes)) per image, "
         + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
         + (phase.variantCount.map { " for each of \($0) variants" } ?? "") + Self.archived(phase))
     startOfEpoch = .now
@@ -29,8 +30,8 @@ final class TrainingProgress: TrainingObserver {
     let (count, archivedCount) = phase.features
     guard archivedCount > 0 else { return "" }
     return archivedCount == count
-      ? "; all are there from an earlier run"
-      : "; \(archivedCount) of \(count) are there from an earlier run"
+      ? "; all cached by an earlier run"
+      : "; \(archivedCount) of \(count) cached by an earlier run"
   }
 
   func stepEnded(_ progress: StepProgress) {
@@ -52,7 +53,7 @@ final class TrainingProgress: TrainingObserver {
   func epochEnded(_ record: EpochRecord, progress: StepProgress) {
     let now = ContinuousClock.now
     startOfEpoch = now
-    // Epochs of milliseconds need no line each; log.csv has them all.
+    // Epochs of milliseconds are not printed each; log.csv has them all.
     let isShown =
       lastLine.map { now - $0 > .milliseconds(500) } ?? true
       || progress.epoch == progress.epochCount
@@ -63,7 +64,7 @@ final class TrainingProgress: TrainingObserver {
     if let loss = record.validationLoss, let accuracy = record.validationAccuracy {
       text += String(format: "  validation %.4f, %.2f %%", loss, accuracy * 100)
     }
-    // What lies in memory already says nothing about speed.
+    // Cached features say nothing about speed.
     text +=
       record.seconds < 0.1
       ? String(format: "  %.0f ms", record.seconds * 1000)
@@ -76,8 +77,8 @@ final class TrainingProgress: TrainingObserver {
   }
 
   func tookBest(_ record: EpochRecord, isEarly: Bool) {
-    let end = isEarly ? "stopped early, as the loss became no smaller" : "at the end"
-    try? print("  \(end): taking the weights of epoch \(record.epoch)")
+    let end = isEarly ? "stopped early, as the loss did not improve" : "at the end"
+    try? print("  \(end): using the weights of epoch \(record.epoch)")
   }
 
   private func heading(_ progress: StepProgress) -> String {

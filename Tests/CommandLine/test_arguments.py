@@ -133,13 +133,13 @@ def test_variables_that_mean_something(graft):
 @pytest.mark.parametrize(
     "words, part",
     [
-        (["infer", "x.png", "--top-k", "-1"], "--top-k takes a number from 1"),
-        (["infer", "x.png", "--top-k", "0"], "--top-k takes a number from 1"),
-        (["infer", "x.png", "--threads", "-1"], "--threads takes 1 to 256"),
-        (["infer", "x.png", "--max-memory", "-5"], "--max-memory takes 1 to 1073741824"),
-        (["benchmark", "m", "--runs", "-3"], "take a number from 1"),
-        (["benchmark", "m", "--warmup", "-3"], "--warmup takes a number from 0"),
-        (["evaluate", "m", "d", "--max-bad", "-1"], "--max-bad takes a number from 0"),
+        (["infer", "x.png", "--top-k", "-1"], "--top-k must be at least 1"),
+        (["infer", "x.png", "--top-k", "0"], "--top-k must be at least 1"),
+        (["infer", "x.png", "--threads", "-1"], "--threads must be 1 to 256"),
+        (["infer", "x.png", "--max-memory", "-5"], "--max-memory must be 1 to 1073741824"),
+        (["benchmark", "m", "--runs", "-3"], "--runs and --batch must be at least 1"),
+        (["benchmark", "m", "--warmup", "-3"], "--warmup must be at least 0"),
+        (["evaluate", "m", "d", "--max-bad", "-1"], "--max-bad must be at least 0"),
         (["finetune", "d", "--cross-validate", "5000"], "2 to 1000 folds"),
         (["finetune", "d", "--cross-validate", "1"], "2 to 1000 folds"),
         (["finetune", "d", "--feature-memory", "-1"], "0 to 1073741824 megabytes"),
@@ -164,7 +164,7 @@ def test_limits_in_messages_are_the_real_ones(graft, words, part):
 def test_previews_are_png_files(graft, tmp_path, command, name):
     (tmp_path / "photo.jpg").write_text("a photo")
     result = graft(command, "data", "--augment", "flip", "--preview", name, cwd=tmp_path)
-    assert result.status == 64 and "--preview takes the name of a PNG file" in result.errors
+    assert result.status == 64 and "--preview must name a PNG file" in result.errors
     assert (tmp_path / "photo.jpg").read_text() == "a photo"
     # The ending may have capital letters; then the images are what is missing.
     result = graft(command, "data", "--augment", "flip", "--preview", "SHEET.PNG", cwd=tmp_path)
@@ -249,7 +249,7 @@ def model_of(folder, declaration, nodes):
         (["benchmark", "--shape", "x=2,3", "--shape", "x=4,3"], "input 'x': --shape is given twice"),
         (["inspect", "--shape", "y=2,3"], "the model has no input 'y'"),
         (["benchmark", "--shape", "y=2,3"], "the model has no input 'y'"),
-        (["benchmark", "--batch", "4", "--shape", "x=2,3"], "--batch is 4, and --shape makes input 'x' [2, 3]"),
+        (["benchmark", "--batch", "4", "--shape", "x=2,3"], "--batch is 4, but --shape sets input 'x' to [2, 3]"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -269,7 +269,7 @@ def test_a_batch_that_the_model_does_not_take(graft, tmp_path):
     )
     result = graft("benchmark", model, "--batch", "4", "--runs", "1")
     assert result.status == 64 and not result.output
-    assert "input 'x': the model takes no other batch than 1, and --batch is 4" in result.errors
+    assert "input 'x': --batch is 4, but the model requires a batch of 1" in result.errors
     assert graft("benchmark", model, "--batch", "1", "--runs", "1").status == 0
     open_model = model_of(tmp_path, "(float[N, 3] x) => (float[N, 3] z)", "z = Relu(x)")
     words = ["--batch", "4", "--shape", "x=4,3", "--runs", "1"]
@@ -308,4 +308,4 @@ def test_a_batch_leaves_inputs_out_that_are_the_same_for_all_images(graft, tmp_p
     report = json.loads(result.output)
     assert report["images_per_second"] * report["p50_ms"] == pytest.approx(4000)
     result = graft("benchmark", model, *words, "--shape", "x=3,2")
-    assert result.status == 64 and "--batch is 4, and --shape makes input" in result.errors
+    assert result.status == 64 and "--batch is 4, but --shape sets input" in result.errors

@@ -250,17 +250,17 @@ def test_other_files_are_left_alone(graft, convolution, home, tmp_path):
     (folder / "model.123-456.tmp").write_bytes(b"")
     listed = graft("cache", "list")
     assert listed.status == 0 and "thesis" not in listed.output
-    assert f"{others} other entries" in listed.output
+    assert f"{others} entries of" in listed.output
     cleared = graft("cache", "clear")
     assert cleared.status == 0 and "removed 3 files" in cleared.output
-    assert f"{others} other entries" in cleared.output
+    assert f"{others} entries of" in cleared.output
     assert check() == set()
 
 
 def test_an_empty_folder_has_no_other_files(graft):
     for command in ("list", "clear"):
         result = graft("cache", command)
-        assert result.status == 0 and "other entr" not in result.output
+        assert result.status == 0 and "left alone" not in result.output
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_what_is_no_folder_is_said_and_left_alone(graft, convolution, home, tmp_
     for words in [["run", *convolution], ["cache", "list"], ["cache", "clear"]]:
         result = graft(*words)
         assert result.status == 0, result.errors
-        assert result.errors.count(f"{folder}: is not a folder; nothing is kept there") == 1
+        assert result.errors.count(f"{folder}: is not a folder; nothing is cached there") == 1
     after = folder.lstat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     # Whoever keeps nothing need not know.
@@ -295,8 +295,8 @@ def test_a_folder_that_others_may_write_is_closed(graft, convolution, home, tmp_
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.suffix for path in folder.iterdir()} == {".model", ".content"}
     # The change is said once.
-    assert f"other users could write {folder}; its mode is 700 now" in errors[0]
-    assert "mode is 700" not in errors[1]
+    assert f"other users could write to {folder}; its mode is now 700" in errors[0]
+    assert "mode is now 700" not in errors[1]
 
 
 def test_a_folder_that_a_link_leads_to_keeps_its_mode(graft, convolution, home, tmp_path):
@@ -307,7 +307,7 @@ def test_a_folder_that_a_link_leads_to_keeps_its_mode(graft, convolution, home, 
     result = graft("run", *convolution, "--output", tmp_path / "y.npz")
     assert result.status == 0, result.errors
     assert f"{home / 'compiled'}: is a link to a folder that others may write to" in result.errors
-    assert result.errors.count("nothing is kept there") == 1
+    assert result.errors.count("nothing is cached there") == 1
     assert stat.S_IMODE(shared.stat().st_mode) == 0o775 and list(shared.iterdir()) == []
     # Nobody else may write this one.
     shared.chmod(0o755)
@@ -334,7 +334,7 @@ def test_a_folder_of_another_user_that_others_may_write_is_not_used(
     os.chown(folder, 12345, 12345)
     result = graft("run", *convolution, "--output", tmp_path / "y.npz")
     assert result.status == 0, result.errors
-    assert result.errors.count("nothing is kept there") == 1 and str(folder) in result.errors
+    assert result.errors.count("nothing is cached there") == 1 and str(folder) in result.errors
     assert stat.S_IMODE(folder.stat().st_mode) == 0o777 and list(folder.iterdir()) == []
 
 

@@ -41,7 +41,7 @@ def test_examples_can_be_pasted(graft, command):
 
 def test_adding_a_file_says_that_it_is_shared(graft):
     result = graft("help", "models", "add", environment={"COLUMNS": "200"})
-    assert result.status == 0 and "must not be changed in place" in result.output
+    assert result.status == 0 and "Do not change it in place" in result.output
 
 
 # Options with a value that are nothing unless they are given.
@@ -78,16 +78,16 @@ def test_defaults_of_recipes(graft):
     texts = options(graft, "finetune")
     for name, default in {
         "--model": "vgg16",
-        "--head": "gap,normalization,dense(classes,l2=auto); of graft train: gmp,dropout(0.3),"
+        "--head": "gap,normalization,dense(classes,l2=auto); for graft train: gmp,dropout(0.3),"
         "dense(128,relu,l2=1e-05),dense(classes)",
         "--split": "80,20",
-        "--batch-size": "32; of graft train: 128",
+        "--batch-size": "32; for graft train: 128",
         "--seed": "1",
-        "--epochs": "30,5; of graft train: 30",
-        "--learning-rate": "0.001,1e-05; of graft train: 0.001",
+        "--epochs": "30,5; for graft train: 30",
+        "--learning-rate": "0.001,1e-05; for graft train: 0.001",
         "--optimizer": "adam",
         "--schedule": "cosine",
-        "--unfreeze": "none;all; of graft train: all",
+        "--unfreeze": "none;all; for graft train: all",
     }.items():
         assert texts[name].endswith(f"(default: {default})."), texts[name]
     assert options(graft, "train") == texts

@@ -118,4 +118,4 @@ def test_a_name_that_the_model_does_not_have(graft, tmp_path, ones):
     model = save(tmp_path, ["x"])
     result = graft("run", model, "--input", f"something={ones}", "--output", tmp_path / "out.npz")
     assert result.status == 64
-    assert "no input 'something'" in result.errors and "Its inputs are x" in result.errors
+    assert "no input 'something'" in result.errors and "The inputs are x" in result.errors

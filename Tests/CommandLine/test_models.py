@@ -279,7 +279,7 @@ def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
     for name, official in [("vgg16", "vgg16"), ("squeezenet", "squeezenet1.1-7")]:
         result = graft("models", "add", name, model)
         assert result.status == 0
-        assert f"not the official one of {official}; 'graft models remove {name}'" in result.errors
+        assert f"instead of the official one of {official}; 'graft models remove {name}'" in result.errors
 
 
 def test_another_file_under_the_name_of_a_known_model_has_its_aliases(graft, infer, image, tmp_path):

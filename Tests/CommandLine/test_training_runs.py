@@ -430,13 +430,13 @@ def test_a_run_that_came_to_its_end_is_left_as_it_is(graft, trunk, finished, tmp
     words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
     result = graft(*words)
     assert result.status == 0, result.errors
-    assert "came to its end before" in result.output
+    assert "is already finished" in result.output
     continuation = " ".join(map(str, words)) + " --epochs 2,5"
-    assert f"More epochs: graft {continuation}\n" in result.output
+    assert f"For more epochs: graft {continuation}\n" in result.output
     after = [(run / name).stat() for name in names]
     assert [(s.st_ino, s.st_mtime_ns) for s in after] == [(s.st_ino, s.st_mtime_ns) for s in before]
     result = graft(*continuation.split())
-    assert result.status == 0 and "came to its end" not in result.output, result.errors
+    assert result.status == 0 and "already finished" not in result.output, result.errors
 
 
 def test_the_form_of_a_run_that_fails_at_its_end_is_kept(graft, trunk, finished, tmp_path):
@@ -602,7 +602,7 @@ def test_cross_validation_is_summed_up(graft, trunk, tmp_path):
         again = graft(*words, "--cross-validate", folds)
         assert again.status == 64 and f"has 3 folds, not {folds}" in again.errors, again.errors
     again = graft(*words)
-    assert again.status == 66 and "those of --cross-validate" in again.errors, again.errors
+    assert again.status == 66 and "the folds of --cross-validate" in again.errors, again.errors
     shutil.rmtree(tmp_path / "run/fold3")
     (tmp_path / "run/summary.json").unlink()
     again = graft(*words, "--cross-validate", 4)
@@ -630,8 +630,8 @@ def test_a_run_goes_on_with_the_images_that_it_began_with(graft, trunk, finished
 def test_a_run_without_folds_is_named(graft, trunk, finished):
     words = ["finetune", trunk / "pictures", "--output", finished, "--resume"]
     result = graft(*words, "--cross-validate", 3)
-    assert result.status == 66 and "holds no run of folds" in result.errors, result.errors
-    assert "leave --cross-validate out" in result.errors
+    assert result.status == 66 and "has no run with folds" in result.errors, result.errors
+    assert "omit --cross-validate" in result.errors
 
 
 def start(graft, *arguments):
@@ -810,7 +810,7 @@ def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
     """`--output "$RUN"` of a variable that is not set would write to the root of the file system."""
     for command in ["train", "finetune"]:
         result = graft(command, tmp_path, "--output", "", cwd=tmp_path)
-        assert result.status == 64 and "--output takes the name of a folder" in result.errors
+        assert result.status == 64 and "--output must name a folder" in result.errors
 
 
 def test_the_readme_says_what_each_file_is(finished):

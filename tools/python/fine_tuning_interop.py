@@ -277,7 +277,7 @@ class FineTuning(unittest.TestCase):
             self.assertEqual(
                 (self.path / "parts" / fold / "model.onnx").read_bytes(),
                 (self.path / "whole" / fold / "model.onnx").read_bytes())
-        self.expect_error("say that again", "--resume", code=66, output="parts")
+        self.expect_error("repeat that option", "--resume", code=66, output="parts")
         result = self.finetune("--resume", "--cross-validate", 4, output="parts")
         self.assertEqual(result.returncode, 64)
         self.assertIn("has 3 folds, not 4", result.stderr)
@@ -315,7 +315,7 @@ class FineTuning(unittest.TestCase):
         def expect(part, *arguments, code=64):
             self.expect_error(part, *self.TRUNK, *self.SHORT, *arguments, code=code)
 
-        expect("38 images to train on", "--batch-size", 39)
+        expect("38 training images", "--batch-size", 39)
         expect("does not fit", "--head", "dense(classes)")
         expect("does not fit", "--head", "gap,gmp,dense(classes)")
         expect("dense(classes)", "--head", "gap")
@@ -332,7 +332,7 @@ class FineTuning(unittest.TestCase):
         expect("no such file", "--model", "nothing.onnx", code=66)
 
     def test_later_runs_find_features(self):
-        found = "all are there from an earlier run"
+        found = "all cached by an earlier run"
 
         def run(output, *options):
             result = self.finetune(*self.TRUNK, *self.SHORT, *options, output=output)
@@ -369,18 +369,18 @@ class FineTuning(unittest.TestCase):
         self.assertIn("34 images", evaluate("--part", "all").stdout)
         result = evaluate("--part", "test", check=False)
         self.assertEqual(result.returncode, 64)
-        self.assertIn("no images apart for test", result.stderr)
+        self.assertIn("no images for test", result.stderr)
 
     def test_default_batches_fit_the_data(self):
         result = self.finetune(
             *self.TRUNK, "--epochs", 1, "--unfreeze", "none", "--split", "50,50")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("a batch is all 24", result.stderr)
+        self.assertIn("a batch has all 24", result.stderr)
         result = self.finetune("--resume")
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_runs_that_cannot_go_on(self):
-        self.expect_error("holds no run", "--resume", code=66)
+        self.expect_error("has no run", "--resume", code=66)
         self.assertEqual(self.finetune(*self.TRUNK, *self.SHORT).returncode, 0)
         # As if the last phase had still to come to its end.
         (self.path / "run" / "report.html").unlink()
