@@ -1,23 +1,23 @@
 import GraftFiles
 import GraftVision
 
-/// Metadata in which other tools say what a model's classes and sizes are.
+/// Metadata of other tools about a model's classes and image sizes.
 ///
 /// Sources: <https://docs.ultralytics.com/modes/export/> (`names`, `imgsz`, `task`, …),
 /// <https://huggingface.co/docs/transformers/main_classes/configuration> (`id2label`, `label2id`),
 /// <https://huggingface.co/docs/timm/> (`pretrained_cfg`, `num_classes`, `label_names`), and
 /// <https://learn.microsoft.com/azure/ai-services/custom-vision-service/> (`CustomVision.…`)
 enum ClassMetadata {
-  /// Keys of lists of names, those most likely right first.
+  /// Keys of lists of names, most reliable first.
   private static let nameKeys = [
     "names", "classnames", "labelnames", "classlabels", "id2label", "idxtoclass", "idx2label",
     "classes", "labels", "categories",
   ]
   /// Keys of numbers by name.
   private static let numberKeys = ["label2id", "classtoidx", "labeltoidx", "label2idx"]
-  /// Keys of the size of images, which are replaced.
+  /// Keys of the image size, which are replaced.
   private static let sizeKeys = ["imgsz"]
-  /// What else depends on the head, or on the size of images.
+  /// Other keys that depend on the head or the image size.
   private static let otherKeys: Set<String> = [
     "nc", "numclasses", "numlabels", "classcount", "labelcount", "task", "stride", "batch",
     "inputsize", "imagesize", "imgsize", "inputshape", "cropsize", "croppct", "testinputsize",
@@ -28,7 +28,7 @@ enum ClassMetadata {
     "customvision.preprocess.", "customvision.postprocess.",
   ]
 
-  /// What a file's metadata call the classes; `nil` if they do not, or in no form that is known.
+  /// The class names in a file's metadata; `nil` if there are none in a known form.
   static func names(in metadata: [ByteString: String]) -> [String]? {
     let byKey = Dictionary(
       metadata.map { (normalized($0.key.text), $0.value) }, uniquingKeysWith: { min($0, $1) })
@@ -41,8 +41,8 @@ enum ClassMetadata {
     return nil
   }
 
-  /// The metadata of a network that has another head, or takes images of another size: what described the old ones is
-  /// replaced where there is a value to replace it with, and else removed.
+  /// The metadata of a network with another head or image size: entries about the old ones are
+  /// replaced where possible, and otherwise removed.
   static func updated(
     _ metadata: [ByteString: String], classNames: [String], imageSize: ImageSize?
   ) -> [ByteString: String] {
@@ -63,18 +63,18 @@ enum ClassMetadata {
     return result
   }
 
-  /// Case and what parts words do not matter.
+  /// Ignores case and word separators.
   private static func normalized(_ key: String) -> String {
     key.lowercased().filter { !"_- ".contains($0) }
   }
 }
 
-/// Names of classes as a Python or JSON literal: a list, or a dictionary from or to numbers; or as lines, or with commas
-/// between them. Nothing is evaluated.
+/// Class names as a Python or JSON literal (a list, or a dictionary from or to numbers), as lines,
+/// or separated by commas. Nothing is evaluated.
 struct ClassList {
-  /// By index; a number that has no name has an empty one.
+  /// By index; empty for an index without a name.
   private(set) var names: [String]?
-  /// The same of a dictionary from names to numbers.
+  /// The same for a dictionary from names to numbers.
   private(set) var namesByNumber: [String]?
 
   private static let limit = 1_000_000
@@ -141,7 +141,7 @@ struct ClassList {
   }
 }
 
-/// Reads one list or dictionary of strings and whole numbers, as Python and JSON write them.
+/// Parses one list or dictionary of strings and integers in Python or JSON syntax.
 private struct LiteralParser {
   enum Item {
     case text(String)
@@ -153,13 +153,13 @@ private struct LiteralParser {
 
   init(_ text: String) { scalars = Array(text.unicodeScalars) }
 
-  /// The next character that is no white space.
+  /// The next character other than white space.
   mutating func peek() -> Unicode.Scalar? {
     while position < scalars.count, scalars[position].properties.isWhitespace { position += 1 }
     return position < scalars.count ? scalars[position] : nil
   }
 
-  /// The entries up to the end of the text, keys being those of a dictionary; `nil` if it is none such.
+  /// The entries up to the end of the text, with keys for a dictionary; `nil` if it is neither.
   mutating func entries(limit: Int) -> [(key: Item?, value: Item)]? {
     let pairs: [Unicode.Scalar: Unicode.Scalar] = ["{": "}", "[": "]", "(": ")"]
     guard let open = peek(), let close = pairs[open] else { return nil }
@@ -229,7 +229,7 @@ private struct LiteralParser {
     case "u":
       guard let unit = hexadecimal(4) else { return nil }
       guard (0xd800..<0xdc00).contains(unit) else { return Unicode.Scalar(unit) }
-      // JSON writes what lies behind 0xffff as two units.
+      // JSON encodes characters beyond 0xffff as two units.
       guard position + 1 < scalars.count, scalars[position] == "\\", scalars[position + 1] == "u"
       else { return nil }
       position += 2

@@ -6,9 +6,9 @@ import GraftTensor
 import GraftTraining
 import GraftVision
 
-/// A network that names what is in an image.
+/// A network that classifies images.
 package final class Classifier {
-  /// What the user may say differently from the model's metadata.
+  /// The user's overrides of the model's metadata.
   package struct Options: Sendable {
     package var preparation = Preprocessing.Choices()
     package var labels: Labels?
@@ -18,24 +18,24 @@ package final class Classifier {
     package init() {}
   }
 
-  /// Remarks about what was assumed, for people.
+  /// Remarks for the user about assumptions.
   package private(set) var remarks: [String] = []
   package let labels: Labels?
   package let preprocessing: Preprocessing
-  /// What the output is; `nil` if its values tell.
+  /// The meaning of the output; `nil` if its values decide.
   private let scores: Scores?
   private let inDistributionRule: InDistributionRule?
   private let preprocessor: Preprocessor
   private let session: Session
   private let inputType: ElementType
-  /// `nil` if the graph leaves it open.
+  /// `nil` if the graph does not define it.
   private let classCount: Int?
   /// Whether the model's batch is 1.
   package let takesOneImage: Bool
-  /// How large images are in the input; `nil` if each keeps its own size.
+  /// The image size of the input; `nil` if each image keeps its own size.
   package let imageSize: ImageSize?
 
-  /// - Throws: `GraftError` if the graph does not take one image, or something does not fit together.
+  /// - Throws: `GraftError` if the graph does not take one image, or parts do not match
   package init(_ model: LoadedModel, options: Options = Options()) throws {
     let graph = model.graph
     let input = try ImageInput(graph)
@@ -45,13 +45,13 @@ package final class Classifier {
     var remarks: [String] = []
     preprocessing = try input.preprocessing(of: graph, options.preparation) { scheme in
       remarks.append(
-        "the model does not say how images are prepared; assuming '\(scheme.rawValue)'"
-          + " (--preprocess NAME changes that)")
+        "the model does not define how to prepare images; assuming '\(scheme.rawValue)'"
+          + " (override with --preprocess NAME)")
     }
     if !graph.trainingModeNodes.isEmpty {
       remarks.append(
-        "the model was exported in training mode: its answers depend on the images that share a batch, or on "
-          + "chance; export it in inference mode (training_mode = 0)")
+        "the model was exported in training mode: its answers depend on other images in the batch, "
+          + "or on chance; export it in inference mode (training_mode = 0)")
     }
     takesOneImage = input.takesOneImage
     imageSize = preprocessing.fixedSize
@@ -70,9 +70,10 @@ package final class Classifier {
     self.remarks = remarks
   }
 
-  /// Checks the classifier against images whose classes are known.
+  /// Evaluates the classifier on labelled images.
   ///
-  /// - Throws: `GraftError` if its classes are not those of the data, or an image cannot be read.
+  /// - Throws: `GraftError` if its classes differ from those of the data, or an image cannot be
+  ///   read
   package func evaluate(
     _ items: [ImageDataset.Item], classNames: [String], batchSize: Int
   ) throws -> EvaluationResult {
@@ -91,7 +92,7 @@ package final class Classifier {
       let accepted = try inDistributionRule.map { rule in
         try rule.scores(of: outputs, imageCount: count).enumerated().map { image, score in
           if score.isFinite { return try rule.accepts(score) }
-          // Whether the classes mean anything is not known: that is no answer.
+          // Without a usable in-distribution score there is no answer.
           probabilities[image] = probabilities[image].map { _ in .nan }
           return false
         }
@@ -100,10 +101,10 @@ package final class Classifier {
     }
   }
 
-  /// The model's classes, and where each class of the data stands among them.
+  /// The model's classes, and the positions of the data's classes among them.
   private func match(_ classNames: [String]) throws -> (labels: Labels, positions: [Int]) {
     guard let labels = labels ?? impliedLabels(classNames) else {
-      // The model's classes are numbers, and so may those of the data be, which need not have all.
+      // Numbered classes of the model match numbered classes of the data, which may lack some.
       let numbers = classNames.compactMap { Int($0) }
       if let classCount, numbers.count == classNames.count, classNames.count < classCount,
         numbers.allSatisfy((0..<classCount).contains)
@@ -111,7 +112,7 @@ package final class Classifier {
         return (Labels(names: (0..<classCount).map { String($0) }), numbers)
       }
       let ofData = Labels(names: classNames, areOfData: true)
-      // Where the graph leaves it open, the output tells.
+      // If the graph does not define it, the output shows it.
       if let classCount { try ofData.check(classCount: classCount) }
       return (ofData, Array(classNames.indices))
     }
@@ -120,12 +121,13 @@ package final class Classifier {
       throw GraftError.badData(
         "the model does not know the class '\(missing)' of the data",
         hint: nearestNamesHint(missing, among: labels.names)
-          ?? "It knows \(labels.names.listed())")
+          ?? "The model's classes are \(labels.names.listed())")
     }
     return (labels, positions.compactMap { $0 })
   }
 
-  /// ImageNet's labels, where a network without labels has as many classes and the data have ImageNet's folders.
+  /// ImageNet's labels, if an unlabelled network has that many classes and the data have ImageNet's
+  /// folders.
   private func impliedLabels(_ classNames: [String]) -> Labels? {
     guard let count = classCount, count == Labels.imageNet.names.count,
       !Labels.imageNet.positions(of: classNames).contains(nil)
@@ -133,28 +135,29 @@ package final class Classifier {
     return .imageNet
   }
 
-  /// Keeps the compiled form of the model for later starts; call it after an image was classified.
+  /// Caches the compiled form of the model for later starts; call it after classifying an image.
   ///
-  /// - Throws: `GraftError` if the cache cannot be written.
+  /// - Throws: `GraftError` if the cache cannot be written
   package func storeCompiledForm() throws { try session.executable.storeCompiledForm() }
 
   private var hasStored = false
 
-  /// As ``storeCompiledForm()``, the first time it is called, while the caller goes on.
+  /// Like ``storeCompiledForm()``, but in the background and only once.
   func storeCompiledFormBeside() {
     guard !hasStored else { return }
     hasStored = true
     session.executable.storeCompiledFormBeside()
   }
 
-  /// The image of a file, or of standard input if `path` is `-`, as the model's preparation turns it.
+  /// The image in a file, or in standard input if `path` is `-`, rotated if the model requires
+  /// that.
   package func image(at path: String) throws -> Image {
     try Image.read(path, applyingOrientation: preprocessing.appliesOrientation)
   }
 
   /// The most probable classes, and whether the image shows any of them.
   ///
-  /// - Parameter count: how many classes at most
+  /// - Parameter count: the largest number of classes
   package func classification(of image: Image, count: Int) throws -> Classification {
     let image = try preprocessor.tensor(for: image)
     var input = image
@@ -179,7 +182,7 @@ package final class Classifier {
 }
 
 extension OutputEnd {
-  /// What the output is; `nil` if its values tell.
+  /// The meaning of the output; `nil` if its values decide.
   fileprivate var scores: Scores? {
     switch self {
     case .distribution, .probabilities: .probabilities
@@ -188,18 +191,18 @@ extension OutputEnd {
     }
   }
 
-  /// What is assumed without knowing it.
+  /// A remark about an assumption, if any.
   fileprivate func remark(isOneScore: Bool) -> String? {
     switch self {
     case .distribution, .probabilities: nil
     case .linear where isOneScore, .unknown where isOneScore:
-      "the model's one score is taken as the logit of the second class (--scores changes that)"
+      "the model's single score is assumed to be the logit of the second class (see --scores)"
     case .linear:
-      "the model's output is taken as logits, of which softmax makes probabilities "
-        + "(--scores changes that)"
+      "the model's output is assumed to be logits, which softmax turns into probabilities "
+        + "(see --scores)"
     case .unknown:
-      "the model's output is taken as probabilities where they add up to 1, and else as logits "
-        + "(--scores changes that)"
+      "the model's output is assumed to be probabilities if they add up to 1, otherwise logits "
+        + "(see --scores)"
     }
   }
 }

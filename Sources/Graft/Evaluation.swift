@@ -1,19 +1,19 @@
 import GraftTraining
 
-/// How right a classifier is on images whose classes are known.
+/// The quality of a classifier on labelled images.
 public struct Evaluation: Sendable, Hashable {
-  /// The share of the images whose likeliest class is the right one.
+  /// The fraction of images whose most probable class is right.
   public var accuracy: Double
   /// The mean of -log of the probability of the right class.
   public var loss: Double
-  /// Images.
+  /// The number of images.
   public var count: Int
   /// The model's classes, in its order.
   public var classNames: [String]
   /// `[true class][predicted class]`, in images.
   public var confusionMatrix: [[Int]]
 
-  /// The share of the images that the model takes for ones of its classes; `nil` if it cannot tell.
+  /// The fraction of images that the model considers in distribution; `nil` if it cannot tell.
   public var inDistributionShare: Double?
 
   init(_ result: EvaluationResult) {

@@ -2,11 +2,11 @@ import GraftFiles
 import GraftGraph
 
 extension Graph {
-  /// Looks at what the model declares of its outputs, so that a detector or a network that makes images is
-  /// not taken for a classifier.
+  /// Checks the model's declared outputs, so that a detector or an image-to-image network is not
+  /// mistaken for a classifier.
   ///
-  /// Of several outputs the first has to be `[N, classes]` or `[N, classes, 1, 1]`. Others may be there, such as
-  /// features, but whole numbers, such as those of classes, say that the model finds things.
+  /// The first of several outputs must be `[N, classes]` or `[N, classes, 1, 1]`. Others, such as
+  /// features, are allowed; but integers, such as classes, indicate a detector.
   ///
   /// - Throws: `GraftError` that lists the outputs
   func requireOutputOfClassifier() throws {
@@ -22,7 +22,7 @@ extension Graph {
       "\(self[$0].name): \(self[$0].type?.description ?? "unknown type")"
     }
     throw GraftError.badData(
-      "the model is no classifier: it has \(outputs.count) outputs, \(described.listed(limit: 4))",
-      hint: "Graft does not draw what detectors find; `graft run` writes the outputs of any model")
+      "the model is not a classifier: its outputs are \(described.listed(limit: 4))",
+      hint: "`graft run` writes the outputs of any model")
   }
 }

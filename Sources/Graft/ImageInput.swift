@@ -3,17 +3,17 @@ import GraftGraph
 import GraftTensor
 import GraftVision
 
-/// How a model's input takes an image.
+/// The model's input for images.
 struct ImageInput {
   let elementType: ElementType
   let layout: Preprocessing.Layout
   let channelCount: Int
   /// Whether the model's batch is 1.
   let takesOneImage: Bool
-  /// `nil` if the model leaves it open.
+  /// `nil` if the model does not define it.
   var size: ImageSize?
 
-  /// - Throws: `GraftError` if the graph does not take one image `[N, C, H, W]` or `[N, H, W, C]`.
+  /// - Throws: `GraftError` if the graph does not take one image `[N, C, H, W]` or `[N, H, W, C]`
   init(_ graph: Graph) throws {
     guard graph.inputs.count == 1, let type = graph[graph.inputs[0]].type?.tensor,
       let shape = type.shape, shape.count == 4
@@ -48,11 +48,12 @@ struct ImageInput {
     takesOneImage = shape[0] == 1
   }
 
-  /// Preprocessing for this input: what the user said, else the model, else what most such networks expect; made to
-  /// fit.
+  /// The preprocessing for this input: from the user, else from the model, else that of most such
+  /// networks, adapted to the input.
   ///
-  /// - Parameter assume: told the scheme if nobody said one
-  /// - Throws: `GraftError` if the input's type cannot hold what the scheme makes, or metadata or choices make no sense.
+  /// - Parameter assume: receives the scheme if it is an assumption
+  /// - Throws: `GraftError` if the input's type cannot represent the scheme's values, or metadata
+  ///   or choices are invalid
   func preprocessing(
     of graph: Graph, _ choices: Preprocessing.Choices, assume: (Preprocessing.Scheme) -> Void
   ) throws -> Preprocessing {
@@ -67,39 +68,39 @@ struct ImageInput {
     return result
   }
 
-  /// How images are prepared for most such networks.
+  /// The preprocessing of most such networks.
   private var likelyScheme: Preprocessing.Scheme {
     if !elementType.isFloatingPoint { return .none }
     return channelCount == 1 ? .unit : .torch
   }
 
-  /// - Throws: `GraftError` if numbers of the scheme cannot be those that the input means.
+  /// - Throws: `GraftError` if the scheme's values do not suit the input's type
   private func check(_ scheme: Preprocessing.Scheme) throws {
     if elementType.isFloatingPoint { return }
     guard ImageInput.sampleTypes.contains(elementType) else {
       throw GraftError.unsupported(
-        "the model's input is \(elementType), which does not hold the samples of images (0 to 255)",
+        "the model's input is \(elementType), which cannot represent image samples (0 to 255)",
         hint: "`graft run` runs any model on tensors")
     }
     guard scheme == .none else {
       throw GraftError.usage(
-        "the model's input is \(elementType), and preprocessing '\(scheme.rawValue)' makes other "
-          + "numbers than whole ones from 0 to 255",
+        "the model's input is \(elementType), and preprocessing '\(scheme.rawValue)' gives values "
+          + "other than integers from 0 to 255",
         hint:
-          "Use --preprocess \(Preprocessing.Scheme.none.rawValue), which gives samples as they are")
+          "Use --preprocess \(Preprocessing.Scheme.none.rawValue), which keeps samples unchanged")
     }
   }
 
-  /// Whole numbers that reach from 0 to 255.
+  /// Integer types with the range 0 to 255.
   private static let sampleTypes: Set<ElementType> = [
     .uint8, .int16, .uint16, .int32, .uint32, .int64, .uint64,
   ]
 
-  /// Makes the sizes those of the input, if it has one.
+  /// Adapts the sizes to those of the input, if it has any.
   private func fit(_ preprocessing: inout Preprocessing) {
     guard let size else { return }
     if case .shorter(let side) = preprocessing.resize, let crop = preprocessing.crop, crop != size {
-      // The same margin around the crop as the scheme has at its own size.
+      // Scales the crop's margin with the size.
       let scale = Double(min(size.width, size.height)) / Double(min(crop.width, crop.height))
       preprocessing.resize = .shorter(Int((Double(side) * scale).rounded()))
       preprocessing.crop = size

@@ -2,24 +2,25 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// How a model tells images like those that it was trained on from all others: one of its outputs is a score for each
-/// image, and an image whose score is below a threshold shows none of the classes.
+/// How a model recognizes images unlike its training images: one of its outputs is a score for each
+/// image, and an image with a score below a threshold shows none of the classes.
 ///
-/// Source: Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples in Neural
-/// Networks", 2017
+/// Source: Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution
+/// Examples in Neural Networks", 2017
 package struct InDistributionRule: Sendable, Equatable {
-  /// Where a model's metadata name the output.
+  /// The metadata key of the output's name.
   package static let outputKey = "graft.in_distribution.output"
-  /// Where they have the threshold, a decimal number.
+  /// The metadata key of the threshold, a decimal number.
   package static let thresholdKey = "graft.in_distribution.threshold"
 
-  /// Which of the graph's outputs has the scores.
+  /// The index of the graph's output with the scores.
   package let outputIndex: Int
   package let threshold: Float
 
-  /// What the metadata say; `nil` if they do not.
+  /// The rule in the metadata; `nil` if there is none.
   ///
-  /// - Throws: `GraftError` if the graph does not have the output, or the threshold is not a finite number.
+  /// - Throws: `GraftError` if the graph does not have the output, or the threshold is not a finite
+  ///   number
   package init?(_ graph: Graph) throws {
     let name = graph.metadata[ByteString(InDistributionRule.outputKey)]
     let text = graph.metadata[ByteString(InDistributionRule.thresholdKey)]
@@ -37,7 +38,7 @@ package struct InDistributionRule: Sendable, Equatable {
       throw GraftError.badData(
         "metadata '\(InDistributionRule.thresholdKey)': "
           + (text.map { "invalid value '\($0)'" } ?? "it is missing"),
-        hint: "It takes a finite number. " + InDistributionRule.hint)
+        hint: "Use a finite number. " + InDistributionRule.hint)
     }
     outputIndex = index
     self.threshold = threshold
@@ -47,8 +48,10 @@ package struct InDistributionRule: Sendable, Equatable {
 
   /// The score of each image of a run.
   ///
-  /// - Parameter outputs: of the graph; the one with the scores is `[N]`, with any axes of extent 1 behind
-  /// - Throws: `GraftError` if that is not one floating-point number for each of `imageCount` images.
+  /// - Parameter outputs: of the graph; the one with the scores is `[N]`, possibly with further
+  ///   axes of extent 1
+  /// - Throws: `GraftError` if that is not one floating-point number for each of `imageCount`
+  ///   images
   package func scores(of outputs: [Tensor], imageCount: Int) throws -> [Float] {
     let output = outputs[outputIndex]
     guard output.elementType.isFloatingPoint, output.elementCount == imageCount else {
@@ -60,14 +63,14 @@ package struct InDistributionRule: Sendable, Equatable {
     return try output.floats()
   }
 
-  /// Whether an image of this score shows one of the classes.
+  /// Whether an image with this score shows one of the classes.
   ///
-  /// - Throws: `GraftError` if the score is not a finite number, from which nothing follows.
+  /// - Throws: `GraftError` if the score is not a finite number
   package func accepts(_ score: Float) throws -> Bool {
     guard score.isFinite else {
       throw GraftError.badData(
         "the model's in-distribution score is not a finite number "
-          + "(\(score.isNaN ? "nan" : "\(score)")), so the model does not tell "
+          + "(\(score.isNaN ? "nan" : "\(score)")), so that the model cannot tell "
           + "whether the image shows one of its classes",
         hint: "Its weights may be damaged, or it may need another --preprocess")
     }

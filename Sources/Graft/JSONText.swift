@@ -1,13 +1,13 @@
 import Foundation
 
-/// JSON as Graft writes it: keys in order, and null for numbers that JSON does not have.
+/// Writes JSON with sorted keys, and null for numbers that JSON does not have.
 package enum JSONText {
-  /// - Parameter isPretty: whether each value gets a line
+  /// - Parameter isPretty: whether each value has its own line
   package static func encode(_ value: some Encodable, isPretty: Bool = false) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
-    // The encoder knows no null for NaN and infinities, only words; no other string is this one.
+    // The encoder can only write NaN and infinities as strings; no other string equals this one.
     let word = "\(UUID())"
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: word, negativeInfinity: word, nan: word)

@@ -3,10 +3,11 @@ import GraftGraph
 import GraftKeras
 import GraftTensor
 
-/// Writes the weights of a network of a known architecture, and of dense layers on top of it, as Keras HDF5.
+/// Writes the weights of a network with a known architecture, and of dense layers on top of it, as
+/// Keras HDF5.
 package enum KerasExport {
-  /// - Parameter includesTop: whether dense layers are written, those of another head too
-  /// - Throws: `GraftError` if the network is of no known architecture, or the file cannot be written.
+  /// - Parameter includesTop: whether to write dense layers, including those of another head
+  /// - Throws: `GraftError` if the architecture is unknown, or the file cannot be written
   package static func write(_ graph: Graph, includesTop: Bool, to path: String) throws {
     try KerasWeights.write(layers(of: graph, includesTop: includesTop), to: path)
   }
@@ -18,8 +19,8 @@ package enum KerasExport {
       .map { String($0.dropLast(suffix.count)) }
     guard let architecture = KnownArchitecture.matching(layers: Set(names)) else {
       throw GraftError.unsupported(
-        "the network's layers are those of no known architecture, so that Keras would not know them",
-        hint: "Known are \(KnownArchitecture.names.joined(separator: ", ")); write ONNX instead")
+        "the network's layers match no known architecture, so that Keras could not load them",
+        hint: "Use \(KnownArchitecture.names.joined(separator: " or ")), or write ONNX instead")
     }
     let isComplete = names.contains(architecture.topLayer)
     let own = try architecture.take(graph, includesTop && isComplete).map {
@@ -37,7 +38,7 @@ package enum KerasExport {
       ])
   }
 
-  /// The dense layers, from below.
+  /// The dense layers, from input to output.
   private static func head(of graph: Graph) throws -> [KerasWeights.Layer] {
     var graph = graph
     try graph.inferTypes()
@@ -50,7 +51,7 @@ package enum KerasExport {
           try attributes.float("alpha", default: 1) == 1,
           try attributes.float("beta", default: 1) == 1,
           try !attributes.flag("transA"), try !attributes.flag("transB")
-        else { throw GraftError.unsupported("is no dense layer of Keras") }
+        else { throw GraftError.unsupported("is not a Keras dense layer") }
         let name = node.name.isEmpty ? graph[node.outputs[0]!].name : node.name
         return layer(
           name.replacing("/", with: "_"),
@@ -60,7 +61,7 @@ package enum KerasExport {
     }
   }
 
-  /// The kernel with its rows in the order in which Keras flattens maps, `[H, W, C]`, where it reads one.
+  /// The kernel with rows in Keras's order of flattened maps, `[H, W, C]`, if it reads one.
   private static func channelsLast(
     _ kernel: Tensor, behind input: ValueID?, in graph: Graph, _ producers: [ValueID: Int]
   ) throws -> Tensor {
@@ -72,14 +73,14 @@ package enum KerasExport {
       transpose.qualifiedType == "Transpose"
     {
       guard try AttributeReader(transpose.attributes).ints("perm") == [0, 2, 3, 1] else {
-        throw GraftError.unsupported("reads maps in an order that is not Keras's")
+        throw GraftError.unsupported("flattens maps in another order than Keras")
       }
       return kernel
     }
     guard let channels = shape[1].known, let height = shape[2].known, let width = shape[3].known,
       channels * height * width == kernel.shape[0]
     else {
-      throw GraftError.unsupported("reads maps of open extents, which Keras has in another order")
+      throw GraftError.unsupported("flattens maps of unknown extents")
     }
     guard height * width > 1 else { return kernel }
     let units = kernel.shape[1]

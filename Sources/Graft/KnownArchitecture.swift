@@ -3,15 +3,15 @@ import GraftKeras
 import GraftModels
 import GraftTensor
 
-/// An architecture that Graft builds from a weights file.
+/// An architecture that Graft builds from a weight file.
 struct KnownArchitecture: Sendable {
   let name: String
-  /// A layer that tells this architecture from the others, and one that only the full network has.
+  /// A layer that only this architecture has, and one that only the full network has.
   let tellingLayers: Set<String>
   let absentLayers: Set<String>
   let topLayer: String
   let build: @Sendable (_ weights: [String: [Tensor]], _ includeTop: Bool) throws -> Graph
-  /// The opposite: the weights of each layer as Keras has them.
+  /// The inverse: the weights of each layer in Keras's layout.
   let take:
     @Sendable (_ graph: Graph, _ includeTop: Bool) throws -> [(
       layer: String, kernel: Tensor, bias: Tensor
@@ -38,12 +38,12 @@ struct KnownArchitecture: Sendable {
 
   static func named(_ name: String) -> KnownArchitecture? { all.first { $0.name == name } }
 
-  /// The architecture whose layers a weights file has.
+  /// The architecture whose layers a weight file has.
   static func matching(_ weights: KerasWeights) -> KnownArchitecture? {
     matching(layers: Set(weights.tensorsByLayer.keys))
   }
 
-  /// The architecture that has layers of these names.
+  /// The architecture that has layers with these names.
   static func matching(layers: Set<String>) -> KnownArchitecture? {
     all.first {
       $0.tellingLayers.isSubset(of: layers) && $0.absentLayers.isDisjoint(with: layers)

@@ -3,20 +3,20 @@ import GraftFiles
 import GraftGraph
 
 extension Labels {
-  /// Labels larger than this are no labels.
+  /// The largest size of a file of labels.
   private static let byteLimit = 64 << 20
 
-  /// Reads labels from a text file of one name a line, with or without a WordNet name or the class's number in front
-  /// (`n01440764 tench`, `0<TAB>tench`); from a JSON array of names; from a JSON object of number to name, or to
-  /// `[WordNet name, name]` as Keras's `imagenet_class_index.json`; or from a `config.json` with such an object as
-  /// `id2label`.
+  /// Reads labels from a text file with one name per line, optionally after a WordNet ID or the
+  /// class's number (`n01440764 tench`, `0<TAB>tench`); from a JSON array of names; from a JSON
+  /// object from number to name, or to `[WordNet ID, name]` as in Keras's
+  /// `imagenet_class_index.json`; or from a `config.json` with such an object as `id2label`.
   ///
-  /// - Throws: `GraftError` if the file is missing or none of these.
+  /// - Throws: `GraftError` if the file is missing or none of these
   package static func read(path: String) throws -> Labels {
     let bytes = try InputFile.read(path, byteLimit: byteLimit, as: "a list of labels")
     return try withPlace(path) {
       guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw GraftError.badData("is no UTF-8 text")
+        throw GraftError.badData("is not UTF-8 text")
       }
       let byteOrderMark: Unicode.Scalar = "\u{feff}"
       let marked = text.unicodeScalars.first == byteOrderMark
@@ -28,10 +28,10 @@ extension Labels {
     if isJSON(text) {
       if let labels = try parseJSON(Data(text.utf8)) { return labels }
       throw GraftError.badData(
-        "is no list of labels: it begins as JSON, but is broken or has another form",
-        hint: "Use one name a line, a JSON array, or a JSON object of index to name")
+        "is not a list of labels: it starts like JSON, but is invalid or has another form",
+        hint: "Use one name per line, a JSON array, or a JSON object from index to name")
     }
-    // Other characters that end lines somewhere may be part of a name.
+    // Other line separators may be part of a name.
     let lines = text.split(omittingEmptySubsequences: false) { ["\n", "\r\n", "\r"].contains($0) }
       .map { $0.trimmingCharacters(in: .whitespaces) }
     let names = Array(lines.reversed().drop { $0.isEmpty }.reversed())
@@ -39,8 +39,8 @@ extension Labels {
     return try parse(lines: names)
   }
 
-  /// Whether a text is JSON, whole or broken, rather than one name a line. A name may begin with a bracket, too:
-  /// `[unknown]`. It closes the bracket again, and quotes nothing.
+  /// Whether a text is JSON, valid or not, rather than one name per line. A name may also start
+  /// with a bracket: `[unknown]`. It closes the bracket, and has no quotes.
   static func isJSON(_ text: String) -> Bool {
     let line = text.drop { $0.isWhitespace }.prefix { !["\n", "\r\n", "\r"].contains($0) }
     guard line.first == "[" else { return line.first == "{" }
@@ -62,13 +62,13 @@ extension Labels {
     guard columns.enumerated().allSatisfy({ $1.count == 2 && Int($1[0]) == $0 }) else {
       throw GraftError.badData(
         "is a table of \(columns.map(\.count).max() ?? 0) columns, not a list of labels",
-        hint: "Use one name a line, in the order of the model's classes")
+        hint: "Use one name per line, in the order of the model's classes")
     }
     return Labels(names: columns.map { $0[1].trimmingCharacters(in: .whitespaces) })
   }
 
-  /// - Returns: `nil` for JSON of any other form, and for broken JSON
-  /// - Throws: `GraftError` for an object that leaves a class out.
+  /// - Returns: `nil` for JSON of any other form, and for invalid JSON
+  /// - Throws: `GraftError` for an object with a class missing
   private static func parseJSON(_ data: Data) throws -> Labels? {
     struct Configuration: Decodable { let id2label: [String: String] }
     let decoder = JSONDecoder()

@@ -2,12 +2,13 @@ import Foundation
 import GraftFiles
 import GraftModels
 
-/// Names of classes, by index.
+/// The names of classes, by index.
 package struct Labels: Sendable, Equatable {
   package let names: [String]
-  /// The classes' names in WordNet, such as `n01440764`, which folders of ImageNet are called by; `nil` if not known.
+  /// The WordNet IDs of the classes, such as `n01440764`, which ImageNet uses as folder names;
+  /// `nil` if unknown.
   package let wordNetIDs: [String]?
-  /// Whether they are the classes of a data set, taken for those of a model that names none.
+  /// Whether they come from a dataset, for a model without labels.
   private let areOfData: Bool
 
   package init(names: [String], wordNetIDs: [String]? = nil, areOfData: Bool = false) {
@@ -16,14 +17,15 @@ package struct Labels: Sendable, Equatable {
     self.areOfData = areOfData
   }
 
-  /// Where a model's metadata keeps its labels: a JSON array, as labels may hold any character. What is no JSON has
-  /// one label a line.
+  /// The metadata key of a model's labels: a JSON array, as labels may contain any character. Text
+  /// other than JSON has one label per line.
   package static let metadataKey = "graft.labels"
 
-  /// The labels in a model's metadata, be they Graft's or those of another tool.
+  /// The labels in a model's metadata, from Graft or another tool.
   ///
-  /// - Parameter classCount: of the model, if it is known; another tool's names that are not as many are passed over
-  /// - Throws: `GraftError` if Graft's own entry has neither form, or another number of labels.
+  /// - Parameter classCount: of the model, if known; another tool's names are ignored if their
+  ///   number differs
+  /// - Throws: `GraftError` if Graft's own entry has neither form, or another number of labels
   package init?(metadata: [ByteString: String], classCount: Int?) throws {
     guard let text = metadata[Labels.metadataKey], !text.isEmpty else {
       guard let names = ClassMetadata.names(in: metadata) else { return nil }
@@ -44,19 +46,19 @@ package struct Labels: Sendable, Equatable {
     if let names = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) { return names }
     guard !isJSON(text) else {
       throw GraftError.badData(
-        "is neither a JSON array of names nor one name a line: \(text.prefix(40))",
+        "is neither a JSON array of names nor one name per line: \(text.prefix(40))",
         hint:
-          "Give the labels with --labels; 'graft convert MODEL NEW.onnx --labels FILE' writes them anew"
+          "Use --labels; 'graft convert MODEL NEW.onnx --labels FILE' stores new labels"
       )
     }
     var names = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
       .map(String.init)
-    // The end of the last line begins no other one.
+    // The end of the last line does not start another one.
     if names.count > 1, names.last == "", names.count != classCount { names.removeLast() }
     return names
   }
 
-  /// As a model's metadata keeps them.
+  /// The form in a model's metadata.
   package var metadataValue: String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
@@ -70,26 +72,27 @@ package struct Labels: Sendable, Equatable {
     names.indices.contains(index) && !names[index].isEmpty ? names[index] : nil
   }
 
-  /// - Parameter classCount: how many scores a network has; one score stands for two classes, or for one
-  /// - Throws: `GraftError` if there are more labels or fewer.
+  /// - Parameter classCount: the number of a network's scores; one score stands for two classes or
+  ///   for one
+  /// - Throws: `GraftError` if the numbers of labels and classes differ
   package func check(classCount: Int) throws {
     guard names.count != classCount, classCount != 1 || names.count != 2 else { return }
     let classes = classCount == 1 ? "1 score" : "\(classCount) classes"
     guard !areOfData else {
       throw GraftError.badData(
-        "the model has \(classes) without names, and the data have \(names.count): "
+        "the model has \(classes) without names, but the data have \(names.count): "
           + names.listed(limit: 4),
-        hint: "Name the model's with --labels, in the order of its output")
+        hint: "Name them with --labels, in the order of the model's output")
     }
     let labels = names.count == 1 ? "is 1 label" : "are \(names.count) labels"
     throw GraftError.badData(
-      "there \(labels), and the model has \(classes)",
-      hint: "Give one label for each class with --labels, in the order of the model's output")
+      "there \(labels), but the model has \(classes)",
+      hint: "Use one label per class with --labels, in the order of the model's output")
   }
 }
 
 extension Labels {
-  /// The 1,000 classes of ImageNet (ILSVRC 2012), which the name `imagenet` stands for.
+  /// The 1,000 classes of ImageNet (ILSVRC 2012), named `imagenet`.
   package static let imageNet: Labels = {
     guard let names = try? ModelManifest.labels(named: imageNetName) else {
       preconditionFailure("models/imagenet-labels.txt")
@@ -99,9 +102,10 @@ extension Labels {
 
   private static let imageNetName = "imagenet"
 
-  /// Labels as the option says: `imagenet`, or the path of a file.
+  /// The labels of the option: `imagenet`, or the path of a file.
   ///
-  /// - Throws: `GraftError` if the file is missing, which names the list that may be meant, or no list of labels.
+  /// - Throws: `GraftError` if the file is missing or not a list of labels; suggests a list with a
+  ///   similar name
   package static func named(_ text: String) throws -> Labels {
     if text == imageNetName { return imageNet }
     do {
@@ -114,9 +118,9 @@ extension Labels {
     }
   }
 
-  /// Where each class of a data set stands among these.
+  /// The positions of a dataset's classes among these labels.
   ///
-  /// Classes are compared by name. Folders of ImageNet, whose names are WordNet's (`n01440764`), are told by those.
+  /// Classes are compared by name, and ImageNet's folders by WordNet ID (`n01440764`).
   /// - Returns: `nil` for a class that is not among them
   package func positions(of classNames: [String]) -> [Int?] {
     let positions = Labels.positions(names)
@@ -128,12 +132,12 @@ extension Labels {
     return classNames.map { byID[Array($0.utf8)] }
   }
 
-  /// Bytes are compared: names that only look alike are different ones. Of equal names the first one counts.
+  /// Compares bytes: similar-looking names are different. Of equal names the first one counts.
   private static func positions(_ names: [String]) -> [[UInt8]: Int] {
     Dictionary(zip(names.map { Array($0.utf8) }, names.indices)) { first, _ in first }
   }
 
-  /// WordNet's names where the labels are those of ImageNet, spelled as others spell them, or begin with WordNet's.
+  /// WordNet IDs if the labels are ImageNet's, also in other spellings, or start with WordNet IDs.
   private var impliedWordNetIDs: [String]? {
     let beginnings = names.map { String($0.prefix { !$0.isWhitespace }) }
     if beginnings.allSatisfy(Labels.isWordNetID) { return beginnings }
@@ -141,16 +145,17 @@ extension Labels {
     let agreeing = zip(names, Labels.imageNet.names).count { own, known in
       Labels.plain(own) == Labels.plain(known)
     }
-    // Lists differ in a few names, and never in the order.
+    // Lists differ in a few names, but never in the order.
     return agreeing * 10 >= names.count * 9 ? Labels.imageNet.wordNetIDs : nil
   }
 
-  /// The first of several names, without case and underscores: `Great white shark, white shark` as `great_white_shark`.
+  /// The first of several names, in lower case with underscores: `great_white_shark` for `Great
+  /// white shark, white shark`.
   private static func plain(_ name: String) -> String {
     name.prefix { $0 != "," }.lowercased().replacingOccurrences(of: "_", with: " ")
   }
 
-  /// Whether a text is the number of a noun in WordNet, as ImageNet's folders have it.
+  /// Whether a text is a WordNet noun ID, like the names of ImageNet's folders.
   static func isWordNetID(_ text: some StringProtocol) -> Bool {
     text.utf8.count == 9 && text.utf8.first == UInt8(ascii: "n")
       && text.utf8.dropFirst().allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }

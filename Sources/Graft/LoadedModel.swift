@@ -1,9 +1,9 @@
 import GraftGraph
 import GraftRuntime
 
-/// A model ready for an ``Executable``: read from its file, or found in compiled form.
+/// A model ready for an ``Executable``: read from its file, or from its cached compiled form.
 package struct LoadedModel: Sendable {
-  /// Lowered already, if it was found in compiled form.
+  /// Already lowered if it comes from the cache.
   package var graph: Graph
   package var compilation: Compilation?
 
@@ -12,7 +12,7 @@ package struct LoadedModel: Sendable {
     self.compilation = compilation
   }
 
-  /// How the first output comes about.
+  /// The computation of the first output.
   var outputEnd: OutputEnd {
     graph.metadata[OutputEnd.metadataKey].flatMap(OutputEnd.init) ?? OutputEnd(of: graph)
   }
@@ -22,13 +22,13 @@ package struct LoadedModel: Sendable {
   }
 }
 
-/// What becomes of a batch size that a model was exported with.
+/// How to treat the batch size that a model was exported with.
 package enum BatchRule: String, Sendable {
-  /// It stays.
+  /// Keeps it.
   case declared
-  /// It is left open, unless the model takes no other than 1.
+  /// Makes it unknown, unless the model requires 1.
   case free
-  /// It is left open in models that take images, unless it is 1.
+  /// Makes it unknown in image models, unless it is 1.
   case freeForImages
 
   func apply(to graph: Graph) throws -> Graph {

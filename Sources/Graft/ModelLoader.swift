@@ -10,13 +10,13 @@ import GraftVision
 
 /// Finds a model by name or path and reads it into a graph.
 package struct ModelLoader {
-  /// A weights file to use instead of the one that the name stands for.
+  /// A weight file to use instead of the one of a named model.
   package var weights: String?
-  /// Whether weights of a known architecture are read with their dense layers.
+  /// Whether to include the dense layers of known architectures.
   package var includeTop: Bool
-  /// Inputs of an ONNX model that are given although the model has defaults for them.
+  /// Inputs of an ONNX model that the caller sets in spite of their defaults.
   package var givenInputs: Set<ByteString>
-  /// Told what people should know of how a reference was understood.
+  /// Receives remarks for the user about how a reference was interpreted.
   private let remark: (String) -> Void
 
   package init(
@@ -29,18 +29,18 @@ package struct ModelLoader {
     self.remark = remark
   }
 
-  /// The graph of a model: an ONNX file, an HDF5 file with weights of a known architecture, or a name of the
-  /// manifest, of the user's own files or of the embedded model.
+  /// The graph of a model: an ONNX file, an HDF5 file with weights of a known architecture, or the
+  /// name of a model in the manifest, of an added file or of the embedded model.
   ///
-  /// A name is that of the model, whatever the working directory holds: `./vgg16` is a file.
-  /// - Throws: `GraftError` that says what is missing and where it comes from.
+  /// Names take precedence over files in the working directory: `./vgg16` is a file.
+  /// - Throws: `GraftError` that says what is missing and where it comes from
   package func graph(_ reference: String) throws -> Graph { try source(reference).read(false) }
 
-  /// The graph of the model in a file, whatever models have the file's name.
+  /// The graph of the model in a file, even if a model has the file's name.
   package func graph(ofFile path: String) throws -> Graph { try source(file: path).read(false) }
 
-  /// A model as ``graph(_:)`` reads it, for showing: operators need not be known, and the outline is that
-  /// of the file where there is one.
+  /// Like ``graph(_:)``, but for display: allows unknown operators, and includes the outline of the
+  /// file if it has one.
   package func outlined(_ reference: String) throws -> (Graph, GraphOutline?) {
     let source = try source(reference)
     let graph = try source.read(true)
@@ -49,7 +49,7 @@ package struct ModelLoader {
 
   /// A known architecture without top, with random weights, for training from scratch.
   ///
-  /// - Throws: `GraftError` that lists the names, if there is none such.
+  /// - Throws: `GraftError` that lists the names, if it is not one of them
   package static func randomTrunk(_ name: String, seed: UInt64) throws -> Graph {
     var generator = SeededGenerator(seed: seed)
     var graph = try ScratchArchitecture.named(name).build(&generator)
@@ -57,11 +57,11 @@ package struct ModelLoader {
     return graph
   }
 
-  /// A model as ``graph(_:)`` reads it, or in the compiled form that `cache` has of it.
+  /// Like ``graph(_:)``, or the compiled form from `cache`.
   ///
   /// - Parameters:
-  ///   - cache: Where compiled models are kept; `nil` for none.
-  ///   - options: How the model is going to be run: its packed constants depend on that.
+  ///   - cache: the cache of compiled models; `nil` for none
+  ///   - options: how the model will run, which determines its packed constants
   package func load(
     _ reference: String, batch: BatchRule = .declared, cache: ModelCache?,
     options: Executable.Options = .init()
@@ -91,11 +91,11 @@ package struct ModelLoader {
 
   /// A file, and how it becomes a graph.
   private struct Source {
-    /// `nil` for the embedded model, of which no compiled form is kept.
+    /// `nil` for the embedded model, which has no cached form.
     let path: String?
     /// Everything that the graph depends on besides the file.
     let variant: String
-    /// Reads it, for showing only or to be run.
+    /// Reads it, either only for display or to run it.
     let read: (_ isForShowing: Bool) throws -> Graph
 
     /// The outline of an ONNX file; `nil` for other files.
@@ -108,14 +108,14 @@ package struct ModelLoader {
 
   private func source(_ reference: String) throws -> Source {
     let exists = FileSystem.exists(reference)
-    // The store need not be looked at for what is no name.
+    // Skips the store for references that cannot be names.
     if exists, !ModelStore.isName(reference) { return try source(givenFile: reference) }
     guard reference != EmbeddedModel.name else {
       sayThatNameIsTaken(reference)
       guard weights == nil else {
         throw GraftError.usage(
-          "--weights goes with the name of an architecture, and '\(reference)' has its own weights",
-          hint: "Say which with --model, such as vgg16")
+          "--weights requires the name of an architecture, but '\(reference)' has its own weights",
+          hint: "Set it with --model, such as vgg16")
       }
       return Source(path: nil, variant: "embedded") { _ in
         try withPlace(reference) { try ONNXImporter().graph(EmbeddedModel.file) }
@@ -125,7 +125,7 @@ package struct ModelLoader {
     do {
       store = try ModelStore()
     } catch {
-      // Without a store nothing else has names.
+      // Without a store there are no other names.
       guard exists else { throw error }
       return try source(givenFile: reference)
     }
@@ -137,7 +137,7 @@ package struct ModelLoader {
         throw GraftError(.noInput, "no such file", places: [reference])
       }
       throw GraftError(
-        .noInput, "there is no file and no model named '\(reference)'",
+        .noInput, "there is no file or model named '\(reference)'",
         hint: near ?? "`graft models list` shows the names")
     }
     sayThatNameIsTaken(reference)
@@ -159,16 +159,16 @@ package struct ModelLoader {
     }
   }
 
-  /// Says so if there is a file of a model's name.
+  /// Adds a remark if there is a file with a model's name.
   private func sayThatNameIsTaken(_ name: String) {
     guard FileSystem.exists(name), !FileSystem.isFolder(name) else { return }
-    remark("'\(name)' is taken as the name of a model; write ./\(name) for the file")
+    remark("'\(name)' is used as the name of a model; use ./\(name) for the file")
   }
 
-  /// - Throws: `GraftError` if there are weights for it.
+  /// - Throws: `GraftError` if a weight file was given too
   private func source(givenFile path: String) throws -> Source {
     guard weights == nil else {
-      throw GraftError.usage("--weights goes with a model's name, and '\(path)' is a file")
+      throw GraftError.usage("--weights requires a model's name, but '\(path)' is a file")
     }
     return source(file: path)
   }
@@ -207,7 +207,7 @@ package struct ModelLoader {
     return graph
   }
 
-  /// Metadata that mark a network whose output are features, not classes.
+  /// The metadata key that marks a network with features instead of classes.
   static let featuresKey = "graft.features"
 
   private var preprocessingKey: String { Preprocessing.MetadataKey.name.rawValue }
@@ -222,8 +222,8 @@ package struct ModelLoader {
     return try withPlace(path) {
       guard let architecture = KnownArchitecture.matching(weights) else {
         throw GraftError.unsupported(
-          "its layers are those of no known architecture",
-          hint: "Known are \(KnownArchitecture.names.joined(separator: ", "))")
+          "its layers match no known architecture",
+          hint: "Supported architectures are \(KnownArchitecture.names.joined(separator: ", "))")
       }
       return try graph(
         architecture, weights, includeTop: includeTop && architecture.hasTop(weights))

@@ -4,9 +4,9 @@ import GraftONNX
 import GraftOperators
 import GraftTensor
 
-/// What a model is: a table of its layers with output shapes, parameters and multiply-adds.
+/// A model's structure: its layers with output shapes, parameters and multiply-adds.
 ///
-/// Layers and parameters are those of the model's file, not what Graft makes of them to run them.
+/// Layers and parameters are those in the model's file, before Graft's own rewriting.
 package struct ModelSummary: Sendable, Encodable {
   package struct ValueSummary: Sendable, Encodable {
     package var name: String
@@ -14,19 +14,19 @@ package struct ModelSummary: Sendable, Encodable {
   }
 
   package struct Layer: Sendable, Encodable {
-    /// The node's name, or that of its first output. In front of a node in a body stand the names of
-    /// the node and the attribute that hold the body.
+    /// The node's name, or that of its first output. In a body, the names of the enclosing node and
+    /// attribute come first.
     package var name: String
     package var type: String
-    /// Shapes of the outputs; `nil` where only running tells.
+    /// The shapes of the outputs; `nil` if only running shows them.
     package var outputShapes: [String?]
-    /// Elements of weights that stand at this layer for the first time.
+    /// The elements of weights that this layer is the first to use.
     package var parameters: Int
-    /// `nil` if the layer multiplies, but how much is not known.
+    /// `nil` if the layer multiplies, but the number is unknown.
     package var multiplyAdds: Int?
-    /// How many bodies the layer lies in.
+    /// The number of enclosing bodies.
     package var depth: Int
-    /// The node's attributes as the file gives them, but for graphs.
+    /// The node's attributes as in the file, without graphs.
     package var attributes: [String: AttributeOutline]
   }
 
@@ -39,18 +39,18 @@ package struct ModelSummary: Sendable, Encodable {
   package var opset: Int
   package var producer: String
   package var inputs: [ValueSummary]
-  /// Inputs that have a default.
+  /// Inputs with a default.
   package var optionalInputs: [ValueSummary]
   package var outputs: [ValueSummary]
   package var layers: [Layer]
-  /// How many layers each operator has, the most frequent first.
+  /// The number of layers per operator, most frequent first.
   package var operators: [OperatorCount]
   package var parameters: Int
   package var parameterBytes: Int
-  /// Of all layers whose multiply-adds are known; those of bodies are not, as nobody knows how often
-  /// they run.
+  /// The sum over all layers with known multiply-adds; bodies are excluded, since the number of
+  /// their runs is unknown.
   package var knownMultiplyAdds: Int
-  /// `nil` if some layer's multiply-adds are not known.
+  /// `nil` if the multiply-adds of a layer are unknown.
   package var multiplyAdds: Int?
   package var unsupportedOperators: [String]
   /// The names of the classes; `nil` if the file has none.
@@ -58,11 +58,11 @@ package struct ModelSummary: Sendable, Encodable {
   package var metadata: [String: String]
 
   /// - Parameters:
-  ///   - outline: what the model's file says; `nil` for a graph that was built here
-  ///   - shapes: extents for inputs whose shapes the model leaves open, by name; a symbolic first
-  ///     extent counts as 1
-  ///   - labels: those that the model's file has
-  /// - Throws: `GraftError` if the model is wrong or does not take such shapes
+  ///   - outline: the structure of the model's file; `nil` for a graph built in code
+  ///   - shapes: the shapes of inputs with unknown extents, by name; a symbolic first extent counts
+  ///     as 1
+  ///   - labels: the labels in the model's file
+  /// - Throws: `GraftError` if the model is invalid or does not accept the shapes
   package init(
     _ graph: Graph, outline: GraphOutline? = nil, shapes: [ByteString: Shape] = [:],
     labels: Labels? = nil
@@ -112,7 +112,7 @@ package struct ModelSummary: Sendable, Encodable {
       uniquingKeysWith: { first, _ in first })
   }
 
-  /// The inputs' types with open extents settled where that is possible.
+  /// The inputs' types, with unknown extents set where possible.
   private static func inputTypes(
     _ graph: Graph, _ shapes: [ByteString: Shape]
   ) throws -> [ValueID: ValueType] {
@@ -137,7 +137,7 @@ package struct ModelSummary: Sendable, Encodable {
 
 /// Walks an outline and its bodies.
 private struct LayerCollector {
-  /// Where the types of a graph's values are found.
+  /// The types of a graph's values.
   struct Scope {
     private let graph: Graph
     private var types: [ByteString: ValueType] = [:]
@@ -209,25 +209,25 @@ private struct LayerCollector {
   }
 }
 
-/// How many multiply-adds an operator that consists of them has.
+/// The multiply-adds of an operator that mainly consists of them.
 private struct MultiplyAdds {
   private let operatorType: String
   private let inputs: [ByteString]
   private let output: ByteString
 
-  /// Where the operand and the weights stand among the inputs.
+  /// The positions of the operand and the weights among the inputs.
   private static let operands: [String: (Int, Int)] = [
     "Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3), "ConvTranspose": (0, 1),
     "Gemm": (0, 1), "MatMul": (0, 1), "MatMulInteger": (0, 1), "QLinearMatMul": (0, 3),
   ]
-  /// Operators that multiply as well, but whose multiply-adds are not counted.
+  /// Operators that multiply too, but are not counted.
   private static let uncounted: Set<String> = [
     "Attention", "DeformConv", "Einsum", "GRU", "LSTM", "RNN",
   ]
 
   private let places: (Int, Int)?
 
-  /// - Returns: `nil` for operators that are none of these
+  /// - Returns: `nil` for other operators
   init?(_ node: GraphOutline.Node) {
     places = MultiplyAdds.operands[node.qualifiedType]
     guard places != nil || MultiplyAdds.mayMultiply(node.qualifiedType) else { return nil }
@@ -236,14 +236,14 @@ private struct MultiplyAdds {
     output = node.outputs.first ?? ""
   }
 
-  /// Whether an operator multiplies in a way that is not counted, or does nobody knows what.
+  /// Whether an operator multiplies in an uncounted way, or is unknown.
   private static func mayMultiply(_ type: String) -> Bool {
     if uncounted.contains(type) { return true }
     if type.contains(".") { return !["ai.onnx.ml.", "graft."].contains { type.hasPrefix($0) } }
     return OperatorCatalog.type(type) == nil && OperatorVersion.history(of: type).isEmpty
   }
 
-  /// - Returns: `nil` if that is not known, or more than can be counted
+  /// - Returns: `nil` if the number is unknown or overflows
   func count(_ shape: (ByteString) -> Shape?) -> Int? {
     guard let places, places.1 < inputs.count, let x = shape(inputs[places.0]),
       let w = shape(inputs[places.1]), let y = shape(output)
@@ -270,7 +270,7 @@ private struct MultiplyAdds {
 }
 
 extension ValueType {
-  /// This type with extents of `other` for those that have neither number nor name.
+  /// This type, with unknown extents replaced by those of `other`.
   fileprivate func filled(from other: ValueType?) -> ValueType {
     guard var type = tensor, let shape = type.shape, let extents = other?.tensor?.shape,
       shape.count == extents.count
@@ -280,15 +280,15 @@ extension ValueType {
   }
 }
 
-/// The sum, or the largest number if it does not fit.
+/// The sum, or the largest number on overflow.
 private func saturatingSum(_ left: Int, _ right: Int) -> Int {
   let (sum, overflow) = left.addingReportingOverflow(right)
   return overflow ? .max : sum
 }
 
 extension ElementType {
-  /// Whether tensors of this type are weights, also of quantized models, rather than shapes, indices
-  /// and truth values.
+  /// Whether tensors of this type are weights, also in quantized models, rather than shapes,
+  /// indices or Booleans.
   fileprivate var isWeight: Bool {
     switch self {
     case .int64, .uint64, .bool, .string: false

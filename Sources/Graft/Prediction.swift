@@ -3,9 +3,9 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// One class of a ranking.
+/// One class in a ranking.
 public struct Prediction: Sendable, Equatable, Encodable {
-  /// The place of the class in the model's output, from 0.
+  /// The index of the class in the model's output, from 0.
   public var index: Int
   /// The name of the class; `nil` if the model has no labels.
   public var label: String?
@@ -13,18 +13,18 @@ public struct Prediction: Sendable, Equatable, Encodable {
   public var probability: Float
 }
 
-/// Turns what a classifier puts out into ranked classes.
+/// Converts the output of a classifier to ranked classes.
 package enum Ranking {
-  /// The `count` most probable classes of an image, the first index first among equals.
+  /// The `count` most probable classes of an image; equal ones are ordered by index.
   ///
   /// - Parameter row: the probability of each class
-  /// - Throws: `GraftError` if one of them is not a number.
+  /// - Throws: `GraftError` if a probability is not a number
   package static func predictions(
     _ row: [Float], count: Int, labels: Labels?
   ) throws -> [Prediction] {
     guard row.allSatisfy(\.isFinite) else {
       throw GraftError.badData(
-        "the model's answer is not a number (NaN), so it names no class",
+        "the model's answer is not a number (NaN)",
         hint: "Its weights may be damaged, or it may need another --preprocess")
     }
     let order = row.indices.sorted { (row[$0], $1) > (row[$1], $0) }
@@ -33,16 +33,18 @@ package enum Ranking {
     }
   }
 
-  /// The probability of each class, for each image: from 0 to 1, or NaN where the score is.
+  /// The probability of each class for each image, from 0 to 1, or NaN if the score is NaN.
   ///
-  /// One score for an image is that of the second of two classes, unless there is a label for one class only, or the
-  /// classes are independent.
+  /// A single score per image belongs to the second of two classes, unless there is only one label,
+  /// or the classes are independent.
   /// - Parameters:
-  ///   - output: `[N, classes]` with any axes of extent 1 between or behind; `[classes]` of one image, and `[N]` of more
+  ///   - output: `[N, classes]`, possibly with more axes of extent 1; `[classes]` for one image,
+  ///     and `[N]` for several
   ///   - imageCount: N
-  ///   - scores: what the output is; `nil` if rows that are distributions are probabilities, and others are logits
-  /// - Throws: `GraftError` if the output does not look like that of a classifier, has other numbers than probabilities
-  ///   where these are expected, or does not go with the labels.
+  ///   - scores: the meaning of the output; with `nil`, rows that add up to 1 are probabilities,
+  ///     others logits
+  /// - Throws: `GraftError` if the output does not look like that of a classifier, has invalid
+  ///   probabilities, or does not match the labels
   package static func probabilities(
     ofClasses output: Tensor, imageCount: Int, scores kind: Scores?, labels: Labels?
   ) throws -> [[Float]] {
@@ -60,7 +62,7 @@ package enum Ranking {
     }
     guard output.shape[0] == imageCount || output.rank == 1 && imageCount == 1 else {
       throw GraftError.badData(
-        "the model's output has shape \(output.shape), and there are \(imageCount) images")
+        "the model's output has shape \(output.shape), but there are \(imageCount) images")
     }
     let classCount = output.elementCount / imageCount
     try labels?.check(classCount: classCount)
@@ -76,7 +78,7 @@ package enum Ranking {
     }
   }
 
-  /// How much rounding, of half precision, makes of a probability.
+  /// The rounding error of a probability in half precision.
   private static let tolerance: Float = 1e-2
 
   private static func probabilities(_ row: [Float], _ kind: Scores?) throws -> [Float] {
@@ -93,13 +95,13 @@ package enum Ranking {
       && abs(row.reduce(0.0) { $0 + Double($1) } - 1) < Double(tolerance)
   }
 
-  /// - Throws: `GraftError` if the number cannot be a probability.
+  /// - Throws: `GraftError` if the number cannot be a probability
   private static func checked(_ value: Float) throws -> Float {
     guard value.isFinite else { return .nan }
     guard -tolerance...1 + tolerance ~= value else {
       throw GraftError.badData(
         "the model's output has \(value), which is not a probability",
-        hint: "Say what its scores are: --scores logits, or sigmoid where classes are independent")
+        hint: "Use --scores logits, or sigmoid for independent classes")
     }
     return min(max(value, 0), 1)
   }

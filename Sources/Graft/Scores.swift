@@ -1,44 +1,45 @@
 import GraftFiles
 import GraftGraph
 
-/// What the numbers of a classifier's output mean.
+/// The meaning of a classifier's output.
 package enum Scores: String, Sendable, CaseIterable {
-  /// Softmax makes probabilities of them; of one score for two classes, sigmoid makes that of the second.
+  /// Softmax turns them into probabilities; for a single score of two classes, sigmoid gives the
+  /// probability of the second.
   case logits
-  /// They are probabilities.
+  /// Probabilities.
   case probabilities
-  /// Logits of classes that do not exclude each other: each one's sigmoid is its probability.
+  /// Logits of independent classes: the sigmoid of each is its probability.
   case sigmoid
 
-  /// Where a model's metadata say so.
+  /// The metadata key.
   package static let metadataKey = "graft.scores"
 
-  /// What the metadata say; `nil` if they do not.
+  /// The kind in the metadata; `nil` if there is none.
   ///
-  /// - Throws: `GraftError` for an unknown name.
+  /// - Throws: `GraftError` for an unknown name
   package init?(metadata: [ByteString: String]) throws {
     guard let name = metadata[Scores.metadataKey] else { return nil }
     guard let scores = Scores(rawValue: name) else {
       throw GraftError.badData(
         "metadata '\(Scores.metadataKey)': unknown kind of scores '\(name)'",
-        hint: "Known are \(Scores.allCases.map(\.rawValue).joined(separator: ", "))")
+        hint: "Use one of \(Scores.allCases.map(\.rawValue).joined(separator: ", "))")
     }
     self = scores
   }
 }
 
-/// How a network's first output comes about, as far as its meaning follows from that.
+/// The computation of a network's first output, as far as its meaning depends on it.
 package enum OutputEnd: String {
-  /// Each row of it sums to 1.
+  /// Each row adds up to 1.
   case distribution
-  /// Independent probabilities, such as of Sigmoid.
+  /// Independent probabilities, such as from Sigmoid.
   case probabilities
-  /// Whatever number a layer's sum is.
+  /// An unbounded number from a linear layer.
   case linear
-  /// Operators that could make anything.
+  /// Unknown: other operators.
   case unknown
 
-  /// Metadata of a loaded graph, as its lowered form does not tell any more. Files do not have it.
+  /// The metadata key of a loaded graph, whose lowered form does not show it. Files do not have it.
   static let metadataKey = "graft.output"
 
   package init(of graph: Graph) {
@@ -49,7 +50,7 @@ package enum OutputEnd: String {
   private final class Walk {
     private let graph: Graph
     private let producers: [ValueID: Int]
-    /// Values may be reached in many ways.
+    /// Values may be reached on many paths.
     private var known: [ValueID: OutputEnd] = [:]
 
     init(_ graph: Graph) {
@@ -57,12 +58,12 @@ package enum OutputEnd: String {
       producers = graph.producers()
     }
 
-    /// Operators that move elements and leave all of them in the row.
+    /// Operators that move elements but keep each row's elements together.
     private static let moving: Set = [
       "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "CastLike", "Dropout",
       "Transpose",
     ]
-    /// Operators whose outputs have no bounds that mean anything.
+    /// Operators with unbounded outputs.
     private static let linear: Set = [
       "Gemm", "MatMul", "Conv", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
       "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "LogSoftmax", "Tanh", "GlobalAveragePool",
@@ -94,13 +95,13 @@ package enum OutputEnd: String {
       case "Mean":
         return common(ends())
       case "Add", "Sub", "Sum":
-        // A bias, or several networks' scores.
+        // A bias, or the scores of several networks.
         return !computed.isEmpty && ends().allSatisfy { $0 == .linear } ? .linear : .unknown
       case "Mul", "Div":
         if type == "Div", isSoftmax(inputs, depth) { return .distribution }
         guard computed.count == 1, let factor = producers[computed[0]] else { return .unknown }
         let sum = graph.nodes[factor]
-        // A mean that is spelled out, of networks that agree on what they give.
+        // An explicit mean of networks with the same kind of output.
         if ["Add", "Sum"].contains(sum.qualifiedType) {
           let parts = sum.inputs.compactMap { $0 }.map { end(of: $0, depth: depth + 2) }
           if let first = parts.first, first == .distribution { return common(parts) }
@@ -111,7 +112,7 @@ package enum OutputEnd: String {
       }
     }
 
-    /// Exp(x) / ReduceSum(Exp(x))
+    /// Exp(x) / ReduceSum(Exp(x)).
     private func isSoftmax(_ inputs: [ValueID], _ depth: Int) -> Bool {
       guard inputs.count == 2, let first = producers[inputs[0]], let second = producers[inputs[1]]
       else { return false }
@@ -128,8 +129,8 @@ package enum OutputEnd: String {
 }
 
 extension Graph {
-  /// How many scores the first output has for each image; `nil` if that is not known, or the output is not that of a
-  /// classifier.
+  /// The number of scores per image in the first output; `nil` if it is unknown, or the output is
+  /// not that of a classifier.
   package var scoreCount: Int? {
     guard let shape = outputs.first.flatMap({ self[$0].type?.tensor?.shape }), shape.count >= 2
     else { return nil }
@@ -138,8 +139,8 @@ extension Graph {
     return extents.compactMap { $0 }.reduce(1, *)
   }
 
-  /// Gives the first output the shape that comes of one image, where the file leaves its number of scores open though
-  /// it says how large images are.
+  /// Sets the first output's shape from that of one image, if the file defines the image size but
+  /// not the number of scores.
   mutating func settleScores() {
     guard scoreCount == nil, inputs.count == 1, let output = outputs.first,
       var type = self[inputs[0]].type?.tensor, let shape = type.shape, shape.count == 4,

@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftModels
 
-/// An architecture that can be trained from scratch: without top, with random first weights.
+/// An architecture to train from scratch: without top, with random initial weights.
 struct ScratchArchitecture: Sendable {
   let name: String
   let build: @Sendable (_ generator: inout SeededGenerator) throws -> Graph
@@ -14,12 +14,12 @@ struct ScratchArchitecture: Sendable {
     ScratchArchitecture(name: "resnet9") { try ResNet9.randomGraph(using: &$0) },
   ]
 
-  /// - Throws: `GraftError` that names those there are.
+  /// - Throws: `GraftError` that lists the architectures
   static func named(_ name: String) throws -> ScratchArchitecture {
     guard let architecture = all.first(where: { $0.name == name }) else {
       throw GraftError.usage(
-        "no architecture is called '\(name)'",
-        hint: "From scratch Graft can train \(all.map(\.name).joined(separator: ", "))")
+        "there is no architecture '\(name)'",
+        hint: "Graft can train from scratch \(all.map(\.name).joined(separator: ", "))")
     }
     return architecture
   }

@@ -168,9 +168,9 @@ def test_label_files_of_the_report(graft, infer, faults, tmp_path):
     for file in [folder / "four-for-three.txt", tmp_path / "two.txt"]:
         result = infer(*arguments, "--labels", file)
         assert result.status == 65 and not result.output
-        assert "labels, and the model has 3 classes" in result.errors
+        assert "labels, but the model has 3 classes" in result.errors
         result = graft("convert", model, tmp_path / "out.onnx", "--labels", file)
-        assert result.status == 65 and "labels, and the model has 3 classes" in result.errors
+        assert result.status == 65 and "labels, but the model has 3 classes" in result.errors
         assert not (tmp_path / "out.onnx").exists()
 
 
@@ -179,7 +179,7 @@ def test_labels_in_a_model_that_do_not_fit_are_an_error(infer, image, tmp_path):
     save_scores(model, numpy.eye(3), metadata={"graft.labels": "a\nb\nc\nd"})
     result = infer(image, "--model", model)
     assert result.status == 65
-    assert "metadata 'graft.labels': there are 4 labels, and the model has 3 classes" in result.errors
+    assert "metadata 'graft.labels': there are 4 labels, but the model has 3 classes" in result.errors
 
 
 @pytest.mark.parametrize("text", ['["a", "b"', "[1, 2, 3]", '{"0": "a", "1": "b", "2": "c"}'])
@@ -229,7 +229,7 @@ def test_label_files_of_broken_json(infer, image, tmp_path, text):
     labels.write_text(text)
     result = infer(image, "--model", model, "--labels", labels)
     assert result.status == 65 and not result.output
-    assert f"{labels}: is no list of labels: it begins as JSON" in result.errors
+    assert f"{labels}: is not a list of labels: it starts like JSON" in result.errors
 
 
 @pytest.mark.parametrize("name, is_near", [("imagnet", True), ("ImageNet", True), ("my.txt", False)])
@@ -298,8 +298,8 @@ def test_classes_of_the_data_are_not_called_labels(graft, tmp_path, count, rank,
     save_scores(model, numpy.ones((3, count)), rank=rank)
     result = graft("evaluate", model, tmp_path / "data")
     assert result.status == 65
-    assert f"{classes} without names, and the data have 3: a, b, c" in result.errors
-    assert "labels, and" not in result.errors
+    assert f"{classes} without names, but the data have 3: a, b, c" in result.errors
+    assert "labels, but" not in result.errors
 
 
 def test_an_output_of_open_shape_has_its_classes(graft, imagenet_model, imagenet_folder, tmp_path):
@@ -316,7 +316,7 @@ def test_an_output_of_open_shape_has_its_classes(graft, imagenet_model, imagenet
     shutil.move(imagenet_folder / "n01440764", imagenet_folder / "tench of mine")
     result = graft("evaluate", tmp_path / "open.onnx", imagenet_folder)
     assert result.status == 65
-    assert "1000 classes without names, and the data have 3: n01514668" in result.errors
+    assert "1000 classes without names, but the data have 3: n01514668" in result.errors
 
 
 def test_the_ids_are_those_of_keras(data):

@@ -60,7 +60,7 @@ def test_added_files_say_nothing_that_nobody_said(graft, image, tmp_path):
     assert graft("models", "add", "squeezenet", model).status == 0
     result = graft("infer", image, "--model", "squeezenet")
     assert result.status == 0
-    assert "does not say how" in result.errors
+    assert "does not define how" in result.errors
     assert "tench" not in result.output
 
 
@@ -226,7 +226,7 @@ def test_the_working_directory_hides_no_model(infer, image, tmp_path):
     classifier(tmp_path / "cifar10", metadata={"graft.preprocessing.name": "unit"})
     result = infer(*words, "cifar10", cwd=tmp_path)
     assert result.status == 0 and "in_distribution_score" in result.output
-    assert result.errors.count("write ./cifar10 for the file") == 1
+    assert result.errors.count("use ./cifar10 for the file") == 1
     # Whoever names no model did not mean the file.
     unnamed = infer(image, "--json", cwd=tmp_path)
     assert unnamed.status == 0 and unnamed.output == result.output and not unnamed.errors
@@ -261,7 +261,7 @@ def test_every_command_takes_a_name_for_a_model(graft, tmp_path):
     ]:
         result = graft(*words, cwd=tmp_path)
         assert result.status == 0, result.errors
-        assert result.errors.count("'mine' is taken as the name of a model") == 1
+        assert result.errors.count("'mine' is used as the name of a model") == 1
         assert graft(words[0], "./mine", *words[2:], cwd=tmp_path).status == 65
     # What is added is a file.
     assert graft("models", "add", "other", "mine", cwd=tmp_path).status == 65

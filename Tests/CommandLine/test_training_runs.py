@@ -231,7 +231,7 @@ def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_pat
     onnx.save(model, path)
     result = graft(*words, "--resume", "--epochs", "2,0")
     assert result.status == 65 and str(path) in result.errors, result.errors
-    assert "not the network that the run began with" in result.errors
+    assert "not the network that the run started with" in result.errors
     # What says nothing about the results may change.
     model = onnx.load(trunk / "model.onnx")
     model.doc_string = "the same"
@@ -606,7 +606,7 @@ def test_cross_validation_is_summed_up(graft, trunk, tmp_path):
     shutil.rmtree(tmp_path / "run/fold3")
     (tmp_path / "run/summary.json").unlink()
     again = graft(*words, "--cross-validate", 4)
-    assert again.status == 64 and "in as many folds" in again.errors, again.errors
+    assert again.status == 64 and "the same number of folds" in again.errors, again.errors
 
 
 @pytest.mark.parametrize("change", ["fewer", "class"])
@@ -719,8 +719,8 @@ def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
     options = ("--epochs", "1,0", "--max-memory")
     result = finetune(graft, trunk, tmp_path / "run", *options, 7)
     assert result.status == 71, result.errors
-    assert "evaluating and writing the trained network would take" in result.errors
-    assert "7 MB may be taken" in result.errors
+    assert "evaluating and writing the trained network needs" in result.errors
+    assert "the limit is 7 MB" in result.errors
     assert not (tmp_path / "run").exists()
     assert finetune(graft, trunk, tmp_path / "run", *options, 20).status == 0
     # What came to its end is not to be evaluated and written again.

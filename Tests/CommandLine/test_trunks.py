@@ -85,9 +85,9 @@ def test_models_in_training_mode_are_warned_of(graft, infer, faults):
         graft("evaluate", folder / "model.onnx", folder / "pictures", *options),
         infer(image, "--model", folder / "model.onnx", *options),
     ]:
-        assert result.status == 0 and "depend on the images that share a batch" in result.errors
+        assert result.status == 0 and "depend on other images in the batch" in result.errors
     result = infer(image, "--model", folder / "inference.onnx", *options)
-    assert result.status == 0 and "share a batch" not in result.errors
+    assert result.status == 0 and "other images in the batch" not in result.errors
 
 
 def test_dropout_in_training_mode_is_inference(graft, faults, tmp_path):
@@ -471,10 +471,10 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
     first = run("assumed")
     assert first.status == 0, first.errors
     assert "assuming 'torch'" in first.errors
-    assert "on 32 images 'keras-caffe' tells the classes apart better" in first.errors
+    assert "on 32 images 'keras-caffe' separates the classes better" in first.errors
     assert first.errors == run("again").errors
     # It is still there where people look at the end, and when the run goes on.
-    note = "on 32 images 'keras-caffe' tells the classes apart better"
+    note = "on 32 images 'keras-caffe' separates the classes better"
     assert first.errors.count(note) == 2 and note in first.errors.splitlines()[-1]
     assert note in page(tmp_path / "assumed")
     assert note in json.loads((tmp_path / "assumed/evaluation.json").read_text())["notes"][0]
@@ -485,5 +485,5 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
     assert note in page(tmp_path / "assumed")
     told = run("told", "--preprocess", "keras-caffe")
     assert told.status == 0 and "images '" not in told.errors
-    assert "tells the classes apart" not in page(tmp_path / "told")
+    assert "separates the classes" not in page(tmp_path / "told")
     assert "notes" not in json.loads((tmp_path / "told/evaluation.json").read_text())

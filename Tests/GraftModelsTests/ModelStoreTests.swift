@@ -55,7 +55,7 @@ import Testing
     #expect(try store.entry(named: "vgg16").byteCount == 7)
     // Pulling looks at the checksum.
     let error = #expect(throws: GraftError.self) { try store.pull("vgg16") }
-    #expect(try #require(error).description.contains("is there already"))
+    #expect(try #require(error).description.contains("already exists"))
   }
 
   @Test func addsListsAndReplacesFiles() throws {

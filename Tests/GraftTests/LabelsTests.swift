@@ -34,7 +34,7 @@ import Testing
 
   @Test(
     arguments: [
-      ("[\"cat\", \"dog\"", nil, "neither a JSON array of names nor one name a line: [\"cat\""),
+      ("[\"cat\", \"dog\"", nil, "neither a JSON array of names nor one name per line: [\"cat\""),
       ("[1, 2, 3]", 3, "neither"), ("{\"0\": \"cat\"}", nil, "neither"),
       ("[\n\"cat\",\n\"dog\"\n", 2, "neither"), ("[\n\"cat\",\n\"dog\"\n", 3, "neither"),
       ("[\n\"cat\",\n\"dog\"\n", nil, "neither"), ("['cat', 'dog']", 2, "neither"),
@@ -72,7 +72,7 @@ import Testing
   ])
   func refusesOtherJSON(text: String) {
     let error = #expect(throws: GraftError.self) { try Labels.parse(text) }
-    #expect(error?.description.contains("begins as JSON") == true)
+    #expect(error?.description.contains("starts like JSON") == true)
   }
 
   @Test(arguments: [

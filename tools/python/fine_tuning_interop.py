@@ -385,7 +385,7 @@ class FineTuning(unittest.TestCase):
         # As if the last phase had still to come to its end.
         (self.path / "run" / "report.html").unlink()
         self.expect_error(
-            "holds a run already", *self.TRUNK, *self.SHORT, code=73, output="run")
+            "already has a run", *self.TRUNK, *self.SHORT, code=73, output="run")
         self.expect_error("keeps its recipe", "--resume", "--seed", 9, output="run")
         with np.load(self.path / "images.npz") as arrays:
             np.savez(self.path / "fewer.npz", x=arrays["x"][2:], y=arrays["y"][2:])

@@ -3,10 +3,10 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// What a model's content was when it was last hashed, so that later starts need not read all of it.
+/// A model's content hash and the state of its files then, so that later starts need not read them.
 struct ContentRecord: Codable {
   struct File: Codable {
-    /// From the model's folder.
+    /// Relative to the model's folder.
     var name: String
     var device: UInt64
     var inode: UInt64
@@ -30,18 +30,17 @@ struct ContentRecord: Codable {
     }
   }
 
-  /// The model's own file, then those with its external data.
+  /// The model's own file first, then its external data.
   var files: [File]
-  /// Hexadecimal.
+  /// In hexadecimal.
   var hash: String
   /// Nanoseconds since 1970.
   var time: Int
 
-  /// A file that was written just before it was hashed may have been written once more, within one
-  /// tick of the clock.
+  /// A file written just before hashing may have been written again within one tick of the clock.
   private static let certainAfter = 2_000_000_000
 
-  /// A larger file is no record.
+  /// A larger file is not a record.
   private static let byteLimit = 1 << 24
 
   init(files: [File], hash: String, time: Int) {
@@ -61,11 +60,11 @@ struct ContentRecord: Codable {
   var content: ContentHash { get throws { try ContentRecord.parsed(hash) } }
 
   private static func parsed(_ hash: String) throws -> ContentHash {
-    guard let content = ContentHash(text: hash) else { throw GraftError.badData("is no hash") }
+    guard let content = ContentHash(text: hash) else { throw GraftError.badData("is not a hash") }
     return content
   }
 
-  /// Whether the files are what they were.
+  /// Whether the files are unchanged.
   func isCurrent(path: String) -> Bool {
     !files.isEmpty && ContentHash(text: hash) != nil
       && sourceFiles(path: path).allSatisfy { FileIdentity(path: $0.path) == $0.identity }
@@ -84,18 +83,18 @@ struct ContentRecord: Codable {
     }
   }
 
-  /// With the slash at its end.
+  /// With a trailing slash.
   static func folder(of path: String) -> String {
     path.lastIndex(of: "/").map { String(path[...$0]) } ?? "./"
   }
 }
 
 extension ModelCache {
-  /// What the model's content is known to be: it is on record, or there is reason to hash it.
+  /// The record of a model's content, if it is known or worth hashing.
   func currentRecord(path: String, threads: Int) -> ContentRecord? {
     guard let identity = FileIdentity(path: path) else { return nil }
     if let record = record(recordPath(identity)), record.isCurrent(path: path) { return record }
-    // Another file of this size is known: it may be the same content, and that is worth a look.
+    // Another file of this size is known, possibly with the same content.
     let prefix = "\(identity.byteCount)-"
     let known = recordNames().filter { $0.hasPrefix(prefix) }
     guard known.contains(where: { record("\(folder)/\($0)")?.files.count == 1 }) else {
@@ -107,9 +106,9 @@ extension ModelCache {
       files: [ContentRecord.File(name: "", identity: identity)], hash: content.text, time: 0)
   }
 
-  /// The hash of a model's content; goes on record.
+  /// The hash of a model's content, which is recorded.
   ///
-  /// - Throws: `GraftError` if a file is not what it was any more.
+  /// - Throws: `GraftError` if a file has changed
   func content(of sourceFiles: [Graph.SourceFile], threads: Int) throws -> ContentHash {
     let path = sourceFiles[0].path
     if let record = record(recordPath(sourceFiles[0].identity)), record.isCurrent(path: path),

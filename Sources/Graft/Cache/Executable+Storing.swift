@@ -3,8 +3,8 @@ import GraftFiles
 import GraftRuntime
 
 extension Executable {
-  /// As ``storeCompiledForm()``, on a thread of its own if threads are allowed. A cache that cannot be
-  /// written is none. The process does not end before that thread has.
+  /// Like ``storeCompiledForm()``, on a separate thread if threads are allowed. An unwritable cache
+  /// is ignored. The process waits for the thread at exit.
   func storeCompiledFormBeside() {
     if options.threadCount == 1 || !Executable.exitAwaitsStoring {
       _ = try? storeCompiledForm()
@@ -19,8 +19,8 @@ extension Executable {
 
   private static let storing = DispatchGroup()
 
-  /// Libraries take themselves apart when a process exits, and the thread computes with libcrypto. Handlers
-  /// run in reverse order: the digest is there to have libcrypto register its own first.
+  /// At exit, libraries are torn down, but the thread still uses libcrypto. Handlers run in reverse
+  /// order, so computing a digest first makes libcrypto register its own earlier.
   private static let exitAwaitsStoring: Bool = {
     guard (try? SHA256Digest(of: "")) != nil else { return false }
     return atexit { Executable.storing.wait() } == 0

@@ -2,24 +2,23 @@ import GraftExecution
 import GraftFiles
 import GraftTraining
 
-/// Features of images that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each frozen part of
-/// a network, with what it made of images, whichever data set these belonged to.
+/// Image features that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each
+/// frozen part of a network, with the features of images from any dataset.
 package struct FeatureCache: Sendable {
   private let cache: ModelCache
-  /// The largest file, as a share of what the cache may take.
+  /// The limit of a file, as a fraction of the cache's limit: 1/4.
   private static let limitShare = 4
 
   package init(_ cache: ModelCache) { self.cache = cache }
 
-  /// What there is for some work; `nil` if nothing of it is to be kept.
-  ///
-  /// A folder that cannot be written is none.
+  /// The cached features for some work; `nil` if nothing should be cached, or the folder cannot be
+  /// written.
   package func archive(for work: FrozenWork) throws -> (any FeatureArchive)? {
     let byteLimit = cache.byteLimit / FeatureCache.limitShare
     guard work.byteCount <= byteLimit, cache.makeFolder() else { return nil }
     let key = try work.key()
     let items = work.batches.items
-    // Whose image cannot be read any more will say so when it is needed.
+    // An unreadable image is reported when it is needed.
     guard
       let digests = try? ThreadPool.shared.map(
         items.count, threads: work.options.threadCount, { try items[$0].contentDigest() })
@@ -33,7 +32,7 @@ package struct FeatureCache: Sendable {
   }
 }
 
-/// A file of features, asked by the images of a run.
+/// A file of features, accessed by the images of a run.
 private final class StoredFeatures: FeatureArchive {
   private let file: FeatureFile
   private let cache: ModelCache
@@ -71,7 +70,7 @@ private final class StoredFeatures: FeatureArchive {
     cache.removeOldest(besides: file.path)
   }
 
-  /// The image's content, and its random changes.
+  /// The image's content and its random changes.
   private func key(_ image: ChangedImage) throws -> SHA256Digest {
     let content = images[image.number]
     guard let round = image.round else { return content }

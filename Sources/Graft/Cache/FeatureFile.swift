@@ -1,12 +1,13 @@
 import GraftExecution
 import GraftFiles
 
-/// Features of images in a file: digests that name them, then a row of floats for each.
+/// Image features in a file: digests as keys, and a row of floats for each.
 ///
-///     magic, version, bytes of the key, floats in a row, rows │ key │ digests │ rows │ fingerprint of all that
+///     magic, version, bytes of the key, floats in a row, rows │
+///     key │ digests │ rows │ fingerprint of all that
 ///
-/// Numbers take eight bytes, little-endian. A file that is damaged, of another key, or that another user
-/// may have written, is an empty one.
+/// Numbers take eight bytes, little-endian. A file that is damaged, has another key, or may have
+/// been written by another user, counts as empty.
 final class FeatureFile {
   let path: String
   private let key: String
@@ -35,7 +36,7 @@ final class FeatureFile {
 
   var isEmpty: Bool { contents == nil }
 
-  /// Rows in the file at `path`, by its header; `nil` if it is of another kind.
+  /// The number of rows in the file at `path`, from its header; `nil` if it is of another kind.
   static func rowCount(path: String) -> Int? {
     guard let file = try? InputDescriptor(own: path) else { return nil }
     let header = file.prefix(headerCount * 8)
@@ -49,7 +50,7 @@ final class FeatureFile {
     return Int(exactly: number(headerCount - 1))
   }
 
-  /// Whether a file begins as files of features do, of this version or another one.
+  /// Whether a file starts like a feature file of any version.
   static func isBeginning(_ file: InputDescriptor) -> Bool {
     let beginning = file.prefix(8)
     return beginning.count == 8
@@ -62,17 +63,17 @@ final class FeatureFile {
     return UnsafePointer(pointer(contents, row))
   }
 
-  /// Writes the file anew, with more rows.
+  /// Rewrites the file with more rows.
   ///
   /// - Parameters:
-  ///   - byteLimit: of all rows; with more, those go that were there before
+  ///   - byteLimit: the limit of all rows; old ones are dropped to keep it
   ///   - copy: writes a row
-  /// - Throws: `GraftError` if the file cannot be written.
+  /// - Throws: `GraftError` if the file cannot be written
   func add<Item>(
     _ items: [(key: SHA256Digest, value: Item)], byteLimit: Int,
     copy: (Item, UnsafeMutablePointer<Float>) -> Void
   ) throws {
-    // Another process may have written it meanwhile.
+    // Another process may have written it since.
     contents = try? read()
     let new = Set(items.map(\.key))
     let rowByteCount = elementCount * MemoryLayout<Float>.size
@@ -116,7 +117,7 @@ final class FeatureFile {
     return (contents.storage.baseAddress + offset).assumingMemoryBound(to: Float.self)
   }
 
-  /// - Throws: `GraftError` if there is no such file, or it is damaged or of another key.
+  /// - Throws: `GraftError` if the file does not exist, is damaged or has another key
   private func read() throws -> Contents {
     let storage = try Storage.mappedFile(InputDescriptor(own: path), path: path)
     let bytes = UnsafeRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
@@ -131,7 +132,7 @@ final class FeatureFile {
     guard number(0) == FeatureFile.magic, number(8) == FeatureFile.version,
       number(16) == UInt64(key.utf8.count), number(24) == UInt64(elementCount),
       keyEnd <= bodyByteCount, bytes[headerByteCount..<keyEnd].elementsEqual(key.utf8),
-      // Each row takes bytes, so that a number that is too large does not fit.
+      // Each row takes bytes, so that too large a number does not fit.
       let rowCount = Int(exactly: number(32)), rowCount <= bytes.count / SHA256Digest.byteCount
     else { throw damage }
     func aligned(_ offset: Int) -> Int {

@@ -4,23 +4,23 @@ import GraftFiles
 import GraftTraining
 
 extension FrozenWork {
-  /// What an image's features follow from besides the image; equal texts, equal bits.
+  /// Everything that an image's features depend on besides the image; equal texts mean equal bits.
   func key() throws -> String {
-    let preprocessing = batches.preprocessor.preprocessing.metadata
+    let preprocessing = batches.preprocessor.preprocessing.metadata.sorted { $0.key < $1.key }
     let tuning = try options.tuning.choices.isEmpty ? "" : options.tuning.text
     return """
       Graft \(GraftVersion.build)
       instructions \(InstructionSet.current), for bfloat16 \(BFloat16Instructions.detected)
       precision \(options.precision.rawValue), tuning \(try SHA256Digest(of: tuning).hexadecimal)
       images \([batchSize] + batches.imageShape)
-      \(preprocessing.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "\n"))
+      \(preprocessing.map { "\($0.key) \($0.value)" }.joined(separator: "\n"))
       network \(try graph.contentDigest(threads: options.threadCount).hexadecimal)
       """
   }
 }
 
 extension ImageDataset.Item {
-  /// Of the image's file, or of its samples where it has none.
+  /// The digest of the image's file, or of its samples if it has no file.
   func contentDigest() throws -> SHA256Digest {
     switch image {
     case .file(let path):

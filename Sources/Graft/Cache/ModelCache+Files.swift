@@ -8,15 +8,15 @@ extension ModelCache {
     package var byteCount: Int
     /// Nanoseconds since 1970.
     package var lastUse: Int
-    /// Whether it is still being written, or was left behind by a program that was stopped.
+    /// Whether it is still being written, or was left by an aborted program.
     package var isUnfinished: Bool
   }
 
-  /// A file without its name that is older than this was left behind.
+  /// An unfinished file older than this is a leftover.
   private static let unfinishedSeconds = 3600
 
-  /// The files of this user's programs, the one that was used longest ago first, and how many entries of
-  /// the folder are something else.
+  /// This user's cache files, least recently used first, and the number of other entries in the
+  /// folder.
   package func entries() -> (files: [File], others: Int) {
     var files: [File] = []
     var others = 0
@@ -29,7 +29,7 @@ extension ModelCache {
 
   package func files() -> [File] { entries().files }
 
-  /// The file of this name; `nil` if there is none, or it is not Graft's or not this user's.
+  /// The file with this name; `nil` if it does not exist, or belongs to another program or user.
   private func file(_ name: String) -> File? {
     guard let kind = Kind(name: name) else { return nil }
     let path = "\(folder)/\(name)"
@@ -42,7 +42,7 @@ extension ModelCache {
       isUnfinished: kind == .unfinished)
   }
 
-  /// Whether a file holds what its name says.
+  /// Whether a file's content matches its name.
   private func isGrafts(_ path: String, _ kind: Kind) -> Bool {
     guard let file = try? InputDescriptor(path) else { return false }
     return switch kind {
@@ -53,13 +53,13 @@ extension ModelCache {
     }
   }
 
-  /// Removes all files; programs that have them mapped keep what they have.
+  /// Removes all files; programs that have mapped them keep their contents.
   ///
-  /// - Returns: those that were removed
+  /// - Returns: the removed files
   @discardableResult
   package func clear() -> [File] { files().filter { FileSystem.remove($0.path) == 0 } }
 
-  /// Removes the files that were used longest ago, until the others keep the limit.
+  /// Removes the least recently used files until the limit is met.
   func removeOldest(besides newest: String) {
     let now = time(nil)
     var kept: [File] = []
@@ -73,14 +73,15 @@ extension ModelCache {
       if file.path == newest || file.isUnfinished { continue }
       if FileSystem.remove(file.path) == 0 { total -= file.byteCount }
     }
-    // Alone larger than the limit.
+    // The newest file alone exceeds the limit.
     if total > byteLimit { FileSystem.remove(newest) }
   }
 
-  /// Sets the time of the last use, which is that of the last change: nothing else changes files here.
+  /// Sets the time of last use, stored as the modification time, since files here are never
+  /// modified.
   func markAsUsed(_ path: String) { FileSystem.touch(path) }
 
-  /// Makes the folder, which nobody else may look into, unless it is there; others may not write it.
+  /// Creates the folder if needed, without access for others.
   func makeFolder() -> Bool { (try? TextFile.makeOwnFolder(folder)) != nil }
 
   /// The content records, by name.
@@ -92,12 +93,12 @@ extension ModelCache {
     return names
   }
 
-  /// What the name of a file says.
+  /// The kind of a file, from its name.
   private enum Kind {
     case model, features, content, unfinished
 
-    /// Compiled models and features are named after a hash, records after three numbers. Until they are
-    /// complete, the number of the process and a random number are added.
+    /// Compiled models and features are named after a hash, records after three numbers. Unfinished
+    /// files have the process ID and a random number added.
     init?(name: String) {
       let parts = name.split(separator: ".", omittingEmptySubsequences: false)
       if parts.count > 2, parts.last == "tmp", Kind.isNumbers(parts[parts.count - 2], count: 2) {

@@ -1,7 +1,7 @@
 import GraftRuntime
 
 extension ModelCache {
-  /// What each of `files` holds, in a few words; empty for what is damaged or of another version.
+  /// A short description of each of `files`; empty for damaged files and other versions.
   package func contents(of files: [File]) -> [String] {
     var names: [String: String] = [:]
     for file in files where file.path.hasSuffix(ModelCache.recordSuffix) {
@@ -18,7 +18,7 @@ extension ModelCache {
       guard let key = try? CompiledModel.key(path: file.path) else { return "" }
       let hash = key.split(separator: "\n").first { $0.hasPrefix("content ") }?
         .dropFirst("content ".count)
-      return "model \(hash.flatMap { names[String($0)] } ?? "that is no longer known")"
+      return "model \(hash.flatMap { names[String($0)] } ?? "with an unknown name")"
     }
   }
 }

@@ -4,15 +4,16 @@ import GraftGraph
 import GraftModels
 import GraftRuntime
 
-/// The folder of compiled models: `compiled` in `$GRAFT_HOME`, else in the XDG cache folder.
+
+/// The folder of compiled models: `compiled` in `$GRAFT_HOME`, or else in the XDG cache folder.
 ///
-/// `NAME.model` is a ``CompiledModel``, named after what it was made for: the model's content, how it
-/// was read, the build of Graft, and the instruction set. `NAME.content` is a ``ContentRecord``,
-/// `NAME.features` a ``FeatureFile``. All of it can be made again. Files that another user may have
-/// written are not used, and what is not Graft's is left alone.
+/// `NAME.model` is a ``CompiledModel``, named after the model's content, how it was read, the build
+/// of Graft, and the instruction set. `NAME.content` is a ``ContentRecord``, `NAME.features` a
+/// ``FeatureFile``. All of them can be recreated. Files that another user may have written are not
+/// used, and files of other programs are left alone.
 package struct ModelCache: Sendable {
   package let folder: String
-  /// Bytes that all files together may take.
+  /// The size limit of all files together, in bytes.
   package let byteLimit: Int
 
   package static let defaultByteLimit = 4 << 30
@@ -22,9 +23,9 @@ package struct ModelCache: Sendable {
     self.byteLimit = byteLimit
   }
 
-  /// The cache that the environment names; `nil` if there is none.
+  /// The cache that the environment configures; `nil` if there is none.
   ///
-  /// - Throws: `GraftError` if `GRAFT_CACHE_LIMIT` is no size.
+  /// - Throws: `GraftError` if `GRAFT_CACHE_LIMIT` is not a valid size
   package static func standard() throws -> ModelCache? {
     let byteLimit =
       try ModelStore.environmentVariable("GRAFT_CACHE_LIMIT").map { try byteCount($0) }
@@ -35,7 +36,7 @@ package struct ModelCache: Sendable {
     return ModelCache(root: root, byteLimit: byteLimit)
   }
 
-  /// A size as people write it: `500M`, `4G`, or a number of bytes.
+  /// Parses a size: `500M`, `4G`, or a number of bytes.
   static func byteCount(_ text: String) throws -> Int {
     let shifts: [Character: Int] = ["K": 10, "M": 20, "G": 30, "T": 40]
     let shift = text.last.flatMap { shifts[Character($0.uppercased())] }
@@ -43,14 +44,15 @@ package struct ModelCache: Sendable {
       number <= Int.max >> (shift ?? 0)
     else {
       throw GraftError.usage(
-        "GRAFT_CACHE_LIMIT is '\(text)'", hint: "Use a number of bytes, or 500M, or 4G")
+        "GRAFT_CACHE_LIMIT has the invalid value '\(text)'",
+        hint: "Use a number of bytes, 500M or 4G")
     }
     return number << (shift ?? 0)
   }
 
-  /// The compiled form of the model in the file at `path`, if it is here and sound.
+  /// The compiled form of the model in the file at `path`, if it is cached and valid.
   ///
-  /// - Parameter variant: How the graph is made of the file.
+  /// - Parameter variant: how the graph is made from the file
   func find(path: String, variant: String, threads: Int) -> Compilation? {
     guard let record = currentRecord(path: path, threads: threads),
       let destination = try? destination(record.content, variant: variant)
@@ -72,7 +74,7 @@ package struct ModelCache: Sendable {
     return compilation(found: found, sourceFiles: sourceFiles, variant: variant, threads: threads)
   }
 
-  /// The compilation of a model that was read from `sourceFiles`, to be kept when it has run.
+  /// The compilation of a model read from `sourceFiles`, to be cached after its first run.
   func compilation(
     found: CompiledModel? = nil, sourceFiles: [Graph.SourceFile], variant: String, threads: Int
   ) -> Compilation? {

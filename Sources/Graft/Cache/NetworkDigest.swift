@@ -4,8 +4,8 @@ import GraftGraph
 import GraftTensor
 
 extension Graph {
-  /// Tells networks apart by what their results follow from: operators, attributes, constants, and what reads what. Names
-  /// and metadata do not matter.
+  /// A digest of everything that a network's results depend on: operators, attributes, constants
+  /// and connections, but not names and metadata.
   package func contentDigest(threads: Int) throws -> SHA256Digest {
     let text = NetworkText()
     text.add(self) { _ in "-" }
@@ -29,12 +29,12 @@ extension Tensor {
   }
 }
 
-/// A network as text, with its constants beside.
+/// A network as text, with its constants separate.
 private final class NetworkText {
   var lines: [String] = []
   private(set) var constants: [Tensor] = []
 
-  /// - Parameter outer: what the values of the graph around this one are called
+  /// - Parameter outer: the names of the enclosing graph's values
   func add(_ graph: Graph, outer: (ValueID?) -> String) {
     var numbers: [ValueID: Int] = [:]
     func name(_ id: ValueID?) -> String {
@@ -86,7 +86,7 @@ private final class NetworkText {
     "sparse \(tensor.shape) \(constant(tensor.values)) \(constant(tensor.indices))"
   }
 
-  /// The body of a node, whose lines stand in front of the node's own.
+  /// The body of a node, whose lines come before the node's own.
   private func text(_ body: Graph, _ outer: (ValueID?) -> String) -> String {
     lines.append("body")
     add(body, outer: outer)

@@ -3,25 +3,25 @@ import GraftExecution
 import GraftFiles
 import GraftModels
 
-/// Where a machine's tuning record is kept: `tuning` in the folder that has the compiled models, one file for each
-/// kind of processor and instruction set.
+/// The file of a machine's tuning record: `tuning` in the cache folder, one file for each kind of
+/// processor and instruction set.
 package struct TuningFile: Sendable {
   package let path: String
 
   private static let byteLimit = 16 << 20
 
-  /// - Parameter root: The folder that `$GRAFT_HOME` names, or the XDG cache folder.
+  /// - Parameter root: the folder in `$GRAFT_HOME`, or the XDG cache folder
   package init(root: String) {
     path = "\(root)/tuning/\(TuningFile.processor)-\(InstructionSet.current).json"
   }
 
-  /// The file in the cache that the environment names; `nil` if there is none.
+  /// The file in the cache that the environment configures; `nil` if there is none.
   package static func standard() -> TuningFile? {
     (try? ModelStore.root(environment: ModelStore.environmentVariable)).map(TuningFile.init)
   }
 
-  /// What was measured on such a machine; empty if nothing was, or the file is damaged or may have been written by
-  /// another user.
+  /// The measurements on such a machine; empty if there are none, or the file is damaged or may
+  /// have been written by another user.
   package func read() -> TuningRecord {
     guard let file = try? InputDescriptor(own: path), file.byteCount <= TuningFile.byteLimit
     else { return TuningRecord() }
@@ -29,19 +29,20 @@ package struct TuningFile: Sendable {
     return (try? JSONDecoder().decode(TuningRecord.self, from: json)) ?? TuningRecord()
   }
 
-  /// - Throws: `GraftError` if there is a file that ``read()`` does not use, as another user may have written it.
+  /// - Throws: `GraftError` if the file exists, but ``read()`` ignores it since another user may
+  ///   have written it
   package func check() throws {
     if FileSystem.statusOfLink(path) != nil { _ = try InputDescriptor(own: path) }
   }
 
-  /// Whether the file is a regular one that belongs to this user; its mode may let others write it all the same.
+  /// Whether the file is a regular file of this user, even if its mode lets others write to it.
   package var isOwn: Bool {
     FileSystem.statusOfLink(path).map { $0.isOwn && $0.st_mode & S_IFMT == S_IFREG } ?? false
   }
 
-  /// Makes the folder, and looks whether the file can be written, as measuring takes long.
+  /// Creates the folder and checks that the file can be written, before the long measurement.
   ///
-  /// - Throws: `GraftError` if it cannot.
+  /// - Throws: `GraftError` if it cannot
   package func requireWritable() throws {
     try TextFile.makeOwnFolder(FilePath.folder(of: path))
     if let status = FileSystem.statusOfLink(path), status.st_mode & S_IFMT == S_IFDIR {
@@ -50,14 +51,14 @@ package struct TuningFile: Sendable {
     _ = try AtomicFile(path: path, mode: AtomicFile.ownMode, replacesSpecialFiles: true)
   }
 
-  /// - Throws: `GraftError` if the file cannot be written.
+  /// - Throws: `GraftError` if the file cannot be written
   package func write(_ record: TuningRecord) throws {
     try TextFile.makeOwnFolder(FilePath.folder(of: path))
     try TextFile.save(
       try record.text + "\n", to: path, mode: AtomicFile.ownMode, replacesSpecialFiles: true)
   }
 
-  /// Vendor, family, model and stepping, which tell the kinds of processors apart.
+  /// Vendor, family, model and stepping, which identify the kind of processor.
   private static let processor: String = {
     let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     var fields: [Substring: String] = [:]
@@ -75,7 +76,7 @@ package struct TuningFile: Sendable {
 }
 
 extension TuningRecord {
-  /// The record as JSON, the same for the same choices.
+  /// The record as JSON; equal choices give equal text.
   package var text: String {
     get throws {
       let encoder = JSONEncoder()

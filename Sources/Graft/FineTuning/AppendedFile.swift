@@ -1,19 +1,20 @@
 import Foundation
 import GraftFiles
 
-/// A file that only grows, and that one process at a time writes: a regular file of one name, never a link, so that a
-/// folder from elsewhere cannot lead it to another file.
+/// A file that only grows, written by one process at a time. It must be a regular file, never a
+/// link, so that a folder from elsewhere cannot redirect writes.
 final class AppendedFile {
   private let path: String
   private let descriptor: Int32
   private(set) var length: Int
 
-  /// - Parameter length: what lies behind it is cut off
-  /// - Throws: `GraftError` if the file cannot be written, is shorter than that, or another process has it open.
+  /// - Parameter length: the bytes to keep; the rest is truncated
+  /// - Throws: `GraftError` if the file cannot be written, is shorter, or is open in another
+  ///   process
   init(_ path: String, length: Int) throws {
     self.path = path
     self.length = length
-    // Without waiting for somebody to read, should it be a pipe.
+    // Does not wait for a reader if it is a pipe.
     let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK
     let opened = FileSystem.open(path, flags, 0o644)
     let openingError = errno
@@ -34,7 +35,7 @@ final class AppendedFile {
     guard length >= 0, Int(status.st_size) >= length else {
       throw GraftError(
         .badData,
-        "the log is damaged: it has \(status.st_size) bytes, and the checkpoint knows of \(length)",
+        "the log is damaged: it has \(status.st_size) bytes; the checkpoint requires \(length)",
         places: [path], hint: "Restore it, or start another run with --output")
     }
     let isLonger = Int(status.st_size) > length
@@ -58,7 +59,7 @@ final class AppendedFile {
       default:
         throw GraftError.system(
           .inputOutput, "cannot be locked", path,
-          hint: "Choose a folder on a file system that has locks with --output")
+          hint: "With --output, choose a folder on a file system that supports locks")
       }
     }
   }

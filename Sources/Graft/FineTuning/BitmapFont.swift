@@ -1,11 +1,12 @@
-/// Letters for images, where no library draws text: five pixels wide, seven high, and two for what hangs below.
+/// A bitmap font for drawing without a text library: five pixels wide, seven above the baseline,
+/// and two below.
 enum BitmapFont {
   static let width = 5
   static let height = 9
-  /// Rows above the line that letters stand on.
+  /// Rows above the baseline.
   static let ascent = 7
 
-  /// Rows of a letter, `true` where there is ink. There are small letters, digits and `.-+%`; others are blank.
+  /// The rows of a letter, `true` for ink. Has small letters, digits and `.-+%`; others are blank.
   static func rows(of character: Character) -> [[Bool]] {
     glyphs[Character(character.lowercased())] ?? blank
   }

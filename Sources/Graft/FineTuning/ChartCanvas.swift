@@ -1,10 +1,11 @@
 import Foundation
 
-/// What charts are drawn on. Lengths are points, from the upper left corner; colours are 0xRRGGBB.
+/// The drawing surface of charts. Lengths are in points from the upper left corner; colours are
+/// 0xRRGGBB.
 protocol ChartCanvas {
   mutating func polyline(_ points: [ChartPoint], color: UInt32, width: Double)
   mutating func dot(_ center: ChartPoint, color: UInt32)
-  /// - Parameter position: on the line that letters stand on, where `anchor` says
+  /// - Parameter position: on the baseline, at the `anchor`
   mutating func text(
     _ text: String, _ position: ChartPoint, anchor: TextAnchor, isBold: Bool, color: UInt32)
 }
@@ -14,7 +15,7 @@ struct ChartPoint {
   var y: Double
 }
 
-/// Which part of a text stands at its position.
+/// The part of a text that is at its position.
 enum TextAnchor: String {
   case start, middle, end
 }

@@ -2,7 +2,7 @@ import Foundation
 import GraftFiles
 import GraftTraining
 
-/// What the folds of a cross-validation came to, each phase on the images that the fold set apart for testing.
+/// The results of the folds of a cross-validation: each phase on the fold's test images.
 package struct CrossValidationSummary: Sendable, Encodable {
   package struct Phase: Sendable, Encodable {
     /// From 1.
@@ -11,7 +11,7 @@ package struct CrossValidationSummary: Sendable, Encodable {
     package var loss: Spread
   }
 
-  /// A mean, and the deviation of a sample; `nil` for a single fold.
+  /// A mean, and the sample standard deviation; `nil` for a single fold.
   package struct Spread: Sendable, Encodable {
     package var mean: Double
     package var standardDeviation: Double?
@@ -54,7 +54,7 @@ package struct CrossValidationSummary: Sendable, Encodable {
     try TextFile.save(html, to: "\(folder)/\(CrossValidationSummary.pageName)")
   }
 
-  /// A table of a row for each fold, and one for their means; `heading` says how a fold's name is written.
+  /// A table with a row for each fold and one for the means; `heading` formats a fold's name.
   package func rows(fold heading: (Int) -> String) -> [[String]] {
     let header = ["fold"] + phases.map { "phase \($0.phase)" }
     let rows = folds.enumerated().map { index, results in
@@ -80,7 +80,8 @@ package struct CrossValidationSummary: Sendable, Encodable {
       <meta name="viewport" content="width=device-width">
       <title>Graft: cross-validation</title>
       <style>
-      body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+      body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; \
+      padding: 0 1rem }
       table { border-collapse: collapse }
       td { border: 1px solid #ddd; padding: .2rem .6rem; text-align: right }
       tr:first-child, tr:last-child { font-weight: bold }
@@ -88,7 +89,7 @@ package struct CrossValidationSummary: Sendable, Encodable {
       </head>
       <body>
       <h1>Cross-validation, \(folds.count) folds</h1>
-      <p>Accuracy after each phase on the images that the fold did not train on; mean ± standard deviation.</p>
+      <p>Accuracy after each phase on the fold's test images; mean ± standard deviation.</p>
       <table>
       \(table.joined(separator: "\n"))
       </table>

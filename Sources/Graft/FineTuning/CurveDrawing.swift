@@ -1,7 +1,7 @@
 import GraftTraining
 import GraftVision
 
-/// Learning curves: loss and accuracy of all epochs, side by side. Thin lines part the phases.
+/// Learning curves: loss and accuracy of all epochs, side by side. Thin lines separate the phases.
 enum CurveDrawing {
   static func svg(_ history: [EpochRecord]) -> String {
     var canvas = SVGCanvas(width: Int(2 * LineChart.width), height: Int(LineChart.height))

@@ -1,16 +1,17 @@
 import Foundation
 
-/// Scalars in the format of TensorBoard: a file of records, each an `Event` of protocol buffers.
+/// Scalars in TensorBoard's format: a file of records, each a protocol buffer `Event`.
 ///
-/// Sources: <https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto> and
-/// `framework/summary.proto` beside it; <https://www.tensorflow.org/tutorials/load_data/tfrecord> for the records
+/// Sources: <https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/util/event.proto>
+/// and `framework/summary.proto` next to it;
+/// <https://www.tensorflow.org/tutorials/load_data/tfrecord> for the records
 final class EventFile {
   /// TensorBoard reads files with `tfevents` in their name.
   static let name = "events.out.tfevents.graft"
 
   private let file: AppendedFile
 
-  /// - Parameter length: bytes that stay of a file which is there already
+  /// - Parameter length: the bytes to keep of an existing file
   init(folder: String, length: Int) throws {
     file = try AppendedFile("\(folder)/\(EventFile.name)", length: length)
     if length == 0 {
@@ -24,7 +25,7 @@ final class EventFile {
 
   func sync() throws { try file.sync() }
 
-  /// Appends one point of curves; each tag is the name of one.
+  /// Appends one point for each curve; the tags are the curves' names.
   func append(_ scalars: [(tag: String, value: Double)], step: Int) throws {
     var summary = ProtocolBuffer()
     for scalar in scalars {
@@ -39,7 +40,7 @@ final class EventFile {
     try append(event)
   }
 
-  /// An event with the seconds since 1970 in it.
+  /// An event with the seconds since 1970.
   private static func time() -> ProtocolBuffer {
     var event = ProtocolBuffer()
     event.append(field: 1, double: Date().timeIntervalSince1970)
@@ -59,7 +60,7 @@ final class EventFile {
   }
 }
 
-/// The few forms of fields that events have.
+/// The few field types that events use.
 ///
 /// Source: <https://protobuf.dev/programming-guides/encoding/>
 private struct ProtocolBuffer {
@@ -88,7 +89,7 @@ private struct ProtocolBuffer {
     bytes += content
   }
 
-  /// Seven bits in each byte, the lowest first.
+  /// Seven bits per byte, lowest first.
   private mutating func append(variable: UInt64) {
     var rest = variable
     while rest > 0x7f {
@@ -114,7 +115,7 @@ package enum CRC32C {
     ~bytes.reduce(~0) { table[Int(($0 ^ UInt32($1)) & 0xff)] ^ $0 >> 8 }
   }
 
-  /// Turned and shifted, as checksums of data that hold checksums are no good ones.
+  /// Rotated and shifted, since checksums of data that contain checksums are weak.
   static func masked(_ bytes: [UInt8]) -> UInt32 {
     let value = checksum(bytes)
     return (value >> 15 | value << 17) &+ 0xa282_ead8

@@ -1,8 +1,8 @@
 import GraftData
 import GraftTraining
 
-/// Grafts a new head on a trained network and trains it on images of yours, in a folder that keeps everything: recipe,
-/// log, checkpoints, report, and in the end `model.onnx`.
+/// Puts a new head on a trained network and trains it on your images. The run's folder contains
+/// everything: recipe, log, checkpoints, report, and finally `model.onnx`.
 ///
 ///     var recipe = FineTuningRecipe(model: "vgg16")
 ///     recipe.imageSize = "64"
@@ -14,21 +14,22 @@ import GraftTraining
 ///     try fineTuning.fit()
 ///     let classifier = try ImageClassifier(model: fineTuning.modelPath)
 ///
-/// What a frozen part of the network makes of each image is kept for later runs, in the cache folder that `GRAFT_HOME` names and
-/// `GRAFT_CACHE_LIMIT` limits.
+/// The features of each image from a frozen part of the network are cached for later runs, in the
+/// folder `GRAFT_HOME` within the limit `GRAFT_CACHE_LIMIT`.
 ///
-/// Not for several threads at once. `examples/FineTuning` is a program that does this.
+/// Not thread-safe. `examples/FineTuning` is an example program.
 public final class FineTuning {
   private let run: FineTuningRun
 
-  /// Reads network and images; nothing is trained yet.
+  /// Reads network and images, without training.
   ///
   /// - Parameters:
-  ///   - data: a folder with a folder of images for each class, or any other form that `graft finetune` takes
+  ///   - data: a folder with a folder of images for each class, or any other form that `graft
+  ///     finetune` accepts
   ///   - output: the folder of the run
-  ///   - resumes: whether to go on with the run that the folder holds, which has to have the same recipe
-  ///   - maximumBad: unreadable images to put up with
-  /// - Throws: an error whose description says what does not go together, and what to do
+  ///   - resumes: whether to continue the run in the folder, which must have the same recipe
+  ///   - maximumBad: the number of unreadable images to tolerate
+  /// - Throws: an error whose description says what does not match, and what to do
   public init(
     _ recipe: FineTuningRecipe, data: String, output: String, resumes: Bool = false,
     maximumBad: Int = 100
@@ -46,8 +47,10 @@ public final class FineTuning {
 
   /// Trains to the end of the recipe and writes the model.
   ///
-  /// - Returns: whether it came to the end; false if a callback stopped it. Then a run with `resumes` goes on.
-  /// - Throws: an error of a callback, or one that says why training failed; the last checkpoint stays
+  /// - Returns: whether training is finished; false if a callback stopped it, in which case a run
+  ///   with `resumes` continues it
+  /// - Throws: the error of a callback, or one that says why training failed; the last checkpoint
+  ///   remains
   @discardableResult
   public func fit(callbacks: [any TrainingCallback] = []) throws -> Bool {
     let observer = CallbackObserver(callbacks)
@@ -60,10 +63,11 @@ public final class FineTuning {
   /// The names of the classes.
   public var classNames: [String] { run.data.classNames }
 
-  /// Where ``fit(callbacks:)`` writes the trained network, as ONNX with its classes and the images' preparation.
+  /// The path of the trained network that ``fit(callbacks:)`` writes: ONNX with class names and
+  /// preprocessing.
   public var modelPath: String { run.modelPath }
 
-  /// How the trained network does on the images set apart for testing, or else for validation; `nil` before
-  /// ``fit(callbacks:)`` came to the end, and if there are no such images.
+  /// The results of the trained network on the test images, or else on the validation images; `nil`
+  /// before ``fit(callbacks:)`` has finished, and without such images.
   public var evaluation: Evaluation? { run.evaluated.map { Evaluation($0.result) } }
 }

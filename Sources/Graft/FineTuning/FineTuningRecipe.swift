@@ -2,36 +2,37 @@ import GraftFiles
 import GraftTraining
 
 extension Recipe {
-  /// As a `recipe.yaml` says.
+  /// Reads a `recipe.yaml`.
   ///
-  /// - Throws: `GraftError` that names file and line
+  /// - Throws: `GraftError` with file and line
   package init(path: String) throws {
     self = try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
   }
 }
 
-/// How a network is trained: the trunk, the head on it, the images' preparation, and the phases of training.
+/// How to train a network: the trunk, its head, preprocessing, and the phases of training.
 ///
-/// What is not set has the default of `graft finetune`; `graft help finetune` says what each text may be.
+/// Settings have the defaults of `graft finetune`; `graft help finetune` describes their values.
 public struct FineTuningRecipe: Sendable, Hashable {
   package var recipe: Recipe
 
-  /// Some epochs with the same weights being trained.
+  /// Epochs in which the same weights are trained.
   public struct Phase: Sendable, Hashable {
-    /// What is trained besides the head: `all`, `none`, or names of blocks and layers with commas between them.
+    /// The parts to train besides the head: `all`, `none`, or names of blocks and layers separated
+    /// by commas.
     public var unfreeze: String
-    /// What of that stays as it is, written alike.
+    /// Parts of those to leave unchanged, in the same notation.
     public var freeze: String?
-    /// How often each image is trained on.
+    /// The number of epochs.
     public var epochs: Int
-    /// The largest one where a schedule changes it.
+    /// The highest learning rate if a schedule changes it.
     public var learningRate: Double
     /// `adam`, `sgd(momentum=0.9,nesterov)`, …
     public var optimizer: String
     /// `constant`, `cosine(warmup=1)`, …
     public var schedule: String
 
-    /// A phase of so many epochs.
+    /// A phase with this number of epochs.
     public init(
       unfreeze: String = "none", freeze: String? = nil, epochs: Int, learningRate: Double,
       optimizer: String = "adam", schedule: String = "constant"
@@ -45,35 +46,36 @@ public struct FineTuningRecipe: Sendable, Hashable {
     }
   }
 
-  /// For a new head on a trained trunk: first the head alone, then everything with a small learning rate.
+  /// For a new head on a trained trunk: first trains the head alone, then everything with a small
+  /// learning rate.
   ///
-  /// - Parameter model: the path of an ONNX file or of Keras HDF5 weights of a known architecture, or a name that
-  ///   `graft models list` shows
+  /// - Parameter model: the path of an ONNX file or of Keras HDF5 weights of a known architecture,
+  ///   or a name from `graft models list`
   public init(model: String) {
     recipe = Recipe()
     recipe.model = model
   }
 
-  /// For a known architecture (`vgg16`, `vgg19`, `resnet9`) with random first weights.
+  /// For a known architecture (`vgg16`, `vgg19`, `resnet9`) with random initial weights.
   public init(fromScratch architecture: String) {
     recipe = .scratch
     recipe.model = architecture
   }
 
-  /// As a `recipe.yaml` says.
+  /// Reads a `recipe.yaml`.
   ///
-  /// - Throws: an error that names file and line
+  /// - Throws: an error with file and line
   public init(path: String) throws {
     recipe = try Recipe(path: path)
   }
 
-  /// A weights file to use instead of the named model's own.
+  /// A weight file to use instead of the named model's own.
   public var weights: String? {
     get { recipe.weights }
     set { recipe.weights = newValue }
   }
 
-  /// The node or value whose output the head reads; by default what the last layer reads.
+  /// The node or value whose output the head reads; by default the one before the last layer.
   public var cut: String? {
     get { recipe.cut }
     set { recipe.cut = newValue }
@@ -97,8 +99,8 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.preprocess = newValue }
   }
 
-  /// Whether images stay as they are stored, as Keras reads them, and are not turned upright as their EXIF data or XMP
-  /// packet say; by default as the trunk has it.
+  /// Whether to use images as stored, like Keras, instead of rotating them as their EXIF data or
+  /// XMP packet says; by default like the trunk.
   public var ignoreOrientation: Bool? {
     get { recipe.ignoreOrientation }
     set { recipe.ignoreOrientation = newValue }
@@ -110,7 +112,7 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.augment = newValue }
   }
 
-  /// Shares of training, validation and test in percent.
+  /// Percentages for training, validation and test.
   public var split: String {
     get { recipe.split }
     set { recipe.split = newValue }
@@ -122,19 +124,20 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.batchSize = newValue }
   }
 
-  /// What all random choices follow from.
+  /// The seed of all random choices.
   public var seed: UInt64 {
     get { recipe.seed }
     set { recipe.seed = newValue }
   }
 
-  /// Epochs without a smaller loss after which a phase ends and goes back to its best epoch; `nil` for never.
+  /// The number of epochs without a smaller loss after which a phase ends and returns to its best
+  /// epoch; `nil` for never.
   public var earlyStopping: Int? {
     get { recipe.earlyStopping }
     set { recipe.earlyStopping = newValue }
   }
 
-  /// What is trained, one after the other.
+  /// The phases of training, in order.
   public var phases: [Phase] {
     get {
       recipe.phases.map {

@@ -2,20 +2,20 @@ import GraftFiles
 import GraftRuntime
 import GraftTensor
 
-/// What the end of a run will take of memory, known before it begins.
+/// The memory that the end of a run needs, checked before it starts.
 extension FineTuningRun {
-  /// Bytes for the curves and the report.
+  /// The memory of the curves and the report, in bytes.
   private static let reportByteCount = 8 << 20
 
-  /// How many images are evaluated together.
+  /// The number of images that are evaluated together.
   var evaluationBatchSize: Int {
     fineTuner.model.takesOneImage ? 1 : min(64, recipe.batchSize)
   }
 
-  /// - Throws: `GraftError` if evaluating and writing the trained network takes more than the options allow.
+  /// - Throws: `GraftError` if evaluating and writing the trained network exceeds the memory limit
   func requireMemoryOfEnd() throws {
     let training = try fineTuner.byteCountAfterTraining()
-    // The export itself is made only where it can fit.
+    // Estimates the export only if it can fit at all.
     try requireMemoryOfEnd(training + convertedByteCount)
     try requireMemoryOfEnd(training + exportByteCount())
   }
@@ -25,13 +25,13 @@ extension FineTuningRun {
     guard needed > limit else { return }
     throw GraftError(
       .operatingSystem,
-      "evaluating and writing the trained network would take at least \(needed >> 20) MB of memory, and "
-        + "\(limit >> 20) MB may be taken",
+      "evaluating and writing the trained network needs at least \(needed >> 20) MB of memory; "
+        + "the limit is \(limit >> 20) MB",
       hint: "Use smaller images (--image-size) or batches (--batch-size), or a smaller network")
   }
 
-  /// Bytes of the kernels of layers in the type that they are exported in, and in that which computes with it, where these
-  /// are others than that of training.
+  /// The bytes of the layers' kernels in the type of the export, and in that of its computation,
+  /// where they differ from the type in training.
   private var convertedByteCount: Int {
     guard recipe.export.precision == .float16 else { return 0 }
     let graph = fineTuner.model.graph
@@ -41,7 +41,7 @@ extension FineTuningRun {
       * (ElementType.float16.byteWidth + ElementType.float.byteWidth)
   }
 
-  /// Bytes that are taken besides the network: for it in its exported form, for that made ready to run, and then for the
+  /// The additional memory for the exported network, for its executable form, and then for the
   /// report.
   private func exportByteCount() throws -> Int {
     let model = fineTuner.model

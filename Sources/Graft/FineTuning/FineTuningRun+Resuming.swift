@@ -2,9 +2,9 @@ import GraftFiles
 import GraftTraining
 import GraftVision
 
-/// What a run asks of its folder before it goes on.
+/// Checks of a run's folder before it is resumed.
 extension FineTuningRun {
-  /// Says what more epochs mean for a run that goes on.
+  /// Notes the effect of more epochs on a resumed run.
   func sayWhatChanges(from checkpoint: Checkpoint) {
     for (number, (old, new)) in zip(checkpoint.recipe.phases, recipe.phases).enumerated()
     where old.epochs != new.epochs {
@@ -15,18 +15,18 @@ extension FineTuningRun {
         remark("phase \(number + 1) stopped early after epoch \(done); more epochs change nothing")
       } else if done > 0, let schedule, type(of: schedule).dependsOnStepCount {
         remark(
-          "the schedule '\(new.schedule)' of phase \(number + 1) was that of \(old.epochs) epochs up to here, and is "
-            + "that of \(new.epochs) from here; a run with \(new.epochs) from the start comes to other weights"
-        )
+          "the schedule '\(new.schedule)' of phase \(number + 1) was for \(old.epochs) epochs so "
+            + "far, and is now for \(new.epochs); a run with \(new.epochs) from the start gives "
+            + "other weights")
       }
     }
   }
 
-  /// The recipe in the folder of a run, and where the run stands; `nil` if nothing of it was saved.
+  /// The recipe in the folder of a run, and the run's state; `nil` if nothing was saved.
   ///
-  /// - Parameter isWanted: the names of the checkpoint's values that are read
-  /// - Throws: `GraftError` if one of both cannot be read, the recipe is none that leads to the checkpoint, or a checkpoint
-  ///   that was saved is missing.
+  /// - Parameter isWanted: selects the checkpoint's values to read, by name
+  /// - Throws: `GraftError` if either cannot be read, the recipe does not match the checkpoint, or
+  ///   a saved checkpoint is missing
   package static func saved(
     in folder: String, where isWanted: (String) -> Bool = { _ in true }
   ) throws -> (recipe: Recipe, checkpoint: Checkpoint?) {
@@ -39,20 +39,21 @@ extension FineTuningRun {
     let checkpoint = try Checkpoint(path: path, where: isWanted)
     guard checkpoint.recipe.isBeginning(of: recipe) else {
       throw GraftError.badData(
-        "is not the recipe that the run's checkpoint was trained with",
-        hint: "Undo what was changed in it, or start another run with --output"
+        "is not the recipe of the run's checkpoint",
+        hint: "Undo the changes to it, or start another run with --output"
       ).at(recipePath(folder))
     }
     return (recipe, checkpoint)
   }
 
-  /// A run that was killed before it saved anything has the first epoch in its log at most, and comes to the same again.
+  /// A run that was killed before its first checkpoint has at most one epoch in its log, and can
+  /// start again.
   ///
-  /// - Throws: `GraftError` if the run in the folder, which has no checkpoint, had one
+  /// - Throws: `GraftError` if the run in the folder has lost its checkpoint
   private static func requireNothingTrained(in folder: String) throws {
     let path = checkpointPath(folder)
     let logPath = "\(folder)/log.csv"
-    // A log that is too long to be of one epoch, or cannot be read, is of more.
+    // A log that is too long for one epoch, or unreadable, counts as more.
     let log = try? TextFile.read(logPath, limit: 1 << 16)
     let lineCount = log?.utf8.count { $0 == UInt8(ascii: "\n") } ?? .max
     let hasEpochs = FileSystem.exists(logPath) && lineCount > 2
@@ -62,50 +63,49 @@ extension FineTuningRun {
     }
     let hasBest = FileSystem.isRegularFile("\(folder)/best.npz")
     throw GraftError.badData(
-      "is missing, and the run cannot go on without it",
+      "is missing, and the run cannot continue without it",
       hint: "Restore it, "
-        + (hasBest ? "put a copy of best.npz in its place to go on from the best epoch, " : "")
+        + (hasBest ? "replace it by a copy of best.npz to continue from the best epoch, " : "")
         + "or start another run with --output"
     ).at(path)
   }
 
-  /// - Throws: `GraftError` if the network is another one than in the beginning: the checkpoint has only those weights
-  ///   that are trained.
+  /// - Throws: `GraftError` if the network has changed: the checkpoint only has the trained weights
   func requireSameNetwork(_ digest: String, since checkpoint: Checkpoint) throws {
     guard checkpoint.state.networkDigest.map({ $0 == digest }) ?? true else {
       throw GraftError.badData(
-        "is not the network that the run began with",
-        hint: "Restore it, go on with the version of Graft that the run began with, or start "
+        "is not the network that the run started with",
+        hint: "Restore it, use the version of Graft that the run started with, or start "
           + "another run with --output"
       ).at(recipe.weights ?? recipe.model)
     }
   }
 
-  /// How images are prepared, as checkpoints have it.
+  /// The preprocessing, as stored in checkpoints.
   var preparation: [String: String] {
     Dictionary(uniqueKeysWithValues: preprocessing.metadata.map { ($0.key.text, $0.value) })
   }
 
-  /// - Throws: `GraftError` if images are prepared in another way than in the beginning: where the recipe leaves it open,
-  ///   the network says it.
+  /// - Throws: `GraftError` if the preprocessing has changed; the network defines what the recipe
+  ///   does not
   func requireSamePreparation(since checkpoint: Checkpoint) throws {
-    // What a later version adds is as it was before.
+    // A setting added by a later version is unchanged.
     let before = checkpoint.state.preparation ?? [:]
     let now = preparation
-    // The scheme decides most of the others.
+    // The scheme determines most of the others.
     let keys = [Preprocessing.MetadataKey.name.rawValue] + before.keys.sorted()
     guard let key = keys.first(where: { before[$0] != nil && now[$0] != before[$0] }) else {
       return
     }
     throw GraftError.badData(
-      "'\(key)' is '\(now[key] ?? "")', and was '\(before[key] ?? "")' when the run began",
-      hint: "Restore what the network says of its images, or start another run with --output"
+      "'\(key)' is '\(now[key] ?? "")', but was '\(before[key] ?? "")' when the run started",
+      hint: "Restore the network's preprocessing, or start another run with --output"
     ).at(recipe.model)
   }
 
-  /// - Returns: the digest of the file that says which image is in which part
-  /// - Throws: `GraftError` if that file was changed, or the images are not those that the run began with; their
-  ///   folder may have moved.
+  /// - Returns: the digest of the file that assigns images to parts
+  /// - Throws: `GraftError` if that file was changed, or the images are not those that the run
+  ///   started with; their folder may have moved
   static func requireSameImages(
     _ split: SplitFile, in folder: String, since checkpoint: Checkpoint
   ) throws -> String {
@@ -114,22 +114,22 @@ extension FineTuningRun {
     let digest = try SplitFile.digest(path: splitPath)
     guard checkpoint.state.splitDigest.map({ $0 == digest }) ?? true else {
       throw GraftError.badData(
-        "was changed after the run began",
+        "was changed after the run started",
         hint: "Restore it, or start another run with --output"
       ).at(splitPath)
     }
     guard split.isSame(as: written) else {
       throw GraftError.usage(
-        "the images are not those that the run in \(folder) began with",
-        hint: "Give it the same data (with --cross-validate, in as many folds), or start another "
-          + "run with --output")
+        "the images are not those that the run in \(folder) started with",
+        hint: "Use the same data (with --cross-validate, the same number of folds), or start "
+          + "another run with --output")
     }
     return digest
   }
 
   var bestPath: String { "\(folder)/best.npz" }
 
-  /// Reads the best epoch's checkpoint; errors say what to do about it.
+  /// Reads the best epoch's checkpoint; errors say what to do.
   func withBest<Result>(_ body: () throws -> Result) throws -> Result {
     do {
       return try withPlace(bestPath, body)
@@ -137,13 +137,13 @@ extension FineTuningRun {
       var error = error
       error.hint =
         error.hint
-        ?? "Restore it, or remove it: model.onnx may then have the weights of the last epoch, not of the best"
+        ?? "Restore it, or remove it: model.onnx may then have the weights of the last epoch"
       throw error
     }
   }
 
-  /// - Throws: `GraftError` if the best epoch's checkpoint is there, and none that this run came by. That of a later epoch
-  ///   than the run stands at, which a run that was killed may have, is made again.
+  /// - Throws: `GraftError` if the best epoch's checkpoint exists but is not of this run. After a
+  ///   kill it may be of a later epoch than the run's state; that epoch is repeated.
   func requireBest() throws {
     let history = fineTuner.state.history
     guard !data.validation.isEmpty, let best = history.bestIndex, FileSystem.exists(bestPath)
@@ -152,7 +152,7 @@ extension FineTuningRun {
       let records = try Checkpoint(path: bestPath) { _ in false }.state.history
       guard records.agrees(with: history),
         records.count == best + 1 || records.count > history.count
-      else { throw GraftError.badData("is not the checkpoint of epoch \(best + 1), the best one") }
+      else { throw GraftError.badData("is not the checkpoint of the best epoch \(best + 1)") }
     }
   }
 }

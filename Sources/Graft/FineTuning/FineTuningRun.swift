@@ -7,35 +7,37 @@ import GraftRuntime
 import GraftTraining
 import GraftVision
 
-/// A run of fine-tuning in a folder: recipe, log, checkpoint, and in the end the model.
+/// A fine-tuning run in a folder: recipe, log, checkpoint, and finally the model.
 package final class FineTuningRun {
   package struct Options: Sendable {
     package var fineTuner = FineTuner.Options()
-    /// Whether to go on with what the folder holds.
+    /// Whether to continue the run in the folder.
     package var resumes = false
-    /// Whether a few images are to say which preparation fits, where it is assumed.
+    /// Whether to try the usual ways of preprocessing on a few images if it had to be assumed.
     package var triesPreparation = true
 
     package init() {}
   }
 
   package let folder: String
-  /// A run that is resumed exports its network as before where this recipe does not say how.
+  /// The recipe; a resumed run keeps its form of export unless this recipe sets one.
   package let recipe: Recipe
   package let fineTuner: FineTuner
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
-  /// The epoch whose weights ``modelPath`` has, once ``run()`` has written it; `nil` if nothing was trained.
+  /// The epoch whose weights are in ``modelPath`` once ``run()`` has written it; `nil` if nothing
+  /// was trained.
   package private(set) var exportedEpoch: EpochRecord?
-  /// Whether the run came to its end before, and there is nothing to do.
+  /// Whether the run was already finished, so that there is nothing to do.
   package private(set) var isDone = false
   let remark: (String) -> Void
-  /// That another way to prepare images seemed better in the beginning than the one that was assumed; `nil` if none did.
+  /// A remark that another preprocessing seemed better than the assumed one; `nil` if none did.
   package private(set) var preparationRemark: String?
-  /// How the model does on the images for testing, or else on those for validation, once ``run()`` has written it.
+  /// The results on the test images, or else on the validation images, once ``run()`` has written
+  /// the model.
   package private(set) var evaluated: (part: String, result: EvaluationResult)?
 
-  /// What the losses of epochs are, where they are others than those of an evaluation.
+  /// How the losses of epochs differ from that of an evaluation, if they do.
   package var lossRemark: String? {
     var parts: [String] = []
     if let loss = recipe.loss, !fineTuner.hasLogLoss { parts.append("are those of \(loss)") }
@@ -52,18 +54,18 @@ package final class FineTuningRun {
   static func splitPath(_ folder: String) -> String { "\(folder)/split.csv" }
   package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
   package var modelPath: String { "\(folder)/model.onnx" }
-  /// Where the network is written in the form of training; `nil` if it is not.
+  /// The path of the network in its training form; `nil` if it is not written.
   package var trainingModelPath: String? {
     recipe.export.writesTrainingForm ? trainingFormPath : nil
   }
   private var trainingFormPath: String { "\(folder)/training.onnx" }
 
-  /// Reads model and data, and makes the folder.
+  /// Reads model and data, and creates the folder.
   ///
   /// - Parameters:
-  ///   - recipe: what to do; a run that is resumed has it in its folder
-  ///   - remark: told what was assumed
-  /// - Throws: `GraftError` before any time is spent, if something does not go together.
+  ///   - recipe: what to do; a resumed run has it in its folder
+  ///   - remark: receives assumptions that were made
+  /// - Throws: `GraftError` if something does not match, before any time is spent
   package convenience init(
     _ recipe: Recipe, dataset: ImageDataset, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
@@ -74,7 +76,7 @@ package final class FineTuningRun {
       observers: observers, options: options, remark: remark)
   }
 
-  /// As the other, for images that were divided already.
+  /// The same for images that are already split.
   package init(
     _ recipe: Recipe, data: DatasetSplit, folder: String,
     observers: [any TrainingObserver] = [], options: Options = Options(),
@@ -86,7 +88,7 @@ package final class FineTuningRun {
     let exists = FileSystem.exists(FineTuningRun.recipePath(folder))
     guard !exists || options.resumes else {
       throw GraftError(
-        .cannotCreate, "holds a run already", places: [folder],
+        .cannotCreate, "already has a run", places: [folder],
         hint: "Continue it with --resume, or start another one with --output "
           + FineTuningRun.freeFolder(after: folder))
     }
@@ -94,14 +96,14 @@ package final class FineTuningRun {
     let saved = try exists ? FineTuningRun.saved(in: folder) : nil
     let resumed = saved?.checkpoint
     if options.resumes, resumed == nil {
-      remark("\(folder) holds no checkpoint yet; starting from the beginning")
+      remark("\(folder) has no checkpoint yet; starting from the beginning")
     }
     var recipe = recipe
     if let saved { recipe.keepExport(of: saved.recipe) }
     self.recipe = recipe
     self.data = data
     var tunerOptions = options.fineTuner
-    // Other images are said as such, and not as what does not fit them.
+    // Changed images are reported first, rather than as a consequence.
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
     let splitDigest =
       try resumed.map { try FineTuningRun.requireSameImages(split, in: folder, since: $0) }
@@ -132,7 +134,7 @@ package final class FineTuningRun {
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
       sayWhatChanges(from: resumed)
     } else if isAssumed, options.triesPreparation {
-      // A run does not end for it.
+      // A failed trial does not stop the run.
       let trial = try? PreparationTrial(
         recipe, model: model, preprocessing, data: data, options: fineTuner.options.executable)
       preparationRemark = trial?.remark
@@ -142,15 +144,15 @@ package final class FineTuningRun {
       try requireBest()
       try requireReplaceableFiles()
     }
-    // Nothing was written up to here.
+    // Nothing has been written so far.
     try TextFile.makeFolder(folder)
-    // First of all: a folder with a recipe is one of a run, which goes on wherever it was killed.
+    // The recipe comes first: it marks the folder of a run, which can be resumed from any point.
     if !exists { try saveRecipe() }
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
     fineTuner.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
     if let saved, !isDone {
-      // From here on, and wherever it is killed, the run has not come to its end.
+      // From here on, the run counts as unfinished, wherever it is killed.
       try removeResult(reportPath)
       if saved.recipe != recipe { try saveRecipe() }
     }
@@ -171,13 +173,13 @@ package final class FineTuningRun {
     fineTuner.saveBest = writing(to: bestPath)
   }
 
-  /// What a run writes, besides its logs.
+  /// The files of a run, besides its logs.
   private static let fileNames = [
     "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
     "training.onnx", "evaluation.json", "curves.svg", "curves.png", "report.html",
   ]
 
-  /// - Throws: `GraftError` if something else is in the place of a file that a run that goes on will write.
+  /// - Throws: `GraftError` if a file to be written exists, but is not a regular file
   private func requireReplaceableFiles() throws {
     for path in FineTuningRun.fileNames.map({ "\(folder)/\($0)" })
     where FileSystem.exists(path) && !FileSystem.isRegularFile(path) {
@@ -187,7 +189,7 @@ package final class FineTuningRun {
     }
   }
 
-  /// Files that a run which was killed had not finished; their names begin with that of the file.
+  /// Removes files that a killed run left unfinished; their names start with the file's name.
   private func removeLeftovers() {
     _ = FileSystem.forEachEntry(inFolder: folder) { name, _ in
       let isUnfinished = FineTuningRun.fileNames.contains { file in
@@ -197,18 +199,19 @@ package final class FineTuningRun {
     }
   }
 
-  /// - Throws: `GraftError` if a new run would replace files that are there, the network's own among them.
+  /// - Throws: `GraftError` if a new run would overwrite existing files, including the network's
+  ///   own
   private static func requireNothingLost(in folder: String) throws {
     for name in fileNames + RunLog.fileNames {
       guard FileSystem.statusOfLink("\(folder)/\(name)") != nil else { continue }
       throw GraftError(
-        .cannotCreate, "is there already, and a run would replace it",
+        .cannotCreate, "already exists, and a run would overwrite it",
         places: ["\(folder)/\(name)"],
         hint: "Choose another folder, such as --output \(freeFolder(after: folder))")
     }
   }
 
-  /// The first folder of the same name with a higher number that is not there.
+  /// The first free folder with the same name and a higher number.
   private static func freeFolder(after folder: String) -> String {
     var name = folder
     while name.count > 1, name.hasSuffix("/") { name.removeLast() }
@@ -219,7 +222,7 @@ package final class FineTuningRun {
       .first { !FileSystem.exists($0) } ?? "\(name)-new"
   }
 
-  /// - Throws: `GraftError` if the folder is a link, which would lead a run of several folds elsewhere.
+  /// - Throws: `GraftError` if the folder is a link, which would redirect a run of several folds
   package static func requireOwnFolder(_ folder: String) throws {
     guard let status = FileSystem.statusOfLink(folder), status.st_mode & S_IFMT != S_IFDIR
     else { return }
@@ -228,7 +231,7 @@ package final class FineTuningRun {
       hint: "Remove it, or choose another folder with --output")
   }
 
-  /// What others need to do the same: which image belongs to which part, and the head's first weights.
+  /// Writes what others need to repeat the run: the split, and the head's initial weights.
   private func writeBeginning(_ model: TransferModel, _ split: SplitFile) throws {
     try TextFile.save(split.text, to: FineTuningRun.splitPath(folder))
     let weights = model.headWeights.compactMap { id in
@@ -241,14 +244,14 @@ package final class FineTuningRun {
     try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
   }
 
-  /// Removes what an earlier end of the run left there, if it did.
+  /// Removes results of an earlier end of the run.
   private func removeResult(_ path: String) throws {
     if FileSystem.exists(path), FileSystem.remove(path) != 0 { throw GraftError.writing(path) }
   }
 
   /// Trains to the end and writes the model.
   ///
-  /// - Returns: whether it came to the end; false if it was interrupted.
+  /// - Returns: whether training is finished; false if it was interrupted
   package func run() throws -> Bool {
     guard !isDone else { return true }
     guard try fineTuner.run() else { return false }
@@ -265,8 +268,8 @@ package final class FineTuningRun {
     return true
   }
 
-  /// The model with the weights of the epoch with the smallest validation loss; where there are no validation images,
-  /// those that training ended with.
+  /// The model with the weights of the epoch with the smallest validation loss, or the final ones
+  /// without validation images.
   private func bestModel() throws -> TransferModel {
     let history = fineTuner.state.history
     exportedEpoch = history.last
@@ -275,22 +278,22 @@ package final class FineTuningRun {
     }
     guard FileSystem.exists(bestPath) else {
       remark(
-        "\(bestPath) is missing; model.onnx has the weights of the last epoch, not of the best")
+        "\(bestPath) is missing; model.onnx has the weights of the last epoch instead of the best")
       return fineTuner.model
     }
     return try withBest {
       let names = fineTuner.weightNames
       let checkpoint = try Checkpoint(path: bestPath) { names.contains(ByteString($0)) }
       guard checkpoint.state.history.count == best + 1 else {
-        throw GraftError.badData("is not the checkpoint of epoch \(best + 1), the best one")
+        throw GraftError.badData("is not the checkpoint of the best epoch \(best + 1)")
       }
       exportedEpoch = history[best]
       return try fineTuner.model(of: checkpoint)
     }
   }
 
-  /// Writes `model.onnx` and what else was asked for, each beside the file first. What is not wanted any more would have
-  /// other weights.
+  /// Writes `model.onnx` and other requested forms, each to a temporary file first. Removes forms
+  /// that are not wanted any more, as they would have other weights.
   private func export(_ model: TransferModel) throws {
     if let trainingModelPath {
       try ONNXExporter().write(model.trainingGraph(preprocessing), to: trainingModelPath)
@@ -301,7 +304,7 @@ package final class FineTuningRun {
       model.inferenceGraph(preprocessing, recipe.export), to: modelPath)
   }
 
-  /// It is written last: a run without one has not come to its end.
+  /// It is written last: a run without it is unfinished.
   private var reportPath: String { "\(folder)/report.html" }
 
   /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
@@ -326,10 +329,10 @@ package final class FineTuningRun {
     evaluated = result.map { (part, $0) }
   }
 
-  /// What people should know of the run's result.
+  /// Notes for the user about the run's result.
   private var notes: [String] { [preparationRemark].compactMap { $0 } }
 
-  /// How the trained model does on the images that were set apart; `nil` if there are none.
+  /// The results of the trained model on the images set apart; `nil` if there are none.
   package func testResult() throws -> EvaluationResult? {
     try evaluate(data.test, try bestModel())
   }

@@ -3,7 +3,7 @@ import GraftExecution
 import GraftFiles
 import GraftTraining
 
-/// The range test of learning rates, whose results lie in the folder of a run to come.
+/// A range test of learning rates, with its results in the folder of a future run.
 package struct LearningRateSearch {
   private let fineTuner: FineTuner
   private let folder: String
@@ -11,8 +11,8 @@ package struct LearningRateSearch {
   package var csvPath: String { "\(folder)/learning-rates.csv" }
   package var chartPath: String { "\(folder)/learning-rates.svg" }
 
-  /// - Parameter remark: told what was assumed
-  /// - Throws: `GraftError` before any time is spent, if something does not go together.
+  /// - Parameter remark: receives assumptions that were made
+  /// - Throws: `GraftError` if something does not match, before any time is spent
   package init(
     _ recipe: Recipe, data: DatasetSplit, folder: String, observers: [any TrainingObserver],
     options: FineTuner.Options, remark: @escaping (String) -> Void
@@ -29,8 +29,8 @@ package struct LearningRateSearch {
     try TextFile.makeFolder(folder)
   }
 
-  /// - Parameter isInterrupted: asked after each step
-  /// - Returns: what was found, which is also written; `nil` if the search was interrupted
+  /// - Parameter isInterrupted: called after each step
+  /// - Returns: the result, which is also written; `nil` if the search was interrupted
   package func run(isInterrupted: @escaping () -> Bool) throws -> LearningRateRange? {
     fineTuner.isInterrupted = isInterrupted
     guard let range = try fineTuner.findLearningRate() else { return nil }

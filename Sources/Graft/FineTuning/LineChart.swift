@@ -1,11 +1,11 @@
 import Foundation
 
-/// Curves over one axis, with a frame, labels, and thin lines that part the axis.
+/// Curves over a common axis, with a frame, labels, and thin lines that divide the axis.
 struct LineChart {
   struct Curve {
     let name: String
     let color: UInt32
-    /// What is no finite number is left out.
+    /// Points without finite values are omitted.
     let points: [ChartPoint]
   }
 
@@ -15,21 +15,21 @@ struct LineChart {
 
   let title: String
   let curves: [Curve]
-  /// Where the axis begins and ends.
+  /// The limits of the axis.
   let range: ClosedRange<Double>
-  /// What stands below the axis.
+  /// The title below the axis.
   let axisTitle: String
   let axisLabels: [(x: Double, text: String)]
   var separators: [Double] = []
-  /// How values are written beside the chart.
+  /// The format of values next to the chart.
   let format: String
 
-  /// - Parameter left: where the chart begins on the canvas
+  /// - Parameter left: the left edge of the chart on the canvas
   func draw(on canvas: inout some ChartCanvas, left: Double = 0) {
     let finite = curves.flatMap(\.points).map(\.y).filter(\.isFinite)
     var low = finite.min() ?? 0
     var high = finite.max() ?? 1
-    // Halves, as the whole range of huge values is no finite number.
+    // Halves, since the range of huge values may not be finite.
     if high / 2 - low / 2 < 5e-10 { (low, high) = (low - 0.5, high + 0.5) }
     let (width, height) = (
       LineChart.width - LineChart.margin.left - LineChart.margin.right,

@@ -1,9 +1,9 @@
 import GraftVision
 
-/// A drawing as pixels, two for each point.
+/// A drawing in pixels, two per point.
 struct PixelCanvas: ChartCanvas {
   private static let scale = 2.0
-  /// Pixels of each pixel of a letter.
+  /// The size of a letter's pixel, in pixels.
   private static let letterScale = 2
 
   private let width: Int
@@ -12,7 +12,7 @@ struct PixelCanvas: ChartCanvas {
   private var samples: [UInt8]
 
   /// - Parameters:
-  ///   - width: in points, as `height`
+  ///   - width: in points, like `height`
   init(width: Int, height: Int) {
     self.width = Int(PixelCanvas.scale) * width
     self.height = Int(PixelCanvas.scale) * height
@@ -33,7 +33,7 @@ struct PixelCanvas: ChartCanvas {
     stroke(center, center, color: color, radius: 3 * PixelCanvas.scale)
   }
 
-  /// What lies within a distance from a line between two points.
+  /// Colours everything within a distance from a line segment.
   private mutating func stroke(
     _ start: ChartPoint, _ end: ChartPoint, color: UInt32, radius: Double
   ) {
@@ -53,7 +53,7 @@ struct PixelCanvas: ChartCanvas {
     }
   }
 
-  /// The pixels between two coordinates and `margin` beyond, as far as there are any.
+  /// The pixels between two coordinates, extended by `margin` and clipped.
   private static func pixels(
     _ first: Double, _ second: Double, _ margin: Double, _ count: Int
   ) -> Range<Int> {
@@ -75,7 +75,7 @@ struct PixelCanvas: ChartCanvas {
       case .middle: width / 2
       case .end: width
       }
-    // What lies outside of the canvas is not seen.
+    // Nothing outside the canvas is visible.
     guard let x = pixel(position.x), let y = pixel(position.y) else { return }
     let left = x - shift
     let top = y - BitmapFont.ascent * letter
@@ -94,7 +94,7 @@ struct PixelCanvas: ChartCanvas {
     }
   }
 
-  /// The pixel of a coordinate; `nil` far away from the canvas.
+  /// The pixel of a coordinate; `nil` far outside the canvas.
   private func pixel(_ coordinate: Double) -> Int? {
     let limit = Double(4 * max(width, height))
     let scaled = coordinate * PixelCanvas.scale

@@ -4,23 +4,23 @@ import GraftRuntime
 import GraftTraining
 import GraftVision
 
-/// Tries the usual ways of preparing images on a few of them, where a network does not say which one it was trained
-/// with: the right one tells the classes apart best.
+/// Tries the usual kinds of preprocessing on a few images if a network does not define its own: the
+/// right one separates the classes best.
 struct PreparationTrial {
   private static let imageCount = 32
   private static let batchSize = 8
-  /// What most published networks were trained with.
+  /// The preprocessing of most published networks.
   private static let candidates: [Preprocessing.Scheme] = [.torch, .kerasCaffe, .kerasTensorFlow]
-  /// How much smaller the error must be than the assumption's: less is chance.
+  /// The required ratio of the errors; a smaller difference is chance.
   private static let margin = 0.95
 
-  /// What people should know; `nil` if the images do not tell, or the assumption is as good.
+  /// A remark for the user; `nil` if the images do not show a difference.
   let remark: String?
 
   /// - Parameters:
   ///   - model: of the recipe
-  ///   - assumed: how images are prepared for it
-  /// - Throws: `GraftError` if an image cannot be read, or memory does not suffice.
+  ///   - assumed: the assumed preprocessing
+  /// - Throws: `GraftError` if an image cannot be read, or there is not enough memory
   init(
     _ recipe: Recipe, model: TransferModel, _ assumed: Preprocessing, data: DatasetSplit,
     options: Executable.Options
@@ -65,12 +65,12 @@ struct PreparationTrial {
     }
     func percent(_ probe: RidgeProbe) -> String { "\(Int((100 * probe.accuracy).rounded())) %" }
     remark =
-      "on \(items.count) images '\(best.scheme.rawValue)' tells the classes apart better "
+      "on \(items.count) images '\(best.scheme.rawValue)' separates the classes better "
       + "(\(percent(best.probe))) than '\(assumed.scheme.rawValue)' (\(percent(own))); "
-      + "--preprocess \(best.scheme.rawValue) takes it"
+      + "use --preprocess \(best.scheme.rawValue)"
   }
 
-  /// What the standard head reads: its features are vectors, whatever the recipe's head makes of them.
+  /// The graph of the features for the standard head: vectors, whatever the recipe's head is.
   private static func featureGraph(_ recipe: Recipe, _ model: TransferModel) throws -> Graph? {
     if let graph = model.featureGraph { return graph }
     var recipe = recipe
@@ -78,7 +78,7 @@ struct PreparationTrial {
     return try TransferModel.make(recipe, classNames: model.classNames) { _ in }.model.featureGraph
   }
 
-  /// Training images, of the classes in turns.
+  /// Training images, cycling through the classes.
   private static func sample(of data: DatasetSplit, seed: UInt64) -> [ImageDataset.Item] {
     var generator = SeededGenerator(seed: seed)
     let items = generator.permutation(data.training.count).map { data.training[$0] }

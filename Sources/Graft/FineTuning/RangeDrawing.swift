@@ -1,7 +1,7 @@
 import Foundation
 import GraftTraining
 
-/// A range test of learning rates as CSV, and as a chart over the rates' logarithms.
+/// A range test of learning rates as CSV, and as a chart over the logarithms of the rates.
 package enum RangeDrawing {
   package static func csv(_ range: LearningRateRange) -> String {
     let lines = range.points.map { "\($0.learningRate),\($0.loss),\($0.smoothedLoss)" }
@@ -11,7 +11,7 @@ package enum RangeDrawing {
   package static func svg(_ range: LearningRateRange) -> String {
     let logarithms = range.points.map { log10($0.learningRate) }
     let (low, high) = (logarithms.first ?? 0, logarithms.last ?? 0)
-    // Where the loss runs away, it would press the rest flat.
+    // A diverging loss would flatten the rest of the chart.
     let limit = 2 * (range.points.first?.smoothedLoss ?? 0)
     func points(_ value: (LearningRateRange.Point) -> Double) -> [ChartPoint] {
       zip(logarithms, range.points).compactMap { x, point in
@@ -25,7 +25,7 @@ package enum RangeDrawing {
         LineChart.Curve(name: "smoothed", color: 0x1668a7, points: points(\.smoothedLoss)),
       ],
       range: low...high, axisTitle: "learning rate",
-      // Two powers of ten, with room for the title between them and at the edges.
+      // Two powers of ten, which leave room for the title.
       axisLabels: [-6, min(0, high.rounded(.down))].filter { (low...high).contains($0) }
         .map { ($0, String(format: "%.0e", pow(10, $0))) },
       separators: range.suggestion.map { [log10($0)] } ?? [], format: "%.3g")

@@ -1,6 +1,6 @@
 import GraftTraining
 
-/// `evaluation.json`: what `graft evaluate --json` says, and what people should know of it, if there is anything.
+/// `evaluation.json`: the output of `graft evaluate --json`, and notes for the user, if any.
 struct RunEvaluation: Encodable {
   let result: EvaluationResult
   let notes: [String]

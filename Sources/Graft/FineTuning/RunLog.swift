@@ -1,8 +1,8 @@
 import Foundation
 import GraftTraining
 
-/// The log of a run: a line for each epoch, as CSV for spreadsheets and as JSON lines for programs, a line with the
-/// loss of each step, and both as events for TensorBoard.
+/// The log of a run: a line for each epoch as CSV and as JSON, a line with the loss of each step,
+/// and both as TensorBoard events.
 package final class RunLog: TrainingObserver {
   private let csv: AppendedFile
   private let lines: AppendedFile
@@ -11,8 +11,9 @@ package final class RunLog: TrainingObserver {
 
   static let fileNames = ["log.csv", "log.jsonl", "steps.csv", EventFile.name]
 
-  /// - Parameter lengths: bytes that stay of a log which is there already; `nil` starts anew
-  /// - Throws: `GraftError` if the files cannot be written, another process writes them, or they are shorter than that.
+  /// - Parameter lengths: the bytes to keep of existing logs; `nil` starts new ones
+  /// - Throws: `GraftError` if the files cannot be written, are shorter, or are open in another
+  ///   process
   package init(folder: String, lengths: [String: Int]?) throws {
     csv = try AppendedFile("\(folder)/log.csv", length: lengths?["log.csv"] ?? 0)
     lines = try AppendedFile("\(folder)/log.jsonl", length: lengths?["log.jsonl"] ?? 0)
@@ -48,7 +49,7 @@ package final class RunLog: TrainingObserver {
       scalars.compactMap { tag, value in value.map { (tag, $0) } }, step: progress.totalStep)
   }
 
-  /// Bytes of each file that are safely on the disk.
+  /// The bytes of each file that are safely on disk.
   package func sync() throws -> [String: Int] {
     try csv.sync()
     try lines.sync()

@@ -5,21 +5,22 @@ import GraftGraph
 import GraftTraining
 import GraftVision
 
-/// A page about a run that needs nothing else: curves, results, the most confident mistakes, what was trained, the recipe.
+/// A self-contained page about a run: curves, results, the most confident mistakes, trained
+/// weights, and the recipe.
 struct RunReport {
   let recipe: Recipe
   let history: [EpochRecord]
   let model: TransferModel
   let data: DatasetSplit
-  /// Whose weights the model has; `nil` if nothing was trained.
+  /// The epoch of the model's weights; `nil` if nothing was trained.
   let exportedEpoch: EpochRecord?
-  /// What people should know of the result.
+  /// Notes for the user about the result.
   let notes: [String]
-  /// What the result is of: "test" or "validation"; `nil` if there are no such images.
+  /// The images of the result, "test" or "validation"; `nil` if there are no such images.
   let evaluated: (part: String, items: [ImageDataset.Item], result: EvaluationResult)?
 
   private static let mistakeCount = 12
-  /// Larger files are not put into the page.
+  /// Larger files are not embedded in the page.
   private static let imageLimit = 400 << 10
 
   func html() throws -> String {
@@ -39,7 +40,8 @@ struct RunReport {
       <meta charset="utf-8">
       <title>Graft: \(escape(name))</title>
       <style>
-      body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
+      body { font: 15px/1.5 sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; \
+      padding: 0 1rem }
       table { border-collapse: collapse; margin: 1rem 0 }
       td, th { border: 1px solid #ddd; padding: .2rem .6rem; text-align: right }
       th:first-child, td:first-child { text-align: left }
@@ -53,8 +55,8 @@ struct RunReport {
       </head>
       <body>
       <h1>\(escape(name)), \(data.classNames.count) classes</h1>
-      <p>\(data.training.count) images to train on, \(data.validation.count) to validate, \
-      \(data.test.count) to test. \(summary) \(origin)</p>
+      <p>\(data.training.count) training images, \(data.validation.count) validation, \
+      \(data.test.count) test. \(summary) \(origin)</p>
       \(notes.map { "<p><strong>Note:</strong> \(escape($0)).</p>\n" }.joined())\
       \(sections.joined(separator: "\n"))
       </body>
@@ -74,13 +76,14 @@ struct RunReport {
       evaluated.result.accuracy * 100, evaluated.result.loss)
   }
 
-  /// Which weights the model has.
+  /// The origin of the model's weights.
   private var origin: String {
     guard let exportedEpoch else { return "Nothing was trained." }
     return """
-      model.onnx has the weights after epoch \(exportedEpoch.epoch) of phase \(exportedEpoch.phase), \
+      model.onnx has the weights after epoch \(exportedEpoch.epoch) of phase \
+      \(exportedEpoch.phase), \
       \(data.validation.isEmpty
-        ? "the last one." : "that with the smallest validation loss.")
+          ? "the last one." : "with the smallest validation loss.")
       """
   }
 
@@ -121,7 +124,7 @@ struct RunReport {
     return "\(measures)\n<h2>Confusion matrix (\(part))</h2>\n<table>\(rows)</table>"
   }
 
-  /// Precision, recall and F1 of each class and of all.
+  /// Precision, recall and F1 of each class, and their means.
   private func measures(_ part: String, _ result: EvaluationResult) -> String {
     func number(_ value: Double) -> String {
       value.isNaN ? "–" : String(format: "%.4f", value)
@@ -136,7 +139,7 @@ struct RunReport {
     ])
     var text = "Area under the ROC curve: \(number(result.auc))."
     if let accuracy = result.top5Accuracy {
-      text += String(format: " Right class among the five likeliest: %.2f %%.", accuracy * 100)
+      text += String(format: " Right class among the top five: %.2f %%.", accuracy * 100)
     }
     return "<h2>Classes (\(part))</h2>\n<p>\(text)</p>\n"
       + table(["class", "precision", "recall", "F1", "images"], rows)
@@ -157,7 +160,7 @@ struct RunReport {
       let image =
         source.map { "<img src=\"\($0)\" alt=\"\(escape(name))\">" } ?? "<i>no preview</i>"
       return """
-        <figure>\(image)<figcaption>\(escape(data.classNames[item.label])), taken for \
+        <figure>\(image)<figcaption>\(escape(data.classNames[item.label])), predicted as \
         \(escape(data.classNames[predicted])) \
         (\(String(format: "%.1f %%", probability * 100)))<br>\(escape(name))</figcaption></figure>
         """
@@ -170,7 +173,7 @@ struct RunReport {
       """
   }
 
-  /// The image as a data URL: a file as it is, others as BMP.
+  /// The image as a data URL: files unchanged, others as BMP.
   private func imageSource(_ item: ImageDataset.Item) -> String? {
     if case .file(let path) = item.image,
       let bytes = try? InputFile.read(path, byteLimit: RunReport.imageLimit),
@@ -219,7 +222,7 @@ struct RunReport {
 }
 
 extension Image {
-  /// The image as an uncompressed BMP file of 24 bits a pixel.
+  /// The image as an uncompressed BMP file with 24 bits per pixel.
   fileprivate var bitmapFile: [UInt8] {
     let rowSize = (width * 3 + 3) & ~3
     func bytes(_ value: Int, _ count: Int) -> [UInt8] {

@@ -3,7 +3,8 @@ import GraftData
 import GraftExecution
 import GraftFiles
 
-/// `split.csv` of a run: to which part each image belongs, its class, where it lay, and the SHA-256 of its content.
+/// `split.csv` of a run: the part of each image, its class, its path, and the SHA-256 of its
+/// content.
 package struct SplitFile: Sendable {
   package enum Part: String, Sendable, CaseIterable {
     case training, validation, test
@@ -21,9 +22,9 @@ package struct SplitFile: Sendable {
   private let byContent: [String: [Int]]
   private let byPlace: [String: Int]
 
-  /// As the parts of some data have it.
+  /// The parts of some data.
   ///
-  /// - Throws: `GraftError` if an image cannot be read.
+  /// - Throws: `GraftError` if an image cannot be read
   init(_ data: DatasetSplit, threadCount: Int) throws {
     let parts: [(Part, [ImageDataset.Item])] = [
       (.training, data.training), (.validation, data.validation), (.test, data.test),
@@ -37,7 +38,7 @@ package struct SplitFile: Sendable {
       })
   }
 
-  /// - Throws: `GraftError` if the file is missing or damaged.
+  /// - Throws: `GraftError` if the file is missing or damaged
   package init(path: String) throws {
     let file = try FileBytes(mapping: path)
     self.init(
@@ -48,7 +49,7 @@ package struct SplitFile: Sendable {
           let part = header.firstIndex(of: "part"), let label = header.firstIndex(of: "label"),
           // Earlier versions wrote "picture".
           let place = header.firstIndex(of: "image") ?? header.firstIndex(of: "picture")
-        else { throw GraftError.badData("is no table of a run's images") }
+        else { throw GraftError.badData("is not a table of a run's images") }
         let content = header.firstIndex(of: "content")
         return try rows.dropFirst().map { row in
           guard row.fields.count == header.count, let part = Part(rawValue: row.fields[part]),
@@ -61,7 +62,7 @@ package struct SplitFile: Sendable {
       })
   }
 
-  /// Hexadecimal digests; what cannot be read has none, and says so when it is needed.
+  /// Hexadecimal digests; none for unreadable images, which are reported when they are needed.
   private static func contents(
     of items: [ImageDataset.Item], threadCount: Int
   ) throws -> [String?] {
@@ -90,15 +91,15 @@ package struct SplitFile: Sendable {
     return (["part,label,image,content"] + lines).joined(separator: "\n") + "\n"
   }
 
-  /// The SHA-256 of the file, hexadecimal.
+  /// The SHA-256 of the file, in hexadecimal.
   var digest: String { get throws { try SHA256Digest(of: text).hexadecimal } }
 
-  /// As ``digest``, of the file as it is.
+  /// Like ``digest``, for an existing file.
   static func digest(path: String) throws -> String {
     try SHA256Digest(of: TextFile.read(path, limit: byteLimit)).hexadecimal
   }
 
-  /// Whether the same images belong to the same parts, in the same order; their folder may have moved.
+  /// Whether the same images are in the same parts and order; their folder may have moved.
   func isSame(as other: SplitFile) -> Bool {
     func name(_ entry: Entry) -> String { FilePath.name(of: entry.place) }
     return entries.count == other.entries.count
@@ -108,10 +109,10 @@ package struct SplitFile: Sendable {
       }
   }
 
-  /// The part that each image was in; `nil` for those of which the run knew nothing.
+  /// The part of each image; `nil` for images unknown to the run.
   ///
-  /// What an image contains tells, and where it lies only where the file says nothing of contents. Of equal images in
-  /// several parts, the place tells which is meant, or else training counts.
+  /// Contents identify images; paths only do if the file has no contents. Among equal images in
+  /// several parts, the path decides, or else training takes precedence.
   package func parts(of items: [ImageDataset.Item], threadCount: Int) throws -> [Part?] {
     let contents =
       byContent.isEmpty
@@ -128,7 +129,7 @@ package struct SplitFile: Sendable {
     }
   }
 
-  /// That of the run which made a model; `nil` for other models.
+  /// The split of the run that produced a model; `nil` for other models.
   package static func ofRun(model path: String) throws -> SplitFile? {
     let name = FilePath.name(of: path)
     let files = ["split.csv", "recipe.yaml"].map {

@@ -1,25 +1,25 @@
 import GraftTraining
 
-/// Follows training and may end it. Each method lets it go on by default.
+/// Observes training and may stop it. By default, each method continues training.
 public protocol TrainingCallback: AnyObject {
-  /// After each step.
+  /// Called after each step.
   func stepEnded(_ step: TrainingStep) throws -> TrainingDecision
-  /// After each epoch.
+  /// Called after each epoch.
   func epochEnded(_ epoch: TrainingEpoch) throws -> TrainingDecision
 }
 
-/// What is to follow.
+/// Whether to continue training.
 public enum TrainingDecision: Sendable {
   case goOn
-  /// Everything up to here is saved, and ``FineTuning/fit(callbacks:)`` returns false.
+  /// Saves the current state; ``FineTuning/fit(callbacks:)`` returns false.
   case stop
 }
 
 extension TrainingCallback {
-  /// Lets training go on.
+  /// Continues training.
   public func stepEnded(_ step: TrainingStep) throws -> TrainingDecision { .goOn }
 
-  /// Lets training go on.
+  /// Continues training.
   public func epochEnded(_ epoch: TrainingEpoch) throws -> TrainingDecision { .goOn }
 }
 
@@ -27,37 +27,37 @@ extension TrainingCallback {
 public struct TrainingStep: Sendable, Hashable {
   /// From 1.
   public var phase: Int
-  /// Of the phase, from 1.
+  /// Within the phase, from 1.
   public var epoch: Int
-  /// Of the epoch, from 1.
+  /// Within the epoch, from 1.
   public var step: Int
-  /// Steps of the epoch.
+  /// The number of steps in the epoch.
   public var stepCount: Int
-  /// The mean over the step's images, penalties included.
+  /// The mean over the step's images, including penalties.
   public var loss: Double
 }
 
-/// What one epoch came to.
+/// The results of one epoch.
 public struct TrainingEpoch: Sendable, Hashable {
   /// From 1.
   public var phase: Int
-  /// Of the phase, from 1.
+  /// Within the phase, from 1.
   public var epoch: Int
-  /// The mean over the images as training saw them.
+  /// The mean over the images during training.
   public var loss: Double
-  /// The share of the images that training saw rightly.
+  /// The fraction of images classified correctly during training.
   public var accuracy: Double
-  /// The loss on the images set apart for that; `nil` if there are none.
+  /// The loss on the validation images; `nil` if there are none.
   public var validationLoss: Double?
-  /// The accuracy on these.
+  /// The accuracy on the validation images.
   public var validationAccuracy: Double?
-  /// That of the last step.
+  /// The learning rate of the last step.
   public var learningRate: Double
-  /// Speed of training, reading of images included.
+  /// The speed of training, including reading images.
   public var imagesPerSecond: Double
 }
 
-/// Tells callbacks what happens, and remembers whether one wants to stop.
+/// Forwards events to callbacks, and remembers whether one wants to stop.
 final class CallbackObserver: TrainingObserver {
   private let callbacks: [any TrainingCallback]
   private(set) var isStopped = false

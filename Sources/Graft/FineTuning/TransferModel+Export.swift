@@ -5,10 +5,12 @@ import GraftTraining
 import GraftVision
 
 extension TransferModel {
-  /// The network as others use it: probabilities instead of logits, preprocessing and class names in its metadata.
+  /// The network for inference: probabilities instead of logits, with preprocessing and class names
+  /// in its metadata.
   ///
-  /// For two classes the output is `[N, 1]`, the probability of the second class; for more, `[N, K]`.
-  /// - Throws: `GraftError` if weights are too large for the type they are to have.
+  /// For two classes the output is `[N, 1]`, the probability of the second class; for more, `[N,
+  /// K]`.
+  /// - Throws: `GraftError` if weights are too large for the exported type
   package func inferenceGraph(
     _ preprocessing: Preprocessing, _ options: ExportOptions = ExportOptions()
   ) throws -> Graph {
@@ -36,7 +38,7 @@ extension TransferModel {
     return graph
   }
 
-  /// The network as `--head keep` takes it: dropout and logits as they were in training.
+  /// The network for `--head keep`, with dropout and logits as in training.
   package func trainingGraph(_ preprocessing: Preprocessing) throws -> Graph {
     var graph = graph
     describe(&graph, preprocessing)
@@ -53,7 +55,7 @@ extension TransferModel {
 }
 
 extension Graph {
-  /// Readers of a Dropout read its input: it does nothing in inference.
+  /// Bypasses Dropout nodes, which do nothing in inference.
   fileprivate mutating func removeDropouts() {
     var replaced: [ValueID: ValueID] = [:]
     for node in nodes where node.qualifiedType == "Dropout" {

@@ -5,11 +5,10 @@ import GraftTraining
 import GraftVision
 
 extension TransferModel {
-  /// The trunk that a recipe names with its head on it, how images are prepared for it, and whether neither the recipe
-  /// nor the network says so.
+  /// The recipe's trunk with its head, the preprocessing, and whether the latter is an assumption.
   ///
-  /// - Parameter remark: told what was assumed
-  /// - Throws: `GraftError` if the trunk cannot be read, or does not fit the recipe.
+  /// - Parameter remark: receives assumptions that were made
+  /// - Throws: `GraftError` if the trunk cannot be read, or does not match the recipe
   package static func make(
     _ recipe: Recipe, classNames: [String], remark: @escaping (String) -> Void
   ) throws -> (
@@ -25,7 +24,7 @@ extension TransferModel {
       var trunk = loaded
       if head.keepsOwn {
         guard recipe.cut == nil else {
-          throw GraftError.usage("a network whose head is kept is not cut", hint: "Leave --cut out")
+          throw GraftError.usage("--cut cannot be combined with --head keep", hint: "Omit --cut")
         }
         try trunk.requireClasses(classNames)
         try trunk.removeProbabilities()
@@ -33,9 +32,9 @@ extension TransferModel {
         trunk = try loaded.cutTrunk(at: recipe.cut)
         if let output = trunk.outputs.first {
           let names = [trunk[output].name, trunk.producers()[output].map { trunk.nodes[$0].name }]
-          // What was not named outright is said.
+          // Mentions a choice that was not named exactly.
           if recipe.cut == nil || !names.contains(recipe.cut) {
-            remark("the head reads '\(trunk[output].name)' (--cut NAME changes that)")
+            remark("the head reads '\(trunk[output].name)' (override with --cut NAME)")
           }
         }
       }
@@ -52,7 +51,7 @@ extension TransferModel {
       let (preprocessing, isAssumed) = try preprocessing(for: trunk, recipe, remark: remark)
       guard let size = preprocessing.fixedSize else {
         throw GraftError.usage(
-          "the size of images is open", hint: "Give one with --image-size, such as 224")
+          "the image size is unknown", hint: "Set it with --image-size, such as 224")
       }
       let model = try TransferModel(
         trunk: trunk,
@@ -60,22 +59,22 @@ extension TransferModel {
           channels: preprocessing.channelCount, height: size.height, width: size.width),
         head: head, classNames: classNames, seed: recipe.seed)
       if model.leavesPoolingOut {
-        remark("the network's features are vectors already; the head's pooling is left out")
+        remark("the network's features are already vectors; the head's pooling is omitted")
       }
       if model.trainingModeCount > 0 {
         remark(
-          "the network was exported in training mode; its BatchNormalization and Dropout layers run in "
-            + "inference mode, with their running statistics, where they are frozen, and in model.onnx"
-        )
+          "the network was exported in training mode; where its BatchNormalization and Dropout "
+            + "layers are frozen, and in model.onnx, they run in inference mode with their "
+            + "running statistics")
       }
       if model.takesOneImage {
-        remark("the network takes one image at a time; its frozen part runs image by image")
+        remark("the network takes one image at a time, and so does its frozen part")
       }
       return (model, preprocessing, isAssumed)
     }
   }
 
-  /// What the recipe says, else the trunk's own, else an assumption.
+  /// From the recipe, else the trunk, else an assumption.
   private static func preprocessing(
     for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
   ) throws -> (Preprocessing, isAssumed: Bool) {
@@ -88,34 +87,35 @@ extension TransferModel {
     choices.appliesOrientation = recipe.ignoreOrientation.map { !$0 }
     if let text = recipe.imageSize {
       guard let size = ImageSize(text: text) else {
-        throw GraftError.usage("'\(text)' is no size of images", hint: "Write 64 or 320x240")
+        throw GraftError.usage("invalid image size '\(text)'", hint: "Use 64 or 320x240")
       }
-      // Where the trunk is of convolutions, the size that its file names need not be kept.
+      // A convolutional trunk can have another size than in its file.
       input.size = size
     }
     var isAssumed = false
     let preprocessing = try input.preprocessing(of: trunk, choices) { scheme in
       isAssumed = true
       remark(
-        "the network does not say how images are prepared; assuming '\(scheme.rawValue)' (--preprocess)"
-      )
+        "the network does not define how to prepare images; assuming '\(scheme.rawValue)' "
+          + "(--preprocess)")
     }
     return (preprocessing, isAssumed)
   }
 }
 
 extension Graph {
-  /// - Throws: `GraftError` if the network has names for its classes, and they are others.
+  /// - Throws: `GraftError` if the network has class names, and they differ
   fileprivate func requireClasses(_ names: [String]) throws {
     guard let own = try Labels(metadata: metadata, classCount: nil)?.names else { return }
     guard own == names else {
       throw GraftError.usage(
-        "the network's classes are \(own.prefix(10).joined(separator: ", ")), and those of the images "
-          + names.prefix(10).joined(separator: ", "), hint: "Put a new head on it with --head")
+        "the network's classes are \(own.prefix(10).joined(separator: ", ")); those of the "
+          + "images are " + names.prefix(10).joined(separator: ", "),
+        hint: "Put a new head on it with --head")
     }
   }
 
-  /// Makes the scores the output where probabilities are, as losses are taken from scores.
+  /// Makes the logits the output instead of probabilities, since losses are computed from logits.
   fileprivate mutating func removeProbabilities() throws {
     guard let output = outputs.first, let producer = producers()[output] else { return }
     let node = nodes[producer]

@@ -152,7 +152,7 @@ import Testing
     let run = try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/vectors") {
       remarks.append($0)
     }
-    #expect(remarks.contains { $0.contains("pooling is left out") })
+    #expect(remarks.contains { $0.contains("pooling is omitted") })
     #expect(try run.run())
     let types = try ONNXImporter().graph(path: run.modelPath).nodes.map(\.operatorType)
     #expect(types.contains("GlobalAveragePool") && !types.contains("GlobalMaxPool"))
