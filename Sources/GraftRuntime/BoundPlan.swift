@@ -7,11 +7,6 @@ import GraftTensor
 /// A plan with the memory it runs in: an arena, and a table of the pointers that kernels get.
 final class BoundPlan {
   let plan: Plan
-  /// What the plan was made for: types of its inputs, and contents where shapes depend on them.
-  private let inputKinds: [ValueType]
-  private let inputShapes: [Shape?]
-  private let nodes: [Int]?
-  private let contents: [(position: Int, tensor: Tensor)]
   let arena: Storage
   private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let tableCount: Int
@@ -24,17 +19,8 @@ final class BoundPlan {
   private var heap: [ValueID: RuntimeValue] = [:]
 
   /// - Parameter memory: of another plan, which never runs while this one does; taken if it is large enough
-  init(
-    _ plan: Plan, nodes: [Int]?, values: [RuntimeValue], contents: [(Int, Tensor)],
-    parameters: ParameterStore, memory: Storage?
-  ) throws {
+  init(_ plan: Plan, parameters: ParameterStore, memory: Storage?) throws {
     self.plan = plan
-    self.nodes = nodes
-    self.inputKinds = values.map(\.staticType)
-    self.inputShapes = values.map { value in
-      if case .tensor(let tensor) = value { tensor.shape } else { nil }
-    }
-    self.contents = contents.map { (position: $0.0, tensor: $0.1) }
     if let memory, memory.byteCount >= plan.arenaByteCount {
       self.arena = memory
     } else {
@@ -80,36 +66,6 @@ final class BoundPlan {
           workerScratchBase: arena.baseAddress + step.workerScratchOffset,
           workerScratchStride: plan.workerScratchStride))
     }
-  }
-
-  /// Bytes that the plan holds on to, besides its arena.
-  var byteCount: Int {
-    plan.foldedByteCount + (nodes?.count ?? 0) * MemoryLayout<Int>.stride
-      + plan.steps.count * MemoryLayout<Plan.Step>.stride
-      + contents.reduce(0) { $0 + $1.tensor.byteCount }
-  }
-
-  /// Whether the plan was made for these nodes and fits these inputs.
-  func matches(_ inputs: [RuntimeValue], nodes: [Int]?) -> Bool {
-    guard nodes == self.nodes else { return false }
-    for (position, value) in inputs.enumerated() {
-      if case .tensor(let tensor) = value {
-        guard tensor.shape == inputShapes[position],
-          tensor.elementType == inputKinds[position].tensor?.elementType
-        else { return false }
-      } else if value.staticType != inputKinds[position] {
-        return false
-      }
-    }
-    for (position, tensor) in contents {
-      guard case .tensor(let given) = inputs[position], given.elementType == tensor.elementType
-      else { return false }
-      let isSame = given.withUnsafeBytes { a in
-        tensor.withUnsafeBytes { b in a.elementsEqual(b) }
-      }
-      if !isSame { return false }
-    }
-    return true
   }
 
   /// Runs all steps. Inputs and outputs lie where the caller says.

@@ -12,8 +12,9 @@ extension Graph {
     let operations = try known.nodes.map { node in
       try withPlace(known.label(node)) { try OperatorCatalog.make(node) }
     }
-    let given = inputs.mapValues { Planner.Given(type: $0, contents: nil) }
-    var selection = Selection(graph: known, operations: operations, given: given)
+    var selection = Selection(
+      graph: known, operations: operations,
+      inputs: inputs.map { PlanRequest.Input(id: $0.key, type: $0.value) })
     for (index, node) in known.nodes.enumerated() {
       let isReady = node.inputs.allSatisfy { $0 == nil || selection.types[$0!] != nil }
       guard isReady else { continue }

@@ -4,8 +4,10 @@ import GraftGraph
 import GraftOperators
 import GraftPasses
 import GraftTensor
+import Synchronization
 
-/// A graph made ready to run: lowered, its operators decoded, its packed constants shared by all sessions.
+/// A graph made ready to run: lowered, its operators decoded. All sessions share its packed constants
+/// and its plans.
 package final class Executable: Sendable {
   package struct Options: Sendable {
     /// Whether fusing and folding passes run; without them every node runs as the model has it.
@@ -39,6 +41,12 @@ package final class Executable: Sendable {
   /// What constants take that nodes generated.
   let generatedMemory: Lowering.GeneratedMemory
 
+  private struct SharedPlan {
+    weak var plan: Plan?
+  }
+
+  /// The plans that sessions keep.
+  private let plans = Mutex<[SharedPlan]>([])
   /// Where the compiled form of the model is kept, if it is.
   private let compilation: Compilation?
 
@@ -97,21 +105,40 @@ package final class Executable: Sendable {
   @discardableResult
   package func storeCompiledForm() throws -> Bool { try compilation?.store(self) ?? false }
 
+  /// The plan for these nodes and values: that of another session, or a new one.
+  ///
+  /// Plans live as long as a session keeps them. One is made at a time, so that sessions which ask
+  /// for the same one at once share it.
+  ///
+  /// - Parameters:
+  ///   - nodes: by place in the graph; `nil` for all
+  ///   - contents: the inputs whose contents decide shapes
+  ///   - memory: what making a plan may take
+  func plan(
+    nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>,
+    memory: MemoryBudget
+  ) throws -> Plan {
+    try plans.withLock { plans in
+      plans.removeAll { $0.plan == nil }
+      for case let plan? in plans.lazy.map(\.plan) where plan.request.fits(values, nodes: nodes) {
+        return plan
+      }
+      let plan = try planner(memory: memory).plan(
+        PlanRequest(nodes: nodes, ids: ids, values: values, contents: contents))
+      plans.append(SharedPlan(plan: plan))
+      return plan
+    }
+  }
+
   /// - Parameters:
   ///   - memory: what plans may take
-  ///   - reusableByteCount: an arena of this size is there already
-  ///   - outputsAreBound: whether the caller made the memory for outputs
   ///   - packedConstants: where kernels have the forms of their constants; by default those of all sessions
-  func planner(
-    memory: MemoryBudget, reusableByteCount: Int = 0, outputsAreBound: Bool = false,
-    packedConstants: PackedConstants? = nil
-  ) -> Planner {
+  func planner(memory: MemoryBudget, packedConstants: PackedConstants? = nil) -> Planner {
     Planner(
       graph: graph, operations: operations,
       packedConstants: packedConstants ?? self.packedConstants,
       precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
-      memory: memory, reusableByteCount: reusableByteCount,
-      outputsAreThere: outputsAreBound && options.memoryLimit == nil)
+      memory: memory)
   }
 
   /// The names of the parameters.

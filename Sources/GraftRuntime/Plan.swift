@@ -12,7 +12,7 @@ package final class Plan: Sendable {
     case arena(Int)
     /// By place in ``Plan/constants``.
     case constant(Int)
-    /// By place in ``Plan/inputs``.
+    /// By place in the inputs of ``Plan/request``.
     case input(Int)
     /// By place in the graph's outputs.
     case output(Int)
@@ -51,7 +51,7 @@ package final class Plan: Sendable {
     package var contents: Set<ValueID>
   }
 
-  package let inputs: [ValueID]
+  let request: PlanRequest
   package let steps: [Step]
   package let constants: [Tensor]
   /// Bytes of those constants that were computed when the plan was made, or more.
@@ -68,12 +68,12 @@ package final class Plan: Sendable {
   let hasDynamicSteps: Bool
 
   init(
-    inputs: [ValueID], steps: [Step], constants: [Tensor], foldedByteCount: Int,
+    request: PlanRequest, steps: [Step], constants: [Tensor], foldedByteCount: Int,
     arenaByteCount: Int, workerScratchStride: Int, outputs: [Int: Operand],
     operands: [ValueID: Operand],
     continuation: Continuation?
   ) {
-    self.inputs = inputs
+    self.request = request
     self.steps = steps
     hasDynamicSteps = steps.contains { $0.kernel.isDynamic }
     self.constants = constants
@@ -83,5 +83,26 @@ package final class Plan: Sendable {
     self.outputs = outputs
     self.operands = operands
     self.continuation = continuation
+  }
+
+  /// Bytes that the plan holds on to.
+  var byteCount: Int {
+    foldedByteCount + steps.count * MemoryLayout<Step>.stride + request.byteCount
+  }
+
+  /// - Parameters:
+  ///   - reusableByteCount: an arena of this size is there already
+  ///   - outputsAreThere: whether the caller has the memory for outputs already
+  /// - Throws: `GraftError` if running the plan takes more memory than is left
+  func requireMemory(
+    _ memory: MemoryBudget, reusableByteCount: Int = 0, outputsAreThere: Bool = false
+  ) throws {
+    try withPlace("the model's intermediate values and outputs") {
+      let outputByteCounts = try outputs.values.map {
+        try Tensor.byteCount($0.elementType, $0.shape)
+      }
+      let arena = arenaByteCount > reusableByteCount ? arenaByteCount : 0
+      try memory.require([arena, foldedByteCount] + (outputsAreThere ? [] : outputByteCounts))
+    }
   }
 }

@@ -22,7 +22,7 @@ struct PlanCache {
   /// The plan for some values, which then is the most recently used one.
   mutating func plan(depth: Int, _ values: [RuntimeValue], nodes: [Int]?) -> BoundPlan? {
     guard depth < plans.count,
-      let index = plans[depth].firstIndex(where: { $0.matches(values, nodes: nodes) })
+      let index = plans[depth].firstIndex(where: { $0.plan.request.fits(values, nodes: nodes) })
     else { return nil }
     if index > 0 { plans[depth].insert(plans[depth].remove(at: index), at: 0) }
     return plans[depth][0]
@@ -36,7 +36,7 @@ struct PlanCache {
 
   mutating func insert(_ plan: BoundPlan, depth: Int) {
     plans[depth].insert(plan, at: 0)
-    byteCount += plan.byteCount
+    byteCount += plan.plan.byteCount
     let (count, arena) = (arenas[ObjectIdentifier(plan.arena)] ?? 0, plan.arena)
     if count == 0 { byteCount += arena.byteCount }
     arenas[ObjectIdentifier(arena)] = count + 1
@@ -54,7 +54,7 @@ struct PlanCache {
   }
 
   private mutating func forget(_ plan: BoundPlan) {
-    byteCount -= plan.byteCount
+    byteCount -= plan.plan.byteCount
     let arena = ObjectIdentifier(plan.arena)
     arenas[arena] = arenas[arena].flatMap { $0 > 1 ? $0 - 1 : nil }
     if arenas[arena] == nil { byteCount -= plan.arena.byteCount }

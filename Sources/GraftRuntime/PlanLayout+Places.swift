@@ -4,7 +4,7 @@ import GraftGraph
 /// Gives values their places: with the caller, in a parameter, or in the arena.
 extension PlanLayout {
   mutating func placeFixedValues() {
-    for (position, id) in inputs.enumerated() { places[id] = .input(position) }
+    for (position, input) in request.inputs.enumerated() { places[input.id] = .input(position) }
     for id in graph.parameters.keys { places[id] = .parameter(id) }
     for (id, position) in constantPlaces { places[id] = .constant(position) }
     for id in heapValues { places[id] = .heap(id) }
@@ -17,7 +17,10 @@ extension PlanLayout {
     let made = Set(stepWrites.joined().compactMap { $0 })
     for (position, id) in graph.outputs.enumerated() {
       guard selection.types[id]?.isStatic ?? false, !heapValues.contains(root(id)) else { continue }
-      if !isFirst, inputs.contains(id) || graph.constants[id] != nil { continue }
+      // Later plans of a chain need not make outputs that are there.
+      if request.nodes != nil,
+        request.inputs.contains(where: { $0.id == id }) || graph.constants[id] != nil
+      { continue }
       result.append((position, id))
       let root = root(id)
       if made.contains(root), places[root] == nil { places[root] = .output(position) }

@@ -7,10 +7,7 @@ import GraftTensor
 struct PlanLayout {
   let planner: Planner
   let selection: Selection
-  let inputs: [ValueID]
-  /// Whether this is the first plan of a chain; the later ones need not make outputs that are
-  /// there.
-  let isFirst: Bool
+  let request: PlanRequest
 
   var graph: Graph { planner.graph }
   var steps: [Plan.Step] = []
@@ -27,11 +24,10 @@ struct PlanLayout {
   var inPlaceOwners: [ValueID: Int] = [:]
   var workerScratchStride = 0
 
-  init(planner: Planner, selection: Selection, inputs: [ValueID], isFirst: Bool) {
+  init(planner: Planner, selection: Selection, request: PlanRequest) {
     self.planner = planner
     self.selection = selection
-    self.inputs = inputs
-    self.isFirst = isFirst
+    self.request = request
   }
 
   mutating func plan() throws -> Plan {
@@ -45,13 +41,6 @@ struct PlanLayout {
     placeUpdates()
     let (buffers, owners) = try arenaBuffers(outliving: Set(continuation?.values ?? []))
     let layout = try MemoryPlanner.layOut(buffers)
-    try withPlace("the model's intermediate values and outputs") {
-      let outputs =
-        planner.outputsAreThere
-        ? [] : outputValues.map { _, id in selection.types[id]?.byteCount ?? 0 }
-      let arena = layout.byteCount > planner.reusableByteCount ? layout.byteCount : 0
-      try planner.memory.require([arena, selection.foldedByteCount] + outputs)
-    }
     assign(layout.offsets, to: owners)
     try appendCopies(to: outputValues)
     try fillOperands()
@@ -68,7 +57,7 @@ struct PlanLayout {
         shape: types(of: id).shape?.knownShape ?? [])
     }
     return Plan(
-      inputs: inputs, steps: steps, constants: constants,
+      request: request, steps: steps, constants: constants,
       foldedByteCount: selection.foldedByteCount, arenaByteCount: layout.byteCount,
       workerScratchStride: workerScratchStride, outputs: outputs, operands: operands,
       continuation: continuation)

@@ -5,13 +5,6 @@ import GraftTensor
 
 /// Makes plans for the nodes of a graph, for given shapes.
 struct Planner {
-  /// What is known of a value before the plan runs.
-  struct Given {
-    var type: ValueType
-    /// What it contains, where shapes depend on that.
-    var contents: Tensor?
-  }
-
   /// A node that runs, before places are assigned.
   struct Item {
     let node: Node
@@ -27,33 +20,27 @@ struct Planner {
   let tuning: TuningRecord
   let threadCount: Int
   let memory: MemoryBudget
-  /// An arena of this size takes no more memory.
-  let reusableByteCount: Int
-  /// Whether the caller has the memory for outputs already, so that it is no longer free.
-  let outputsAreThere: Bool
 
   /// Bytes that folding one node at plan time may take.
   static let foldingLimit = 1 << 20
   /// Bytes that all values folded at plan time may take.
   static let totalFoldingLimit = 64 << 20
 
-  /// Plans as many of `nodes` as the shapes of `given` allow; the others become the continuation.
-  func plan(
-    nodes: [Int], given: [ValueID: Given], inputs: [ValueID], isFirst: Bool
-  ) throws -> Plan {
-    var selection = Selection(graph: graph, operations: operations, given: given)
+  /// Plans as many of the nodes as the known shapes allow; the others become the continuation.
+  func plan(_ request: PlanRequest) throws -> Plan {
+    let nodes = request.nodes ?? Array(graph.nodes.indices)
+    var selection = Selection(graph: graph, operations: operations, inputs: request.inputs)
     for index in nodes {
       try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
     }
-    let hasNews = selection.neededContents.contains { id in
-      given[id].map { $0.contents == nil } ?? false
+    let hasNews = request.inputs.contains { input in
+      input.contents == nil && selection.neededContents.contains(input.id)
     }
     guard selection.deferred.count < nodes.count || nodes.isEmpty || hasNews else {
       let label = graph.label(graph.nodes[nodes[0]])
       throw GraftError(.software, "cannot be planned", places: [label])
     }
-    var layout = PlanLayout(
-      planner: self, selection: selection, inputs: inputs, isFirst: isFirst)
+    var layout = PlanLayout(planner: self, selection: selection, request: request)
     return try layout.plan()
   }
 }
@@ -71,7 +58,7 @@ struct Selection {
   private var unavailable: Set<ValueID> = []
   private(set) var foldedByteCount = 0
 
-  init(graph: Graph, operations: [any Operator], given: [ValueID: Planner.Given]) {
+  init(graph: Graph, operations: [any Operator], inputs: [PlanRequest.Input]) {
     self.graph = graph
     self.operations = operations
     for (id, tensor) in graph.constants {
@@ -81,12 +68,12 @@ struct Selection {
     for (id, tensor) in graph.parameters {
       types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
     }
-    for (id, value) in given {
-      types[id] = value.type
-      guard let contents = value.contents else { continue }
-      known[id] = contents
+    for input in inputs {
+      types[input.id] = input.type
+      guard let contents = input.contents else { continue }
+      known[input.id] = contents
       // What one node of a chain asked for, another may still need.
-      neededContents.insert(id)
+      neededContents.insert(input.id)
     }
   }
 

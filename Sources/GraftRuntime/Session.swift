@@ -5,8 +5,8 @@ import GraftTensor
 
 /// Runs an executable. Owns the memory for intermediate values; not for several threads at once.
 ///
-/// The first run for new shapes makes a plan; a few plans are kept. A run for shapes seen before, with
-/// outputs bound by the caller, allocates nothing.
+/// The first run for new shapes makes a plan, or shares that of another session; a few plans are
+/// kept. A run for shapes seen before, with outputs bound by the caller, allocates nothing.
 package final class Session {
   package let executable: Executable
   package var profile: Profile?
@@ -127,24 +127,15 @@ package final class Session {
   ) throws -> BoundPlan {
     if let plan = plans.plan(depth: depth, values, nodes: nodes) { return plan }
     plans.makeRoom(depth: depth)
-    var given: [ValueID: Planner.Given] = [:]
-    var known: [(Int, Tensor)] = []
-    for (position, (id, value)) in zip(ids, values).enumerated() {
-      var tensor: Tensor?
-      if contents.contains(id) {
-        tensor = try value.tensor.copied()
-        known.append((position, tensor!))
-      }
-      given[id] = Planner.Given(type: value.staticType, contents: tensor)
-    }
     var memory = plans.largestArena(depth: depth)
     func makePlan() throws -> Plan {
-      try executable.planner(
-        memory: self.memory(values, results: results), reusableByteCount: memory?.byteCount ?? 0,
-        outputsAreBound: outputsAreBound
-      ).plan(
-        nodes: nodes ?? Array(graph.nodes.indices), given: given, inputs: ids,
-        isFirst: depth == 0)
+      let budget = self.memory(values, results: results)
+      let plan = try executable.plan(
+        nodes: nodes, ids: ids, values: values, contents: contents, memory: budget)
+      try plan.requireMemory(
+        budget, reusableByteCount: memory?.byteCount ?? 0,
+        outputsAreThere: outputsAreBound && executable.options.memoryLimit == nil)
+      return plan
     }
     var plan: Plan
     do {
@@ -157,9 +148,7 @@ package final class Session {
       plans.removeAll()
       plan = try makePlan()
     }
-    let bound = try BoundPlan(
-      plan, nodes: nodes, values: values, contents: known, parameters: executable.parameters,
-      memory: memory)
+    let bound = try BoundPlan(plan, parameters: executable.parameters, memory: memory)
     plans.insert(bound, depth: depth)
     return bound
   }

@@ -1,0 +1,61 @@
+import GraftExecution
+import GraftGraph
+import GraftTensor
+
+/// What a plan is made for: nodes, the types of what they read, and contents where shapes depend on
+/// them.
+struct PlanRequest: Sendable {
+  struct Input: Sendable {
+    var id: ValueID
+    var type: ValueType
+    /// What it contains, where shapes depend on that.
+    var contents: Tensor?
+  }
+
+  /// By place in the graph; `nil` for all of them, in the first plan of a chain.
+  let nodes: [Int]?
+  let inputs: [Input]
+
+  /// - Parameter contents: the inputs whose contents decide shapes; they are copied
+  init(
+    nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>
+  ) throws {
+    self.nodes = nodes
+    inputs = try zip(ids, values).map { id, value in
+      Input(
+        id: id, type: value.staticType,
+        contents: contents.contains(id) ? try value.tensor.copied() : nil)
+    }
+  }
+
+  /// All nodes, for inputs of these types.
+  init(_ inputs: [(id: ValueID, type: ValueType)]) {
+    nodes = nil
+    self.inputs = inputs.map { Input(id: $0.id, type: $0.type) }
+  }
+
+  /// Whether a plan for this fits these nodes and values. Allocates nothing.
+  func fits(_ values: [RuntimeValue], nodes: [Int]?) -> Bool {
+    guard nodes == self.nodes else { return false }
+    for (input, value) in zip(inputs, values) {
+      guard case .tensor(let tensor) = value else {
+        if value.staticType != input.type { return false }
+        continue
+      }
+      guard case .tensor(let type) = input.type, type.accepts(tensor) else { return false }
+      if let contents = input.contents {
+        let isSame = tensor.withUnsafeBytes { a in
+          contents.withUnsafeBytes { b in a.elementsEqual(b) }
+        }
+        if !isSame { return false }
+      }
+    }
+    return true
+  }
+
+  /// Bytes that it holds on to.
+  var byteCount: Int {
+    (nodes?.count ?? 0) * MemoryLayout<Int>.stride
+      + inputs.reduce(0) { $0 + ($1.contents?.byteCount ?? 0) }
+  }
+}
