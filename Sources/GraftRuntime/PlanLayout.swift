@@ -5,24 +5,24 @@ import GraftTensor
 
 /// Assigns places: which values share memory, which step works in place, and the arena's layout.
 struct PlanLayout {
-  let planner: Planner
-  let selection: Selection
-  let request: PlanRequest
+  private let planner: Planner
+  private let selection: Selection
+  private let request: PlanRequest
 
-  var graph: Graph { planner.graph }
-  var steps: [Plan.Step] = []
+  private var graph: Graph { planner.graph }
+  private var steps: [Plan.Step] = []
   /// For each step, the values it reads and writes, parallel to its operands.
-  var stepReads: [[ValueID?]] = []
-  var stepWrites: [[ValueID?]] = []
+  private var stepReads: [[ValueID?]] = []
+  private var stepWrites: [[ValueID?]] = []
   /// Values that are another value's memory under another shape; the other one is no alias itself.
-  var aliases: [ValueID: ValueID] = [:]
-  var heapValues: Set<ValueID> = []
-  var constants: [Tensor] = []
-  var constantPlaces: [ValueID: Int] = [:]
-  var places: [ValueID: Plan.Place] = [:]
+  private var aliases: [ValueID: ValueID] = [:]
+  private var heapValues: Set<ValueID> = []
+  private var constants: [Tensor] = []
+  private var constantPlaces: [ValueID: Int] = [:]
+  private var places: [ValueID: Plan.Place] = [:]
   /// Values that live in another value's buffer.
-  var inPlaceOwners: [ValueID: Int] = [:]
-  var workerScratchStride = 0
+  private var inPlaceOwners: [ValueID: Int] = [:]
+  private var workerScratchStride = 0
 
   init(planner: Planner, selection: Selection, request: PlanRequest) {
     self.planner = planner
@@ -63,9 +63,9 @@ struct PlanLayout {
       continuation: continuation)
   }
 
-  func root(_ id: ValueID) -> ValueID { aliases[id] ?? id }
+  private func root(_ id: ValueID) -> ValueID { aliases[id] ?? id }
 
-  func types(of id: ValueID) -> TensorType {
+  private func types(of id: ValueID) -> TensorType {
     selection.types[id]?.tensor ?? TensorType(.float, nil)
   }
 
@@ -125,5 +125,261 @@ struct PlanLayout {
       steps[step].inputs = try stepReads[step].map { id in try id.map { try operand($0) } }
       steps[step].outputs = try stepWrites[step].map { id in try id.map { try operand($0) } }
     }
+  }
+
+  // MARK: Steps
+
+  /// What is left for after this plan; `nil` if nothing is.
+  private func continuation() -> Plan.Continuation? {
+    let nodes = selection.deferred
+    guard !nodes.isEmpty else { return nil }
+    var made: Set<ValueID> = []
+    for index in nodes { made.formUnion(graph.nodes[index].outputs.compactMap { $0 }) }
+    var values: Set<ValueID> = []
+    for index in nodes {
+      let node = graph.nodes[index]
+      for case let id? in node.inputs where !made.contains(id) { values.insert(id) }
+      for body in node.bodies {
+        for id in body.captures.values where !made.contains(id) { values.insert(id) }
+      }
+    }
+    let fixed = values.filter { graph.constants[$0] != nil || graph.parameters[$0] != nil }
+    return Plan.Continuation(
+      nodes: nodes, values: values.subtracting(fixed).sorted(),
+      contents: selection.neededContents)
+  }
+
+  /// Prepares the kernels of the nodes that something reads.
+  private mutating func prepareSteps(wanted: Set<ValueID>) throws {
+    var live = wanted.union(graph.outputs)
+    for update in graph.updates { live.insert(update.newValue) }
+    var kept: [Planner.Item] = []
+    for item in selection.items.reversed() {
+      guard item.node.outputs.contains(where: { $0.map(live.contains) ?? false }) else { continue }
+      for case let input? in item.node.inputs { live.insert(input) }
+      for body in item.node.bodies { live.formUnion(body.captures.values) }
+      kept.append(item)
+    }
+    for item in kept.reversed() {
+      try withPlace(graph.label(item.node)) { try prepare(item) }
+    }
+  }
+
+  private mutating func prepare(_ item: Planner.Item) throws {
+    let node = item.node
+    let acceptsUnaligned = type(of: item.operation).acceptsUnalignedInputs
+    var descriptions: [PrepareContext.Description?] = []
+    for input in node.inputs {
+      guard let input, let type = selection.types[input]?.tensor,
+        let shape = type.shape?.knownShape
+      else {
+        descriptions.append(nil)
+        continue
+      }
+      var constant = selection.known[input]
+      if let tensor = constant, !tensor.isAligned, !acceptsUnaligned {
+        constant = try planner.packedConstants.packed(
+          tensor, format: "aligned", elementType: tensor.elementType, shape: tensor.shape
+        ) { try tensor.copied() }
+      }
+      descriptions.append(
+        PrepareContext.Description(
+          elementType: type.elementType, shape: shape, constant: constant))
+      if let constant, constantPlaces[input] == nil {
+        constantPlaces[input] = constants.count
+        constants.append(constant)
+      }
+    }
+    // Before kernels make tables of the extents.
+    try planner.memory.require(item.outputTypes.lazy.map { $0?.memoryByteCount ?? 0 })
+    let context = PrepareContext(
+      inputs: descriptions,
+      outputs: zip(node.outputs, item.outputTypes).map { id, type in
+        guard id != nil, let type = type?.tensor, let shape = type.shape?.knownShape else {
+          return nil
+        }
+        return PrepareContext.Description(elementType: type.elementType, shape: shape)
+      },
+      precision: planner.precision, tuning: planner.tuning,
+      packedConstants: planner.packedConstants)
+    let kernel = try item.operation.makeKernel(context)
+    switch kernel.form {
+    case .alias(let position):
+      guard let output = node.outputs.first ?? nil, let source = node.inputs[position] else {
+        throw GraftError(.software, "an alias without a source")
+      }
+      if selection.types[source]?.isStatic ?? false, !heapValues.contains(root(source)) {
+        aliases[output] = root(source)
+        return
+      }
+      let shape = item.outputTypes.first.flatMap { $0?.tensor?.shape?.knownShape }
+      appendStep(
+        node,
+        .dynamic { inputs in
+          guard case .tensor(let tensor)? = inputs[position], let shape else {
+            return [inputs[position]]
+          }
+          return [.tensor(try tensor.reshaped(shape))]
+        })
+    default:
+      appendStep(node, kernel)
+    }
+  }
+
+  private mutating func appendStep(_ node: Node, _ kernel: PreparedKernel) {
+    var dynamicOutputs: [ValueID?] = []
+    if kernel.isDynamic {
+      dynamicOutputs = node.outputs
+      heapValues.formUnion(node.outputs.compactMap { $0 })
+    }
+    steps.append(
+      Plan.Step(
+        label: graph.label(node), operatorType: node.qualifiedType, kernel: kernel, inputs: [],
+        outputs: [], dynamicOutputs: dynamicOutputs, scratchOffset: 0, workerScratchOffset: 0))
+    stepReads.append(node.inputs)
+    stepWrites.append(node.outputs)
+  }
+
+  // MARK: Places
+
+  private mutating func placeFixedValues() {
+    for (position, input) in request.inputs.enumerated() { places[input.id] = .input(position) }
+    for id in graph.parameters.keys { places[id] = .parameter(id) }
+    for (id, position) in constantPlaces { places[id] = .constant(position) }
+    for id in heapValues { places[id] = .heap(id) }
+  }
+
+  /// Gives each output that a step makes the caller's memory. Returns the outputs in memory:
+  /// position and value.
+  private mutating func placeOutputs() -> [(Int, ValueID)] {
+    var result: [(Int, ValueID)] = []
+    let made = Set(stepWrites.joined().compactMap { $0 })
+    for (position, id) in graph.outputs.enumerated() {
+      guard selection.types[id]?.isStatic ?? false, !heapValues.contains(root(id)) else { continue }
+      // Later plans of a chain need not make outputs that are there.
+      if request.nodes != nil,
+        request.inputs.contains(where: { $0.id == id }) || graph.constants[id] != nil
+      {
+        continue
+      }
+      result.append((position, id))
+      let root = root(id)
+      if made.contains(root), places[root] == nil { places[root] = .output(position) }
+    }
+    return result
+  }
+
+  /// Lets steps write new values of parameters where the old ones lie, if these are the last to read them.
+  private mutating func placeUpdates() {
+    var lastReads: [ValueID: Int] = [:]
+    var writers: [ValueID: (step: Int, position: Int)] = [:]
+    for step in steps.indices {
+      for case let id? in stepReads[step] { lastReads[root(id)] = step }
+      for (position, id) in stepWrites[step].enumerated() {
+        if let id { writers[id] = (step, position) }
+      }
+    }
+    for id in graph.outputs { lastReads[root(id)] = steps.count }
+    for (parameter, newValue) in graph.updates.map({ ($0.parameter, $0.newValue) }) {
+      guard let writer = writers[newValue], places[newValue] == nil,
+        !heapValues.contains(newValue), lastReads[parameter] == writer.step,
+        let input = steps[writer.step].kernel.overwrittenInputs[writer.position],
+        stepReads[writer.step].enumerated().allSatisfy({ position, id in
+          (id.map(root) == parameter) == (position == input)
+        })
+      else { continue }
+      places[newValue] = .parameter(parameter)
+    }
+  }
+
+  /// What a buffer of the arena holds.
+  private enum Owner {
+    case value(ValueID)
+    case scratch(step: Int)
+    case workerScratch
+  }
+
+  /// The buffers of the arena, and what each holds; sets the scratch of each thread.
+  private mutating func arenaBuffers(
+    outliving: Set<ValueID>
+  ) throws -> ([MemoryPlanner.Buffer], [Owner]) {
+    var lastUse: [ValueID: Int] = [:]
+    for (step, reads) in stepReads.enumerated() {
+      for case let id? in reads { lastUse[root(id)] = step }
+    }
+    let end = steps.count
+    for id in outliving { lastUse[root(id)] = end }
+    for id in graph.outputs { lastUse[root(id)] = end }
+    for update in graph.updates { lastUse[root(update.newValue)] = end }
+
+    var buffers: [MemoryPlanner.Buffer] = []
+    var owners: [Owner] = []
+    var bufferOf: [ValueID: Int] = [:]
+    for step in steps.indices {
+      for (position, id) in stepWrites[step].enumerated() {
+        guard let id, places[id] == nil, !heapValues.contains(id) else { continue }
+        let byteCount = selection.types[id]?.byteCount ?? 0
+        let end = max(lastUse[id] ?? step, step)
+        if position == 0,
+          let buffer = inPlaceBuffer(step, byteCount: byteCount, lastUse, bufferOf)
+        {
+          let start = buffers[buffer].lifetime.lowerBound
+          buffers[buffer].lifetime = start...max(buffers[buffer].lifetime.upperBound, end)
+          bufferOf[id] = buffer
+          inPlaceOwners[id] = buffer
+          continue
+        }
+        bufferOf[id] = buffers.count
+        buffers.append(MemoryPlanner.Buffer(byteCount: byteCount, lifetime: step...end))
+        owners.append(.value(id))
+      }
+      if steps[step].kernel.scratchByteCount != 0 {
+        buffers.append(
+          MemoryPlanner.Buffer(
+            byteCount: steps[step].kernel.scratchByteCount, lifetime: step...step))
+        owners.append(.scratch(step: step))
+      }
+    }
+    workerScratchStride = try steps.map { try $0.kernel.workerScratchStride }.max() ?? 0
+    if workerScratchStride > 0 {
+      let (byteCount, overflow) = workerScratchStride.multipliedReportingOverflow(
+        by: planner.threadCount)
+      buffers.append(
+        MemoryPlanner.Buffer(
+          byteCount: overflow ? .max : byteCount, lifetime: 0...max(end, 0)))
+      owners.append(.workerScratch)
+    }
+    return (buffers, owners)
+  }
+
+  /// The buffer of an input that dies in this step and that output 0 may take over.
+  private func inPlaceBuffer(
+    _ step: Int, byteCount: Int, _ lastUse: [ValueID: Int], _ bufferOf: [ValueID: Int]
+  ) -> Int? {
+    let allowed = steps[step].kernel.inPlaceInputs
+    for position in allowed where position < stepReads[step].count {
+      guard let id = stepReads[step][position] else { continue }
+      let root = root(id)
+      guard let buffer = bufferOf[root], lastUse[root] == step,
+        selection.types[root]?.byteCount == byteCount,
+        stepReads[step].enumerated().allSatisfy({ other, read in
+          read.map(self.root) != root || allowed.contains(other)
+        })
+      else { continue }
+      return buffer
+    }
+    return nil
+  }
+
+  private mutating func assign(_ offsets: [Int], to owners: [Owner]) {
+    for (buffer, owner) in owners.enumerated() {
+      switch owner {
+      case .value(let id): places[id] = .arena(offsets[buffer])
+      case .scratch(let step): steps[step].scratchOffset = offsets[buffer]
+      case .workerScratch:
+        for step in steps.indices { steps[step].workerScratchOffset = offsets[buffer] }
+      }
+    }
+    for (id, buffer) in inPlaceOwners { places[id] = .arena(offsets[buffer]) }
   }
 }
