@@ -27,6 +27,7 @@ package final class Classifier {
   private let inDistributionRule: InDistributionRule?
   private let preprocessor: Preprocessor
   private let session: Session
+  private let compilation: Compilation?
   private let inputType: ElementType
   /// `nil` if the graph does not define it.
   private let classCount: Int?
@@ -67,6 +68,7 @@ package final class Classifier {
       if let remark = end.remark(isOneScore: classCount == 1) { remarks.append(remark) }
     }
     session = Session(try model.executable(options.executable))
+    compilation = model.compilation
     self.remarks = remarks
   }
 
@@ -138,7 +140,7 @@ package final class Classifier {
   /// Caches the compiled form of the model for later starts; call it after classifying an image.
   ///
   /// - Throws: `GraftError` if the cache cannot be written
-  package func storeCompiledForm() throws { try session.executable.storeCompiledForm() }
+  package func storeCompiledForm() throws { try compilation?.store(session.executable) }
 
   private var hasStored = false
 
@@ -146,7 +148,7 @@ package final class Classifier {
   func storeCompiledFormBeside() {
     guard !hasStored else { return }
     hasStored = true
-    session.executable.storeCompiledFormBeside()
+    compilation?.storeBeside(session.executable)
   }
 
   /// The image in a file, or in standard input if `path` is `-`, rotated if the model requires

@@ -18,7 +18,8 @@ package struct LoadedModel: Sendable {
   }
 
   package func executable(_ options: Executable.Options = .init()) throws -> Executable {
-    try Executable(graph, options: options, compilation: compilation)
+    try Executable(
+      graph, options: options, compiled: compilation?.found, writer: compilation?.writer)
   }
 }
 

@@ -93,7 +93,7 @@ struct BenchmarkCommand: ParsableCommand {
     }
     withExtendedLifetime(outputs) {}
     // A cache that cannot be written does not affect the measurement.
-    _ = try? executable.storeCompiledForm()
+    _ = try? found.compilation?.store(executable)
     let report = BenchmarkReport(
       loadMilliseconds: Double(loaded - start) / 1e6,
       firstMilliseconds: Double(first - loaded) / 1e6, times: times,

@@ -83,7 +83,7 @@ struct RunCommand: ParsableCommand {
       try print(OutputSummary.text(zip(executable.outputNames, results)))
     }
     // A cache that cannot be written does not affect these results.
-    _ = try? executable.storeCompiledForm()
+    _ = try? loaded.compilation?.store(executable)
   }
 
   /// The model, which is read again if `--input` names an input with a default, to make it

@@ -47,17 +47,18 @@ package final class Executable: Sendable {
 
   /// The plans that sessions keep.
   private let plans = Mutex<[SharedPlan]>([])
-  /// Where the compiled form of the model is kept, if it is.
-  private let compilation: Compilation?
+  /// Whether the executable began with a compiled form.
+  private let wasCompiled: Bool
 
   /// - Parameters:
-  ///   - compilation: Where to find and keep the model's compiled form. If one was found, it must be `graph`.
+  ///   - compiled: The model's compiled form, if it was kept. Its graph must be `graph`.
+  ///   - writer: Takes the large constants that lowering makes out of memory.
   ///   - parameters: The store of another executable, which has the graph's parameters under the same ids; what one
   ///     changes, the other sees. By default the executable has a store of its own.
   /// - Throws: `GraftError` that lists all operators Graft lacks, or names the node that is wrong.
   package init(
-    _ graph: Graph, options: Options = Options(), compilation: Compilation? = nil,
-    parameters: ParameterStore? = nil
+    _ graph: Graph, options: Options = Options(), compiled: CompiledModel? = nil,
+    writer: CompiledModelWriter? = nil, parameters: ParameterStore? = nil
   ) throws {
     try graph.requireSupportedOperators()
     let updated = Set(graph.updates.map(\.parameter))
@@ -65,31 +66,31 @@ package final class Executable: Sendable {
       throw GraftError(.software, "an update of no parameter, or a second one of the same")
     }
     var lowered = graph
-    let compilation = options.optimizes ? compilation : nil
+    let compiled = options.optimizes ? compiled : nil
     var generatedMemory = Lowering.GeneratedMemory()
-    if let found = compilation?.found {
-      generatedMemory = found.generatedMemory
+    if let compiled {
+      generatedMemory = compiled.generatedMemory
       // As when the model was compiled: the answer must not depend on what is kept.
       if let limit = options.memoryLimit {
         try requireMemory([generatedMemory.peakByteCount], limit: limit)
       }
-      self.inputNames = found.inputNames
-      self.outputNames = found.outputNames
+      self.inputNames = compiled.inputNames
+      self.outputNames = compiled.outputNames
     } else {
       try lowered.inferTypes()
       self.inputNames = lowered.inputs.map { graph[$0].name }
       self.outputNames = lowered.outputs.map { graph[$0].name }
       if options.optimizes {
         generatedMemory = try Lowering.run(&lowered, memoryLimit: options.memoryLimit)
+        writer?.moveConstants(of: &lowered)
       }
-      compilation?.moveConstants(of: &lowered, threadCount: options.threadCount)
     }
-    self.compilation = compilation
+    self.wasCompiled = compiled != nil
     self.generatedMemory = generatedMemory
     self.graph = lowered
     self.options = options
     self.packedConstants = PackedConstants(
-      of: Array(lowered.constants.values), items: compilation?.found?.packedConstants ?? [],
+      of: Array(lowered.constants.values), items: compiled?.packedConstants ?? [],
       threadCount: options.threadCount)
     self.parameters = try parameters ?? ParameterStore(lowered)
     self.operations = try lowered.nodes.map { node in
@@ -97,13 +98,16 @@ package final class Executable: Sendable {
     }
   }
 
-  /// Keeps the compiled form for later starts, if there is a place for it and anything new in it. Call
-  /// it after a run: plans pack the constants.
+  /// The model as later starts can begin with it, once a run has packed the constants.
   ///
-  /// - Returns: Whether something was written.
-  /// - Throws: `GraftError` if the file cannot be written.
-  @discardableResult
-  package func storeCompiledForm() throws -> Bool { try compilation?.store(self) ?? false }
+  /// - Returns: `nil` if the executable began with all of that, is not optimized, or trains.
+  package func compiledForm() throws -> CompiledModel? {
+    guard options.optimizes, !wasCompiled || packedConstants.hasNews, graph.parameters.isEmpty
+    else { return nil }
+    return CompiledModel(
+      graph: graph, inputNames: inputNames, outputNames: outputNames,
+      packedConstants: try packedConstants.soundItems(), generatedMemory: generatedMemory)
+  }
 
   /// The plan for these nodes and values: that of another session, or a new one.
   ///

@@ -77,7 +77,7 @@ import Testing
     let x = try Tensor(
       (0..<count).map { Float(($0 * 31) % 97) / 48 - 1 }, shape: [batch, 8, 12, 12])
     let y = try Session(executable).run([x])[0].elements(as: Float.self)
-    let didStore = (try? executable.storeCompiledForm()) ?? false
+    let didStore = (try? loaded.compilation?.store(executable)) ?? false
     return Start(
       bits: y.map(\.bitPattern), wasCompiled: loaded.compilation?.found != nil, didStore: didStore)
   }

@@ -54,7 +54,7 @@ import Testing
     let x = try Tensor(
       (0..<2400).map { Float(($0 * 31) % 97) / 48 - 1 }, shape: [1, 96, 5, 5])
     let y = try Session(executable).run([x])[0].elements(as: Float.self)
-    _ = try? executable.storeCompiledForm()
+    _ = try? loaded.compilation?.store(executable)
     return Start(
       bits: y.map(\.bitPattern), wasCompiled: loaded.compilation?.found != nil,
       packedByteCount: executable.packedConstants.byteCount)

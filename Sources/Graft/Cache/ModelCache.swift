@@ -80,17 +80,13 @@ package struct ModelCache: Sendable {
   ) -> Compilation? {
     guard !sourceFiles.isEmpty, makeFolder() else { return nil }
     return Compilation(
-      found: found, folder: folder, sourceFiles: sourceFiles,
-      destination: {
-        let content = try content(of: sourceFiles, threads: threads)
-        return try destination(content, variant: variant)
-      },
-      didStore: { removeOldest(besides: $0.path) })
+      found: found, in: self, sourceFiles: sourceFiles, variant: variant, threadCount: threads)
   }
 
-  private func destination(
+  /// Where the compiled form of a model is kept, and what it is made for.
+  func destination(
     _ content: ContentHash, variant: String
-  ) throws -> Compilation.Destination {
+  ) throws -> (path: String, key: String) {
     let key = """
       Graft \(GraftVersion.build)
       instructions \(InstructionSet.current)
@@ -98,6 +94,6 @@ package struct ModelCache: Sendable {
       content \(content.text)
       """
     let name = try ContentHash(of: key).text.prefix(32)
-    return Compilation.Destination(path: "\(folder)/\(name).model", key: key)
+    return ("\(folder)/\(name).model", key)
   }
 }

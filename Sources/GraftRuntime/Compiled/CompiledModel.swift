@@ -34,6 +34,23 @@ package struct CompiledModel: Sendable {
     case strings([String])
   }
 
+  init(
+    graph: Graph, inputNames: [String], outputNames: [String],
+    packedConstants: [PackedConstants.Item], generatedMemory: Lowering.GeneratedMemory
+  ) {
+    self.graph = graph
+    self.inputNames = inputNames
+    self.outputNames = outputNames
+    self.packedConstants = packedConstants
+    self.generatedMemory = generatedMemory
+  }
+
+  /// Bytes of the constants, packed ones among them.
+  package var constantByteCount: Int {
+    graph.constants.values.reduce(0) { $0 + $1.byteCount }
+      + packedConstants.reduce(0) { $0 + $1.packed.byteCount }
+  }
+
   /// Reads a compiled model, if no other user can have written it.
   ///
   /// - Parameters:

@@ -3,12 +3,60 @@ import GraftFiles
 import GraftGraph
 import GraftPasses
 import GraftTensor
+import Synchronization
 
-/// Writes a compiled model into a file of the cache folder, which gets its name at the end.
+/// Writes a model's compiled form into a file, which gets its name at the end.
 ///
 /// Constants that lowering made move to the file before anything runs: the system can take their
 /// memory back then, once they are packed.
-final class CompiledModelWriter {
+package final class CompiledModelWriter: Sendable {
+  private let folder: String
+  private let modelFiles: [Graph.SourceFile]
+  private let threadCount: Int
+  private let draft = Mutex<CompiledModelDraft?>(nil)
+
+  /// - Parameters:
+  ///   - folder: Where the file is.
+  ///   - modelFiles: What the model was read from.
+  package init(folder: String, modelFiles: [Graph.SourceFile], threadCount: Int) {
+    self.folder = folder
+    self.modelFiles = modelFiles
+    self.threadCount = threadCount
+  }
+
+  /// Moves the large constants that lowering made into the file, if one can be made.
+  func moveConstants(of graph: inout Graph) {
+    guard graph.constants.values.contains(where: CompiledModelDraft.moves) else { return }
+    try? draft.withLock { draft in
+      let new = try makeDraft()
+      try new.moveConstants(of: &graph)
+      draft = new
+    }
+  }
+
+  /// Writes everything that is not there yet.
+  ///
+  /// - Parameters:
+  ///   - path: The file's name, in the folder.
+  ///   - key: What the compiled form is made for.
+  /// - Throws: `GraftError` if the file cannot be written.
+  package func write(_ model: CompiledModel, as path: String, key: String) throws {
+    try draft.withLock { draft in
+      defer { draft = nil }
+      try (draft ?? makeDraft()).commit(model, as: path, key: key)
+    }
+  }
+
+  /// Removes the file, unless it has got its name.
+  package func discard() { draft.withLock { $0 = nil } }
+
+  private func makeDraft() throws -> CompiledModelDraft {
+    try CompiledModelDraft(folder: folder, modelFiles: modelFiles, threadCount: threadCount)
+  }
+}
+
+/// A compiled model's file before it has its name; only ever used under the writer's lock.
+private final class CompiledModelDraft: @unchecked Sendable {
   private let file: AtomicFile
   private let modelFiles: [Graph.SourceFile]
   private let threadCount: Int
@@ -33,7 +81,7 @@ final class CompiledModelWriter {
 
   func moveConstants(of graph: inout Graph) throws {
     var places: [ValueID: Int] = [:]
-    for (id, tensor) in graph.constants where CompiledModelWriter.moves(tensor) {
+    for (id, tensor) in graph.constants where CompiledModelDraft.moves(tensor) {
       places[id] = try append(tensor)
     }
     guard !places.isEmpty else { return }
@@ -50,14 +98,11 @@ final class CompiledModelWriter {
   /// Writes everything that is not there yet, the index and the trailer.
   ///
   /// - Parameter path: The file's name, in the folder.
-  func commit(
-    as path: String, key: String, graph: Graph, inputNames: [String], outputNames: [String],
-    packedConstants: [PackedConstants.Item], generatedMemory: Lowering.GeneratedMemory
-  ) throws {
+  func commit(_ model: CompiledModel, as path: String, key: String) throws {
     var graphWriter = GraphWriter()
-    graphWriter.add(graph)
+    graphWriter.add(model.graph)
     var items = ByteWriter()
-    items.add(packedConstants) { bytes, item in
+    items.add(model.packedConstants) { bytes, item in
       bytes.add(graphWriter.tensors.add(item.source))
       bytes.add(graphWriter.tensors.add(item.packed))
       bytes.add(item.format)
@@ -66,9 +111,9 @@ final class CompiledModelWriter {
     index.add(key)
     index.add(modelFiles) { $0.add($1.identity.byteCount) }
     try index.add(graphWriter.tensors.tensors) { try self.add($1, to: &$0) }
-    for names in [inputNames, outputNames] { index.add(names) { $0.add($1) } }
-    index.add(generatedMemory.byteCount)
-    index.add(generatedMemory.peakByteCount)
+    for names in [model.inputNames, model.outputNames] { index.add(names) { $0.add($1) } }
+    index.add(model.generatedMemory.byteCount)
+    index.add(model.generatedMemory.peakByteCount)
     try file.pad(to: CompiledModel.alignment)
     let start = file.byteCount
     let bytes = index.bytes + items.bytes + graphWriter.bytes.bytes
@@ -107,7 +152,7 @@ final class CompiledModelWriter {
 
   /// Returns where the elements begin.
   private func append(_ tensor: Tensor) throws -> Int {
-    let isLarge = tensor.byteCount >= CompiledModelWriter.movedByteCount
+    let isLarge = tensor.byteCount >= CompiledModelDraft.movedByteCount
     try file.pad(to: isLarge ? CompiledModel.pageByteCount : CompiledModel.alignment)
     let start = file.byteCount
     try tensor.withUnsafeBytes { try file.write($0) }

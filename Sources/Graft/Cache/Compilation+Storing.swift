@@ -1,0 +1,28 @@
+import Foundation
+import GraftFiles
+import GraftRuntime
+
+extension Compilation {
+  /// Like ``store(_:)``, on a separate thread if threads are allowed. An unwritable cache is
+  /// ignored. The process waits for the thread at exit.
+  func storeBeside(_ executable: Executable) {
+    if executable.options.threadCount == 1 || !Compilation.exitAwaitsStoring {
+      _ = try? store(executable)
+    } else {
+      Compilation.storing.enter()
+      Thread.detachNewThread {
+        _ = try? store(executable)
+        Compilation.storing.leave()
+      }
+    }
+  }
+
+  private static let storing = DispatchGroup()
+
+  /// At exit, libraries are torn down, but the thread still uses libcrypto. Handlers run in reverse
+  /// order, so computing a digest first makes libcrypto register its own earlier.
+  private static let exitAwaitsStoring: Bool = {
+    guard (try? SHA256Digest(of: "")) != nil else { return false }
+    return atexit { Compilation.storing.wait() } == 0
+  }()
+}
