@@ -130,9 +130,7 @@ struct TrainingOptions: ParsableArguments {
     options.fineTuner.executable = compute.executableOptions
     options.fineTuner.keepsFeatures = !noFeatureCache
     options.fineTuner.featureMemoryLimit = featureMemory << 20
-    if let cache = try compute.cache {
-      options.fineTuner.archive = FeatureCache(cache).archive
-    }
+    options.featureCache = try compute.cache.map { FeatureCache($0) }
     options.fineTuner.recomputes = recompute
     if let maxMemory = compute.maxMemory { options.fineTuner.memoryLimit = maxMemory << 20 }
     let interruption = Interruption()
@@ -140,7 +138,7 @@ struct TrainingOptions: ParsableArguments {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
       fitBatch(of: &recipe, to: [split], defaults)
       guard !findLearningRate else {
-        return try search(recipe, split, options.fineTuner, interruption)
+        return try search(recipe, split, options, interruption)
       }
       let run = try train(command, recipe, split, folder: output, options, interruption)
       sayAgain(run.preparationRemark)
@@ -202,7 +200,7 @@ struct TrainingOptions: ParsableArguments {
     // After an interrupted fold, the next ones have not started.
     options.resumes =
       resume && FileSystem.exists(FineTuningRun.recipePath(folder))
-    let progress = TrainingProgress()
+    let progress = TrainingProgress(interruption)
     let run = try FineTuningRun(
       recipe, data: data, folder: folder, observers: [progress], options: options,
       remark: notes.print)
@@ -214,7 +212,6 @@ struct TrainingOptions: ParsableArguments {
       try print("The run is already finished.")
       try print("For more epochs: graft \(continuationWithMoreEpochs(command, of: run.recipe))")
     }
-    run.fineTuner.isInterrupted = { interruption.isRequested }
     guard try run.run() else {
       try print("Interrupted; everything up to this step is saved.")
       try print("To continue: graft \(continuation(command))")
@@ -255,13 +252,14 @@ struct TrainingOptions: ParsableArguments {
   }
 
   private func search(
-    _ recipe: Recipe, _ data: DatasetSplit, _ options: FineTuner.Options,
+    _ recipe: Recipe, _ data: DatasetSplit, _ options: FineTuningRun.Options,
     _ interruption: Interruption
   ) throws {
     let search = try LearningRateSearch(
-      recipe, data: data, folder: output, observers: [TrainingProgress()], options: options,
+      recipe, data: data, folder: output, observers: [TrainingProgress(interruption)],
+      options: options,
       remark: notes.print)
-    guard let range = try search.run(isInterrupted: { interruption.isRequested }) else {
+    guard let range = try search.run() else {
       throw ExitStatus(code: 130)
     }
     try print("\(range.points.count) learning rates: \(search.csvPath), \(search.chartPath)")

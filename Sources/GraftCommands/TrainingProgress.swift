@@ -5,10 +5,15 @@ import GraftTraining
 ///
 /// Training continues if the output cannot be written; the error is reported at the end.
 final class TrainingProgress: TrainingObserver {
+  private let interruption: Interruption
   private var lastDrawn = ContinuousClock.now
   private var startOfEpoch = ContinuousClock.now
   /// When the last line for an epoch of this phase was printed.
   private var lastLine: ContinuousClock.Instant?
+
+  init(_ interruption: Interruption) { self.interruption = interruption }
+
+  var isInterrupted: Bool { interruption.isRequested }
 
   func phaseStarted(_ phase: PhaseSummary) {
     let share = 100 * Double(phase.trainedWeightCount) / Double(max(1, phase.weightCount))

@@ -48,12 +48,8 @@ extension FuzzTests {
         Recipe.Phase(unfreeze: "all", epochs: 3),
       ]
       self.recipe = recipe
-      let run = try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/run")
-      var steps = 0
-      run.fineTuner.isInterrupted = {
-        steps += 1
-        return steps == 7
-      }
+      let run = try FineTuningRun(
+        recipe, dataset: dataset, folder: "\(folder)/run", observers: [StoppingObserver(after: 7)])
       _ = try run.run()
       var files: [String: Data] = [:]
       for name in try FileManager.default.contentsOfDirectory(atPath: "\(folder)/run") {
@@ -74,13 +70,22 @@ extension FuzzTests {
       var options = FineTuningRun.Options()
       options.resumes = true
       let run = try FineTuningRun(
-        recipe, dataset: dataset, folder: "\(folder)/run", options: options)
-      var steps = 0
-      run.fineTuner.isInterrupted = {
-        steps += 1
-        return steps == 2
-      }
+        recipe, dataset: dataset, folder: "\(folder)/run", observers: [StoppingObserver(after: 2)],
+        options: options)
       _ = try run.run()
+    }
+
+    /// Stops a run after some steps.
+    private final class StoppingObserver: TrainingObserver {
+      private let limit: Int
+      private var count = 0
+
+      init(after limit: Int) { self.limit = limit }
+
+      var isInterrupted: Bool {
+        count += 1
+        return count >= limit
+      }
     }
 
     private var seed: Data { files["last.npz"] ?? Data() }

@@ -39,9 +39,7 @@ public final class FineTuning {
       .pixels, maximumBad: maximumBad, threads: FineTuner.Options().executable.threadCount)
     var options = FineTuningRun.Options()
     options.resumes = resumes
-    if let cache = try ModelCache.standard() {
-      options.fineTuner.archive = FeatureCache(cache).archive
-    }
+    options.featureCache = try ModelCache.standard().map { FeatureCache($0) }
     run = try FineTuningRun(recipe.recipe, dataset: dataset, folder: output, options: options)
   }
 
@@ -54,9 +52,8 @@ public final class FineTuning {
   @discardableResult
   public func fit(callbacks: [any TrainingCallback] = []) throws -> Bool {
     let observer = CallbackObserver(callbacks)
-    run.fineTuner.observers.append(observer)
-    defer { run.fineTuner.observers.removeLast() }
-    run.fineTuner.isInterrupted = { observer.isStopped }
+    run.observers.append(observer)
+    defer { run.observers.removeLast() }
     return try run.run()
   }
 

@@ -8,9 +8,11 @@ import GraftTraining
 import GraftVision
 
 /// A fine-tuning run in a folder: recipe, log, checkpoint, and finally the model.
-package final class FineTuningRun {
+package final class FineTuningRun: FineTunerDelegate {
   package struct Options: Sendable {
     package var fineTuner = FineTuner.Options()
+    /// Where features of images are kept for later runs; `nil` for nowhere.
+    package var featureCache: FeatureCache?
     /// Whether to continue the run in the folder.
     package var resumes = false
     /// Whether to try the usual ways of preprocessing on a few images if it had to be assumed.
@@ -25,6 +27,11 @@ package final class FineTuningRun {
   package let fineTuner: FineTuner
   package let preprocessing: Preprocessing
   package let data: DatasetSplit
+  package internal(set) var observers: [any TrainingObserver]
+  private let featureCache: FeatureCache?
+  private let splitDigest: String
+  private let networkDigest: String
+  private var log: RunLog?
   /// The epoch whose weights are in ``modelPath`` once ``run()`` has written it; `nil` if nothing
   /// was trained.
   package private(set) var exportedEpoch: EpochRecord?
@@ -102,10 +109,12 @@ package final class FineTuningRun {
     if let saved { recipe.keepExport(of: saved.recipe) }
     self.recipe = recipe
     self.data = data
+    self.observers = observers
+    featureCache = options.featureCache
     var tunerOptions = options.fineTuner
     // Changed images are reported first, rather than as a consequence.
     let split = try SplitFile(data, threadCount: tunerOptions.executable.threadCount)
-    let splitDigest =
+    splitDigest =
       try resumed.map { try FineTuningRun.requireSameImages(split, in: folder, since: $0) }
       ?? split.digest
     let (model, preprocessing, isAssumed) = try TransferModel.make(
@@ -113,12 +122,12 @@ package final class FineTuningRun {
     self.preprocessing = preprocessing
     tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
     fineTuner = try FineTuner(
-      recipe, model: model, data: data, preprocessing: preprocessing, observers: observers,
-      options: tunerOptions)
-    let network = try model.graph.contentDigest(threads: tunerOptions.executable.threadCount)
+      recipe, model: model, data: data, preprocessing: preprocessing, options: tunerOptions)
+    networkDigest = try model.graph.contentDigest(threads: tunerOptions.executable.threadCount)
       .hexadecimal
+    fineTuner.delegate = self
     if let resumed {
-      try requireSameNetwork(network, since: resumed)
+      try requireSameNetwork(networkDigest, since: resumed)
       try requireSamePreparation(since: resumed)
       preparationRemark = resumed.state.preparationRemark
       let isFinished = try withPlace(checkpointPath) { try fineTuner.isFinished(at: resumed) }
@@ -149,7 +158,8 @@ package final class FineTuningRun {
     // The recipe comes first: it marks the folder of a run, which can be resumed from any point.
     if !exists { try saveRecipe() }
     let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
-    fineTuner.observers.insert(log, at: 0)
+    self.log = log
+    self.observers.insert(log, at: 0)
     if options.resumes { removeLeftovers() }
     if let saved, !isDone {
       // From here on, the run counts as unfinished, wherever it is killed.
@@ -157,20 +167,26 @@ package final class FineTuningRun {
       if saved.recipe != recipe { try saveRecipe() }
     }
     if resumed == nil { try writeBeginning(model, split) }
-    let (digest, preparation, noted) = (splitDigest, self.preparation, preparationRemark)
-    func writing(to path: String) -> (Checkpoint) throws -> Void {
-      { checkpoint in
-        var checkpoint = checkpoint
-        checkpoint.state.splitDigest = digest
-        checkpoint.state.networkDigest = network
-        checkpoint.state.preparation = preparation
-        checkpoint.state.preparationRemark = noted
-        checkpoint.state.logLengths = try log.sync()
-        try checkpoint.write(to: path)
-      }
-    }
-    fineTuner.save = writing(to: checkpointPath)
-    fineTuner.saveBest = writing(to: bestPath)
+  }
+
+  package func save(_ checkpoint: Checkpoint) throws {
+    try write(checkpoint, to: FineTuningRun.checkpointPath(folder))
+  }
+
+  package func saveBest(_ checkpoint: Checkpoint) throws { try write(checkpoint, to: bestPath) }
+
+  private func write(_ checkpoint: Checkpoint, to path: String) throws {
+    var checkpoint = checkpoint
+    checkpoint.state.splitDigest = splitDigest
+    checkpoint.state.networkDigest = networkDigest
+    checkpoint.state.preparation = preparation
+    checkpoint.state.preparationRemark = preparationRemark
+    checkpoint.state.logLengths = try log?.sync()
+    try checkpoint.write(to: path)
+  }
+
+  package func archive(for work: FrozenWork) throws -> (any FeatureArchive)? {
+    try featureCache?.archive(for: work)
   }
 
   /// The files of a run, besides its logs.
@@ -332,11 +348,6 @@ package final class FineTuningRun {
   /// Notes for the user about the run's result.
   private var notes: [String] { [preparationRemark].compactMap { $0 } }
 
-  /// The results of the trained model on the images set apart; `nil` if there are none.
-  package func testResult() throws -> EvaluationResult? {
-    try evaluate(data.test, try bestModel())
-  }
-
   private func evaluate(
     _ items: [ImageDataset.Item], _ model: TransferModel
   ) throws -> EvaluationResult? {
@@ -348,7 +359,7 @@ package final class FineTuningRun {
     return try Evaluator(
       session, classNames: model.classNames, items: items, preprocessing: preprocessing,
       batchSize: evaluationBatchSize
-    ).evaluate(isInterrupted: fineTuner.isInterrupted) { outputs, count in
+    ).evaluate(isInterrupted: { fineTuner.isInterrupted }) { outputs, count in
       let probabilities = try Ranking.probabilities(
         ofClasses: outputs[0], imageCount: count, scores: .probabilities, labels: labels)
       return (probabilities, nil)

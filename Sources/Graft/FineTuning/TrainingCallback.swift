@@ -60,7 +60,7 @@ public struct TrainingEpoch: Sendable, Hashable {
 /// Forwards events to callbacks, and remembers whether one wants to stop.
 final class CallbackObserver: TrainingObserver {
   private let callbacks: [any TrainingCallback]
-  private(set) var isStopped = false
+  private(set) var isInterrupted = false
 
   init(_ callbacks: [any TrainingCallback]) { self.callbacks = callbacks }
 
@@ -68,7 +68,7 @@ final class CallbackObserver: TrainingObserver {
     let step = TrainingStep(
       phase: progress.phase, epoch: progress.epoch, step: progress.step,
       stepCount: progress.stepCount, loss: progress.stepLoss)
-    for callback in callbacks where try callback.stepEnded(step) == .stop { isStopped = true }
+    for callback in callbacks where try callback.stepEnded(step) == .stop { isInterrupted = true }
   }
 
   func epochEnded(_ record: EpochRecord, progress: StepProgress) throws {
@@ -76,6 +76,6 @@ final class CallbackObserver: TrainingObserver {
       phase: record.phase, epoch: record.epoch, loss: record.loss, accuracy: record.accuracy,
       validationLoss: record.validationLoss, validationAccuracy: record.validationAccuracy,
       learningRate: record.learningRate, imagesPerSecond: record.imagesPerSecond)
-    for callback in callbacks where try callback.epochEnded(epoch) == .stop { isStopped = true }
+    for callback in callbacks where try callback.epochEnded(epoch) == .stop { isInterrupted = true }
   }
 }

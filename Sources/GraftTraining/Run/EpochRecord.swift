@@ -23,13 +23,15 @@ package struct EpochRecord: Sendable, Codable, Hashable {
   }
 }
 
-/// Follows a run: a progress bar, a log. Each method does nothing by default.
+/// Follows a run: a progress bar, a log. Each method does nothing by default, and nothing stops the run.
 package protocol TrainingObserver: AnyObject {
   func phaseStarted(_ phase: PhaseSummary) throws
   func stepEnded(_ progress: StepProgress) throws
   func epochEnded(_ record: EpochRecord, progress: StepProgress) throws
   /// A phase with early stopping goes back to the weights of an epoch; `isEarly` says whether it ends before its time.
   func tookBest(_ record: EpochRecord, isEarly: Bool) throws
+  /// Whether the run is to stop; asked after each step, and in evaluations.
+  var isInterrupted: Bool { get }
 }
 
 extension TrainingObserver {
@@ -37,6 +39,7 @@ extension TrainingObserver {
   package func stepEnded(_ progress: StepProgress) throws {}
   package func epochEnded(_ record: EpochRecord, progress: StepProgress) throws {}
   package func tookBest(_ record: EpochRecord, isEarly: Bool) throws {}
+  package var isInterrupted: Bool { false }
 }
 
 /// What a phase is about to do.

@@ -37,7 +37,7 @@ extension FineTuner {
     if recipe.earlyStopping != nil, state.recordsOfPhase.epochsWithoutBetter == 0 {
       bestOfPhase = try phase?.trainer.values()
     }
-    if state.history.bestIndex == state.history.count - 1 { try saveBest?(checkpoint()) }
+    if state.history.bestIndex == state.history.count - 1 { try delegate?.saveBest(checkpoint()) }
   }
 
   /// With early stopping a phase ends with the weights of its best epoch.

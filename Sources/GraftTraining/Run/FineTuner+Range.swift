@@ -19,7 +19,7 @@ extension FineTuner {
           let loss = try loss(of: numbers, phase, rate: rate, step: range.points.count + 1)
         else { return range }
         range.add(loss: loss)
-        if isInterrupted() { return nil }
+        if isInterrupted { return nil }
         if range.points.count == LearningRateRange.stepCount || range.hasDiverged { break }
       }
       state.epoch += 1

@@ -21,8 +21,6 @@ package final class FineTuner {
     /// Where features lie that memory does not hold.
     package var featureFolder: String?
     package var featureMemoryLimit = 2 << 30
-    /// Opens what earlier runs kept of features.
-    package var archive: @Sendable (FrozenWork) throws -> (any FeatureArchive)? = { _ in nil }
     /// Bytes that a phase may take, and what comes after the last one.
     package var memoryLimit = max(0, AvailableMemory.byteCount() - Options.reserve)
     /// Whether steps take less memory and more time: activations are computed again for the backward pass.
@@ -49,13 +47,7 @@ package final class FineTuner {
   let augmentation: AugmentationPipeline?
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
-  package var observers: [any TrainingObserver]
-  /// Saves the state at the end of an epoch, and when the run is asked to stop.
-  package var save: ((Checkpoint) throws -> Void)?
-  /// Saves the state at the end of an epoch that no earlier one was better than.
-  package var saveBest: ((Checkpoint) throws -> Void)?
-  /// Asked after each step, and in evaluations.
-  package var isInterrupted: () -> Bool = { false }
+  package weak var delegate: (any FineTunerDelegate)?
   /// Weights that training changed so far.
   var changed: Set<ValueID> = []
   /// The first values of weights that an ended phase changed.
@@ -76,7 +68,7 @@ package final class FineTuner {
   /// - Throws: `GraftError` if recipe, model and data do not go together.
   package init(
     _ recipe: Recipe, model: TransferModel, data: DatasetSplit, preprocessing: Preprocessing,
-    observers: [any TrainingObserver] = [], options: Options = Options()
+    options: Options = Options()
   ) throws {
     try recipe.validate()
     self.recipe = recipe
@@ -84,7 +76,6 @@ package final class FineTuner {
     var options = options
     if let precision = recipe.precision { options.executable.precision = precision }
     self.options = options
-    self.observers = observers
     targets = ClassificationTargets(
       classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
     augmentation = try recipe.augmentation
@@ -118,6 +109,11 @@ package final class FineTuner {
     _ = try learningRateFactors()
   }
 
+  var observers: [any TrainingObserver] { delegate?.observers ?? [] }
+
+  /// Whether an observer wants the run to stop; asked after each step, and in evaluations.
+  package var isInterrupted: Bool { observers.contains { $0.isInterrupted } }
+
   private func learningRateFactors() throws -> [ValueID: Float] {
     try recipe.learningRateFactors.map { try LearningRateFactors($0).factors(of: model) } ?? [:]
   }
@@ -138,15 +134,15 @@ package final class FineTuner {
         let isWhole = try runEpoch(self.phase ?? phase)
         phase.store.fillArchive()
         guard isWhole else {
-          try save?(checkpoint())
+          try delegate?.save(checkpoint())
           return false
         }
         state.epoch += 1
         state.startEpoch()
         try keepBest()
         guard !isPhaseDone else { break }
-        try save?(checkpoint())
-        if isInterrupted() { return false }
+        try delegate?.save(checkpoint())
+        if isInterrupted { return false }
       }
       guard try endPhase(phase) else { return false }
     }
@@ -165,7 +161,7 @@ package final class FineTuner {
       phase.store.fillArchive()
       guard let result else {
         if let last { phase.trainer.restore(last) }
-        try save?(checkpoint())
+        try delegate?.save(checkpoint())
         return false
       }
       state.phaseResults.append(
@@ -180,7 +176,7 @@ package final class FineTuner {
     let isLast = state.phase == recipe.enteredPhaseCount - 1
     if isLast {
       if let last { phase.trainer.restore(last) }
-      try save?(checkpoint())
+      try delegate?.save(checkpoint())
     }
     self.phase = nil
     bestOfPhase = nil
@@ -188,7 +184,7 @@ package final class FineTuner {
     state.epoch = 0
     state.step = 0
     state.schedule = nil
-    if !isLast { try save?(checkpoint()) }
+    if !isLast { try delegate?.save(checkpoint()) }
     return true
   }
 
@@ -255,7 +251,8 @@ package final class FineTuner {
       keepsFeatures: options.keepsFeatures,
       changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
       folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
-      options: options.executable, augmentation: recipe.augment, archive: options.archive)
+      options: options.executable, augmentation: recipe.augment
+    ) { try delegate?.archive(for: $0) }
   }
 
   /// Adapts the head's normalization to the training images as they are, of many to a sample.
@@ -306,7 +303,7 @@ package final class FineTuner {
       clock = now
       let progress = progress(stepCount, stepLoss: Double(result.loss))
       for observer in observers { try observer.stepEnded(progress) }
-      if isInterrupted() { return false }
+      if isInterrupted { return false }
     }
     var record = EpochRecord(
       phase: state.phase + 1, epoch: state.epoch + 1,
@@ -396,7 +393,7 @@ package final class FineTuner {
   ) throws -> (loss: Double, accuracy: Double)? {
     var (loss, correct) = (0.0, 0)
     for start in stride(from: range.lowerBound, to: range.upperBound, by: recipe.batchSize) {
-      if isInterrupted() { return nil }
+      if isInterrupted { return nil }
       let numbers = Array(start..<min(start + recipe.batchSize, range.upperBound))
       let labels = numbers.map { batches.items[$0].label }
       let result = try phase.trainer.evaluate(

@@ -38,12 +38,8 @@ import Testing
     var options = FineTuningRun.Options()
     options.resumes = resumes
     let run = try FineTuningRun(
-      recipe, dataset: dataset, folder: "\(folder)/\(name)", options: options)
-    var steps = 0
-    run.fineTuner.isInterrupted = {
-      steps += 1
-      return steps >= stopAfter
-    }
+      recipe, dataset: dataset, folder: "\(folder)/\(name)",
+      observers: [StoppingObserver(after: stopAfter)], options: options)
     #expect(try run.run() == (stopAfter == .max))
     return run
   }

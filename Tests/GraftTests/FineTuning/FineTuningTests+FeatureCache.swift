@@ -23,7 +23,7 @@ extension FineTuningTests {
     _ name: String, _ recipe: Recipe, cache: ModelCache, data: DatasetSplit? = nil
   ) throws -> (bytes: Data, phases: [Int]) {
     var options = FineTuningRun.Options()
-    options.fineTuner.archive = FeatureCache(cache).archive
+    options.featureCache = FeatureCache(cache)
     let phases = Phases()
     let split = try data ?? dataset.split(SplitShares(recipe.split), seed: recipe.seed)
     let run = try FineTuningRun(

@@ -98,13 +98,9 @@ import Testing
     options.fineTuner.keepsFeatures = keepsFeatures
     options.fineTuner.executable.threadCount = threads
     let run = try FineTuningRun(
-      recipe, dataset: data ?? dataset, folder: "\(folder)/\(name)", observers: observers,
+      recipe, dataset: data ?? dataset, folder: "\(folder)/\(name)",
+      observers: observers + [StoppingObserver(after: stopAfter)],
       options: options)
-    var steps = 0
-    run.fineTuner.isInterrupted = {
-      steps += 1
-      return steps >= stopAfter
-    }
     return (run, try run.run())
   }
 
@@ -259,16 +255,29 @@ import Testing
     // Only one run at a time has the folder.
     do {
       let first = try FineTuningRun(recipe(), dataset: dataset, folder: "\(folder)/between")
-      let save = first.fineTuner.save
-      first.fineTuner.save = { checkpoint in
-        try save?(checkpoint)
-        if checkpoint.state.phase == 1 { throw GraftError.usage("stopped here") }
-      }
+      let delegate = StoppingDelegate(first)
+      first.fineTuner.delegate = delegate
       #expect(throws: GraftError.self) { try first.run() }
       #expect(throws: GraftError.self) { try run("between", recipe(), resumes: true) }
-      withExtendedLifetime(first) {}
+      withExtendedLifetime((first, delegate)) {}
     }
     #expect(try bytes(run("between", recipe(), resumes: true).run) == expected)
+  }
+
+  /// Ends a run with an error once it has saved the end of its first phase.
+  private final class StoppingDelegate: FineTunerDelegate {
+    private let run: FineTuningRun
+
+    init(_ run: FineTuningRun) { self.run = run }
+
+    var observers: [any TrainingObserver] { run.observers }
+
+    func save(_ checkpoint: Checkpoint) throws {
+      try run.save(checkpoint)
+      if checkpoint.state.phase == 1 { throw GraftError.usage("stopped here") }
+    }
+
+    func saveBest(_ checkpoint: Checkpoint) throws { try run.saveBest(checkpoint) }
   }
 
   @Test func aRunKeepsItsImages() throws {

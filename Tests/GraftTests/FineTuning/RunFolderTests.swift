@@ -42,12 +42,8 @@ import Testing
     options.resumes = resumes
     options.fineTuner.executable.threadCount = 2
     let run = try FineTuningRun(
-      recipe, dataset: dataset, folder: "\(folder)/\(name)", options: options, remark: remark)
-    var steps = 0
-    run.fineTuner.isInterrupted = {
-      steps += 1
-      return steps >= stopAfter
-    }
+      recipe, dataset: dataset, folder: "\(folder)/\(name)",
+      observers: [StoppingObserver(after: stopAfter)], options: options, remark: remark)
     #expect(try run.run() == (stopAfter == .max))
     return run
   }
@@ -339,12 +335,9 @@ import Testing
           preprocessing: preprocessing)
       }
       let first = try tuner()
-      var steps = 0
-      first.isInterrupted = {
-        steps += 1
-        return steps == stopAfter
-      }
-      first.save = { try $0.write(to: path) }
+      let delegate = SavingDelegate(path: path, stopAfter: stopAfter)
+      first.delegate = delegate
+      defer { withExtendedLifetime(delegate) {} }
       if try first.run() { return try first.model.graph.constants.mapValues { try $0.elements() } }
       let second = try tuner()
       try second.resume(Checkpoint(path: path))
@@ -353,6 +346,18 @@ import Testing
     }
     let expected = try trained(stopAfter: .max)
     for stop in [2, 4, 7, 8] { #expect(try trained(stopAfter: stop) == expected) }
+  }
+
+  private final class SavingDelegate: FineTunerDelegate {
+    private let path: String
+    let observers: [any TrainingObserver]
+
+    init(path: String, stopAfter: Int) {
+      self.path = path
+      observers = [StoppingObserver(after: stopAfter)]
+    }
+
+    func save(_ checkpoint: Checkpoint) throws { try checkpoint.write(to: path) }
   }
 
   /// What a phase trained of running statistics is still there when a later phase, which does not, goes on.
@@ -418,7 +423,7 @@ import Testing
     let search = try LearningRateSearch(
       recipe, data: data, folder: "\(folder)/search", observers: [], options: .init()
     ) { _ in }
-    let range = try #require(try search.run { false })
+    let range = try #require(try search.run())
     let suggestion = try #require(range.suggestion)
     #expect((1e-4...1).contains(suggestion), "\(suggestion)")
     #expect(range.points.count > 100)
