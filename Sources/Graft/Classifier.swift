@@ -1,3 +1,4 @@
+import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles

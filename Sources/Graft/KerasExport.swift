@@ -1,3 +1,5 @@
+import GraftPasses
+import GraftOperators
 import GraftFiles
 import GraftGraph
 import GraftKeras

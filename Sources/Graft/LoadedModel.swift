@@ -1,3 +1,4 @@
+import GraftPasses
 import GraftGraph
 import GraftRuntime
 

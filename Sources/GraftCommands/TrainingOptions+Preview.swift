@@ -1,3 +1,4 @@
+import GraftVision
 import GraftData
 import GraftTraining
 

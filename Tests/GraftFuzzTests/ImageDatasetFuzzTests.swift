@@ -1,3 +1,4 @@
+import GraftVision
 import DataFixtures
 import Foundation
 import GraftData

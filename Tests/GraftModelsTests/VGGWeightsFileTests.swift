@@ -1,3 +1,6 @@
+import GraftTensor
+import GraftGraph
+import GraftExecution
 import Foundation
 import GraftFiles
 import GraftKeras

@@ -1,3 +1,5 @@
+import GraftTensor
+import GraftGraph
 import Foundation
 import GraftONNX
 import Testing

@@ -1,3 +1,5 @@
+import GraftGraph
+import GraftOperators
 import Foundation
 import GraftFiles
 import GraftONNX

@@ -1,3 +1,4 @@
+import GraftONNX
 import GraftGraph
 import GraftTensor
 

@@ -1,3 +1,5 @@
+import GraftTensor
+import GraftOperators
 import GraftGraph
 import GraftONNX
 import Testing

@@ -1,3 +1,4 @@
+import GraftOperators
 import Foundation
 import GraftFiles
 import GraftONNX

@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftGraph
 import Testing
 

@@ -1,3 +1,4 @@
+import GraftKeras
 import Foundation
 import GraftData
 import GraftGraph

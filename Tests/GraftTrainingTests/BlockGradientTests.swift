@@ -1,3 +1,4 @@
+import GraftOperators
 import GraftGraph
 import GraftPasses
 import GraftRuntime

@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftVision
 import Testing
 

@@ -1,3 +1,4 @@
+import GraftONNX
 import GraftExecution
 import GraftFiles
 import GraftGraph

@@ -1,3 +1,4 @@
+import GraftTraining
 import GraftFiles
 import GraftRuntime
 import GraftTensor

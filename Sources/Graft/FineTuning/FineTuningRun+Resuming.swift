@@ -1,3 +1,4 @@
+import GraftData
 import GraftFiles
 import GraftTraining
 import GraftVision

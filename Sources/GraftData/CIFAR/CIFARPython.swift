@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftFiles
 
 /// Files of the Python version: pickled dictionaries with an array `data` of uint8 `[N, 3072]` and

@@ -1,3 +1,4 @@
+import GraftFiles
 import CGraftKernels
 import GraftExecution
 import GraftGraph

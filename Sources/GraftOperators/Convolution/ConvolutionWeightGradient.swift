@@ -1,3 +1,5 @@
+import GraftFiles
+import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftGraph

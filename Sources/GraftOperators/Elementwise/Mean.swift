@@ -1,3 +1,4 @@
+import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftGraph

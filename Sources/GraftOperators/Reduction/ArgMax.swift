@@ -1,3 +1,5 @@
+import GraftGraph
+import GraftFiles
 import GraftExecution
 
 /// Where along an axis the largest element lies: the first of several, or the last.

@@ -1,3 +1,5 @@
+import GraftFiles
+import GraftTensor
 import GraftGraph
 
 /// Merges a Transpose of a Transpose into one, and a Reshape of a Reshape into the last.

@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftGraph
 
 /// Removes nodes that pass their first input through unchanged: Identity, Dropout at inference, a Cast to

@@ -1,3 +1,4 @@
+import GraftOperators
 import GraftExecution
 import GraftFiles
 import GraftGraph

@@ -1,3 +1,5 @@
+import GraftPasses
+import GraftOperators
 import GraftData
 import GraftFiles
 import GraftGraph

@@ -1,3 +1,6 @@
+import GraftPasses
+import GraftRuntime
+import GraftOperators
 import GraftData
 import GraftFiles
 import GraftGraph

@@ -1,3 +1,4 @@
+import GraftPasses
 import GraftExecution
 import GraftFiles
 import GraftGraph

@@ -1,3 +1,5 @@
+import GraftFiles
+
 /// Finds XMP packets in image files. Damaged files count as having none.
 ///
 /// Source: XMP specification, part 3, <https://github.com/adobe/XMP-Toolkit-SDK/tree/main/docs>

@@ -1,3 +1,4 @@
+import GraftVision
 import Foundation
 import GraftData
 import GraftRuntime

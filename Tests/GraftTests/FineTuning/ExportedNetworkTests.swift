@@ -1,3 +1,4 @@
+import GraftPasses
 import Foundation
 import GraftData
 import GraftGraph

@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftFiles
 
 /// The links and attributes of objects that have many.
