@@ -55,7 +55,6 @@ let peripherals: [Target.Dependency] = [
 
 let argumentParser = Target.Dependency.product(
   name: "ArgumentParser", package: "swift-argument-parser")
-let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 
 let package = Package(
@@ -67,8 +66,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
   ],
   targets: [
     // System libraries
@@ -77,6 +75,7 @@ let package = Package(
     systemLibrary("CPNG", "libpng", package: "libpng-dev"),
     systemLibrary("CWebP", "libwebp", package: "libwebp-dev"),
     systemLibrary("CCurl", "libcurl", package: "libcurl4-openssl-dev"),
+    systemLibrary("CYAML", "yaml-0.1", package: "libyaml-dev"),
     systemLibrary("CZip", "libzip", package: "libzip-dev"),
     systemLibrary("CArchive", "libarchive", package: "libarchive-dev"),
     systemLibrary("CZlib", "zlib", package: "zlib1g-dev"),
@@ -115,7 +114,7 @@ let package = Package(
       engine(below: "GraftPasses") + ["CGraftShims"]),
 
     // What people use
-    library("GraftTraining", engine() + ["GraftVision", "GraftData", yams]),
+    library("GraftTraining", engine() + ["GraftVision", "GraftData", "CYAML"]),
     library("Graft", engine() + peripherals),
     library(
       "GraftCommands",

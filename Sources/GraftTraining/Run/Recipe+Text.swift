@@ -1,8 +1,6 @@
-import Foundation
 import GraftExecution
 import GraftFiles
 import GraftGraph
-import Yams
 
 extension Recipe {
   package init(from decoder: any Decoder) throws {
@@ -46,20 +44,9 @@ extension Recipe {
   /// - Throws: `GraftError` that says which property is unknown or has a value of the wrong kind.
   package init(yaml: String) throws {
     do {
-      self = try YAMLDecoder().decode(Recipe.self, from: yaml)
-    } catch let error as GraftError {
-      throw error
+      self = try YAMLDecoder.decode(Recipe.self, from: yaml)
     } catch let error as DecodingError {
-      // The decoder wraps errors that are thrown inside of it.
-      if let inner = error.context.underlyingError as? GraftError { throw inner }
-      if let yamlError = error.context.underlyingError as? YamlError {
-        throw GraftError.badData("is not valid YAML: \(yamlError.explanation)")
-      }
       throw GraftError.badData("is no recipe: \(error.explanation)")
-    } catch let error as YamlError {
-      throw GraftError.badData("is not valid YAML: \(error.explanation)")
-    } catch {
-      throw GraftError.badData("is not valid YAML: \(error)")
     }
     do {
       try validate()
@@ -73,7 +60,7 @@ extension Recipe {
 
   /// The recipe as YAML, all properties that have a value.
   package var yaml: String {
-    get throws { try YAMLEncoder().encode(self) }
+    get throws { try YAMLEncoder.encode(self) }
   }
 }
 
@@ -93,23 +80,6 @@ extension Recipe.Phase {
     try read(.learningRate, into: &learningRate)
     try read(.optimizer, into: &optimizer)
     try read(.schedule, into: &schedule)
-  }
-}
-
-extension Recipe.Phase {
-  package func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encode(unfreeze, forKey: .unfreeze)
-    try values.encodeIfPresent(freeze, forKey: .freeze)
-    try values.encode(epochs, forKey: .epochs)
-    // The shortest digits that mean this number; as a binary one, 0.00001 gets seventeen.
-    if let decimal = Decimal(string: "\(learningRate)"), Double("\(decimal)") == learningRate {
-      try values.encode(decimal, forKey: .learningRate)
-    } else {
-      try values.encode(learningRate, forKey: .learningRate)
-    }
-    try values.encode(optimizer, forKey: .optimizer)
-    try values.encode(schedule, forKey: .schedule)
   }
 }
 
@@ -135,23 +105,6 @@ extension Decoder {
             "\($0) That belongs to an entry of 'phases'"
           }
           ?? "There are \(names.listed(limit: 40))")
-    }
-  }
-}
-
-extension YamlError {
-  /// What is wrong, and where.
-  fileprivate var explanation: String {
-    switch self {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      "line \(mark.line), column \(mark.column): \(problem)"
-    case .duplicatedKeysInMapping(let duplicates, let context):
-      "line \(context.mark.line), column \(context.mark.column): "
-        + "'\(duplicates.listed())' is there twice"
-    case .reader(let problem, let offset?, _, let yaml):
-      "line \(1 + yaml.prefix(offset).count(where: \.isNewline)): \(problem)"
-    default: "\(self)"
     }
   }
 }
@@ -182,9 +135,9 @@ extension DecodingError {
     case is UInt64.Type: return "is no whole number from 0, or one that is too large"
     case is Double.Type: return "is no number"
     case is Bool.Type: return "is neither true nor false"
-    case is String.Type, is Yams.Node.Scalar.Type: return "is no single value"
-    case is Yams.Node.Sequence.Type: return "is no list"
-    case is Yams.Node.Mapping.Type: return "is no list of properties with their values"
+    case is YAMLNode.Type: return "is no single value"
+    case is [YAMLNode].Type: return "is no list"
+    case is [String: YAMLNode].Type: return "is no list of properties with their values"
     default: return nil
     }
   }

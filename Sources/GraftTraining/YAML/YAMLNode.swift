@@ -1,0 +1,164 @@
+import CYAML
+import GraftFiles
+
+/// A value of a YAML file.
+///
+/// Source: <https://yaml.org/spec/1.1/>
+indirect enum YAMLNode {
+  /// - isPlain: without quotes, so that it may mean a number, true, false or nothing
+  case scalar(String, isPlain: Bool)
+  case sequence([YAMLNode])
+  case mapping([(key: String, value: YAMLNode)])
+
+  /// - Throws: `GraftError` that says where the text is not YAML, or too much of it
+  init(yaml: String) throws {
+    var yaml = yaml
+    self = try yaml.withUTF8 { bytes in
+      let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
+      defer { parser.deallocate() }
+      guard yaml_parser_initialize(parser) == 1 else {
+        throw GraftError(.operatingSystem, "no memory for reading YAML")
+      }
+      defer { yaml_parser_delete(parser) }
+      yaml_parser_set_input_string(parser, bytes.baseAddress, bytes.count)
+      var reader = YAMLReader(parser: parser, bytes: bytes)
+      return try reader.document()
+    }
+  }
+}
+
+/// Makes values of libyaml's events.
+private struct YAMLReader {
+  private static let depthLimit = 64
+  /// What aliases stand for counts each time.
+  private static let nodeLimit = 100_000
+
+  private struct Event {
+    let type: yaml_event_type_t
+    let mark: yaml_mark_t
+    /// A scalar, or the name that an alias refers to.
+    var text = ""
+    var isPlain = false
+    /// A name for aliases to refer to.
+    var anchor: String?
+  }
+
+  let parser: UnsafeMutablePointer<yaml_parser_t>
+  let bytes: UnsafeBufferPointer<UInt8>
+  private var anchors: [ByteString: (node: YAMLNode, nodeCount: Int)] = [:]
+  private var nodeCount = 0
+
+  init(parser: UnsafeMutablePointer<yaml_parser_t>, bytes: UnsafeBufferPointer<UInt8>) {
+    self.parser = parser
+    self.bytes = bytes
+  }
+
+  /// The only document; an empty scalar if there is none.
+  mutating func document() throws -> YAMLNode {
+    _ = try next()
+    guard try next().type != YAML_STREAM_END_EVENT else { return .scalar("", isPlain: false) }
+    let root = try node(next(), depth: 0)
+    _ = try next()
+    let end = try next()
+    guard end.type == YAML_STREAM_END_EVENT else {
+      throw failure("expected a single document", end.mark)
+    }
+    return root
+  }
+
+  private mutating func node(_ event: Event, depth: Int) throws -> YAMLNode {
+    guard depth < YAMLReader.depthLimit else { throw failure("nested too deeply", event.mark) }
+    let firstCount = nodeCount
+    try count(1, event.mark)
+    let node: YAMLNode
+    switch event.type {
+    case YAML_ALIAS_EVENT:
+      guard let anchor = anchors[event.text] else {
+        throw failure("'\(event.text)' is not the name of anything before it", event.mark)
+      }
+      try count(anchor.nodeCount, event.mark)
+      return anchor.node
+    case YAML_SEQUENCE_START_EVENT:
+      var elements: [YAMLNode] = []
+      while case let element = try next(), element.type != YAML_SEQUENCE_END_EVENT {
+        elements.append(try self.node(element, depth: depth + 1))
+      }
+      node = .sequence(elements)
+    case YAML_MAPPING_START_EVENT: node = .mapping(try entries(depth: depth + 1))
+    default: node = .scalar(event.text, isPlain: event.isPlain)
+    }
+    if let anchor = event.anchor { anchors[anchor] = (node, nodeCount - firstCount) }
+    return node
+  }
+
+  private mutating func entries(depth: Int) throws -> [(key: String, value: YAMLNode)] {
+    var entries: [(key: String, value: YAMLNode)] = []
+    var merged: [(key: String, value: YAMLNode)] = []
+    var keys: Set<ByteString> = []
+    while case let key = try next(), key.type != YAML_MAPPING_END_EVENT {
+      guard key.type == YAML_SCALAR_EVENT else {
+        throw failure("expected the name of a property", key.mark)
+      }
+      let value = try node(next(), depth: depth)
+      if key.text == "<<", key.isPlain {
+        merged += YAMLReader.merged(value)
+      } else if keys.insert(ByteString(key.text)).inserted {
+        entries.append((key.text, value))
+      } else {
+        throw failure("'\(key.text)' is there twice", key.mark)
+      }
+    }
+    return entries + merged.filter { keys.insert(ByteString($0.key)).inserted }
+  }
+
+  /// What `<<` brings into a mapping, unless it has a value of its own.
+  private static func merged(_ node: YAMLNode) -> [(key: String, value: YAMLNode)] {
+    switch node {
+    case .scalar: return []
+    case .mapping(let entries): return entries
+    case .sequence(let nodes): return nodes.flatMap { merged($0) }
+    }
+  }
+
+  private mutating func count(_ added: Int, _ mark: yaml_mark_t) throws {
+    nodeCount += added
+    guard nodeCount <= YAMLReader.nodeLimit else { throw failure("too many values", mark) }
+  }
+
+  private func next() throws -> Event {
+    var event = yaml_event_t()
+    guard yaml_parser_parse(parser, &event) == 1 else { throw parserFailure }
+    defer { yaml_event_delete(&event) }
+    var result = Event(type: event.type, mark: event.start_mark)
+    func name(_ text: UnsafeMutablePointer<yaml_char_t>?) -> String? {
+      text.map { String(cString: $0) }
+    }
+    switch event.type {
+    case YAML_SCALAR_EVENT:
+      let scalar = event.data.scalar
+      result.text = String(
+        decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+      result.isPlain =
+        scalar.style == YAML_PLAIN_SCALAR_STYLE && name(scalar.tag) != "tag:yaml.org,2002:str"
+      result.anchor = name(scalar.anchor)
+    case YAML_ALIAS_EVENT: result.text = name(event.data.alias.anchor) ?? ""
+    case YAML_SEQUENCE_START_EVENT: result.anchor = name(event.data.sequence_start.anchor)
+    case YAML_MAPPING_START_EVENT: result.anchor = name(event.data.mapping_start.anchor)
+    default: break
+    }
+    return result
+  }
+
+  private var parserFailure: GraftError {
+    let problem = parser.pointee.problem.map { String(cString: $0) } ?? "cannot be read"
+    guard parser.pointee.error == YAML_READER_ERROR else {
+      return failure(problem, parser.pointee.problem_mark)
+    }
+    let lineCount = bytes.prefix(parser.pointee.problem_offset).count { $0 == UInt8(ascii: "\n") }
+    return .badData("is not valid YAML: line \(lineCount + 1): \(problem)")
+  }
+
+  private func failure(_ problem: String, _ mark: yaml_mark_t) -> GraftError {
+    .badData("is not valid YAML: line \(mark.line + 1), column \(mark.column + 1): \(problem)")
+  }
+}
