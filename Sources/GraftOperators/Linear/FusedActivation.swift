@@ -72,24 +72,3 @@ struct FusedActivation: Sendable, Equatable {
     graft_activation(kind: Int32(kind), rounding: rounding.code, alpha: alpha, beta: beta)
   }
 }
-
-extension ElementType {
-  /// The number that the C kernels know this type by; `nil` if they have none for it.
-  var kernelElement: Int32? {
-    switch self {
-    case .float: Int32(GRAFT_ELEMENT_F32)
-    case .double: Int32(GRAFT_ELEMENT_F64)
-    case .int32, .uint32: Int32(GRAFT_ELEMENT_I32)
-    case .int64, .uint64: Int32(GRAFT_ELEMENT_I64)
-    default: nil
-    }
-  }
-
-  /// - Throws: `GraftError` if there are no C kernels for this type.
-  func requireKernelElement() throws -> Int32 {
-    guard let element = kernelElement else {
-      throw GraftError.unsupported("no kernel for element type \(self)")
-    }
-    return element
-  }
-}
