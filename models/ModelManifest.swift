@@ -1,11 +1,7 @@
 import CGraftShims
 import GraftFiles
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
+import FoundationEssentials
 
 /// The models that Graft knows by name: their download addresses and properties.
 package struct ModelManifest: Codable, Sendable {

@@ -1,4 +1,5 @@
-import Foundation
+import GraftFiles
+import FoundationEssentials
 
 /// Writes JSON with sorted keys, and null for numbers that JSON does not have.
 package enum JSONText {
@@ -12,6 +13,6 @@ package enum JSONText {
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: word, negativeInfinity: word, nan: word)
     return String(decoding: try encoder.encode(value), as: UTF8.self)
-      .replacingOccurrences(of: "\"\(word)\"", with: "null")
+      .replacing("\"\(word)\"", with: "null")
   }
 }

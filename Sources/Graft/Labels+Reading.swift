@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GraftFiles
 import GraftGraph
 
@@ -33,7 +33,7 @@ extension Labels {
     }
     // Other line separators may be part of a name.
     let lines = text.split(omittingEmptySubsequences: false) { ["\n", "\r\n", "\r"].contains($0) }
-      .map { $0.trimmingCharacters(in: .whitespaces) }
+      .map { $0.trimmed }
     let names = Array(lines.reversed().drop { $0.isEmpty }.reversed())
     guard !names.isEmpty else { throw GraftError.badData("has no labels") }
     return try parse(lines: names)
@@ -46,7 +46,7 @@ extension Labels {
     guard line.first == "[" else { return line.first == "{" }
     let next = line.dropFirst().first { !$0.isWhitespace }
     guard line.contains("]"), let next, !"\"'[{".contains(next) else { return true }
-    return (try? JSONSerialization.jsonObject(with: Data(text.utf8))) != nil
+    return (try? JSONDecoder().decode(AnyJSON.self, from: Data(text.utf8))) != nil
   }
 
   private static func parse(lines: [String]) throws -> Labels {
@@ -64,7 +64,7 @@ extension Labels {
         "is a table of \(columns.map(\.count).max() ?? 0) columns, not a list of labels",
         hint: "Use one name per line, in the order of the model's classes")
     }
-    return Labels(names: columns.map { $0[1].trimmingCharacters(in: .whitespaces) })
+    return Labels(names: columns.map { $0[1].trimmed })
   }
 
   /// - Returns: `nil` for JSON of any other form, and for invalid JSON
@@ -97,6 +97,21 @@ extension Labels {
         throw GraftError.badData("has no label for class \(index)")
       }
       return value
+    }
+  }
+}
+
+/// Any value of JSON.
+private struct AnyJSON: Decodable {
+  init(from decoder: any Decoder) throws {
+    if var list = try? decoder.unkeyedContainer() {
+      while !list.isAtEnd { _ = try list.decode(AnyJSON.self) }
+    } else if (try? [String: AnyJSON](from: decoder)) == nil {
+      let value = try decoder.singleValueContainer()
+      guard !value.decodeNil(), (try? value.decode(Bool.self)) == nil,
+        (try? value.decode(String.self)) == nil
+      else { return }
+      _ = try value.decode(Double.self)
     }
   }
 }

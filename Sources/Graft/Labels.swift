@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GraftFiles
 import GraftModels
 
@@ -152,7 +152,7 @@ extension Labels {
   /// The first of several names, in lower case with underscores: `great_white_shark` for `Great
   /// white shark, white shark`.
   private static func plain(_ name: String) -> String {
-    name.prefix { $0 != "," }.lowercased().replacingOccurrences(of: "_", with: " ")
+    name.prefix { $0 != "," }.lowercased().replacing(["_": " "])
   }
 
   /// Whether a text is a WordNet noun ID, like the names of ImageNet's folders.

@@ -1,4 +1,3 @@
-import Foundation
 import GraftData
 import GraftFiles
 import GraftGraph

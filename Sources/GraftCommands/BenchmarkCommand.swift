@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Graft
 import GraftExecution
 import GraftFiles
@@ -73,23 +72,23 @@ struct BenchmarkCommand: ParsableCommand {
 
   func run() throws {
     if let profile { try AtomicFile.requireWritable(profile) }
-    let start = DispatchTime.now().uptimeNanoseconds
+    let start = SystemTime.monotonic
     var options = compute.executableOptions
     if tune { options.tuning = try tuned(options) }
     let found = try load(cache: compute.cache, options, remark: CommandLineProgram.note)
     let executable = try withPlace(model) { try found.executable(options) }
     let session = Session(executable)
     let inputs = try inputs(of: found.graph, options)
-    let loaded = DispatchTime.now().uptimeNanoseconds
+    let loaded = SystemTime.monotonic
     var outputs = try session.run(inputs)
-    let first = DispatchTime.now().uptimeNanoseconds
+    let first = SystemTime.monotonic
     for _ in 0..<warmup { outputs = try session.run(inputs) }
     if profile != nil { session.profile = Profile() }
     var times: [Double] = []
     for _ in 0..<runs {
-      let start = DispatchTime.now().uptimeNanoseconds
+      let start = SystemTime.monotonic
       outputs = try session.run(inputs)
-      times.append(Double(DispatchTime.now().uptimeNanoseconds - start) / 1e6)
+      times.append(Double(SystemTime.monotonic - start) / 1e6)
     }
     withExtendedLifetime(outputs) {}
     // A cache that cannot be written does not affect the measurement.
@@ -177,7 +176,7 @@ struct BenchmarkReport: Encodable {
   /// The largest resident memory of this program. `getrusage` is unsuitable: it starts with the
   /// value of the parent process.
   private static func peakResidentMegabytes() -> Double {
-    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+    guard let status = FileSystem.kernelFile("/proc/self/status"),
       let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
       let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({
         Double($0)
@@ -187,13 +186,13 @@ struct BenchmarkReport: Encodable {
   }
 
   var text: String {
-    func format(_ value: Double) -> String { String(format: "%.2f ms", value) }
+    func format(_ value: Double) -> String { String(printf: "%.2f ms", value) }
     return Terminal.table(
       [
         ["load", format(load_ms)], ["first run", format(first_ms)], ["minimum", format(min_ms)],
         ["P50", format(p50_ms)], ["P90", format(p90_ms)], ["P99", format(p99_ms)],
-        ["throughput", String(format: "%.1f images/s", images_per_second)],
-        ["peak memory", String(format: "%.0f MB", peak_rss_mb)],
+        ["throughput", String(printf: "%.1f images/s", images_per_second)],
+        ["peak memory", String(printf: "%.0f MB", peak_rss_mb)],
       ], rightAligned: [1])
   }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import CGraftMapping
-import Foundation
 import GraftFiles
 import GraftVision
 

@@ -1,5 +1,5 @@
+import GraftOperators
 import ArgumentParser
-import Foundation
 import Graft
 import GraftFiles
 import GraftGraph

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Graft
 import GraftData
 import GraftExecution
@@ -126,14 +125,14 @@ struct EvaluateCommand: ParsableCommand {
   /// The metrics over all images, on one line.
   static func summary(_ result: EvaluationResult) -> String {
     // The mean over no images and the area of a single class are not numbers.
-    func figure(_ value: Double) -> String { value.isNaN ? "–" : String(format: "%.4f", value) }
+    func figure(_ value: Double) -> String { value.isNaN ? "–" : String(printf: "%.4f", value) }
     return String(
       format: "accuracy %.2f %%  loss %@  precision %.4f  recall %.4f  F1 %.4f  AUC %@",
       result.accuracy * 100, figure(result.loss), result.precision, result.recall, result.f1,
       figure(result.auc))
-      + (result.top5Accuracy.map { String(format: "  top 5 %.2f %%", $0 * 100) } ?? "")
+      + (result.top5Accuracy.map { String(printf: "  top 5 %.2f %%", $0 * 100) } ?? "")
       + (result.inDistributionShare.map {
-        String(format: "  in distribution %.2f %%", $0 * 100)
+        String(printf: "  in distribution %.2f %%", $0 * 100)
       } ?? "")
   }
 

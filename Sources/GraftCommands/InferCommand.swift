@@ -1,5 +1,6 @@
+import GraftRuntime
+import GraftOperators
 import ArgumentParser
-import Foundation
 import Graft
 import GraftFiles
 import GraftGraph

@@ -1,5 +1,4 @@
 import CGraftMapping
-import Foundation
 import GraftFiles
 
 /// Models and cache files are mapped. The system sends SIGBUS when a mapped file was shortened or

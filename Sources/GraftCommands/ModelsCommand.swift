@@ -1,5 +1,5 @@
+import GraftGraph
 import ArgumentParser
-import Foundation
 import Graft
 import GraftFiles
 import GraftModels
@@ -154,7 +154,7 @@ private final class DownloadBar {
   private var interval: UInt64 { Terminal.isErrorTerminal ? 100_000_000 : 5_000_000_000 }
 
   func show(_ progress: DownloadProgress) {
-    let now = DispatchTime.now().uptimeNanoseconds
+    let now = SystemTime.monotonic
     guard now - lastUpdate >= interval else { return }
     lastUpdate = now
     hasShown = true
@@ -162,10 +162,10 @@ private final class DownloadBar {
     if let total = progress.totalByteCount, total > 0 {
       let fraction = Double(progress.receivedByteCount) / Double(total)
       if Terminal.isErrorTerminal { text = "\(name)  \(Terminal.bar(fraction, width: 24))" }
-      text += String(format: "  %3.0f %% of %@", fraction * 100, Terminal.bytes(total))
+      text += String(printf: "  %3.0f %% of ", fraction * 100) + Terminal.bytes(total)
     }
     text += "  \(Terminal.bytes(Int(progress.bytesPerSecond)))/s"
-    if let left = progress.secondsLeft { text += String(format: "  %.0f s left", left) }
+    if let left = progress.secondsLeft { text += String(printf: "  %.0f s left", left) }
     if Terminal.isErrorTerminal {
       Output.redrawErrorLine(text)
     } else {

@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 import GraftExecution
 import GraftTensor
 
@@ -42,6 +42,6 @@ enum OutputSummary {
     let notes = nanCount > 0 ? ["\(nanCount) NaN"] : []
     guard nanCount < source.elementCount else { return ["", "", ""] + notes }
     let mean = sum / Double(source.elementCount - nanCount)
-    return [least, mean, largest].map { String(format: "%.6g", $0) } + notes
+    return [least, mean, largest].map { String(printf: "%.6g", $0) } + notes
   }
 }

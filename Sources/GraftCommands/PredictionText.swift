@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 import Graft
 
 /// Ranked classes as text; with bars on a terminal.
@@ -26,7 +26,7 @@ enum PredictionText {
     for (prediction, label) in zip(predictions, labels) {
       let name = label.count > labelWidth ? label.prefix(labelWidth - 1) + "…" : label[...]
       let padding = String(repeating: " ", count: labelWidth - name.count)
-      let percent = String(format: "%6.2f %%", Double(prediction.probability) * 100)
+      let percent = String(printf: "%6.2f %%", Double(prediction.probability) * 100)
       var line = "  \(name)\(padding)  \(percent)"
       if Terminal.isOutputTerminal, barWidth > 0 {
         line += "  " + Terminal.bar(Double(prediction.probability), width: barWidth)

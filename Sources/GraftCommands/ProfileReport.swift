@@ -1,4 +1,3 @@
-import Foundation
 import Graft
 import GraftFiles
 import GraftRuntime
@@ -14,8 +13,8 @@ enum ProfileReport {
       entries.map { entry in
         [
           entry.label,
-          String(format: "%.3f", Double(entry.nanoseconds) / 1e6 / Double(runs)),
-          String(format: "%.1f %%", 100 * Double(entry.nanoseconds) / Double(max(total, 1))),
+          String(printf: "%.3f", Double(entry.nanoseconds) / 1e6 / Double(runs)),
+          String(printf: "%.1f %%", 100 * Double(entry.nanoseconds) / Double(max(total, 1))),
         ]
       }
     }

@@ -1,5 +1,5 @@
+import GraftExecution
 import ArgumentParser
-import Foundation
 import Graft
 import GraftData
 import GraftFiles

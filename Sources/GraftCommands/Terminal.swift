@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Properties of the terminal, if any, on standard output and standard error.
 enum Terminal {
@@ -37,7 +37,7 @@ enum Terminal {
         || "-_./=,:+@%".unicodeScalars.contains($0)
     }
     return isPlain && !word.isEmpty
-      ? word : "'" + word.replacingOccurrences(of: "'", with: "'\\''") + "'"
+      ? word : "'" + word.replacing(["'": "'\\''"]) + "'"
   }
 
   /// A number of bytes in readable units.
@@ -49,7 +49,7 @@ enum Terminal {
       value /= 1000
       unit += 1
     }
-    return unit == 0 ? "\(count) B" : String(format: "%.1f %@", value, units[unit])
+    return unit == 0 ? "\(count) B" : String(printf: "%.1f ", value) + units[unit]
   }
 
   /// Rows of text in columns; the columns in `rightAligned` are right-aligned, the others

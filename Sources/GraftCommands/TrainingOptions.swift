@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Graft
 import GraftData
 import GraftExecution
@@ -248,7 +247,7 @@ struct TrainingOptions: ParsableArguments {
   private func origin(of epoch: EpochRecord, _ run: FineTuningRun) -> String {
     let text = "model.onnx: the weights after epoch \(epoch.epoch) of phase \(epoch.phase)"
     guard let loss = epoch.validationLoss else { return text + ", the last one" }
-    return text + String(format: ", with the smallest validation loss (%.4f)", loss)
+    return text + String(printf: ", with the smallest validation loss (%.4f)", loss)
   }
 
   private func search(
@@ -269,7 +268,7 @@ struct TrainingOptions: ParsableArguments {
     }
     // The other phases keep theirs: a single rate would apply to all.
     let rates =
-      [String(format: "%.1e", suggestion)] + recipe.phases.dropFirst().map { "\($0.learningRate)" }
+      [String(printf: "%.1e", suggestion)] + recipe.phases.dropFirst().map { "\($0.learningRate)" }
     try print(
       "suggestion: --learning-rate \(rates.joined(separator: ",")), "
         + "a tenth of the rate with the smallest loss"

@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 import GraftTraining
 
 /// Shows a run: a bar per epoch on a terminal, a line per epoch elsewhere.
@@ -22,7 +22,7 @@ final class TrainingProgress: TrainingObserver {
         + "\(phase.recipe.epochs == 1 ? "epoch" : "epochs"), "
         + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), "
         + "training \(phase.trainedWeightCount) of "
-        + "\(phase.weightCount) weights (" + String(format: "%.1f %%", share) + ")")
+        + "\(phase.weightCount) weights (" + String(printf: "%.1f %%", share) + ")")
     try? print(
       "  features of the frozen part: \(Terminal.bytes(phase.featureBytes)) per image, "
         + (phase.keepsFeatures ? "computed once" : "computed in every epoch")
@@ -65,15 +65,15 @@ final class TrainingProgress: TrainingObserver {
     guard isShown else { return }
     lastLine = now
     var text = heading(progress)
-    text += String(format: "  loss %.4f  accuracy %.2f %%", record.loss, record.accuracy * 100)
+    text += String(printf: "  loss %.4f  accuracy %.2f %%", record.loss, record.accuracy * 100)
     if let loss = record.validationLoss, let accuracy = record.validationAccuracy {
-      text += String(format: "  validation %.4f, %.2f %%", loss, accuracy * 100)
+      text += String(printf: "  validation %.4f, %.2f %%", loss, accuracy * 100)
     }
     // Cached features say nothing about speed.
     text +=
       record.seconds < 0.1
-      ? String(format: "  %.0f ms", record.seconds * 1000)
-      : String(format: "  %.1f s, %.0f images/s", record.seconds, record.imagesPerSecond)
+      ? String(printf: "  %.0f ms", record.seconds * 1000)
+      : String(printf: "  %.1f s, %.0f images/s", record.seconds, record.imagesPerSecond)
     if Terminal.isOutputTerminal {
       try? Output.redrawLine(text, terminator: "\n")
     } else {

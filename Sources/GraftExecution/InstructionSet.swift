@@ -1,5 +1,4 @@
 import CGraftKernels
-import Foundation
 import GraftFiles
 
 /// The vector instruction sets with their own kernels.
@@ -27,9 +26,7 @@ package enum InstructionSet: Int32, Sendable, Comparable, CaseIterable {
   ///
   /// - Throws: `GraftError` if the value is invalid
   package static func chosen() throws -> InstructionSet? {
-    guard let name = ProcessInfo.processInfo.environment["GRAFT_ISA"], !name.isEmpty else {
-      return nil
-    }
+    guard let name = FileSystem.environmentVariable("GRAFT_ISA") else { return nil }
     guard let wanted = allCases.first(where: { "\($0)" == name }) else {
       throw GraftError.usage(
         "GRAFT_ISA has the invalid value '\(name)'",

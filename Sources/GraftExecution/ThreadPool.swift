@@ -1,5 +1,4 @@
 import CGraftKernels
-import Foundation
 import GraftFiles
 import GraftGraph
 import Synchronization
@@ -21,9 +20,7 @@ package final class ThreadPool: Sendable {
   ///
   /// - Throws: `GraftError` if the value is invalid
   package static func chosenThreadCount() throws -> Int? {
-    guard let text = ProcessInfo.processInfo.environment["GRAFT_THREADS"], !text.isEmpty else {
-      return nil
-    }
+    guard let text = FileSystem.environmentVariable("GRAFT_THREADS") else { return nil }
     guard let count = Int(text), (1...maximumThreadCount).contains(count) else {
       throw GraftError.usage(
         "GRAFT_THREADS has the invalid value '\(text)'",
@@ -199,7 +196,8 @@ private final class PoolState: Sendable {
   }
 
   func startWorker(_ worker: Int) {
-    Thread.detachNewThread { [self] in work(worker) }
+    // Without it, the caller does the work.
+    if let thread = startThread({ [self] in work(worker) }) { pthread_detach(thread) }
   }
 
   private func work(_ worker: Int) {
@@ -235,7 +233,7 @@ private final class PoolState: Sendable {
 
 /// Where idle workers sleep.
 private final class Parking: Sendable {
-  private let condition = NSCondition()
+  private let condition = Condition()
 
   func sleep(enter: () -> Void, leave: () -> Void, while shouldSleep: () -> Bool) {
     condition.lock()

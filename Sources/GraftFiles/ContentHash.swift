@@ -22,7 +22,7 @@ package struct ContentHash: Hashable, Sendable {
 
   /// The hash of a file.
   ///
-  /// - Parameter map: what gives the results of a function for `0 ..< count`, on several threads maybe
+  /// - Parameter map: gives the digests of the pieces `0 ..< count`, on several threads maybe
   /// - Throws: `GraftError` if the file cannot be read, or is not in the state `identity`.
   package init(
     path: String, identity: FileIdentity,

@@ -131,6 +131,23 @@ package enum FileSystem {
     return String(fileName: value)
   }
 
+  /// The text of a file of the kernel, which tells its length only by its end; `nil` if it cannot be
+  /// read or has 16 MiB.
+  package static func kernelFile(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 4096)
+    while bytes.count < 16 << 20 {
+      let count = read(descriptor, &part, part.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return count < 0 ? nil : String(decoding: bytes, as: UTF8.self) }
+      bytes += part[..<count]
+    }
+    return nil
+  }
+
   private static func withName<Result>(
     _ path: String, _ body: (UnsafePointer<CChar>) -> Result
   ) -> Result? {

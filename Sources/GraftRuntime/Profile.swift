@@ -1,4 +1,3 @@
-import Foundation
 import GraftExecution
 import GraftFiles
 
@@ -36,7 +35,7 @@ package final class Profile {
 
   package init() {}
 
-  static func now() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+  static func now() -> UInt64 { SystemTime.monotonic }
 
   func add(step: Int, of plan: Plan, start: UInt64) {
     let duration = Profile.now() - start

@@ -18,9 +18,7 @@ package enum AvailableMemory {
 
   /// Like ``byteCount(root:)``, but up to 20 milliseconds old.
   package static func recentByteCount() -> Int {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    let time = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+    let time = SystemTime.monotonic
     return recent.withLock { recent in
       if let recent, time - recent.time < lifetime { return recent.byteCount }
       let byteCount = byteCount()
@@ -37,7 +35,7 @@ package enum AvailableMemory {
   }
 
   private static func machine(_ root: String) -> Int? {
-    guard let text = ControlGroups.text("\(root)/proc/meminfo") else { return nil }
+    guard let text = FileSystem.kernelFile("\(root)/proc/meminfo") else { return nil }
     for line in text.split(separator: "\n") where line.hasPrefix("MemAvailable:") {
       let words = line.split { $0.isWhitespace }
       guard words.count == 3, let kilobytes = Int(words[1]) else { return nil }

@@ -13,7 +13,7 @@ package enum ControlGroups {
 
     /// The words in one of its files; `nil` if it does not exist.
     package func words(_ file: String) -> [Substring]? {
-      ControlGroups.text("\(folder)/\(file)")?.split { $0.isWhitespace }
+      FileSystem.kernelFile("\(folder)/\(file)")?.split { $0.isWhitespace }
     }
 
     /// The number in one of its files.
@@ -28,8 +28,8 @@ package enum ControlGroups {
   ///   - root: the folder that contains `proc` and `sys`
   package static func around(controller: String, root: String = "") -> [Group] {
     let mount = "\(root)/sys/fs/cgroup"
-    return (text("\(root)/proc/self/cgroup") ?? "0::/").split(separator: "\n").flatMap {
-      line -> [Group] in
+    let text = FileSystem.kernelFile("\(root)/proc/self/cgroup") ?? "0::/"
+    return text.split(separator: "\n").flatMap { line -> [Group] in
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { return [] }
       let folders = folders(String(parts[2]))
@@ -52,21 +52,5 @@ package enum ControlGroups {
       folders.append(folder)
     }
     return folders
-  }
-
-  /// A kernel file, whose length is unknown until its end.
-  static func text(_ path: String) -> String? {
-    let descriptor = FileSystem.open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 4096)
-    while bytes.count < 1 << 20 {
-      let count = read(descriptor, &part, part.count)
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { return count < 0 ? nil : String(decoding: bytes, as: UTF8.self) }
-      bytes += part[..<count]
-    }
-    return nil
   }
 }

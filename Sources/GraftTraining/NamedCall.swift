@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 
 /// A name with arguments, as recipes write layers, optimizers and schedules: `dense(128,relu,l2=1e-5)`.
@@ -85,7 +84,7 @@ package struct NamedCall: Sendable, Hashable {
     }
     let text = arguments.remove(at: index).value
     guard let number = Double(text), number.isFinite, range.contains(number) else {
-      let limits = String(format: "%g to %g", range.lowerBound, range.upperBound)
+      let limits = String(printf: "%g to %g", range.lowerBound, range.upperBound)
       throw GraftError.usage(
         "'\(name)' cannot have \(text)", hint: "Write \(usage), with a number from \(limits)")
     }

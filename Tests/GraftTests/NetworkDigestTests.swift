@@ -1,3 +1,5 @@
+import GraftFiles
+import Graft
 import GraftGraph
 import GraftTensor
 import Testing

@@ -3,7 +3,7 @@
 //   fine-tuning-example MODEL IMAGES RUN [IMAGE]
 //
 // IMAGES is a folder with a folder of images for each class; RUN is a new folder that keeps everything.
-import Foundation
+import Glibc
 import Graft
 
 /// Ends training when enough images of the validation set are recognized.
@@ -51,6 +51,6 @@ func main(_ arguments: [String]) throws {
 do {
   try main(CommandLine.arguments)
 } catch {
-  FileHandle.standardError.write(Data("error: \(error)\n".utf8))
+  print("error: \(error)")
   exit(1)
 }

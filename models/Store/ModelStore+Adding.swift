@@ -1,10 +1,6 @@
 import GraftFiles
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
+import FoundationEssentials
 
 /// The store's record of a file that the user added.
 struct AddedModel: Codable {

@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 import GraftRuntime
 
@@ -9,15 +8,11 @@ extension Compilation {
     if executable.options.threadCount == 1 || !Compilation.exitAwaitsStoring {
       _ = try? store(executable)
     } else {
-      Compilation.storing.enter()
-      Thread.detachNewThread {
-        _ = try? store(executable)
-        Compilation.storing.leave()
-      }
+      Compilation.storing.begin { _ = try? store(executable) }
     }
   }
 
-  private static let storing = DispatchGroup()
+  private static let storing = BackgroundWork()
 
   /// At exit, libraries are torn down, but the thread still uses libcrypto. Handlers run in reverse
   /// order, so computing a digest first makes libcrypto register its own earlier.

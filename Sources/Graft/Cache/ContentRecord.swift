@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GraftExecution
 import GraftFiles
 import GraftGraph
@@ -133,7 +133,7 @@ extension ModelCache {
       ? hashes[0]
       : try ContentHash(of: (hashes.map(\.text) + names).joined(separator: "\n"))
     let record = ContentRecord(
-      files: files, hash: content.text, time: Int(Date().timeIntervalSince1970 * 1e9))
+      files: files, hash: content.text, time: SystemTime.sinceEpoch)
     let json = try JSONEncoder().encode(record)
     try json.withUnsafeBytes {
       try AtomicFile.write(

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GraftExecution
 import GraftFiles
 import GraftModels
@@ -60,14 +60,13 @@ package struct TuningFile: Sendable {
 
   /// Vendor, family, model and stepping, which identify the kind of processor.
   private static let processor: String = {
-    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let text = FileSystem.kernelFile("/proc/cpuinfo") ?? ""
     var fields: [Substring: String] = [:]
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
       if line.isEmpty { break }
       let parts = line.split(separator: ":", maxSplits: 1)
       guard parts.count == 2 else { continue }
-      fields[Substring(parts[0].trimmingCharacters(in: .whitespaces))] =
-        parts[1].trimmingCharacters(in: .whitespaces)
+      fields[Substring(parts[0].trimmed)] = parts[1].trimmed
     }
     let names: [Substring] = ["vendor_id", "cpu family", "model", "stepping"]
     let values = names.map { fields[$0] ?? "unknown" }

@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 
 /// A file that only grows, written by one process at a time. It must be a regular file, never a

@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 import GraftTraining
 
@@ -58,11 +57,11 @@ package struct CrossValidationSummary: Sendable, Encodable {
   package func rows(fold heading: (Int) -> String) -> [[String]] {
     let header = ["fold"] + phases.map { "phase \($0.phase)" }
     let rows = folds.enumerated().map { index, results in
-      [heading(index + 1)] + results.map { String(format: "%.2f %%", $0.accuracy * 100) }
+      [heading(index + 1)] + results.map { String(printf: "%.2f %%", $0.accuracy * 100) }
     }
     let means = phases.map { phase in
-      String(format: "%.2f", phase.accuracy.mean * 100)
-        + (phase.accuracy.standardDeviation.map { String(format: " ± %.2f", $0 * 100) } ?? "")
+      String(printf: "%.2f", phase.accuracy.mean * 100)
+        + (phase.accuracy.standardDeviation.map { String(printf: " ± %.2f", $0 * 100) } ?? "")
         + " %"
     }
     return [header] + rows + [["mean"] + means]

@@ -1,4 +1,3 @@
-import Foundation
 import GraftData
 import GraftExecution
 import GraftFiles

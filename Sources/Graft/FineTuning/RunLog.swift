@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 import GraftTraining
 
 /// The log of a run: a line for each epoch as CSV and as JSON, a line with the loss of each step,

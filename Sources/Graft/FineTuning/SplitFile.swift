@@ -1,4 +1,3 @@
-import Foundation
 import GraftData
 import GraftExecution
 import GraftFiles
@@ -85,7 +84,7 @@ package struct SplitFile: Sendable {
 
   var text: String {
     let lines = entries.map { entry in
-      let place = entry.place.replacingOccurrences(of: "\"", with: "\"\"")
+      let place = entry.place.replacing(["\"": "\"\""])
       return "\(entry.part.rawValue),\(entry.label),\"\(place)\",\(entry.content ?? "")"
     }
     return (["part,label,image,content"] + lines).joined(separator: "\n") + "\n"

@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// The drawing surface of charts. Lengths are in points from the upper left corner; colours are
 /// 0xRRGGBB.
@@ -43,7 +43,7 @@ struct SVGCanvas: ChartCanvas {
   }
 
   mutating func polyline(_ points: [ChartPoint], color: UInt32, width: Double) {
-    let places = points.map { String(format: "%.1f,%.1f", $0.x, $0.y) }.joined(separator: " ")
+    let places = points.map { String(printf: "%.1f,%.1f", $0.x, $0.y) }.joined(separator: " ")
     parts.append(
       "<polyline fill=\"none\" stroke=\"\(SVGCanvas.name(color))\" stroke-width=\"\(width)\" "
         + "points=\"\(places)\"/>")
@@ -67,5 +67,5 @@ struct SVGCanvas: ChartCanvas {
         SVGCanvas.name(color), text))
   }
 
-  private static func name(_ color: UInt32) -> String { String(format: "#%06x", color) }
+  private static func name(_ color: UInt32) -> String { String(printf: "#%06x", color) }
 }

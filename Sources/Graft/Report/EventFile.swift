@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Scalars in TensorBoard's format: a file of records, each a protocol buffer `Event`.
 ///
@@ -43,7 +43,7 @@ final class EventFile {
   /// An event with the seconds since 1970.
   private static func time() -> ProtocolBuffer {
     var event = ProtocolBuffer()
-    event.append(field: 1, double: Date().timeIntervalSince1970)
+    event.append(field: 1, double: Double(SystemTime.sinceEpoch) / 1e9)
     return event
   }
 

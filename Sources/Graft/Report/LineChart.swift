@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Curves over a common axis, with a frame, labels, and thin lines that divide the axis.
 struct LineChart {
@@ -59,7 +59,7 @@ struct LineChart {
       let value = low * (1 - share) + high * share
       let y = place(ChartPoint(x: 0, y: value)).y
       line(start, y, start + width, y, 0xe4e4e4)
-      text(String(format: format, value), start - 5, y + 4, .end)
+      text(String(printf: format, value), start - 5, y + 4, .end)
     }
     for separator in separators {
       let x = place(ChartPoint(x: separator, y: low)).x

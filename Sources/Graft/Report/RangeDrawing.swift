@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 import GraftTraining
 
 /// A range test of learning rates as CSV, and as a chart over the logarithms of the rates.
@@ -27,7 +27,7 @@ package enum RangeDrawing {
       range: low...high, axisTitle: "learning rate",
       // Two powers of ten, which leave room for the title.
       axisLabels: [-6, min(0, high.rounded(.down))].filter { (low...high).contains($0) }
-        .map { ($0, String(format: "%.0e", pow(10, $0))) },
+        .map { ($0, String(printf: "%.0e", pow(10, $0))) },
       separators: range.suggestion.map { [log10($0)] } ?? [], format: "%.3g")
     var canvas = SVGCanvas(width: Int(LineChart.width), height: Int(LineChart.height))
     chart.draw(on: &canvas)

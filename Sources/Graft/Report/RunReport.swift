@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GraftData
 import GraftFiles
 import GraftGraph
@@ -90,13 +90,13 @@ struct RunReport {
   private var epochs: String {
     let rows = history.map { record -> [String] in
       func number(_ value: Double?, _ format: String) -> String {
-        value.map { String(format: format, $0) } ?? "–"
+        value.map { String(printf: format, $0) } ?? "–"
       }
       return [
         "\(record.phase).\(record.epoch)", number(record.loss, "%.4f"),
         number(record.accuracy * 100, "%.2f %%"), number(record.validationLoss, "%.4f"),
         number(record.validationAccuracy.map { $0 * 100 }, "%.2f %%"),
-        String(format: "%.3g", record.learningRate), number(record.seconds, "%.2f s"),
+        String(printf: "%.3g", record.learningRate), number(record.seconds, "%.2f s"),
         number(record.imagesPerSecond, "%.0f"),
       ]
     }
@@ -127,7 +127,7 @@ struct RunReport {
   /// Precision, recall and F1 of each class, and their means.
   private func measures(_ part: String, _ result: EvaluationResult) -> String {
     func number(_ value: Double) -> String {
-      value.isNaN ? "–" : String(format: "%.4f", value)
+      value.isNaN ? "–" : String(printf: "%.4f", value)
     }
     var rows = zip(result.classes, result.classMetrics).map { name, metrics in
       [name, number(metrics.precision), number(metrics.recall), number(metrics.f1)]
@@ -139,7 +139,7 @@ struct RunReport {
     ])
     var text = "Area under the ROC curve: \(number(result.auc))."
     if let accuracy = result.top5Accuracy {
-      text += String(format: " Right class among the top five: %.2f %%.", accuracy * 100)
+      text += String(printf: " Right class among the top five: %.2f %%.", accuracy * 100)
     }
     return "<h2>Classes (\(part))</h2>\n<p>\(text)</p>\n"
       + table(["class", "precision", "recall", "F1", "images"], rows)
@@ -162,7 +162,7 @@ struct RunReport {
       return """
         <figure>\(image)<figcaption>\(escape(data.classNames[item.label])), predicted as \
         \(escape(data.classNames[predicted])) \
-        (\(String(format: "%.1f %%", probability * 100)))<br>\(escape(name))</figcaption></figure>
+        (\(String(printf: "%.1f %%", probability * 100)))<br>\(escape(name))</figcaption></figure>
         """
     }
     return """
@@ -216,8 +216,7 @@ struct RunReport {
   }
 
   private func escape(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-      .replacingOccurrences(of: ">", with: "&gt;").replacingOccurrences(of: "\"", with: "&quot;")
+    text.replacing(["&": "&amp;", "<": "&lt;", ">": "&gt;", "\"": "&quot;"])
   }
 }
 

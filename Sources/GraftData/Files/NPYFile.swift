@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import GraftFiles
 import GraftTensor
 
@@ -51,14 +51,14 @@ package enum NPYFile {
   }
 
   /// The bytes of an NPY file.
-  package static func encode(_ tensor: Tensor) throws -> Data {
+  package static func encode(_ tensor: Tensor) throws -> [UInt8] {
     var data = try header(of: tensor)
     tensor.withUnsafeBytes { data.append(contentsOf: $0) }
     return data
   }
 
   /// The bytes before the elements.
-  static func header(of tensor: Tensor) throws -> Data {
+  static func header(of tensor: Tensor) throws -> [UInt8] {
     guard let code = NPYHeader.code(of: tensor.elementType) else {
       throw GraftError.unsupported("NPY cannot store elements of type \(tensor.elementType)")
     }
@@ -68,12 +68,8 @@ package enum NPYFile {
     var header = "{'descr': '\(code)', 'fortran_order': False, 'shape': \(shape), }"
     let unpadded = magic.count + 4 + header.utf8.count + 1
     header += String(repeating: " ", count: (64 - unpadded % 64) % 64) + "\n"
-    var data = Data(magic)
-    data.append(contentsOf: [1, 0])
     let length = UInt16(header.utf8.count)
-    data.append(contentsOf: [UInt8(length & 0xff), UInt8(length >> 8)])
-    data.append(contentsOf: header.utf8)
-    return data
+    return magic + [1, 0, UInt8(length & 0xff), UInt8(length >> 8)] + header.utf8
   }
 }
 
@@ -109,7 +105,7 @@ struct NPYHeader {
     }
     let inner = tuple[tuple.index(after: tuple.startIndex)..<end]
     shape = try inner.split(separator: ",").compactMap { part in
-      var digits = part.trimmingCharacters(in: .whitespaces)
+      var digits = part.trimmed
       if digits.isEmpty { return nil }
       // Python 2 writes an L after long integers.
       if digits.hasSuffix("L") { digits.removeLast() }
@@ -122,7 +118,7 @@ struct NPYHeader {
   }
 
   private static func value(_ key: String, in text: String) throws -> Substring {
-    guard let found = text.range(of: "'\(key)':") else {
+    guard let found = text.firstRange(of: "'\(key)':") else {
       throw GraftError.badData("has a header without '\(key)'")
     }
     return text[found.upperBound...].drop { $0 == " " }

@@ -1,5 +1,4 @@
 import CZip
-import Foundation
 import GraftFiles
 import GraftTensor
 
@@ -97,13 +96,16 @@ package enum NPZFile {
     }
     do {
       // libzip reads headers and elements in place when it closes the archive.
-      let headers = try arrays.map { NSData(data: try NPYFile.header(of: $0.tensor)) }
+      let headers = try arrays.map { array in
+        let header = try NPYFile.header(of: array.tensor)
+        let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: header.count)
+        _ = memory.initialize(from: header)
+        return memory
+      }
+      defer { for header in headers { header.deallocate() } }
       for (array, header) in zip(arrays, headers) {
         let fragments = [
-          zip_buffer_fragment_t(
-            data: UnsafeMutablePointer(
-              mutating: header.bytes.assumingMemoryBound(to: UInt8.self)),
-            length: zip_uint64_t(header.length)),
+          zip_buffer_fragment_t(data: header.baseAddress, length: zip_uint64_t(header.count)),
           zip_buffer_fragment_t(
             data: array.tensor.baseAddress.assumingMemoryBound(to: UInt8.self),
             length: zip_uint64_t(array.tensor.byteCount)),
@@ -120,7 +122,7 @@ package enum NPZFile {
         }
         zip_set_file_compression(archive, zip_uint64_t(index), ZIP_CM_STORE, 0)
       }
-      try withExtendedLifetime((headers, arrays)) {
+      try withExtendedLifetime(arrays) {
         guard zip_close(archive) == 0 else { throw failure(archive, path) }
       }
     } catch {

@@ -1,5 +1,4 @@
 import CGraftKernels
-import Foundation
 import GraftExecution
 import GraftFiles
 import GraftGraph

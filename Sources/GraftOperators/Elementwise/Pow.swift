@@ -1,4 +1,3 @@
-import Foundation
 import GraftExecution
 import GraftFiles
 import GraftGraph

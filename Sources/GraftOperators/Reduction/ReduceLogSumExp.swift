@@ -1,5 +1,5 @@
+import GraftFiles
 import GraftTensor
-import Foundation
 import GraftExecution
 import GraftGraph
 

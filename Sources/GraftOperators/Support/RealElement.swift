@@ -1,5 +1,5 @@
+import GraftFiles
 import CGraftKernels
-import Foundation
 import GraftExecution
 import GraftTensor
 

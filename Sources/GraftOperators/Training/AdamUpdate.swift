@@ -1,5 +1,6 @@
+import GraftTensor
+import GraftFiles
 import CGraftKernels
-import Foundation
 import GraftExecution
 import GraftGraph
 

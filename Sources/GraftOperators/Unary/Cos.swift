@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 import GraftExecution
 import GraftGraph
 

@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 
 /// Memory for the features of all images: the heap, or above a limit a file without a name that is mapped.

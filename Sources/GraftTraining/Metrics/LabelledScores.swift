@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 import GraftTensor
 

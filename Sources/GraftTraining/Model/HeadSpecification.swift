@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 
 /// The layers that are put on a trunk, as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`; or `keep` for
@@ -59,7 +58,7 @@ package struct HeadSpecification: Sendable, Hashable {
 
   /// - Throws: `GraftError` that says which part of the text makes no sense.
   package init(_ text: String) throws {
-    guard text.trimmingCharacters(in: .whitespaces) != HeadSpecification.keep else {
+    guard text.trimmed != HeadSpecification.keep else {
       layers = []
       return
     }

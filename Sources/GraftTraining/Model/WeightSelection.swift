@@ -1,4 +1,3 @@
-import Foundation
 import GraftFiles
 import GraftGraph
 import GraftPasses
@@ -33,7 +32,7 @@ package struct WeightSelection: Sendable, Hashable {
   ) throws -> Set<ValueID> {
     var selected: Set<ValueID> = []
     for part in text.split(separator: ",").map(String.init) {
-      switch part.trimmingCharacters(in: .whitespaces) {
+      switch part.trimmed {
       case "none", "head": continue
       case "all": selected.formUnion(model.weights)
       case let name: selected.formUnion(try weights(called: name, of: model))

@@ -1,4 +1,4 @@
-import Foundation
+import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles

@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// What a range test of learning rates found: the loss of each step while the rate grew.
 ///

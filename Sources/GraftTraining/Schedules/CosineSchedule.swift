@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Raises the learning rate in a line from `start` to 1, and lowers it along half a cosine to `end`, which it reaches
 /// with the last step of the phase.

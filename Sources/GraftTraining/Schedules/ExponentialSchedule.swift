@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Lowers the learning rate a little with each step, by `decay` in so many epochs: `decay^(step / steps)`.
 ///

@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Raises the learning rate along half a cosine from `1 / startDivisor` to 1, and lowers it along another half to
 /// `1 / (startDivisor · endDivisor)`. The phase's learning rate is the largest one.

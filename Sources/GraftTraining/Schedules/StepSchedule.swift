@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// Multiplies the learning rate by a factor every few epochs: `decay^⌊epoch / epochs⌋`.
 ///

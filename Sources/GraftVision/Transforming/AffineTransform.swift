@@ -1,4 +1,4 @@
-import Foundation
+import GraftFiles
 
 /// The source of each pixel of a new image: the pixel at (x, y) comes from (a x + b y + c, d x + e
 /// y + f) of the old image. Pixels are squares of side 1, and (0, 0) is the upper left corner.

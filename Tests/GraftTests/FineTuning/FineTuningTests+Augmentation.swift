@@ -1,3 +1,4 @@
+import Graft
 import Foundation
 import GraftFiles
 import GraftTraining

@@ -2,11 +2,7 @@ import GraftFiles
 import GraftTensor
 import SwiftProtobuf
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
+import FoundationEssentials
 
 /// Decodes the tensors of a scanned file. Elements stay in the mapped file wherever their layout
 /// there is the layout in memory.

@@ -2,11 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
+import FoundationEssentials
 
 extension SegmentedMessage {
   /// A `TensorProto`.
