@@ -28,25 +28,32 @@ extension Graph {
   }
 
   /// All operators of the graph and its bodies that Graft does not have, by name.
-  package func unsupportedOperators() -> [UnsupportedOperator] {
+  ///
+  /// - Parameter isSupported: whether a node's operator is there
+  package func unsupportedOperators(
+    where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
+  ) -> [UnsupportedOperator] {
     var counts: [String: Int] = [:]
-    countUnsupported(&counts)
+    countUnsupported(&counts, isSupported)
     return counts.sorted { $0.key < $1.key }
       .map { UnsupportedOperator(qualifiedType: $0.key, nodeCount: $0.value) }
   }
 
+  /// - Parameter isSupported: whether a node's operator is there
   /// - Throws: `GraftError` that lists all operators that Graft does not have
-  package func requireSupportedOperators() throws {
-    let missing = unsupportedOperators()
+  package func requireSupportedOperators(
+    where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
+  ) throws {
+    let missing = unsupportedOperators(where: isSupported)
     guard !missing.isEmpty else { return }
     throw GraftError.unsupported(
       "uses operators that are not supported: \(missing.map(\.description).listed())")
   }
 
-  private func countUnsupported(_ counts: inout [String: Int]) {
+  private func countUnsupported(_ counts: inout [String: Int], _ isSupported: (Node) -> Bool) {
     for node in nodes {
-      if OperatorCatalog.type(of: node) == nil { counts[node.qualifiedType, default: 0] += 1 }
-      for body in node.bodies { body.countUnsupported(&counts) }
+      if !isSupported(node) { counts[node.qualifiedType, default: 0] += 1 }
+      for body in node.bodies { body.countUnsupported(&counts, isSupported) }
     }
   }
 }

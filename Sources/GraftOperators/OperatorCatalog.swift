@@ -247,7 +247,14 @@ package enum OperatorCatalog {
   ///
   /// - Throws: `GraftError` if the operator is not known, or its attributes or arity are wrong.
   package static func make(_ node: Node) throws -> any Operator {
-    guard let type = type(of: node) else {
+    try make(node, as: type(of: node))
+  }
+
+  /// As ``make(_:)``, of a type that need not be in the catalog; `nil` if it is not known.
+  package static func make(
+    _ node: Node, as type: (any Operator.Type)?
+  ) throws -> any Operator {
+    guard let type else {
       throw GraftError.unsupported("operator \(node.qualifiedType) is not supported")
     }
     let schema = type.schema

@@ -12,6 +12,8 @@ package final class Executable: Sendable {
   package struct Options: Sendable {
     /// Whether fusing and folding passes run; without them every node runs as the model has it.
     package var optimizes = true
+    /// What computes the graph.
+    package var backend = Backend.cpu
     /// Whether kernels may round to a narrower type than the model's.
     package var precision = Precision.float
     /// Which kernels were measured to be fast.
@@ -60,7 +62,7 @@ package final class Executable: Sendable {
     _ graph: Graph, options: Options = Options(), compiled: CompiledModel? = nil,
     writer: CompiledModelWriter? = nil, parameters: ParameterStore? = nil
   ) throws {
-    try graph.requireSupportedOperators()
+    try graph.requireSupportedOperators { options.backend.type(of: $0) != nil }
     let updated = Set(graph.updates.map(\.parameter))
     guard updated.count == graph.updates.count, updated.isSubset(of: graph.parameters.keys) else {
       throw GraftError(.software, "an update of no parameter, or a second one of the same")
@@ -81,7 +83,8 @@ package final class Executable: Sendable {
       self.inputNames = lowered.inputs.map { graph[$0].name }
       self.outputNames = lowered.outputs.map { graph[$0].name }
       if options.optimizes {
-        generatedMemory = try Lowering.run(&lowered, memoryLimit: options.memoryLimit)
+        generatedMemory = try Lowering.run(
+          &lowered, memoryLimit: options.memoryLimit, backend: options.backend)
         writer?.moveConstants(of: &lowered)
       }
     }
@@ -94,7 +97,7 @@ package final class Executable: Sendable {
       threadCount: options.threadCount)
     self.parameters = try parameters ?? ParameterStore(lowered)
     self.operations = try lowered.nodes.map { node in
-      try withPlace(lowered.label(node)) { try OperatorCatalog.make(node) }
+      try withPlace(lowered.label(node)) { try options.backend.makeOperator(node) }
     }
   }
 

@@ -12,6 +12,7 @@ extension FrozenWork {
       Graft \(GraftVersion.build)
       instructions \(InstructionSet.current), for bfloat16 \(BFloat16Instructions.detected)
       precision \(options.precision.rawValue), tuning \(try SHA256Digest(of: tuning).hexadecimal)
+      backend \(options.backend.name)
       images \([batchSize] + batches.imageShape)
       \(preprocessing.map { "\($0.key) \($0.value)" }.joined(separator: "\n"))
       network \(try graph.contentDigest(threads: options.threadCount).hexadecimal)

@@ -28,25 +28,23 @@ package enum Lowering {
     ActivationFusion.self,
   ]
 
-  /// Run once at the end, as what they make hides nodes from the others.
-  private static let finishingPasses: [any GraphPass.Type] = [
-    HalfPrecisionWidening.self,
-    BlockedLayout.self,
-    ElementwiseChainFusion.self,
-  ]
-
   /// Rounds after which passes that still find something are stopped.
   private static let roundLimit = 8
 
-  /// - Parameter memoryLimit: bytes that constants which nodes generate may take; `nil` for what is free
+  /// - Parameters:
+  ///   - memoryLimit: bytes that constants which nodes generate may take; `nil` for what is free
+  ///   - backend: has the passes of a form of its own
   /// - Returns: what such constants take
   /// - Throws: `GraftError` if they take more, or a node is wrong
   @discardableResult
   package static func run(
-    _ graph: inout Graph, memoryLimit: Int? = nil
+    _ graph: inout Graph, memoryLimit: Int? = nil, backend: Backend = .cpu
   ) throws -> GeneratedMemory {
     let memory = try fuse(&graph, memoryLimit: memoryLimit)
-    for pass in finishingPasses { _ = try pass.run(&graph) }
+    // What these make hides nodes from the others.
+    _ = try HalfPrecisionWidening.run(&graph)
+    for pass in backend.finishingPasses { _ = try pass.run(&graph) }
+    _ = try ElementwiseChainFusion.run(&graph)
     return memory
   }
 
