@@ -7,127 +7,31 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: "A recipe.yaml file; options override it.")
   var recipe: String?
 
-  @Option(
-    help: """
-      The trunk: a name from `graft models list`, an ONNX file, or Keras weights \
-      (\(Recipe.defaults { $0.model })).
-      """)
-  var model: String?
-
-  @Option(help: "Weights to use instead of the official ones of a named model.")
-  var weights: String?
-
-  @Option(help: "The node whose output the head reads (default: the one before the last layer).")
-  var cut: String?
-
-  @Option(
-    help: """
-      The head's layers: gmp, gap, flatten, normalization, dropout(P), \
-      dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own \
-      (\(Recipe.defaults { $0.head })).
-      """)
-  var head: String?
-
-  @Option(help: "64 (both sides) or 320x240 (default: the trunk's own).")
-  var imageSize: String?
-
-  @Option(help: "keras-caffe, keras-tf, torch, unit or none (default: the trunk's own).")
-  var preprocess: String?
-
-  @Option(help: "224 (both sides), 320x240, shorter:256, or none (default: the trunk's own).")
-  var resize: String?
-
-  @Option(
-    help: """
-      224, 320x240 or none: the central crop after resizing (default: the trunk's own, limited by \
-      --resize).
-      """)
-  var crop: String?
-
-  @Option(help: "nearest, bilinear, bicubic or tf-bilinear (default: the trunk's own).")
-  var interpolation: String?
-
-  @Flag(
-    inversion: .prefixedNo,
-    help: """
-      Use images as stored, like Keras, instead of rotating them upright (default: like the \
-      trunk, otherwise upright).
-      """)
-  var ignoreOrientation: Bool?
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      Random changes of training images, or none: \
-      \(AugmentationPipeline.usages.joined(separator: "; ")) (default: none).
-      """,
-      valueName: "changes"))
-  var augment: String?
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      Cycle through this many fixed variants of each image, and cache the frozen trunk's features \
-      of them (default: new variants in each epoch).
-      """,
-      valueName: "variants"))
-  var cachedAugmentations: Int?
-
-  @Option(
-    help: """
-      Percentages for training, validation and test, such as 70,15,15 \
-      (\(Recipe.defaults { $0.split })).
-      """)
-  var split: String?
-
-  @Option(help: "Images per step (\(Recipe.defaults { "\($0.batchSize)" })).")
-  var batchSize: Int?
-
-  @Option(
-    help: "The seed of all random choices (\(Recipe.defaults { "\($0.seed)" })).")
-  var seed: UInt64?
+  @Option(help: .setting(\.model)) var model: String?
+  @Option(help: .setting(\.weights)) var weights: String?
+  @Option(help: .setting(\.cut)) var cut: String?
+  @Option(help: .setting(\.head)) var head: String?
+  @Option(help: .setting(\.imageSize)) var imageSize: String?
+  @Option(help: .setting(\.preprocess)) var preprocess: String?
+  @Option(help: .setting(\.resize)) var resize: String?
+  @Option(help: .setting(\.crop)) var crop: String?
+  @Option(help: .setting(\.interpolation)) var interpolation: String?
+  @Flag(inversion: .prefixedNo, help: .setting(\.ignoreOrientation)) var ignoreOrientation: Bool?
+  @Option(help: .setting(\.augment)) var augment: String?
+  @Option(help: .setting(\.cachedAugmentations)) var cachedAugmentations: Int?
+  @Option(help: .setting(\.split)) var split: String?
+  @Option(help: .setting(\.batchSize)) var batchSize: Int?
+  @Option(help: .setting(\.seed)) var seed: UInt64?
 
   @Flag(help: "Train in the order of the data.")
   var noShuffle = false
 
-  @Option(
-    help: """
-      \(Losses.usages.joined(separator: "; ")) (default: \(BinaryCrossEntropy.name) for two \
-      classes, \(SoftmaxCrossEntropy.name) for more).
-      """)
-  var loss: String?
-
-  @Option(
-    help: """
-      Factors for the losses of classes: balanced, or cat=1,dog=2.5 (default: 1 for all).
-      """)
-  var classWeights: String?
-
-  @Option(
-    help: "A limit for gradients: value(0.5), norm(1) or global_norm(1) (default: none).")
-  var gradientClipping: String?
-
-  @Option(
-    help: """
-      Steps whose gradients are averaged for one update of the weights \
-      (\(Recipe.defaults { "\($0.accumulationSteps)" })).
-      """)
-  var accumulationSteps: Int?
-
-  @Option(
-    help: """
-      Factors for the learning rates of blocks and layers: block4=0.1,block5=0.3 (default: 1).
-      """)
-  var learningRateFactors: String?
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      End a phase after this many epochs without a smaller (validation) loss, and use its best \
-      epoch (default: run all epochs).
-      """,
-      valueName: "patience"))
-  var earlyStopping: Int?
+  @Option(help: .setting(\.loss)) var loss: String?
+  @Option(help: .setting(\.classWeights)) var classWeights: String?
+  @Option(help: .setting(\.gradientClipping)) var gradientClipping: String?
+  @Option(help: .setting(\.accumulationSteps)) var accumulationSteps: Int?
+  @Option(help: .setting(\.learningRateFactors)) var learningRateFactors: String?
+  @Option(help: .setting(\.earlyStopping)) var earlyStopping: Int?
 
   @Option(
     help:
@@ -275,15 +179,16 @@ struct RecipeOptions: ParsableArguments {
   }
 }
 
-extension Recipe {
-  /// A default for the help: that of `graft finetune`, and that of `graft train` if it differs.
-  fileprivate static func defaults(_ value: (Recipe) -> String) -> String {
-    let (finetune, train) = (value(Recipe()), value(.scratch))
-    return finetune == train
-      ? "default: \(finetune)" : "default: \(finetune); for graft train: \(train)"
+extension ArgumentHelp {
+  /// The help of a recipe's setting.
+  static func setting(_ path: PartialKeyPath<Recipe>) -> ArgumentHelp {
+    let setting = Recipe.settings.first { ($0.path as PartialKeyPath<Recipe>) == path }
+    return ArgumentHelp(setting?.help ?? "", valueName: setting?.valueName)
   }
+}
 
-  /// The same for a phase's setting: a single value if all phases agree.
+extension Recipe {
+  /// A default for the help of a phase's setting: a single value if all phases agree.
   fileprivate static func defaults(
     ofPhases separator: String, _ value: (Phase) -> String
   ) -> String {

@@ -47,21 +47,13 @@ struct TrainingOptions: ParsableArguments {
       """)
   var recompute = false
 
-  @Option(
-    help: """
-      float32 (the default) or float16: the type of weights and computation in model.onnx. Inputs \
-      and outputs stay float32.
-      """)
+  @Option(help: .setting(\.exportType))
   var exportType: ExportOptions.Precision?
 
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Fold BatchNormalization into the layers before it in model.onnx.")
+  @Flag(inversion: .prefixedNo, help: .setting(\.foldNormalization))
   var foldNormalization: Bool?
 
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Also write training.onnx, with dropout and logits, for more training with --head keep.")
+  @Flag(inversion: .prefixedNo, help: .setting(\.exportTrainingCheckpoint))
   var exportTrainingCheckpoint: Bool?
 
   @Option(

@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftFiles
 import GraftTraining
 
@@ -44,6 +45,21 @@ public struct FineTuningRecipe: Sendable, Hashable {
       self.optimizer = optimizer
       self.schedule = schedule
     }
+  }
+
+  /// The arithmetic of convolutions and matrix products.
+  public enum Precision: String, Sendable, Hashable {
+    /// Floats, and Winograd's algorithm for 3 x 3 convolutions where it is faster.
+    case float = "fp32"
+    /// Floats, and convolutions as direct sums.
+    case exact
+    /// Large constant weights rounded to bfloat16.
+    case bfloat16 = "bf16"
+  }
+
+  /// The type of weights and computation in an exported model.
+  public enum ExportType: String, Sendable, Hashable {
+    case float32, float16
   }
 
   /// For a new head on a trained trunk: first trains the head alone, then everything with a small
@@ -99,6 +115,24 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.preprocess = newValue }
   }
 
+  /// `224` for both sides, `320x240`, `shorter:256` or `none`; by default the trunk's own.
+  public var resize: String? {
+    get { recipe.resize }
+    set { recipe.resize = newValue }
+  }
+
+  /// The central crop after resizing, `224`, `320x240` or `none`; by default the trunk's own.
+  public var crop: String? {
+    get { recipe.crop }
+    set { recipe.crop = newValue }
+  }
+
+  /// `nearest`, `bilinear`, `bicubic` or `tf-bilinear`; by default the trunk's own.
+  public var interpolation: String? {
+    get { recipe.interpolation }
+    set { recipe.interpolation = newValue }
+  }
+
   /// Whether to use images as stored, like Keras, instead of rotating them as their EXIF data or
   /// XMP packet says; by default like the trunk.
   public var ignoreOrientation: Bool? {
@@ -110,6 +144,13 @@ public struct FineTuningRecipe: Sendable, Hashable {
   public var augment: String? {
     get { recipe.augment }
     set { recipe.augment = newValue }
+  }
+
+  /// The number of fixed variants of each image, whose features are cached; `nil` for new
+  /// variants in each epoch.
+  public var cachedAugmentations: Int? {
+    get { recipe.cachedAugmentations }
+    set { recipe.cachedAugmentations = newValue }
   }
 
   /// Percentages for training, validation and test.
@@ -130,11 +171,72 @@ public struct FineTuningRecipe: Sendable, Hashable {
     set { recipe.seed = newValue }
   }
 
+  /// Whether each epoch has a new order.
+  public var shuffle: Bool {
+    get { recipe.shuffle }
+    set { recipe.shuffle = newValue }
+  }
+
+  /// A loss such as `softmax_cross_entropy(label_smoothing=0.1)`; by default binary cross-entropy
+  /// for two classes, softmax cross-entropy for more.
+  public var loss: String? {
+    get { recipe.loss }
+    set { recipe.loss = newValue }
+  }
+
+  /// Factors for the losses of classes: `balanced`, or `cat=1,dog=2.5`.
+  public var classWeights: String? {
+    get { recipe.classWeights }
+    set { recipe.classWeights = newValue }
+  }
+
+  /// A limit for gradients: `value(0.5)`, `norm(1)` or `global_norm(1)`.
+  public var gradientClipping: String? {
+    get { recipe.gradientClipping }
+    set { recipe.gradientClipping = newValue }
+  }
+
+  /// Steps whose gradients are averaged for one update of the weights.
+  public var accumulationSteps: Int {
+    get { recipe.accumulationSteps }
+    set { recipe.accumulationSteps = newValue }
+  }
+
+  /// Factors for the learning rates of blocks and layers: `block4=0.1,block5=0.3`.
+  public var learningRateFactors: String? {
+    get { recipe.learningRateFactors }
+    set { recipe.learningRateFactors = newValue }
+  }
+
   /// The number of epochs without a smaller loss after which a phase ends and returns to its best
   /// epoch; `nil` for never.
   public var earlyStopping: Int? {
     get { recipe.earlyStopping }
     set { recipe.earlyStopping = newValue }
+  }
+
+  /// The arithmetic of convolutions and matrix products.
+  public var precision: Precision? {
+    get { recipe.precision.flatMap { Precision(rawValue: $0.rawValue) } }
+    set { recipe.precision = newValue.flatMap { GraftExecution.Precision(rawValue: $0.rawValue) } }
+  }
+
+  /// The type of weights and computation in the exported model; by default float32.
+  public var exportType: ExportType? {
+    get { recipe.exportType.flatMap { ExportType(rawValue: $0.rawValue) } }
+    set { recipe.exportType = newValue.flatMap { ExportOptions.Precision(rawValue: $0.rawValue) } }
+  }
+
+  /// Whether to fold BatchNormalization into the layers before it in the exported model.
+  public var foldNormalization: Bool? {
+    get { recipe.foldNormalization }
+    set { recipe.foldNormalization = newValue }
+  }
+
+  /// Whether to also write `training.onnx`, with dropout and logits, for more training.
+  public var exportTrainingCheckpoint: Bool? {
+    get { recipe.exportTrainingCheckpoint }
+    set { recipe.exportTrainingCheckpoint = newValue }
   }
 
   /// The phases of training, in order.

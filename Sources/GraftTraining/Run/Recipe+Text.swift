@@ -1,44 +1,17 @@
-import GraftExecution
 import GraftFiles
 import GraftGraph
 
 extension Recipe {
   package init(from decoder: any Decoder) throws {
     self.init()
-    try decoder.requireOnly(CodingKeys.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    func read<Value: Decodable>(_ key: CodingKeys, into property: inout Value) throws {
-      if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
-    }
-    try read(.model, into: &model)
-    try read(.fromScratch, into: &fromScratch)
-    weights = try values.decodeIfPresent(String.self, forKey: .weights)
-    cut = try values.decodeIfPresent(String.self, forKey: .cut)
-    try read(.head, into: &head)
-    imageSize = try values.decodeIfPresent(String.self, forKey: .imageSize)
-    preprocess = try values.decodeIfPresent(String.self, forKey: .preprocess)
-    resize = try values.decodeIfPresent(String.self, forKey: .resize)
-    crop = try values.decodeIfPresent(String.self, forKey: .crop)
-    interpolation = try values.decodeIfPresent(String.self, forKey: .interpolation)
-    ignoreOrientation = try values.decodeIfPresent(Bool.self, forKey: .ignoreOrientation)
-    augment = try values.decodeIfPresent(String.self, forKey: .augment)
-    cachedAugmentations = try values.decodeIfPresent(Int.self, forKey: .cachedAugmentations)
-    try read(.split, into: &split)
-    try read(.batchSize, into: &batchSize)
-    try read(.seed, into: &seed)
-    try read(.shuffle, into: &shuffle)
-    loss = try values.decodeIfPresent(String.self, forKey: .loss)
-    classWeights = try values.decodeIfPresent(String.self, forKey: .classWeights)
-    gradientClipping = try values.decodeIfPresent(String.self, forKey: .gradientClipping)
-    try read(.accumulationSteps, into: &accumulationSteps)
-    learningRateFactors = try values.decodeIfPresent(String.self, forKey: .learningRateFactors)
-    earlyStopping = try values.decodeIfPresent(Int.self, forKey: .earlyStopping)
-    precision = try values.decodeIfPresent(Precision.self, forKey: .precision)
-    exportType = try values.decodeIfPresent(ExportOptions.Precision.self, forKey: .exportType)
-    foldNormalization = try values.decodeIfPresent(Bool.self, forKey: .foldNormalization)
-    exportTrainingCheckpoint = try values.decodeIfPresent(
-      Bool.self, forKey: .exportTrainingCheckpoint)
-    try read(.phases, into: &phases)
+    try decoder.requireOnly(Recipe.settings.map(\.key))
+    let values = try decoder.container(keyedBy: RecipeKey.self)
+    for setting in Recipe.settings { try setting.decode(&self, values) }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: RecipeKey.self)
+    for setting in Recipe.settings { try setting.encode(self, &values) }
   }
 
   /// - Throws: `GraftError` that says which property is unknown or has a value of the wrong kind.
@@ -84,9 +57,10 @@ extension Recipe.Phase {
 }
 
 /// Any key of a mapping.
-private struct AnyKey: CodingKey {
+struct RecipeKey: CodingKey {
   let stringValue: String
   var intValue: Int? { nil }
+  init(_ name: String) { stringValue = name }
   init(stringValue: String) { self.stringValue = stringValue }
   init?(intValue: Int) { return nil }
 }
@@ -94,7 +68,7 @@ private struct AnyKey: CodingKey {
 extension Decoder {
   /// - Throws: `GraftError` for a key that is none of `names`, so that a misspelt one is not ignored.
   fileprivate func requireOnly(_ names: [String], of what: String = "recipes") throws {
-    for key in try container(keyedBy: AnyKey.self).allKeys
+    for key in try container(keyedBy: RecipeKey.self).allKeys
     where !names.contains(key.stringValue) {
       let key = key.stringValue
       let inPhases = Recipe.Phase.CodingKeys.allCases.map(\.rawValue)

@@ -110,30 +110,6 @@ package struct Recipe: Sendable, Codable, Hashable {
     return recipe
   }
 
-  enum CodingKeys: String, CodingKey, CaseIterable {
-    case model
-    case fromScratch = "from_scratch"
-    case weights, cut, head
-    case imageSize = "image_size"
-    case preprocess, resize, crop, interpolation
-    case ignoreOrientation = "ignore_orientation"
-    case augment
-    case cachedAugmentations = "cached_augmentations"
-    case split
-    case batchSize = "batch_size"
-    case seed, shuffle, loss
-    case classWeights = "class_weights"
-    case gradientClipping = "gradient_clipping"
-    case accumulationSteps = "accumulation_steps"
-    case learningRateFactors = "learning_rate_factors"
-    case earlyStopping = "early_stopping"
-    case precision
-    case exportType = "export_type"
-    case foldNormalization = "fold_normalization"
-    case exportTrainingCheckpoint = "export_training_checkpoint"
-    case phases
-  }
-
   /// What ``augment`` says; `nil` for no change.
   package var augmentation: AugmentationPipeline? {
     get throws {
