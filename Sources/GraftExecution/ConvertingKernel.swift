@@ -10,12 +10,11 @@ extension PrepareContext {
     _ narrow: Set<ElementType>, to wide: ElementType,
     _ prepare: (PrepareContext) throws -> PreparedKernel
   ) throws -> PreparedKernel {
-    var wideInputs = inputs
-    var wideOutputs = outputs
+    var context = self
     var wideConstants: [Int: Tensor] = [:]
     for (index, input) in inputs.enumerated() {
       guard let input, narrow.contains(input.elementType) else { continue }
-      wideInputs[index]!.elementType = wide
+      context.inputs[index]!.elementType = wide
       if let constant = input.constant {
         let converted = try packedConstants.packed(
           constant, format: "as-\(wide)", elementType: wide, shape: constant.shape
@@ -27,20 +26,18 @@ extension PrepareContext {
           return converted
         }
         wideConstants[index] = converted
-        wideInputs[index]!.constant = converted
+        context.inputs[index]!.constant = converted
       }
     }
     for (index, output) in outputs.enumerated() {
-      if let output, narrow.contains(output.elementType) { wideOutputs[index]!.elementType = wide }
+      if let output, narrow.contains(output.elementType) {
+        context.outputs[index]!.elementType = wide
+      }
     }
-    let inner = try prepare(
-      PrepareContext(
-        inputs: wideInputs, outputs: wideOutputs, instructionSet: instructionSet,
-        precision: precision, bfloat16Instructions: bfloat16Instructions, tuning: tuning,
-        packedConstants: packedConstants))
+    let inner = try prepare(context)
     guard case .phases(let innerPhases) = inner.form else { return inner }
     return try ConvertingKernel(
-      context: self, wide: wide, wideInputs: wideInputs, wideOutputs: wideOutputs,
+      context: self, wide: wide, wideInputs: context.inputs, wideOutputs: context.outputs,
       wideConstants: wideConstants, inner: inner, innerPhases: innerPhases
     ).kernel()
   }

@@ -21,8 +21,8 @@ package struct PrepareContext: Sendable {
   }
 
   /// `nil` for omitted optional inputs, and for values other than tensors.
-  package let inputs: [Description?]
-  package let outputs: [Description?]
+  package internal(set) var inputs: [Description?]
+  package internal(set) var outputs: [Description?]
   package let instructionSet: InstructionSet
   package let precision: Precision
   /// The instructions that kernels of reduced precision may use, with an instruction set that
