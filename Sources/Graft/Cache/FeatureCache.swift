@@ -52,9 +52,9 @@ private final class StoredFeatures: FeatureArchive {
     if !file.isEmpty { cache.markAsUsed(file.path) }
   }
 
-  func features(of image: ChangedImage) -> UnsafePointer<Float>? {
-    guard !file.isEmpty, let key = try? key(image) else { return nil }
-    return file.row(key)
+  func withFeatures(of image: ChangedImage, _ body: (UnsafePointer<Float>) -> Void) -> Bool {
+    guard !file.isEmpty, let key = try? key(image) else { return false }
+    return file.withRow(key, body)
   }
 
   func add(

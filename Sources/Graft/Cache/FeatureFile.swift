@@ -57,10 +57,13 @@ final class FeatureFile {
       && withUnsafeBytes(of: magic.littleEndian) { beginning.starts(with: $0) }
   }
 
-  /// `[elementCount]`
-  func row(_ digest: SHA256Digest) -> UnsafePointer<Float>? {
-    guard let contents, let row = contents.rows[digest] else { return nil }
-    return UnsafePointer(pointer(contents, row))
+  /// Calls `body` with the elements of a row, `[elementCount]`, which it must not keep.
+  ///
+  /// - Returns: whether there is such a row
+  func withRow(_ digest: SHA256Digest, _ body: (UnsafePointer<Float>) -> Void) -> Bool {
+    guard let contents, let row = contents.rows[digest] else { return false }
+    withExtendedLifetime(contents.storage) { body(pointer(contents, row)) }
+    return true
   }
 
   /// Rewrites the file with more rows.
@@ -112,9 +115,10 @@ final class FeatureFile {
     contents = try read()
   }
 
-  private func pointer(_ contents: Contents, _ row: Int) -> UnsafeMutablePointer<Float> {
+  private func pointer(_ contents: Contents, _ row: Int) -> UnsafePointer<Float> {
     let offset = contents.rowOffset + row * elementCount * MemoryLayout<Float>.size
-    return (contents.storage.baseAddress + offset).assumingMemoryBound(to: Float.self)
+    return UnsafePointer(
+      (contents.storage.baseAddress + offset).assumingMemoryBound(to: Float.self))
   }
 
   /// - Throws: `GraftError` if the file does not exist, is damaged or has another key

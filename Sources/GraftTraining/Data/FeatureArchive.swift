@@ -3,8 +3,11 @@ import GraftRuntime
 
 /// Features that earlier runs computed, and that later ones may have.
 package protocol FeatureArchive: AnyObject {
-  /// Of an image the features, all values that cross the cut one after the other; `nil` if they are not here.
-  func features(of image: ChangedImage) -> UnsafePointer<Float>?
+  /// Calls `body` with an image's features, all values that cross the cut one after the other. It must
+  /// not keep the pointer.
+  ///
+  /// - Returns: whether they are here
+  func withFeatures(of image: ChangedImage, _ body: (UnsafePointer<Float>) -> Void) -> Bool
 
   /// Keeps features for later runs. What cannot be written is not kept, which is no reason to fail.
   ///

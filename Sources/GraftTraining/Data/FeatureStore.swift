@@ -139,7 +139,7 @@ package final class FeatureStore {
     let archivedCount = batches.items.indices.reduce(0) { count, number in
       let variants = number < changingCount ? rounds : [nil]
       return count
-        + variants.count { archive?.features(of: image(number, $0)) != nil }
+        + variants.count { archive?.withFeatures(of: image(number, $0)) { _ in } ?? false }
     }
     return (isKept.count, archivedCount)
   }
@@ -164,12 +164,14 @@ package final class FeatureStore {
   }
 
   private func takeFromArchive(_ image: ChangedImage, _ slot: Int) {
-    guard let kept, var source = archive?.features(of: image) else { return }
-    for (value, shape) in shapes.enumerated() {
-      kept.row(slot, of: value).update(from: source, count: shape.elementCount)
-      source += shape.elementCount
+    guard let kept, let archive else { return }
+    isKept[slot] = archive.withFeatures(of: image) { features in
+      var source = features
+      for (value, shape) in shapes.enumerated() {
+        kept.row(slot, of: value).update(from: source, count: shape.elementCount)
+        source += shape.elementCount
+      }
     }
-    isKept[slot] = true
   }
 
   /// Where an image's features are kept; `nil` if they are not.
