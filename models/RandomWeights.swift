@@ -1,11 +1,11 @@
 import GraftTensor
 
 /// Initial weights of networks that are trained from scratch.
-enum RandomWeights {
+package enum RandomWeights {
   /// He-normal weights with the standard deviation √(2 / inputs per output).
   ///
   /// Source: He et al., "Delving Deep into Rectifiers" (2015)
-  static func heNormal(
+  package static func heNormal(
     _ shape: Shape, fanIn: Int, using generator: inout some RandomNumberGenerator
   ) throws -> Tensor {
     let deviation = (2 / Double(fanIn)).squareRoot()

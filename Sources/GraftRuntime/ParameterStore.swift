@@ -17,11 +17,4 @@ package final class ParameterStore: @unchecked Sendable {
   private init(_ tensors: [ValueID: Tensor]) { self.tensors = tensors }
 
   package func tensor(_ id: ValueID) -> Tensor? { tensors[id] }
-
-  /// The graph with the current values as its parameters' first ones.
-  package func snapshot(of graph: Graph) throws -> Graph {
-    var copy = graph
-    for (id, tensor) in tensors { copy.parameters[id] = try tensor.copied() }
-    return copy
-  }
 }

@@ -1,4 +1,5 @@
 import GraftGraph
+import GraftModels
 import GraftTensor
 
 /// LeNet-5 in its modern form: two convolutions with ReLU and max pooling, three dense layers.
@@ -6,8 +7,8 @@ import GraftTensor
 /// Input `[N, 1, 28, 28]`, 0 to 1; output `[N, 10]`, logits. Its weights are He-normal parameters.
 ///
 /// Source: LeCun et al., "Gradient-Based Learning Applied to Document Recognition" (1998)
-package enum LeNet {
-  package static func graph(
+enum LeNet {
+  static func graph(
     classCount: Int = 10, using generator: inout some RandomNumberGenerator
   ) throws -> Graph {
     var graph = Graph(name: "lenet")

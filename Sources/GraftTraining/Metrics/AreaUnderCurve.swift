@@ -9,7 +9,7 @@ import GraftFiles
 ///
 /// Source: `roc_auc_score(…, multi_class="ovr", average="macro")` of
 /// <https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics>
-package struct AreaUnderCurve: Metric {
+package struct AreaUnderCurve: Sendable {
   package let classCount: Int
   private var labels: [Int] = []
   /// By class, of all samples.
@@ -19,8 +19,6 @@ package struct AreaUnderCurve: Metric {
     self.classCount = classCount
     probabilities = Array(repeating: [], count: classCount)
   }
-
-  package var name: String { "auc" }
 
   package mutating func add(_ batch: LabelledScores) throws {
     guard batch.classCount == classCount else {
@@ -35,9 +33,7 @@ package struct AreaUnderCurve: Metric {
     }
   }
 
-  package var value: Double { mean ?? 0 }
-
-  /// As ``value``; `nil` if all samples are of one class, so that there is nothing to tell apart.
+  /// `nil` if all samples are of one class, so that there is nothing to tell apart.
   package var mean: Double? {
     let areas = (classCount == 2 ? 1..<2 : 0..<classCount).compactMap { area(ofClass: $0) }
     return areas.isEmpty ? nil : areas.reduce(0, +) / Double(areas.count)

@@ -85,17 +85,3 @@ package struct LabelledScores: Sendable {
     return powers.map { $0 / sum }
   }
 }
-
-/// What is measured over several batches; each in a file of its own.
-package protocol Metric: Sendable {
-  /// The name that logs use.
-  var name: String { get }
-
-  /// Takes a batch in.
-  ///
-  /// - Throws: `GraftError` if its classes are not those of the batches before.
-  mutating func add(_ batch: LabelledScores) throws
-
-  /// The measure over all batches so far; 0 without samples.
-  var value: Double { get }
-}

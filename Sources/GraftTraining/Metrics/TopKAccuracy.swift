@@ -4,7 +4,7 @@ import GraftFiles
 /// best of their ranks.
 ///
 /// Source: `SparseTopKCategoricalAccuracy`, <https://keras.io/api/metrics/accuracy_metrics/>
-package struct TopKAccuracy: Metric {
+package struct TopKAccuracy: Sendable {
   package let k: Int
   private var correct = 0
   private var count = 0
@@ -14,8 +14,6 @@ package struct TopKAccuracy: Metric {
     guard k >= 1 else { throw GraftError.usage("a top-\(k) accuracy is not possible") }
     self.k = k
   }
-
-  package var name: String { "top_\(k)_accuracy" }
 
   package mutating func add(_ batch: LabelledScores) {
     for sample in 0..<batch.count {
@@ -27,5 +25,6 @@ package struct TopKAccuracy: Metric {
     count += batch.count
   }
 
+  /// 0 without samples.
   package var value: Double { count > 0 ? Double(correct) / Double(count) : 0 }
 }
