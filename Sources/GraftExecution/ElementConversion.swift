@@ -9,7 +9,7 @@ import GraftTensor
 /// point to integer truncates. Where the specification leaves the result open (NaN, out of range),
 /// it is NumPy's on x86. float4, float8 and the 2- and 4-bit integers take a byte each.
 package enum ElementConversion {
-  private static let kernels = graft_convert_kernels(InstructionSet.current.rawValue).pointee
+  private static let kernels = InstructionSet.current.kernels.pointee.convert.pointee
 
   /// Converts `count` elements. Source and destination must not overlap.
   ///

@@ -6,9 +6,7 @@ import GraftTensor
 import Testing
 
 /// The instruction sets of this machine that kernels are written for.
-let testedInstructionSets: [InstructionSet] = [.scalar, .avx2, .avx512].filter {
-  $0 <= .detected
-}
+let testedInstructionSets = InstructionSet.available
 
 /// More threads than the machine may have processors, so that results for 8 are those of 8.
 private let wideThreadPool = ThreadPool(threadCount: 8)

@@ -132,7 +132,7 @@ import Testing
   }
 
   private static var hasProduct: Bool {
-    InstructionSet.detected >= .avx512 && BFloat16Instructions.detected == .avx512
+    InstructionSet.detected.includes(.avx512) && BFloat16Instructions.detected == .avx512
   }
 
   @Test(.enabled(if: hasProduct, "needs AVX512-BF16"), arguments: convolutions)

@@ -31,7 +31,7 @@ enum NodeTesting {
 
   /// The instruction sets that this machine can run.
   static var instructionSets: [InstructionSet] {
-    InstructionSet.allCases.filter { $0 <= .detected }
+    InstructionSet.available
   }
 
   /// Seeded numbers between -1 and 1.

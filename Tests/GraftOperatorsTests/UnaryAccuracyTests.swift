@@ -53,7 +53,7 @@ import Testing
     Case(name: "Tanh", exact: { tanh($0) }),
   ]
 
-  static let instructionSets = InstructionSet.allCases.filter { $0 <= .detected }
+  static let instructionSets = InstructionSet.available
 
   /// Floats evenly over all bit patterns, and those at the edges of what functions tell apart.
   static let sweep: [Float] = {

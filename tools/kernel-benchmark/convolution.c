@@ -25,7 +25,7 @@ winograd_scheme shared_scheme(ptrdiff_t tile_extent, ptrdiff_t tiles_per_chunk) 
 
 winograd_scheme chosen_scheme(const layer_shape *shape, ptrdiff_t tile_extent) {
   enum { CACHE_SIZE = 720 << 10, FEWEST_TASKS = 8 };
-  const graft_blocked_product *product = graft_blocked_f32_product(options.instruction_set);
+  const graft_blocked_product *product = &options.kernels->blocked->product;
   const ptrdiff_t channels =
       blocks_of(shape->input_channels) * GRAFT_BLOCK + product->panel_columns;
   const ptrdiff_t bytes_per_tile =
@@ -44,7 +44,7 @@ winograd_scheme chosen_scheme(const layer_shape *shape, ptrdiff_t tile_extent) {
 }
 
 void make_layer(winograd_layer *layer, const layer_shape *shape, winograd_scheme scheme) {
-  const graft_blocked_table *table = graft_blocked_kernels(options.instruction_set);
+  const graft_blocked_table *table = options.kernels->blocked;
   memset(layer, 0, sizeof *layer);
   layer->scheme = scheme;
   layer->form = table->winograd[scheme.tile_extent / 2 - 1];
@@ -114,7 +114,7 @@ typedef struct {
 
 static void pack_panel(void *untyped, ptrdiff_t panel, int thread) {
   const packing *work = untyped;
-  const graft_blocked_table *table = graft_blocked_kernels(options.instruction_set);
+  const graft_blocked_table *table = options.kernels->blocked;
   (void)thread;
   graft_winograd_pack(
       table, &table->winograd[work->tile_extent / 2 - 1], work->weights,
@@ -123,7 +123,7 @@ static void pack_panel(void *untyped, ptrdiff_t panel, int thread) {
 }
 
 float *make_weights(const layer_shape *shape, ptrdiff_t tile_extent, page_kind pages) {
-  const graft_blocked_table *table = graft_blocked_kernels(options.instruction_set);
+  const graft_blocked_table *table = options.kernels->blocked;
   const ptrdiff_t count = shape->output_channels * shape->input_channels * 9;
   float *weights = allocate_floats(count);
   const float bound = sqrtf(6 / (9 * (float)shape->input_channels));

@@ -27,6 +27,7 @@ typedef struct {
 typedef struct {
   /// GRAFT_ISA_…
   int32_t instruction_set;
+  const graft_kernels *kernels;
   /// Work is measured on one thread and on so many.
   int thread_count;
   int repeat_count;

@@ -21,27 +21,33 @@ static const struct {
 
 enum { TOPIC_COUNT = sizeof topics / sizeof *topics };
 
-static const char *const instruction_set_names[] = {"scalar", "avx2", "avx512", "amx"};
+static const struct {
+  const char *name;
+  int32_t instruction_set;
+} instruction_sets[] = {
+    {"scalar", GRAFT_ISA_SCALAR}, {"avx2", GRAFT_ISA_AVX2}, {"avx512", GRAFT_ISA_AVX512}};
+
+enum { SET_COUNT = sizeof instruction_sets / sizeof *instruction_sets };
 
 /// As Graft: what the machine has, or less if that is asked for.
 static void choose_instruction_set(const char *name) {
   const int32_t detected = graft_cpu_instruction_set();
-  int32_t wanted = detected;
-  for (int32_t i = 0; name && i <= GRAFT_ISA_AMX; i++)
-    if (strcmp(name, instruction_set_names[i]) == 0) wanted = i;
-  if (wanted == GRAFT_ISA_SCALAR || detected == GRAFT_ISA_SCALAR)
+  options.instruction_set = detected;
+  for (int i = 0; name && i < SET_COUNT; i++)
+    if (strcmp(name, instruction_sets[i].name) == 0 &&
+        graft_cpu_includes(detected, instruction_sets[i].instruction_set))
+      options.instruction_set = instruction_sets[i].instruction_set;
+  if (options.instruction_set == GRAFT_ISA_SCALAR)
     fail(EXIT_UNAVAILABLE, "needs a processor with AVX2, FMA and F16C, and no GRAFT_ISA=scalar");
-  options.instruction_set = (int32_t)smaller(wanted, detected);
 }
 
 static void require_instruction_set(const char *name) {
   const int is_avx2 = strcmp(name, "avx2") == 0;
   if (!is_avx2 && strcmp(name, "avx512") != 0)
     fail(EXIT_USAGE, "--isa is avx2 or avx512, not %s", name);
-  const int32_t wanted = is_avx2 ? GRAFT_ISA_AVX2 : GRAFT_ISA_AVX512;
-  if (graft_cpu_instruction_set() < wanted)
+  options.instruction_set = is_avx2 ? GRAFT_ISA_AVX2 : GRAFT_ISA_AVX512;
+  if (!graft_cpu_includes(graft_cpu_instruction_set(), options.instruction_set))
     fail(EXIT_UNAVAILABLE, "this processor has no %s", name);
-  options.instruction_set = wanted;
 }
 
 static ptrdiff_t parse_number(const char *option, const char *text, long most) {
@@ -88,7 +94,7 @@ static void print_machine(void) {
   printf(
       "%s, L1 %td KB, L2 %td KB, L3 %td KB; %s; 1 and %d threads, bound to a processor each\n\n",
       name, cache_size(1) >> 10, cache_size(2) >> 10, cache_size(3) >> 10,
-      instruction_set_names[options.instruction_set], options.thread_count);
+      options.instruction_set == GRAFT_ISA_AVX512 ? "avx512" : "avx2", options.thread_count);
 }
 
 int main(int argument_count, char **arguments) {
@@ -132,6 +138,7 @@ int main(int argument_count, char **arguments) {
     require_instruction_set(instruction_set);
   else
     choose_instruction_set(getenv("GRAFT_ISA"));
+  options.kernels = graft_kernels_for(options.instruction_set);
   options.thread_count = thread_count ? thread_count : (int)smaller(2, most_threads);
   if (options.is_quick) options.repeat_count = 2;
   if (repeats) options.repeat_count = (int)parse_number("--repeats", repeats, 1000);

@@ -67,11 +67,10 @@ static void finish_rows(void *untyped, ptrdiff_t task, int thread) {
 }
 
 static void describe(product_context *context, const product_candidate *candidate) {
-  const graft_gemm_table *table =
-      graft_gemm_kernels(options.instruction_set, GRAFT_ELEMENT_F32);
+  const graft_gemm_table *table = options.kernels->gemm[GRAFT_ELEMENT_F32];
   context->kernels =
       candidate->is_narrow
-          ? *graft_gemv_bf16_kernels(options.instruction_set)
+          ? *options.kernels->gemv_bf16
           : (graft_gemv_table){table->dot_columns, table->add_rows, table->finish_rows};
   context->problem = (graft_gemm_problem){
       .rows = candidate->rows,
@@ -161,8 +160,7 @@ void measure_matrix_vector(void) {
   float *wide = allocate_floats(weight_count);
   fill_with_random(wide, weight_count, -1, 1);
   uint16_t *narrow = allocate(weight_count * 2, PAGES_DEFAULT);
-  graft_convert_kernels(options.instruction_set)
-      ->float_to_bfloat16(wide, narrow, (size_t)weight_count);
+  options.kernels->convert->float_to_bfloat16(wide, narrow, (size_t)weight_count);
   context.a = a;
   context.wide = wide;
   context.narrow = narrow;

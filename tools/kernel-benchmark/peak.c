@@ -37,14 +37,14 @@ __attribute__((target("avx2,fma"))) static void multiply_and_add_avx2(ptrdiff_t 
 }
 
 void multiply_and_add(ptrdiff_t rounds) {
-  if (options.instruction_set >= GRAFT_ISA_AVX512)
+  if (options.instruction_set == GRAFT_ISA_AVX512)
     multiply_and_add_avx512(rounds);
   else
     multiply_and_add_avx2(rounds);
 }
 
 ptrdiff_t operations_per_round(void) {
-  return CHAIN_COUNT * 2 * (options.instruction_set >= GRAFT_ISA_AVX512 ? 16 : 8);
+  return CHAIN_COUNT * 2 * (options.instruction_set == GRAFT_ISA_AVX512 ? 16 : 8);
 }
 
 /// Bytes that a step of the loops below reads, from as many streams: of one alone the processor does
@@ -104,7 +104,7 @@ static void work_at_peak(void *untyped, int thread) {
   }
   const char *memory = context->memory + thread * candidate->area;
   for (ptrdiff_t done = 0; done < context->byte_count; done += candidate->area) {
-    if (options.instruction_set >= GRAFT_ISA_AVX512)
+    if (options.instruction_set == GRAFT_ISA_AVX512)
       read_avx512(memory, candidate->area);
     else
       read_avx2(memory, candidate->area);

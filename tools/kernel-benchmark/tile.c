@@ -139,7 +139,7 @@ void measure_tile(void) {
   static tile_context context;
   context.call_count = 16384 / divisor;
   context.peak_rounds = 4000000 / divisor;
-  const graft_blocked_product *product = graft_blocked_f32_product(options.instruction_set);
+  const graft_blocked_product *product = &options.kernels->blocked->product;
   const graft_blocked_product *narrow =
       graft_blocked_bf16_product(options.instruction_set, graft_cpu_bf16_instructions());
 

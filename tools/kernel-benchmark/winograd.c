@@ -39,7 +39,7 @@ static void run_candidate(void *untyped, int index, double *milliseconds) {
 
 /// Writes the ways to deal tiles of one form to tasks.
 static int list_schemes(const layer_shape *shape, ptrdiff_t tile_extent, winograd_scheme *schemes) {
-  const ptrdiff_t rows = graft_blocked_f32_product(options.instruction_set)->maximum_rows;
+  const ptrdiff_t rows = options.kernels->blocked->product.maximum_rows;
   const ptrdiff_t tile_count = tile_count_of(shape, tile_extent);
   int count = 0;
   const ptrdiff_t usual[] = {rows, 2 * rows};

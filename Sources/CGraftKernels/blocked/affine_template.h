@@ -3,12 +3,12 @@
 // Positions that stay in the L1 cache until their activation is computed.
 enum { POSITIONS_PER_ACTIVATION = 64 };
 
-static TARGET void scale_positions(
+static void scale_positions(
     const float *x, const float *scale, const float *shift, const graft_activation *activation,
     ptrdiff_t count, float *y) {
   const block scales = load_block(scale), shifts = load_block(shift);
   const block lowest = (float)activation->alpha, highest = (float)activation->beta;
-  if (only_clamps_blocked(activation)) {
+  if (only_clamps_f32(activation)) {
     for (ptrdiff_t i = 0; i < count * GRAFT_BLOCK; i += GRAFT_BLOCK)
       store_block(y + i, clamp_block(load_block(x + i) * scales + shifts, lowest, highest));
     return;
@@ -19,7 +19,7 @@ static TARGET void scale_positions(
         (rest < POSITIONS_PER_ACTIVATION ? rest : POSITIONS_PER_ACTIVATION) * GRAFT_BLOCK;
     for (ptrdiff_t i = 0; i < size; i += GRAFT_BLOCK)
       store_block(y + i, load_block(x + i) * scales + shifts);
-    activate_blocked(activation, y, size);
+    activate_f32(activation, y, size);
     x += size;
     y += size;
   }

@@ -2,15 +2,13 @@
 //
 // Each loop goes along a row of outputs that all have one tap; a row is short enough to stay in the L1 cache.
 
-#include <string.h>
-
 /// The outputs of a row or column that read with one tap an element inside the image.
-static TARGET index_range outputs_of_tap(const graft_conv_axis *axis, ptrdiff_t tap) {
+static index_range outputs_of_tap(const graft_conv_axis *axis, ptrdiff_t tap) {
   return outputs_inside(
       axis->first + tap * axis->tap_step, axis->stride, 1, axis->input, axis->output);
 }
 
-static TARGET void add_depthwise_weight_gradient(
+static void add_depthwise_weight_gradient(
     const graft_blocked_depthwise_gradient *p, float *gradient) {
   const graft_conv_axis *height = &p->height, *width = &p->width;
   const ptrdiff_t step = width->stride * GRAFT_BLOCK;
@@ -47,7 +45,7 @@ static TARGET void add_depthwise_weight_gradient(
   }
 }
 
-static TARGET void depthwise_input_gradient(
+static void depthwise_input_gradient(
     const graft_blocked_depthwise_gradient *p, const float *weights, ptrdiff_t first_row,
     ptrdiff_t row_count, float *gradient) {
   const graft_conv_axis *height = &p->height, *width = &p->width;

@@ -12,18 +12,18 @@ typedef struct {
   ptrdiff_t source;
 } depthwise_taps;
 
-/// Computes `outputs` (at most MAXIMUM_ROWS) outputs, from element `place` of the output on. Where
+/// Computes `outputs` (at most BLOCKED_ROWS) outputs, from element `place` of the output on. Where
 /// this is inlined the last arguments are constants.
 ///
 /// `kernel` is 3 if all rows have 3 taps side by side and the stride is 1: each input is read once
 /// for a row of taps then. It is 0 otherwise.
-BLOCKED_INLINE void sum_outputs(
+GRAFT_INLINE void sum_outputs(
     const graft_blocked_depthwise *p, const depthwise_taps *taps, ptrdiff_t place,
     const ptrdiff_t outputs, const ptrdiff_t stride, const ptrdiff_t kernel) {
   const ptrdiff_t row_step = p->height.tap_step * p->width.input * GRAFT_BLOCK;
   const ptrdiff_t column_step = p->width.tap_step * GRAFT_BLOCK;
   const block bias = p->bias ? load_block(p->bias) : 0;
-  block sums[MAXIMUM_ROWS];
+  block sums[BLOCKED_ROWS];
 #pragma clang loop unroll(full)
   for (ptrdiff_t o = 0; o < outputs; o++) sums[o] = bias;
 
@@ -33,7 +33,7 @@ BLOCKED_INLINE void sum_outputs(
     const float *weights =
         p->weights + (row * p->width.taps + taps->columns.first) * GRAFT_BLOCK;
     if (kernel > 0) {
-      block inputs[MAXIMUM_ROWS + 2];
+      block inputs[BLOCKED_ROWS + 2];
 #pragma clang loop unroll(full)
       for (ptrdiff_t j = 0; j < outputs + kernel - 1; j++)
         inputs[j] = load_block(x + j * GRAFT_BLOCK);
@@ -73,22 +73,22 @@ BLOCKED_INLINE void sum_outputs(
     break;
 
 /// Computes outputs that all have the same taps.
-BLOCKED_INLINE void sum_interior(
+GRAFT_INLINE void sum_interior(
     const graft_blocked_depthwise *p, const depthwise_taps *taps, ptrdiff_t place,
     ptrdiff_t count, const ptrdiff_t stride, const ptrdiff_t kernel) {
   depthwise_taps part = *taps;
-  for (ptrdiff_t parts = (count + MAXIMUM_ROWS - 1) / MAXIMUM_ROWS; parts > 0; parts--) {
+  for (ptrdiff_t parts = (count + BLOCKED_ROWS - 1) / BLOCKED_ROWS; parts > 0; parts--) {
     const ptrdiff_t outputs = (count + parts - 1) / parts;
     switch (outputs) {
       OUTPUTS_CASE(1)
       OUTPUTS_CASE(2)
       OUTPUTS_CASE(3)
-#if MAXIMUM_ROWS > 3
+#if BLOCKED_ROWS > 3
       OUTPUTS_CASE(4)
       OUTPUTS_CASE(5)
       OUTPUTS_CASE(6)
 #endif
-#if MAXIMUM_ROWS > 6
+#if BLOCKED_ROWS > 6
       OUTPUTS_CASE(7)
       OUTPUTS_CASE(8)
       OUTPUTS_CASE(9)
@@ -107,7 +107,7 @@ BLOCKED_INLINE void sum_interior(
 }
 
 /// Computes outputs one by one, each with the taps of its own.
-static TARGET void sum_border(
+static void sum_border(
     const graft_blocked_depthwise *p, index_range rows, ptrdiff_t source_row,
     ptrdiff_t output_row, ptrdiff_t first, ptrdiff_t past) {
   const graft_conv_axis *width = &p->width;
@@ -120,7 +120,7 @@ static TARGET void sum_border(
   }
 }
 
-static TARGET void convolve_depthwise(
+static void convolve_depthwise(
     const graft_blocked_depthwise *p, ptrdiff_t first_row, ptrdiff_t row_count) {
   const graft_conv_axis *height = &p->height, *width = &p->width;
   const index_range all = {0, width->taps};
@@ -130,7 +130,7 @@ static TARGET void convolve_depthwise(
   if (width->stride > 2) interior.past = interior.first;
   // Fewer registers do not hold the inputs of as many outputs.
   const int shares_inputs =
-      MAXIMUM_ROWS > 6 && width->taps == 3 && width->tap_step == 1 && width->stride == 1;
+      BLOCKED_ROWS > 6 && width->taps == 3 && width->tap_step == 1 && width->stride == 1;
   for (ptrdiff_t row = first_row; row < first_row + row_count; row++) {
     const ptrdiff_t top = row * height->stride + height->first;
     const index_range rows = taps_inside(top, height->taps, height->tap_step, height->input);
@@ -145,8 +145,8 @@ static TARGET void convolve_depthwise(
     else
       sum_interior(p, &taps, place, interior.past - interior.first, 2, 0);
     sum_border(p, rows, top, row, interior.past, width->output);
-    if (!only_clamps_blocked(&p->activation))
-      finish_blocked(
+    if (!only_clamps_f32(&p->activation))
+      finish_f32(
           &p->activation, p->output + row * width->output * GRAFT_BLOCK,
           width->output * GRAFT_BLOCK);
   }

@@ -1,8 +1,8 @@
 // The register tile with weights of float: see blocked_tile_template.h.
 
 /// Adds the products of one channel of the rows, which lie `stride` apart, with its weights.
-BLOCKED_INLINE void PRODUCT(add_products)(
-    block sums[MAXIMUM_ROWS][PANEL_BLOCKS], const float *a, const ptrdiff_t stride,
+GRAFT_INLINE void PRODUCT(add_products)(
+    block sums[BLOCKED_ROWS][PANEL_BLOCKS], const float *a, const ptrdiff_t stride,
     const float *panel, const ptrdiff_t rows, const ptrdiff_t blocks) {
   block weights[PANEL_BLOCKS];
 #pragma clang loop unroll(full)
@@ -20,10 +20,10 @@ BLOCKED_INLINE void PRODUCT(add_products)(
 
 /// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. `is_dense` says that rows and
 /// steps are blocks: with extents that the compiler knows, rows are addressed without instructions of their own.
-BLOCKED_INLINE void PRODUCT(multiply_steps)(
+GRAFT_INLINE void PRODUCT(multiply_steps)(
     const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks,
     const int is_dense) {
-  block sums[MAXIMUM_ROWS][PANEL_BLOCKS];
+  block sums[BLOCKED_ROWS][PANEL_BLOCKS];
 #pragma clang loop unroll(full)
   for (ptrdiff_t r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
@@ -50,7 +50,7 @@ BLOCKED_INLINE void PRODUCT(multiply_steps)(
   store_sums(tile, sums, rows, blocks);
 }
 
-BLOCKED_INLINE void PRODUCT(multiply_rows)(
+GRAFT_INLINE void PRODUCT(multiply_rows)(
     const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks) {
   if (UNROLLS_BLOCKS && tile->a_row_stride == GRAFT_BLOCK && tile->step_depth == GRAFT_BLOCK)
     PRODUCT(multiply_steps)(tile, rows, blocks, 1);

@@ -4,9 +4,9 @@
 
 typedef double unaligned_wide_block __attribute__((ext_vector_type(16), aligned(8)));
 
-BLOCKED_INLINE void add_to_sum(double *sum, wide_block x) { *(unaligned_wide_block *)sum += x; }
+GRAFT_INLINE void add_to_sum(double *sum, wide_block x) { *(unaligned_wide_block *)sum += x; }
 
-static TARGET void add_deviations(
+static void add_deviations(
     const float *x, const float *origin, ptrdiff_t count, double *sums) {
   const block origins = load_block(origin);
   wide_block sum = 0, squares = 0;
@@ -19,7 +19,7 @@ static TARGET void add_deviations(
   add_to_sum(sums + GRAFT_BLOCK, squares);
 }
 
-static TARGET void add_gradient_deviations(
+static void add_gradient_deviations(
     const float *x, const float *origin, const float *gradient, ptrdiff_t count, double *sums) {
   const block origins = load_block(origin);
   wide_block sum = 0, products = 0;
@@ -33,7 +33,7 @@ static TARGET void add_gradient_deviations(
   add_to_sum(sums + GRAFT_BLOCK, products);
 }
 
-static TARGET void combine_deviations(
+static void combine_deviations(
     const float *x, const float *origin, const float *gradient, const float *gradient_factor,
     const float *deviation_factor, const float *shift, ptrdiff_t count, float *y) {
   const block origins = load_block(origin), shifts = load_block(shift);

@@ -1,12 +1,12 @@
 // Sums of outer products of pixels of one block with those of others (see graft_outer_product).
 
 // Channels of the block that are summed at once: with PANEL_BLOCKS blocks of columns they fill the registers.
-#define OUTER_ROWS (MAXIMUM_ROWS > 6 ? 8 : 4)
+#define OUTER_ROWS (BLOCKED_ROWS > 6 ? 8 : 4)
 // Outer products that are summed in one go: sums over the pixels of a batch are long, and round less as sums of
 // shorter ones.
 #define OUTER_DEPTH 128
 
-BLOCKED_INLINE void add_outer_rows(
+GRAFT_INLINE void add_outer_rows(
     const float *a, ptrdiff_t a_step, const float *b, ptrdiff_t b_block_stride, ptrdiff_t depth,
     float *c, ptrdiff_t c_block_stride, const ptrdiff_t blocks, int accumulates) {
   do {
@@ -43,7 +43,7 @@ BLOCKED_INLINE void add_outer_rows(
   } while (depth > 0);
 }
 
-static TARGET void add_outer_products(
+static void add_outer_products(
     const float *a, ptrdiff_t a_step, const float *b, ptrdiff_t b_block_stride, ptrdiff_t depth,
     float *c, ptrdiff_t c_block_stride, ptrdiff_t column_blocks, int accumulates) {
   for (ptrdiff_t row = 0; row < GRAFT_BLOCK; row += OUTER_ROWS) {

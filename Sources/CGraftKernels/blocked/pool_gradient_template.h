@@ -1,10 +1,8 @@
 // The gradient of max_pool in the blocked layout (pool_template.h).
 
-#include <string.h>
-
 typedef int32_t block_mask __attribute__((ext_vector_type(16)));
 
-static TARGET void max_pool_gradient(
+static void max_pool_gradient(
     const graft_pool *pool, const float *x, const float *output_gradient, int follows_relu,
     float *gradient) {
   const ptrdiff_t row_size = pool->input_width * GRAFT_BLOCK;

@@ -3,21 +3,19 @@
 // A window's columns are folded from top to bottom, then the results from left to right, so that
 // sums have the bits of those that pool/pool_template.h makes.
 
-#include <math.h>
-
 #include "windows.h"
 
 // Outputs that share the folds of their columns, as far as these fit into the registers.
-#define WINDOWS_TOGETHER (MAXIMUM_ROWS > 6 ? 4 : 2)
+#define WINDOWS_TOGETHER (BLOCKED_ROWS > 6 ? 4 : 2)
 // Of windows of 3 columns with a stride of 2.
 #define MAXIMUM_COLUMNS ((WINDOWS_TOGETHER - 1) * 2 + 3)
 
-BLOCKED_INLINE block fold_pair(block x, block y, const int is_maximum) {
+GRAFT_INLINE block fold_pair(block x, block y, const int is_maximum) {
   return is_maximum ? larger_block(x, y) : x + y;
 }
 
 /// Folds the rows of one column.
-BLOCKED_INLINE block fold_column(
+GRAFT_INLINE block fold_column(
     const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, const int is_maximum) {
   block folded = load_block(x);
   for (ptrdiff_t i = 1; i < row_count; i++)
@@ -26,7 +24,7 @@ BLOCKED_INLINE block fold_column(
 }
 
 /// Folds some columns that lie `column_step` apart.
-BLOCKED_INLINE block fold_window(
+GRAFT_INLINE block fold_block_window(
     const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, ptrdiff_t column_step,
     const ptrdiff_t column_count, const int is_maximum) {
   block folded = fold_column(x, row_step, row_count, is_maximum);
@@ -37,7 +35,7 @@ BLOCKED_INLINE block fold_window(
 }
 
 /// How many elements an average is of. Floats, since products may go beyond integers.
-BLOCKED_INLINE float window_size(float row_count, float column_count) {
+GRAFT_INLINE float window_size(float row_count, float column_count) {
   const float count = row_count * column_count;
   return count > 1 ? count : 1;
 }
@@ -65,7 +63,7 @@ typedef struct {
 } pool_row;
 
 /// Computes one output.
-BLOCKED_INLINE void pool_window(const pool_row *row, ptrdiff_t column, const int is_maximum) {
+GRAFT_INLINE void pool_window(const pool_row *row, ptrdiff_t column, const int is_maximum) {
   const graft_pool *pool = row->pool;
   const ptrdiff_t left = column * pool->stride_width - pool->pad_left;
   const index_range taps =
@@ -75,7 +73,7 @@ BLOCKED_INLINE void pool_window(const pool_row *row, ptrdiff_t column, const int
     store_block(output, is_maximum ? -INFINITY : 0);
     return;
   }
-  const block folded = fold_window(
+  const block folded = fold_block_window(
       row->input + (left + taps.first * pool->dilation_width) * GRAFT_BLOCK, row->row_step,
       row->row_count, pool->dilation_width * GRAFT_BLOCK, taps.past - taps.first, is_maximum);
   const block size = window_size(
@@ -87,13 +85,13 @@ BLOCKED_INLINE void pool_window(const pool_row *row, ptrdiff_t column, const int
 }
 
 /// As fold_pair, but NaN is not looked for.
-BLOCKED_INLINE block fold_numbers(block x, block y, const int is_maximum) {
+GRAFT_INLINE block fold_numbers(block x, block y, const int is_maximum) {
   return is_maximum ? (y > x ? y : x) : x + y;
 }
 
 /// Computes WINDOWS_TOGETHER outputs, whose windows of `kernel` columns share what they overlap in.
 /// False if the results are wrong, since there is NaN in a window.
-BLOCKED_INLINE int pool_together(
+GRAFT_INLINE int pool_together(
     const pool_row *row, ptrdiff_t column, const ptrdiff_t kernel, const ptrdiff_t stride,
     const int is_maximum) {
   const ptrdiff_t column_count = (WINDOWS_TOGETHER - 1) * stride + kernel;
@@ -130,7 +128,7 @@ BLOCKED_INLINE int pool_together(
 }
 
 /// Computes outputs whose windows lie inside of the row.
-BLOCKED_INLINE void pool_interior(
+GRAFT_INLINE void pool_interior(
     const pool_row *row, index_range columns, const ptrdiff_t kernel, const ptrdiff_t stride,
     const int is_maximum) {
   for (ptrdiff_t i = columns.first; i < columns.past; i += WINDOWS_TOGETHER) {
@@ -143,7 +141,7 @@ BLOCKED_INLINE void pool_interior(
 }
 
 /// Computes all outputs of a row, of which the windows of some lie inside of it.
-BLOCKED_INLINE void pool_columns(
+GRAFT_INLINE void pool_columns(
     const pool_row *row, index_range interior, const int is_maximum) {
   const ptrdiff_t kernel = row->pool->kernel_width, stride = row->pool->stride_width;
   const ptrdiff_t width = row->pool->output_width;
@@ -161,7 +159,7 @@ BLOCKED_INLINE void pool_columns(
   for (ptrdiff_t i = interior.past; i < width; i++) pool_window(row, i, is_maximum);
 }
 
-BLOCKED_INLINE void pool_rows(
+GRAFT_INLINE void pool_block_rows(
     const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row,
     const int is_maximum) {
   const ptrdiff_t row_size = pool->input_width * GRAFT_BLOCK;
@@ -189,20 +187,20 @@ BLOCKED_INLINE void pool_rows(
   }
 }
 
-static TARGET void max_pool(
+static void max_pool_blocks(
     const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row) {
-  pool_rows(pool, x, y, first_row, past_row, 1);
+  pool_block_rows(pool, x, y, first_row, past_row, 1);
 }
 
-static TARGET void average_pool(
+static void average_pool_blocks(
     const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row) {
-  pool_rows(pool, x, y, first_row, past_row, 0);
+  pool_block_rows(pool, x, y, first_row, past_row, 0);
 }
 
 // Positions that one float adds up before it goes into a double.
 enum { POSITIONS_PER_SUM = 64 };
 
-static TARGET void global_average_pool(
+static void global_average_pool_blocks(
     const float *x, float *y, ptrdiff_t plane_count, ptrdiff_t count) {
   for (ptrdiff_t plane = 0; plane < plane_count; plane++, x += count * GRAFT_BLOCK) {
     wide_block total = 0;

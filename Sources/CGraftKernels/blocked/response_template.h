@@ -1,12 +1,9 @@
 // Local response normalization of the blocked layout.
 
-#include <math.h>
-#include <string.h>
-
 #include "response.h"
 
 /// base^-beta times x
-BLOCKED_INLINE block divide_by_power(block x, block base, float beta) {
+GRAFT_INLINE block divide_by_power(block x, block base, float beta) {
   if (beta == 0.75f) {
     const block root = __builtin_elementwise_sqrt(base);
     return x / (root * __builtin_elementwise_sqrt(root));
@@ -17,7 +14,7 @@ BLOCKED_INLINE block divide_by_power(block x, block base, float beta) {
 }
 
 /// Writes the squares of all channels of some positions.
-static TARGET void square_channels(
+static void square_channels(
     const graft_blocked_response *r, const float *x, ptrdiff_t count, float *squares) {
   const ptrdiff_t row_size = response_row_size(r), filled = whole_blocks(r->channels);
   for (ptrdiff_t channel = 0; channel < filled; channel += GRAFT_BLOCK)
@@ -31,7 +28,7 @@ static TARGET void square_channels(
         squares + i * row_size + r->channels, 0, (size_t)(filled - r->channels) * sizeof(float));
 }
 
-static TARGET void divide_responses(
+static void divide_responses(
     const graft_blocked_response *r, const float *x, ptrdiff_t first_position, ptrdiff_t count,
     float *scratch, float *y) {
   const ptrdiff_t row_size = response_row_size(r), filled = whole_blocks(r->channels);

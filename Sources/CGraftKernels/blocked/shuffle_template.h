@@ -1,6 +1,6 @@
 // Blocks put together from the channels of others.
 
-#if PERMUTES_BLOCKS
+#if HAS_AVX512
 /// The lanes of a block that come from one block of the image.
 typedef struct {
   const float *source;
@@ -9,10 +9,10 @@ typedef struct {
 } lane_source;
 #endif
 
-static TARGET void gather_channels(
+static void gather_channels(
     const float *image, ptrdiff_t position_count, const int32_t *channels, float *y) {
   const ptrdiff_t block_size = position_count * GRAFT_BLOCK;
-#if PERMUTES_BLOCKS
+#if HAS_AVX512
   lane_source sources[GRAFT_BLOCK];
   int source_count = 0;
   for (int lane = 0; lane < GRAFT_BLOCK; lane++) {

@@ -10,18 +10,18 @@
       PRODUCT(multiply_rows)(tile, rows, 1);                  \
     break;
 
-static TARGET void PRODUCT(multiply)(
+static void PRODUCT(multiply)(
     const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
   switch (rows) {
     ROWS_CASE(1)
     ROWS_CASE(2)
     ROWS_CASE(3)
-#if MAXIMUM_ROWS > 3
+#if BLOCKED_ROWS > 3
     ROWS_CASE(4)
     ROWS_CASE(5)
     ROWS_CASE(6)
 #endif
-#if MAXIMUM_ROWS > 6
+#if BLOCKED_ROWS > 6
     ROWS_CASE(7)
     ROWS_CASE(8)
     ROWS_CASE(9)
@@ -33,7 +33,7 @@ static TARGET void PRODUCT(multiply)(
 #endif
     default: break;
   }
-  if (!tile->finishes || only_clamps_blocked(tile->activation)) return;
+  if (!tile->finishes || only_clamps_f32(tile->activation)) return;
   for (ptrdiff_t j = 0; j * GRAFT_BLOCK < columns; j++)
     finish_rows(tile->activation, tile->c + j * tile->c_block_stride, tile->c_row_stride, rows);
 }

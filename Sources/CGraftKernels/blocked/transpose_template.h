@@ -1,7 +1,5 @@
 // Between the blocked layout and planes of single channels, 16 positions at a time.
 
-#include <string.h>
-
 // Two shuffles of 128-bit quarters, which all instruction sets have instructions for.
 #define EVEN_QUARTERS(x, y) \
   __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
@@ -9,7 +7,7 @@
   __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31)
 
 /// Transposes a matrix of 16 x 16.
-BLOCKED_INLINE void transpose(block *x) {
+GRAFT_INLINE void transpose(block *x) {
   block t[GRAFT_BLOCK];
 #pragma clang loop unroll(full)
   for (int i = 0; i < GRAFT_BLOCK; i += 2) {
@@ -41,7 +39,7 @@ BLOCKED_INLINE void transpose(block *x) {
 }
 
 /// Moves 16 positions of `channels` (a constant 16 where they fill the block) channels.
-BLOCKED_INLINE void positions_to_blocks(
+GRAFT_INLINE void positions_to_blocks(
     const float *x, ptrdiff_t channel_stride, const ptrdiff_t channels, float *y) {
   block rows[GRAFT_BLOCK];
 #pragma clang loop unroll(full)
@@ -52,7 +50,7 @@ BLOCKED_INLINE void positions_to_blocks(
   for (ptrdiff_t i = 0; i < GRAFT_BLOCK; i++) store_block(y + i * GRAFT_BLOCK, rows[i]);
 }
 
-BLOCKED_INLINE void positions_from_blocks(
+GRAFT_INLINE void positions_from_blocks(
     const float *x, const ptrdiff_t channels, ptrdiff_t channel_stride, float *y) {
   block rows[GRAFT_BLOCK];
 #pragma clang loop unroll(full)
@@ -64,7 +62,7 @@ BLOCKED_INLINE void positions_from_blocks(
 }
 
 /// Moves fewer than 16 positions.
-static TARGET void few_to_blocks(
+static void few_to_blocks(
     const float *x, ptrdiff_t channel_stride, ptrdiff_t channels, ptrdiff_t count, float *y) {
   block rows[GRAFT_BLOCK] = {0};
   for (ptrdiff_t c = 0; c < channels; c++)
@@ -73,7 +71,7 @@ static TARGET void few_to_blocks(
   memcpy(y, rows, (size_t)count * sizeof(block));
 }
 
-static TARGET void few_from_blocks(
+static void few_from_blocks(
     const float *x, ptrdiff_t count, ptrdiff_t channels, ptrdiff_t channel_stride, float *y) {
   block rows[GRAFT_BLOCK] = {0};
   memcpy(rows, x, (size_t)count * sizeof(block));
@@ -82,7 +80,7 @@ static TARGET void few_from_blocks(
     memcpy(y + c * channel_stride, &rows[c], (size_t)count * sizeof(float));
 }
 
-static TARGET void to_blocks(
+static void to_blocks(
     const float *x, ptrdiff_t channel_stride, ptrdiff_t channels, ptrdiff_t count, float *y) {
   if (count < GRAFT_BLOCK) {
     few_to_blocks(x, channel_stride, channels, count, y);
@@ -98,7 +96,7 @@ static TARGET void to_blocks(
   }
 }
 
-static TARGET void from_blocks(
+static void from_blocks(
     const float *x, ptrdiff_t count, ptrdiff_t channels, ptrdiff_t channel_stride, float *y) {
   if (count < GRAFT_BLOCK) {
     few_from_blocks(x, count, channels, channel_stride, y);

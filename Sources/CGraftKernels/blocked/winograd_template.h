@@ -11,25 +11,25 @@
 #define ROOT_OF_TWO 1.41421356237309504880
 
 /// even + odd and even - odd, at places of opposite points.
-BLOCKED_INLINE void store_opposite(block even, block odd, block *target) {
+GRAFT_INLINE void store_opposite(block even, block odd, block *target) {
   target[0] = even + odd;
   target[1] = even - odd;
 }
 
-BLOCKED_INLINE void input_row_2(const block *d, block *t) {
+GRAFT_INLINE void input_row_2(const block *d, block *t) {
   t[0] = d[2] - d[0];
   store_opposite(d[2], d[1], t + 1);
   t[3] = d[3] - d[1];
 }
 
-BLOCKED_INLINE void input_row_4(const block *d, block *t) {
+GRAFT_INLINE void input_row_4(const block *d, block *t) {
   t[0] = d[0] + (d[4] - 2.5f * d[2]);
   store_opposite(d[4] - 2 * d[2], (float)ROOT_OF_HALF * (d[3] - 2 * d[1]), t + 1);
   store_opposite(d[4] - 0.5f * d[2], (float)ROOT_OF_TWO * (d[3] - 0.5f * d[1]), t + 3);
   t[5] = d[1] + (d[5] - 2.5f * d[3]);
 }
 
-BLOCKED_INLINE void input_row_6(const block *d, block *t) {
+GRAFT_INLINE void input_row_6(const block *d, block *t) {
   t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
   store_opposite(
       d[6] - 5 * d[4] + 4 * d[2], 0.5f * (d[5] - 5 * d[3] + 4 * d[1]), t + 1);
@@ -39,12 +39,12 @@ BLOCKED_INLINE void input_row_6(const block *d, block *t) {
   t[7] = (d[7] - d[1]) + 5.25f * (d[3] - d[5]);
 }
 
-BLOCKED_INLINE void output_row_2(const block *m, block *y) {
+GRAFT_INLINE void output_row_2(const block *m, block *y) {
   y[0] = m[0] + (m[1] + m[2]);
   y[1] = (m[1] - m[2]) + m[3];
 }
 
-BLOCKED_INLINE void output_row_4(const block *m, block *y) {
+GRAFT_INLINE void output_row_4(const block *m, block *y) {
   const block even1 = m[1] + m[2], odd1 = (float)ROOT_OF_HALF * (m[1] - m[2]);
   const block even2 = m[3] + m[4], odd2 = (float)ROOT_OF_TWO * (m[3] - m[4]);
   y[0] = m[0] + (even1 + even2);
@@ -53,7 +53,7 @@ BLOCKED_INLINE void output_row_4(const block *m, block *y) {
   y[3] = 0.5f * odd1 + (2 * odd2 + m[5]);
 }
 
-BLOCKED_INLINE void output_row_6(const block *m, block *y) {
+GRAFT_INLINE void output_row_6(const block *m, block *y) {
   const block even1 = m[1] + m[2], odd1 = 0.5f * (m[1] - m[2]);
   const block even2 = m[3] + m[4], odd2 = m[3] - m[4];
   const block even3 = m[5] + m[6], odd3 = 2 * (m[5] - m[6]);
@@ -68,27 +68,27 @@ BLOCKED_INLINE void output_row_6(const block *m, block *y) {
 typedef double wide_block __attribute__((ext_vector_type(16)));
 
 /// G's rows for the points p and -p.
-BLOCKED_INLINE void weight_pair(
+GRAFT_INLINE void weight_pair(
     const wide_block *w, double point, double divisor, wide_block *t) {
   const wide_block even = (w[0] + point * point * w[2]) / divisor, odd = point * w[1] / divisor;
   t[0] = even + odd;
   t[1] = even - odd;
 }
 
-BLOCKED_INLINE void weight_row_2(const wide_block *w, wide_block *t) {
+GRAFT_INLINE void weight_row_2(const wide_block *w, wide_block *t) {
   t[0] = -w[0];
   weight_pair(w, 1, 2, t + 1);
   t[3] = w[2];
 }
 
-BLOCKED_INLINE void weight_row_4(const wide_block *w, wide_block *t) {
+GRAFT_INLINE void weight_row_4(const wide_block *w, wide_block *t) {
   t[0] = w[0];
   weight_pair(w, ROOT_OF_HALF, -1.5, t + 1);
   weight_pair(w, ROOT_OF_TWO, 6, t + 3);
   t[5] = w[2];
 }
 
-BLOCKED_INLINE void weight_row_6(const wide_block *w, wide_block *t) {
+GRAFT_INLINE void weight_row_6(const wide_block *w, wide_block *t) {
   t[0] = -w[0];
   weight_pair(w, 0.5, 1.40625, t + 1);
   weight_pair(w, 1, -4.5, t + 3);
@@ -98,20 +98,20 @@ BLOCKED_INLINE void weight_row_6(const wide_block *w, wide_block *t) {
 
 // The transposes of output_row and weight_row.
 
-BLOCKED_INLINE void output_gradient_row_2(const block *y, block *m) {
+GRAFT_INLINE void output_gradient_row_2(const block *y, block *m) {
   m[0] = y[0];
   store_opposite(y[0], y[1], m + 1);
   m[3] = y[1];
 }
 
-BLOCKED_INLINE void output_gradient_row_4(const block *y, block *m) {
+GRAFT_INLINE void output_gradient_row_4(const block *y, block *m) {
   m[0] = y[0];
   store_opposite(y[0] + 0.5f * y[2], (float)ROOT_OF_HALF * (y[1] + 0.5f * y[3]), m + 1);
   store_opposite(y[0] + 2 * y[2], (float)ROOT_OF_TWO * (y[1] + 2 * y[3]), m + 3);
   m[5] = y[3];
 }
 
-BLOCKED_INLINE void output_gradient_row_6(const block *y, block *m) {
+GRAFT_INLINE void output_gradient_row_6(const block *y, block *m) {
   m[0] = y[0];
   store_opposite(
       y[0] + 0.25f * y[2] + 0.0625f * y[4], 0.5f * (y[1] + 0.25f * y[3] + 0.0625f * y[5]), m + 1);
@@ -121,7 +121,7 @@ BLOCKED_INLINE void output_gradient_row_6(const block *y, block *m) {
 }
 
 /// Adds what weight_pair's points p and -p give.
-BLOCKED_INLINE void weight_gradient_pair(
+GRAFT_INLINE void weight_gradient_pair(
     const block *t, double point, double divisor, block *w) {
   const block even = (float)(1 / divisor) * (t[0] + t[1]);
   w[0] += even;
@@ -129,18 +129,18 @@ BLOCKED_INLINE void weight_gradient_pair(
   w[2] += (float)(point * point) * even;
 }
 
-BLOCKED_INLINE void weight_gradient_row_2(const block *t, block *w) {
+GRAFT_INLINE void weight_gradient_row_2(const block *t, block *w) {
   w[0] = -t[0], w[1] = 0, w[2] = t[3];
   weight_gradient_pair(t + 1, 1, 2, w);
 }
 
-BLOCKED_INLINE void weight_gradient_row_4(const block *t, block *w) {
+GRAFT_INLINE void weight_gradient_row_4(const block *t, block *w) {
   w[0] = t[0], w[1] = 0, w[2] = t[5];
   weight_gradient_pair(t + 1, ROOT_OF_HALF, -1.5, w);
   weight_gradient_pair(t + 3, ROOT_OF_TWO, 6, w);
 }
 
-BLOCKED_INLINE void weight_gradient_row_6(const block *t, block *w) {
+GRAFT_INLINE void weight_gradient_row_6(const block *t, block *w) {
   w[0] = -t[0], w[1] = 0, w[2] = t[7];
   weight_gradient_pair(t + 1, 0.5, 1.40625, w);
   weight_gradient_pair(t + 3, 1, -4.5, w);

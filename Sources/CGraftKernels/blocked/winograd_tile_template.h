@@ -5,7 +5,7 @@
 
 #define INPUT_EXTENT (EXTENT + 2)
 
-static TARGET void NAME(transform_input)(
+static void NAME(transform_input)(
     const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
     float *target, ptrdiff_t point_stride) {
   block patch[INPUT_EXTENT * INPUT_EXTENT];
@@ -43,7 +43,7 @@ static TARGET void NAME(transform_input)(
   }
 }
 
-static TARGET void NAME(transform_output)(
+static void NAME(transform_output)(
     const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
     const graft_activation *activation, int pools, float *image, ptrdiff_t height,
     ptrdiff_t width, ptrdiff_t top, ptrdiff_t left) {
@@ -77,8 +77,8 @@ static TARGET void NAME(transform_output)(
       }
       results[i][j] = x;
     }
-    if (!only_clamps_blocked(activation))
-      finish_blocked(activation, (float *)results[i], EXTENT * GRAFT_BLOCK);
+    if (!only_clamps_f32(activation))
+      finish_f32(activation, (float *)results[i], EXTENT * GRAFT_BLOCK);
     if (!pools)
       for (ptrdiff_t j = 0; j < column_count; j++)
         store_block(image + place + (i * width + j) * GRAFT_BLOCK, results[i][j]);
@@ -94,7 +94,7 @@ static TARGET void NAME(transform_output)(
     }
 }
 
-static TARGET void NAME(transform_weights)(
+static void NAME(transform_weights)(
     const float *source, float *target, ptrdiff_t point_stride) {
   wide_block columns[INPUT_EXTENT][3];
   for (ptrdiff_t j = 0; j < 3; j++) {
@@ -114,7 +114,7 @@ static TARGET void NAME(transform_weights)(
   }
 }
 
-static TARGET void NAME(transform_output_gradient)(
+static void NAME(transform_output_gradient)(
     const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
     float *target, ptrdiff_t point_stride) {
   const float *source = image + (top * width + left) * GRAFT_BLOCK;
@@ -141,7 +141,7 @@ static TARGET void NAME(transform_output_gradient)(
   }
 }
 
-static TARGET void NAME(transform_weight_gradient)(
+static void NAME(transform_weight_gradient)(
     const float *products, ptrdiff_t point_stride, float *target) {
   block columns[3][INPUT_EXTENT];
   for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {

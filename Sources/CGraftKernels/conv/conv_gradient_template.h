@@ -8,14 +8,14 @@ static size_t NAME(gradient_scratch_byte_count)(ptrdiff_t rows, ptrdiff_t positi
          2 * graft_align_up((2 * LANES * padded + LANES) * sizeof(ELEMENT));
 }
 
-static TARGET void NAME(weight_gradient)(
+static void NAME(weight_gradient)(
     const graft_conv_gradient_problem *p, ptrdiff_t first_column, ptrdiff_t column_count,
     void *scratch) {
   const ptrdiff_t positions = p->axes[0].output * p->axes[1].output * p->axes[2].output;
   const ptrdiff_t depth = p->channels * p->axes[0].taps * p->axes[1].taps * p->axes[2].taps;
   const ptrdiff_t block =
       positions < GRAFT_CONV_MAXIMUM_POSITIONS ? positions : GRAFT_CONV_MAXIMUM_POSITIONS;
-  const ptrdiff_t panel_count = (p->rows + MAXIMUM_ROWS - 1) / MAXIMUM_ROWS;
+  const ptrdiff_t panel_count = (p->rows + GEMM_ROWS - 1) / GEMM_ROWS;
   const ptrdiff_t padded = (block + LANES - 1) / LANES * LANES;
   ELEMENT *rows = scratch;
   ELEMENT *unrolled =

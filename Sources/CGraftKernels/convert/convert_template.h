@@ -1,8 +1,62 @@
-// The table of conversions for the instruction set that the including file chose. That file defines
-// GRAFT_LANES, GRAFT_TABLE, and `floats_of_halves` and `halves_of_floats` on the vectors of
-// convert_vectors.h.
+// Conversions between float and the 16-bit kinds: see graft_convert.h.
 
-#include "graft_convert.h"
+enum { FLOAT_LANES = VECTOR_BYTES / 4 };
+
+// Floats, their bits, and 16-bit elements.
+typedef float floats __attribute__((vector_size(FLOAT_LANES * 4)));
+typedef uint32_t words __attribute__((vector_size(FLOAT_LANES * 4)));
+typedef uint16_t halves __attribute__((vector_size(FLOAT_LANES * 2)));
+
+#if HAS_AVX512
+
+GRAFT_INLINE floats floats_of_halves(halves value) {
+  return (floats)_mm512_cvtph_ps((__m256i)value);
+}
+
+GRAFT_INLINE halves halves_of_floats(floats value) {
+  return (halves)_mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT);
+}
+
+#elif HAS_F16C
+
+GRAFT_INLINE floats floats_of_halves(halves value) {
+  return (floats)_mm256_cvtph_ps((__m128i)value);
+}
+
+GRAFT_INLINE halves halves_of_floats(floats value) {
+  return (halves)_mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT);
+}
+
+#else
+
+// By arithmetic on bits, right whether or not denormals are flushed.
+
+GRAFT_INLINE words select_words(words mask, words yes, words no) { return (mask & yes) | (~mask & no); }
+
+GRAFT_INLINE floats floats_of_halves(halves value) {
+  const words bits = __builtin_convertvector(value, words), magnitude = bits & 0x7fff;
+  const words normal = (magnitude << 13) + (112u << 23);
+  const words special = ((magnitude << 13) + (224u << 23)) |
+                        ((words)(magnitude > 0x7c00) & 0x400000);  // NaN becomes a quiet one
+  const words denormal = (words)(__builtin_convertvector(magnitude, floats) * 0x1p-24f);
+  const words result = select_words((words)(magnitude < 0x400), denormal,
+                              select_words((words)(magnitude >= 0x7c00), special, normal));
+  return (floats)(result | (bits & 0x8000) << 16);
+}
+
+GRAFT_INLINE halves halves_of_floats(floats value) {
+  const words bits = (words)value, magnitude = bits & 0x7fffffff;
+  const words normal = (magnitude + 0xfff + ((magnitude >> 13) & 1) - (112u << 23)) >> 13;
+  // In the sum with 0.5 the last bit weighs 2^-24, as in a denormal half.
+  const words denormal = (words)((floats)magnitude + 0.5f) - 0x3f000000;
+  const words nan = ((magnitude >> 13) & 0x3ff) | 0x7e00;
+  words result = select_words((words)(magnitude < 0x38800000), denormal, normal);
+  result = select_words((words)(magnitude >= 0x47800000), (words){0} + 0x7c00, result);
+  result = select_words((words)(magnitude > 0x7f800000), nan, result);
+  return __builtin_convertvector(result | (bits >> 16 & 0x8000), halves);
+}
+
+#endif
 
 GRAFT_INLINE floats floats_of_brains(halves value) {
   return (floats)(__builtin_convertvector(value, words) << 16);
@@ -18,12 +72,12 @@ GRAFT_INLINE halves brains_of_floats(floats value) {
 }
 
 /// Defines `name`. What does not fill a vector is converted in one that is padded with zeros.
-#define GRAFT_CONVERT(name, From, from_vector, To, to_vector, convert)                  \
+#define CONVERT(name, From, from_vector, To, to_vector, convert)                  \
   static void name(const From *source, To *destination, size_t count) {                 \
     from_vector value = {0};                                                            \
     to_vector result;                                                                   \
     size_t i = 0;                                                                       \
-    for (; count - i >= GRAFT_LANES; i += GRAFT_LANES) {                                \
+    for (; count - i >= FLOAT_LANES; i += FLOAT_LANES) {                                \
       memcpy(&value, source + i, sizeof value);                                         \
       result = convert(value);                                                          \
       memcpy(destination + i, &result, sizeof result);                                  \
@@ -34,12 +88,12 @@ GRAFT_INLINE halves brains_of_floats(floats value) {
     memcpy(destination + i, &result, (count - i) * sizeof *destination);                \
   }
 
-GRAFT_CONVERT(float16_to_float, uint16_t, halves, float, floats, floats_of_halves)
-GRAFT_CONVERT(float_to_float16, float, floats, uint16_t, halves, halves_of_floats)
-GRAFT_CONVERT(bfloat16_to_float, uint16_t, halves, float, floats, floats_of_brains)
-GRAFT_CONVERT(float_to_bfloat16, float, floats, uint16_t, halves, brains_of_floats)
+CONVERT(float16_to_float, uint16_t, halves, float, floats, floats_of_halves)
+CONVERT(float_to_float16, float, floats, uint16_t, halves, halves_of_floats)
+CONVERT(bfloat16_to_float, uint16_t, halves, float, floats, floats_of_brains)
+CONVERT(float_to_bfloat16, float, floats, uint16_t, halves, brains_of_floats)
 
-const struct graft_convert_table GRAFT_TABLE = {
+static const graft_convert_table convert_table = {
     .float16_to_float = float16_to_float,
     .float_to_float16 = float_to_float16,
     .bfloat16_to_float = bfloat16_to_float,

@@ -6,7 +6,7 @@
 
 /// The nearest float16, ties to even, as a float: right whether or not subnormal numbers are flushed.
 /// NaN stays NaN.
-static inline __attribute__((always_inline)) float graft_rounded_to_float16(float x) {
+GRAFT_INLINE float graft_rounded_to_float16(float x) {
   uint32_t bits, small_bits;
   memcpy(&bits, &x, sizeof bits);
   const uint32_t magnitude = bits & 0x7fffffff;
@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) float graft_rounded_to_float16(floa
 }
 
 /// As above, for bfloat16.
-static inline __attribute__((always_inline)) float graft_rounded_to_bfloat16(float x) {
+GRAFT_INLINE float graft_rounded_to_bfloat16(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
   const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1), quiet = bits | 0x400000;

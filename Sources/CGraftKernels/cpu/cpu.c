@@ -17,23 +17,20 @@ int32_t graft_cpu_instruction_set(void) {
             has_f16c = (c >> 29) & 1;
   if (!has_osxsave || !has_avx || !has_fma || !has_f16c) return GRAFT_ISA_SCALAR;
   const uint64_t state = extended_control_register();
-  const uint64_t ymm_state = 0x6, zmm_state = 0xe6, tile_state = 0x60000;
+  const uint64_t ymm_state = 0x6, zmm_state = 0xe6;
   if ((state & ymm_state) != ymm_state) return GRAFT_ISA_SCALAR;
 
-  unsigned b7, d7;
-  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d7)) return GRAFT_ISA_SCALAR;
-  const int has_avx2 = (b7 >> 5) & 1;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return GRAFT_ISA_SCALAR;
+  const int has_avx2 = (b >> 5) & 1;
   if (!has_avx2) return GRAFT_ISA_SCALAR;
   const unsigned avx512_bits = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F DQ BW VL
-  if ((b7 & avx512_bits) != avx512_bits || (state & zmm_state) != zmm_state) return GRAFT_ISA_AVX2;
-  const int has_amx_tile = (d7 >> 24) & 1, has_amx_bf16 = (d7 >> 22) & 1;
-  if (!has_amx_tile || !has_amx_bf16 || (state & tile_state) != tile_state) return GRAFT_ISA_AVX512;
-  return GRAFT_ISA_AMX;
+  const int has_avx512 = (b & avx512_bits) == avx512_bits && (state & zmm_state) == zmm_state;
+  return has_avx512 ? GRAFT_ISA_AVX512 : GRAFT_ISA_AVX2;
 }
 
 int32_t graft_cpu_bf16_instructions(void) {
   unsigned a, b, c, d;
-  if (graft_cpu_instruction_set() < GRAFT_ISA_AVX512) return GRAFT_BF16_NONE;
+  if (graft_cpu_instruction_set() != GRAFT_ISA_AVX512) return GRAFT_BF16_NONE;
   if (!__get_cpuid_count(7, 1, &a, &b, &c, &d)) return GRAFT_BF16_NONE;
   return (a >> 5) & 1 ? GRAFT_BF16_AVX512 : GRAFT_BF16_NONE;
 }

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "graft_normalization.h"
-
 /// What a step reads: a block, or one element for all of the block.
 typedef struct {
   const float *address;
@@ -107,12 +105,12 @@ static void run_step(
       const block_register scale = registers[step->registers[2]];
       const block_register shift = registers[step->registers[3]];
       if (mean.is_single)
-        graft_normalize(
-            chain->instruction_set, x.address, result, count, *mean.address, *scale.address,
+        chain->normalization->normalize(
+            x.address, result, count, *mean.address, *scale.address,
             *shift.address);
       else
-        graft_normalize_elements(
-            chain->instruction_set, x.address, result, count, mean.address, scale.address,
+        chain->normalization->normalize_elements(
+            x.address, result, count, mean.address, scale.address,
             shift.address);
     }
   }

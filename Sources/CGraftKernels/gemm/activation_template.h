@@ -1,10 +1,6 @@
-// Activations for one floating-point type; see gemm_tile_template.h for what must be defined. The files for instruction
-// sets that convert float16 define GRAFT_HAS_F16C.
+// Activations for one floating-point type; see gemm_tile_template.h for what must be defined.
 
 #if IS_FLOATING
-#include <math.h>
-#include <string.h>
-
 #include "../convert/rounding.h"
 
 #if !defined(GRAFT_FAST_EXPONENTIAL)
@@ -12,7 +8,7 @@
 
 /// e to the x, for vectorised loops: to 2 units in the last place; 0 below -86.6 and infinite above
 /// 88.7.
-static inline __attribute__((always_inline)) float graft_exponential(float x) {
+GRAFT_INLINE float graft_exponential(float x) {
   const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
   const float magic = 12582912.0f;
@@ -41,18 +37,18 @@ static inline __attribute__((always_inline)) float graft_exponential(float x) {
 }
 #endif
 
-static inline __attribute__((always_inline)) ELEMENT NAME(exponential)(ELEMENT x) {
+GRAFT_INLINE ELEMENT NAME(exponential)(ELEMENT x) {
   return sizeof x == sizeof(float) ? (ELEMENT)graft_exponential((float)x) : (ELEMENT)exp(x);
 }
 
-static inline __attribute__((always_inline)) ELEMENT NAME(clamp)(
+GRAFT_INLINE ELEMENT NAME(clamp)(
     ELEMENT x, ELEMENT lowest, ELEMENT highest) {
   const ELEMENT raised = x < lowest ? lowest : x;
   return raised > highest ? highest : raised;
 }
 
 /// Rounds floats as GRAFT_ROUNDING_… says; there is no rounding of doubles.
-static TARGET void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t count) {
+static void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t count) {
   if (rounding == GRAFT_ROUNDING_NONE || sizeof *results != sizeof(float)) return;
   float *x = (float *)results;
   if (rounding == GRAFT_ROUNDING_BFLOAT16) {
@@ -60,7 +56,7 @@ static TARGET void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdi
     return;
   }
   ptrdiff_t i = 0;
-#if defined(GRAFT_HAS_F16C)
+#if HAS_F16C
   typedef float floats __attribute__((ext_vector_type(8)));
   typedef _Float16 halves __attribute__((ext_vector_type(8)));
   for (; i + 8 <= count; i += 8) {
@@ -73,7 +69,7 @@ static TARGET void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdi
   for (; i < count; i++) x[i] = graft_rounded_to_float16(x[i]);
 }
 
-static TARGET void NAME(activate)(
+static void NAME(activate)(
     const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
   const ELEMENT alpha = (ELEMENT)activation->alpha, beta = (ELEMENT)activation->beta;
   const ELEMENT one = 1, zero = 0;
@@ -113,7 +109,7 @@ static inline int NAME(only_clamps)(const graft_activation *activation) {
 }
 
 /// Does to results which were clamped, if that is what the activation does, what is left to do.
-static TARGET void NAME(finish)(const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
+static void NAME(finish)(const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
   if (activation->kind == GRAFT_ACTIVATION_CLAMP)
     NAME(round_results)(activation->rounding, x, count);
   else

@@ -22,7 +22,7 @@ typedef struct {
   int is_last;
 } graft_tile;
 
-/// The register tiles of one element type and instruction set.
+/// The register tiles of one element type.
 typedef struct {
   ptrdiff_t maximum_rows;
   /// Columns of a B panel; a panel with at most half of them left is half as wide.
@@ -35,8 +35,6 @@ typedef struct {
       const void *source, ptrdiff_t row_stride, ptrdiff_t rows, ptrdiff_t depth, void *target,
       ptrdiff_t width);
 } graft_tile_table;
-
-const graft_tile_table *graft_tile_kernels(int32_t instruction_set, int32_t element);
 
 /// Depth of a pass: a panel of B as deep as this fits into the L1 cache, and its sums are short enough to
 /// round little: 288 doubled the error of a deep network. Depends on the depth alone, as it decides

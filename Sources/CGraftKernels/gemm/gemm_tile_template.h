@@ -1,11 +1,7 @@
-// The register tiles for one element type and instruction set. The file that includes this defines
+// The register tiles for one element type. The file that includes this defines
 //   ELEMENT, IS_FLOATING   the element type, and whether it is one of floating point
 //   LANES                  elements of a vector
-//   MAXIMUM_ROWS           rows of a full tile: 4, 6 or 14; it is two vectors wide
-//   TARGET                 the target attribute
 //   NAME(base)             the name of a function of this instance
-
-#include <string.h>
 
 #include "activation_template.h"
 
@@ -14,9 +10,9 @@ typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 
 /// `rows` and `vectors` are constants where this is inlined, so that the sums are registers.
-static inline __attribute__((always_inline)) TARGET void NAME(tile)(
+GRAFT_INLINE void NAME(tile)(
     const int rows, const int vectors, const graft_tile *tile) {
-  NAME(vector) sums[MAXIMUM_ROWS][2];
+  NAME(vector) sums[GEMM_ROWS][2];
 #pragma unroll
   for (int row = 0; row < rows; row++)
 #pragma unroll
@@ -70,24 +66,24 @@ static inline __attribute__((always_inline)) TARGET void NAME(tile)(
 }
 
 #define TILE(rows)                                                                              \
-  static TARGET void NAME(tile_##rows##_1)(const graft_tile *tile) { NAME(tile)(rows, 1, tile); } \
-  static TARGET void NAME(tile_##rows##_2)(const graft_tile *tile) { NAME(tile)(rows, 2, tile); }
+  static void NAME(tile_##rows##_1)(const graft_tile *tile) { NAME(tile)(rows, 1, tile); } \
+  static void NAME(tile_##rows##_2)(const graft_tile *tile) { NAME(tile)(rows, 2, tile); }
 #define TILES(rows) {NAME(tile_##rows##_1), NAME(tile_##rows##_2)}
 
 TILE(1) TILE(2) TILE(3) TILE(4)
-#if MAXIMUM_ROWS > 4
+#if GEMM_ROWS > 4
 TILE(5) TILE(6)
 #endif
-#if MAXIMUM_ROWS > 6
+#if GEMM_ROWS > 6
 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
 #endif
 
-static void (*const NAME(tiles)[MAXIMUM_ROWS][2])(const graft_tile *) = {
+static void (*const NAME(tiles)[GEMM_ROWS][2])(const graft_tile *) = {
     TILES(1), TILES(2), TILES(3), TILES(4),
-#if MAXIMUM_ROWS > 4
+#if GEMM_ROWS > 4
     TILES(5), TILES(6),
 #endif
-#if MAXIMUM_ROWS > 6
+#if GEMM_ROWS > 6
     TILES(7), TILES(8), TILES(9), TILES(10), TILES(11), TILES(12), TILES(13), TILES(14),
 #endif
 };
@@ -95,15 +91,15 @@ static void (*const NAME(tiles)[MAXIMUM_ROWS][2])(const graft_tile *) = {
 #undef TILE
 #undef TILES
 
-static TARGET void NAME(run_tile)(const graft_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
+static void NAME(run_tile)(const graft_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
   const ptrdiff_t width = columns <= LANES ? LANES : 2 * LANES;
   ELEMENT *c = tile->c;
   if (columns == width) {
     NAME(tiles)[rows - 1][width / LANES - 1](tile);
   } else {
     // The tile is wider than what is left: it works on copies.
-    ELEMENT sums[MAXIMUM_ROWS * 2 * LANES] __attribute__((aligned(64)));
-    ELEMENT addend[MAXIMUM_ROWS * 2 * LANES] __attribute__((aligned(64)));
+    ELEMENT sums[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64)));
+    ELEMENT addend[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64)));
     graft_tile copy = *tile;
     copy.c = sums;
     copy.c_row_stride = width;
@@ -132,7 +128,7 @@ static TARGET void NAME(run_tile)(const graft_tile *tile, ptrdiff_t rows, ptrdif
 typedef ELEMENT NAME(quad) __attribute__((ext_vector_type(4)));
 typedef NAME(quad) NAME(unaligned_quad) __attribute__((aligned(1)));
 
-static TARGET void NAME(transpose)(
+static void NAME(transpose)(
     const void *untyped_source, ptrdiff_t row_stride, ptrdiff_t rows, ptrdiff_t depth,
     void *untyped_target, ptrdiff_t width) {
   const NAME(unaligned) *source = untyped_source;
@@ -169,7 +165,7 @@ static TARGET void NAME(transpose)(
 }
 
 static const graft_tile_table NAME(tile_table) = {
-    MAXIMUM_ROWS,
+    GEMM_ROWS,
     2 * LANES,
     NAME(run_tile),
     NAME(transpose),

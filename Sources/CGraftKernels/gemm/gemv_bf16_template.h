@@ -6,13 +6,13 @@ typedef uint16_t brains __attribute__((vector_size(2 * LANES)));
 typedef uint16_t unaligned_brains __attribute__((vector_size(2 * LANES), aligned(1)));
 typedef uint32_t brain_words __attribute__((vector_size(4 * LANES)));
 
-static inline __attribute__((always_inline)) TARGET NAME(vector) widened_bf16(
+GRAFT_INLINE NAME(vector) widened_bf16(
     const unaligned_bf16 *address) {
   const brains bits = *(const unaligned_brains *)address;
   return (NAME(vector))(__builtin_convertvector(bits, brain_words) << 16);
 }
 
-static inline __attribute__((always_inline)) TARGET float widened_element_bf16(
+GRAFT_INLINE float widened_element_bf16(
     const unaligned_bf16 *address) {
   const uint32_t bits = (uint32_t)*address << 16;
   float value;

@@ -2,7 +2,7 @@
 // stands in gemm_tile_template.h.
 
 /// alpha * sum + beta * addends, for one element.
-static inline __attribute__((always_inline)) TARGET ELEMENT NAME(finished)(
+GRAFT_INLINE ELEMENT NAME(finished)(
     const graft_gemm_problem *p, ptrdiff_t row, ptrdiff_t column, ELEMENT sum) {
   const ELEMENT beta = (ELEMENT)p->beta;
   const NAME(unaligned) *addend = p->addend, *row_addend = p->row_addend;
@@ -12,7 +12,7 @@ static inline __attribute__((always_inline)) TARGET ELEMENT NAME(finished)(
   return sum;
 }
 
-static TARGET void NAME(activate_columns)(
+static void NAME(activate_columns)(
     const graft_gemm_problem *p, ptrdiff_t first_column, ptrdiff_t column_count) {
 #if IS_FLOATING
   for (ptrdiff_t row = 0; row < p->rows; row++)
@@ -23,7 +23,7 @@ static TARGET void NAME(activate_columns)(
 #endif
 }
 
-static TARGET void NAME(finish_rows)(
+static void NAME(finish_rows)(
     const graft_gemm_problem *p, const void *untyped_partial, ptrdiff_t split_count,
     ptrdiff_t first_column, ptrdiff_t column_count) {
   const ELEMENT *partial = untyped_partial;

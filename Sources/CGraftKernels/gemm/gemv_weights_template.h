@@ -9,7 +9,7 @@
 /// Dot products of all rows of A with `columns` columns of B; `rows` (those of A), `columns` and
 /// `parts` are constants where this is inlined. `parts` sums for each product hide the latency of
 /// adding.
-static inline __attribute__((always_inline)) TARGET void WEIGHT_NAME(dots)(
+GRAFT_INLINE void WEIGHT_NAME(dots)(
     const int rows, const int columns, const int parts, const graft_gemm_problem *p,
     ptrdiff_t column) {
   NAME(vector) sums[4][4][2];
@@ -61,7 +61,7 @@ static inline __attribute__((always_inline)) TARGET void WEIGHT_NAME(dots)(
     for (; column < end; column++) WEIGHT_NAME(dots)(rows, 1, parts, p, column);              \
   }
 
-static TARGET void WEIGHT_NAME(dot_columns)(
+static void WEIGHT_NAME(dot_columns)(
     const graft_gemm_problem *p, ptrdiff_t first_column, ptrdiff_t column_count) {
   const ptrdiff_t end = first_column + column_count;
   ptrdiff_t column = first_column;
@@ -77,7 +77,7 @@ static TARGET void WEIGHT_NAME(dot_columns)(
 
 /// Adds `depth` rows of B, each times its element of A, to `rows` partial rows; `rows` and `depth`
 /// are constants where this is inlined.
-static inline __attribute__((always_inline)) TARGET void WEIGHT_NAME(add_some_rows)(
+GRAFT_INLINE void WEIGHT_NAME(add_some_rows)(
     const int rows, const int depth, const graft_gemm_problem *p, ptrdiff_t k,
     ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
   const NAME(unaligned) *a = p->a;
@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) TARGET void WEIGHT_NAME(add_some_ro
 }
 
 /// The same for any number of rows: eight vectors of B stay in registers while all rows take them.
-static TARGET void WEIGHT_NAME(add_many_rows)(
+static void WEIGHT_NAME(add_many_rows)(
     const graft_gemm_problem *p, ptrdiff_t k, ptrdiff_t first_column, ptrdiff_t column_count,
     ELEMENT *partial) {
   enum { DEPTH = 8 };
@@ -153,7 +153,7 @@ static TARGET void WEIGHT_NAME(add_many_rows)(
 }
 
 /// Some rows of the depth that `add_many_rows` leaves.
-static TARGET void WEIGHT_NAME(add_last_rows)(
+static void WEIGHT_NAME(add_last_rows)(
     const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t end_depth,
     ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
   const NAME(unaligned) *a = p->a;
@@ -174,7 +174,7 @@ static TARGET void WEIGHT_NAME(add_last_rows)(
       WEIGHT_NAME(add_some_rows)(rows, 1, p, k, first_column, column_count, partial);               \
   }
 
-static TARGET void WEIGHT_NAME(add_rows)(
+static void WEIGHT_NAME(add_rows)(
     const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t depth_count,
     ptrdiff_t first_column, ptrdiff_t column_count, void *untyped_partial) {
   ELEMENT *partial = untyped_partial;

@@ -40,7 +40,4 @@ typedef struct {
                         float *result, int64_t count);
 } graft_binary_table;
 
-/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
-const graft_binary_table *graft_binary_kernels(int32_t isa);
-
 #endif

@@ -105,7 +105,7 @@ typedef struct {
   /// With weights of float.
   graft_blocked_product product;
   /// F(2 x 2), F(4 x 4), F(6 x 6).
-  graft_winograd winograd[3];
+  const graft_winograd *winograd;
   graft_outer_product outer_product;
   /// Writes the largest of each 2 x 2 square of a block of height x width pixels.
   void (*pool_squares)(const float *image, ptrdiff_t height, ptrdiff_t width, float *pooled);
@@ -113,10 +113,11 @@ typedef struct {
   graft_blocked_layers layers;
 } graft_blocked_table;
 
-const graft_blocked_table *graft_blocked_kernels(int32_t instruction_set);
-
-/// The product with weights of float for an instruction set (`GRAFT_ISA_…`).
-const graft_blocked_product *graft_blocked_f32_product(int32_t instruction_set);
+/// The product with weights of float.
+static inline const graft_blocked_product *graft_blocked_f32_product(
+    const graft_blocked_table *table) {
+  return &table->product;
+}
 
 /// The product with weights of bfloat16 for an instruction set (`GRAFT_ISA_…`) and instructions for
 /// bfloat16 (`GRAFT_BF16_…`); NULL where these are none: widening weights gains nothing.

@@ -52,7 +52,7 @@ typedef struct {
   /// The inverse: writes the first `channels` lanes of `count` positions.
   void (*from_blocks)(
       const float *x, ptrdiff_t count, ptrdiff_t channels, ptrdiff_t channel_stride, float *y);
-  /// As graft_max_pool and graft_average_pool, on planes of blocks, and with the same bits.
+  /// As those of graft_pool_table, on planes of blocks, and with the same bits.
   void (*max_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
   /// The gradient of max_pool of one plane: what arrives at an output goes to the first of the largest elements of

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "graft_binary.h"
+#include "graft_normalization.h"
 #include "graft_unary.h"
 
 // Chains of elementwise functions, computed block by block: what one function hands to the next
@@ -52,7 +53,7 @@ typedef struct {
 } graft_chain_step;
 
 typedef struct {
-  int32_t instruction_set;
+  const graft_normalization_table *normalization;
   int32_t operand_count, buffer_count, step_count;
   const graft_chain_operand *operands;
   const graft_chain_step *steps;

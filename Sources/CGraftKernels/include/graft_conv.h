@@ -80,7 +80,4 @@ typedef struct {
   size_t (*gradient_scratch_byte_count)(ptrdiff_t rows, ptrdiff_t positions);
 } graft_conv_table;
 
-/// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type of floating point.
-const graft_conv_table *graft_conv_kernels(int32_t instruction_set, int32_t element);
-
 #endif

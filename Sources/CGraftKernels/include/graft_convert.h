@@ -8,14 +8,11 @@
 ///
 /// To the narrow type they round to nearest, ties to even; NaN stays NaN, overflow is infinity.
 /// Source and destination must not overlap.
-struct graft_convert_table {
+typedef struct {
   void (*float16_to_float)(const uint16_t *source, float *destination, size_t count);
   void (*float_to_float16)(const float *source, uint16_t *destination, size_t count);
   void (*bfloat16_to_float)(const uint16_t *source, float *destination, size_t count);
   void (*float_to_bfloat16)(const float *source, uint16_t *destination, size_t count);
-};
-
-/// The functions for an instruction set (`GRAFT_ISA_…`) that the machine must have.
-const struct graft_convert_table *graft_convert_kernels(int32_t instruction_set);
+} graft_convert_table;
 
 #endif

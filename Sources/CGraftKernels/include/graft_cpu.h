@@ -3,13 +3,22 @@
 
 #include <stdint.h>
 
-/// Instruction sets, as kernels distinguish them. Higher ones include the lower.
+/// Families of instruction sets. Within one, a set includes those of lower numbers.
+enum { GRAFT_FAMILY_X86 = 1 << 8 };
+
+/// Instruction sets, as kernels distinguish them. All include the scalar one, which is every
+/// processor's.
 enum {
   GRAFT_ISA_SCALAR = 0,
-  GRAFT_ISA_AVX2 = 1,    // AVX2, FMA, F16C
-  GRAFT_ISA_AVX512 = 2,  // F, BW, DQ, VL
-  GRAFT_ISA_AMX = 3,     // AVX-512 and AMX-BF16 tiles
+  GRAFT_ISA_AVX2 = GRAFT_FAMILY_X86 + 1,    // AVX2, FMA, F16C
+  GRAFT_ISA_AVX512 = GRAFT_FAMILY_X86 + 2,  // F, BW, DQ, VL
 };
+
+/// Whether a processor with `instruction_set` can do all that `other` has.
+static inline int graft_cpu_includes(int32_t instruction_set, int32_t other) {
+  if (other == GRAFT_ISA_SCALAR) return 1;
+  return instruction_set >> 8 == other >> 8 && instruction_set >= other;
+}
 
 /// Instructions for bfloat16 besides those of an instruction set. Higher ones include the lower.
 enum {
@@ -20,7 +29,7 @@ enum {
 /// The highest of GRAFT_BF16_… that processor and operating system offer.
 int32_t graft_cpu_bf16_instructions(void);
 
-/// The highest instruction set that processor and operating system offer (CPUID and XGETBV).
+/// The best instruction set that processor and operating system offer (CPUID and XGETBV).
 int32_t graft_cpu_instruction_set(void);
 
 /// Sets how this thread computes, whatever it did before: rounding to nearest, no traps, subnormal

@@ -32,7 +32,4 @@ typedef struct {
       const graft_conv_axis *height, const graft_conv_axis *width, ptrdiff_t row_count);
 } graft_depthwise_table;
 
-/// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type of floating point.
-const graft_depthwise_table *graft_depthwise_kernels(int32_t instruction_set, int32_t element);
-
 #endif

@@ -104,10 +104,4 @@ typedef struct {
       ptrdiff_t first_column, ptrdiff_t column_count);
 } graft_gemv_table;
 
-/// The kernels with weights of bfloat16 for an instruction set (`GRAFT_ISA_…`).
-const graft_gemv_table *graft_gemv_bf16_kernels(int32_t instruction_set);
-
-/// The kernels for an instruction set (`GRAFT_ISA_…`) and an element type (`GRAFT_ELEMENT_…`).
-const graft_gemm_table *graft_gemm_kernels(int32_t instruction_set, int32_t element);
-
 #endif

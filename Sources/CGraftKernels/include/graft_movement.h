@@ -29,9 +29,6 @@ typedef struct {
   graft_movement_transpose *transpose_4, *transpose_8;
 } graft_movement_table;
 
-/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
-const graft_movement_table *graft_movement_kernels(int32_t instruction_set);
-
 /// The two inner axes of a copy, cut into blocks of `row_block` x `column_block` elements.
 typedef struct {
   ptrdiff_t width;

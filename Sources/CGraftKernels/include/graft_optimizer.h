@@ -64,7 +64,4 @@ typedef struct {
                float *new_square, int64_t count);
 } graft_optimizer_table;
 
-/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
-const graft_optimizer_table *graft_optimizer_kernels(int32_t isa);
-
 #endif

@@ -15,24 +15,22 @@ typedef struct {
   int32_t counts_padding;
 } graft_pool;
 
-/// Floats of scratch memory that the functions below need for one call.
+/// Floats of scratch memory that pools need for one call.
 int64_t graft_pool_scratch_count(const graft_pool *pool);
 
-/// Largest element of each window; NaN if there is one in it, -infinity if it lies in the padding.
-///
 /// Rows `first_row ..< past_row` of the outputs of all planes, counted through: row `r` is row
 /// `r % output_height` of plane `r / output_height`. `x` and `y` point to the first plane.
-void graft_max_pool(
-    int32_t instruction_set, const graft_pool *pool, const float *x, float *y, int64_t first_row,
-    int64_t past_row, float *scratch);
+typedef void (*graft_pool_rows)(
+    const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
+    float *scratch);
 
-/// Mean of each window; 0 if it lies in the padding. Rows as in `graft_max_pool`.
-void graft_average_pool(
-    int32_t instruction_set, const graft_pool *pool, const float *x, float *y, int64_t first_row,
-    int64_t past_row, float *scratch);
-
-/// `y[i]` is the mean of the `count` elements from `x[i * count]` on.
-void graft_global_average_pool(
-    int32_t instruction_set, const float *x, float *y, int64_t plane_count, int64_t count);
+typedef struct {
+  /// Largest element of each window; NaN if there is one in it, -infinity if it lies in the padding.
+  graft_pool_rows max_pool;
+  /// Mean of each window; 0 if it lies in the padding.
+  graft_pool_rows average_pool;
+  /// `y[i]` is the mean of the `count` elements from `x[i * count]` on.
+  void (*global_average_pool)(const float *x, float *y, int64_t plane_count, int64_t count);
+} graft_pool_table;
 
 #endif

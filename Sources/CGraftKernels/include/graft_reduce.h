@@ -28,7 +28,4 @@ typedef struct {
   graft_extreme_f32_rows minimum, maximum;
 } graft_reduce_table;
 
-/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
-const graft_reduce_table *graft_reduce_kernels(int32_t isa);
-
 #endif

@@ -52,9 +52,6 @@ typedef struct {
   void (*pick_row)(void *destination, const void *source, const graft_lane_map *map);
 } graft_resampling_table;
 
-/// The kernels for an instruction set, one of `GRAFT_ISA_…`.
-const graft_resampling_table *graft_resampling_kernels(int32_t instruction_set);
-
 /// As `map_axis`, for doubles.
 void graft_resampling_axis_double(double *destination, const double *source,
                                   const graft_resampling_axis *axis, ptrdiff_t inner,

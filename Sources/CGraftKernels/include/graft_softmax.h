@@ -3,15 +3,15 @@
 
 #include <stdint.h>
 
-/// Softmax of `row_count` rows of `length` contiguous floats, or its logarithm. `y` may be `x`.
-void graft_softmax_rows(
-    int32_t instruction_set, const float *x, float *y, int64_t row_count, int64_t length,
-    int32_t is_logarithm);
-
-/// Softmax down `column_count` columns of `length` floats that lie `stride` apart, or its
-/// logarithm. `y` may be `x`.
-void graft_softmax_columns(
-    int32_t instruction_set, const float *x, float *y, int64_t column_count, int64_t length,
-    int64_t stride, int32_t is_logarithm);
+/// Softmax, or its logarithm. `y` may be `x`.
+typedef struct {
+  /// Of `row_count` rows of `length` contiguous floats.
+  void (*rows)(
+      const float *x, float *y, int64_t row_count, int64_t length, int32_t is_logarithm);
+  /// Down `column_count` columns of `length` floats that lie `stride` apart.
+  void (*columns)(
+      const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
+      int32_t is_logarithm);
+} graft_softmax_table;
 
 #endif

@@ -11,7 +11,10 @@ typedef void (*graft_unary_function)(const float *x, float *y, size_t count, flo
                                      float beta);
 
 /// One function per operator; what `alpha` and `beta` mean stands beside it, where they matter.
-struct graft_unary_table {
+///
+/// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are within 2
+/// ULP of the correctly rounded one, those of gelu within 3.
+typedef struct {
   graft_unary_function absolute;
   graft_unary_function ceil;
   graft_unary_function celu;  // alpha > 0
@@ -43,12 +46,6 @@ struct graft_unary_table {
   graft_unary_function swish;  // x * sigmoid(alpha * x)
   graft_unary_function tanh;
   graft_unary_function thresholded_relu;  // x > alpha ? x : 0
-};
-
-/// The functions for an instruction set (`GRAFT_ISA_…`) that the machine must have.
-///
-/// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are within 2
-/// ULP of the correctly rounded one, those of gelu within 3.
-const struct graft_unary_table *graft_unary_kernels(int32_t instruction_set);
+} graft_unary_table;
 
 #endif

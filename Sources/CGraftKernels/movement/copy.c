@@ -1,7 +1,6 @@
 #include <string.h>
 
-#include "graft_cpu.h"
-#include "movement_tables.h"
+#include "graft_movement.h"
 #include "unaligned.h"
 
 // A block of rows x columns whose columns lie apart by any steps.
@@ -223,15 +222,4 @@ void graft_movement_copy(void *destination, const void *source, const graft_move
     copy_block(to, from, matrix, rows_left < matrix->row_block ? rows_left : matrix->row_block,
                columns_left < matrix->column_block ? columns_left : matrix->column_block);
   }
-}
-
-const graft_movement_table graft_movement_scalar = {.vector_bytes = 0};
-
-const graft_movement_table *graft_movement_kernels(int32_t instruction_set) {
-#if defined(__x86_64__)
-  if (instruction_set >= GRAFT_ISA_AVX512) return &graft_movement_avx512;
-  if (instruction_set >= GRAFT_ISA_AVX2) return &graft_movement_avx2;
-#endif
-  (void)instruction_set;
-  return &graft_movement_scalar;
 }

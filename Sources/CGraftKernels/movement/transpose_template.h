@@ -1,15 +1,7 @@
-// Transposes blocks of elements by squares of vectors, for one instruction set. The including file
-// defines
-//   TARGET        the target attribute
-//   VECTOR_BYTES  bytes of a vector, 32 or 64
-//   TABLE         the name of the table
-#include <string.h>
+// Transposes blocks of elements by squares of vectors, where these are as wide as a square of 4 or 8.
 
-#include "movement_tables.h"
+#if VECTOR_BYTES > 16
 
-#define SQUARE_INLINE static inline __attribute__((always_inline)) TARGET
-
-typedef uint32_t words __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint64_t longs __attribute__((vector_size(VECTOR_BYTES)));
 
 enum { LINE_BYTES = 64 };
@@ -17,7 +9,7 @@ enum { LINE_BYTES = 64 };
 #if VECTOR_BYTES == 64
 
 // log2(N) times, row i is interleaved with row i + N / 2.
-SQUARE_INLINE void transpose_words(words *x) {
+GRAFT_INLINE void transpose_words(words *x) {
 #pragma clang loop unroll(full)
   for (int round = 0; round < 4; round++) {
     words mixed[16];
@@ -32,7 +24,7 @@ SQUARE_INLINE void transpose_words(words *x) {
   }
 }
 
-SQUARE_INLINE void transpose_longs(longs *x) {
+GRAFT_INLINE void transpose_longs(longs *x) {
 #pragma clang loop unroll(full)
   for (int round = 0; round < 3; round++) {
     longs mixed[8];
@@ -49,7 +41,7 @@ SQUARE_INLINE void transpose_longs(longs *x) {
 
 // Elements, pairs and quadruples change places within and between the halves of 16 bytes: one
 // instruction each.
-SQUARE_INLINE void transpose_words(words *x) {
+GRAFT_INLINE void transpose_words(words *x) {
   words t[8];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 8; i += 2) {
@@ -72,7 +64,7 @@ SQUARE_INLINE void transpose_words(words *x) {
   }
 }
 
-SQUARE_INLINE void transpose_longs(longs *x) {
+GRAFT_INLINE void transpose_longs(longs *x) {
   longs t[4];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 4; i += 2) {
@@ -91,7 +83,7 @@ SQUARE_INLINE void transpose_longs(longs *x) {
 // Squares at the edges overlap those before them: what is written twice is the same. Columns go by
 // lines of the destination, so that each line is written at once.
 #define DEFINE_TRANSPOSE(name, vector, width)                                                     \
-  TARGET static void name(char *destination, ptrdiff_t destination_step, const char *source,      \
+  static void name(char *destination, ptrdiff_t destination_step, const char *source,      \
                           ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t columns) {             \
     enum { side = VECTOR_BYTES / width, line = LINE_BYTES / width };                              \
     for (ptrdiff_t first = 0; first < columns; first += line) {                                   \
@@ -116,8 +108,14 @@ SQUARE_INLINE void transpose_longs(longs *x) {
 DEFINE_TRANSPOSE(transpose_4, words, 4)
 DEFINE_TRANSPOSE(transpose_8, longs, 8)
 
-const graft_movement_table TABLE = {
+static const graft_movement_table movement_table = {
     .vector_bytes = VECTOR_BYTES,
     .transpose_4 = transpose_4,
     .transpose_8 = transpose_8,
 };
+
+#else
+
+static const graft_movement_table movement_table = {.vector_bytes = 0};
+
+#endif

@@ -1,32 +1,12 @@
-// The normalization kernels over the vector operations of one instruction set. The including file
-// names the table to define as GRAFT_NORMALIZATION_TABLE.
-#include "normalization_table.h"
+// The normalization kernels over the vector operations of one instruction set.
 
-// Lanes add floats for at most so many elements before they go into a double.
-enum { BLOCK_LENGTH = 4096 };
+static double sum(const float *x, int64_t count) { return sum_of_floats(x, count); }
 
-GRAFT_TARGET static double sum(const float *x, int64_t count) {
-  double total = 0;
-  for (int64_t start = 0; start < count; start += BLOCK_LENGTH) {
-    const int64_t end = count - start < BLOCK_LENGTH ? count : start + BLOCK_LENGTH;
-    vector even = broadcast(0), odd = broadcast(0);
-    int64_t i = start;
-    for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
-      even = add(even, load(x + i));
-      odd = add(odd, load(x + i + GRAFT_WIDTH));
-    }
-    for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) even = add(even, load(x + i));
-    if (i < end) odd = add(odd, load_first(x + i, end - i, 0));
-    total += sum_of_elements(add(even, odd));
-  }
-  return total;
-}
-
-GRAFT_TARGET static double sum_squared_deviations(const float *x, int64_t count, float mean) {
+static double sum_squared_deviations(const float *x, int64_t count, float mean) {
   const vector center = broadcast(mean);
   double total = 0;
-  for (int64_t start = 0; start < count; start += BLOCK_LENGTH) {
-    const int64_t end = count - start < BLOCK_LENGTH ? count : start + BLOCK_LENGTH;
+  for (int64_t start = 0; start < count; start += SUM_LENGTH) {
+    const int64_t end = count - start < SUM_LENGTH ? count : start + SUM_LENGTH;
     vector even = broadcast(0), odd = broadcast(0);
     int64_t i = start;
     for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
@@ -48,7 +28,7 @@ GRAFT_TARGET static double sum_squared_deviations(const float *x, int64_t count,
   return total;
 }
 
-GRAFT_TARGET static void normalize(
+static void normalize(
     const float *x, float *y, int64_t count, float mean, float scale, float shift) {
   const vector means = broadcast(mean), scales = broadcast(scale), shifts = broadcast(shift);
   int64_t i = 0;
@@ -61,7 +41,7 @@ GRAFT_TARGET static void normalize(
   }
 }
 
-GRAFT_TARGET static void normalize_each(
+static void normalize_each(
     const float *x, float *y, int64_t count, float mean, float scale, const float *scales,
     const float *shifts) {
   const vector means = broadcast(mean), factor = broadcast(scale);
@@ -79,7 +59,7 @@ GRAFT_TARGET static void normalize_each(
   }
 }
 
-GRAFT_TARGET static void normalize_elements(
+static void normalize_elements(
     const float *x, float *y, int64_t count, const float *means, const float *scales,
     const float *shifts) {
   int64_t i = 0;
@@ -96,7 +76,7 @@ GRAFT_TARGET static void normalize_elements(
   }
 }
 
-const graft_normalization_table GRAFT_NORMALIZATION_TABLE = {
+static const graft_normalization_table normalization_table = {
     .sum = sum,
     .sum_squared_deviations = sum_squared_deviations,
     .normalize = normalize,

@@ -1,23 +1,21 @@
-// The pooling kernels over the vector operations of one instruction set. The including file names
-// the table to define as GRAFT_POOL_TABLE.
+// The pooling kernels over the vector operations of one instruction set.
 //
 // A window is folded in two steps: its rows into one row, element by element, then the columns of
 // that. All variants fold in the same order, so that their results are equal to the bit.
-#include <math.h>
 
-#include "pool_table.h"
+#include "row_width.h"
 
-GRAFT_VECTOR vector fold(vector a, vector b, int is_maximum) {
+GRAFT_INLINE vector fold(vector a, vector b, int is_maximum) {
   return is_maximum ? maximum(a, b) : add(a, b);
 }
 
-GRAFT_VECTOR float fold_one(float a, float b, int is_maximum) {
+GRAFT_INLINE float fold_one(float a, float b, int is_maximum) {
   if (!is_maximum) return a + b;
   return b > a || b != b ? b : a;
 }
 
 /// Folds `count` rows that lie `step` apart into `row`.
-GRAFT_VECTOR void fold_rows(
+GRAFT_INLINE void fold_rows(
     const float *x, int64_t step, int64_t count, int64_t width, float *row, int is_maximum) {
   int64_t column = 0;
   for (; column + GRAFT_WIDTH <= width; column += GRAFT_WIDTH) {
@@ -42,7 +40,7 @@ GRAFT_VECTOR void fold_rows(
 }
 
 /// Folds the columns of windows that lie one or two apart: of GRAFT_WIDTH outputs.
-GRAFT_VECTOR vector fold_columns(const graft_pool *pool, const float *row, int is_maximum) {
+GRAFT_INLINE vector fold_columns(const graft_pool *pool, const float *row, int is_maximum) {
   const int64_t step = pool->dilation_width, count = pool->kernel_width;
   vector folded;
   if (pool->stride_width == 1) {
@@ -58,7 +56,7 @@ GRAFT_VECTOR vector fold_columns(const graft_pool *pool, const float *row, int i
 }
 
 /// Folds the columns of one window.
-GRAFT_VECTOR float fold_window(const graft_pool *pool, const float *row, int is_maximum) {
+GRAFT_INLINE float fold_window(const graft_pool *pool, const float *row, int is_maximum) {
   float folded = row[0];
   for (int64_t i = 1; i < pool->kernel_width; i++) {
     folded = fold_one(folded, row[i * pool->dilation_width], is_maximum);
@@ -75,7 +73,7 @@ static int64_t count_taps(
   return past > *first ? past - *first : 0;
 }
 
-GRAFT_VECTOR void pool_rows(
+GRAFT_INLINE void pool_rows(
     const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
     float *scratch, int is_maximum) {
   const int64_t input_width = pool->input_width, output_width = pool->output_width;
@@ -142,42 +140,24 @@ GRAFT_VECTOR void pool_rows(
   }
 }
 
-GRAFT_TARGET static void max_pool(
+static void max_pool(
     const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
     float *scratch) {
   pool_rows(pool, x, y, first_row, past_row, scratch, 1);
 }
 
-GRAFT_TARGET static void average_pool(
+static void average_pool(
     const graft_pool *pool, const float *x, float *y, int64_t first_row, int64_t past_row,
     float *scratch) {
   pool_rows(pool, x, y, first_row, past_row, scratch, 0);
 }
 
-// Lanes add floats for at most so many elements before they go into a double.
-enum { BLOCK_LENGTH = 4096 };
-
-GRAFT_TARGET static void global_average_pool(
-    const float *x, float *y, int64_t plane_count, int64_t count) {
-  for (int64_t plane = 0; plane < plane_count; plane++, x += count) {
-    double total = 0;
-    for (int64_t start = 0; start < count; start += BLOCK_LENGTH) {
-      const int64_t end = count - start < BLOCK_LENGTH ? count : start + BLOCK_LENGTH;
-      vector even = broadcast(0), odd = broadcast(0);
-      int64_t i = start;
-      for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
-        even = add(even, load(x + i));
-        odd = add(odd, load(x + i + GRAFT_WIDTH));
-      }
-      for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) even = add(even, load(x + i));
-      if (i < end) odd = add(odd, load_first(x + i, end - i, 0));
-      total += sum_of_elements(add(even, odd));
-    }
-    y[plane] = (float)(total / (double)count);
-  }
+static void global_average_pool(const float *x, float *y, int64_t plane_count, int64_t count) {
+  for (int64_t plane = 0; plane < plane_count; plane++, x += count)
+    y[plane] = (float)(sum_of_floats(x, count) / (double)count);
 }
 
-const graft_pool_table GRAFT_POOL_TABLE = {
+static const graft_pool_table pool_table = {
     .max_pool = max_pool,
     .average_pool = average_pool,
     .global_average_pool = global_average_pool,

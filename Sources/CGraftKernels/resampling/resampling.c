@@ -1,14 +1,4 @@
-#include "graft_cpu.h"
-#include "resampling_tables.h"
-
-const graft_resampling_table *graft_resampling_kernels(int32_t instruction_set) {
-#if defined(__x86_64__)
-  if (instruction_set >= GRAFT_ISA_AVX512) return &graft_resampling_avx512;
-  if (instruction_set >= GRAFT_ISA_AVX2) return &graft_resampling_avx2;
-#endif
-  (void)instruction_set;
-  return &graft_resampling_scalar;
-}
+#include "graft_resampling.h"
 
 void graft_resampling_axis_double(
     double *destination, const double *source, const graft_resampling_axis *axis, ptrdiff_t inner,

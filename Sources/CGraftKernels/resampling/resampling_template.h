@@ -1,13 +1,10 @@
-// The resampling kernels over the vector operations of one instruction set. The including file
-// names the table to define as GRAFT_RESAMPLING_TABLE.
-#include <string.h>
+// The resampling kernels over the vector operations of one instruction set.
 
-#include "resampling_tables.h"
 
 enum { BLOCK_VECTORS = 4 };
 
 /// `BLOCK_VECTORS` vectors of a sum of rows that start at `slab + indices[tap] * inner`.
-GRAFT_VECTOR void map_block(float *to, const float *slab, const ptrdiff_t *indices,
+GRAFT_INLINE void map_block(float *to, const float *slab, const ptrdiff_t *indices,
                             const float *weights, ptrdiff_t tap_count, ptrdiff_t inner) {
   vector sums[BLOCK_VECTORS];
   const float *first = slab + indices[0] * inner;
@@ -23,19 +20,7 @@ GRAFT_VECTOR void map_block(float *to, const float *slab, const ptrdiff_t *indic
   for (int part = 0; part < BLOCK_VECTORS; part++) store(to + part * GRAFT_WIDTH, sums[part]);
 }
 
-/// The first `count` elements, which may be all.
-GRAFT_VECTOR vector load_up_to(const float *p, ptrdiff_t count) {
-  return count < GRAFT_WIDTH ? load_first(p, count, 0) : load(p);
-}
-
-GRAFT_VECTOR void store_up_to(float *p, ptrdiff_t count, vector x) {
-  if (count < GRAFT_WIDTH)
-    store_first(p, count, x);
-  else
-    store(p, x);
-}
-
-GRAFT_TARGET static void map_axis(
+static void map_axis(
     float *destination, const float *source, const graft_resampling_axis *axis, ptrdiff_t inner,
     ptrdiff_t first_row, ptrdiff_t row_count) {
   for (ptrdiff_t row = first_row; row < first_row + row_count; row++) {
@@ -66,7 +51,7 @@ GRAFT_TARGET static void map_axis(
   }
 }
 
-GRAFT_TARGET static void map_rows(
+static void map_rows(
     float *destination, const float *source, const graft_lane_map *map, ptrdiff_t row_count) {
   const ptrdiff_t extent = map->output_extent;
   for (ptrdiff_t row = 0; row < row_count; row++) {
@@ -89,7 +74,7 @@ GRAFT_TARGET static void map_rows(
   }
 }
 
-GRAFT_TARGET static void pick_row(
+static void pick_row(
     void *destination, const void *source, const graft_lane_map *map) {
   const ptrdiff_t extent = map->output_extent;
   const graft_lane_group *group = map->groups;
@@ -101,7 +86,7 @@ GRAFT_TARGET static void pick_row(
   }
 }
 
-const graft_resampling_table GRAFT_RESAMPLING_TABLE = {
+static const graft_resampling_table resampling_table = {
     .lane_count = GRAFT_WIDTH,
     .map_axis = map_axis,
     .map_rows = map_rows,

@@ -1,16 +1,10 @@
-// The softmax kernels over the vector operations of one instruction set. The including file names
-// the table to define as GRAFT_SOFTMAX_TABLE.
-#include <float.h>
-#include <math.h>
-#include <stddef.h>
-
-#include "softmax_table.h"
+// The softmax kernels over the vector operations of one instruction set.
 
 /// e to the power of `x`, for `x` up to 0, within 2 ULP; NaN for NaN.
 ///
 /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + r + r^2 q(r), where q is a polynomial that
 /// interpolates at Chebyshev's nodes.
-GRAFT_VECTOR vector exponential(vector x) {
+GRAFT_INLINE vector exponential(vector x) {
   // Below it, the result rounds to 0.
   const vector lowest = broadcast(-104);
   const vector n = nearest_integer(multiply(larger(lowest, x), broadcast(0x1.715476p+0f)));
@@ -28,7 +22,7 @@ GRAFT_VECTOR vector exponential(vector x) {
 
 /// The largest of the elements that are not NaN. Those that are make NaN of the sum of powers, and
 /// so of all results.
-GRAFT_VECTOR float largest_of_row(const float *x, int64_t length) {
+GRAFT_INLINE float largest_of_row(const float *x, int64_t length) {
   vector largest = broadcast(-INFINITY), second = largest, third = largest, fourth = largest;
   int64_t i = 0;
   for (; i + 4 * GRAFT_WIDTH <= length; i += 4 * GRAFT_WIDTH) {
@@ -42,14 +36,14 @@ GRAFT_VECTOR float largest_of_row(const float *x, int64_t length) {
   return largest_element(larger(larger(largest, second), larger(third, fourth)));
 }
 
-// Lanes add floats for at most so many elements before they go into a double, or into sums of sums.
-enum { BLOCK_LENGTH = 4096, COLUMN_BLOCK_LENGTH = 256 };
+// Columns add floats for at most so many elements before they go into sums of sums.
+enum { COLUMN_SUM_LENGTH = 256 };
 
 /// The sum of exp(x - largest); also stores the summands, unless `y` is null.
-GRAFT_VECTOR float sum_of_powers(const float *x, float *y, int64_t length, vector largest) {
+GRAFT_INLINE float sum_of_powers(const float *x, float *y, int64_t length, vector largest) {
   double total = 0;
-  for (int64_t start = 0; start < length; start += BLOCK_LENGTH) {
-    const int64_t end = length - start < BLOCK_LENGTH ? length : start + BLOCK_LENGTH;
+  for (int64_t start = 0; start < length; start += SUM_LENGTH) {
+    const int64_t end = length - start < SUM_LENGTH ? length : start + SUM_LENGTH;
     vector sum = broadcast(0), odd = sum;
     int64_t i = start;
     for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
@@ -82,7 +76,7 @@ GRAFT_VECTOR float sum_of_powers(const float *x, float *y, int64_t length, vecto
 // come to.
 enum { ROWS_AT_ONCE = 4 };
 
-GRAFT_TARGET static void softmax_rows(
+static void softmax_rows(
     const float *x, float *y, const int64_t row_count, int64_t length) {
   float largest[ROWS_AT_ONCE], scales[ROWS_AT_ONCE];
   for (int64_t row = 0; row < row_count; row++)
@@ -101,7 +95,7 @@ GRAFT_TARGET static void softmax_rows(
   }
 }
 
-GRAFT_TARGET static void log_softmax_row(const float *x, float *y, int64_t length) {
+static void log_softmax_row(const float *x, float *y, int64_t length) {
   const vector largest = broadcast(largest_of_row(x, length));
   const vector logarithm = broadcast(logf(sum_of_powers(x, NULL, length, largest)));
   int64_t i = 0;
@@ -114,27 +108,14 @@ GRAFT_TARGET static void log_softmax_row(const float *x, float *y, int64_t lengt
   }
 }
 
-GRAFT_VECTOR vector logarithm_of_elements(vector x) {
+GRAFT_INLINE vector logarithm_of_elements(vector x) {
   float elements[GRAFT_WIDTH];
   store(elements, x);
   for (int i = 0; i < GRAFT_WIDTH; i++) elements[i] = logf(elements[i]);
   return load(elements);
 }
 
-/// The first `count` elements, which may be all.
-GRAFT_VECTOR vector load_up_to(const float *p, int64_t count) {
-  return count < GRAFT_WIDTH ? load_first(p, count, 0) : load(p);
-}
-
-GRAFT_VECTOR void store_up_to(float *p, int64_t count, vector x) {
-  if (count < GRAFT_WIDTH) {
-    store_first(p, count, x);
-  } else {
-    store(p, x);
-  }
-}
-
-GRAFT_TARGET static void rows(
+static void rows(
     const float *x, float *y, int64_t row_count, int64_t length, int32_t is_logarithm) {
   if (is_logarithm) {
     for (int64_t row = 0; row < row_count; row++)
@@ -148,12 +129,12 @@ GRAFT_TARGET static void rows(
 }
 
 /// As `sum_of_powers`, for each of the first `count` columns.
-GRAFT_VECTOR vector sum_of_column_powers(
+GRAFT_INLINE vector sum_of_column_powers(
     const float *x, float *y, int64_t count, int64_t length, int64_t stride, vector largest) {
   vector total = broadcast(0);
-  for (int64_t start = 0; start < length; start += COLUMN_BLOCK_LENGTH) {
+  for (int64_t start = 0; start < length; start += COLUMN_SUM_LENGTH) {
     const int64_t end =
-        length - start < COLUMN_BLOCK_LENGTH ? length : start + COLUMN_BLOCK_LENGTH;
+        length - start < COLUMN_SUM_LENGTH ? length : start + COLUMN_SUM_LENGTH;
     vector sum = broadcast(0);
     for (int64_t i = start; i < end; i++) {
       const vector power = exponential(subtract(load_up_to(x + i * stride, count), largest));
@@ -165,7 +146,7 @@ GRAFT_VECTOR vector sum_of_column_powers(
   return total;
 }
 
-GRAFT_TARGET static void columns(
+static void columns(
     const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
     int32_t is_logarithm) {
   for (int64_t column = 0; column < column_count; column += GRAFT_WIDTH) {
@@ -195,7 +176,7 @@ GRAFT_TARGET static void columns(
   }
 }
 
-const graft_softmax_table GRAFT_SOFTMAX_TABLE = {
+static const graft_softmax_table softmax_table = {
     .rows = rows,
     .columns = columns,
 };

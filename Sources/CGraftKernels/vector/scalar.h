@@ -2,35 +2,28 @@
 #define GRAFT_VECTOR_SCALAR_H
 
 // The vector operations that the kernel templates are written in, for vectors of one float.
-#include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-#define GRAFT_TARGET
 #define GRAFT_WIDTH 1
 
 typedef float vector;
 
-#define GRAFT_VECTOR static inline __attribute__((always_inline, unused)) GRAFT_TARGET
-
-GRAFT_VECTOR vector broadcast(float x) { return x; }
-GRAFT_VECTOR vector load(const float *p) { return *p; }
-GRAFT_VECTOR void store(float *p, vector x) { *p = x; }
+GRAFT_INLINE vector broadcast(float x) { return x; }
+GRAFT_INLINE vector load(const float *p) { return *p; }
+GRAFT_INLINE void store(float *p, vector x) { *p = x; }
 
 /// The first `count` (below the width) elements, `fill` in the others. One float has no such part.
-GRAFT_VECTOR vector load_first(const float *p, int64_t count, float fill) {
+GRAFT_INLINE vector load_first(const float *p, int64_t count, float fill) {
   return count > 0 ? *p : fill;
 }
-GRAFT_VECTOR void store_first(float *p, int64_t count, vector x) {
+GRAFT_INLINE void store_first(float *p, int64_t count, vector x) {
   if (count > 0) *p = x;
 }
 
 /// Every second element, from the first; reads twice the width.
-GRAFT_VECTOR vector load_even(const float *p) { return *p; }
+GRAFT_INLINE vector load_even(const float *p) { return *p; }
 
 /// In each lane `p[indices[lane]]`, bit for bit. `p` has `readable` elements; indices lie from 0 to
 /// below `span`, which is at most `readable`.
-GRAFT_VECTOR vector pick(
+GRAFT_INLINE vector pick(
     const float *p, int64_t readable, const int32_t *indices, int64_t span) {
   (void)readable, (void)span;
   float x;
@@ -38,23 +31,23 @@ GRAFT_VECTOR vector pick(
   return x;
 }
 
-GRAFT_VECTOR vector add(vector a, vector b) { return a + b; }
-GRAFT_VECTOR vector subtract(vector a, vector b) { return a - b; }
-GRAFT_VECTOR vector multiply(vector a, vector b) { return a * b; }
-GRAFT_VECTOR vector divide(vector a, vector b) { return a / b; }
+GRAFT_INLINE vector add(vector a, vector b) { return a + b; }
+GRAFT_INLINE vector subtract(vector a, vector b) { return a - b; }
+GRAFT_INLINE vector multiply(vector a, vector b) { return a * b; }
+GRAFT_INLINE vector divide(vector a, vector b) { return a / b; }
 /// a * b + c
-GRAFT_VECTOR vector multiply_add(vector a, vector b, vector c) { return a * b + c; }
+GRAFT_INLINE vector multiply_add(vector a, vector b, vector c) { return a * b + c; }
 
 /// The larger one; `b` if one is NaN or both are zero.
-GRAFT_VECTOR vector larger(vector a, vector b) { return a > b ? a : b; }
+GRAFT_INLINE vector larger(vector a, vector b) { return a > b ? a : b; }
 /// The larger one; NaN if one is NaN.
-GRAFT_VECTOR vector maximum(vector a, vector b) { return b > a || b != b ? b : a; }
+GRAFT_INLINE vector maximum(vector a, vector b) { return b > a || b != b ? b : a; }
 
-GRAFT_VECTOR vector nearest_integer(vector x) { return rintf(x); }
+GRAFT_INLINE vector nearest_integer(vector x) { return rintf(x); }
 
 /// x times 2 to the power of an integer in -150...100, for x below 4.
 /// Anything where `n` is NaN.
-GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
+GRAFT_INLINE vector scale_by_power_of_two(vector x, vector n) {
   // The last factor alone may make a subnormal number, so that the result is rounded once.
   const uint32_t bits = (uint32_t)(n == n ? (int32_t)n + 127 + 24 : 0) << 23;
   float power;
@@ -63,12 +56,12 @@ GRAFT_VECTOR vector scale_by_power_of_two(vector x, vector n) {
 }
 
 /// `x`, or 0 where `test` lies below `bound`
-GRAFT_VECTOR vector zero_below(vector x, vector test, vector bound) {
+GRAFT_INLINE vector zero_below(vector x, vector test, vector bound) {
   return test < bound ? 0 : x;
 }
 
-GRAFT_VECTOR float sum_of_elements(vector x) { return x; }
+GRAFT_INLINE float sum_of_elements(vector x) { return x; }
 /// Of numbers none of which is NaN.
-GRAFT_VECTOR float largest_element(vector x) { return x; }
+GRAFT_INLINE float largest_element(vector x) { return x; }
 
 #endif

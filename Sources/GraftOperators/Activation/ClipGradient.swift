@@ -19,7 +19,7 @@ struct ClipGradient: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     switch try context.input(0).elementType {
     case .float:
-      let select = graft_binary_kernels(context.instructionSet.rawValue).pointee.clip_gradient
+      let select = context.instructionSet.kernels.pointee.binary.pointee.clip_gradient
       return try kernel(context) { gradient, y, low, high, result, count in
         select?(gradient, y, low, high, result, Int64(count))
       }

@@ -19,7 +19,7 @@ struct ReluGradient: Operator {
     let count = try context.input(1).elementCount
     switch try context.input(0).elementType {
     case .float:
-      let kernel = graft_binary_kernels(context.instructionSet.rawValue).pointee.relu_gradient
+      let kernel = context.instructionSet.kernels.pointee.binary.pointee.relu_gradient
       return PreparedKernel.parallel(count: count, grain: 32768, inPlaceInputs: [0, 1]) {
         arguments, range in
         kernel?(

@@ -38,7 +38,7 @@ struct BlockedConvWeightGradient: Operator {
     guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
     let problem = WeightGradientProblem(
       attributes, weights: weights, image: try context.input(0).shape,
-      gradient: try context.input(1).shape, context.instructionSet.rawValue)
+      gradient: try context.input(1).shape, context.instructionSet)
     if context.precision != .exact, let extent = problem.tileExtent {
       return try WinogradWeightGradient(problem, tileExtent: extent).kernel()
     }
@@ -84,7 +84,7 @@ extension ConvolutionAttributes {
 
 /// Extents of a weight gradient, for the kernels in C.
 struct WeightGradientProblem: Sendable {
-  let instructionSet: Int32
+  let instructionSet: InstructionSet
   let weights: Shape
   let image: Shape
   let gradient: Shape
@@ -94,7 +94,7 @@ struct WeightGradientProblem: Sendable {
 
   init(
     _ attributes: ConvolutionAttributes, weights: Shape, image: Shape, gradient: Shape,
-    _ instructionSet: Int32
+    _ instructionSet: InstructionSet
   ) {
     self.instructionSet = instructionSet
     self.weights = weights
@@ -145,31 +145,27 @@ struct WeightGradientProblem: Sendable {
     _ tileExtent: Int, _ input: UnsafePointer<Float>?, _ outputGradient: UnsafePointer<Float>?,
     _ body: (UnsafePointer<graft_weight_gradient_problem>) -> Result
   ) -> Result {
-    let table = graft_blocked_kernels(instructionSet)
-    let forms = table?.pointee.winograd
-    let form = tileExtent == 2 ? forms?.0 : forms?.1
-    return withUnsafePointer(to: form ?? graft_winograd()) { form in
-      var problem = graft_weight_gradient_problem()
-      problem.table = table
-      problem.form = form
-      problem.image_count = image[0]
-      (problem.input_channels, problem.output_channels) = (weights[1], weights[0])
-      (problem.input_blocks, problem.output_blocks) = (inputBlocks, outputBlocks)
-      (problem.input_height, problem.input_width) = (image[2], image[3])
-      (problem.output_height, problem.output_width) = (gradient[2], gradient[3])
-      (problem.pad_top, problem.pad_left) = (padding[0], padding[1])
-      (problem.kernel_height, problem.kernel_width) = (weights[2], weights[3])
-      (problem.row_stride, problem.column_stride) = (stride[0], stride[1])
-      (problem.row_dilation, problem.column_dilation) = (dilation[0], dilation[1])
-      problem.input = input
-      problem.output_gradient = outputGradient
-      return withUnsafePointer(to: problem, body)
-    }
+    let table = instructionSet.kernels.pointee.blocked
+    var problem = graft_weight_gradient_problem()
+    problem.table = table
+    problem.form = table.pointee.winograd + (tileExtent == 2 ? 0 : 1)
+    problem.image_count = image[0]
+    (problem.input_channels, problem.output_channels) = (weights[1], weights[0])
+    (problem.input_blocks, problem.output_blocks) = (inputBlocks, outputBlocks)
+    (problem.input_height, problem.input_width) = (image[2], image[3])
+    (problem.output_height, problem.output_width) = (gradient[2], gradient[3])
+    (problem.pad_top, problem.pad_left) = (padding[0], padding[1])
+    (problem.kernel_height, problem.kernel_width) = (weights[2], weights[3])
+    (problem.row_stride, problem.column_stride) = (stride[0], stride[1])
+    (problem.row_dilation, problem.column_dilation) = (dilation[0], dilation[1])
+    problem.input = input
+    problem.output_gradient = outputGradient
+    return withUnsafePointer(to: problem, body)
   }
 
   /// A task has a block of input channels and some of output channels, for all images.
   func directKernel() -> PreparedKernel {
-    let columns = graft_blocked_kernels(instructionSet).pointee.outer_product.maximum_column_blocks
+    let columns = instructionSet.kernels.pointee.blocked.pointee.outer_product.maximum_column_blocks
     let columnTasks = (outputBlocks + columns - 1) / columns
     let scratchCount = withExtents { graft_weight_gradient_direct_count($0) }
     let phase = PreparedKernel.Phase(taskCount: inputBlocks * columnTasks) {

@@ -118,7 +118,7 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
 
     init(_ instructionSet: InstructionSet) {
       switch instructionSet {
-      case .avx512, .amx: (multiplyAdd, transformedPoint) = (1 / 125.0, 2.7)
+      case .avx512: (multiplyAdd, transformedPoint) = (1 / 125.0, 2.7)
       case .avx2: (multiplyAdd, transformedPoint) = (1 / 60.0, 5)
       case .scalar: (multiplyAdd, transformedPoint) = (1 / 20.0, 10)
       }

@@ -3,20 +3,20 @@ import GraftExecution
 
 /// The register tile that a convolution in the blocked layout is computed with.
 struct BlockedProduct: Sendable {
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
   /// Those that multiply weights of bfloat16; `nil` for weights of float.
   private let bfloat16Instructions: Int32?
 
   /// With weights of float.
   init(_ instructionSet: InstructionSet) {
-    self.instructionSet = instructionSet.rawValue
+    self.instructionSet = instructionSet
     bfloat16Instructions = nil
   }
 
   /// With weights of bfloat16, by which rows rounded to bfloat16 are multiplied; `nil` if this processor
   /// has no such product.
   init?(_ instructionSet: InstructionSet, _ bfloat16Instructions: BFloat16Instructions) {
-    self.instructionSet = instructionSet.rawValue
+    self.instructionSet = instructionSet
     self.bfloat16Instructions = bfloat16Instructions.rawValue
     if pointer == nil { return nil }
   }
@@ -25,8 +25,10 @@ struct BlockedProduct: Sendable {
 
   /// As the C kernels take it.
   var pointer: UnsafePointer<graft_blocked_product>? {
-    guard let bfloat16Instructions else { return graft_blocked_f32_product(instructionSet) }
-    return graft_blocked_bf16_product(instructionSet, bfloat16Instructions)
+    guard let bfloat16Instructions else {
+      return graft_blocked_f32_product(instructionSet.kernels.pointee.blocked)
+    }
+    return graft_blocked_bf16_product(instructionSet.rawValue, bfloat16Instructions)
   }
 
   /// Columns of a panel of weights.

@@ -50,7 +50,7 @@ extension InferenceContext {
 extension PrepareContext {
   /// The kernels of the blocked layout.
   var blockedLayers: graft_blocked_layers {
-    graft_blocked_kernels(instructionSet.rawValue).pointee.layers
+    instructionSet.kernels.pointee.blocked.pointee.layers
   }
 }
 

@@ -5,7 +5,7 @@ import GraftExecution
 /// unrolled, but an input that needs padding is copied with it.
 struct DirectConvolution: Sendable {
   private let problem: BlockedConvolutionProblem
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
   private let product: BlockedProduct
   private let weights: PackedOperand
   private let bias: PackedOperand?
@@ -53,7 +53,7 @@ struct DirectConvolution: Sendable {
   ) throws {
     self.problem = problem
     self.product = product
-    instructionSet = context.instructionSet.rawValue
+    instructionSet = context.instructionSet
     let panelColumns = withUnsafePointer(to: problem.description(product)) {
       graft_direct_panel_columns($0)
     }
@@ -181,7 +181,7 @@ struct DirectConvolution: Sendable {
     return .parallel(count: blocks, grain: max(1, 32768 / size)) {
       [problem, instructionSet] arguments, range in
       guard let scratch = arguments.scratch else { return }
-      let table = graft_blocked_kernels(instructionSet).pointee
+      let table = instructionSet.kernels.pointee.blocked.pointee
       let unpooled = (scratch + offset).assumingMemoryBound(to: Float.self)
       for block in range {
         table.pool_squares(

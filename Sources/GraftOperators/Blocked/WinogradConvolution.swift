@@ -10,7 +10,7 @@ import GraftExecution
 /// Algorithms for Convolutional Neural Networks", <https://arxiv.org/abs/1509.09308>
 struct WinogradConvolution: Sendable {
   private let problem: BlockedConvolutionProblem
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
   private let panelColumns: Int
   private let formIndex: Int
   private let weights: PackedOperand
@@ -43,9 +43,9 @@ struct WinogradConvolution: Sendable {
     _ context: PrepareContext
   ) throws {
     self.problem = problem
-    let instructionSet = context.instructionSet.rawValue
+    let instructionSet = context.instructionSet
     self.instructionSet = instructionSet
-    let table = graft_blocked_kernels(instructionSet).pointee.product
+    let table = instructionSet.kernels.pointee.blocked.pointee.product
     panelColumns = table.panel_columns
     formIndex = tileExtent / 2 - 1
     let pointCount = (tileExtent + 2) * (tileExtent + 2)
@@ -65,23 +65,14 @@ struct WinogradConvolution: Sendable {
       taskCount: panelCount, format: "winograd/\(tileExtent)/\(table.panel_columns)",
       scratch: &scratch, context
     ) { source, panel, packed in
-      let table = graft_blocked_kernels(instructionSet)
-      withUnsafePointer(to: WinogradConvolution.form(table, formIndex)) { form in
-        graft_winograd_pack(
-          table, form, source, problem.outputChannels, problem.inputChannels,
-          problem.inputChannels * 9, 9, panel, packed)
-      }
+      let table = instructionSet.kernels.pointee.blocked
+      graft_winograd_pack(
+        table, table.pointee.winograd + formIndex, source, problem.outputChannels,
+        problem.inputChannels, problem.inputChannels * 9, 9, panel, packed)
     }
     bias =
       problem.hasBias
       ? try .channels(input: 2, scratch: &scratch, context) : nil
-  }
-
-  private static func form(
-    _ table: UnsafePointer<graft_blocked_table>?, _ index: Int
-  ) -> graft_winograd {
-    guard let forms = table?.pointee.winograd else { return graft_winograd() }
-    return index == 0 ? forms.0 : index == 1 ? forms.1 : forms.2
   }
 
   static func defaultScheme(
@@ -195,29 +186,27 @@ struct WinogradConvolution: Sendable {
     _ arguments: KernelArguments, pointStride: Int,
     _ body: (UnsafePointer<graft_winograd_problem>) -> Void
   ) {
-    let table = graft_blocked_kernels(instructionSet)
-    withUnsafePointer(to: WinogradConvolution.form(table, formIndex)) { form in
-      var description = graft_winograd_problem()
-      description.table = table
-      description.form = form
-      description.image_count = problem.imageCount
-      description.input_blocks = problem.inputParts
-      description.output_blocks = problem.outputBlocks
-      description.input_height = problem.input.height
-      description.input_width = problem.input.width
-      description.output_height = problem.output.height
-      description.output_width = problem.output.width
-      description.pad_top = problem.padding.height
-      description.pad_left = problem.padding.width
-      description.input = arguments.input(0, as: Float.self)
-      description.weights = weights.pointer(arguments)
-      description.bias = bias?.pointer(arguments)
-      description.residual = arguments.optionalInput(3, as: Float.self)
-      description.output = arguments.output(0, as: Float.self)
-      description.activation = problem.activation
-      description.pools = problem.pools ? 1 : 0
-      description.point_stride = pointStride
-      body(&description)
-    }
+    let table = instructionSet.kernels.pointee.blocked
+    var description = graft_winograd_problem()
+    description.table = table
+    description.form = UnsafePointer(table.pointee.winograd + formIndex)
+    description.image_count = problem.imageCount
+    description.input_blocks = problem.inputParts
+    description.output_blocks = problem.outputBlocks
+    description.input_height = problem.input.height
+    description.input_width = problem.input.width
+    description.output_height = problem.output.height
+    description.output_width = problem.output.width
+    description.pad_top = problem.padding.height
+    description.pad_left = problem.padding.width
+    description.input = arguments.input(0, as: Float.self)
+    description.weights = weights.pointer(arguments)
+    description.bias = bias?.pointer(arguments)
+    description.residual = arguments.optionalInput(3, as: Float.self)
+    description.output = arguments.output(0, as: Float.self)
+    description.activation = problem.activation
+    description.pools = problem.pools ? 1 : 0
+    description.point_stride = pointStride
+    body(&description)
   }
 }

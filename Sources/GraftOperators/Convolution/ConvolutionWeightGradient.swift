@@ -49,7 +49,7 @@ struct ConvolutionWeightGradient: Operator {
       output: try context.input(1).shape)
     return try WeightGradientKernel(
       problem: problem, element: elementType.requireKernelElement(),
-      byteWidth: elementType.byteWidth, instructionSet: context.instructionSet.rawValue
+      byteWidth: elementType.byteWidth, instructionSet: context.instructionSet
     ).kernel()
   }
 

@@ -8,7 +8,7 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
   private let byteWidth: Int
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
   /// The classes of output positions.
   private let classes: [PlaneClass]
   /// Tasks that divide the rows of a class.
@@ -33,13 +33,13 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
     self.problem = problem
     self.element = element
     byteWidth = elementType.byteWidth
-    instructionSet = context.instructionSet.rawValue
+    instructionSet = context.instructionSet
     let classes = problem.axisClasses.height.flatMap { rows in
       problem.axisClasses.width.map { columns in
         PlaneClass(rows: rows.ascending, columns: columns.ascending)
       }
     }
-    let table = graft_depthwise_kernels(instructionSet, element).pointee
+    let table = instructionSet.kernels.pointee.depthwise[Int(element)].pointee
     func scratchByteCount(partCount: Int) -> Int {
       classes.map { item in
         var height = item.rows.kernelAxis(inputExtent: problem.inputExtents.height)
@@ -105,7 +105,7 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
     description.output_row_step = rows.outputStep * width
     description.output_column_step = columns.outputStep
     description.activation = problem.activation.parameters
-    graft_depthwise_kernels(instructionSet, element).pointee.convolve_rows(
+    instructionSet.kernels.pointee.depthwise[Int(element)].pointee.convolve_rows(
       &description, range.lowerBound, range.count, arguments.workerScratch)
   }
 }

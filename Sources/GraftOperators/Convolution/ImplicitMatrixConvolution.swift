@@ -11,7 +11,7 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
   private let byteWidth: Int
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
   private let plans: [ClassPlan]
   private let packing: WeightPacking
   /// Packed weights that were made at plan time; if there are none, a first phase packs them.
@@ -38,8 +38,8 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     self.problem = problem
     element = try elementType.requireKernelElement()
     byteWidth = elementType.byteWidth
-    instructionSet = context.instructionSet.rawValue
-    let table = graft_conv_kernels(instructionSet, element).pointee
+    instructionSet = context.instructionSet
+    let table = instructionSet.kernels.pointee.conv[Int(element)].pointee
     plans = ImplicitMatrixConvolution.plans(
       problem, maximumRows: table.maximum_rows, panelColumns: table.panel_columns)
     let packing = WeightPacking(
@@ -102,7 +102,7 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
         })
     }
     if problem.leavesPositions { phases.append(fillPhase) }
-    let table = graft_conv_kernels(instructionSet, element).pointee
+    let table = instructionSet.kernels.pointee.conv[Int(element)].pointee
     let largestDepth = plans.map(\.depth).max() ?? 0
     let taskCount = plans.last.map { plan in
       plan.firstTask + problem.imageCount * problem.groupCount * plan.blockCount * plan.rangeCount
@@ -122,7 +122,7 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     let (rest, block) = (task - plan.firstTask).quotientAndRemainder(dividingBy: plan.blockCount)
     let (slice, range) = rest.quotientAndRemainder(dividingBy: plan.rangeCount)
     let group = slice % problem.groupCount
-    let table = graft_conv_kernels(instructionSet, element).pointee
+    let table = instructionSet.kernels.pointee.conv[Int(element)].pointee
     let units = (plan.positionCount + table.panel_columns - 1) / table.panel_columns
     let unitRange = evenRange(of: units, part: range, partCount: plan.rangeCount)
     let firstPosition = unitRange.lowerBound * table.panel_columns

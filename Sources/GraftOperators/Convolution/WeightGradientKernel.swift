@@ -6,7 +6,7 @@ struct WeightGradientKernel: Sendable {
   private let problem: ConvolutionProblem
   private let element: Int32
   private let byteWidth: Int
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
 
   private static let wantedTaskCount = 16
   /// Columns are dealt out in the widest vector tiles; a task wants a few, as it packs the output
@@ -20,7 +20,7 @@ struct WeightGradientKernel: Sendable {
   private let axes: ThreeAxes<ConvolutionProblem.AxisClass>
 
   init(
-    problem: ConvolutionProblem, element: Int32, byteWidth: Int, instructionSet: Int32
+    problem: ConvolutionProblem, element: Int32, byteWidth: Int, instructionSet: InstructionSet
   ) {
     self.problem = problem
     self.element = element
@@ -59,7 +59,7 @@ struct WeightGradientKernel: Sendable {
   }
 
   private func kernel(columnUnits: Int, blocks: Int, splits: Int) -> PreparedKernel {
-    let table = graft_conv_kernels(instructionSet, element).pointee
+    let table = instructionSet.kernels.pointee.conv[Int(element)].pointee
     let scratch = table.gradient_scratch_byte_count(
       problem.rowsPerGroup, problem.outputPositions)
     var phases = [
@@ -106,7 +106,7 @@ struct WeightGradientKernel: Sendable {
     description.gradient = target + group * problem.rowsPerGroup * depth * byteWidth
     let firstColumn = units.lowerBound * WeightGradientKernel.columnUnit
     let endColumn = min(units.upperBound * WeightGradientKernel.columnUnit, depth)
-    graft_conv_kernels(instructionSet, element).pointee.weight_gradient(
+    instructionSet.kernels.pointee.conv[Int(element)].pointee.weight_gradient(
       &description, firstColumn, endColumn - firstColumn, arguments.workerScratch)
   }
 

@@ -6,14 +6,14 @@ struct WeightPacking: Sendable {
   private let plans: [ImplicitMatrixConvolution.ClassPlan]
   private let element: Int32
   private let byteWidth: Int
-  private let instructionSet: Int32
+  private let instructionSet: InstructionSet
   /// Panels of a task, and tasks of a group, for each plan.
   private let panelsPerTask: [Int]
   private let firstTasks: [Int]
 
   init(
     problem: ConvolutionProblem, plans: [ImplicitMatrixConvolution.ClassPlan], element: Int32,
-    byteWidth: Int, instructionSet: Int32
+    byteWidth: Int, instructionSet: InstructionSet
   ) {
     self.problem = problem
     self.plans = plans
@@ -73,7 +73,7 @@ struct WeightPacking: Sendable {
       axes.depth.tapStep * height * width, axes.height.tapStep * width, axes.width.tapStep
     )
     let offset = plan.weightOffset + group * problem.rowsPerGroup * plan.depth
-    graft_conv_kernels(instructionSet, element).pointee.pack_weights(
+    instructionSet.kernels.pointee.conv[Int(element)].pointee.pack_weights(
       &description, plan.panelCount, panels.lowerBound, panels.count, packed + offset * byteWidth)
   }
 }

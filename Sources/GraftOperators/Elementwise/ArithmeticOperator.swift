@@ -73,7 +73,7 @@ extension PrepareContext {
   ) throws -> PreparedKernel {
     switch try output(0).elementType {
     case .float:
-      let table = graft_binary_kernels(instructionSet.rawValue).pointee
+      let table = instructionSet.kernels.pointee.binary.pointee
       if let functions = Operation.floatLoops(in: table) {
         return try foldKernel(BinaryRows(functions))
       }

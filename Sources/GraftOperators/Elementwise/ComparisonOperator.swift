@@ -57,7 +57,7 @@ extension PrepareContext {
     let type = try input(0).elementType
     switch type {
     case .float:
-      let table = graft_binary_kernels(instructionSet.rawValue).pointee
+      let table = instructionSet.kernels.pointee.binary.pointee
       return try binaryKernel(BinaryRows(Operation.floatLoops(in: table)))
     case .double: return try compare(Double.self)
     case .int8: return try compare(Int8.self)

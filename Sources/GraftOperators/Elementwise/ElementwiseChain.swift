@@ -68,7 +68,7 @@ final class ElementwiseChain: @unchecked Sendable {
       steps[index].result = Int32(
         shapes.count + (index == program.count - 1 ? bufferCount : registers.results[index]))
     }
-    chain.instruction_set = instructionSet.rawValue
+    chain.normalization = instructionSet.kernels.pointee.normalization
     chain.operand_count = Int32(shapes.count)
     chain.buffer_count = Int32(bufferCount)
     chain.step_count = Int32(program.count)
@@ -129,7 +129,7 @@ final class ElementwiseChain: @unchecked Sendable {
     _ step: ElementwiseStep, _ registers: [Int32], _ instructionSet: InstructionSet
   ) throws -> graft_chain_step {
     let missing = GraftError(.software, "a function is missing in the tables of kernels")
-    let unary = graft_unary_kernels(instructionSet.rawValue).pointee
+    let unary = instructionSet.kernels.pointee.unary.pointee
     var result = graft_chain_step()
     switch step.function {
     case .unary(let function):
@@ -139,7 +139,7 @@ final class ElementwiseChain: @unchecked Sendable {
       result.alpha = function.alpha
       result.beta = function.beta
     case .binary(let select, _):
-      guard let loops = select(graft_binary_kernels(instructionSet.rawValue).pointee) else {
+      guard let loops = select(instructionSet.kernels.pointee.binary.pointee) else {
         throw missing
       }
       result.kind = Int32(GRAFT_CHAIN_BINARY)

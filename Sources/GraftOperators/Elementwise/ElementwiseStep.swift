@@ -95,6 +95,6 @@ package enum FusibleElementwise {
     guard let type = OperatorCatalog.type(operatorType) as? any ArithmeticOperator.Type else {
       return false
     }
-    return type.floatLoops(in: graft_binary_kernels(InstructionSet.scalar.rawValue).pointee) != nil
+    return type.floatLoops(in: InstructionSet.scalar.kernels.pointee.binary.pointee) != nil
   }
 }

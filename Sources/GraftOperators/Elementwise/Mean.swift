@@ -21,7 +21,7 @@ struct Mean: BinaryOperator {
     let count = context.inputs.count
     switch try context.output(0).elementType {
     case .float:
-      let table = graft_binary_kernels(context.instructionSet.rawValue).pointee
+      let table = context.instructionSet.kernels.pointee.binary.pointee
       return try context.foldKernel(BinaryRows(table.add)) { results, length in
         for index in 0..<length { results[index] /= Float(count) }
       }

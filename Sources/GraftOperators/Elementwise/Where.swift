@@ -33,7 +33,7 @@ struct Where: Operator {
     case 2: return kernel(UInt16.self)
     case 4:
       guard rows.innerStrides == [1, 1, 1] else { return kernel(UInt32.self) }
-      let select = graft_binary_kernels(context.instructionSet.rawValue).pointee.select_32
+      let select = context.instructionSet.kernels.pointee.binary.pointee.select_32
       guard let select else { return kernel(UInt32.self) }
       let function = SelectFunction(select: select)
       return Self.kernel(

@@ -145,15 +145,14 @@ struct MatrixProduct: Sendable {
   ) -> PreparedKernel {
     let blocks = MatrixBlocks(
       rows: rows, columns: columns, depth: depth, repetitions: batch.count)
-    let instructionSet = instructionSet.rawValue
-    let scratch = graft_gemm_kernels(instructionSet, element).pointee.scratch_byte_count(
+    let scratch = instructionSet.kernels.pointee.gemm[Int(element)].pointee.scratch_byte_count(
       blocks.largestRowCount, blocks.largestColumnCount, depth)
     return .tasks(batch.count * blocks.count, workerScratchByteCount: scratch) {
       [self] arguments, task in
       let (index, block) = task.quotientAndRemainder(dividingBy: blocks.count)
       let (rowRange, columnRange) = blocks.ranges(ofBlock: block)
       var problem = problem(arguments, index, byteWidth: byteWidth)
-      graft_gemm_kernels(instructionSet, element).pointee.product(
+      instructionSet.kernels.pointee.gemm[Int(element)].pointee.product(
         &problem, rowRange.lowerBound, rowRange.count, columnRange.lowerBound, columnRange.count,
         arguments.workerScratch)
     }

@@ -22,8 +22,8 @@ struct MatrixVectorProduct: Sendable {
   }
 
   private var kernels: graft_gemv_table {
-    if narrowRight != nil { return graft_gemv_bf16_kernels(instructionSet.rawValue).pointee }
-    let table = graft_gemm_kernels(instructionSet.rawValue, element).pointee
+    if narrowRight != nil { return instructionSet.kernels.pointee.gemv_bf16.pointee }
+    let table = instructionSet.kernels.pointee.gemm[Int(element)].pointee
     return graft_gemv_table(
       dot_columns: table.dot_columns, add_rows: table.add_rows, finish_rows: table.finish_rows)
   }

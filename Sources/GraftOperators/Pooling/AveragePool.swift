@@ -48,7 +48,8 @@ struct AveragePool: RealOperator {
     let countsPadding = countsPadding
     if Element.self == Float.self, let pool = geometry.planar(countsPadding: countsPadding) {
       return PoolGeometry.rowsKernel(
-        pool, planeCount: geometry.planeCount, context.instructionSet, graft_average_pool)
+        pool, planeCount: geometry.planeCount, context.instructionSet
+      ) { $0.pointee.average_pool }
     }
     return PreparedKernel.parallel(count: geometry.planeCount, grain: geometry.grain()) {
       arguments, planes in

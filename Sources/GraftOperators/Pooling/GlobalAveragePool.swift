@@ -25,12 +25,12 @@ struct GlobalAveragePool: RealOperator {
     }
     let shape = try context.input(0).shape
     let count = shape[2...].reduce(1, *)
-    let instructionSet = context.instructionSet.rawValue
+    let instructionSet = context.instructionSet
     return PreparedKernel.parallel(
       count: shape[0] * shape[1], grain: max(1, 32768 / max(1, count))
     ) { arguments, planes in
-      graft_global_average_pool(
-        instructionSet, arguments.input(0, as: Float.self) + planes.lowerBound * count,
+      instructionSet.kernels.pointee.pool.pointee.global_average_pool(
+        arguments.input(0, as: Float.self) + planes.lowerBound * count,
         arguments.output(0, as: Float.self) + planes.lowerBound, Int64(planes.count), Int64(count))
     }
   }

@@ -53,7 +53,8 @@ struct MaxPool: Operator {
     let geometry = try PoolGeometry(window, inputShape: context.input(0).shape)
     guard let pool = geometry.planar() else { return nil }
     return PoolGeometry.rowsKernel(
-      pool, planeCount: geometry.planeCount, context.instructionSet, graft_max_pool)
+      pool, planeCount: geometry.planeCount, context.instructionSet
+    ) { $0.pointee.max_pool }
   }
 
   private func kernel<Element: TensorElement & Comparable>(

@@ -149,10 +149,7 @@ extension PoolGeometry {
   static func rowsKernel(
     _ pool: graft_pool, planeCount: Int, _ instructionSet: InstructionSet,
     _ function:
-      @escaping @Sendable (
-        Int32, UnsafePointer<graft_pool>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int64,
-        Int64, UnsafeMutablePointer<Float>
-      ) -> Void
+      @escaping @Sendable (UnsafePointer<graft_pool_table>) -> graft_pool_rows?
   ) -> PreparedKernel {
     var pool = pool
     let scratchByteCount = Int(graft_pool_scratch_count(&pool)) * MemoryLayout<Float>.stride
@@ -163,8 +160,8 @@ extension PoolGeometry {
     ) { [pool] arguments, rows in
       guard let scratch = arguments.workerScratch else { return }
       withUnsafePointer(to: pool) { pool in
-        function(
-          instructionSet.rawValue, pool, arguments.input(0, as: Float.self),
+        function(instructionSet.kernels.pointee.pool)?(
+          pool, arguments.input(0, as: Float.self),
           arguments.output(0, as: Float.self), Int64(rows.lowerBound), Int64(rows.upperBound),
           scratch.assumingMemoryBound(to: Float.self))
       }

@@ -39,7 +39,7 @@ enum FloatProducts: EinsumProducts {
   static func element(_ total: Double) -> Float { Float(total) }
 
   static func addScaled(_ instructionSet: InstructionSet) -> AddScaled {
-    let function = ScaledAddition(table: graft_binary_kernels(instructionSet.rawValue).pointee)
+    let function = ScaledAddition(table: instructionSet.kernels.pointee.binary.pointee)
     return { function.table.add_scaled($0, $1, $2, Int64($3)) }
   }
 

@@ -55,7 +55,7 @@ extension PrepareContext {
     switch type {
     case .float:
       let functions = E.floatLoops(
-        in: graft_reduce_kernels(instructionSet.rawValue).pointee)
+        in: instructionSet.kernels.pointee.reduce.pointee)
       let loops = ReductionLoops(
         FloatingPointExtreme<Float, E>.self,
         reduce: { functions.reduce($0, $1, Int64($2), Int64($3), Int64($4)) },

@@ -66,7 +66,7 @@ extension PrepareContext {
   }
 
   private func floatSums(of term: SumTerm) -> ReductionLoops<Float, Double> {
-    let table = graft_reduce_kernels(instructionSet.rawValue).pointee
+    let table = instructionSet.kernels.pointee.reduce.pointee
     let functions =
       switch term {
       case .element: table.sum

@@ -51,7 +51,7 @@ struct ResamplingStep: Sendable {
     resultCount = outer * axis.outputExtent * inner
     let tapsPerElement = max(1, axis.indices.count / max(1, axis.outputExtent))
     func grain(_ rowLength: Int) -> Int { max(1, 16384 / max(1, rowLength * tapsPerElement)) }
-    let kernels = graft_resampling_kernels(instructionSet.rawValue).pointee
+    let kernels = instructionSet.kernels.pointee.resampling.pointee
     if !isDouble, inner < max(8, kernels.lane_count),
       let map = LaneMap(axis, inner: inner, laneCount: kernels.lane_count)
     {

@@ -37,7 +37,7 @@ struct AxisGather {
     let rowCount = extents.dropLast().reduce(1, *)
     let rowBytes = (extents.last ?? 0) * width
     guard rowBytes > 0 else { return PreparedKernel(phases: []) }
-    let kernels = graft_resampling_kernels(instructionSet.rawValue).pointee
+    let kernels = instructionSet.kernels.pointee.resampling.pointee
     let rowMap = axisCount == 0 ? nil : rowMap(axisCount - 1, width, kernels.lane_count)
     return .parallel(count: rowCount, grain: max(1, (1 << 16) / rowBytes)) {
       [offsets, width, fill] arguments, range in

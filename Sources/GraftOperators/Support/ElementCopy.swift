@@ -81,7 +81,7 @@ struct ElementCopy: Sendable {
     matrix = graft_movement_matrix(
       width: width, rows: ElementCopy.inBytes(rows), columns: ElementCopy.inBytes(columns),
       row_block: rowBlock, column_block: columnBlock,
-      kernels: graft_movement_kernels(instructionSet.rawValue))
+      kernels: instructionSet.kernels.pointee.movement)
     outer = axes.map(ElementCopy.inBytes)
     blockCount =
       isEmpty

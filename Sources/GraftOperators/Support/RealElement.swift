@@ -49,20 +49,22 @@ extension Float: RealElement {
   static func sum(
     _ x: UnsafePointer<Float>, count: Int, _ instructionSet: InstructionSet
   ) -> Double {
-    graft_sum(instructionSet.rawValue, x, Int64(count))
+    instructionSet.kernels.pointee.normalization.pointee.sum(x, Int64(count))
   }
 
   static func sumOfSquaredDeviations(
     _ x: UnsafePointer<Float>, count: Int, mean: Float, _ instructionSet: InstructionSet
   ) -> Double {
-    graft_sum_squared_deviations(instructionSet.rawValue, x, Int64(count), mean)
+    instructionSet.kernels.pointee.normalization.pointee.sum_squared_deviations(
+      x, Int64(count), mean)
   }
 
   static func normalize(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, count: Int, mean: Float,
     scale: Float, shift: Float, _ instructionSet: InstructionSet
   ) {
-    graft_normalize(instructionSet.rawValue, x, y, Int64(count), mean, scale, shift)
+    instructionSet.kernels.pointee.normalization.pointee.normalize(
+      x, y, Int64(count), mean, scale, shift)
   }
 
   static func normalize(
@@ -70,16 +72,16 @@ extension Float: RealElement {
     scale: Float, scales: UnsafePointer<Float>, shifts: UnsafePointer<Float>?,
     _ instructionSet: InstructionSet
   ) {
-    graft_normalize_each(
-      instructionSet.rawValue, x, y, Int64(count), mean, scale, scales, shifts)
+    instructionSet.kernels.pointee.normalization.pointee.normalize_each(
+      x, y, Int64(count), mean, scale, scales, shifts)
   }
 
   static func softmaxColumns(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, columnCount: Int, length: Int,
     stride: Int, isLogarithm: Bool, _ instructionSet: InstructionSet
   ) {
-    graft_softmax_columns(
-      instructionSet.rawValue, x, y, Int64(columnCount), Int64(length), Int64(stride),
+    instructionSet.kernels.pointee.softmax.pointee.columns(
+      x, y, Int64(columnCount), Int64(length), Int64(stride),
       isLogarithm ? 1 : 0)
   }
 
@@ -87,8 +89,8 @@ extension Float: RealElement {
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rowCount: Int, length: Int,
     isLogarithm: Bool, _ instructionSet: InstructionSet
   ) {
-    graft_softmax_rows(
-      instructionSet.rawValue, x, y, Int64(rowCount), Int64(length), isLogarithm ? 1 : 0)
+    instructionSet.kernels.pointee.softmax.pointee.rows(
+      x, y, Int64(rowCount), Int64(length), isLogarithm ? 1 : 0)
   }
 }
 

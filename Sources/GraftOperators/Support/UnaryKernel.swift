@@ -55,7 +55,7 @@ extension PrepareContext {
   func vectorFunction(
     _ function: (graft_unary_table) -> graft_unary_function?
   ) throws -> graft_unary_function {
-    guard let function = function(graft_unary_kernels(instructionSet.rawValue).pointee) else {
+    guard let function = function(instructionSet.kernels.pointee.unary.pointee) else {
       throw GraftError(.software, "a function is missing in the table of unary kernels")
     }
     return function

@@ -19,7 +19,7 @@ enum OptimizerStep {
     let table: graft_optimizer_table
 
     init(_ instructionSet: InstructionSet) {
-      table = graft_optimizer_kernels(instructionSet.rawValue).pointee
+      table = instructionSet.kernels.pointee.optimizer.pointee
     }
   }
 }

@@ -1,0 +1,57 @@
+// The register tile with weights of bfloat16, for AVX512-BF16; blocked_template.h stands before this.
+
+/// Pairs of channels of the pixels that a step multiplies.
+enum { PAIRS = GRAFT_BLOCK / 2 };
+
+/// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. The panel
+/// holds pairs of depths, [depth / 2][column][2]; a step's channels are rounded to such pairs first,
+/// nearest, ties to even. Denormals count as zero.
+GRAFT_INLINE void multiply_rows_bf16(
+    const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks) {
+  __m512 sums[BLOCKED_ROWS][PANEL_BLOCKS];
+  int32_t pairs[BLOCKED_ROWS][PAIRS] __attribute__((aligned(64)));
+  const ptrdiff_t stride = tile->a_row_stride;
+#pragma clang loop unroll(full)
+  for (ptrdiff_t r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] = _mm512_setzero_ps();
+
+  const float *panel = tile->panel;
+  for (ptrdiff_t s = 0; s < tile->step_count; s++) {
+    const float *a = tile->a + (tile->steps ? tile->steps[s] : s * tile->a_step);
+#pragma clang loop unroll(full)
+    for (ptrdiff_t r = 0; r < rows; r++)
+      _mm256_store_si256(
+          (__m256i *)pairs[r], (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(a + r * stride)));
+#pragma clang loop unroll_count(4)
+    for (ptrdiff_t k = 0; k < PAIRS; k++) {
+      __m512bh weights[PANEL_BLOCKS];
+#pragma clang loop unroll(full)
+      for (ptrdiff_t j = 0; j < blocks; j++)
+        weights[j] = (__m512bh)_mm512_load_si512(panel + j * GRAFT_BLOCK);
+#pragma clang loop unroll(full)
+      for (ptrdiff_t r = 0; r < rows; r++) {
+        const __m512bh x = (__m512bh)_mm512_set1_epi32(pairs[r][k]);
+#pragma clang loop unroll(full)
+        for (ptrdiff_t j = 0; j < blocks; j++)
+          sums[r][j] = _mm512_dpbf16_ps(sums[r][j], x, weights[j]);
+      }
+      panel += blocks * GRAFT_BLOCK;
+      // As in the tile of floats: there are no registers for loads that come early.
+      __asm__ volatile("" ::: "memory");
+    }
+  }
+  block results[BLOCKED_ROWS][PANEL_BLOCKS];
+#pragma clang loop unroll(full)
+  for (ptrdiff_t r = 0; r < rows; r++)
+#pragma clang loop unroll(full)
+    for (ptrdiff_t j = 0; j < blocks; j++) results[r][j] = (block)sums[r][j];
+  store_sums(tile, results, rows, blocks);
+}
+
+#define PRODUCT(base) base##_bf16
+#include "tile_dispatch_template.h"
+
+const graft_blocked_product graft_blocked_avx512_bf16 = {
+    BLOCKED_ROWS, PANEL_BLOCKS *GRAFT_BLOCK, GRAFT_WEIGHTS_BF16, multiply_bf16,
+};

@@ -1,8 +1,0 @@
-#if defined(__x86_64__)
-
-#include "../vector/avx2.h"
-
-#define GRAFT_POOL_TABLE graft_pool_avx2
-#include "pool_template.h"
-
-#endif

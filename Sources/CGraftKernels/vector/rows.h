@@ -1,0 +1,33 @@
+// Parts of rows and sums of them, in the operations of one instruction set.
+
+/// The first `count` elements, which may be all.
+GRAFT_INLINE vector load_up_to(const float *p, int64_t count) {
+  return count < GRAFT_WIDTH ? load_first(p, count, 0) : load(p);
+}
+
+GRAFT_INLINE void store_up_to(float *p, int64_t count, vector x) {
+  if (count < GRAFT_WIDTH)
+    store_first(p, count, x);
+  else
+    store(p, x);
+}
+
+// Lanes add floats for at most so many elements before they go into a double.
+enum { SUM_LENGTH = 4096 };
+
+GRAFT_INLINE double sum_of_floats(const float *x, int64_t count) {
+  double total = 0;
+  for (int64_t start = 0; start < count; start += SUM_LENGTH) {
+    const int64_t end = count - start < SUM_LENGTH ? count : start + SUM_LENGTH;
+    vector even = broadcast(0), odd = broadcast(0);
+    int64_t i = start;
+    for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
+      even = add(even, load(x + i));
+      odd = add(odd, load(x + i + GRAFT_WIDTH));
+    }
+    for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) even = add(even, load(x + i));
+    if (i < end) odd = add(odd, load_first(x + i, end - i, 0));
+    total += sum_of_elements(add(even, odd));
+  }
+  return total;
+}
