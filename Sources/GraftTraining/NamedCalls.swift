@@ -6,6 +6,8 @@ struct NamedCalls: Sendable {
     self.entries = entries.map { ($0.key, $0.value) }
   }
 
+  init(_ entries: [(name: String, arguments: [String])]) { self.entries = entries }
+
   var names: [String] { entries.map(\.name) }
 
   /// How each is written: `sgd(momentum=…, nesterov)`.

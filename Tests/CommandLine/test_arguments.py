@@ -188,7 +188,7 @@ def test_infer_has_a_version(infer, graft):
         ("modle: vgg16\n", ["'modle' is no property of recipes", "Did you mean 'model'?"]),
         (f"phases:\n- epochs: {2**63 - 1}\n", [f"phase 1: epochs {2**63 - 1} is not between 0 and 1000000"]),
         (f"phases:\n- epochs: {10**20}\n", ["phase 1: epochs: is no whole number, or one that is too large"]),
-        ("phases:\n- {}\n- optimizer: adm\n", ["phase 2: 'adm' is no optimizer"]),
+        ("phases:\n- {}\n- optimizer: adm\n", ["phase 2: 'adm' is not an optimizer"]),
         ("batch_size: many\n", ["batch_size: is no whole number"]),
         ("seed: -1\n", ["seed: is no whole number from 0"]),
         ("shuffle: 3\n", ["shuffle: is neither true nor false"]),

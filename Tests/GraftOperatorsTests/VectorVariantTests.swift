@@ -71,8 +71,11 @@ import Testing
   }
 
   static let optimizerCases: [OptimizerCase] = {
-    let decay: [ByteString: Attribute] = ["weightDecay": .float(0.001)]
-    let momentum: [ByteString: Attribute] = ["momentum": .float(0.9)]
+    let required: [ByteString: Attribute] = [
+      "epsilon": .float(1e-7), "rho": .float(0.9), "beta1": .float(0.9), "beta2": .float(0.999),
+    ]
+    let decay = required.merging(["weightDecay": .float(0.001)]) { $1 }
+    let momentum = required.merging(["momentum": .float(0.9)]) { $1 }
     return [
       OptimizerCase(
         name: "SGDMomentumUpdate", attributes: decay.merging(momentum) { $1 },

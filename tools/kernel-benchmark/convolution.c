@@ -102,7 +102,10 @@ ptrdiff_t thread_floats(const winograd_layer *layer) {
   const ptrdiff_t per_task = layer->scheme.tiles_per_task;
   const ptrdiff_t tiles = per_task ? per_task : smaller(layer->largest_chunk, TILES_PER_GROUP);
   return (per_task ? transformed_floats(layer) : 0) +
-         graft_winograd_scratch_count(&layer->problem, tiles, layer->scheme.panels_per_call);
+         layer->form.input_extent * layer->form.input_extent *
+             (tiles * layer->scheme.panels_per_call *
+                  layer->problem.table->product.panel_columns +
+              GRAFT_BLOCK);
 }
 
 typedef struct {

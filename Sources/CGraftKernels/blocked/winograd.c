@@ -58,12 +58,6 @@ static ptrdiff_t product_point_stride(
   return tile_count * panel_count * p->table->product.panel_columns + GRAFT_BLOCK;
 }
 
-ptrdiff_t graft_winograd_scratch_count(
-    const graft_winograd_problem *p, ptrdiff_t tile_count, ptrdiff_t panel_count) {
-  return p->form->input_extent * p->form->input_extent *
-         product_point_stride(p, tile_count, panel_count);
-}
-
 void graft_winograd_multiply(
     const graft_winograd_problem *p, const float *transformed, ptrdiff_t first_tile,
     ptrdiff_t tile_count, ptrdiff_t first_panel, ptrdiff_t panel_count, float *scratch) {

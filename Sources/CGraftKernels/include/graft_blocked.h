@@ -153,12 +153,11 @@ void graft_winograd_transform(
     ptrdiff_t first_block, ptrdiff_t block_count, float *target);
 
 /// Multiplies what `graft_winograd_transform` wrote for some tiles by some panels of weights, and finishes the
-/// output there. `scratch` holds graft_winograd_scratch_count floats, aligned to 64 bytes.
+/// output there. `scratch`, aligned to 64 bytes, holds the products: for each point of a tile those of all tiles
+/// and columns of these panels, and 16 floats more.
 void graft_winograd_multiply(
     const graft_winograd_problem *problem, const float *transformed, ptrdiff_t first_tile,
     ptrdiff_t tile_count, ptrdiff_t first_panel, ptrdiff_t panel_count, float *scratch);
-
-ptrdiff_t graft_winograd_scratch_count(const graft_winograd_problem *problem, ptrdiff_t tile_count, ptrdiff_t panel_count);
 
 /// Transforms the weights of one panel. Weight (o, c, t) lies at weights[o * output_stride + c *
 /// input_stride + t]; channels beyond `output_channels` and `input_channels` are 0.

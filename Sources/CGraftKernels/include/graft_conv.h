@@ -58,7 +58,7 @@ typedef struct {
   void *gradient;
 } graft_conv_gradient_problem;
 
-/// The convolution kernels of one element type and instruction set.
+/// The convolution kernels of one element type.
 typedef struct {
   /// The largest number of rows that a panel may have, and the number of positions a pass takes at
   /// once.

@@ -21,7 +21,7 @@ typedef struct {
   graft_activation activation;
 } graft_depthwise_problem;
 
-/// The depthwise kernels of one element type and instruction set.
+/// The depthwise kernels of one element type.
 typedef struct {
   /// Computes some rows of the output.
   void (*convolve_rows)(

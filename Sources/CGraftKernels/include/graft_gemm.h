@@ -59,7 +59,7 @@ typedef struct {
   graft_activation activation;
 } graft_gemm_problem;
 
-/// The matrix kernels of one element type and instruction set.
+/// The matrix kernels of one element type.
 typedef struct {
   /// Computes a block of C: blocks may be computed in any order and at the same time. Each element
   /// is the sum of products in order of depth, in blocks that only the depth determines.

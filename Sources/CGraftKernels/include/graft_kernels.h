@@ -36,7 +36,8 @@ typedef struct {
   const graft_gemv_table *_Nonnull gemv_bf16;
   const graft_movement_table *_Nonnull movement;
   const graft_normalization_table *_Nonnull normalization;
-  const graft_optimizer_table *_Nonnull optimizer;
+  /// By element type, of floating point only.
+  const graft_optimizer_table *_Nonnull const *_Nonnull optimizer;
   const graft_pool_table *_Nonnull pool;
   const graft_reduce_table *_Nonnull reduce;
   const graft_resampling_table *_Nonnull resampling;

@@ -1,6 +1,5 @@
 // The resampling kernels over the vector operations of one instruction set.
 
-
 enum { BLOCK_VECTORS = 4 };
 
 /// `BLOCK_VECTORS` vectors of a sum of rows that start at `slab + indices[tap] * inner`.

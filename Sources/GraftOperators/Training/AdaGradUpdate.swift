@@ -22,7 +22,7 @@ struct AdaGradUpdate: Operator {
   private let weightDecay: Double
 
   init(_ attributes: AttributeReader) throws {
-    epsilon = try attributes.decimal("epsilon", default: 1e-7)
+    epsilon = try attributes.decimal("epsilon")
     weightDecay = try attributes.decimal("weightDecay", default: 0)
   }
 
@@ -31,51 +31,12 @@ struct AdaGradUpdate: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let count = try context.input(0).elementCount
-    try context.requireOptimizerOutputs([0, 1])
-    switch try context.input(0).elementType {
-    case .float: return floatKernel(count: count, context.instructionSet).overwriting([0: 0, 1: 2])
-    case .double: return doubleKernel(count: count).overwriting([0: 0, 1: 2])
-    default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
-    }
-  }
-
-  private func floatKernel(count: Int, _ instructionSet: InstructionSet) -> PreparedKernel {
-    let kernels = OptimizerStep.Kernels(instructionSet)
     let (epsilon, weightDecay) = (epsilon, weightDecay)
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let start = range.lowerBound
-      let rate = arguments.input(3, as: Float.self).pointee
-      let settings = graft_adagrad_settings(
-        learning_rate: rate, decay: Float(Double(rate) * weightDecay), epsilon: Float(epsilon))
-      kernels.table.adagrad(
-        settings, arguments.input(0, as: Float.self) + start,
-        arguments.input(1, as: Float.self) + start, arguments.input(2, as: Float.self) + start,
-        arguments.output(0, as: Float.self) + start, arguments.output(1, as: Float.self) + start,
-        Int64(range.count))
-    }
-  }
-
-  private func doubleKernel(count: Int) -> PreparedKernel {
-    let (epsilon, weightDecay) = (epsilon, weightDecay)
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let parameter = arguments.input(0, as: Double.self)
-      let gradient = arguments.input(1, as: Double.self)
-      let accumulator = arguments.input(2, as: Double.self)
-      let rate = Double(arguments.input(3, as: Float.self).pointee)
-      let newParameter = arguments.output(0, as: Double.self)
-      let newAccumulator = arguments.output(1, as: Double.self)
-      for index in range {
-        let (old, slope) = (parameter[index], gradient[index])
-        let sum = accumulator[index] + slope * slope
-        newAccumulator[index] = sum
-        newParameter[index] =
-          old - (rate * weightDecay * old + rate * slope / (sum + epsilon).squareRoot())
-      }
+    return try context.optimizerStep(
+      { $0.adagrad }, states: [(input: 2, output: 1)], learningRate: 3
+    ) { step, _ in
+      step.epsilon = epsilon
+      step.weight_decay = weightDecay
     }
   }
 

@@ -21,28 +21,16 @@ struct AdamUpdate: Operator {
     "AdamUpdate", domain: "graft", since: [1], inputs: 6...6, outputs: 1...3)
   static let flushesSubnormals = true
 
-  private let settings: Settings
-
-  /// Decoded attributes.
-  private struct Settings: Sendable {
-    let beta1: Double
-    let beta2: Double
-    let epsilon: Double
-    let weightDecay: Double
-
-    /// The learning rate with both corrections for averages that start at zero.
-    func stepSize(rate: Float, step: Int64) -> Double {
-      let step = Double(step)
-      return Double(rate) * (1 - pow(beta2, step)).squareRoot() / (1 - pow(beta1, step))
-    }
-  }
+  private let beta1: Double
+  private let beta2: Double
+  private let epsilon: Double
+  private let weightDecay: Double
 
   init(_ attributes: AttributeReader) throws {
-    settings = Settings(
-      beta1: try attributes.decimal("beta1", default: 0.9),
-      beta2: try attributes.decimal("beta2", default: 0.999),
-      epsilon: try attributes.decimal("epsilon", default: 1e-7),
-      weightDecay: try attributes.decimal("weightDecay", default: 0))
+    beta1 = try attributes.decimal("beta1")
+    beta2 = try attributes.decimal("beta2")
+    epsilon = try attributes.decimal("epsilon")
+    weightDecay = try attributes.decimal("weightDecay", default: 0)
   }
 
   func infer(_ context: inout InferenceContext) throws {
@@ -50,66 +38,22 @@ struct AdamUpdate: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let count = try context.input(0).elementCount
-    try context.requireOptimizerOutputs([0, 1, 2])
-    switch try context.input(0).elementType {
-    case .float:
-      return floatKernel(count: count, context.instructionSet).overwriting([0: 0, 1: 2, 2: 3])
-    case .double: return doubleKernel(count: count).overwriting([0: 0, 1: 2, 2: 3])
-    default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
+    let (beta1, beta2, epsilon, weightDecay) = (beta1, beta2, epsilon, weightDecay)
+    return try context.optimizerStep(
+      { $0.adam }, states: [(input: 2, output: 1), (input: 3, output: 2)], learningRate: 4
+    ) { step, arguments in
+      step.beta1 = beta1
+      step.beta2 = beta2
+      step.epsilon = epsilon
+      step.weight_decay = weightDecay
+      // Both corrections for averages that start at zero.
+      let number = Double(arguments.input(5, as: Int64.self).pointee)
+      step.step_size =
+        step.learning_rate * (1 - pow(beta2, number)).squareRoot() / (1 - pow(beta1, number))
     }
   }
 
-  private func floatKernel(count: Int, _ instructionSet: InstructionSet) -> PreparedKernel {
-    let kernels = OptimizerStep.Kernels(instructionSet)
-    let settings = settings
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let start = range.lowerBound
-      let rate = arguments.input(4, as: Float.self).pointee
-      let step = arguments.input(5, as: Int64.self).pointee
-      kernels.table.adam(
-        graft_adam_settings(
-          step_size: Float(settings.stepSize(rate: rate, step: step)),
-          decay: Float(Double(rate) * settings.weightDecay), epsilon: Float(settings.epsilon),
-          one_minus_beta1: Float(1 - settings.beta1), one_minus_beta2: Float(1 - settings.beta2)),
-        arguments.input(0, as: Float.self) + start, arguments.input(1, as: Float.self) + start,
-        arguments.input(2, as: Float.self) + start, arguments.input(3, as: Float.self) + start,
-        arguments.output(0, as: Float.self) + start, arguments.output(1, as: Float.self) + start,
-        arguments.output(2, as: Float.self) + start, Int64(range.count))
-    }
-  }
-
-  private func doubleKernel(count: Int) -> PreparedKernel {
-    let settings = settings
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let parameter = arguments.input(0, as: Double.self)
-      let gradient = arguments.input(1, as: Double.self)
-      let mean = arguments.input(2, as: Double.self)
-      let square = arguments.input(3, as: Double.self)
-      let rate = arguments.input(4, as: Float.self).pointee
-      let step = arguments.input(5, as: Int64.self).pointee
-      let newParameter = arguments.output(0, as: Double.self)
-      let newMean = arguments.output(1, as: Double.self)
-      let newSquare = arguments.output(2, as: Double.self)
-      let size = settings.stepSize(rate: rate, step: step)
-      let decay = Double(rate) * settings.weightDecay
-      for index in range {
-        let (old, slope) = (parameter[index], gradient[index])
-        let first = mean[index] + (slope - mean[index]) * (1 - settings.beta1)
-        let second = square[index] + (slope * slope - square[index]) * (1 - settings.beta2)
-        newMean[index] = first
-        newSquare[index] = second
-        newParameter[index] =
-          old - (decay * old + first * size / (second.squareRoot() + settings.epsilon))
-      }
-    }
-  }
-
-  /// By hand, but for the defaults, which are Keras's.
+  /// By hand, but for the third step.
   static var examples: [OperatorExample] {
     [
       OperatorExample(
@@ -137,7 +81,8 @@ struct AdamUpdate: Operator {
           .floats([1, 0.09, 4], [3]),
         ]),
       OperatorExample(
-        "third step with the defaults",
+        "third step with the settings of Keras",
+        attributes: ["beta1": .float(0.9), "beta2": .float(0.999), "epsilon": .float(1e-7)],
         inputs: [
           .floats([1, -2, 0.5, 3], [4]), .floats([0.5, -1, 1e-6, 2], [4]),
           .floats([0.5, -0.25, 0, 1], [4]), .floats([0.25, 0.125, 0, 2], [4]),

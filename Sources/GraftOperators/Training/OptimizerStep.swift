@@ -6,21 +6,55 @@ import GraftGraph
 
 /// What the operators of optimizer steps share.
 ///
-/// They read a parameter, its gradient and the state of the rule (all of one shape and type) and make the new
-/// parameter and the new state; the learning rate is a float scalar, and the number of the step an int64 scalar.
-enum OptimizerStep {
-  /// How many elements make a task.
-  static let grain = 16384
-  /// The new parameter may take the memory of the old one or of the gradient.
-  static let inPlaceInputs = [0, 1]
-
-  /// Functions in C, which keep no state.
-  struct Kernels: @unchecked Sendable {
-    let table: graft_optimizer_table
-
-    init(_ instructionSet: InstructionSet) {
-      table = instructionSet.kernels.pointee.optimizer.pointee
+/// They read a parameter (input 0), its gradient (input 1) and the state of the rule, all of one shape and type, and
+/// make the new parameter (output 0) and the new state; the learning rate is a float scalar, and the number of the
+/// step an int64 scalar.
+extension PrepareContext {
+  /// A kernel that runs a rule in C over all elements.
+  ///
+  /// - Parameters:
+  ///   - states: the input and output of each state, in the order of the rule; those without an input are left out
+  ///   - learningRate: the input that has it
+  ///   - configure: sets what the rule reads besides
+  /// - Throws: `GraftError` if an output is not wanted: a step that forgets its state is a mistake.
+  func optimizerStep(
+    _ rule: (graft_optimizer_table) -> graft_optimizer_rule?, states: [(input: Int, output: Int)],
+    learningRate: Int,
+    _ configure: @escaping @Sendable (inout graft_optimizer_step, KernelArguments) -> Void
+  ) throws -> PreparedKernel {
+    let pairs = [(input: 0, output: 0)] + states
+    for (input, output) in pairs where hasInput(input) && !hasOutput(output) {
+      throw GraftError.unsupported("output \(output) of an optimizer's step has to be kept")
     }
+    let parameter = try input(0)
+    guard parameter.elementType == .float || parameter.elementType == .double else {
+      return try converting(.halfPrecision, to: .float) {
+        try $0.optimizerStep(rule, states: states, learningRate: learningRate, configure)
+      }
+    }
+    let element = Int(try parameter.elementType.requireKernelElement())
+    let byteWidth = parameter.elementType.byteWidth
+    let rule = rule(instructionSet.kernels.pointee.optimizer[element].pointee)
+    return .parallel(count: parameter.elementCount, grain: 16384, inPlaceInputs: [0, 1]) {
+      arguments, range in
+      let offset = range.lowerBound * byteWidth
+      var step = graft_optimizer_step()
+      step.count = Int64(range.count)
+      step.parameter = arguments.input(0) + offset
+      step.gradient = arguments.input(1) + offset
+      step.new_parameter = arguments.output(0) + offset
+      step.learning_rate = Double(arguments.input(learningRate, as: Float.self).pointee)
+      configure(&step, arguments)
+      withUnsafeMutableBytes(of: &step.states) { bytes in
+        let all = bytes.bindMemory(to: graft_optimizer_state.self)
+        for (index, state) in states.enumerated() {
+          all[index] = graft_optimizer_state(
+            old_values: arguments.optionalInput(state.input, as: UInt8.self).map { $0 + offset },
+            new_values: arguments.optionalOutput(state.output, as: UInt8.self).map { $0 + offset })
+        }
+      }
+      rule?(&step)
+    }.overwriting(Dictionary(uniqueKeysWithValues: pairs.map { ($0.output, $0.input) }))
   }
 }
 
@@ -51,21 +85,14 @@ extension InferenceContext {
   }
 }
 
-extension PrepareContext {
-  /// - Throws: `GraftError` if one of these outputs is not wanted: a step that forgets its state is a mistake.
-  func requireOptimizerOutputs(_ indices: [Int]) throws {
-    for index in indices where !hasOutput(index) {
-      throw GraftError.unsupported("output \(index) of an optimizer's step has to be kept")
-    }
-  }
-}
-
 extension AttributeReader {
   /// The decimal number that a float attribute stands for, in double: 0.999 instead of 0.99900001287….
   ///
   /// Rules use the complements of such numbers, in which the float's rounding error is a thousand times larger.
-  func decimal(_ name: String, default value: Double) throws -> Double {
-    guard let number = try float(name) else { return value }
+  ///
+  /// - Throws: `GraftError` if it is missing and there is no default.
+  func decimal(_ name: String, default value: Double? = nil) throws -> Double {
+    guard let number = try float(name) else { return try required(name, value) }
     // The shortest decimal that rounds to the float.
     return Double(number.description) ?? Double(number)
   }

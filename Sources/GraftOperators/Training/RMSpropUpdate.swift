@@ -31,9 +31,9 @@ struct RMSpropUpdate: Operator {
   private let weightDecay: Double
 
   init(_ attributes: AttributeReader) throws {
-    rho = try attributes.decimal("rho", default: 0.9)
+    rho = try attributes.decimal("rho")
     momentum = try attributes.decimal("momentum", default: 0)
-    epsilon = try attributes.decimal("epsilon", default: 1e-7)
+    epsilon = try attributes.decimal("epsilon")
     weightDecay = try attributes.decimal("weightDecay", default: 0)
   }
 
@@ -50,75 +50,16 @@ struct RMSpropUpdate: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let count = try context.input(0).elementCount
-    let hasVelocity = context.hasInput(4)
-    let isCentered = context.hasInput(5)
-    try context.requireOptimizerOutputs(
-      [0, 1] + (hasVelocity ? [2] : []) + (isCentered ? [3] : []))
-    switch try context.input(0).elementType {
-    case .float:
-      return floatKernel(count: count, context.instructionSet).overwriting([0: 0, 1: 2, 2: 4, 3: 5])
-    case .double: return doubleKernel(count: count).overwriting([0: 0, 1: 2, 2: 4, 3: 5])
-    default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
-    }
-  }
-
-  private func floatKernel(count: Int, _ instructionSet: InstructionSet) -> PreparedKernel {
-    let kernels = OptimizerStep.Kernels(instructionSet)
     let (rho, momentum, epsilon, weightDecay) = (rho, momentum, epsilon, weightDecay)
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let start = range.lowerBound
-      let rate = arguments.input(3, as: Float.self).pointee
-      let settings = graft_rmsprop_settings(
-        learning_rate: rate, decay: Float(Double(rate) * weightDecay), epsilon: Float(epsilon),
-        rho: Float(rho), one_minus_rho: Float(1 - rho), momentum: Float(momentum))
-      let state = graft_rmsprop_state(
-        square: arguments.input(2, as: Float.self) + start,
-        new_square: arguments.output(1, as: Float.self) + start,
-        velocity: arguments.optionalInput(4, as: Float.self).map { $0 + start },
-        new_velocity: arguments.optionalOutput(2, as: Float.self).map { $0 + start },
-        average: arguments.optionalInput(5, as: Float.self).map { $0 + start },
-        new_average: arguments.optionalOutput(3, as: Float.self).map { $0 + start })
-      kernels.table.rmsprop(
-        settings, state, arguments.input(0, as: Float.self) + start,
-        arguments.input(1, as: Float.self) + start, arguments.output(0, as: Float.self) + start,
-        Int64(range.count))
-    }
-  }
-
-  private func doubleKernel(count: Int) -> PreparedKernel {
-    let (rho, momentum, epsilon, weightDecay) = (rho, momentum, epsilon, weightDecay)
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let parameter = arguments.input(0, as: Double.self)
-      let gradient = arguments.input(1, as: Double.self)
-      let square = arguments.input(2, as: Double.self)
-      let rate = Double(arguments.input(3, as: Float.self).pointee)
-      let velocity = arguments.optionalInput(4, as: Double.self)
-      let average = arguments.optionalInput(5, as: Double.self)
-      let newParameter = arguments.output(0, as: Double.self)
-      let newSquare = arguments.output(1, as: Double.self)
-      let newVelocity = arguments.optionalOutput(2, as: Double.self)
-      let newAverage = arguments.optionalOutput(3, as: Double.self)
-      for index in range {
-        let (old, slope) = (parameter[index], gradient[index])
-        var variance = rho * square[index] + (1 - rho) * slope * slope
-        newSquare[index] = variance
-        if let average, let newAverage {
-          newAverage[index] = rho * average[index] + (1 - rho) * slope
-          variance -= newAverage[index] * newAverage[index]
-          if variance < 0 { variance = 0 }
-        }
-        var move = rate * slope / (variance + epsilon).squareRoot()
-        if let velocity, let newVelocity {
-          move += momentum * velocity[index]
-          newVelocity[index] = move
-        }
-        newParameter[index] = old - (rate * weightDecay * old + move)
-      }
+    return try context.optimizerStep(
+      { $0.rmsprop },
+      states: [(input: 2, output: 1), (input: 4, output: 2), (input: 5, output: 3)],
+      learningRate: 3
+    ) { step, _ in
+      step.beta2 = rho
+      step.momentum = momentum
+      step.epsilon = epsilon
+      step.weight_decay = weightDecay
     }
   }
 

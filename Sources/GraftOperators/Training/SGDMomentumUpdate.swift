@@ -36,52 +36,13 @@ struct SGDMomentumUpdate: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let count = try context.input(0).elementCount
-    try context.requireOptimizerOutputs([0, 1])
-    switch try context.input(0).elementType {
-    case .float: return floatKernel(count: count, context.instructionSet).overwriting([0: 0, 1: 2])
-    case .double: return doubleKernel(count: count).overwriting([0: 0, 1: 2])
-    default: return try context.converting(.halfPrecision, to: .float) { try prepare($0) }
-    }
-  }
-
-  private func floatKernel(count: Int, _ instructionSet: InstructionSet) -> PreparedKernel {
-    let kernels = OptimizerStep.Kernels(instructionSet)
     let (momentum, weightDecay, usesNesterov) = (momentum, weightDecay, usesNesterov)
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let start = range.lowerBound
-      let rate = arguments.input(3, as: Float.self).pointee
-      let settings = graft_sgd_settings(
-        learning_rate: rate, decay: Float(Double(rate) * weightDecay), momentum: Float(momentum),
-        nesterov: usesNesterov ? 1 : 0)
-      kernels.table.sgd_momentum(
-        settings, arguments.input(0, as: Float.self) + start,
-        arguments.input(1, as: Float.self) + start, arguments.input(2, as: Float.self) + start,
-        arguments.output(0, as: Float.self) + start, arguments.output(1, as: Float.self) + start,
-        Int64(range.count))
-    }
-  }
-
-  private func doubleKernel(count: Int) -> PreparedKernel {
-    let (momentum, weightDecay, usesNesterov) = (momentum, weightDecay, usesNesterov)
-    return .parallel(
-      count: count, grain: OptimizerStep.grain, inPlaceInputs: OptimizerStep.inPlaceInputs
-    ) { arguments, range in
-      let parameter = arguments.input(0, as: Double.self)
-      let gradient = arguments.input(1, as: Double.self)
-      let velocity = arguments.input(2, as: Double.self)
-      let rate = Double(arguments.input(3, as: Float.self).pointee)
-      let newParameter = arguments.output(0, as: Double.self)
-      let newVelocity = arguments.output(1, as: Double.self)
-      for index in range {
-        let step = rate * gradient[index]
-        let speed = momentum * velocity[index] - step
-        let move = usesNesterov ? momentum * speed - step : speed
-        newVelocity[index] = speed
-        newParameter[index] = parameter[index] + (move - rate * weightDecay * parameter[index])
-      }
+    return try context.optimizerStep(
+      { $0.sgd_momentum }, states: [(input: 2, output: 1)], learningRate: 3
+    ) { step, _ in
+      step.momentum = momentum
+      step.weight_decay = weightDecay
+      step.nesterov = usesNesterov ? 1 : 0
     }
   }
 

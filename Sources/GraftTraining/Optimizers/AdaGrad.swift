@@ -5,6 +5,9 @@ import GraftGraph
 ///
 /// Source: <https://keras.io/api/optimizers/adagrad/>
 package struct AdaGrad: Optimizer {
+  package static let name = "adagrad"
+  package static let arguments = ["initial_accumulator=", "epsilon=", "weight_decay="]
+
   /// What the sums start with.
   package var initialAccumulator: Float
   package var epsilon: Float
@@ -15,6 +18,13 @@ package struct AdaGrad: Optimizer {
     self.initialAccumulator = initialAccumulator
     self.epsilon = epsilon
     self.weightDecay = weightDecay
+  }
+
+  package init(_ call: inout NamedCall) throws {
+    self.init()
+    try call.take("initial_accumulator", into: &initialAccumulator)
+    try call.take("epsilon", into: &epsilon)
+    try call.take("weight_decay", into: &weightDecay)
   }
 
   package func appendUpdate(

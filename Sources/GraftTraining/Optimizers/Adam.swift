@@ -6,6 +6,9 @@ import GraftGraph
 ///
 /// Source: <https://keras.io/api/optimizers/adam/>
 package struct Adam: Optimizer {
+  package static let name = "adam"
+  package static let arguments = ["beta1=", "beta2=", "epsilon=", "weight_decay="]
+
   package var beta1: Float
   package var beta2: Float
   package var epsilon: Float
@@ -19,6 +22,20 @@ package struct Adam: Optimizer {
     self.beta2 = beta2
     self.epsilon = epsilon
     self.weightDecay = weightDecay
+  }
+
+  package init(_ call: inout NamedCall) throws {
+    self.init()
+    try take(&call)
+  }
+
+  /// Takes the arguments of a call, which AdamW has, too.
+  mutating func take(_ call: inout NamedCall) throws {
+    // At 1 the averages would stay 0, and their correction would divide by that.
+    try call.take("beta1", into: &beta1, below: 0.999_999)
+    try call.take("beta2", into: &beta2, below: 0.999_999)
+    try call.take("epsilon", into: &epsilon)
+    try call.take("weight_decay", into: &weightDecay)
   }
 
   package func appendUpdate(

@@ -6,12 +6,16 @@ import GraftGraph
 /// Source: <https://keras.io/api/optimizers/adamw/>; Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
 /// <https://arxiv.org/abs/1711.05101>
 package struct AdamW: Optimizer {
+  package static let name = "adamw"
+  package static let arguments = Adam.arguments
+
   package var adam: Adam
 
-  package init(
-    weightDecay: Float = 0.004, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-7
-  ) {
-    adam = Adam(beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay)
+  package init(weightDecay: Float = 0.004) { adam = Adam(weightDecay: weightDecay) }
+
+  package init(_ call: inout NamedCall) throws {
+    self.init()
+    try adam.take(&call)
   }
 
   package func appendUpdate(

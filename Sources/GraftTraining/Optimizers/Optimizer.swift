@@ -8,6 +8,16 @@ import GraftTensor
 /// velocities) are parameters of the graph, too, which checkpoints therefore keep. Update equations and defaults are
 /// those of Keras.
 package protocol Optimizer: Sendable {
+  /// The rule's name in recipes.
+  static var name: String { get }
+  /// What it takes there: `key=` or a word.
+  static var arguments: [String] { get }
+
+  /// Takes what it knows away from the arguments; the defaults are those of Keras.
+  ///
+  /// - Throws: `GraftError` if a number is out of range.
+  init(_ call: inout NamedCall) throws
+
   /// Appends the update of one parameter, and lists it and that of the rule's state in the graph's updates.
   ///
   /// - Parameters:

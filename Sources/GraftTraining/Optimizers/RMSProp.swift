@@ -8,6 +8,9 @@ import GraftGraph
 ///
 /// Source: <https://keras.io/api/optimizers/rmsprop/>
 package struct RMSProp: Optimizer {
+  package static let name = "rmsprop"
+  package static let arguments = ["rho=", "momentum=", "epsilon=", "centered", "weight_decay="]
+
   package var rho: Float
   package var momentum: Float
   package var epsilon: Float
@@ -24,6 +27,15 @@ package struct RMSProp: Optimizer {
     self.epsilon = epsilon
     self.isCentered = isCentered
     self.weightDecay = weightDecay
+  }
+
+  package init(_ call: inout NamedCall) throws {
+    self.init()
+    try call.take("rho", into: &rho, below: 1)
+    try call.take("momentum", into: &momentum, below: 1)
+    try call.take("epsilon", into: &epsilon)
+    isCentered = call.takeFlag("centered")
+    try call.take("weight_decay", into: &weightDecay)
   }
 
   package func appendUpdate(

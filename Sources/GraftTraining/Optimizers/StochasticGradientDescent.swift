@@ -4,6 +4,9 @@ import GraftGraph
 ///
 /// Source: <https://keras.io/api/optimizers/sgd/>
 package struct StochasticGradientDescent: Optimizer {
+  package static let name = "sgd"
+  package static let arguments = ["momentum=", "nesterov", "weight_decay="]
+
   package var momentum: Float
   package var isNesterov: Bool
   /// Decoupled decay of the parameters: `p ← p·(1 − learningRate·weightDecay)`.
@@ -13,6 +16,13 @@ package struct StochasticGradientDescent: Optimizer {
     self.momentum = momentum
     self.isNesterov = isNesterov
     self.weightDecay = weightDecay
+  }
+
+  package init(_ call: inout NamedCall) throws {
+    self.init()
+    try call.take("momentum", into: &momentum, below: 1)
+    isNesterov = call.takeFlag("nesterov")
+    try call.take("weight_decay", into: &weightDecay)
   }
 
   package func appendUpdate(
