@@ -16,7 +16,7 @@ static const char *second_text = "";
 static int exit_status = 1;
 
 static void say(const char *text) {
-  // A standard error that cannot be written is no reason to go on.
+  // A standard error that cannot be written is not a reason to go on.
   ssize_t count = write(STDERR_FILENO, text, strlen(text));
   (void)count;
 }

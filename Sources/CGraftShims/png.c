@@ -22,7 +22,7 @@ struct graft_png_reader {
 static const char truncated[] = "it is truncated";
 static const char damaged[] = "its data do not match their checksum";
 
-/// What zlib says of data that do not match the checksum behind them: they were damaged, as Pillow has it, too.
+/// What zlib says of data that do not match the checksum after them: they were damaged, as Pillow has it, too.
 static const char wrong_content[] = "incorrect data check";
 
 static void fail(png_structp decoder, png_const_charp reason) {
@@ -93,7 +93,7 @@ uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader) {
          png_get_channels(reader->decoder, reader->info);
 }
 
-/// Whether the last row was decoded. What comes behind it is only the end of the compressed data.
+/// Whether the last row was decoded. What follows is only the end of the compressed data.
 static int has_all_rows(const graft_png_reader *reader) {
   if (png_get_interlace_type(reader->decoder, reader->info) != PNG_INTERLACE_NONE)
     return png_get_current_pass_number(reader->decoder) >= 7;
@@ -116,7 +116,7 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
     }
     return 0;
   }
-  // What lies behind a wrong checksum is decoded. The compressed data have a checksum of their own.
+  // What follows a wrong checksum is decoded. The compressed data have a checksum of their own.
   png_set_crc_action(decoder, PNG_CRC_WARN_USE, PNG_CRC_WARN_DISCARD);
   size_t width = png_get_image_width(decoder, info);
   size_t height = png_get_image_height(decoder, info);

@@ -13,7 +13,7 @@ ptrdiff_t tile_count_of(const layer_shape *shape, ptrdiff_t tile_extent) {
 }
 
 ptrdiff_t chosen_tile_extent(const layer_shape *shape) {
-  // What BlockedConvolutionAlgorithm's estimate comes to for VGG16.
+  // What BlockedConvolutionAlgorithm estimates for VGG16.
   if (larger(shape->input_channels, shape->output_channels) <= 128) return 6;
   return shape->extent >= 28 || options.image_count > 1 ? 4 : 2;
 }

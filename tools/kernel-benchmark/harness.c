@@ -130,7 +130,7 @@ ptrdiff_t memory_area(void) {
   return options.is_quick ? size / 16 : size;
 }
 
-/// What stands in front of allocated memory.
+/// What stands before allocated memory.
 typedef struct {
   void *base;
   size_t byte_count;

@@ -61,7 +61,7 @@ double thread_time(void);
 
 /// Runs `candidate_count` candidates in turns, forwards and backwards, for one round that does not
 /// count and `options.repeat_count` that do. A run returns `measure_count` figures; those of
-/// candidate c come to lie, as medians, at medians[c * measure_count].
+/// candidate c lie, as medians, at medians[c * measure_count].
 ///
 /// Returns by how much of the median the middle half of the turns differs, in the first figure of
 /// the candidate where it differs most.

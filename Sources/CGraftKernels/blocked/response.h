@@ -4,7 +4,7 @@
 #include "graft_blocked.h"
 
 /// Positions whose squares are in the scratch memory at a time: their channels one after the other,
-/// with zeros in front of the first and behind the last.
+/// with zeros before the first and after the last.
 enum { RESPONSE_POSITIONS = 16 };
 
 static inline ptrdiff_t whole_blocks(ptrdiff_t channels) {

@@ -13,7 +13,7 @@ static inline ptrdiff_t graft_weight_floats(
   return product->weight_format == GRAFT_WEIGHTS_BF16 ? weight_count / 2 : weight_count;
 }
 
-/// Rounds two rows of `count` weights, the second behind the first, to pairs of bfloat16.
+/// Rounds two rows of `count` weights, the second after the first, to pairs of bfloat16.
 static inline void graft_pack_pairs(const float *rows, ptrdiff_t count, float *target) {
   for (ptrdiff_t i = 0; i < count; i++) {
     const uint32_t pair = graft_bfloat16_bits(rows[i]) |

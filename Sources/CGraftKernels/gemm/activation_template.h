@@ -26,7 +26,7 @@ GRAFT_INLINE float graft_exponential(float x) {
   uint32_t bits, power;
   memcpy(&bits, &shifted, sizeof bits);
   power = (bits << 23) + 0x3f800000u;
-  // 2^128 is no float: halve the power and double the product.
+  // 2^128 is not a float: halve the power and double the product.
   const uint32_t halved = power - 0x00800000u;
   float scale;
   memcpy(&scale, &halved, sizeof scale);
@@ -47,7 +47,7 @@ GRAFT_INLINE ELEMENT NAME(clamp)(
   return raised > highest ? highest : raised;
 }
 
-/// Rounds floats as GRAFT_ROUNDING_… says; there is no rounding of doubles.
+/// Rounds floats as GRAFT_ROUNDING_… says; doubles are never rounded.
 static void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t count) {
   if (rounding == GRAFT_ROUNDING_NONE || sizeof *results != sizeof(float)) return;
   float *x = (float *)results;

@@ -109,7 +109,7 @@ typedef struct {
   graft_outer_product outer_product;
   /// Writes the largest of each 2 x 2 square of a block of height x width pixels.
   void (*pool_squares)(const float *image, ptrdiff_t height, ptrdiff_t width, float *pooled);
-  /// All that is no dense convolution.
+  /// All but dense convolutions.
   graft_blocked_layers layers;
 } graft_blocked_table;
 
@@ -204,7 +204,7 @@ void graft_direct_convolve(
 void graft_direct_pack(
     const graft_direct_problem *problem, const void *weights, ptrdiff_t panel, float *packed);
 
-/// Weights in the panels in front of one.
+/// Weights in the panels before one.
 ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *problem, ptrdiff_t panel);
 
 /// The gradient of the weights of a convolution of one group, [output channel][input channel][tap].
@@ -220,7 +220,7 @@ typedef struct {
 } graft_weight_gradient_problem;
 
 /// By Winograd's method: transforms `count` of some tiles (from number `first` among them on) in one block, of the
-/// input's or, behind these, of the output's gradient. `transformed` holds the floats that `…_transform_count` says.
+/// input's or, after these, of the output's gradient. `transformed` holds the floats that `…_transform_count` says.
 void graft_weight_gradient_transform(
     const graft_weight_gradient_problem *problem, ptrdiff_t first_tile, ptrdiff_t tile_count,
     ptrdiff_t block, ptrdiff_t first, ptrdiff_t count, float *transformed);

@@ -33,8 +33,8 @@ typedef struct {
   const float *output_gradient;
 } graft_blocked_depthwise_gradient;
 
-/// Division by (bias + factor * sum of squares)^beta, the sum over the channels from `before` in
-/// front of one to `after` behind it.
+/// Division by (bias + factor * sum of squares)^beta, the sum over the channels from `before`
+/// channels before one to `after` channels after it.
 typedef struct {
   ptrdiff_t channels;
   /// Positions of a plane.

@@ -76,7 +76,7 @@ typedef struct {
   void (*add_rows)(
       const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
-  /// Finishes what `add_rows` began: adds up `split_count` partial sums, one behind the other, in
+  /// Finishes what `add_rows` began: adds up `split_count` partial sums, one after the other, in
   /// order.
   void (*finish_rows)(
       const graft_gemm_problem *problem, const void *partial, ptrdiff_t split_count,

@@ -69,7 +69,7 @@ typedef struct {
 /// Writes rows (positions of all axes but the last) `first_row` and following of a dense
 /// destination.
 ///
-/// `offsets` holds one table per axis, one behind the other: where in the source each index lies.
+/// `offsets` holds one table per axis, one after the other: where in the source each index lies.
 /// The offsets of an element's indices are added; where one is negative, the element is `fill`.
 /// With `rows`, that makes the rows instead, and the last axis' offsets do not count.
 void graft_movement_gather_axes(void *destination, const void *source, const void *fill,

@@ -15,7 +15,7 @@ typedef struct {
   const void *weights;
 } graft_resampling_axis;
 
-/// As many results, one behind the other, as a vector has lanes; the last ones of a row may be
+/// As many results, one after the other, as a vector has lanes; the last ones of a row may be
 /// fewer.
 typedef struct {
   /// The element of the input that lane indices count from.

@@ -70,7 +70,7 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
   }
 
 // Fewer rows than a square has, such as the channels of an image: what is read with them belongs
-// to the columns behind, and is not written.
+// to the columns after it, and is not written.
 #define DEFINE_FEW_ROWS(WIDTH)                                                                 \
   static void copy_few_rows_##WIDTH(char *destination, const char *source,                     \
                                     const graft_movement_matrix *matrix, ptrdiff_t rows,       \
@@ -94,8 +94,8 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
                          rows, columns - column);                                              \
   }
 
-// Fewer columns than a square has, one row of the destination right behind the other: what is
-// written with a row is what the rows behind it write over.
+// Fewer columns than a square has, one row of the destination right after the other: what is
+// written with a row is what the rows after it write over.
 #define DEFINE_FEW_COLUMNS(WIDTH)                                                              \
   static void copy_few_columns_##WIDTH(char *destination, const char *source,                  \
                                        const graft_movement_matrix *matrix, ptrdiff_t rows,    \

@@ -3,7 +3,7 @@
 
 #include "graft_pool.h"
 
-/// Floats behind a padded row that vectors may read.
+/// Floats after a padded row that vectors may read.
 enum { GRAFT_POOL_SLACK = 32 };
 
 /// Length of a row with its padding, as far as windows reach.

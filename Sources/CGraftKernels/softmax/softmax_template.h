@@ -72,8 +72,8 @@ GRAFT_INLINE float sum_of_powers(const float *x, float *y, int64_t length, vecto
   return (float)total;
 }
 
-// The passes over a few rows take turns, so that one row need not wait for what another's lanes
-// come to.
+// The passes over a few rows take turns, so that one row need not wait for the sum of another's
+// lanes.
 enum { ROWS_AT_ONCE = 4 };
 
 static void softmax_rows(

@@ -19,7 +19,7 @@ void graft_hdf5_take_error(char *text, size_t capacity);
 
 /// Makes a file, or empties the one that is there.
 int64_t graft_hdf5_create_file(const char *path);
-/// Says whether everything has come to the file.
+/// Returns whether everything was written to the file.
 int32_t graft_hdf5_finish_file(int64_t file);
 void graft_hdf5_close_file(int64_t file);
 
