@@ -119,11 +119,9 @@ def main():
             write_whole(options.output, json.dumps(results, indent=1) + "\n")
     print(report.markdown({"machine": description, "rows": measured}), end="")
     if not options.no_write:
-        drawing = chart.svg(results)
-        if drawing:
-            write_whole(os.path.join(root, "docs", "performance.svg"), drawing)
         page = os.path.join(root, "docs", "performance.md")
-        report.write(results, page, "performance.svg" if drawing else None)
+        report.write(results, page)
+        chart.write(page)
     print(f"Raw results: {options.output}", file=sys.stderr)
 
 

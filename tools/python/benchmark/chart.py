@@ -1,20 +1,17 @@
-"""Draws the medians as bars, relative to onnxruntime's, in an SVG for light and dark pages."""
+"""Draws the front page of docs/performance.md as bars, in an SVG for light and dark pages.
 
+    PYTHONPATH=tools/python python3 -m benchmark.chart
+
+The figures are those of the tables in the page: VGG16 with one image in all runtimes, and the light
+models, both relative to onnxruntime.
+"""
+
+import os
 from xml.sax.saxutils import escape
 
-from benchmark.report import COMPARED, RUNTIMES
-
-WIDTH, LABEL, SCALE_TOP = 800, 220, 34
-BAR, GAP, GROUP_GAP = 14, 3, 16
-COLOURS = {
-    "Graft": "#f05138",
-    "Graft, AVX2": "#f7a072",
-    "onnxruntime": "#5b8def",
-    "ncnn": "#3aa6a0",
-    "OpenVINO": "#8e7cc3",
-    "PyTorch": "#d0899a",
-    "Keras": "#9aa5b1",
-}
+WIDTH, LABEL, TOP = 720, 150, 34
+BAR, GAP, GROUP_GAP = 16, 4, 14
+OWN, OTHER = "#f05138", "#9aa5b1"
 STYLE = """
 text { font-family: system-ui, sans-serif; font-size: 12px; fill: #24292f; }
 .title { font-weight: 600; }
@@ -28,74 +25,79 @@ line { stroke: #d0d7de; }
   .one { stroke: #9da7b1; }
 }
 """
+CAPTION = "Time relative to onnxruntime; shorter is faster"
 
 
-def _groups(results):
-    """Title and (name, ms) of each group of bars."""
-    groups = []
-    for key, title in COMPARED.items():
-        medians = results["rows"].get(key, {}).get("medians_ms", {})
-        if "onnxruntime" in medians and "Graft" in medians:
-            groups.append((title, [(name, medians[name]) for name in RUNTIMES if name in medians]))
-    for title, row in results["rows"].get("light", {}).get("models", {}).items():
-        medians = row["medians_ms"]
-        if "onnxruntime" in medians and "Graft" in medians:
-            names = ("Graft", "Graft, AVX2", "onnxruntime")
-            groups.append((title, [(name, medians[name]) for name in names if name in medians]))
-    return groups
+def tables(page):
+    """Each table of a page: its header and its rows, as lists of cells."""
+    rows = []
+    for line in [*page.split("\n"), ""]:
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif rows:
+            yield rows[0], rows[2:]
+            rows = []
 
 
-def svg(results):
-    """The chart, or None if nothing was measured beside onnxruntime."""
-    groups = _groups(results)
-    if not groups:
-        return None
-    relative = [
-        (title, [(name, ms, ms / dict(bars)["onnxruntime"]) for name, ms in bars])
-        for title, bars in groups
-    ]
-    longest = max(ratio for _, bars in relative for *_, ratio in bars)
-    unit = (WIDTH - LABEL - 130) / longest
-    shapes, y = [], SCALE_TOP
-    for title, bars in relative:
-        middle = y + len(bars) * (BAR + GAP) / 2
-        shapes.append(
-            f'<text class="title" x="{LABEL - 12}" y="{middle + 2:.0f}" text-anchor="end">'
-            f"{escape(title)}</text>"
-        )
-        for name, ms, ratio in bars:
-            length = ratio * unit
-            shapes.append(
-                f'<rect x="{LABEL}" y="{y}" width="{length:.1f}" height="{BAR}" rx="2" '
-                f'fill="{COLOURS[name]}"/>'
-            )
-            shapes.append(
-                f'<text x="{LABEL + length + 6:.1f}" y="{y + 11}">{f"{ms:#.3g}".rstrip(".")} ms '
-                f'<tspan class="quiet">{escape(name)}</tspan></text>'
-            )
+def groups(page):
+    """Groups of bars: (name, milliseconds, time relative to onnxruntime)."""
+    found = {header[0]: (header, rows) for header, rows in tables(page)}
+    header, rows = found["VGG16, ms"]
+    times = [(name, float(cell.split()[0])) for name, cell in zip(header[1:], rows[0][1:])]
+    peer = dict(times)["onnxruntime"]
+    yield [(f"{name}, VGG16" if name == "Graft" else name, ms, ms / peer) for name, ms in times]
+    _, rows = found["light models, ms"]
+    yield [(row[0], float(row[2]), float(row[2]) / float(row[1])) for row in rows]
+
+
+def svg(page):
+    bars = list(groups(page))
+    longest = max(ratio for group in bars for *_, ratio in group)
+    unit = (WIDTH - LABEL - 120) / longest
+    shapes, y = [], TOP
+    for index, group in enumerate(bars):
+        for name, ms, ratio in group:
+            own = index > 0 or name.startswith("Graft")
+            kind = "title" if own else "quiet"
+            x = LABEL + ratio * unit
+            shapes += [
+                f'<text class="{kind}" x="{LABEL - 10}" y="{y + 12}" text-anchor="end">'
+                f"{escape(name)}</text>",
+                f'<rect x="{LABEL}" y="{y}" width="{x - LABEL:.1f}" height="{BAR}" rx="2" '
+                f'fill="{OWN if own else OTHER}"/>',
+                f'<text x="{x + 6:.1f}" y="{y + 12}">{ratio:.2f} '
+                f'<tspan class="quiet">{ms:.3g} ms</tspan></text>',
+            ]
             y += BAR + GAP
         y += GROUP_GAP
     rules = []
-    step = 0.5 if longest <= 4 else 1.0
-    for index in range(int(longest / step) + 1):
-        x = LABEL + index * step * unit
-        kind = ' class="one"' if index * step == 1 else ""
+    for index in range(int(longest / 0.25) + 1):
+        x, kind = LABEL + index * 0.25 * unit, ' class="one"' if index == 4 else ""
+        rules.append(f'<line{kind} x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{y - GROUP_GAP}"/>')
         rules.append(
-            f'<line{kind} x1="{x:.1f}" y1="{SCALE_TOP - 6}" x2="{x:.1f}" y2="{y - GROUP_GAP}"/>'
+            f'<text class="quiet" x="{x:.1f}" y="{TOP - 12}" text-anchor="middle">'
+            f"{index * 0.25:g}</text>"
         )
-        rules.append(
-            f'<text class="quiet" x="{x:.1f}" y="{SCALE_TOP - 12}" text-anchor="middle">'
-            f"{index * step:g}</text>"
-        )
-    caption = "Time relative to onnxruntime; shorter is faster"
+    size = f'viewBox="0 0 {WIDTH} {y + 12}" width="{WIDTH}" height="{y + 12}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 8}" '
-            f'width="{WIDTH}" height="{y + 8}" role="img" aria-label="{caption}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{CAPTION}">',
             f"<style>{STYLE}</style>",
             *rules,
             *shapes,
-            f'<text class="quiet" x="{LABEL}" y="{y}">{caption}</text>',
+            f'<text class="quiet" x="{LABEL}" y="{y + 2}">{CAPTION}</text>',
             "</svg>\n",
         ]
     )
+
+
+def write(path):
+    """Draws the chart of a page beside it."""
+    with open(path, encoding="utf-8") as file:
+        drawing = svg(file.read())
+    with open(os.path.splitext(path)[0] + ".svg", "w", encoding="utf-8") as file:
+        file.write(drawing)
+
+
+if __name__ == "__main__":
+    write("docs/performance.md")

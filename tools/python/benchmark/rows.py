@@ -87,19 +87,19 @@ def vgg16(setting):
 @row
 def vgg16_batch16(setting):
     names = ("onnxruntime", "OpenVINO", "PyTorch", "Keras")
-    return _vgg16(setting, "VGG16, batch 16, an image", names, {"onnxruntime": 0.27}, batch=16)
+    return _vgg16(setting, "VGG16, batch 16", names, {"onnxruntime": 0.27}, batch=16)
 
 
 @row
 def vgg16_thread1(setting):
     names = ("onnxruntime", "ncnn", "OpenVINO", "PyTorch", "Keras")
     limits = {"onnxruntime": 0.42}
-    return _vgg16(setting, "VGG16, batch 1, 1 thread", names, limits, threads=1)
+    return _vgg16(setting, "VGG16, 1 thread", names, limits, threads=1)
 
 
 @row
 def threads(setting):
-    work, model = "VGG16, batch 1, two threads against one", setting.vgg16()
+    work, model = "VGG16, 2 threads against 1", setting.vgg16()
     if len(machine.cores(2)) < 2:
         note = "only one processor here"
         return {"lines": [line(work, limit=1.85, at_least=True, note=note)]}
@@ -112,8 +112,8 @@ def threads(setting):
     figures = [medians[label] for label in (one.label, two.label)]
     result["lines"] = [
         line(
-            work, figures[0] / figures[1], 1.85, at_least=True, unit=" times as fast",
-            graft=f"{figures[1]:.4g} ms", beside=f"{figures[0]:.4g} ms", of="one thread",
+            work, figures[0] / figures[1], 1.85, at_least=True, unit=" times",
+            graft=f"{figures[1]:.4g} ms", beside=f"{figures[0]:.4g} ms", of="1 thread",
         )
     ]  # fmt: skip
     return result
@@ -156,9 +156,9 @@ def light(setting):
 
 @row
 def bf16(setting):
-    work, of = "VGG16, batch 1, bf16", "OpenVINO"
+    work, of = "VGG16, bf16", "OpenVINO"
     amx = "amx_bf16" in machine.cpu_flags()
-    work += " with AMX" if amx else " (this machine has no AMX)"
+    work += " with AMX" if amx else " (no AMX here)"
     if not setting.supports("benchmark", "--precision"):
         return {"lines": [line(work, limit=0.95, of=of, note="Graft does not offer it yet")]}
     model = setting.vgg16()
@@ -176,14 +176,14 @@ def infer(setting):
     peak = max(first["megabytes"], second["megabytes"])
     result["lines"] = [
         line(
-            "`infer` of one image with VGG16, whole process, second start", second["seconds"],
+            "`infer`, VGG16, second start", second["seconds"],
             0.40, unit=" s", graft=f"{second['seconds']:.2f} s (first {first['seconds']:.2f} s)",
-            beside=f"{script['seconds']:.2f} s", of="an onnxruntime script",
+            beside=f"{script['seconds']:.2f} s", of="script",
         ),
         line(
-            "its peak resident memory, first start included", peak, 700, unit=" MB",
+            "its peak memory, any start", peak, 700, unit=" MB",
             graft=f"{second['megabytes']:.0f} MB (first {first['megabytes']:.0f} MB)",
-            beside=f"{script['megabytes']:.0f} MB", of="an onnxruntime script",
+            beside=f"{script['megabytes']:.0f} MB", of="script",
         ),
     ]  # fmt: skip
     return result
@@ -194,21 +194,20 @@ def precision(setting):
     result = accuracy.measure(setting)
     layers = result["graft"]["layers"]
     worst = max(layers, key=layers.get)
-    work = "relative RMS error of VGG16 against float64"
     of, peer = "onnxruntime", result["onnxruntime"]
     result["lines"] = [
         line(
-            f"{work}: logits", result["graft"]["logits"], 1e-5, of=of,
+            "error: logits", result["graft"]["logits"], 1e-5, of=of,
             graft=f"{result['graft']['logits']:.2e}", beside=f"{peer['logits']:.2e}",
         ),
         line(
-            f"{work}: the worst layer ({worst})", layers[worst], 5e-6, of=of,
+            f"error: worst layer ({worst})", layers[worst], 5e-6, of=of,
             graft=f"{layers[worst]:.2e}", beside=f"{peer['layers'][worst]:.2e}",
         ),
     ]  # fmt: skip
     if "graft_bf16" in result:
         error = result["graft_bf16"]["logits"]
-        result["lines"].append(line(f"{work}: logits in bf16", error, graft=f"{error:.2e}"))
+        result["lines"].append(line("error: logits in bf16", error, graft=f"{error:.2e}"))
     return result
 
 
@@ -230,6 +229,6 @@ def steady(setting):
     for work, word in (("no allocation", "Allocat"), ("memory does not grow", "Grow")):
         found = [mark == "✔" for mark, name in names if word in name]
         note = f"{sum(found)} of {len(found)} tests passed" if found else "no test was run"
-        work = f"steady state: {work} (tests `steadyState…{word}…`)"
+        work = f"{work} (tests `steadyState…{word}…`)"
         lines.append({**line(work, note=note), "reached": all(found) if found else None})
     return {"lines": lines, "tests": names}

@@ -17,6 +17,7 @@ import tempfile
 import numpy as np
 
 from benchmark import machine, models
+from benchmark.report import filled
 
 THREADS = 2
 HEAD = "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)"
@@ -113,9 +114,11 @@ def median(turns, key):
 
 def heading(description, rounds):
     rounds_text = "one round" if rounds == 1 else f"medians of {rounds} rounds"
-    return (
-        f"{description['processors']} processors of {description['processor']} (family, model, stepping "
-        f"{description['family_model_stepping']}), {THREADS} threads, {rounds_text}, measured on {description['date']}.")
+    return filled(
+        f"{description['processors']} processors of {description['processor']} (family, model, "
+        f"stepping {description['family_model_stepping']}), {THREADS} threads, {rounds_text}, "
+        f"measured on {description['date']}."
+    )
 
 
 def table(columns, turns, description, rounds):
