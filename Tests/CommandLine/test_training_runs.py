@@ -813,8 +813,8 @@ def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
         assert result.status == 64 and "--output must name a folder" in result.errors
 
 
-def test_the_readme_says_what_each_file_is(finished):
-    table = (ROOT / "README.md").read_text().split("The run is a folder:")[1].split("\n\n")[1]
+def test_the_documents_say_what_each_file_is(finished):
+    table = (ROOT / "docs/commands.md").read_text().split("The run is a folder:")[1].split("\n\n")[1]
     named = {name for row in table.splitlines() for name in re.findall("`(.*?)`", row.split("|")[1])}
     written = {re.sub(r"^events\..*", "events…", path.name) for path in finished.iterdir()}
     assert named == written

@@ -1,8 +1,8 @@
-// Grafts a new head on a trained network and tries the result.
+// Puts a new head on a trained network, trains it, and tries the result.
 //
-//   fine-tuning-example MODEL IMAGES RUN [IMAGE]
+//   fine-tuning-example MODEL IMAGES RUN [PHOTO …]
 //
-// IMAGES is a folder with a folder of images for each class; RUN is a new folder that keeps everything.
+// IMAGES is a folder with a folder of images for each class. RUN is a new folder for the results.
 import Glibc
 import Graft
 
@@ -21,28 +21,30 @@ final class StopAtAccuracy: TrainingCallback {
 
 func main(_ arguments: [String]) throws {
   guard arguments.count >= 4 else {
-    print("usage: \(arguments.first ?? "") MODEL IMAGES RUN [IMAGE]")
+    print("usage: \(arguments.first ?? "") MODEL IMAGES RUN [PHOTO …]")
     return
   }
-  var recipe = FineTuningRecipe(model: arguments[1])
+  let (model, images, run) = (arguments[1], arguments[2], arguments[3])
+  var recipe = FineTuningRecipe(model: model)
   recipe.imageSize = "32"
-  // Behind pooled features; for a trunk that ends with maps, such as VGG16's, begin with gap.
+  // For a trunk that ends with pooled features; for one that ends with maps, begin with gap.
   recipe.head = "dropout(0.2),dense(classes)"
   recipe.batchSize = 16
   // The trunk is frozen: only the head is trained.
   recipe.phases = [.init(unfreeze: "none", epochs: 5, learningRate: 1e-2)]
 
-  let fineTuning = try FineTuning(recipe, data: arguments[2], output: arguments[3])
+  let fineTuning = try FineTuning(recipe, data: images, output: run)
   if try !fineTuning.fit(callbacks: [StopAtAccuracy(1)]) {
     print("stopped; going on to the end")
-    try FineTuning(recipe, data: arguments[2], output: arguments[3], resumes: true).fit()
+    let fineTuning = try FineTuning(recipe, data: images, output: run, resumes: true)
+    try fineTuning.fit()
   }
 
   let classifier = try ImageClassifier(model: fineTuning.modelPath)
-  let evaluation = try classifier.evaluate(data: arguments[2])
+  let evaluation = try classifier.evaluate(data: images)
   print("\(evaluation.count) images, accuracy \(evaluation.accuracy)")
-  if arguments.count > 4 {
-    for prediction in try classifier.predictions(forImageAt: arguments[4]) {
+  for photo in arguments.dropFirst(4) {
+    for prediction in try classifier.predictions(forImageAt: photo) {
       print(prediction.label ?? "class \(prediction.index)", prediction.probability)
     }
   }
