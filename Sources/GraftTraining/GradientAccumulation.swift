@@ -2,33 +2,33 @@ import GraftOperators
 import GraftFiles
 import GraftGraph
 
-/// Averages gradients over several steps, for batches that do not fit into memory at once.
+/// Averages gradients over several steps, for batches that do not fit into memory.
 ///
-/// A step adds its gradients to accumulators, which are parameters: checkpoints keep them. The first one of a group sets
-/// them, so that nothing has to clear them. After the last one a graph of its own changes the parameters; it shares
-/// them with the graph of the steps, so that neither is planned twice.
+/// A step adds its gradients to accumulators, which are parameters and therefore part of
+/// checkpoints. The first step of a group sets them, so that nothing has to clear them. After the
+/// last step, a separate graph updates the parameters; it shares them with the graph of the steps.
 ///
-/// A group ends with its epoch, be it full or not, and its mean counts each sample the same: a step weighs as much of a
-/// full batch as it has samples.
+/// A group ends with its epoch, even if it is not full, and its mean weights each sample equally: a
+/// step counts in proportion to its samples.
 ///
-/// Source: `gradient_accumulation_steps` of <https://keras.io/api/optimizers/>: the optimizer gets the mean of the
-/// gradients, is bounded and decays once for a group, and counts groups as its steps.
+/// Source: `gradient_accumulation_steps` of <https://keras.io/api/optimizers/>: the optimizer gets
+/// the mean of the gradients, clips and decays once per group, and counts groups as steps.
 struct GradientAccumulation {
-  /// Has the parameters of the training graph under the same ids.
+  /// The graph of the update; has the parameters of the training graph under the same IDs.
   let updating: Graph
-  /// Inputs of the training graph: whether the step is the first of its group (a bool scalar), and its weight (a float
-  /// scalar).
+  /// Inputs of the training graph: whether the step is the first of its group (a bool scalar), and
+  /// its weight (a float scalar).
   let isFirst: ValueID
   let weight: ValueID
-  /// Inputs of ``updating``: a float scalar, the number of the group, an int64 scalar from 1, and the sum of the weights
-  /// of its steps, a float scalar.
+  /// Inputs of ``updating``: the learning rate (a float scalar), the number of the group (an int64
+  /// scalar from 1), and the sum of the weights of its steps (a float scalar).
   let learningRate: ValueID
   let updateNumber: ValueID
   let totalWeight: ValueID
-  /// Parameters with their mean gradients, values of ``updating``.
+  /// Parameters with their mean gradients, as values of ``updating``.
   let means: [TrainedParameter]
 
-  /// - Parameter training: gets the accumulators and their updates
+  /// - Parameter training: receives the accumulators and their updates
   init(of changed: [TrainedParameter], in training: inout Graph) throws {
     let isFirst = training.addInput(name: "starts_group", type: TensorType(.bool, []))
     let weight = training.addInput(name: "weight", type: TensorType(.float, []))
@@ -61,11 +61,12 @@ struct GradientAccumulation {
   }
 }
 
-/// Which steps' gradients are averaged: so many in a row, in groups that begin anew with each epoch.
+/// Groups of consecutive steps whose gradients are averaged; each epoch starts a new group.
 package struct AccumulationGroups: Sendable, Hashable {
-  /// Steps of a group.
+  /// The number of steps in a group.
   package let stepCount: Int
-  /// The samples of an epoch, and those of a full batch; `nil` if there are no epochs, and all batches are equally large.
+  /// The number of samples in an epoch and in a full batch; `nil` if there are no epochs, and all
+  /// batches are equally large.
   package let epoch: Epoch?
 
   package struct Epoch: Sendable, Hashable {
@@ -73,13 +74,13 @@ package struct AccumulationGroups: Sendable, Hashable {
     package let batchSize: Int
 
     var stepCount: Int { (sampleCount + batchSize - 1) / batchSize }
-    /// Samples of the last step, as a share of a full batch.
+    /// The samples of the last step, as a fraction of a full batch.
     var lastWeight: Float {
       Float(sampleCount - (stepCount - 1) * batchSize) / Float(batchSize)
     }
   }
 
-  /// - Throws: `GraftError` if `stepCount` is less than 1.
+  /// - Throws: `GraftError` if `stepCount` is less than 1
   package init(of stepCount: Int, sampleCount: Int? = nil, batchSize: Int = 1) throws {
     guard stepCount >= 1 else {
       throw GraftError.usage(
@@ -93,7 +94,7 @@ package struct AccumulationGroups: Sendable, Hashable {
   package struct Position: Sendable {
     package let isFirst: Bool
     package let isLast: Bool
-    /// How much the step's gradients count.
+    /// The weight of the step's gradients.
     package let weight: Float
     /// The sum of the weights of the group's steps.
     package let totalWeight: Float

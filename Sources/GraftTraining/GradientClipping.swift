@@ -3,16 +3,16 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A bound on gradients, as nodes between them and the optimizer.
+/// A limit on gradients, as nodes before the optimizer.
 ///
 /// Source: `clipvalue`, `clipnorm` and `global_clipnorm` of <https://keras.io/api/optimizers/>
 package enum GradientClipping: Sendable, Hashable {
-  /// Each element is cut to -limit … limit.
+  /// Clips each element to -limit … limit.
   case value(Float)
-  /// Each parameter's gradient whose Euclidean norm is above the limit is scaled down to it.
+  /// Scales each parameter's gradient down to the limit if its Euclidean norm exceeds it.
   case norm(Float)
-  /// All gradients are scaled down by one factor if the Euclidean norm over all of them is above the limit. If it is
-  /// no finite number, all gradients become NaN.
+  /// Scales all gradients down by one factor if their joint Euclidean norm exceeds the limit. If
+  /// the norm is not finite, all gradients become NaN.
   case globalNorm(Float)
 
   private var limit: Float {
@@ -21,21 +21,22 @@ package enum GradientClipping: Sendable, Hashable {
     }
   }
 
-  /// As recipes write it: `value(0.5)`, `norm(1)`, `global_norm(1)`.
+  /// Reads the notation of recipes: `value(0.5)`, `norm(1)`, `global_norm(1)`.
   ///
-  /// - Throws: `GraftError` for another name, or a limit that is not above 0.
+  /// - Throws: `GraftError` for another name, or a limit that is not above 0
   package static func named(_ text: String) throws -> GradientClipping {
     let call = try NamedCall(text)
     guard ["value", "norm", "global_norm"].contains(call.name) else {
       throw GraftError.usage(
-        "'\(call.name)' is no way to clip gradients",
-        hint: "Known are value(LIMIT), norm(LIMIT) and global_norm(LIMIT)")
+        "unknown gradient clipping '\(call.name)'",
+        hint: "Use value(LIMIT), norm(LIMIT) or global_norm(LIMIT)")
     }
     guard call.arguments.count == 1, call.arguments[0].key == nil,
       let limit = Float(call.arguments[0].value), limit > 0, limit.isFinite
     else {
       throw GraftError.usage(
-        "'\(text)' needs one limit above 0 and below 3.4e38", hint: "Write \(call.name)(1)")
+        "'\(text)' needs one limit above 0 and below 3.4e38",
+        hint: "Use, for example, \(call.name)(1)")
     }
     return switch call.name {
     case "value": .value(limit)
@@ -46,9 +47,9 @@ package enum GradientClipping: Sendable, Hashable {
 
   /// Appends the nodes.
   ///
-  /// - Parameter gradients: of all parameters; their types must be inferred
-  /// - Returns: the bounded gradients, in the same order
-  /// - Throws: `GraftError` if the limit is not above 0.
+  /// - Parameter gradients: of all parameters, with inferred types
+  /// - Returns: the clipped gradients, in the same order
+  /// - Throws: `GraftError` if the limit is not above 0
   package func append(to graph: inout Graph, gradients: [ValueID]) throws -> [ValueID] {
     guard limit > 0, limit.isFinite else {
       throw GraftError.usage(
@@ -73,7 +74,7 @@ package enum GradientClipping: Sendable, Hashable {
       let squares = try gradients.map { try graph.addSumOfSquares($0) }
       let square = graph.addNode("Sum", squares)
       let factor = try graph.addClippingFactor(sumOfSquares: square, limit: limit)
-      // Nothing for finite norms.
+      // Zero for finite norms, NaN for others.
       let nothing = graph.addNode("Sub", [square, square])
       let checked = graph.addNode("Add", [factor, nothing])
       return try gradients.map { try graph.addScaled($0, by: checked) }
@@ -89,7 +90,7 @@ extension Graph {
     return type
   }
 
-  /// A double scalar. Squares of half precision would overflow.
+  /// A double scalar, since squares could overflow in half precision.
   fileprivate mutating func addSumOfSquares(_ gradient: ValueID) throws -> ValueID {
     let type = try elementType(ofGradient: gradient)
     let isHalf = type == .float16 || type == .bfloat16

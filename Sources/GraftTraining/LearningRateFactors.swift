@@ -1,23 +1,24 @@
 import GraftGraph
 
-/// What the learning rate is multiplied by for some blocks and layers: `block4=0.1,block5=0.3`, the head being `head`.
+/// Factors of the learning rate for blocks and layers: `block4=0.1,block5=0.3`; the head is `head`.
 ///
-/// Source: discriminative fine-tuning, Howard and Ruder, "Universal Language Model Fine-tuning for Text Classification"
-/// (ACL 2018), section 3.2
+/// Source: discriminative fine-tuning, Howard and Ruder, "Universal Language Model Fine-tuning for
+/// Text Classification" (ACL 2018), section 3.2
 package struct LearningRateFactors: Sendable, Hashable {
   private let names: [String]
   private let values: [Float]
 
-  /// - Throws: `GraftError` if the text is none.
+  /// - Throws: `GraftError` if the text is invalid
   package init(_ text: String) throws {
     let factors = try NamedNumbers.parse(text, "learning_rate_factors")
     names = factors.map(\.name)
     values = factors.map { Float($0.value) }
   }
 
-  /// The factors of weights; those that no name selects have none. Of several names that select a weight the last counts.
+  /// The factors of weights that any name selects. If several names select a weight, the last one
+  /// counts.
   ///
-  /// - Throws: `GraftError` with the nearest names, if one selects nothing.
+  /// - Throws: `GraftError` with the nearest names, if a name selects nothing
   func factors(of model: TransferModel) throws -> [ValueID: Float] {
     var factors: [ValueID: Float] = [:]
     for (name, value) in zip(names, values) {

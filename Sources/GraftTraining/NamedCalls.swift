@@ -1,4 +1,4 @@
-/// The calls of one kind that recipes may have, with the arguments that each takes: `key=` or a word.
+/// The valid calls of one kind in recipes, with the arguments of each: `key=` or a word.
 struct NamedCalls: Sendable {
   private let entries: [(name: String, arguments: [String])]
 
@@ -10,7 +10,7 @@ struct NamedCalls: Sendable {
 
   var names: [String] { entries.map(\.name) }
 
-  /// How each is written: `sgd(momentum=…, nesterov)`.
+  /// The syntax of each: `sgd(momentum=…, nesterov)`.
   var usages: [String] {
     entries.map { name, arguments in
       let words = arguments.map { $0.hasSuffix("=") ? "\($0)…" : $0 }
@@ -18,7 +18,7 @@ struct NamedCalls: Sendable {
     }
   }
 
-  /// - Throws: `GraftError` that names the first argument nobody took, and those there are.
+  /// - Throws: `GraftError` that names the first unknown argument, and the valid ones
   func requireNoMore(of call: NamedCall) throws {
     try call.requireNoMore(known: entries.first { $0.name == call.name }?.arguments ?? [])
   }

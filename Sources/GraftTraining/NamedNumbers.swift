@@ -1,11 +1,13 @@
 import GraftFiles
 
-/// Numbers with names, as recipes write class weights and learning rate factors: `block4=0.1,block5=0.3`.
+/// Named numbers, the notation of class weights and learning rate factors in recipes:
+/// `block4=0.1,block5=0.3`.
 enum NamedNumbers {
   /// Names may contain commas and equals signs: a part without `=` belongs to the next one.
   ///
-  /// - Parameter property: what messages call the text
-  /// - Throws: `GraftError` if a name or number is missing, a number is negative, or a name stands twice.
+  /// - Parameter property: the text's name in messages
+  /// - Throws: `GraftError` if a name or number is missing, a number is negative, or a name is
+  ///   repeated
   static func parse(_ text: String, _ property: String) throws -> [(name: String, value: Double)] {
     var result: [(name: String, value: Double)] = []
     var rest = ""
@@ -17,16 +19,16 @@ enum NamedNumbers {
         value >= 0, value.isFinite
       else {
         throw GraftError.usage(
-          "\(property): '\(rest)' is no name with a number of 0 or more", hint: "Write NAME=0.5")
+          "\(property): '\(rest)' is not a name with a number of 0 or more", hint: "Use NAME=0.5")
       }
       guard !result.contains(where: { ByteString($0.name) == ByteString(name) }) else {
-        throw GraftError.usage("\(property): '\(name)' stands there twice")
+        throw GraftError.usage("\(property): '\(name)' appears twice")
       }
       result.append((name, value))
       rest = ""
     }
     guard rest.isEmpty, !text.hasSuffix(","), !result.isEmpty else {
-      throw GraftError.usage("\(property): '\(text)' lacks a number", hint: "Write NAME=0.5")
+      throw GraftError.usage("\(property): '\(text)' has no number", hint: "Use NAME=0.5")
     }
     return result
   }

@@ -1,11 +1,13 @@
-/// How well a linear classifier tells classes apart by features, each image judged by a classifier of all the others.
+/// How well a linear classifier separates classes by features, with each image predicted by a
+/// classifier of all others.
 ///
-/// Ridge regression of the classes' indicators on standardized features, whose leave-one-out residuals follow from
-/// a single solution. Source: Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning" (2009), 7.10
+/// Ridge regression of class indicators on standardized features, whose leave-one-out residuals
+/// follow from a single solution. Source: Hastie, Tibshirani, Friedman, "The Elements of
+/// Statistical Learning" (2009), 7.10
 package struct RidgeProbe: Sendable {
-  /// The share of images whose class is found.
+  /// The fraction of images classified correctly.
   package let accuracy: Double
-  /// The mean square of the residuals, as a share of that of the classes' shares alone.
+  /// The mean squared residual, relative to that of predicting the class frequencies.
   package let error: Double
 
   /// The penalty, relative to the mean square of a standardized row.
@@ -14,7 +16,7 @@ package struct RidgeProbe: Sendable {
   /// - Parameters:
   ///   - features: `[N, C]`
   ///   - labels: `[N]`, of two or more classes
-  /// - Returns: `nil` if the features are not finite, or the classes are fewer than two.
+  /// - Returns: `nil` if the features are not finite, or there are fewer than two classes
   package init?(features: [[Float]], labels: [Int], classCount: Int) {
     let count = features.count
     guard count > 2, labels.count == count, Set(labels).count > 1,
@@ -39,7 +41,7 @@ package struct RidgeProbe: Sendable {
     }
     var (hits, squares, total) = (0, 0.0, 0.0)
     for row in 0..<count {
-      // What an image contributes to its own prediction, the mean's part among it, is taken out.
+      // Removes an image's contribution to its own prediction, including its part of the mean.
       let own = RidgeProbe.penalty * inverse[row][row] - 1 / Double(count)
       guard own > 1e-9 else { return nil }
       var scores = shares
@@ -58,7 +60,7 @@ package struct RidgeProbe: Sendable {
     guard error.isFinite else { return nil }
   }
 
-  /// Columns of mean 0 and variance 1; one that does not vary is 0.
+  /// Columns of mean 0 and variance 1; constant ones become 0.
   private static func standardized(_ features: [[Float]]) -> [[Double]]? {
     guard let width = features.first?.count, width > 0,
       features.allSatisfy({ $0.count == width && $0.allSatisfy(\.isFinite) })
@@ -75,7 +77,7 @@ package struct RidgeProbe: Sendable {
     return rows
   }
 
-  /// Of a symmetric, positive definite matrix, by Gauss and Jordan; `nil` if it is none.
+  /// Inverts a symmetric positive definite matrix (Gauss–Jordan); `nil` if it is not.
   private static func inverse(_ matrix: [[Double]]) -> [[Double]]? {
     let count = matrix.count
     var left = matrix

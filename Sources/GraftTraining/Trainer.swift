@@ -4,31 +4,31 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 
-/// Carries out training steps: one graph holds forward pass, loss, gradients and updates, and a session runs it.
+/// Executes training steps: one graph computes forward pass, loss, gradients and updates.
 package final class Trainer {
-  /// What one step reported.
+  /// The results of one step.
   package struct StepResult: Sendable {
-    /// The mean over the batch; a training step's includes penalties.
+    /// The mean over the batch; in training steps it includes penalties.
     package var loss: Float
-    /// `[N, K]`, as the batch was seen in training; valid until the next step.
+    /// `[N, K]`, in training form; valid until the next step.
     package var scores: Tensor
   }
 
-  /// What is to be trained, and how.
+  /// What to train, and how.
   package struct Settings: Sendable {
     package var loss: any Loss
-    /// What ``evaluate(inputs:targets:)`` reports; `nil` for ``loss``.
+    /// The loss that ``evaluate(inputs:targets:)`` reports; `nil` for ``loss``.
     package var evaluationLoss: (any Loss)?
     package var optimizer: any Optimizer
     /// Penalties on parameters.
     package var penalties: [ValueID: WeightPenalty] = [:]
-    /// What the learning rate is multiplied by, for parameters that have one of their own.
+    /// Factors of the learning rate, for parameters that have one.
     package var learningRateFactors: [ValueID: Float] = [:]
-    /// A bound on the gradients that the optimizer gets.
+    /// A limit for gradients before the optimizer.
     package var clipping: GradientClipping?
-    /// Over which steps gradients are averaged before parameters change.
+    /// The groups of steps whose gradients are averaged for one update.
     package var accumulation = try! AccumulationGroups(of: 1)
-    /// Whether the backward pass computes activations again instead of finding them in memory.
+    /// Whether the backward pass recomputes activations to save memory.
     package var recomputes = false
     package var options = Executable.Options()
 
@@ -39,10 +39,10 @@ package final class Trainer {
   }
 
   private let session: Session
-  /// Changes the parameters by the accumulated gradients; `nil` if each step does that itself.
+  /// Updates the parameters by the accumulated gradients; `nil` if each step does so itself.
   private let update: Session?
   private let accumulation: AccumulationGroups
-  /// The current values of all parameters, those of the optimizer's state among them.
+  /// The current values of all parameters, including the optimizer's state.
   package let parameters: ParameterStore
   private let evaluation: Session
   private let names: [ValueID: String]
@@ -52,7 +52,7 @@ package final class Trainer {
   /// By the number of samples in a step: the last step of an epoch may have fewer.
   private var memory: [Int: StepMemory] = [:]
 
-  /// What goes into a step besides its batch, and what comes out, so that steps allocate nothing.
+  /// A step's inputs besides its batch, and its outputs, so that steps allocate nothing.
   private final class StepMemory {
     let rate: Tensor
     let number: Tensor
@@ -80,10 +80,10 @@ package final class Trainer {
   }
 
   /// - Parameters:
-  ///   - graph: inputs `[N, …]`, and scores `[N, K]` as its first output; its parameters are
-  ///     trained. It is in inference form.
-  ///   - seed: of the random numbers that training draws
-  /// - Throws: `GraftError` if something on the way to a parameter has no gradient.
+  ///   - graph: inputs `[N, …]`, and scores `[N, K]` as its first output, in inference form; its
+  ///     parameters are trained
+  ///   - seed: of the random numbers in training
+  /// - Throws: `GraftError` if an operator before a parameter has no gradient
   package init(_ graph: Graph, seed: Int = 0, settings: Settings) throws {
     let graphs = try TrainingGraphs(graph, seed: seed, settings: settings)
     classCount = graphs.scoreCount
@@ -107,10 +107,10 @@ package final class Trainer {
   /// One step: forward, backward, update; with accumulation, only the last step of a group updates.
   ///
   /// - Parameters:
-  ///   - inputs: as the graph's inputs have them, `[N, …]`
-  ///   - targets: as the loss wants them
+  ///   - inputs: the graph's inputs, `[N, …]`
+  ///   - targets: of the loss's type
   ///   - step: the number of the step, from 1
-  /// - Throws: `GraftError` if the loss is no finite number.
+  /// - Throws: `GraftError` if the loss is not finite
   package func step(
     inputs: [Tensor], targets: Tensor, learningRate: Float, step: Int
   ) throws -> StepResult {
@@ -149,28 +149,29 @@ package final class Trainer {
     return StepResult(loss: loss, scores: memory.results[1])
   }
 
-  /// Loss, without penalties, and scores in inference form, without a change of anything.
+  /// The loss without penalties, and the scores, in inference form; changes nothing.
   package func evaluate(inputs: [Tensor], targets: Tensor) throws -> StepResult {
     let outputs = try evaluation.run(inputs + [targets])
     return StepResult(loss: try outputs[0].elements(as: Float.self)[0], scores: outputs[1])
   }
 
-  /// Bytes of what steps that were run kept between the parameters: activations, gradients, scratch memory.
+  /// The bytes of steps' intermediate memory: activations, gradients and scratch.
   package var arenaByteCount: Int { session.arenaByteCount }
 
-  /// All parameters, those of the optimizer's state among them; names may be empty or equal.
+  /// All parameters, including the optimizer's state; names may be empty or equal.
   var parameterNames: [(id: ValueID, name: String)] {
     names.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// The values of all parameters, those of the optimizer's state among them, where they lie: the next step changes them.
+  /// The current values of all parameters, including the optimizer's state, without a copy: the
+  /// next step changes them.
   var state: [ValueID: Tensor] {
     var values: [ValueID: Tensor] = [:]
     for id in names.keys { values[id] = parameters.tensor(id) }
     return values
   }
 
-  /// Takes over values that ``state`` or ``values()`` gave; their types and shapes are those of the parameters.
+  /// Restores values of ``state`` or ``values()``, which have the parameters' types and shapes.
   func restore(_ values: [ValueID: Tensor]) {
     for (id, value) in values {
       guard let tensor = parameters.tensor(id) else { continue }
@@ -179,7 +180,7 @@ package final class Trainer {
     }
   }
 
-  /// The trained values, by the ids that the graph gave them.
+  /// The trained values, by their IDs in the graph.
   package func values() throws -> [ValueID: Tensor] {
     var values: [ValueID: Tensor] = [:]
     for id in ownParameters { values[id] = try parameters.tensor(id)?.copied() }
@@ -194,7 +195,8 @@ struct TrainedParameter {
 }
 
 extension Trainer.Settings {
-  /// Appends what changes parameters: clipping, and the optimizer with each parameter's learning rate.
+  /// Appends the updates of parameters: clipping, and the optimizer with each parameter's learning
+  /// rate.
   func appendUpdates(
     of changed: [TrainedParameter], learningRate: ValueID, step: ValueID, to graph: inout Graph
   ) throws {
@@ -213,7 +215,7 @@ extension Trainer.Settings {
 }
 
 extension Graph {
-  /// The graph with values that were trained as constants, for inference and export.
+  /// The graph with trained values as constants, for inference and export.
   package func replacing(_ values: [ValueID: Tensor]) -> Graph {
     var graph = self
     for (id, tensor) in values {

@@ -2,23 +2,23 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A graph in the form that training runs: Dropout drops, and BatchNormalization uses the batch's statistics, where
-/// they belong to what is trained.
+/// A graph in training form: Dropout is active, and BatchNormalization uses the batch's statistics,
+/// in the trained part.
 package struct TrainingForm: Sendable {
   /// Marks a node that always belongs to what is trained, even if nothing below it is.
   package static let headMark = "graft.head"
 
   package private(set) var graph: Graph
-  /// The graph as it was given, with the same parameters as ``graph``: running statistics are parameters here, too.
+  /// The original graph with the parameters of ``graph``, which include running statistics.
   package private(set) var inferenceForm: Graph
-  /// An int64 scalar among the inputs, behind those of the graph: the number of the step.
+  /// The number of the step, an int64 scalar; the last input.
   package let step: ValueID
-  /// The parameters that gradients change; running statistics are not among them.
+  /// The parameters that gradients change, without running statistics.
   package let trained: [ValueID]
 
   /// - Parameters:
-  ///   - graph: in inference form; its parameters are to be trained
-  ///   - seed: of the random numbers that Dropout draws
+  ///   - graph: in inference form, with the parameters to train
+  ///   - seed: of Dropout's random numbers
   package init(_ graph: Graph, seed: Int) throws {
     var training = graph
     trained = graph.parameters.keys.sorted()
@@ -71,8 +71,8 @@ extension Graph {
     for statistic in [mean, variance] {
       guard let tensor = constants.removeValue(forKey: statistic) else {
         throw GraftError(
-          .unavailable, "the running statistics of a normalization are no weights of its own",
-          places: [label(node)], hint: "Leave its scale out of what is trained (--unfreeze)")
+          .unavailable, "the running statistics of a normalization are shared or not constant",
+          places: [label(node)], hint: "Do not train its scale (see --unfreeze)")
       }
       parameters[statistic] = tensor
       let newValue = addValue(name: "\(self[statistic].name)/new")
@@ -83,7 +83,7 @@ extension Graph {
 }
 
 extension Node {
-  /// Makes it a node like any other.
+  /// Removes the marks of the trained part.
   package mutating func removeTrainingMarks() {
     metadata[TrainingForm.headMark] = nil
     metadata[WeightPenalty.mark] = nil

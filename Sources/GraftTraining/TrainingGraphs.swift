@@ -4,25 +4,26 @@ import GraftGraph
 import GraftPasses
 import GraftRuntime
 
-/// The graphs of training: a step's, that of the updates where several steps share one, and evaluation's.
+/// The graphs of training: for a step, for updates shared by several steps, and for evaluation.
 ///
-/// All have the same parameters, the optimizer's state among them.
+/// All have the same parameters, including the optimizer's state.
 struct TrainingGraphs {
-  /// Forward pass, loss and gradients; and the updates, if ``updating`` is `nil`.
+  /// Forward pass, loss and gradients, and the updates if ``updating`` is `nil`.
   ///
-  /// Inputs: those of the graph, the number of the step, targets, and the learning rate; with accumulation, whether the
-  /// step is the first of its group, and its weight, instead of the rate. Outputs: loss `[]` and scores `[N, K]`.
+  /// Inputs: those of the graph, the number of the step, targets, and the learning rate. With
+  /// accumulation, the rate is replaced by whether the step is the first of its group, and its
+  /// weight. Outputs: loss `[]` and scores `[N, K]`.
   private(set) var step: Graph
   /// Inputs: learning rate, number of the group, and the sum of the weights of its steps.
   private(set) var updating: Graph?
-  /// Inputs: those of the graph and targets. Outputs: as of ``step``.
+  /// Inputs: those of the graph and targets. Outputs: like ``step``.
   private(set) var evaluation: Graph
   /// The parameters of the graph, without the optimizer's state.
   let ownParameters: [ValueID]
   /// K.
   let scoreCount: Int
 
-  /// - Throws: `GraftError` if something on the way to a parameter has no gradient.
+  /// - Throws: `GraftError` if an operator before a parameter has no gradient
   init(_ graph: Graph, seed: Int, settings: Trainer.Settings) throws {
     let trainingForm = try TrainingForm(graph, seed: seed)
     var training = trainingForm.graph
@@ -31,7 +32,7 @@ struct TrainingGraphs {
       throw GraftError.usage("the graph has no outputs to train on")
     }
     guard let scoreCount = training[scores].type?.tensor?.shape?.last?.known else {
-      throw GraftError.badData("the number of scores of an image is not known")
+      throw GraftError.badData("the number of scores per image is unknown")
     }
     self.scoreCount = scoreCount
     let targets = training.addInput(
@@ -76,10 +77,11 @@ struct TrainingGraphs {
     evaluation = inference
   }
 
-  /// The graph that has all parameters.
+  /// The graph with all parameters.
   var complete: Graph { updating ?? step }
 
-  /// Bytes that parameters take, and intermediate values while steps, updates and evaluations of some samples run.
+  /// The bytes of parameters, and of intermediate values in steps, updates and evaluations of some
+  /// samples.
   func byteCount(sampleCount: Int, options: Executable.Options) throws -> Int {
     let arenas = try [step, updating, evaluation].compactMap { $0 }.map { graph in
       try Executable(graph, options: options, parameters: .empty)

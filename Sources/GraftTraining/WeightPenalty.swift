@@ -8,7 +8,7 @@ import GraftTensor
 package struct WeightPenalty: Sendable, Hashable {
   package var l1: Float
   package var l2: Float
-  /// Whether `l2` follows from the data, as ``resolved(inputCount:imageCount:)`` says.
+  /// Whether `l2` depends on the data, see ``resolved(inputCount:imageCount:)``.
   package var isAutomatic = false
 
   package init(l1: Float = 0, l2: Float = 0, isAutomatic: Bool = false) {
@@ -17,8 +17,8 @@ package struct WeightPenalty: Sendable, Hashable {
     self.isAutomatic = isAutomatic
   }
 
-  /// What `l2=auto` stands for: a normal prior of the weights under which the scores of normalized features have
-  /// the variance 2. More images make it weaker, more features stronger.
+  /// The value of `l2=auto`: a normal prior of the weights that gives scores of normalized features
+  /// the variance 2. It decreases with more images and increases with more features.
   ///
   /// Source: the penalty as a prior: Bishop, "Pattern Recognition and Machine Learning" (2006), 4.5
   func resolved(inputCount: Int, imageCount: Int) -> WeightPenalty {
@@ -28,16 +28,16 @@ package struct WeightPenalty: Sendable, Hashable {
       l1: l1, l2: Float(inputCount) / (2 * scoreVariance * Float(max(1, imageCount))))
   }
 
-  /// Marks a node whose second input has a penalty, which is the text.
+  /// Marks a node whose second input has a penalty, in the form of ``text``.
   package static let mark = "graft.penalty"
 
   var text: String { "l1=\(l1),l2=\(isAutomatic ? WeightPenalty.automatic : "\(l2)")" }
 
   private static let automatic = "auto"
 
-  /// Takes `l1` and `l2` away from a call's arguments.
+  /// Removes `l1` and `l2` from a call's arguments.
   ///
-  /// - Throws: `GraftError` if one is neither a number nor, for `l2`, `auto`.
+  /// - Throws: `GraftError` if one is neither a number nor, for `l2`, `auto`
   init(takingFrom call: inout NamedCall) throws {
     let range = 0...Double(Float.greatestFiniteMagnitude)
     l1 = Float(try call.take("l1", default: 0, in: range))
@@ -53,7 +53,7 @@ package struct WeightPenalty: Sendable, Hashable {
     }
   }
 
-  /// - Throws: `GraftError` if it is not of the form of ``text``.
+  /// - Throws: `GraftError` if it does not have the form of ``text``
   init(text: String) throws {
     do {
       var call = try NamedCall("penalty(\(text))")
@@ -61,11 +61,11 @@ package struct WeightPenalty: Sendable, Hashable {
       try call.requireNoMore(known: ["l1=", "l2="])
     } catch let error as GraftError {
       throw GraftError.badData(
-        "the metadata '\(WeightPenalty.mark)' states no penalty: \(error.message)")
+        "the metadata '\(WeightPenalty.mark)' is not a penalty: \(error.message)")
     }
   }
 
-  /// The loss with the penalty on one parameter in it.
+  /// The loss plus the penalty on one parameter.
   func append(to graph: inout Graph, parameter: ValueID, loss: ValueID) throws -> ValueID {
     var terms = [loss]
     for (factor, reduction) in [(l1, "ReduceL1"), (l2, "ReduceSumSquare")] where factor != 0 {

@@ -394,9 +394,9 @@ def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
     assert results[0] == results[1] and len(results[0]) == 2
     # Another phase; a phase that is over keeps its epochs.
     result = graft("finetune", trunk / "pictures", *again, "--epochs", "4,5")
-    assert result.status == 64 and "phase 1 has had 3 epochs and is over" in result.errors
+    assert result.status == 64 and "phase 1 already has 3 epochs and is finished" in result.errors
     result = graft("finetune", trunk / "pictures", *again, "--epochs", "3,4")
-    assert result.status == 64 and "phase 2 has had 5 epochs" in result.errors
+    assert result.status == 64 and "phase 2 already has 5 epochs" in result.errors
     result = graft("finetune", trunk / "pictures", *again, "--epochs", "3,5,1")
     assert result.status == 0, result.errors
     assert len(losses(tmp_path / "run")[0]) == 1 + 9

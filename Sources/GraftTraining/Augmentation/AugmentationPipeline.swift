@@ -5,8 +5,8 @@ import GraftVision
 
 /// Random changes of training images, one after another: `flip,crop(4),cutout(8)`.
 ///
-/// `mixup` and `cutmix` come last wherever they stand, as the other image is changed, too. If there are several, each
-/// image gets one of them, each as likely.
+/// `mixup` and `cutmix` are always applied last, since the other image is changed too. If there are
+/// several, each image gets one of them, with equal probability.
 package struct AugmentationPipeline: Sendable {
   private let augmentations: [any Augmentation]
   private let mixing: [any MixingAugmentation]
@@ -24,11 +24,11 @@ package struct AugmentationPipeline: Sendable {
 
   package static var names: [String] { known.map { $0.name } + knownMixing.map { $0.name } }
 
-  /// How each augmentation is written.
+  /// The syntax of each augmentation.
   package static var usages: [String] { known.map { $0.usage } + knownMixing.map { $0.usage } }
 
-  /// - Parameter text: calls between commas; `none` for no change at all
-  /// - Throws: `GraftError` that says which part of the text makes no sense.
+  /// - Parameter text: calls separated by commas; `none` for no change
+  /// - Throws: `GraftError` that says which part of the text is invalid
   package init(_ text: String) throws {
     var augmentations: [any Augmentation] = []
     var mixing: [any MixingAugmentation] = []
@@ -44,7 +44,7 @@ package struct AugmentationPipeline: Sendable {
           mixing.append(try kind.init(call))
         } else {
           throw GraftError.usage(
-            "'\(call.name)' is no augmentation",
+            "unknown augmentation '\(call.name)'",
             hint: nearestNamesHint(call.name, among: AugmentationPipeline.names))
         }
       }
@@ -55,10 +55,10 @@ package struct AugmentationPipeline: Sendable {
 
   package var isEmpty: Bool { augmentations.isEmpty && mixing.isEmpty }
 
-  /// Whether targets have parts of several classes.
+  /// Whether targets mix several classes.
   package var mixesTargets: Bool { !mixing.isEmpty }
 
-  /// The image with all changes but mixing, which follow from the seed alone.
+  /// The image after all changes except mixing, determined by the seed alone.
   package func apply(to image: Image, seed: UInt64) throws -> Image {
     var generator = SeededGenerator(seed: seed)
     return try augmentations.reduce(image) { try $1.apply(to: $0, using: &generator) }
@@ -68,7 +68,7 @@ package struct AugmentationPipeline: Sendable {
   ///
   /// - Parameters:
   ///   - number: of the image
-  ///   - count: of the images, any of which may be the other one
+  ///   - count: the number of images, any of which may be the partner
   ///   - size: of the images
   package func mixture(
     ofImage number: Int, among count: Int, size: ImageSize, in round: AugmentationRound
@@ -83,18 +83,18 @@ package struct AugmentationPipeline: Sendable {
   }
 }
 
-/// What an epoch's random changes follow from.
+/// The source of an epoch's random changes.
 package struct AugmentationRound: Sendable, Hashable {
-  /// Of the phase, and of the epoch or the variant.
+  /// Derived from the phase, and the epoch or variant.
   package var seed: UInt64
-  /// Which of the variants it is whose features are kept; `nil` if none are.
+  /// The cached variant of the round; `nil` if features are not cached.
   package var variant: Int?
 
   /// - Parameters:
-  ///   - seed: the recipe's
+  ///   - seed: of the recipe
   ///   - phase: from 0
   ///   - epoch: from 0
-  ///   - variantCount: after how many epochs the same changes come again; `nil` for never
+  ///   - variantCount: the number of epochs after which the changes repeat; `nil` for never
   package init(seed: UInt64, phase: Int, epoch: Int, variantCount: Int? = nil) {
     variant = variantCount.map { epoch % $0 }
     let numbers = CounterRandom(seed: Int(truncatingIfNeeded: seed), stream: 2, step: phase)

@@ -2,30 +2,30 @@ import GraftData
 import GraftFiles
 import GraftVision
 
-/// Images beside what augmentation makes of them, as training will see them: a row for each image, first as it is,
-/// then in the first epochs.
+/// Images next to their augmented versions, as training will see them: a row per image, with the
+/// original first, then the first epochs.
 package struct AugmentationSheet {
   private static let rowCount = 8
   private static let variantCount = 7
-  /// Pixels between images, white.
+  /// The white space between images, in pixels.
   private static let gap = 4
-  /// Sides of the images on the sheet; smaller ones are enlarged by a whole factor.
+  /// The range of the side of images on the sheet; smaller ones are enlarged by an integer factor.
   private static let sides = 96...256
 
   private let batches: ImageBatches
   private let recipe: Recipe
 
   /// - Parameters:
-  ///   - training: images that are trained on
+  ///   - training: the training images
   ///   - preprocessing: makes all images equally large
-  /// - Throws: `GraftError` if the recipe changes no images.
+  /// - Throws: `GraftError` if the recipe has no augmentation
   package init(
     _ recipe: Recipe, training: [ImageDataset.Item], preprocessing: Preprocessing
   ) throws {
     guard let augmentation = try recipe.augmentation else {
       throw GraftError.usage(
-        "there is nothing to preview: images are not changed",
-        hint: "Say how with --augment, such as flip,crop(4)")
+        "there is nothing to preview: the recipe has no augmentation",
+        hint: "Use --augment, such as flip,crop(4)")
     }
     self.recipe = recipe
     batches = try ImageBatches(
@@ -33,9 +33,9 @@ package struct AugmentationSheet {
       augmentation: augmentation)
   }
 
-  /// The sheet: eight rows at most, with images of all classes in turn.
+  /// The sheet with at most eight rows, cycling through the classes.
   ///
-  /// - Throws: `GraftError` that names the first image which cannot be read.
+  /// - Throws: `GraftError` that names the first unreadable image
   package func image() throws -> Image {
     let rows = try numbers().map { number in
       try withPlace(batches.items[number].image.place) {
@@ -73,7 +73,7 @@ package struct AugmentationSheet {
     }
   }
 
-  /// Images of all classes in turn.
+  /// The images, cycling through the classes.
   private func numbers() -> [Int] {
     let classes = Dictionary(grouping: batches.items.indices) { batches.items[$0].label }
     let columns = classes.sorted { $0.key < $1.key }.map(\.value)

@@ -1,7 +1,7 @@
 import GraftData
 import GraftVision
 
-/// The policy that was learned on CIFAR-10: one of 25 pairs of operations, each of which happens with a probability of its own.
+/// The policy learned on CIFAR-10: one of 25 pairs of operations, each with its own probability.
 ///
 /// Sources: Cubuk et al., "AutoAugment: Learning Augmentation Policies from Data", table 7,
 /// <https://arxiv.org/abs/1805.09501>; magnitudes are those of torchvision's `AutoAugment`,
@@ -12,11 +12,11 @@ package struct AutoAugmentation: Augmentation {
 
   package static let levelCount = 10
 
-  /// An operation that may happen.
+  /// An operation with its probability.
   package struct Step: Sendable {
     package let operation: ImageOperation
     package let probability: Double
-    /// From 0 to 9; 0 where the operation has no magnitude.
+    /// From 0 to 9; 0 for operations without a magnitude.
     package let level: Int
 
     fileprivate init(_ operation: ImageOperation, _ probability: Double, _ level: Int) {

@@ -1,7 +1,7 @@
 import GraftData
 import GraftVision
 
-/// The image becomes darker or lighter, by a factor from 1 - share (0 at least) to 1 + share.
+/// Changes the brightness by a factor from 1 - share (at least 0) to 1 + share.
 ///
 /// Source: torchvision's `ColorJitter(brightness=share)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.ColorJitter.html>

@@ -1,7 +1,7 @@
 import GraftData
 import GraftVision
 
-/// The image's contrast becomes weaker or stronger, by a factor from 1 - share (0 at least) to 1 + share.
+/// Changes the contrast by a factor from 1 - share (at least 0) to 1 + share.
 ///
 /// Source: torchvision's `ColorJitter(contrast=share)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.ColorJitter.html>

@@ -1,7 +1,7 @@
 import GraftData
 import GraftVision
 
-/// A border is put around the image, and a part of the image's size is cut out anywhere.
+/// Pads the image, and crops it at a random position to its original size.
 ///
 /// Source: torchvision's `RandomCrop` with `padding`, `padding_mode` `constant` or `reflect`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomCrop.html>

@@ -1,12 +1,13 @@
 import GraftData
 import GraftVision
 
-/// A rectangle of each image is replaced by that of another training image, drawn at random; the target has as much of either
-/// class as the image has of its pixels. The rectangle's area is drawn for each image from Beta(alpha, alpha), its
-/// middle is any pixel, and what lies outside is left away.
+/// Replaces a rectangle of each image by that of another random training image, and mixes the
+/// targets in proportion to the pixels. The rectangle's area is drawn for each image from
+/// Beta(alpha, alpha); its centre is any pixel, and it is clipped to the image.
 ///
-/// Sources: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features",
-/// <https://arxiv.org/abs/1905.04899>; the rounding is that of torchvision's `v2.CutMix`
+/// Sources: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with
+/// Localizable Features", <https://arxiv.org/abs/1905.04899>; the rounding is that of torchvision's
+/// `v2.CutMix`
 package struct CutMixAugmentation: MixingAugmentation {
   package static let name = "cutmix"
   package static let usage = "cutmix or cutmix(ALPHA)"

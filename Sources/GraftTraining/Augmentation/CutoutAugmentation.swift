@@ -1,16 +1,16 @@
 import GraftData
 import GraftVision
 
-/// A square around any pixel turns grey, as far as it lies in the image. Grey (128) is about the mean of images, as
-/// the paper's zeros are, which it puts into images that were normalized.
+/// Makes a square around a random pixel grey, clipped to the image. Grey (128) is about the mean of
+/// images, like the paper's zeros in normalized images.
 ///
-/// Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout",
-/// <https://arxiv.org/abs/1708.04552>
+/// Source: DeVries and Taylor, "Improved Regularization of Convolutional Neural Networks with
+/// Cutout", <https://arxiv.org/abs/1708.04552>
 package struct CutoutAugmentation: Augmentation {
   package static let name = "cutout"
   package static let usage = "cutout(PIXELS)"
 
-  /// Of the square.
+  /// The side of the square.
   private let side: Int
 
   package init(_ call: NamedCall) throws {

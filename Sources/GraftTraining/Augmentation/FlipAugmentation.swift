@@ -1,7 +1,7 @@
 import GraftData
 import GraftVision
 
-/// Half of the images are mirrored.
+/// Mirrors half of the images.
 ///
 /// Source: torchvision's `RandomHorizontalFlip` and `RandomVerticalFlip`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomHorizontalFlip.html>

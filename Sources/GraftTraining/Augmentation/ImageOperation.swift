@@ -1,8 +1,8 @@
 import GraftVision
 
-/// The operations that learned and random policies choose from, as torchvision has them.
+/// torchvision's operations of learned and random policies.
 ///
-/// Pixels are taken from the nearest place, and what comes in is black.
+/// Pixels are taken from the nearest position; uncovered areas are black.
 package enum ImageOperation: String, Sendable, CaseIterable {
   case identity = "Identity"
   case shearX = "ShearX"
@@ -20,7 +20,7 @@ package enum ImageOperation: String, Sendable, CaseIterable {
   case equalize = "Equalize"
   case invert = "Invert"
 
-  /// Whether the magnitude may as well be negative.
+  /// Whether the magnitude can also be negative.
   package var isSigned: Bool {
     switch self {
     case .shearX, .shearY, .translateX, .translateY, .rotate, .brightness, .color, .contrast,
@@ -33,8 +33,8 @@ package enum ImageOperation: String, Sendable, CaseIterable {
   /// The magnitude at a level.
   ///
   /// - Parameters:
-  ///   - level: from 0 for the least change to `levelCount` - 1
-  ///   - size: of the image, which translations are shares of
+  ///   - level: from 0 for the smallest change to `levelCount` - 1
+  ///   - size: of the image, to which translations are proportional
   package func magnitude(level: Int, levelCount: Int, size: ImageSize) -> Double {
     let share = Double(level) / Double(levelCount - 1)
     switch self {
@@ -49,9 +49,9 @@ package enum ImageOperation: String, Sendable, CaseIterable {
     }
   }
 
-  /// The image changed as torchvision's `autoaugment._apply_op` does.
+  /// The changed image, like torchvision's `autoaugment._apply_op`.
   ///
-  /// - Parameter magnitude: what ``magnitude(level:levelCount:size:)`` gives, or its negative
+  /// - Parameter magnitude: from ``magnitude(level:levelCount:size:)``, or its negative
   package func apply(to image: Image, magnitude: Double) throws -> Image {
     switch self {
     case .identity: return image

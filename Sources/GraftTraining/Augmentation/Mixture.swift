@@ -2,22 +2,22 @@ import GraftFiles
 import GraftData
 import GraftVision
 
-/// How a training image is mixed with another one.
+/// How a training image is mixed with another.
 package struct Mixture: Sendable, Hashable {
   package enum Kind: Sendable, Hashable {
     /// The weighted mean of both.
     case blend
-    /// A rectangle of the other image.
+    /// A rectangle from the other image.
     case patch(columns: Range<Int>, rows: Range<Int>)
   }
 
   package var kind: Kind
-  /// How much of the result is the image itself, from 0 to 1; the target has as much of its class.
+  /// The weight of the image itself, and of its class in the target, from 0 to 1.
   package var share: Double
   /// The number of the other image.
   package var partner = 0
 
-  /// - Precondition: both images have the size that the mixture was drawn for.
+  /// - Precondition: both images have the mixture's size
   func apply(to image: Image, partner: Image) throws -> Image {
     switch kind {
     case .blend: try image.mixed(with: partner, share: share)
@@ -32,15 +32,15 @@ package protocol MixingAugmentation: Sendable {
   static var name: String { get }
   static var usage: String { get }
 
-  /// - Throws: `GraftError` if arguments are missing, unknown or impossible.
+  /// - Throws: `GraftError` if arguments are missing, unknown or invalid
   init(_ call: NamedCall) throws
 
-  /// A mixture whose partner is still open.
+  /// A mixture whose partner is not set yet.
   func draw(size: ImageSize, using generator: inout SeededGenerator) -> Mixture
 }
 
 extension NamedCall {
-  /// Takes the only argument away: the parameter of a beta distribution, 1 if there is none.
+  /// Removes and returns the only argument, the parameter of a beta distribution; 1 without one.
   mutating func takeAlpha(_ usage: String) throws -> Double {
     let alpha = try takeNumber(default: 1, in: 0.01...100, usage: usage)
     try requireNoMore(known: ["the parameter of the beta distribution, such as 0.2"])
@@ -49,14 +49,14 @@ extension NamedCall {
 }
 
 extension SeededGenerator {
-  /// A number from 0 to 1 of the distribution Beta(alpha, alpha).
+  /// A random number from the distribution Beta(alpha, alpha).
   mutating func nextBeta(_ alpha: Double) -> Double {
-    // In logarithms: with a small alpha, both numbers may be too small for a double.
+    // In logarithms, since both numbers may underflow for a small alpha.
     let (first, second) = (nextLogarithmOfGamma(alpha), nextLogarithmOfGamma(alpha))
     return 1 / (1 + exp(second - first))
   }
 
-  /// The logarithm of a number of the distribution Gamma(shape, 1).
+  /// The logarithm of a random number from the distribution Gamma(shape, 1).
   ///
   /// Source: Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables" (2000)
   private mutating func nextLogarithmOfGamma(_ shape: Double) -> Double {

@@ -1,10 +1,12 @@
 import GraftData
 import GraftVision
 
-/// Each image becomes the weighted mean of itself and another training image, drawn at random; so do the targets. The weight
-/// is drawn for each image from Beta(alpha, alpha). Samples are rounded to 8 bits.
+/// Replaces each image by its weighted mean with another random training image, and likewise the
+/// targets. The weight is drawn for each image from Beta(alpha, alpha). Samples are rounded to 8
+/// bits.
 ///
-/// Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", <https://arxiv.org/abs/1710.09412>
+/// Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization",
+/// <https://arxiv.org/abs/1710.09412>
 package struct MixupAugmentation: MixingAugmentation {
   package static let name = "mixup"
   package static let usage = "mixup or mixup(ALPHA)"

@@ -1,10 +1,12 @@
 import GraftData
 import GraftVision
 
-/// Some operations, each as likely, all of the same magnitude: `randaugment(2,9)` takes two of magnitude 9 of 0 to 30.
+/// Random operations with equal probabilities and the same magnitude: `randaugment(2,9)` applies
+/// two of magnitude 9, on a scale from 0 to 30.
 ///
-/// Sources: Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search space",
-/// <https://arxiv.org/abs/1909.13719>; its operations and magnitudes are those of torchvision's `RandAugment`,
+/// Sources: Cubuk et al., "RandAugment: Practical automated data augmentation with a reduced search
+/// space", <https://arxiv.org/abs/1909.13719>; its operations and magnitudes are those of
+/// torchvision's `RandAugment`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandAugment.html>
 package struct RandAugmentation: Augmentation {
   package static let name = "randaugment"

@@ -1,7 +1,8 @@
 import GraftData
 import GraftVision
 
-/// The image turns around its middle by up to some degrees in either direction; what comes in is black.
+/// Rotates the image around its centre by up to some degrees in either direction; uncovered areas
+/// are black.
 ///
 /// Source: torchvision's `RandomRotation(degrees, BILINEAR)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomRotation.html>

@@ -1,7 +1,8 @@
 import GraftData
 import GraftVision
 
-/// The image moves by whole pixels, in each direction by up to a share of its side; what comes in is black.
+/// Shifts the image by whole pixels, in each direction by up to a fraction of its side; uncovered
+/// areas are black.
 ///
 /// Source: torchvision's `RandomAffine(0, translate=(share, share))`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html>
@@ -14,7 +15,7 @@ package struct ShiftAugmentation: Augmentation {
   package init(_ call: NamedCall) throws {
     var call = call
     share = try call.takeNumber(in: 0...1, usage: ShiftAugmentation.usage)
-    try call.requireNoMore(known: ["a share of the sides, such as 0.1"])
+    try call.requireNoMore(known: ["a fraction of the sides, such as 0.1"])
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

@@ -1,8 +1,8 @@
 import GraftData
 import GraftVision
 
-/// The image is enlarged or made smaller around its middle, both sides alike, by a factor from 1 - share to 1 + share;
-/// what comes in is black.
+/// Scales the image around its centre by a factor from 1 - share to 1 + share; uncovered areas are
+/// black.
 ///
 /// Source: torchvision's `RandomAffine(0, scale=(1 - share, 1 + share), interpolation=BILINEAR)`,
 /// <https://pytorch.org/vision/stable/generated/torchvision.transforms.RandomAffine.html>
@@ -15,7 +15,7 @@ package struct ZoomAugmentation: Augmentation {
   package init(_ call: NamedCall) throws {
     var call = call
     share = try call.takeNumber(in: 0...0.95, usage: ZoomAugmentation.usage)
-    try call.requireNoMore(known: ["a share of the sides, such as 0.2"])
+    try call.requireNoMore(known: ["a fraction of the sides, such as 0.2"])
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

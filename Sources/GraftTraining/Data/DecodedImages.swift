@@ -1,8 +1,7 @@
 import GraftVision
 import Synchronization
 
-/// Images as the network sees them, decoded, resized and cropped, in memory up to a limit: those that come behind it
-/// are decoded each time.
+/// Decoded, resized and cropped images, kept in memory up to a limit; others are decoded each time.
 package final class DecodedImages: Sendable {
   /// 1 GiB: all of CIFAR-10 (154 MB), or 7,000 images of 224x224.
   package static let memoryLimit = 1 << 30
@@ -20,7 +19,7 @@ package final class DecodedImages: Sendable {
     self.memoryLimit = memoryLimit
   }
 
-  /// The image with a number, which is made if it is not there. Any number of threads may ask at once.
+  /// The image with a number, which is made if it is not in memory. Thread-safe.
   func image(_ number: Int, make: () throws -> Image) throws -> Image {
     if let image = state.withLock({ $0.images[number] }) { return image }
     let image = try make()

@@ -1,41 +1,41 @@
 import GraftGraph
 import GraftRuntime
 
-/// Features that earlier runs computed, and that later ones may have.
+/// Features from earlier runs, for this and later ones.
 package protocol FeatureArchive: AnyObject {
-  /// Calls `body` with an image's features, all values that cross the cut one after the other. It must
-  /// not keep the pointer.
+  /// Calls `body` with the features of an image: all values that cross the cut, one after another.
+  /// `body` must not keep the pointer.
   ///
-  /// - Returns: whether they are here
+  /// - Returns: whether the features are stored
   func withFeatures(of image: ChangedImage, _ body: (UnsafePointer<Float>) -> Void) -> Bool
 
-  /// Keeps features for later runs. What cannot be written is not kept, which is no reason to fail.
+  /// Stores features for later runs; ignores write errors.
   ///
-  /// - Parameter copy: writes the features of an image to memory for them
+  /// - Parameter copy: writes the features of an image to memory
   func add(
     _ images: [ChangedImage], copy: (ChangedImage, UnsafeMutablePointer<Float>) -> Void)
 }
 
-/// An image, by its number, with a round's random changes, if there are any.
+/// An image, by its number, with a round's random changes, if any.
 package struct ChangedImage: Sendable, Hashable {
   package var number: Int
   package var round: AugmentationRound?
 }
 
-/// The frozen part of a network at work: all that features of images follow from.
+/// The work of a network's frozen part: everything that features depend on besides the image.
 package struct FrozenWork {
   package let graph: Graph
   package let batches: ImageBatches
-  /// Images that go through the frozen part at once, which kernels are chosen by.
+  /// The number of images per batch, which affects the choice of kernels.
   package let batchSize: Int
-  /// What random changes of images are, as recipes have it.
+  /// The random changes of images, in the recipe's notation.
   package let augmentation: String?
-  /// Floats of one image's features.
+  /// The number of floats in one image's features.
   package let elementCount: Int
-  /// Features that there are going to be: those of each image, or variant.
+  /// The number of features: those of each image or variant.
   package let count: Int
   package let options: Executable.Options
 
-  /// Bytes of all features.
+  /// The size of all features.
   package var byteCount: Int { elementCount * count * MemoryLayout<Float>.size }
 }

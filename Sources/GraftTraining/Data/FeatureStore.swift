@@ -3,43 +3,43 @@ import GraftPasses
 import GraftRuntime
 import GraftTensor
 
-/// What the frozen part of a network makes of each image, computed once.
+/// The features of images from the frozen part of a network, computed once.
 ///
-/// The frozen part always runs on batches of one size, the last one filled up, so that an image's features are the
-/// same bits in whatever company they are computed, and whether they are kept or computed again.
+/// The frozen part always runs on full batches of one size, so that an image's features have the
+/// same bits in any batch, whether they are cached or recomputed.
 package final class FeatureStore {
   private let batches: ImageBatches
   private let session: Session?
   private let batchSize: Int
-  /// Memory for one batch of images, and of what comes out.
+  /// Memory for one batch of images.
   private let images: Tensor
   private var outputs: [Tensor] = []
-  /// Elements of one image's features, for each value that crosses the cut.
+  /// The shape of one image's features, for each value that crosses the cut.
   private var shapes: [Shape] = []
   private let kept: KeptFeatures?
   private var isKept: [Bool]
-  /// What earlier runs computed.
+  /// The features of earlier runs.
   private let archive: (any FeatureArchive)?
-  /// Whose features were computed since the archive had them last.
+  /// The images whose features are not in the archive yet.
   private var unarchived: [ChangedImage] = []
-  /// How many images, the first ones, are changed at random, and how many variants of each are kept.
+  /// The number of randomly changed images, which come first, and of cached variants of each.
   private let changingCount: Int
   private let variantCount: Int
 
-  /// Whether features of training images stay once they were computed.
+  /// Whether features of training images are cached.
   package var keepsFeatures: Bool { kept != nil && (changingCount == 0 || variantCount > 0) }
-  /// Images that went through the frozen part so far.
+  /// The number of images computed so far.
   package private(set) var computedCount = 0
 
   /// - Parameters:
-  ///   - cut: whose frozen part is to run
-  ///   - keepsFeatures: false computes them again each time
-  ///   - changingCount: how many images, the first ones, come in rounds of random changes
-  ///   - variantCount: of how many rounds features of these images are kept
-  ///   - folder: where features lie that memory does not hold; `nil` for the folder of temporary files
-  ///   - memoryLimit: bytes of features to hold in memory
-  ///   - augmentation: what the random changes are
-  ///   - archive: opens what earlier runs kept
+  ///   - cut: determines the frozen part
+  ///   - keepsFeatures: false recomputes features each time
+  ///   - changingCount: the number of randomly changed images, which come first
+  ///   - variantCount: the number of rounds whose features are cached
+  ///   - folder: for features beyond the memory limit; `nil` for the folder of temporary files
+  ///   - memoryLimit: the bytes of features to keep in memory
+  ///   - augmentation: the random changes
+  ///   - archive: opens the features of earlier runs
   package init(
     _ cut: TrainableCut, _ batches: ImageBatches, batchSize: Int, keepsFeatures: Bool = true,
     changingCount: Int = 0, variantCount: Int = 0, folder: String? = nil, memoryLimit: Int,
@@ -64,7 +64,7 @@ package final class FeatureStore {
     for (output, id) in zip(outputs, cut.frozen.outputs) {
       guard output.shape.first == batchSize, output.elementType == .float else {
         throw GraftError.unsupported(
-          "'\(cut.frozen[id].name)' has the shape \(output.shape), not one part per image",
+          "'\(cut.frozen[id].name)' has the shape \(output.shape), without an axis of images",
           hint: "Cut the network elsewhere with --cut")
       }
     }
@@ -84,14 +84,14 @@ package final class FeatureStore {
         memoryLimit: memoryLimit) : nil
   }
 
-  /// Bytes of the features of one image.
+  /// The bytes of one image's features.
   package var bytesOfImage: Int {
     shapes.reduce(0) { $0 + $1.elementCount * MemoryLayout<Float>.size }
   }
 
-  /// Features of some images: for each value that crosses the cut `[numbers.count, …]`.
+  /// The features of images: `[numbers.count, …]` for each value that crosses the cut.
   ///
-  /// - Parameter round: of random changes; `nil` for the images as they are
+  /// - Parameter round: of random changes; `nil` for unchanged images
   package func features(
     of numbers: [Int], augmentedIn round: AugmentationRound? = nil
   ) throws -> [Tensor] {
@@ -131,7 +131,7 @@ package final class FeatureStore {
     return results
   }
 
-  /// How many features are going to be kept, and how many of these earlier runs computed.
+  /// The number of features to cache, and how many of these earlier runs computed.
   ///
   /// - Parameter rounds: those of the variants
   package func archived(rounds: [AugmentationRound]) -> (count: Int, archivedCount: Int) {
@@ -144,7 +144,7 @@ package final class FeatureStore {
     return (isKept.count, archivedCount)
   }
 
-  /// Lets later runs have what this one computed.
+  /// Makes the computed features available to later runs.
   package func fillArchive() {
     guard let archive, let kept, !unarchived.isEmpty else { return }
     archive.add(unarchived) { image, target in
@@ -158,7 +158,7 @@ package final class FeatureStore {
     unarchived = []
   }
 
-  /// Images that are not trained on, and all where nothing changes, have no round.
+  /// Images outside training, and all without augmentation, have no round.
   private func image(_ number: Int, _ round: AugmentationRound?) -> ChangedImage {
     ChangedImage(number: number, round: number < changingCount ? round : nil)
   }
@@ -174,7 +174,7 @@ package final class FeatureStore {
     }
   }
 
-  /// Where an image's features are kept; `nil` if they are not.
+  /// The position of an image's cached features; `nil` if they are not cached.
   private func slot(_ number: Int, _ round: AugmentationRound?) -> Int? {
     guard kept != nil else { return nil }
     if number >= changingCount { return number + changingCount * (variantCount - 1) }
@@ -182,7 +182,7 @@ package final class FeatureStore {
     return number * variantCount + variant
   }
 
-  /// Fills `outputs` for one batch at most. Rows behind the given ones hold older images.
+  /// Fills `outputs` for at most one batch. Rows after the given ones keep older images.
   private func compute(_ numbers: [Int], augmentedIn round: AugmentationRound?) throws {
     try batches.write(numbers, augmentedIn: round, to: images.floats(at: 0))
     if let session { try session.run([images], into: outputs) }

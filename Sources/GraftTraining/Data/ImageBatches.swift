@@ -4,7 +4,7 @@ import GraftFiles
 import GraftTensor
 import GraftVision
 
-/// Makes network inputs of the images of a data set, several at once.
+/// Converts images of a dataset to network inputs, several at once.
 package struct ImageBatches: Sendable {
   package let items: [ImageDataset.Item]
   package let preprocessor: Preprocessor
@@ -16,10 +16,10 @@ package struct ImageBatches: Sendable {
   private let decoded: DecodedImages
 
   /// - Parameters:
-  ///   - trainingCount: how many images, the first ones, are trained on
+  ///   - trainingCount: the number of training images, which come first
   ///   - augmentation: changes the images that are written with a round
-  ///   - decodedMemoryLimit: bytes of decoded images to hold in memory for further rounds
-  /// - Throws: `GraftError` if the preprocessing does not make all images equally large.
+  ///   - decodedMemoryLimit: the bytes of decoded images to keep in memory
+  /// - Throws: `GraftError` if the preprocessing does not make all images equally large
   package init(
     _ items: [ImageDataset.Item], _ preprocessing: Preprocessing, threadCount: Int,
     trainingCount: Int = 0, augmentation: AugmentationPipeline? = nil,
@@ -27,7 +27,7 @@ package struct ImageBatches: Sendable {
   ) throws {
     guard let size = preprocessing.fixedSize else {
       throw GraftError.usage(
-        "images would not be equally large", hint: "Resize them to one size, such as 224")
+        "images would have different sizes", hint: "Resize them to one size, such as 224")
     }
     self.items = items
     self.preprocessor = try Preprocessor(preprocessing)
@@ -42,10 +42,10 @@ package struct ImageBatches: Sendable {
       count: augmentation == nil ? 0 : items.count, memoryLimit: decodedMemoryLimit)
   }
 
-  /// Writes images one after the other, `[numbers.count, C, H, W]`.
+  /// Writes images one after another, `[numbers.count, C, H, W]`.
   ///
-  /// - Parameter round: of random changes; `nil` for the images as they are
-  /// - Throws: `GraftError` that names the first image which cannot be read.
+  /// - Parameter round: of random changes; `nil` for unchanged images
+  /// - Throws: `GraftError` that names the first unreadable image
   func write(
     _ numbers: [Int], augmentedIn round: AugmentationRound? = nil,
     to target: UnsafeMutablePointer<Float>
@@ -66,16 +66,16 @@ package struct ImageBatches: Sendable {
     }
   }
 
-  /// Images as a network takes them, `[numbers.count, C, H, W]` or `[numbers.count, H, W, C]`.
+  /// Images as a network's input, `[numbers.count, C, H, W]` or `[numbers.count, H, W, C]`.
   ///
-  /// - Throws: `GraftError` that names the first image which cannot be read.
+  /// - Throws: `GraftError` that names the first unreadable image
   package func input(_ numbers: [Int]) throws -> Tensor {
     let input = try Tensor(zeros: .float, shape: [numbers.count] + imageShape)
     try write(numbers, to: input.baseAddress.assumingMemoryBound(to: Float.self))
     return input
   }
 
-  /// A training image with a round's random changes, as the network sees it, before its samples become numbers.
+  /// A training image with a round's random changes, resized and cropped but not normalized.
   package func image(_ number: Int, in round: AugmentationRound) throws -> Image {
     let unchanged = try prepared(number)
     guard let augmentation else { return unchanged }
@@ -95,10 +95,10 @@ package struct ImageBatches: Sendable {
       ofImage: number, among: trainingCount, size: size, in: round)
   }
 
-  /// An image as the network sees it, before any random change and before its samples become numbers.
+  /// An image, resized and cropped, before random changes and normalization.
   package func prepared(_ number: Int) throws -> Image {
     let item = items[number]
-    // Samples that lie there already need no second place.
+    // Raw samples need no second copy.
     if case .samples(let samples, _) = item.image,
       samples.size == preprocessor.preprocessing.fixedSize
     {

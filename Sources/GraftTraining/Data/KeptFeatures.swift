@@ -1,15 +1,15 @@
 import GraftFiles
 
-/// Memory for the features of all images: the heap, or above a limit a file without a name that is mapped.
+/// Memory for the features of all images: the heap, or above a limit a mapped file without a name.
 final class KeptFeatures {
   private let base: UnsafeMutableRawPointer
   private let byteCount: Int
   private let isMapped: Bool
   private let elementCounts: [Int]
-  /// Where the rows of each value begin, in bytes.
+  /// The offset of each value's rows, in bytes.
   private let offsets: [Int]
 
-  /// - Throws: `GraftError` if there is neither memory nor room on the disk.
+  /// - Throws: `GraftError` if there is not enough memory or disk space
   init(itemCount: Int, elementCounts: [Int], folder: String?, memoryLimit: Int) throws {
     self.elementCounts = elementCounts
     var offset = 0
@@ -41,19 +41,19 @@ final class KeptFeatures {
 
   deinit { munmap(base, byteCount) }
 
-  /// The blocks are reserved now: a full disk is an error here, not a signal later.
+  /// Reserves the blocks now: a full disk is an error here instead of a signal later.
   private static func mapFile(byteCount: Int, folder: String) throws -> UnsafeMutableRawPointer {
     let prefix = "\(folder)/graft-features-"
     guard let (descriptor, path) = FileSystem.makeTemporaryFile(prefix: prefix) else {
-      throw GraftError.system(.cannotCreate, "no file for features can be made", folder)
+      throw GraftError.system(.cannotCreate, "cannot create a file for features", folder)
     }
     FileSystem.remove(path)
     defer { close(descriptor) }
     let status = posix_fallocate(descriptor, 0, byteCount)
     guard status == 0 else {
       throw GraftError.system(
-        .inputOutput, "the features take \(byteCount >> 20) MB, which are not free", folder, status,
-        hint: "Make room, name another folder with --output, or use --no-feature-cache")
+        .inputOutput, "not enough disk space for \(byteCount >> 20) MB of features", folder, status,
+        hint: "Free space, use another folder with --output, or use --no-feature-cache")
     }
     guard let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0),
       memory != MAP_FAILED

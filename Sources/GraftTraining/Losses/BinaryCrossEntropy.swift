@@ -2,14 +2,15 @@ import GraftOperators
 import GraftFiles
 import GraftGraph
 
-/// Cross-entropy of sigmoids of logits `[N, K]` with targets `[N, K]` of 0 to 1:
-/// softplus(logit) - target · logit, which is -log of the probability of the target without its cancellation.
+/// Cross-entropy of sigmoids of logits `[N, K]` with targets `[N, K]` from 0 to 1. It is
+/// softplus(logit) - target · logit, which avoids cancellation.
 ///
-/// Source: <https://keras.io/api/losses/probabilistic_losses/#binarycrossentropy-class>, `from_logits=True`
+/// Source: <https://keras.io/api/losses/probabilistic_losses/#binarycrossentropy-class>,
+/// `from_logits=True`
 package struct BinaryCrossEntropy: WeightedLoss {
   package static let name = "binary_cross_entropy"
 
-  /// Two: where targets are 0, and where they are 1. They go with a single score, `[N, 1]`.
+  /// Two weights, for targets of 0 and of 1; only for a single score, `[N, 1]`.
   package var classWeights: ClassWeights?
 
   package init(classWeights: ClassWeights? = nil) { self.classWeights = classWeights }
@@ -28,8 +29,8 @@ package struct BinaryCrossEntropy: WeightedLoss {
     try graph.inferTypes()
     guard weights.count == 2, graph[scores].type?.tensor?.shape?.last?.known == 1 else {
       throw GraftError.usage(
-        "\(weights.count) class weights do not go with \(BinaryCrossEntropy.name)",
-        hint: "It takes two weights, for one score; with more classes use softmax_cross_entropy")
+        "\(weights.count) class weights do not match \(BinaryCrossEntropy.name)",
+        hint: "Use two weights and one score, or softmax_cross_entropy for more classes")
     }
     let difference = graph.addNode("Mul", [targets, try graph.addScalar(weights[1] - weights[0])])
     let weight = graph.addNode("Add", [difference, try graph.addScalar(weights[0])])

@@ -1,12 +1,13 @@
 import GraftGraph
 
-/// Cross-entropy of the softmax of logits `[N, K]` with probabilities `[N, K]`, one-hot or any others that sum to 1:
-/// -Σ target · log softmax(logits).
+/// Cross-entropy of the softmax of logits `[N, K]` with probabilities `[N, K]` that add up to 1: -Σ
+/// target · log softmax(logits).
 ///
-/// With label smoothing s, targets are target · (1 - s) + s / K. The class whose weight counts is the one with the
-/// largest target.
+/// With label smoothing s, targets become target · (1 - s) + s / K. The class with the largest
+/// target determines the class weight.
 ///
-/// Source: <https://keras.io/api/losses/probabilistic_losses/#categoricalcrossentropy-class>, `from_logits=True`
+/// Source: <https://keras.io/api/losses/probabilistic_losses/#categoricalcrossentropy-class>,
+/// `from_logits=True`
 package struct CategoricalCrossEntropy: WeightedLoss {
   package static let name = "categorical_cross_entropy"
 
@@ -31,7 +32,7 @@ package struct CategoricalCrossEntropy: WeightedLoss {
     let products = graph.addNode("Mul", [logarithms, targets])
     var each = graph.addNode("Neg", [try graph.addClassSum(products)])
     if labelSmoothing > 0 {
-      // s / K summed over the classes is s times their mean.
+      // s / K added up over the classes is s times their mean.
       let sharp = graph.addNode("Mul", [each, try graph.addScalar(1 - labelSmoothing)])
       let ofAll = try graph.addClassMean(logarithms)
       let smooth = graph.addNode("Mul", [ofAll, try graph.addScalar(labelSmoothing)])

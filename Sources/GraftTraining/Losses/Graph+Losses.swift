@@ -1,7 +1,7 @@
 import GraftGraph
 import GraftTensor
 
-/// What the losses share.
+/// Nodes that several losses use.
 extension Graph {
   /// A constant float scalar.
   mutating func addScalar(_ value: Float) throws -> ValueID {
@@ -25,7 +25,7 @@ extension Graph {
     return addNode("ReduceMean", [each, axes], attributes: ["keepdims": .int(0)])
   }
 
-  /// Targets of -1 and 1 from such of 0 and 1, or from themselves.
+  /// Converts targets of 0 and 1 to -1 and 1; keeps those of -1 and 1.
   mutating func addSigns(_ targets: ValueID) throws -> ValueID {
     let isPositive = addNode("Greater", [targets, try addScalar(0)])
     return addNode("Where", [isPositive, try addScalar(1), try addScalar(-1)])

@@ -1,10 +1,11 @@
 import GraftFiles
 import GraftGraph
 
-/// What training makes small; each in a file of its own, made of nodes.
+/// A function that training minimizes, made of nodes.
 ///
-/// All losses are means over a batch; those of several numbers for each sample are means over these, too, as in
-/// Keras.
+/// All losses are means over a batch, and over the numbers of each sample if there are several, as
+/// in Keras.
+/// these, too, as in Keras.
 package protocol Loss: Sendable {
   /// The name that recipes use.
   static var name: String { get }
@@ -18,15 +19,16 @@ package protocol Loss: Sendable {
   ///   - scores: `[N, K]`, float; logits unless the loss says otherwise
   ///   - targets: of ``targetType(classCount:)``
   /// - Returns: a scalar
-  /// - Throws: `GraftError` if the loss's settings are wrong.
+  /// - Throws: `GraftError` if the loss's settings are invalid
   func append(to graph: inout Graph, scores: ValueID, targets: ValueID) throws -> ValueID
 
-  /// The same loss for targets `[N, K]` with parts of several classes.
+  /// The same loss for targets `[N, K]` that mix classes.
   ///
-  /// - Throws: `GraftError` if there is none.
+  /// - Throws: `GraftError` if there is none
   func forMixedTargets() throws -> any Loss
 
-  /// Whether this is the mean of -log of the probability of the right class, which evaluations report; class weights aside.
+  /// Whether this is the mean of -log of the right class's probability, which evaluations report,
+  /// apart from class weights.
   ///
   /// - Parameter scoreCount: K; 1 for two classes
   func isLogLoss(scoreCount: Int) -> Bool
@@ -37,15 +39,15 @@ extension Loss {
 
   package func isLogLoss(scoreCount: Int) -> Bool { false }
 
-  /// For losses that know two kinds of targets only, those above 0 and all others.
+  /// For losses whose targets are only above 0 or not.
   func refuseMixedTargets() throws -> any Loss {
     throw GraftError.usage(
-      "the loss '\(Self.name)' knows no targets with parts of several classes, as mixup and cutmix make",
-      hint: "Leave them out of --augment, or take a cross-entropy as --loss")
+      "the loss '\(Self.name)' does not support mixed targets of mixup and cutmix",
+      hint: "Omit them from --augment, or use a cross-entropy as --loss")
   }
 }
 
-/// A loss that can weigh classes.
+/// A loss with class weights.
 package protocol WeightedLoss: Loss {
   var classWeights: ClassWeights? { get set }
 }

@@ -1,6 +1,7 @@
 import GraftFiles
 
-/// Losses by the names and arguments that recipes use: `softmax_cross_entropy(label_smoothing=0.1)`.
+/// Losses by the names and arguments that recipes use:
+/// `softmax_cross_entropy(label_smoothing=0.1)`.
 package enum Losses {
   private static let known = NamedCalls([
     SoftmaxCrossEntropy.name: ["label_smoothing="],
@@ -11,10 +12,10 @@ package enum Losses {
   ])
 
   package static var names: [String] { known.names }
-  /// How each loss is written.
+  /// The syntax of each loss.
   package static var usages: [String] { known.usages }
 
-  /// - Throws: `GraftError` for an unknown name or argument.
+  /// - Throws: `GraftError` for an unknown name or argument
   package static func named(_ text: String) throws -> any Loss {
     var call = try NamedCall(text)
     let loss: any Loss
@@ -35,7 +36,7 @@ package enum Losses {
     case PerceptronLoss.name: loss = PerceptronLoss()
     default:
       throw GraftError.usage(
-        "'\(call.name)' is no loss", hint: "Known are \(names.joined(separator: ", "))")
+        "unknown loss '\(call.name)'", hint: "Use one of \(names.joined(separator: ", "))")
     }
     try known.requireNoMore(of: call)
     return loss

@@ -1,7 +1,7 @@
 import GraftGraph
 
-/// The mean of max(0, -target · score), of scores `[N, K]` and targets `[N, K]` of -1 and 1, or of 0 and 1: only what
-/// is on the wrong side counts.
+/// The mean of max(0, -target · score), of scores `[N, K]` and targets `[N, K]` of -1 and 1, or of
+/// 0 and 1: only samples on the wrong side count.
 ///
 /// Source: `loss="perceptron"` of <https://scikit-learn.org/stable/modules/sgd.html>
 package struct PerceptronLoss: Loss {

@@ -1,7 +1,8 @@
 import GraftGraph
 
-/// The mean of score - target · log(score + 1e-7), of rates `[N, K]` above 0 (no logits) and counts `[N, K]`:
-/// the negative log-likelihood of a Poisson distribution, without what does not depend on the rate.
+/// The mean of score - target · log(score + 1e-7), of rates `[N, K]` above 0 (not logits) and
+/// counts `[N, K]`: the negative log-likelihood of a Poisson distribution, without the terms that
+/// do not depend on the rate.
 ///
 /// Source: <https://keras.io/api/losses/regression_losses/#poisson-class>
 package struct PoissonLoss: Loss {

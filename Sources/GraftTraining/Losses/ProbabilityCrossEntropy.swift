@@ -1,10 +1,10 @@
 import GraftGraph
 
-/// Cross-entropy of probabilities `[N, K]`, such as a sigmoid gives, with targets `[N, K]` of 0 to 1:
+/// Cross-entropy of probabilities `[N, K]`, e.g. from a sigmoid, with targets `[N, K]` from 0 to 1:
 /// -target · log p - (1 - target) · log(1 - p).
 ///
-/// Probabilities are kept 1e-7 away from 0 and 1. No gradient flows through those that were nearer, and where the
-/// network ends with a sigmoid, ``BinaryCrossEntropy`` of what is before it is more accurate.
+/// Probabilities are clipped to a distance of 1e-7 from 0 and 1, where the gradient vanishes. After
+/// a final sigmoid, ``BinaryCrossEntropy`` of the logits is more accurate.
 ///
 /// Source: <https://keras.io/api/losses/probabilistic_losses/#binarycrossentropy-class>
 package struct ProbabilityCrossEntropy: Loss {

@@ -5,7 +5,8 @@ import GraftGraph
 ///
 /// With label smoothing s, the target of the class is 1 - s + s / K and that of the others s / K.
 ///
-/// Sources: <https://keras.io/api/losses/probabilistic_losses/#sparsecategoricalcrossentropy-class>,
+/// Sources:
+/// <https://keras.io/api/losses/probabilistic_losses/#sparsecategoricalcrossentropy-class>,
 /// `from_logits=True`; <https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html>
 package struct SoftmaxCrossEntropy: WeightedLoss {
   package static let name = "softmax_cross_entropy"
@@ -48,7 +49,7 @@ package struct SoftmaxCrossEntropy: WeightedLoss {
     let ofClass = graph.addNode(
       "NegativeLogLikelihoodLoss", [logarithms, targets],
       attributes: ["reduction": .string("none")])
-    // The mean over the classes has the sign of logarithms: it is subtracted.
+    // The mean over the classes is a mean of logarithms, so it is subtracted.
     let ofAll = try graph.addClassMean(logarithms)
     let sharp = graph.addNode("Mul", [ofClass, try graph.addScalar(1 - labelSmoothing)])
     let smooth = graph.addNode("Mul", [ofAll, try graph.addScalar(labelSmoothing)])
@@ -59,13 +60,13 @@ package struct SoftmaxCrossEntropy: WeightedLoss {
   }
 }
 
-/// Targets with a part of their weight given to all classes.
+/// Distributes a part of each target over all classes.
 enum LabelSmoothing {
-  /// - Throws: `GraftError` if the part is not from 0 to below 1.
+  /// - Throws: `GraftError` if the part is not from 0 to below 1
   static func check(_ smoothing: Float) throws {
     guard (0..<1).contains(smoothing) else {
       throw GraftError.usage(
-        "label smoothing of \(smoothing) is not possible", hint: "Use 0 to below 1")
+        "invalid label smoothing \(smoothing)", hint: "Use 0 to below 1")
     }
   }
 }

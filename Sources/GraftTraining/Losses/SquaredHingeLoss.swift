@@ -1,6 +1,7 @@
 import GraftGraph
 
-/// The mean of max(0, 1 - target · score)², of scores `[N, K]` and targets `[N, K]` of -1 and 1, or of 0 and 1.
+/// The mean of max(0, 1 - target · score)², of scores `[N, K]` and targets `[N, K]` of -1 and 1, or
+/// of 0 and 1.
 ///
 /// Source: <https://keras.io/api/losses/hinge_losses/#squaredhinge-class>
 package struct SquaredHingeLoss: Loss {

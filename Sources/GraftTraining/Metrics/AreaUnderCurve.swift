@@ -1,11 +1,11 @@
 import GraftFiles
 
-/// The area under the curve of true over false positives (ROC): the chance that a sample of a class has a larger
-/// probability for it than one of another class, equal ones counting half.
+/// The area under the ROC curve: the probability that a sample of a class has a larger score for it
+/// than a sample of another class, with ties counting half.
 ///
-/// It is exact, from ranks, where Keras's `AUC` sums over thresholds. With K classes it is the mean of each class
-/// against the rest, over the classes that have samples, and samples that are not theirs; with two classes that of
-/// the second. All probabilities are kept until then.
+/// It is exact, from ranks, whereas Keras's `AUC` sums over thresholds. With K classes it is the
+/// mean of one-against-rest areas over the classes with both kinds of samples; with two classes it
+/// is that of the second. All probabilities are stored.
 ///
 /// Source: `roc_auc_score(…, multi_class="ovr", average="macro")` of
 /// <https://scikit-learn.org/stable/modules/model_evaluation.html#roc-metrics>
@@ -23,7 +23,7 @@ package struct AreaUnderCurve: Sendable {
   package mutating func add(_ batch: LabelledScores) throws {
     guard batch.classCount == classCount else {
       throw GraftError.badData(
-        "scores of \(batch.classCount) classes do not go with \(classCount) classes")
+        "scores of \(batch.classCount) classes do not match \(classCount) classes")
     }
     labels += batch.labels
     for sample in 0..<batch.count {
@@ -33,13 +33,13 @@ package struct AreaUnderCurve: Sendable {
     }
   }
 
-  /// `nil` if all samples are of one class, so that there is nothing to tell apart.
+  /// `nil` if all samples are of one class.
   package var mean: Double? {
     let areas = (classCount == 2 ? 1..<2 : 0..<classCount).compactMap { area(ofClass: $0) }
     return areas.isEmpty ? nil : areas.reduce(0, +) / Double(areas.count)
   }
 
-  /// A class against the rest; `nil` if all samples are of it, or none is.
+  /// One class against the rest; `nil` if all samples or none are of the class.
   package func area(ofClass number: Int) -> Double? {
     let scores = probabilities[number]
     let positives = labels.count { $0 == number }
@@ -48,7 +48,7 @@ package struct AreaUnderCurve: Sendable {
     // NaN ranks lowest.
     let keys = scores.map { $0.isNaN ? -Double.infinity : $0 }
     let order = keys.indices.sorted { keys[$0] < keys[$1] }
-    // The sum of the positives' ranks from 1, where equal ones share the mean of theirs.
+    // The sum of the positives' ranks from 1; ties share their mean rank.
     var rankSum = 0.0
     var start = 0
     while start < order.count {

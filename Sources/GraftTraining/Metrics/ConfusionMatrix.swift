@@ -1,12 +1,13 @@
 import GraftFiles
 
-/// How often each class was taken for each other, and what follows from that.
+/// Counts of true and predicted classes, and metrics derived from them.
 ///
-/// Precision is the share of right ones among the samples predicted as a class, recall that among the samples of a
-/// class, F1 their harmonic mean. A share of no samples is 0. Macro means are over the classes that have samples: a model
-/// may know many classes that some data do not have.
+/// Precision is the fraction of right samples among those predicted as a class, recall that among
+/// the samples of the class, F1 their harmonic mean. Without samples they are 0. Macro means are
+/// over the classes with samples, since data may lack some of a model's classes.
 ///
-/// Source: `labels` of <https://scikit-learn.org/stable/modules/generated/sklearn.metrics.f1_score.html>
+/// Source: `labels` of
+/// <https://scikit-learn.org/stable/modules/generated/sklearn.metrics.f1_score.html>
 package struct ConfusionMatrix: Sendable, Hashable {
   package let classCount: Int
   /// `[true class][predicted class]`, in samples.
@@ -17,11 +18,11 @@ package struct ConfusionMatrix: Sendable, Hashable {
     counts = Array(repeating: Array(repeating: 0, count: classCount), count: classCount)
   }
 
-  /// - Throws: `GraftError` if the batch has another number of classes.
+  /// - Throws: `GraftError` if the batch has another number of classes
   package mutating func add(_ batch: LabelledScores) throws {
     guard batch.classCount == classCount else {
       throw GraftError.badData(
-        "scores of \(batch.classCount) classes do not go with \(classCount) classes")
+        "scores of \(batch.classCount) classes do not match \(classCount) classes")
     }
     for sample in 0..<batch.count {
       counts[batch.labels[sample]][batch.prediction(sample)] += 1
@@ -48,7 +49,7 @@ package struct ConfusionMatrix: Sendable, Hashable {
     return ratio(2 * counts[number][number], predicted + actual)
   }
 
-  /// Means over the classes that have samples.
+  /// Means over the classes with samples.
   package var macroPrecision: Double { mean(precision) }
   package var macroRecall: Double { mean(recall) }
   package var macroF1: Double { mean(f1) }

@@ -1,15 +1,15 @@
 import GraftFiles
 import GraftTensor
 
-/// Scores of some samples and their classes, checked: what metrics measure.
+/// Checked scores of samples and their classes: the input of metrics.
 ///
-/// Scores `[N, K]` are those of K classes; scores `[N, 1]` those of the second of two.
+/// Scores `[N, K]` are those of K classes; `[N, 1]` those of the second of two.
 package struct LabelledScores: Sendable {
-  /// What scores are.
+  /// The meaning of scores.
   package enum Kind: Sendable {
-    /// Of softmax or sigmoid.
+    /// After softmax or sigmoid.
     case probabilities
-    /// What softmax or sigmoid are still to be applied to.
+    /// Before softmax or sigmoid.
     case logits
   }
 
@@ -25,20 +25,20 @@ package struct LabelledScores: Sendable {
   /// - Parameters:
   ///   - scores: float `[N, K]`
   ///   - labels: `[N]`, from 0
-  /// - Throws: `GraftError` if they do not go together, or a label is no class.
+  /// - Throws: `GraftError` if they do not match, or a label is not a class
   package init(scores: Tensor, labels: [Int], kind: Kind) throws {
     guard scores.elementType == .float, scores.rank == 2, scores.shape[1] > 0 else {
       throw GraftError.badData(
         "scores are \(scores.elementType)\(scores.shape); expected float [N, K]")
     }
     guard scores.shape[0] == labels.count else {
-      throw GraftError.badData("\(labels.count) labels were given for \(scores.shape[0]) samples")
+      throw GraftError.badData("\(labels.count) labels do not match \(scores.shape[0]) samples")
     }
     let columnCount = scores.shape[1]
     let classCount = max(2, columnCount)
     for (sample, label) in labels.enumerated() where !(0..<classCount).contains(label) {
       throw GraftError.badData(
-        "label \(label) of sample \(sample) is none of \(classCount) classes")
+        "label \(label) of sample \(sample) is not one of \(classCount) classes")
     }
     self.count = labels.count
     self.classCount = classCount
@@ -51,7 +51,7 @@ package struct LabelledScores: Sendable {
   /// Whether a single score stands for two classes.
   package var isBinary: Bool { columnCount == 1 }
 
-  /// The score of a class, as it was given. Of a single score, the first class has the opposite one.
+  /// The score of a class. With a single score, the first class has the complementary one.
   package func score(_ sample: Int, ofClass number: Int) -> Float {
     guard isBinary else { return values[sample * columnCount + number] }
     let score = values[sample]
@@ -59,8 +59,8 @@ package struct LabelledScores: Sendable {
     return kind == .logits ? -score : 1 - score
   }
 
-  /// The class with the largest score, the first one among equals; of a single score the second class above ½ (above
-  /// 0 for logits). Scores that are NaN lose.
+  /// The class with the largest score, the first one among equals; with a single score, the second
+  /// class above ½ (above 0 for logits). NaN loses.
   package func prediction(_ sample: Int) -> Int {
     if isBinary { return values[sample] > (kind == .logits ? 0 : 0.5) ? 1 : 0 }
     var best = 0

@@ -1,7 +1,7 @@
 import GraftFiles
 
-/// The share of the samples whose class is among the k with the largest scores. Classes with equal scores share the
-/// best of their ranks.
+/// The fraction of samples whose class is among the k with the largest scores. Classes with equal
+/// scores share the best of their ranks.
 ///
 /// Source: `SparseTopKCategoricalAccuracy`, <https://keras.io/api/metrics/accuracy_metrics/>
 package struct TopKAccuracy: Sendable {
@@ -9,9 +9,9 @@ package struct TopKAccuracy: Sendable {
   private var correct = 0
   private var count = 0
 
-  /// - Throws: `GraftError` if k is less than 1.
+  /// - Throws: `GraftError` if k is less than 1
   package init(k: Int) throws {
-    guard k >= 1 else { throw GraftError.usage("a top-\(k) accuracy is not possible") }
+    guard k >= 1 else { throw GraftError.usage("the k of top-\(k) accuracy is below 1") }
     self.k = k
   }
 

@@ -2,15 +2,16 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A head's layer `normalization`: [N, C] less the mean of each feature, over its standard deviation.
+/// The head layer `normalization`: subtracts each feature's mean from [N, C], and divides by its
+/// standard deviation.
 ///
-/// The statistics are those of the training images. They are taken once, in front of the first phase, and stay.
+/// The statistics are those of the training images, computed once before the first phase.
 ///
 /// Source: <https://keras.io/api/layers/preprocessing_layers/numerical/normalization/>
 package struct FeatureNormalization: Sendable {
-  /// Marks the node, whose inputs are no weights to train.
+  /// Marks the node, whose inputs are not trainable weights.
   private static let mark = "graft.normalization"
-  /// How many images the statistics are of, at most.
+  /// The largest number of images for the statistics.
   static let sampleLimit = 4096
 
   let features: ValueID
@@ -18,17 +19,17 @@ package struct FeatureNormalization: Sendable {
   private let mean: ValueID
   private let variance: ValueID
 
-  /// Appends the layer; until it is adapted, it changes nothing.
+  /// Appends the layer, which changes nothing until it is adapted.
   ///
-  /// - Parameter features: `[N, C]`, of known C
-  /// - Throws: `GraftError` if they are no vectors.
+  /// - Parameter features: `[N, C]`, with known C
+  /// - Throws: `GraftError` if they are not vectors
   init(of features: ValueID, in graph: inout Graph) throws {
     guard let shape = graph[features].type?.tensor?.shape, shape.count == 2,
       let count = shape[1].known
     else {
       throw GraftError.usage(
         "'normalization' does not fit: its input is not [N, C]",
-        hint: "Put gap, gmp or flatten in front of it")
+        hint: "Put gap, gmp or flatten before it")
     }
     func constant(_ name: String, _ value: Float) throws -> ValueID {
       graph.addConstant(
@@ -50,13 +51,13 @@ package struct FeatureNormalization: Sendable {
 
   static func removeMark(_ node: inout Node) { node.metadata[mark] = nil }
 
-  /// The values that ``statistics(count:_:)`` gives.
+  /// The values that ``statistics(count:_:)`` returns.
   var adapted: [ValueID] { [mean, variance] }
 
-  /// Mean and variance of each feature. A feature that is the same in all rows keeps its scale.
+  /// The mean and variance of each feature. A constant feature keeps its scale.
   ///
   /// - Parameters:
-  ///   - batches: what the batches are made of
+  ///   - batches: the sources of the batches
   ///   - features: makes a batch, `[batch, C]`
   func statistics<Batch>(
     of batches: [Batch], features: (Batch) throws -> Tensor
@@ -96,7 +97,7 @@ package struct FeatureNormalization: Sendable {
 }
 
 extension Graph {
-  /// Moves a head's normalization into the dense layer that reads it: W / s, and b - m / s · W.
+  /// Folds a head's normalization into the next dense layer: W / s, and b - m / s · W.
   package mutating func foldFeatureNormalization() throws {
     guard let index = nodes.firstIndex(where: FeatureNormalization.isMarked) else { return }
     let node = nodes[index]

@@ -6,29 +6,30 @@ import GraftGraph
 import GraftTensor
 
 extension HeadSpecification {
-  /// What a head became in a graph.
+  /// The nodes of a head in a graph.
   package struct Built: Sendable {
     /// `[N, K]`, logits.
     package var scores: ValueID
-    /// The weights of each dense layer, kernels and biases.
+    /// The weights of each dense layer: kernel and bias.
     package var weights: [ValueID] = []
     package var penalties: [ValueID: WeightPenalty] = [:]
-    /// What has the mean 0 and the variance 1 once it is adapted to the training images.
+    /// The normalization to adapt to the training images.
     package var normalization: FeatureNormalization?
-    /// Whether the head begins with pooling and the features are vectors, which have nothing to pool.
+    /// Whether pooling at the start of the head was omitted, because the features are vectors.
     package var leavesPoolingOut = false
   }
 
-  /// Appends the layers. Kernels are drawn from Glorot's uniform distribution, biases are zero, as in Keras.
+  /// Appends the layers. Kernels have Glorot's uniform distribution, biases are zero, as in Keras.
   ///
-  /// A linear classifier of normalized features begins at zero: its loss has one minimum, and the
-  /// few steps of a small data set do not lead there from random weights.
+  /// A linear classifier of normalized features starts at zero: its loss has one minimum, which a
+  /// small dataset's few steps would not reach from random weights.
   ///
-  /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks" (2010)
+  /// Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+  /// networks" (2010)
   /// - Parameters:
-  ///   - features: `[N, C, H, W]` or `[N, C]`, of known extents but for N
-  ///   - scoreCount: units of the last layer
-  /// - Throws: `GraftError` if the layers do not fit the features.
+  ///   - features: `[N, C, H, W]` or `[N, C]`, with known extents except N
+  ///   - scoreCount: the units of the last layer
+  /// - Throws: `GraftError` if the layers do not fit the features
   package func append(
     to graph: inout Graph, features: ValueID, scoreCount: Int,
     using generator: inout SeededGenerator
@@ -40,7 +41,7 @@ extension HeadSpecification {
       try graph.inferTypes()
       guard let shape = graph[built.scores].type?.tensor?.shape, shape.count >= 2 else {
         throw GraftError.badData(
-          "the features '\(graph[built.scores].name)' are no images or vectors of known rank")
+          "the features '\(graph[built.scores].name)' are not images or vectors of known rank")
       }
       switch layer {
       case .globalMaxPool, .globalAveragePool:
@@ -51,8 +52,8 @@ extension HeadSpecification {
         }
         guard shape.count > 2 else {
           throw GraftError.usage(
-            "'\(isMaximum ? "gmp" : "gap")' does not fit: the features are vectors of shape \(shape)",
-            hint: "Leave it out of --head, or cut the network further in front with --cut")
+            "'\(isMaximum ? "gmp" : "gap")' does not fit: the features have the shape \(shape)",
+            hint: "Omit it from --head, or cut the network earlier with --cut")
         }
         let pooled = graph.addHeadNode(
           isMaximum ? "GlobalMaxPool" : "GlobalAveragePool", "head/pool", [built.scores])
@@ -72,8 +73,8 @@ extension HeadSpecification {
           throw GraftError.usage(
             "'dense' does not fit: its input has the shape \(shape), not [N, C]",
             hint: shape.count == 2
-              ? "Give the size of images with --image-size"
-              : "Put gmp, gap or flatten in front of it")
+              ? "Set the image size with --image-size"
+              : "Put gmp, gap or flatten before it")
         }
         number += 1
         let unitCount = dense.units ?? scoreCount
@@ -106,14 +107,16 @@ extension HeadSpecification {
 }
 
 extension HeadSpecification {
-  /// The last layer of a network that scores the classes, and penalties that its nodes are marked with.
+  /// The network's own last layer, which scores the classes, and the penalties that its nodes are
+  /// marked with.
   private static func own(of graph: Graph, scoreCount: Int) throws -> Built {
     guard let scores = graph.outputs.first,
       graph[scores].type?.tensor?.shape?.dropFirst().map(\.known) == [scoreCount]
     else {
       let shape = graph.outputs.first.flatMap { graph[$0].type?.tensor?.shape }
       throw GraftError.usage(
-        "the network gives scores of shape \(shape.map { "\($0)" } ?? "that is open"), and the classes need [N, \(scoreCount)]",
+        "the network gives scores of shape \(shape.map { "\($0)" } ?? "that is unknown"); "
+          + "the classes need [N, \(scoreCount)]",
         hint: "Put a new head on it: --head gmp,dense(classes)")
     }
     var built = Built(scores: scores)
@@ -139,14 +142,15 @@ extension HeadSpecification {
   }
 }
 
-/// Whether what comes behind these layers reads normalized features, or some of them.
+/// Whether a later layer reads normalized features, or some of them.
 private func readsNormalization(_ layers: ArraySlice<HeadSpecification.Layer>) -> Bool {
   let last = layers.last { if case .dropout = $0 { false } else { true } }
   return last == .normalization
 }
 
 extension Graph {
-  /// - Parameter isRandom: whether training draws random numbers for the node, so that what it makes cannot be kept
+  /// - Parameter isRandom: whether the node is random in training, so that its output cannot be
+  ///   cached
   fileprivate mutating func addHeadNode(
     _ operatorType: String, _ name: String, _ inputs: [ValueID?], isRandom: Bool = false
   ) -> ValueID {
@@ -157,7 +161,7 @@ extension Graph {
 }
 
 extension Tensor {
-  /// A kernel [inputs, units], drawn from Glorot's uniform distribution.
+  /// A kernel [inputs, units] with Glorot's uniform distribution.
   fileprivate init(glorotUniform shape: [Int], using generator: inout SeededGenerator) throws {
     let limit = (6 / Double(shape[0] + shape[1])).squareRoot()
     let values = (0..<shape[0] * shape[1]).map { _ in

@@ -1,25 +1,25 @@
 import GraftFiles
 
-/// The layers that are put on a trunk, as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`; or `keep` for
-/// none, as the network has layers that score the classes already.
+/// The layers of a head as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`; or
+/// `keep` for a network that already has layers to score the classes.
 package struct HeadSpecification: Sendable, Hashable {
   package enum Layer: Sendable, Hashable {
-    /// `gmp` and `gap`: the largest element, or the mean, of each channel: [N, C, …] to [N, C].
+    /// `gmp` and `gap`: the maximum or mean of each channel, [N, C, …] to [N, C].
     case globalMaxPool
     case globalAveragePool
     /// `flatten`: [N, …] to [N, elements].
     case flatten
-    /// `normalization`: [N, C] with the mean 0 and the variance 1 that each feature then has over the training
-    /// images, as Keras's layer of that name has after `adapt`.
+    /// `normalization`: [N, C] with mean 0 and variance 1 of each feature over the training images,
+    /// like Keras's layer after `adapt`.
     ///
     /// Source: <https://keras.io/api/layers/preprocessing_layers/numerical/normalization/>
     case normalization
-    /// `dropout(0.3)`: the share of elements that training makes zero.
+    /// `dropout(0.3)`: the fraction of elements that training sets to zero.
     case dropout(Float)
     /// `dense(128,relu,l2=1e-5)`: [N, inputs] to [N, units].
     case dense(Dense)
 
-    /// Whether the layer computes the same in each step of training.
+    /// Whether the layer computes the same in each training step.
     fileprivate var isFixed: Bool {
       switch self {
       case .globalMaxPool, .globalAveragePool, .flatten: true
@@ -31,7 +31,7 @@ package struct HeadSpecification: Sendable, Hashable {
   package struct Dense: Sendable, Hashable {
     /// `nil` for `classes`: as many as the classes need.
     package var units: Int?
-    /// An ONNX operator of one input.
+    /// An ONNX operator with one input.
     package var activation: String?
     package var penalty = WeightPenalty()
   }
@@ -39,7 +39,7 @@ package struct HeadSpecification: Sendable, Hashable {
   /// Empty if the network's own last layers are kept.
   package var layers: [Layer]
 
-  /// The text that stands for no layers.
+  /// The text for no layers.
   private static let keep = "keep"
   package var keepsOwn: Bool { layers.isEmpty }
 
@@ -47,7 +47,8 @@ package struct HeadSpecification: Sendable, Hashable {
   package static let standard = try! HeadSpecification(
     "gap,normalization,dense(classes,l2=auto)")
 
-  /// A head for networks whose features are trained along: pooling, dropout, a layer of 128 units, and the classes.
+  /// A head for networks that are trained as a whole: pooling, dropout, a layer of 128 units, and
+  /// the classes.
   package static let untrained = try! HeadSpecification(
     "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)")
 
@@ -56,7 +57,7 @@ package struct HeadSpecification: Sendable, Hashable {
     "gelu": "Gelu", "swish": "Swish", "leakyrelu": "LeakyRelu", "softplus": "Softplus",
   ]
 
-  /// - Throws: `GraftError` that says which part of the text makes no sense.
+  /// - Throws: `GraftError` that says which part of the text is invalid
   package init(_ text: String) throws {
     guard text.trimmed != HeadSpecification.keep else {
       layers = []
@@ -68,21 +69,21 @@ package struct HeadSpecification: Sendable, Hashable {
     guard case .dense(let last)? = layers.last, last.units == nil, last.activation == nil else {
       throw GraftError.usage(
         "head '\(text)' does not end with dense(classes)",
-        hint: "The last layer gives one score per class; its activation follows from the loss")
+        hint: "End with dense(classes), which has one score per class, without activation")
     }
     if let index = layers.firstIndex(of: .normalization),
       layers[..<index].contains(where: { !$0.isFixed })
     {
       throw GraftError.usage(
-        "head '\(text)' normalizes what training changes",
-        hint: "Put normalization in front of dropout and dense")
+        "head '\(text)' normalizes features that training changes",
+        hint: "Put normalization before dropout and dense")
     }
     let scoreLayers = layers.filter {
       if case .dense(let layer) = $0 { layer.units == nil } else { false }
     }
     guard scoreLayers.count == 1 else {
       throw GraftError.usage(
-        "head '\(text)' has several layers dense(classes); only the last can be")
+        "head '\(text)' has several dense(classes) layers; only the last can be one")
     }
   }
 
@@ -99,14 +100,14 @@ package struct HeadSpecification: Sendable, Hashable {
     case "dropout":
       guard call.arguments.count == 1, let ratio = Float(call.arguments[0].value),
         (0..<1).contains(ratio)
-      else { throw GraftError.usage("'dropout' needs a share from 0 to less than 1: dropout(0.3)") }
+      else { throw GraftError.usage("'dropout' needs a fraction from 0 to below 1: dropout(0.3)") }
       return .dropout(ratio)
     case "dense": return .dense(try dense(call))
     default:
       throw GraftError.usage(
-        "'\(call.name)' is no layer",
+        "unknown layer '\(call.name)'",
         hint:
-          "Known are gmp, gap, flatten, normalization, dropout and dense; or keep the network's own head: keep"
+          "Use gmp, gap, flatten, normalization, dropout or dense; or keep for the own head"
       )
     }
   }
@@ -121,7 +122,7 @@ package struct HeadSpecification: Sendable, Hashable {
     call.arguments.removeFirst()
     if units != "classes" {
       guard let count = Int(units), (1...1 << 20).contains(count) else {
-        throw GraftError.usage("'\(units)' is no number of units of 'dense'")
+        throw GraftError.usage("invalid number of units '\(units)' of 'dense'")
       }
       layer.units = count
     }

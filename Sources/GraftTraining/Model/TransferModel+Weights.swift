@@ -2,13 +2,13 @@ import GraftPasses
 import GraftGraph
 
 extension TransferModel {
-  /// The constants that training can change, in the order in which nodes read them.
+  /// The constants that training can change, in the order of their first readers.
   package var weights: [ValueID] {
     var seen: Set<ValueID> = []
     return layers.flatMap(\.weights).filter { seen.insert($0).inserted }
   }
 
-  /// The nodes as ``Graph/layerName(of:)`` calls them, each with the weights that it reads.
+  /// The nodes by ``Graph/layerName(of:)``, each with the weights that it reads.
   var layers: [(name: String, weights: [ValueID])] {
     var decomposed = DecomposedLayers(graph: graph)
     return graph.nodes.map { node in
@@ -38,24 +38,24 @@ extension TransferModel {
   }
 }
 
-/// Finds the weights of layers that exporters write as several nodes: biases behind products, and scales and biases of
-/// normalizations.
+/// Finds the weights of layers that exporters write as several nodes: biases after products, and
+/// scales and biases of normalizations.
 ///
-/// A file does not say which constants the network's author trained. Taken for weights are those of Mul, Add and Sub
-/// that have one number for each channel of a product with weights, or of something that was divided by a deviation;
-/// masks, single numbers and what prepares images in front of the first product are not.
+/// A file does not say which constants were trained. Weights are those of Mul, Add and Sub that
+/// have one number for each channel of a product with weights, or of a quotient by a deviation.
+/// Masks, scalars and preprocessing before the first product are not weights.
 private struct DecomposedLayers {
   let graph: Graph
-  /// Along which axes the channels of a value can lie, where numbers for each of them can be weights.
+  /// The possible channel axes of a value, for which constants can be weights.
   private var channelAxes: [ValueID: [Int]] = [:]
-  /// Square roots, which normalizations divide by, and their reciprocals.
+  /// Square roots, by which normalizations divide, and their reciprocals.
   private var deviations: Set<ValueID> = []
 
   init(graph: Graph) { self.graph = graph }
 
-  /// The inputs of a node that hold weights, of those that are some only in this place.
+  /// The inputs of a node that hold weights only in this context.
   ///
-  /// To be asked for each node of the graph, in order.
+  /// Call it for each node of the graph, in order.
   mutating func weightInputs(of node: Node) -> [Int] {
     guard let output = node.outputs.first ?? nil,
       let rank = graph[output].type?.tensor?.shape?.count, rank > 1

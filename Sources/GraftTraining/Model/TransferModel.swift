@@ -6,27 +6,28 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A trunk with a head on it, in inference form: `[N, C, H, W]` to logits `[N, K]`.
+/// A trunk with a head, in inference form: `[N, C, H, W]` to logits `[N, K]`.
 ///
 /// All weights are constants; ``graph(training:)`` makes some of them parameters.
 package struct TransferModel: Sendable {
   package internal(set) var graph: Graph
   package let classNames: [String]
-  /// Whether there is one score, of which the sigmoid is the probability of the second class.
+  /// Whether there is one score, whose sigmoid is the probability of the second class.
   package let isBinary: Bool
   package let penalties: [ValueID: WeightPenalty]
-  /// Names of the head's weights.
+  /// The head's weights.
   package let headWeights: [ValueID]
-  /// The head's layer that is adapted to the training images in front of the first phase.
+  /// The head's layer that is adapted to the training images before the first phase.
   let normalization: FeatureNormalization?
-  /// Whether the head begins with pooling, for which the trunk leaves nothing.
+  /// Whether pooling at the start of the head was omitted.
   package let leavesPoolingOut: Bool
-  /// Whether the trunk holds a batch of 1 inside, so that it runs image by image.
+  /// Whether the trunk requires a batch of 1, so that it runs image by image.
   package let takesOneImage: Bool
-  /// Nodes of the trunk that were exported in training mode, and run in that of inference where they are frozen.
+  /// The number of trunk nodes that were exported in training mode, and run in inference mode while
+  /// they are frozen.
   package let trainingModeCount: Int
 
-  /// How large the network's images are.
+  /// The size of the network's images.
   package struct ImageExtents: Sendable, Hashable {
     package var channels: Int
     package var height: Int
@@ -42,9 +43,10 @@ package struct TransferModel: Sendable {
   package let image: ImageExtents
 
   /// - Parameters:
-  ///   - trunk: takes images `[N, C, H, W]`, a fixed batch is made free; its first output are the features
-  ///   - seed: of the head's first weights
-  /// - Throws: `GraftError` if the trunk takes no such images, or the head does not fit.
+  ///   - trunk: takes images `[N, C, H, W]`; a fixed batch is made free; its first output is the
+  ///     features
+  ///   - seed: of the head's initial weights
+  /// - Throws: `GraftError` if the trunk does not take such images, or the head does not fit
   package init(
     trunk: Graph, image: ImageExtents, head: HeadSpecification, classNames: [String],
     seed: UInt64
@@ -54,7 +56,7 @@ package struct TransferModel: Sendable {
     guard graph.inputs.count == 1, let shape = graph[graph.inputs[0]].type?.tensor?.shape,
       shape.count == 4
     else {
-      throw GraftError.unsupported("the trunk takes no single image [N, C, H, W]")
+      throw GraftError.unsupported("the trunk does not take a single image [N, C, H, W]")
     }
     if let channels = shape[1].known, channels != image.channels {
       throw GraftError.usage(
@@ -82,12 +84,12 @@ package struct TransferModel: Sendable {
       {
         throw GraftError.usage(
           "images of \(image.width)x\(image.height) are too small for the network",
-          hint: "It takes images of \(side)x\(side) and larger ones: --image-size \(side)")
+          hint: "Use images of at least \(side)x\(side): --image-size \(side)")
       }
       let shape = declared.map(\.description).joined(separator: ", ")
       throw GraftError.usage(
         "the network takes images of shape [\(shape)], not \(extents): \(error.message)",
-        hint: "Leave --image-size out, or cut the network further in front with --cut")
+        hint: "Omit --image-size, or cut the network earlier with --cut")
     }
     guard let features = graph.outputs.first else {
       throw GraftError.badData("the trunk has no outputs")
@@ -108,7 +110,7 @@ package struct TransferModel: Sendable {
     leavesPoolingOut = built.leavesPoolingOut
   }
 
-  /// The side of the smallest square images that a network takes, of the usual ones; `nil` if it takes none.
+  /// The smallest usual side of square images that a network accepts; `nil` if it accepts none.
   private static func smallestSide(_ graph: Graph, channels: Int) -> Int? {
     [8, 16, 32, 48, 64, 96, 128, 160, 192, 224, 299, 384].first { side in
       var sized = graph
@@ -121,8 +123,8 @@ package struct TransferModel: Sendable {
     }
   }
 
-  /// What training some weights changes: these, the statistics of the head's normalization, and the running statistics
-  /// of normalizations whose scale is among the weights.
+  /// The constants that training the weights changes: these, the statistics of the head's
+  /// normalization, and the running statistics of normalizations whose scale is among the weights.
   func changing(training weights: Set<ValueID>) -> Set<ValueID> {
     var changed = weights.union(normalization?.adapted ?? [])
     for node in graph.nodes where node.qualifiedType == "BatchNormalization" {
@@ -141,7 +143,7 @@ package struct TransferModel: Sendable {
     return graph
   }
 
-  /// The penalties on weights for so many training images.
+  /// The penalties on weights for a number of training images.
   func penalties(imageCount: Int) -> [ValueID: WeightPenalty] {
     penalties.reduce(into: [:]) { resolved, entry in
       let inputCount = graph.constants[entry.key]?.shape.first ?? 1
@@ -149,7 +151,7 @@ package struct TransferModel: Sendable {
     }
   }
 
-  /// The graph up to what the head's normalization reads, `[N, C]`; `nil` if the head has none.
+  /// The graph up to the input of the head's normalization, `[N, C]`; `nil` if the head has none.
   package var featureGraph: Graph? {
     guard let normalization else { return nil }
     var graph = graph
@@ -157,7 +159,7 @@ package struct TransferModel: Sendable {
     return graph
   }
 
-  /// Takes over what training made of weights.
+  /// Replaces weights by their trained values.
   package mutating func take(_ values: [ValueID: Tensor]) { graph = graph.replacing(values) }
 }
 

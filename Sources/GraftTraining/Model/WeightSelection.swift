@@ -2,8 +2,8 @@ import GraftFiles
 import GraftGraph
 import GraftPasses
 
-/// Which weights are trained: `all`, `none`, `head`, or names of blocks, layers and weights, as ``LayerNamePattern`` has
-/// them.
+/// The weights to train: `all`, `none`, `head`, or names of blocks, layers and weights, as in
+/// ``LayerNamePattern``.
 package struct WeightSelection: Sendable, Hashable {
   private let text: String
   private let exceptions: String
@@ -11,16 +11,16 @@ package struct WeightSelection: Sendable, Hashable {
   /// The head is always trained.
   ///
   /// - Parameters:
-  ///   - text: parts between commas
-  ///   - exceptions: what `text` selects and is not trained all the same
+  ///   - text: parts separated by commas
+  ///   - exceptions: parts of `text` that are not trained
   package init(_ text: String, except exceptions: String? = nil) {
     self.text = text
     self.exceptions = exceptions ?? "none"
   }
 
-  /// The weights that are selected; those of the head are among them.
+  /// The selected weights, including the head's.
   ///
-  /// - Throws: `GraftError` with the nearest names, if a name selects nothing.
+  /// - Throws: `GraftError` with the nearest names, if a name selects nothing
   package func weights(of model: TransferModel) throws -> Set<ValueID> {
     let selected = try WeightSelection.weights(text, of: model)
     return try selected.subtracting(WeightSelection.weights(exceptions, of: model))
@@ -41,9 +41,9 @@ package struct WeightSelection: Sendable, Hashable {
     return selected
   }
 
-  /// The weights that a name or pattern selects: those of that name, and those of the layers of that name.
+  /// The weights that a name or pattern selects, by their own names or those of their layers.
   ///
-  /// - Throws: `GraftError` with the nearest names, if these are none.
+  /// - Throws: `GraftError` with the nearest names, if there are none
   static func weights(called name: String, of model: TransferModel) throws -> [ValueID] {
     let pattern = LayerNamePattern(name)
     let layers = model.layers
@@ -65,7 +65,7 @@ package struct WeightSelection: Sendable, Hashable {
       [layer.name] + layer.weights.map { model.graph[$0].name }
     }
     throw GraftError.usage(
-      "no layer is called '\(name)'",
+      "there is no layer '\(name)'",
       hint: nearestNamesHint(
         name, among: names + names.flatMap(LayerNamePattern.beginnings)))
   }

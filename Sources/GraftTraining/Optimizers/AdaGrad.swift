@@ -8,7 +8,7 @@ package struct AdaGrad: Optimizer {
   package static let name = "adagrad"
   package static let arguments = ["initial_accumulator=", "epsilon=", "weight_decay="]
 
-  /// What the sums start with.
+  /// The initial value of the sums.
   package var initialAccumulator: Float
   package var epsilon: Float
   /// Decoupled decay of the parameters: `p ← p·(1 − learningRate·weightDecay)`.

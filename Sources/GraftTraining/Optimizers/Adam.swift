@@ -1,8 +1,8 @@
 import GraftGraph
 
-/// Steps along a moving average of the gradients, divided by the root of one of their squares, for each element:
-/// `m ← m + (1 − β₁)·(g − m)`, `v ← v + (1 − β₂)·(g² − v)`, `p ← p − α·m / (√v + ε)`, where
-/// `α = learningRate·√(1 − β₂ᵗ) / (1 − β₁ᵗ)` corrects for averages that start at zero.
+/// Steps along a moving average of the gradients, divided by the root of one of their squares, for
+/// each element: `m ← m + (1 − β₁)·(g − m)`, `v ← v + (1 − β₂)·(g² − v)`, `p ← p − α·m / (√v + ε)`,
+/// where `α = learningRate·√(1 − β₂ᵗ) / (1 − β₁ᵗ)` corrects for averages that start at zero.
 ///
 /// Source: <https://keras.io/api/optimizers/adam/>
 package struct Adam: Optimizer {

@@ -1,10 +1,10 @@
 import GraftGraph
 
-/// ``Adam`` with weights that decay by themselves, apart from the gradient:
+/// ``Adam`` with weight decay that is decoupled from the gradient:
 /// `p ← p·(1 − learningRate·weightDecay)` before each step.
 ///
-/// Source: <https://keras.io/api/optimizers/adamw/>; Loshchilov and Hutter, "Decoupled Weight Decay Regularization",
-/// <https://arxiv.org/abs/1711.05101>
+/// Source: <https://keras.io/api/optimizers/adamw/>; Loshchilov and Hutter, "Decoupled Weight Decay
+/// Regularization", <https://arxiv.org/abs/1711.05101>
 package struct AdamW: Optimizer {
   package static let name = "adamw"
   package static let arguments = Adam.arguments

@@ -2,11 +2,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A rule by which gradients change parameters; each in a file of its own.
+/// A rule for updating parameters by gradients.
 ///
-/// A rule appends one fused node for each parameter, so that a whole training step is one plan. Its state (moments,
-/// velocities) are parameters of the graph, too, which checkpoints therefore keep. Update equations and defaults are
-/// those of Keras.
+/// A rule appends one fused node for each parameter, so that a whole training step is one plan. Its
+/// state (moments, velocities) consists of parameters of the graph, so that checkpoints include it.
+/// Update equations and defaults are Keras's.
 package protocol Optimizer: Sendable {
   /// The rule's name in recipes.
   static var name: String { get }
@@ -25,7 +25,7 @@ package protocol Optimizer: Sendable {
   ///   - gradient: of the parameter's shape
   ///   - learningRate: a scalar, float
   ///   - step: a scalar, int64: the number of this step, from 1
-  /// - Throws: `GraftError` if the parameter cannot be trained.
+  /// - Throws: `GraftError` if the parameter cannot be trained
   func appendUpdate(
     of parameter: ValueID, gradient: ValueID, learningRate: ValueID, step: ValueID,
     to graph: inout Graph
@@ -38,7 +38,7 @@ extension Graph {
     _ name: String, of parameter: ValueID, value: Double = 0
   ) throws -> ValueID {
     guard let tensor = parameters[parameter] else {
-      throw GraftError.usage("'\(self[parameter].name)' is no parameter")
+      throw GraftError.usage("'\(self[parameter].name)' is not a parameter")
     }
     let state =
       value == 0
@@ -49,8 +49,8 @@ extension Graph {
     return addParameter(name: "\(self[parameter].name)/\(name)", state)
   }
 
-  /// A fused node whose outputs are the new values of `changing`, a parameter and its state, in this order; what is
-  /// left out there has no output.
+  /// A fused node whose outputs are the new values of `changing`: a parameter and its state, in
+  /// this order. `nil` entries have no output.
   mutating func addOptimizerStep(
     _ operatorType: String, _ inputs: [ValueID?], attributes: [ByteString: Attribute],
     changing: [ValueID?]

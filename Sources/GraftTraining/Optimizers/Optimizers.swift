@@ -8,7 +8,7 @@ package enum Optimizers {
   private static let known = NamedCalls(kinds.map { ($0.name, $0.arguments) })
 
   package static var names: [String] { known.names }
-  /// How each optimizer is written.
+  /// The syntax of each optimizer.
   package static var usages: [String] { known.usages }
 
   /// - Throws: `GraftError` for an unknown name or argument.
@@ -16,7 +16,7 @@ package enum Optimizers {
     var call = try NamedCall(text)
     guard let kind = kinds.first(where: { $0.name == call.name }) else {
       throw GraftError.usage(
-        "'\(call.name)' is not an optimizer", hint: "Known are \(names.joined(separator: ", "))")
+        "unknown optimizer '\(call.name)'", hint: "Use one of \(names.joined(separator: ", "))")
     }
     let optimizer = try kind.init(&call)
     try known.requireNoMore(of: call)

@@ -3,8 +3,9 @@ import GraftGraph
 /// Steps divided by the root of a moving average of the squared gradients, for each element:
 /// `s ← ρ·s + (1 − ρ)·g²`, `p ← p − learningRate·g / √(s + ε)`.
 ///
-/// With ``momentum``, parameters move by a velocity `v ← momentum·v + learningRate·g / √(s + ε)`. A centered step
-/// divides by the root of the variance, which takes a moving average of the gradients as well.
+/// With ``momentum``, parameters move by a velocity `v ← momentum·v + learningRate·g / √(s + ε)`. A
+/// centered step divides by the standard deviation, which also needs a moving average of the
+/// gradients.
 ///
 /// Source: <https://keras.io/api/optimizers/rmsprop/>
 package struct RMSProp: Optimizer {

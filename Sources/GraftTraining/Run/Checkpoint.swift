@@ -3,8 +3,9 @@ import GraftData
 import GraftFiles
 import GraftTensor
 
-/// A run's state in a file: an NPZ archive with the values of all parameters by name, and `graft.run.json`, the rest
-/// as the bytes of a JSON text. It is written beside the file first, so that there is always a whole one.
+/// A run's state in a file: an NPZ archive with the values of all parameters by name, and
+/// `graft.run.json` with the rest. It is written to a temporary file first, so that there is always
+/// a complete one.
 package struct Checkpoint: Sendable {
   package var state: RunState
   /// The recipe of the run.
@@ -25,7 +26,7 @@ package struct Checkpoint: Sendable {
     init?(intValue: Int) { nil }
   }
 
-  /// Keys that earlier versions wrote, and what they are called now.
+  /// Keys of earlier versions, and their present names.
   private static let earlierKeys: [String: Key] = [
     "pictureCount": Key(stringValue: "imageCount"),
     "pictures_per_second": Key(stringValue: "images_per_second"),
@@ -39,12 +40,12 @@ package struct Checkpoint: Sendable {
     self.values = values
   }
 
-  /// - Parameter isWanted: the names of the values that are read
-  /// - Throws: `GraftError` if the file is missing or damaged.
+  /// - Parameter isWanted: selects the values to read, by name
+  /// - Throws: `GraftError` if the file is missing or damaged
   package init(path: String, where isWanted: (String) -> Bool = { _ in true }) throws {
     var values = try NPZFile.read(path: path) { $0 == Checkpoint.textName || isWanted($0) }
     guard let index = values.firstIndex(where: { $0.name == Checkpoint.textName }) else {
-      throw GraftError.badData("is no checkpoint of a run", places: [path])
+      throw GraftError.badData("is not a checkpoint of a run", places: [path])
     }
     let bytes = try values.remove(at: index).tensor.elements(as: UInt8.self)
     do {

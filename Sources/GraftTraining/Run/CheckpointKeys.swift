@@ -1,22 +1,23 @@
 import GraftFiles
 import GraftGraph
 
-/// What the values of a graph are called in checkpoints.
+/// The keys of a graph's values in checkpoints.
 ///
-/// A key is the value's name where that is short, plain, and no other value's; else `#` and the value's number, which is
-/// the same whenever the same network is read. Names of imported networks may be empty, equal, or anything at all.
+/// A key is the value's name if that is short, plain and unique; otherwise `#` and the value's
+/// number, which is the same whenever the same network is read. Names in imported networks may be
+/// empty, equal, or anything at all.
 struct CheckpointKeys {
-  /// In front of the keys of weights that are kept from a phase's best epoch.
+  /// The prefix for weights of a phase's best epoch.
   static let bestPrefix = "best/"
   private static let lengthLimit = 200
 
   private var keys: [ValueID: String] = [:]
   private var taken: Set<ByteString> = [ByteString(Checkpoint.textName)]
 
-  /// - Parameter graph: whose constants get keys
+  /// - Parameter graph: its constants get keys
   init(_ graph: Graph) { add(graph.constants.keys.map { ($0, graph[$0].name) }) }
 
-  /// Gives keys to values that have none yet; those that were given before stay.
+  /// Gives keys to values without one; existing keys stay.
   mutating func add(_ values: [(id: ValueID, name: String)]) {
     let new = values.filter { keys[$0.id] == nil }
     let counts = Dictionary(new.map { (ByteString($0.name), 1) }, uniquingKeysWith: +)
@@ -32,7 +33,7 @@ struct CheckpointKeys {
 
   subscript(_ id: ValueID) -> String { keys[id] ?? "#\(id.index)" }
 
-  /// Whether an archive keeps the name as it is, and it is none that has a meaning here.
+  /// Whether an archive preserves the name, and it has no special meaning here.
   private static func isPlain(_ name: String) -> Bool {
     (1...lengthLimit).contains(name.utf8.count)
       && name.unicodeScalars.allSatisfy { $0.value > 0x1f && $0.value != 0x7f }

@@ -1,6 +1,6 @@
 import GraftTensor
 
-/// What losses compare scores with, and what scores mean.
+/// The targets of losses, and the meaning of scores.
 package struct ClassificationTargets: Sendable {
   let classCount: Int
   /// Whether one score stands for two classes.
@@ -11,7 +11,7 @@ package struct ClassificationTargets: Sendable {
     self.isBinary = isBinary
   }
 
-  /// Targets of the type that the loss wants: class numbers `[N]`, or a number for each score `[N, K]`.
+  /// Targets of the loss's type: class numbers `[N]`, or a number for each score `[N, K]`.
   func tensor(_ labels: [Int], for loss: any Loss) throws -> Tensor {
     if loss.targetType(classCount: classCount).elementType == .int64 {
       return try Tensor(labels.map(Int64.init), shape: [labels.count])
@@ -22,9 +22,9 @@ package struct ClassificationTargets: Sendable {
     return try Tensor(values, shape: [labels.count, classCount])
   }
 
-  /// Targets with parts of two classes, a number for each score `[N, K]`.
+  /// Targets that mix two classes, a number for each score `[N, K]`.
   ///
-  /// - Precondition: the loss takes such.
+  /// - Precondition: the loss supports such targets
   package func tensor(mixed labels: [MixedLabel]) throws -> Tensor {
     let width = isBinary ? 1 : classCount
     var values = [Float](repeating: 0, count: labels.count * width)
@@ -40,7 +40,7 @@ package struct ClassificationTargets: Sendable {
     return try Tensor(values, shape: [labels.count, width])
   }
 
-  /// The likeliest class of each row of scores `[N, K]`; the first one among equals.
+  /// The most probable class for each row of scores `[N, K]`; the first one among equals.
   func predictions(_ scores: Tensor) throws -> [Int] {
     let values = try scores.elements(as: Float.self)
     if isBinary { return values.map { $0 > 0 ? 1 : 0 } }
@@ -56,7 +56,7 @@ package struct ClassificationTargets: Sendable {
 package struct MixedLabel: Sendable {
   let own: Int
   let partner: Int
-  /// How much counts for the first of them, from 0 to 1.
+  /// The weight of the first class, from 0 to 1.
   let share: Double
 
   package init(own: Int, partner: Int, share: Double) {
@@ -65,6 +65,6 @@ package struct MixedLabel: Sendable {
     self.share = share
   }
 
-  /// The class with the larger part.
+  /// The class with the larger weight.
   package var larger: Int { share >= 0.5 ? own : partner }
 }

@@ -1,10 +1,10 @@
-/// What one epoch came to.
+/// The results of one epoch.
 package struct EpochRecord: Sendable, Codable, Hashable {
   /// From 1.
   package var phase: Int
   /// Within the phase, from 1.
   package var epoch: Int
-  /// Means over the images, as training saw them: weights changed meanwhile, and dropout was on.
+  /// Means over the images during training, with changing weights and active dropout.
   package var loss: Double
   package var accuracy: Double
   package var validationLoss: Double?
@@ -23,14 +23,16 @@ package struct EpochRecord: Sendable, Codable, Hashable {
   }
 }
 
-/// Follows a run: a progress bar, a log. Each method does nothing by default, and nothing stops the run.
+/// Observes a run: a progress bar, a log. By default, each method does nothing, and nothing stops
+/// the run.
 package protocol TrainingObserver: AnyObject {
   func phaseStarted(_ phase: PhaseSummary) throws
   func stepEnded(_ progress: StepProgress) throws
   func epochEnded(_ record: EpochRecord, progress: StepProgress) throws
-  /// A phase with early stopping goes back to the weights of an epoch; `isEarly` says whether it ends before its time.
+  /// A phase with early stopping returns to the weights of an epoch; `isEarly` says whether it ends
+  /// before its last epoch.
   func tookBest(_ record: EpochRecord, isEarly: Bool) throws
-  /// Whether the run is to stop; asked after each step, and in evaluations.
+  /// Whether to stop the run; read after each step, and during evaluations.
   var isInterrupted: Bool { get }
 }
 
@@ -42,34 +44,34 @@ extension TrainingObserver {
   package var isInterrupted: Bool { false }
 }
 
-/// What a phase is about to do.
+/// The settings of a phase that is about to start.
 package struct PhaseSummary: Sendable {
   /// From 1.
   package var number: Int
   package var phaseCount: Int
   package var recipe: Recipe.Phase
-  /// Elements of trained and of all weights.
+  /// The elements of trained and of all weights.
   package var trainedWeightCount: Int
   package var weightCount: Int
   package var trainedLayerNames: [String]
-  /// Bytes of one image's features where the cut is, and whether they are kept.
+  /// The bytes of one image's features at the cut, and whether they are cached.
   package var featureBytes: Int
   package var keepsFeatures: Bool
-  /// How many features are going to be kept, and how many of these an earlier run computed.
+  /// The number of features to cache, and how many of these an earlier run computed.
   package var features: (count: Int, archivedCount: Int)
-  /// How many variants of each training image take turns; `nil` if there is no fixed number.
+  /// The number of cached variants of each training image; `nil` without a fixed number.
   package var variantCount: Int?
 }
 
-/// Where a run stands after a step.
+/// The state of a run after a step.
 package struct StepProgress: Sendable {
   package var phase: Int
   package var epoch: Int
   package var epochCount: Int
-  /// Steps of this epoch that were done, and all of them.
+  /// Completed steps of this epoch, and all of them.
   package var step: Int
   package var stepCount: Int
-  /// Steps since the run began.
+  /// Steps since the start of the run.
   package var totalStep: Int
   /// The loss of this step alone.
   package var stepLoss: Double

@@ -6,36 +6,37 @@ import GraftRuntime
 import GraftTensor
 import GraftVision
 
-/// How right a classifier is on images whose classes are known.
+/// The quality of a classifier on labelled images.
 package struct EvaluationResult: Sendable, Codable, Hashable {
-  /// Share of the images whose likeliest class is the right one. Images without an answer are wrong.
+  /// The fraction of images whose most probable class is right. Images without an answer count as
+  /// wrong.
   package var accuracy: Double
-  /// Mean of -log of the probability of the right class, over the images with an answer.
+  /// The mean of -log of the right class's probability, over the images with an answer.
   package var loss: Double
   package var count: Int
-  /// Images for which the model gave numbers that are none (NaN). Only accuracies count them.
+  /// The number of images with NaN as the model's output. Only accuracies count them.
   package var unanswered = 0
   package var classes: [String]
   /// `[true class][predicted class]`, in images.
   package var confusionMatrix: [[Int]]
-  /// Means over the classes that the images have.
+  /// Means over the classes that occur.
   package var precision: Double
   package var recall: Double
   package var f1: Double
-  /// The area under the ROC curve, for two classes that of the second, for more the mean over the classes; NaN if
-  /// all images are of one class, so that there is nothing to tell apart.
+  /// The area under the ROC curve: for two classes that of the second, for more the mean over the
+  /// classes; NaN if all images are of one class.
   package var auc: Double
-  /// Share of the images whose class is among the five likeliest; `nil` for five classes or fewer.
+  /// The fraction of images whose class is among the top five; `nil` for five classes or fewer.
   package var top5Accuracy: Double?
   /// Of each class.
   package var classMetrics: [ClassMetrics]
-  /// The share of the images that the model takes for ones of its classes; `nil` if it cannot tell.
+  /// The fraction of images that the model considers in distribution; `nil` if it cannot tell.
   package var inDistributionShare: Double?
-  /// The likeliest class of each image; not part of the JSON form.
+  /// The most probable class of each image; not part of the JSON form.
   package var predictions: [Prediction] = []
 
   package struct Prediction: Sendable, Codable, Hashable {
-    /// `nil` if the model gave no answer.
+    /// `nil` without an answer.
     package var label: Int?
     package var probability: Float
   }
@@ -70,7 +71,7 @@ package struct Evaluator {
   ///   - classNames: names of the classes `[K]`, in the order of the graph's output
   ///   - preprocessing: makes all images equally large
   ///   - elementType: of the graph's input
-  /// - Throws: `GraftError` if the images would not be equally large.
+  /// - Throws: `GraftError` if the images would have different sizes
   package init(
     _ session: Session, classNames: [String], items: [ImageDataset.Item],
     preprocessing: Preprocessing, elementType: ElementType = .float, batchSize: Int
@@ -84,9 +85,9 @@ package struct Evaluator {
   }
 
   /// - Parameters:
-  ///   - isInterrupted: asked before each batch
-  ///   - answers: makes the classes' probabilities of each image of the outputs for `imageCount` of them, and whether it
-  ///     is taken for one of the classes, if the model can tell
+  ///   - isInterrupted: called before each batch
+  ///   - answers: converts the outputs for `imageCount` images to each image's class probabilities,
+  ///     and whether it is in distribution, if the model can tell
   /// - Throws: `CancellationError` if it was interrupted
   package func evaluate(
     isInterrupted: () -> Bool = { false },
@@ -115,7 +116,7 @@ package struct Evaluator {
         acceptedCount = (acceptedCount ?? 0) + isInDistribution.count { $0 }
       }
       for row in rows where row.count != count {
-        throw GraftError.badData("the model gives \(row.count) classes, the data have \(count)")
+        throw GraftError.badData("the model has \(row.count) classes, the data have \(count)")
       }
       let answered = zip(numbers, rows).filter { $1.allSatisfy(\.isFinite) }
       if !answered.isEmpty {

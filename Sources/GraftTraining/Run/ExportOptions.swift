@@ -1,23 +1,24 @@
 import GraftExecution
 
-/// The form in which a trained network is written.
+/// The exported form of a trained network.
 package struct ExportOptions: Sendable, Hashable {
-  /// The type of weights and of what is computed in between; inputs and outputs stay float.
+  /// The type of weights and intermediate values; inputs and outputs stay float.
   package enum Precision: String, Sendable, Codable, CaseIterable {
     case float32, float16
   }
 
   package var precision = Precision.float32
-  /// Whether BatchNormalization moves into the weights of the layer in front of it, where there is one.
+  /// Whether to fold BatchNormalization into the weights of the layer before it, if any.
   package var foldsNormalization = false
-  /// Whether `training.onnx` is written, too: with Dropout, BatchNormalization and logits as training had them.
+  /// Whether to write `training.onnx` too, with Dropout, BatchNormalization and logits as in
+  /// training.
   package var writesTrainingForm = false
 
   package init() {}
 }
 
 extension Recipe {
-  /// How the trained network is written.
+  /// The exported form of the trained network.
   package var export: ExportOptions {
     var options = ExportOptions()
     options.precision = exportType ?? .float32
@@ -26,7 +27,7 @@ extension Recipe {
     return options
   }
 
-  /// Takes from another recipe what this one leaves open of how the network is written.
+  /// Takes export settings from another recipe that this one does not set.
   package mutating func keepExport(of other: Recipe) {
     exportType = exportType ?? other.exportType
     foldNormalization = foldNormalization ?? other.foldNormalization

@@ -1,7 +1,7 @@
 import GraftTensor
 
 extension FineTuner {
-  /// The classes that training images count for, and what the loss compares scores with.
+  /// The classes of training images, and the targets of the loss.
   func trainingTargets(_ numbers: [Int]) throws -> (labels: [Int], tensor: Tensor) {
     guard let round = augmentationRound, augmentation?.mixesTargets == true else {
       let labels = numbers.map { batches.items[$0].label }
@@ -16,7 +16,7 @@ extension FineTuner {
     return (labels.map(\.larger), try targets.tensor(mixed: labels))
   }
 
-  /// What this epoch's random changes of images follow from.
+  /// This epoch's source of random changes.
   var augmentationRound: AugmentationRound? {
     guard augmentation != nil else { return nil }
     return AugmentationRound(

@@ -1,25 +1,26 @@
 /// The records of a phase.
 extension [EpochRecord] {
-  /// Epochs since the loss became smaller.
+  /// The number of epochs since the loss last decreased.
   package var epochsWithoutBetter: Int { bestIndex.map { count - 1 - $0 } ?? 0 }
 
-  /// The index of the epoch with the smallest ``EpochRecord/watchedLoss``, the first one among equals.
+  /// The index of the epoch with the smallest ``EpochRecord/watchedLoss``, the first one among
+  /// equals.
   package var bestIndex: Int? { indices.min { self[$0].watchedLoss < self[$1].watchedLoss } }
 }
 
 extension EpochRecord {
-  /// The loss that says how good the weights are: on validation data, or in training if there are none.
+  /// The loss that measures the weights: on validation data, or in training without such data.
   package var watchedLoss: Double { validationLoss ?? loss }
 }
 
-/// Early stopping, and the best epoch. Both follow from the history alone.
+/// Early stopping, and the best epoch. Both depend only on the history.
 extension RunState {
   /// The records of the current phase.
   fileprivate var recordsOfPhase: [EpochRecord] {
     history.suffix(epoch).filter { $0.phase == phase + 1 }
   }
 
-  /// Whether the current phase has come to its end, be it an early one.
+  /// Whether the current phase is finished, possibly early.
   ///
   /// Source: <https://keras.io/api/callbacks/early_stopping/>
   func isPhaseDone(in recipe: Recipe) -> Bool {
@@ -29,10 +30,10 @@ extension RunState {
 }
 
 extension FineTuner {
-  /// Whether the current phase has come to its end, be it an early one.
+  /// Whether the current phase is finished, possibly early.
   var isPhaseDone: Bool { state.isPhaseDone(in: recipe) }
 
-  /// Takes note of the weights if no epoch before was better.
+  /// Saves the weights if no earlier epoch was better.
   func keepBest() throws {
     if recipe.earlyStopping != nil, state.recordsOfPhase.epochsWithoutBetter == 0 {
       bestOfPhase = try phase?.trainer.values()
@@ -40,7 +41,7 @@ extension FineTuner {
     if state.history.bestIndex == state.history.count - 1 { try delegate?.saveBest(checkpoint()) }
   }
 
-  /// With early stopping a phase ends with the weights of its best epoch.
+  /// With early stopping, a phase ends with the weights of its best epoch.
   func takeBest() throws {
     let records = state.recordsOfPhase
     guard recipe.earlyStopping != nil, let bestOfPhase, let best = records.bestIndex else { return }

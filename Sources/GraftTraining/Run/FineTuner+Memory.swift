@@ -4,10 +4,11 @@ import GraftFiles
 import GraftGraph
 import GraftRuntime
 
-/// What a run will take of memory, known before it begins.
+/// The memory that a run needs, checked before it starts.
 extension FineTuner {
-  /// - Parameter phases: from 0; those that are still to run
-  /// - Throws: `GraftError` that says which phase takes more than the options allow, and with which settings it would not.
+  /// - Parameter phases: the remaining phases, from 0
+  /// - Throws: `GraftError` that says which phase exceeds the limit, and which settings would avoid
+  ///   that
   package func requireMemory(of phases: Range<Int>) throws {
     let limit = options.memoryLimit
     for number in phases where recipe.phases[number].epochs > 0 {
@@ -29,15 +30,16 @@ extension FineTuner {
       }
       throw GraftError(
         .operatingSystem,
-        "phase \(number + 1) would take \(needed >> 20) MB of memory with batches of "
-          + "\(recipe.batchSize), and \(limit >> 20) MB may be taken",
+        "phase \(number + 1) needs \(needed >> 20) MB of memory with batches of "
+          + "\(recipe.batchSize); the limit is \(limit >> 20) MB",
         hint: suggestions.isEmpty
           ? "Use smaller images (--image-size), or train less of the network (--unfreeze)"
           : "Use " + suggestions.joined(separator: ", or "))
     }
   }
 
-  /// The largest power of two below the recipe's batch for which `fits` is true; less memory never takes more.
+  /// The largest power of two below the recipe's batch for which `fits` is true; a smaller batch
+  /// never needs more memory.
   private func largestBatch(where fits: (Int) throws -> Bool) throws -> Int? {
     var size = 1
     while size * 2 < recipe.batchSize { size *= 2 }
@@ -48,15 +50,15 @@ extension FineTuner {
     return nil
   }
 
-  /// Bytes that the network takes when training has ended: as it was read, what was trained of it, the same after the best
-  /// epoch, and the images that stay in memory.
+  /// The bytes of the network after training: as it was read, its trained weights, the same for the
+  /// best epoch, and images in memory.
   package func byteCountAfterTraining() throws -> Int {
     let trained = try byteCount(trainedIn: recipe.phases)
     let best = imageCounts.validation > 0 ? trained : 0
     return model.graph.heapByteCount() + trained + best + decodedByteCount
   }
 
-  /// Bytes of the weights that phases change, which the network then has beside those that it was read with.
+  /// The bytes of the weights that phases change, in addition to the original ones.
   private func byteCount(trainedIn phases: some Sequence<Recipe.Phase>) throws -> Int {
     let trained = try phases.filter { $0.epochs > 0 }.reduce(into: Set<ValueID>()) {
       $0.formUnion(model.changing(training: try $1.selection.weights(of: model)))
@@ -64,14 +66,14 @@ extension FineTuner {
     return trained.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
   }
 
-  /// Bytes of decoded images that stay in memory.
+  /// The bytes of decoded images in memory.
   private var decodedByteCount: Int {
     augmentation == nil
       ? 0
       : min(DecodedImages.memoryLimit, batches.imageShape.elementCount * batches.items.count)
   }
 
-  /// Bytes that a phase takes, with the network.
+  /// The bytes that a phase needs, including the network.
   ///
   /// - Parameters:
   ///   - number: from 0
@@ -106,11 +108,12 @@ extension FineTuner {
       let variants = cut.frozen.nodes.isEmpty ? 0 : recipe.cachedAugmentations ?? 0
       let (kept, overflow) = featureBytes.multipliedReportingOverflow(
         by: batches.items.count - changing + changing * variants)
-      // Above the limit they lie in a file.
+      // Above the limit they are in a file.
       if !overflow, kept <= options.featureMemoryLimit { sum += kept }
     }
     sum += decodedByteCount
-    // At the end the network takes over the weights; early stopping keeps the best ones, and the last ones at the end.
+    // At the end the network receives the weights; early stopping keeps the best ones, and at the
+    // end the last ones.
     let copyCount = recipe.earlyStopping == nil ? 1 : 3
     sum +=
       copyCount
@@ -122,7 +125,7 @@ extension FineTuner {
 }
 
 extension Graph {
-  /// Bytes of the constants that lie in memory, and not in a file that is mapped.
+  /// The bytes of constants in memory, excluding mapped files.
   ///
   /// - Parameter other: a graph whose constants do not count
   package func heapByteCount(besides other: Graph? = nil) -> Int {

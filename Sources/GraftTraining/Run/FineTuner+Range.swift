@@ -1,9 +1,10 @@
 import GraftFiles
 
 extension FineTuner {
-  /// Trains the first phase with a learning rate that grows from step to step, until the loss diverges.
+  /// Trains the first phase with a learning rate that increases with each step, until the loss
+  /// diverges.
   ///
-  /// The weights are of no use afterwards: this is instead of ``run()``.
+  /// The weights are useless afterwards: use this instead of ``run()``.
   ///
   /// - Returns: `nil` if it was interrupted
   package func findLearningRate() throws -> LearningRateRange? {
@@ -27,7 +28,7 @@ extension FineTuner {
     return range
   }
 
-  /// The loss of one step; `nil` if it is no finite number, with which the test ends.
+  /// The loss of one step; `nil` if it is not finite, which ends the test.
   private func loss(
     of numbers: [Int], _ phase: RunningPhase, rate: Double, step: Int
   ) throws -> Double? {

@@ -3,10 +3,11 @@ import GraftGraph
 import GraftTensor
 
 extension FineTuner {
-  /// Goes on where a checkpoint stands. The recipe may give the current phase another number of epochs than that of the
-  /// checkpoint, and have further phases.
+  /// Continues from a checkpoint. The recipe may change the number of epochs of the checkpoint's
+  /// current phase, and add phases.
   ///
-  /// - Throws: `GraftError` if it belongs to another recipe, other data or other weights, or is damaged.
+  /// - Throws: `GraftError` if the checkpoint belongs to another recipe, other data or other
+  ///   weights, or is damaged
   package func resume(_ checkpoint: Checkpoint) throws {
     try validate(checkpoint)
     state = checkpoint.state
@@ -17,10 +18,10 @@ extension FineTuner {
     for id in restored.keys { original[id] = model.graph.constants[id] }
     model.take(restored)
     guard state.phase < recipe.enteredPhaseCount else { return }
-    // A phase that goes on has no result yet.
+    // A phase that continues has no result yet.
     if !isPhaseDone { state.phaseResults = Array(state.phaseResults.prefix(state.phase)) }
     try startPhase()
-    // Between phases there is no state of an optimizer.
+    // Between phases, optimizers have no state.
     guard state.step > 0, let trainer = phase?.trainer else { return }
     let parameters = trainer.parameterNames
     keys.add(parameters)
@@ -37,9 +38,9 @@ extension FineTuner {
     }
   }
 
-  /// Whether nothing is left to train for a run that goes on there.
+  /// Whether a run that continues from there has nothing left to train.
   ///
-  /// - Throws: `GraftError` as ``resume(_:)``, but for damaged weights.
+  /// - Throws: `GraftError` like ``resume(_:)``, except for damaged weights
   package func isFinished(at checkpoint: Checkpoint) throws -> Bool {
     try validate(checkpoint)
     return isFinished(at: checkpoint.state)
@@ -51,25 +52,25 @@ extension FineTuner {
     try checkpoint.state.validate(for: checkpoint.recipe, imageCounts)
   }
 
-  /// Weights that training changed up to a position of the run.
+  /// The weights that training changed up to a position in the run.
   private func changedWeights(at state: RunState) throws -> Set<ValueID> {
-    // In front of its first step a phase has changed nothing.
+    // Before its first step a phase has changed nothing.
     let phases = recipe.phases.prefix(state.phase + (state.step > 0 ? 1 : 0))
     return try phases.reduce(into: []) { changed, phase in
       changed.formUnion(model.changing(training: try phase.selection.weights(of: model)))
     }
   }
 
-  /// What checkpoints call the network's weights; all else in them is for training to go on.
+  /// The names of the network's weights in checkpoints; everything else is only for resuming.
   package var weightNames: Set<ByteString> {
     let keys = CheckpointKeys(model.graph)
     return Set(model.graph.constants.keys.map { ByteString(keys[$0]) })
   }
 
-  /// The model as a checkpoint of this run has it, which needs no values but weights; to be called when ``run()`` came
-  /// to its end.
+  /// The model of a checkpoint of this run, which only needs the weights; call it after ``run()``
+  /// has finished.
   ///
-  /// - Throws: `GraftError` if the checkpoint is none of this run, or damaged.
+  /// - Throws: `GraftError` if the checkpoint is of another run, or damaged
   package func model(of checkpoint: Checkpoint) throws -> TransferModel {
     let records = checkpoint.state.history
     guard records.count <= state.history.count, records.agrees(with: state.history) else {
@@ -82,7 +83,8 @@ extension FineTuner {
     return result
   }
 
-  /// All that continuing the run takes; valid until the next step, which changes the weights where they lie.
+  /// Everything needed to continue the run; valid until the next step, which overwrites the
+  /// weights.
   func checkpoint() throws -> Checkpoint {
     var keys = CheckpointKeys(model.graph)
     var tensors: [ValueID: Tensor] = [:]
@@ -100,7 +102,7 @@ extension FineTuner {
 }
 
 extension [EpochRecord] {
-  /// Whether the same epochs came to the same in both, as far as both go.
+  /// Whether both histories agree in their common epochs.
   package func agrees(with other: [EpochRecord]) -> Bool {
     zip(self, other).allSatisfy {
       ($0.phase, $0.epoch, $0.watchedLoss) == ($1.phase, $1.epoch, $1.watchedLoss)
@@ -123,7 +125,7 @@ extension Checkpoint {
     return weights
   }
 
-  /// - Throws: `GraftError` if a run of `recipe` cannot come by where this checkpoint stands.
+  /// - Throws: `GraftError` if a run of `recipe` cannot reach the state of this checkpoint
   package func requireContinuation(in recipe: Recipe) throws {
     guard self.recipe.isBeginning(of: recipe) else {
       throw GraftError.usage(
@@ -132,22 +134,23 @@ extension Checkpoint {
     for (number, (old, new)) in zip(self.recipe.phases, recipe.phases).enumerated() {
       let done = state.history.count { $0.phase == number + 1 }
       let isOver = number < state.phase
-      // A phase that was stopped early comes to the same with more epochs.
+      // A phase that stopped early is not affected by more epochs.
       let isImpossible =
         isOver
         ? old.epochs != new.epochs && done >= min(old.epochs, new.epochs) : new.epochs < done
       guard isImpossible else { continue }
       throw GraftError.usage(
-        "phase \(number + 1) has had \(done) \(done == 1 ? "epoch" : "epochs")"
-          + (isOver ? " and is over" : ""),
-        hint: "Give the last phase more epochs, or add a phase: --epochs "
+        "phase \(number + 1) already has \(done) \(done == 1 ? "epoch" : "epochs")"
+          + (isOver ? " and is finished" : ""),
+        hint: "Extend the last phase, or add a phase: --epochs "
           + (self.recipe.phases.map { "\($0.epochs)" } + ["5"]).joined(separator: ","))
     }
   }
 }
 
 extension Recipe {
-  /// Whether `other` says the same, but for numbers of epochs, further phases, and how the network is exported.
+  /// Whether `other` is the same, except for numbers of epochs, additional phases, and export
+  /// settings.
   package func isBeginning(of other: Recipe) -> Bool {
     var other = other
     other.phases.removeLast(max(0, other.phases.count - phases.count))
@@ -163,13 +166,13 @@ extension Recipe {
 }
 
 extension [ByteString: Tensor] {
-  /// - Throws: `GraftError` if there is no such tensor of the type and shape of `expected`.
+  /// - Throws: `GraftError` if there is no such tensor with the type and shape of `expected`
   fileprivate func tensor(_ key: String, like expected: Tensor) throws -> Tensor {
     guard let tensor = self[key], tensor.shape == expected.shape,
       tensor.elementType == expected.elementType
     else {
       throw GraftError.badData(
-        "the checkpoint is damaged, or of another network: it holds no '\(key)' of type "
+        "the checkpoint is damaged, or of another network: it has no '\(key)' of type "
           + "\(expected.elementType)\(expected.shape)",
         hint: "Restore it, or start another run with --output")
     }
@@ -181,7 +184,7 @@ extension [ByteString: Tensor] {
     }
     guard isFinite else {
       throw GraftError.badData(
-        "the checkpoint is damaged: '\(key)' holds numbers that are not finite",
+        "the checkpoint is damaged: '\(key)' has numbers that are not finite",
         hint: "Restore it, or start another run with --output")
     }
     return tensor

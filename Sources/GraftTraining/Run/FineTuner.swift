@@ -8,25 +8,25 @@ import GraftRuntime
 import GraftTensor
 import GraftVision
 
-/// Trains a network's head, and what of its trunk is unfrozen, phase by phase.
+/// Trains a network's head, and the unfrozen part of its trunk, phase by phase.
 ///
-/// What happens depends on recipe, data and first weights alone: each epoch's order and each step's random numbers
-/// are functions of the seed and the position in the run, so that a run that was interrupted goes on as if it had not
-/// been.
+/// Everything depends only on recipe, data and initial weights: the order of each epoch and the
+/// random numbers of each step are functions of the seed and the position in the run, so that an
+/// interrupted run continues as if it had not been interrupted.
 package final class FineTuner {
   package struct Options: Sendable {
     package var executable = Executable.Options()
-    /// Whether features of the frozen part are kept.
+    /// Whether features of the frozen part are cached.
     package var keepsFeatures = true
-    /// Where features lie that memory does not hold.
+    /// The folder for features beyond the memory limit.
     package var featureFolder: String?
     package var featureMemoryLimit = 2 << 30
-    /// Bytes that a phase may take, and what comes after the last one.
+    /// The memory limit of each phase, and of the end of the run, in bytes.
     package var memoryLimit = max(0, AvailableMemory.byteCount() - Options.reserve)
-    /// Whether steps take less memory and more time: activations are computed again for the backward pass.
+    /// Whether the backward pass recomputes activations to save memory.
     package var recomputes = false
 
-    /// What is free and left to stacks, lists of images, and the memory of libraries.
+    /// Free memory left for stacks, lists of images, and libraries.
     private static let reserve = 8 << 20
 
     package init() {}
@@ -38,7 +38,8 @@ package final class FineTuner {
   let loss: any Loss
   /// Without class weights, so that results can be compared.
   private let evaluationLoss: any Loss
-  /// Whether losses are means of -log of the right class's probability, class weights and penalties aside.
+  /// Whether losses are means of -log of the right class's probability, apart from class weights
+  /// and penalties.
   package var hasLogLoss: Bool { evaluationLoss.isLogLoss(scoreCount: targets.classCount) }
   let targets: ClassificationTargets
   package let options: Options
@@ -48,24 +49,25 @@ package final class FineTuner {
   private let validationRange: Range<Int>
   private let testRange: Range<Int>
   package weak var delegate: (any FineTunerDelegate)?
-  /// Weights that training changed so far.
+  /// The weights that training has changed so far.
   var changed: Set<ValueID> = []
-  /// The first values of weights that an ended phase changed.
+  /// The original values of weights that a finished phase changed.
   var original: [ValueID: Tensor] = [:]
   var phase: RunningPhase?
   /// With early stopping, the weights after the best epoch of the current phase.
   var bestOfPhase: [ValueID: Tensor]?
 
-  /// What runs in the current phase.
+  /// The objects of the current phase.
   struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
-    /// How many variants of each training image take turns; `nil` if images change in every epoch, or never.
+    /// The number of cached variants of each training image; `nil` if images change in every epoch,
+    /// or never.
     let variantCount: Int?
     var schedule: any LearningRateSchedule
   }
 
-  /// - Throws: `GraftError` if recipe, model and data do not go together.
+  /// - Throws: `GraftError` if recipe, model and data do not match
   package init(
     _ recipe: Recipe, model: TransferModel, data: DatasetSplit, preprocessing: Preprocessing,
     options: Options = Options()
@@ -87,12 +89,12 @@ package final class FineTuner {
     }
     (loss, evaluationLoss) = (losses.training, losses.evaluation)
     guard !data.training.isEmpty else {
-      throw GraftError.usage("no images are left to train on", hint: "Change --split")
+      throw GraftError.usage("there are no training images", hint: "Change --split")
     }
     guard recipe.batchSize <= data.training.count else {
       throw GraftError.usage(
-        "batch_size \(recipe.batchSize) is more than the \(data.training.count) images to train on",
-        hint: "Take --batch-size \(data.training.count) or less")
+        "batch_size \(recipe.batchSize) is more than the \(data.training.count) training images",
+        hint: "Use --batch-size \(data.training.count) or less")
     }
     trainingCount = data.training.count
     validationRange = trainingCount..<trainingCount + data.validation.count
@@ -102,7 +104,7 @@ package final class FineTuner {
       threadCount: options.executable.threadCount, trainingCount: trainingCount,
       augmentation: augmentation)
     for phase in recipe.phases {
-      // Misspelt names are errors before time is spent.
+      // Reports misspelt names before time is spent.
       _ = try phase.selection.weights(of: model)
       if model.takesOneImage { _ = try cut(phase) }
     }
@@ -120,7 +122,7 @@ package final class FineTuner {
 
   /// Trains to the end of the recipe.
   ///
-  /// - Returns: whether it came there; false if it was interrupted.
+  /// - Returns: whether training is finished; false if it was interrupted
   @discardableResult
   package func run() throws -> Bool {
     while state.phase < recipe.enteredPhaseCount {
@@ -130,7 +132,7 @@ package final class FineTuner {
         for observer in observers { try observer.phaseStarted(summary(of: phase)) }
       }
       while !isPhaseDone {
-        // What came of the last epoch may have changed the schedule.
+        // The result of the last epoch may have changed the schedule.
         let isWhole = try runEpoch(self.phase ?? phase)
         phase.store.fillArchive()
         guard isWhole else {
@@ -149,11 +151,11 @@ package final class FineTuner {
     return true
   }
 
-  /// Takes over what a phase came to, and tests it.
+  /// Stores the result of a phase, and tests it.
   ///
-  /// - Returns: whether it came to the end; false if it was interrupted.
+  /// - Returns: whether it finished; false if it was interrupted
   private func endPhase(_ phase: RunningPhase) throws -> Bool {
-    // With early stopping, the best weights follow from the checkpoint, and the last ones are what goes on.
+    // With early stopping, the checkpoint determines the best weights, but the last ones continue.
     let last = bestOfPhase == nil ? nil : try phase.trainer.values()
     try takeBest()
     if !testRange.isEmpty, state.phaseResults.count == state.phase {
@@ -172,7 +174,7 @@ package final class FineTuner {
     let values = try phase.trainer.values()
     for id in values.keys where original[id] == nil { original[id] = model.graph.constants[id] }
     model.take(values)
-    // The end of the last phase is kept as it is, so that it can be given more epochs.
+    // The end of the last phase is kept, so that it can be extended.
     let isLast = state.phase == recipe.enteredPhaseCount - 1
     if isLast {
       if let last { phase.trainer.restore(last) }
@@ -198,7 +200,7 @@ package final class FineTuner {
         && (testRange.isEmpty || state.phaseResults.count == phaseCount)
   }
 
-  /// What a phase trains, and what it leaves as it is.
+  /// The trained and the frozen part in a phase.
   func cut(_ settings: Recipe.Phase) throws -> TrainableCut {
     let cut = try TrainableCut(
       model.graph(training: settings.selection.weights(of: model))
@@ -208,8 +210,8 @@ package final class FineTuner {
       return try cut.withFreeTrainableBatch()
     } catch let error as GraftError {
       throw GraftError.unsupported(
-        "the network takes one image at a time, which what is trained has to take several of: "
-          + error.message, hint: "Freeze more of it, or export it with an open batch")
+        "the network takes one image at a time, but its trained part must take several: "
+          + error.message, hint: "Freeze more of it, or export it with a variable batch size")
     }
   }
 
@@ -232,7 +234,7 @@ package final class FineTuner {
     let selected = try settings.selection.weights(of: model)
     changed.formUnion(model.changing(training: selected))
     let cut = try cut(settings)
-    // Where nothing is frozen, there is nothing to be spared by seeing the same again.
+    // Without a frozen part, nothing is saved by repeating variants.
     let variantCount = cut.frozen.nodes.isEmpty ? nil : recipe.cachedAugmentations
     let store = try featureStore(cut, variantCount: variantCount)
     let statistics = state.phase == 0 && state.step == 0 ? try adaptNormalization(store, cut) : [:]
@@ -255,7 +257,7 @@ package final class FineTuner {
     ) { try delegate?.archive(for: $0) }
   }
 
-  /// Adapts the head's normalization to the training images as they are, of many to a sample.
+  /// Adapts the head's normalization to the unchanged training images, or to a sample of many.
   private func adaptNormalization(
     _ store: FeatureStore, _ cut: TrainableCut
   ) throws -> [ValueID: Tensor] {
@@ -360,7 +362,7 @@ package final class FineTuner {
       imagesPerSecond: Double(state.imageCount) / max(state.seconds, 1e-9))
   }
 
-  /// A seed for one purpose at this position of the run.
+  /// A seed for one purpose at this position in the run.
   func positionSeed(_ purpose: Int) -> UInt64 {
     CounterRandom(
       seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase

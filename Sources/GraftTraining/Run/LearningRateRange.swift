@@ -1,22 +1,23 @@
 import GraftFiles
 
-/// What a range test of learning rates found: the loss of each step while the rate grew.
+/// The results of a range test of learning rates: the loss of each step with an increasing rate.
 ///
-/// Sources: Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), section 3.3; the smoothing, the
-/// early end, and the point that is suggested are those of <https://docs.fast.ai/callback.schedule.html#lrfinder>
+/// Sources: Smith, "Cyclical Learning Rates for Training Neural Networks" (WACV 2017), section 3.3;
+/// smoothing, early end and suggestion follow
+/// <https://docs.fast.ai/callback.schedule.html#lrfinder>
 package struct LearningRateRange: Sendable {
   package struct Point: Sendable, Hashable {
     package var learningRate: Double
     package var loss: Double
-    /// An average that forgets, with its beginning corrected.
+    /// An exponential moving average with bias correction.
     package var smoothedLoss: Double
   }
 
-  /// Where rates begin and end.
+  /// The first and the last rate.
   package static let rates = 1e-7...10.0
   package static let stepCount = 300
   private static let smoothing = 0.98
-  /// Steps at the beginning that say too little to suggest one of them.
+  /// Initial steps whose losses say too little for a suggestion.
   private static let settlingCount = 30
 
   package private(set) var points: [Point] = []
@@ -24,7 +25,7 @@ package struct LearningRateRange: Sendable {
 
   package init() {}
 
-  /// The rate of a step, from 0: each is larger than the one before by the same factor.
+  /// The rate of a step, from 0; rates increase by a constant factor.
   package static func rate(ofStep step: Int) -> Double {
     rates.lowerBound
       * pow(rates.upperBound / rates.lowerBound, Double(step) / Double(stepCount - 1))
@@ -39,7 +40,7 @@ package struct LearningRateRange: Sendable {
         smoothedLoss: average / correction))
   }
 
-  /// Whether the loss has become so large that larger rates need not be tried.
+  /// Whether the loss is so large that larger rates need not be tried.
   var hasDiverged: Bool {
     guard points.count > LearningRateRange.settlingCount, let last = points.last,
       let least = points.map(\.smoothedLoss).min()
@@ -47,8 +48,9 @@ package struct LearningRateRange: Sendable {
     return last.smoothedLoss > 4 * least
   }
 
-  /// A tenth of the rate with the least smoothed loss, behind which it begins to diverge; `nil` if it did not fall
-  /// noticeably. (Where it falls fastest is another usual choice, but hangs on noise when batches are small.)
+  /// A tenth of the rate with the smallest smoothed loss, after which the loss diverges; `nil` if
+  /// it never fell noticeably. (The rate of steepest descent, another usual choice, depends on
+  /// noise with small batches.)
   package var suggestion: Double? {
     let settled = points.dropFirst(LearningRateRange.settlingCount)
     guard let first = settled.first,

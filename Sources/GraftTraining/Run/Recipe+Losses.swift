@@ -2,10 +2,10 @@ import GraftFiles
 import GraftGraph
 
 extension Recipe {
-  /// What training makes small, and what evaluation reports: the same without class weights.
+  /// The loss of training, and that of evaluation, which is the same without class weights.
   ///
-  /// - Parameter labels: of the images to train on
-  /// - Throws: `GraftError` if the loss is unknown, or does not go with the classes or their weights.
+  /// - Parameter labels: of the training images
+  /// - Throws: `GraftError` if the loss is unknown, or does not match the classes or their weights
   func losses(
     classNames: [String], labels: [Int]
   ) throws -> (training: any Loss, evaluation: any Loss) {
@@ -21,18 +21,18 @@ extension Recipe {
     let targetType = loss.targetType(classCount: 1)
     guard !isBinary || targetType.elementType != .int64 && !(loss is CategoricalCrossEntropy) else {
       throw GraftError.usage(
-        "the loss '\(type(of: loss).name)' wants a score for each class, and two classes have one score",
+        "the loss '\(type(of: loss).name)' needs a score per class; two classes have one score",
         hint: "Use \(BinaryCrossEntropy.name)")
     }
     guard let classWeights else { return (loss, loss) }
     guard var weighted = loss as? any WeightedLoss else {
       let names = [SoftmaxCrossEntropy.name, CategoricalCrossEntropy.name, BinaryCrossEntropy.name]
       throw GraftError.usage(
-        "class_weights do not go with the loss '\(type(of: loss).name)'",
-        hint: "They go with \(names.joined(separator: ", "))")
+        "the loss '\(type(of: loss).name)' does not support class_weights",
+        hint: "Use one of \(names.joined(separator: ", "))")
     }
     weighted.classWeights = try ClassWeights(classWeights, classNames: classNames, labels: labels)
-    // What does not go together shows when the nodes are made.
+    // Creating the nodes finds incompatible settings.
     var graph = Graph(name: "loss")
     let scoreCount = isBinary ? 1 : classNames.count
     let scores = graph.addInput(

@@ -14,24 +14,24 @@ extension Recipe {
     for setting in Recipe.settings { try setting.encode(self, &values) }
   }
 
-  /// - Throws: `GraftError` that says which property is unknown or has a value of the wrong kind.
+  /// - Throws: `GraftError` that says which property is unknown or has a value of the wrong kind
   package init(yaml: String) throws {
     do {
       self = try YAMLDecoder.decode(Recipe.self, from: yaml)
     } catch let error as DecodingError {
-      throw GraftError.badData("is no recipe: \(error.explanation)")
+      throw GraftError.badData("is not a recipe: \(error.explanation)")
     }
     do {
       try validate()
     } catch let error as GraftError where error.code == .usage {
-      // Of a file, as all else that is wrong in it.
+      // An error of a file, like all others in it.
       var error = error
       error.code = .badData
       throw error
     }
   }
 
-  /// The recipe as YAML, all properties that have a value.
+  /// The recipe as YAML, with all properties that have a value.
   package var yaml: String {
     get throws { try YAMLEncoder.encode(self) }
   }
@@ -46,7 +46,7 @@ extension Recipe.Phase {
       if let value = try values.decodeIfPresent(Value.self, forKey: key) { property = value }
     }
     freeze = try values.decodeIfPresent(String.self, forKey: .freeze)
-    // Who names what is frozen means to train the rest.
+    // A phase that names frozen parts trains the rest.
     if freeze != nil { unfreeze = "all" }
     try read(.unfreeze, into: &unfreeze)
     try read(.epochs, into: &epochs)
@@ -66,19 +66,19 @@ struct RecipeKey: CodingKey {
 }
 
 extension Decoder {
-  /// - Throws: `GraftError` for a key that is none of `names`, so that a misspelt one is not ignored.
+  /// - Throws: `GraftError` for a key other than `names`, so that misspelt ones are not ignored
   fileprivate func requireOnly(_ names: [String], of what: String = "recipes") throws {
     for key in try container(keyedBy: RecipeKey.self).allKeys
     where !names.contains(key.stringValue) {
       let key = key.stringValue
       let inPhases = Recipe.Phase.CodingKeys.allCases.map(\.rawValue)
       throw GraftError.badData(
-        "'\(key)' is no property of \(what)",
+        "\(what) have no property '\(key)'",
         hint: nearestNamesHint(key, among: names)
           ?? nearestNamesHint(key, among: inPhases).map {
-            "\($0) That belongs to an entry of 'phases'"
+            "\($0) It belongs to an entry of 'phases'"
           }
-          ?? "There are \(names.listed(limit: 40))")
+          ?? "The properties are \(names.listed(limit: 40))")
     }
   }
 }
@@ -93,7 +93,7 @@ extension DecodingError {
     }
   }
 
-  /// The property, and what is wrong with it.
+  /// The property and its error.
   fileprivate var explanation: String {
     let phase = context.codingPath.compactMap(\.intValue).first
     let names = context.codingPath.filter { $0.intValue == nil }.map(\.stringValue)
@@ -101,13 +101,13 @@ extension DecodingError {
     return (places + [mismatch ?? context.debugDescription]).joined(separator: ": ")
   }
 
-  /// That a value is of another kind than the property, in words; `nil` for other errors.
+  /// A description of a value of the wrong kind; `nil` for other errors.
   private var mismatch: String? {
     guard case .typeMismatch(let type, _) = self else { return nil }
     switch type {
-    case is Int.Type: return "is no whole number, or one that is too large"
-    case is UInt64.Type: return "is no whole number from 0, or one that is too large"
-    case is Double.Type: return "is no number"
+    case is Int.Type: return "is not an integer, or is too large"
+    case is UInt64.Type: return "is not an integer of 0 or more, or is too large"
+    case is Double.Type: return "is not a number"
     case is Bool.Type: return "is neither true nor false"
     case is YAMLNode.Type: return "is no single value"
     case is [YAMLNode].Type: return "is no list"

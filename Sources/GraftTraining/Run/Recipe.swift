@@ -1,15 +1,16 @@
 import GraftExecution
 import GraftFiles
 
-/// All that says how a network is trained; with the data and the trunk's weights it determines the result.
+/// Everything about how a network is trained; with the data and the trunk's weights it determines
+/// the result.
 ///
-/// Recipes are YAML files; what one leaves out has the default that stands here.
+/// Recipes are YAML files; omitted properties have the defaults below.
 package struct Recipe: Sendable, Codable, Hashable {
   /// The trunk: a name, an ONNX file, or weights of a known architecture.
   package var model = "vgg16"
-  /// Whether the trunk, a known architecture, begins with random weights.
+  /// Whether the trunk, a known architecture, starts with random weights.
   package var fromScratch = false
-  /// A weights file to use instead of the named model's own.
+  /// A weight file to use instead of the named model's own.
   package var weights: String?
   /// The node or value whose output the head reads.
   package var cut: String?
@@ -20,56 +21,59 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var resize: String?
   package var crop: String?
   package var interpolation: String?
-  /// Whether images stay as they are stored, as Keras reads them, and are not turned upright as their EXIF data or XMP
-  /// packet say; by default as the trunk has it.
+  /// Whether to use images as stored, like Keras, instead of rotating them as their EXIF data or
+  /// XMP packet says; by default like the trunk.
   package var ignoreOrientation: Bool?
-  /// Random changes of training images, as ``AugmentationPipeline`` reads them.
+  /// Random changes of training images, in the syntax of ``AugmentationPipeline``.
   package var augment: String?
-  /// How many variants of each training image take turns while part of the network is frozen, so that features can
-  /// be kept: an epoch's is its number modulo this. By default, each epoch has its own.
+  /// The number of variants of each training image that repeat while part of the network is frozen,
+  /// so that features can be cached: an epoch's variant is its number modulo this. By default, each
+  /// epoch has its own.
   package var cachedAugmentations: Int?
-  /// Shares of training, validation and test in percent.
+  /// Percentages for training, validation and test.
   package var split = "80,20"
   package var batchSize = 32
   package var seed: UInt64 = 1
-  /// Whether each epoch has an order of its own.
+  /// Whether each epoch has its own order.
   package var shuffle = true
-  /// A loss by name; by default binary cross-entropy for two classes, softmax cross-entropy for more.
+  /// A loss by name; by default binary cross-entropy for two classes, softmax cross-entropy for
+  /// more.
   package var loss: String?
-  /// What the losses of classes are multiplied by: `balanced`, or `cat=1,dog=2.5`; 1 for the others.
+  /// Factors for the losses of classes: `balanced`, or `cat=1,dog=2.5`; 1 for the others.
   package var classWeights: String?
-  /// A bound on gradients: `value(0.5)`, `norm(1)` (of each weight's), `global_norm(1)`.
+  /// A limit for gradients: `value(0.5)`, `norm(1)` (per weight), `global_norm(1)`.
   package var gradientClipping: String?
-  /// Steps whose gradients are averaged before weights change.
+  /// The number of steps whose gradients are averaged for one update.
   package var accumulationSteps = 1
-  /// What the learning rate is multiplied by for blocks and layers: `block4=0.1,block5=0.3`; 1 for the others.
+  /// Factors for the learning rates of blocks and layers: `block4=0.1,block5=0.3`; 1 for the
+  /// others.
   package var learningRateFactors: String?
-  /// Epochs without a smaller loss (on validation data if there are any) after which a phase ends; it then goes back
-  /// to its best epoch.
+  /// The number of epochs without a smaller loss (on validation data if there are any) after which
+  /// a phase ends and returns to its best epoch.
   package var earlyStopping: Int?
-  /// How exactly convolutions and matrix products are computed; by default as ``FineTuner/Options`` say.
+  /// The precision of convolutions and matrix products; by default from ``FineTuner/Options``.
   package var precision: Precision?
-  /// The type of weights and of what is computed in the exported network; by default float32. It changes nothing of
-  /// training, nor do the two that follow.
+  /// The type of weights and intermediate values in the exported network; by default float32. Like
+  /// the next two, it does not affect training.
   package var exportType: ExportOptions.Precision?
-  /// Whether BatchNormalization moves into the layers in front of it in the exported network.
+  /// Whether to fold BatchNormalization into the layers before it in the exported network.
   package var foldNormalization: Bool?
-  /// Whether the network is exported in the form of training, too.
+  /// Whether to export the network in its training form too.
   package var exportTrainingCheckpoint: Bool?
   package var phases = [
     Phase(unfreeze: "none", epochs: 30, learningRate: 1e-3, schedule: "cosine"),
     Phase(unfreeze: "all", epochs: 5, learningRate: 1e-5, schedule: "cosine"),
   ]
 
-  /// How many phases there are up to the last one that trains. Those behind it have no epochs, and a run does not come
-  /// to them: its end is that of the last phase, which can be given more epochs.
+  /// The number of phases up to the last one with epochs. Later ones are never entered: the run
+  /// ends with that phase, which can be extended.
   package var enteredPhaseCount: Int { (phases.lastIndex { $0.epochs > 0 } ?? 0) + 1 }
 
-  /// Some epochs with the same weights being trained.
+  /// Epochs in which the same weights are trained.
   package struct Phase: Sendable, Codable, Hashable {
-    /// What is trained besides the head: `all`, `none`, or names of blocks and layers.
+    /// The parts to train besides the head: `all`, `none`, or names of blocks and layers.
     package var unfreeze = "none"
-    /// What of that stays as it is, written alike.
+    /// Parts of those to leave unchanged, in the same notation.
     package var freeze: String?
     package var epochs = 10
     package var learningRate = 3e-4
@@ -88,7 +92,7 @@ package struct Recipe: Sendable, Codable, Hashable {
       self.schedule = schedule
     }
 
-    /// What is trained.
+    /// The weights to train.
     package var selection: WeightSelection { WeightSelection(unfreeze, except: freeze) }
 
     enum CodingKeys: String, CodingKey, CaseIterable {
@@ -100,7 +104,7 @@ package struct Recipe: Sendable, Codable, Hashable {
 
   package init() {}
 
-  /// What `graft train` does where nothing else is said.
+  /// The defaults of `graft train`.
   package static var scratch: Recipe {
     var recipe = Recipe()
     recipe.fromScratch = true
@@ -127,17 +131,17 @@ package struct Recipe: Sendable, Codable, Hashable {
     }
     guard let augmentation else {
       throw GraftError.usage(
-        "cached_augmentations \(count) are variants of images that do not change",
-        hint: "Say how they change with --augment")
+        "cached_augmentations \(count) requires augmentation",
+        hint: "Use --augment")
     }
     guard !augmentation.mixesTargets else {
       throw GraftError.usage(
-        "cached_augmentations keep what the frozen part makes of one image, not of two that are mixed",
-        hint: "Leave mixup and cutmix out, or do without --cached-augmentations")
+        "cached_augmentations cannot be combined with mixup and cutmix, which mix two images",
+        hint: "Omit mixup and cutmix, or --cached-augmentations")
     }
   }
 
-  /// - Throws: `GraftError` that names the property with an impossible value.
+  /// - Throws: `GraftError` that names a property with an invalid value
   package func validate() throws {
     guard (1...65536).contains(batchSize) else {
       throw GraftError.usage("batch_size \(batchSize) is not between 1 and 65536")
@@ -167,7 +171,7 @@ package struct Recipe: Sendable, Codable, Hashable {
     _ = try HeadSpecification(head)
     try validateAugmentation()
     guard !fromScratch || weights == nil else {
-      throw GraftError.usage("a network that is trained from scratch takes no weights")
+      throw GraftError.usage("weights cannot be used when training from scratch")
     }
   }
 }

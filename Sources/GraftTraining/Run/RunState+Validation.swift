@@ -1,14 +1,15 @@
 import GraftFiles
 
 extension RunState {
-  /// How many images the parts of the data have.
+  /// The number of images in each part of the data.
   struct ImageCounts {
     var training: Int
     var validation: Int
     var test: Int
   }
 
-  /// - Throws: `GraftError` if a run of this recipe on so many images cannot stand here: files may be damaged.
+  /// - Throws: `GraftError` if a run of this recipe on that many images cannot have this state:
+  ///   files may be damaged
   func validate(for recipe: Recipe, _ counts: ImageCounts) throws {
     func require(_ condition: Bool, _ what: String) throws {
       guard condition else {
@@ -18,27 +19,27 @@ extension RunState {
       }
     }
     let stepCount = (counts.training + recipe.batchSize - 1) / recipe.batchSize
-    try require((0...recipe.phases.count).contains(phase), "it stands in phase \(phase)")
+    try require((0...recipe.phases.count).contains(phase), "it is in phase \(phase)")
     let epochCount = phase < recipe.phases.count ? recipe.phases[phase].epochs : 0
-    try require((0...epochCount).contains(epoch), "it stands in epoch \(epoch) of \(epochCount)")
+    try require((0...epochCount).contains(epoch), "it is in epoch \(epoch) of \(epochCount)")
     let isInEpoch = epoch < epochCount
     try require(
-      (0...(isInEpoch ? stepCount : 0)).contains(batch), "it stands at batch \(batch)")
-    try require(step == epoch * stepCount + batch, "it stands at step \(step)")
+      (0...(isInEpoch ? stepCount : 0)).contains(batch), "it is at batch \(batch)")
+    try require(step == epoch * stepCount + batch, "it is at step \(step)")
     try require(
       imageCount == min(batch * recipe.batchSize, counts.training)
         && (0...imageCount).contains(correctCount),
-      "it has seen \(imageCount) images, \(correctCount) rightly")
-    try require(lossSum.isFinite && seconds.isFinite && seconds >= 0, "its sums are no numbers")
+      "it counts \(imageCount) images, \(correctCount) of them correct")
+    try require(lossSum.isFinite && seconds.isFinite && seconds >= 0, "its sums are not valid")
     if let schedule {
       try require(
         schedule.factor.isFinite && schedule.factor >= 0
           && (0...1_000_000_000).contains(schedule.wait)
           && (0...1_000_000_000).contains(schedule.cooldown),
-        "its schedule's notes make no sense")
+        "the state of its schedule is invalid")
     }
-    try require(historyFits(recipe, counts), "its history does not lead there")
-    // The last phase keeps its place when it was tested.
+    try require(historyFits(recipe, counts), "its history does not match its state")
+    // The last phase stays current when it was tested.
     let testedCount = counts.test == 0 ? 0 : max(phase, min(phaseResults.count, phase + 1))
     try require(
       phaseResults.map(\.phase) == Array(1...max(1, testedCount)).prefix(testedCount).map { $0 }
@@ -46,11 +47,11 @@ extension RunState {
         && phaseResults.allSatisfy {
           $0.count == counts.test && $0.loss.isFinite && (0...1).contains($0.accuracy)
         },
-      "it has \(phaseResults.count) results of phases")
+      "it has \(phaseResults.count) phase results")
     try require(logLengths.values.allSatisfy { $0 >= 0 }, "its logs have negative lengths")
   }
 
-  /// Whether the records are those of all epochs up to here, in order.
+  /// Whether the records are those of all epochs so far, in order.
   private func historyFits(_ recipe: Recipe, _ counts: ImageCounts) -> Bool {
     var records = history[...]
     for (number, settings) in recipe.phases.enumerated().prefix(phase + 1) {
@@ -76,7 +77,7 @@ extension RunState {
 }
 
 extension EpochRecord {
-  /// Whether each number is one that an epoch can come to.
+  /// Whether each number is a possible result of an epoch.
   fileprivate var isSound: Bool {
     loss.isFinite && validationLoss?.isFinite ?? true && (0...1).contains(accuracy)
       && (0...1).contains(validationAccuracy ?? 0) && learningRate.isFinite && seconds.isFinite

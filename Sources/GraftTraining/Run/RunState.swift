@@ -1,34 +1,34 @@
-/// Where a run stands: with the weights, all that continuing it takes.
+/// The state of a run: with the weights, everything needed to continue it.
 package struct RunState: Sendable, Codable, Hashable {
   /// From 0.
   package var phase = 0
   package var epoch = 0
-  /// Batches of the current epoch that were done.
+  /// Completed batches of the current epoch.
   package var batch = 0
-  /// Steps of the current phase that were done.
+  /// Completed steps of the current phase.
   package var step = 0
   /// Sums over the current epoch so far.
   package var lossSum = 0.0
   package var correctCount = 0
   package var imageCount = 0
   package var seconds = 0.0
-  /// What the phase's schedule took note of.
+  /// The state of the phase's schedule.
   package var schedule: ScheduleMemory?
   package var history: [EpochRecord] = []
-  /// How each finished phase did on the test images, if there are any.
+  /// The results of each finished phase on the test images, if there are any.
   package var phaseResults: [PhaseResult] = []
-  /// Bytes of the log when this was written.
+  /// The size of the logs when this was written.
   package var logLengths: [String: Int] = [:]
-  /// The SHA-256, hexadecimal, of which image is in which part; `nil` if a version wrote this that had none.
+  /// The hexadecimal SHA-256 of the split; `nil` if written by a version without it.
   package var splitDigest: String?
-  /// The SHA-256, hexadecimal, of the network with its first weights; `nil` as above.
+  /// The hexadecimal SHA-256 of the network with its initial weights; `nil` as above.
   package var networkDigest: String?
-  /// How images are prepared, as metadata of networks say it; `nil` as above.
+  /// The preprocessing, in the form of network metadata; `nil` as above.
   package var preparation: [String: String]?
-  /// That another way to prepare images seemed better than the assumed one, if it did.
+  /// A remark that another preprocessing seemed better than the assumed one.
   package var preparationRemark: String?
 
-  /// What a phase came to.
+  /// The results of a phase.
   package struct PhaseResult: Sendable, Codable, Hashable {
     /// From 1.
     package var phase: Int

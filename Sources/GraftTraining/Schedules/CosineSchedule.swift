@@ -1,14 +1,15 @@
 import GraftFiles
 
-/// Raises the learning rate in a line from `start` to 1, and lowers it along half a cosine to `end`, which it reaches
-/// with the last step of the phase.
+/// Raises the learning rate linearly from `start` to 1, and lowers it along a half cosine to `end`,
+/// which it reaches in the last step of the phase.
 ///
-/// Source: `CosineDecay`, <https://keras.io/api/optimizers/learning_rate_schedules/cosine_decay/>; Loshchilov and
-/// Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", <https://arxiv.org/abs/1608.03983>
+/// Source: `CosineDecay`, <https://keras.io/api/optimizers/learning_rate_schedules/cosine_decay/>;
+/// Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts",
+/// <https://arxiv.org/abs/1608.03983>
 package struct CosineSchedule: LearningRateSchedule {
-  /// Epochs in which the rate rises.
+  /// The number of epochs of the linear increase.
   package var warmUp: Double
-  /// Factors at the beginning (with a warm-up) and at the end.
+  /// Factors at the start (with a warm-up) and at the end.
   package var start: Double
   package var end: Double
 

@@ -1,6 +1,7 @@
 import GraftFiles
 
-/// Lowers the learning rate a little with each step, by `decay` in so many epochs: `decay^(step / steps)`.
+/// Lowers the learning rate with each step, by a factor of `decay` per given number of epochs:
+/// `decay^(step / steps)`.
 ///
 /// Source: <https://keras.io/api/optimizers/learning_rate_schedules/exponential_decay/>
 package struct ExponentialSchedule: LearningRateSchedule {

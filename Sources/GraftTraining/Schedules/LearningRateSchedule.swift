@@ -1,20 +1,20 @@
-/// How the learning rate changes in the course of a phase; each in a file of its own.
+/// How the learning rate changes during a phase.
 package protocol LearningRateSchedule: Sendable {
-  /// What the phase's learning rate is multiplied by; a function of the position and of ``memory`` alone.
+  /// The factor of the phase's learning rate; depends only on the position and on ``memory``.
   ///
   /// - Parameters:
   ///   - step: the number of the step in the phase, from 0
-  ///   - stepsPerEpoch: steps of one epoch
-  ///   - stepCount: steps of the whole phase
+  ///   - stepsPerEpoch: the steps of one epoch
+  ///   - stepCount: the steps of the whole phase
   func factor(step: Int, stepsPerEpoch: Int, stepCount: Int) -> Double
 
-  /// Takes note of what an epoch came to: the loss on validation data if there are any.
+  /// Receives the loss of an epoch, on validation data if there are any.
   mutating func epochEnded(loss: Double)
 
-  /// Whether the rate of a step depends on how many there are in the phase.
+  /// Whether the rate of a step depends on the number of steps in the phase.
   static var dependsOnStepCount: Bool { get }
 
-  /// What the schedule took note of so far, for checkpoints; `nil` if it takes no notes.
+  /// The state of the schedule for checkpoints; `nil` if it has none.
   var memory: ScheduleMemory? { get set }
 }
 
@@ -29,21 +29,21 @@ extension LearningRateSchedule {
   }
 }
 
-/// What a schedule that watches the loss remembers of a phase.
+/// The state of a schedule that depends on the loss.
 package struct ScheduleMemory: Sendable, Codable, Hashable {
-  /// What the learning rate is multiplied by now.
+  /// The current factor of the learning rate.
   package var factor = 1.0
   /// The smallest loss so far.
   package var best: Double?
-  /// Epochs without a smaller one.
+  /// The number of epochs since then.
   package var wait = 0
-  /// Epochs left in which none counts.
+  /// The number of remaining epochs that do not count.
   package var cooldown = 0
 
   package init() {}
 }
 
-/// The same learning rate all the time.
+/// A constant learning rate.
 package struct ConstantSchedule: LearningRateSchedule {
   package init() {}
   package func factor(step: Int, stepsPerEpoch: Int, stepCount: Int) -> Double { 1 }

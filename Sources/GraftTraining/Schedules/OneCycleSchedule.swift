@@ -1,12 +1,13 @@
 import GraftFiles
 
-/// Raises the learning rate along half a cosine from `1 / startDivisor` to 1, and lowers it along another half to
-/// `1 / (startDivisor · endDivisor)`. The phase's learning rate is the largest one.
+/// Raises the learning rate along a half cosine from `1 / startDivisor` to 1, and lowers it along
+/// another to `1 / (startDivisor · endDivisor)`. The phase's learning rate is the maximum.
 ///
-/// Source: `OneCycleLR`, <https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.OneCycleLR.html>;
-/// Smith and Topin, "Super-Convergence", <https://arxiv.org/abs/1708.07120>
+/// Source: `OneCycleLR`,
+/// <https://docs.pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.OneCycleLR.html>; Smith
+/// and Topin, "Super-Convergence", <https://arxiv.org/abs/1708.07120>
 package struct OneCycleSchedule: LearningRateSchedule {
-  /// The share of the phase in which the rate rises.
+  /// The fraction of the phase in which the rate rises.
   package var risingShare: Double
   package var startDivisor: Double
   package var endDivisor: Double
@@ -29,7 +30,7 @@ package struct OneCycleSchedule: LearningRateSchedule {
     return between(1, start / endDivisor, min(1, (step - peak) / (last - peak)))
   }
 
-  /// From `first` to `second` along half a cosine.
+  /// From `first` to `second` along a half cosine.
   private func between(_ first: Double, _ second: Double, _ share: Double) -> Double {
     second + (first - second) * 0.5 * (1 + cos(.pi * share))
   }

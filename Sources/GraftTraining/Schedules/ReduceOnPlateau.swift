@@ -1,13 +1,13 @@
-/// Multiplies the learning rate by `decay` when the loss has not become smaller for some epochs.
+/// Multiplies the learning rate by `decay` when the loss has not decreased for some epochs.
 ///
 /// Source: <https://keras.io/api/callbacks/reduce_lr_on_plateau/>
 package struct ReduceOnPlateau: LearningRateSchedule {
   package var decay: Double
-  /// Epochs without a smaller loss after which the rate is reduced.
+  /// The number of epochs without a smaller loss before a reduction.
   package var patience: Int
-  /// By how much a loss has to be smaller to count as that.
+  /// The smallest decrease of the loss that counts.
   package var minimumChange: Double
-  /// Epochs after a reduction in which none counts.
+  /// The number of epochs after a reduction that do not count.
   package var cooldown: Int
   /// The smallest factor.
   package var minimum: Double

@@ -1,7 +1,7 @@
 import GraftFiles
 
-/// Schedules by the names and arguments that recipes use: `cosine(warmup=1,end=0.01)`. Epochs and factors are
-/// relative to the phase and its learning rate.
+/// Schedules by the names and arguments that recipes use: `cosine(warmup=1,end=0.01)`. Epochs and
+/// factors are relative to the phase and its learning rate.
 package enum Schedules {
   private static let known = NamedCalls([
     "constant": [], "step": ["epochs=", "decay="], "exponential": ["epochs=", "decay="],
@@ -11,10 +11,10 @@ package enum Schedules {
   ])
 
   package static var names: [String] { known.names }
-  /// How each schedule is written.
+  /// The syntax of each schedule.
   package static var usages: [String] { known.usages }
 
-  /// - Throws: `GraftError` for an unknown name or argument.
+  /// - Throws: `GraftError` for an unknown name or argument
   package static func named(_ text: String) throws -> any LearningRateSchedule {
     var call = try NamedCall(text)
     let schedule: any LearningRateSchedule
@@ -47,7 +47,7 @@ package enum Schedules {
         minimum: try call.take("minimum", default: 0, in: 0...1))
     default:
       throw GraftError.usage(
-        "'\(call.name)' is no schedule", hint: "Known are \(names.joined(separator: ", "))")
+        "unknown schedule '\(call.name)'", hint: "Use one of \(names.joined(separator: ", "))")
     }
     try known.requireNoMore(of: call)
     return schedule

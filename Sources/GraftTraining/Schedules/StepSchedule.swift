@@ -3,7 +3,8 @@ import GraftFiles
 /// Multiplies the learning rate by a factor every few epochs: `decay^⌊epoch / epochs⌋`.
 ///
 /// Source: `ExponentialDecay` with `staircase=True`,
-/// <https://keras.io/api/optimizers/learning_rate_schedules/exponential_decay/>; `StepLR` of PyTorch
+/// <https://keras.io/api/optimizers/learning_rate_schedules/exponential_decay/>; `StepLR` of
+/// PyTorch
 package struct StepSchedule: LearningRateSchedule {
   package var epochs: Int
   package var decay: Double
