@@ -233,7 +233,7 @@ import Testing
 
   @Test(
     arguments: [
-      ("crop(-1)", "crop(PIXELS)"), ("crop", "needs a number"), ("crop(1.5)", "whole"),
+      ("crop(-1)", "crop(PIXELS)"), ("crop", "needs a number"), ("crop(1.5)", "integer"),
       ("crop(4,mirror)", "mirror"), ("crop(99999)", "from 1 to 4096"), ("crop(nan)", "nan"),
       ("flip(diagonal)", "vertical"), ("cutuot(8)", "'cutout'"), ("flip,,crop(4)", "''"),
       ("flip,crop(4", "parenthesis"), ("shift(2)", "shift(SHARE)"), ("rotate(400)", "180"),
