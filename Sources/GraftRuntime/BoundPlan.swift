@@ -4,21 +4,22 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A plan with the memory it runs in: an arena, and a table of the pointers that kernels get.
+/// A plan with its memory: an arena, and a table of the pointers for kernels.
 final class BoundPlan {
   let plan: Plan
   let arena: Storage
   private let table: UnsafeMutablePointer<UnsafeMutableRawPointer?>
   private let tableCount: Int
   private var arguments: [KernelArguments] = []
-  /// Entries of the table that change from run to run: which input or output goes there.
+  /// Table entries that change with each run: the input or output that goes there.
   private var inputSlots: [(slot: Int, position: Int)] = []
   private var outputSlots: [(slot: Int, position: Int)] = []
-  /// Entries that a dynamic step earlier in the plan fills, by step.
+  /// Table entries that an earlier dynamic step fills, by step.
   private var heapSlots: [Int: [(slot: Int, id: ValueID, byteCount: Int)]] = [:]
   private var heap: [ValueID: RuntimeValue] = [:]
 
-  /// - Parameter memory: of another plan, which never runs while this one does; taken if it is large enough
+  /// - Parameter memory: the arena of another plan that never runs at the same time; used if it is
+  ///   large enough
   init(_ plan: Plan, parameters: ParameterStore, memory: Storage?) throws {
     self.plan = plan
     if let memory, memory.byteCount >= plan.arenaByteCount {
@@ -68,9 +69,9 @@ final class BoundPlan {
     }
   }
 
-  /// Runs all steps. Inputs and outputs lie where the caller says.
+  /// Runs all steps, with inputs and outputs in the caller's memory.
   ///
-  /// - Parameter memory: what dynamic steps may take; needed if there are any
+  /// - Parameter memory: the budget of dynamic steps; required if there are any
   func run(
     _ inputs: [RuntimeValue], outputs: [Tensor?], pool: ThreadPool, options: Executable.Options,
     memory: MemoryBudget?, profile: Profile?
@@ -90,7 +91,7 @@ final class BoundPlan {
     }
   }
 
-  /// A later step that reads them again gets them from the file again.
+  /// A later step that reads them reads them from the file again.
   private func releaseConstants(of step: Plan.Step) {
     for operand in step.inputs {
       if case .constant(let index) = operand?.place { plan.constants[index].releasePages() }
@@ -129,7 +130,7 @@ final class BoundPlan {
     }
   }
 
-  /// Whether a result lies in the memory of an input.
+  /// Whether a result is in the memory of an input.
   private func isView(_ result: RuntimeValue, of inputs: [RuntimeValue?]) -> Bool {
     guard case .tensor(let result) = result, result.elementType != .string else { return false }
     return inputs.contains { input in
@@ -141,13 +142,13 @@ final class BoundPlan {
   private func fillHeapSlots(_ slots: [(slot: Int, id: ValueID, byteCount: Int)]) throws {
     for (slot, id, byteCount) in slots {
       guard let tensor = try heap[id]?.tensor, tensor.byteCount == byteCount else {
-        throw GraftError(.software, "a dynamic step made a value of another size than it said")
+        throw GraftError(.software, "a dynamic step made a value of another size than declared")
       }
       table[slot] = tensor.baseAddress
     }
   }
 
-  /// A value of this plan after it ran, as a view of the memory it lies in.
+  /// A value of this plan after a run, as a view of its memory.
   func value(
     _ operand: Plan.Operand, _ inputs: [RuntimeValue], _ outputs: [Tensor?]
   ) throws -> RuntimeValue {
@@ -177,7 +178,7 @@ final class BoundPlan {
     }
   }
 
-  /// What dynamic steps made in the last run.
+  /// The values that dynamic steps made in the last run.
   func takeHeap() -> [ValueID: RuntimeValue] {
     defer { heap.removeAll(keepingCapacity: true) }
     return heap

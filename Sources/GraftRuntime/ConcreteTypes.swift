@@ -3,9 +3,9 @@ import GraftGraph
 import GraftOperators
 
 extension Graph {
-  /// The types of all values for given types of the inputs, as far as they are known without running.
+  /// The types of all values for given input types, as far as they are known before running.
   ///
-  /// Operators that Graft lacks are passed over.
+  /// Skips unknown operators.
   package func concreteTypes(inputs: [ValueID: ValueType]) throws -> [ValueID: ValueType] {
     var known = self
     known.nodes = nodes.filter { OperatorCatalog.type(of: $0) != nil }

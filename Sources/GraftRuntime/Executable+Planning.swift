@@ -4,14 +4,14 @@ import GraftGraph
 import GraftTensor
 
 extension Executable {
-  /// Bytes that a run takes for intermediate values, outputs, and constants in the form that kernels want, without taking
-  /// them.
+  /// The bytes that a run needs for intermediate values, outputs and packed constants, without
+  /// allocating them.
   ///
-  /// - Parameter batch: the extent of the inputs where it is open
+  /// - Parameter batch: the extent of inputs where it is unknown
   package func plannedByteCount(batch: Int) throws -> Int {
     let inputs = try graph.inputs.map { id in
       guard let type = graph[id].type?.tensor, let shape = type.shape else {
-        throw GraftError.unsupported("an input of unknown rank")
+        throw GraftError.unsupported("an input has an unknown rank")
       }
       let known = shape.map { Dimension.known($0.known ?? batch) }
       return (id: id, type: ValueType.tensor(TensorType(type.elementType, known)))

@@ -6,28 +6,29 @@ import GraftPasses
 import GraftTensor
 import Synchronization
 
-/// A graph made ready to run: lowered, its operators decoded. All sessions share its packed constants
-/// and its plans.
+/// A graph ready to run: lowered, with decoded operators. All sessions share its packed constants
+/// and plans.
 package final class Executable: Sendable {
   package struct Options: Sendable {
-    /// Whether fusing and folding passes run; without them every node runs as the model has it.
+    /// Whether to run fusing and folding passes; otherwise every node runs as in the model.
     package var optimizes = true
     /// What computes the graph.
     package var backend = Backend.cpu
     /// Whether kernels may round to a narrower type than the model's.
     package var precision = Precision.float
-    /// Which kernels were measured to be fast.
+    /// The kernels that were measured to be fastest.
     package var tuning = TuningRecord()
-    /// Threads that kernels may use; the bits do not depend on it.
+    /// The number of threads for kernels; it does not affect the bits.
     package var threadCount = ThreadPool.defaultThreadCount
-    /// Bytes that a session may take for inputs, intermediate values and outputs together, with constants that the
-    /// model does not bring but generates; `nil` for what is free. It decides whether a run fails, never what comes out.
+    /// The bytes that a session may use for inputs, intermediate values, outputs and generated
+    /// constants; `nil` for all free memory. It decides whether a run fails, but does not affect
+    /// results.
     package var memoryLimit: Int?
-    /// Says how many bytes are free, where there is no limit.
+    /// Returns the free bytes, where there is no limit.
     package var freeByteCount: @Sendable () -> Int = { AvailableMemory.recentByteCount() }
 
-    /// Whether a session gives the pages of mapped constants back as soon as a step has read them: right for programs
-    /// that run the model once, which then never hold all of its weights at once.
+    /// Whether a session releases the pages of mapped constants as soon as a step has read them,
+    /// for programs that run the model once and should never hold all of its weights.
     package var releasesConstants = false
 
     package init() {}
@@ -40,24 +41,24 @@ package final class Executable: Sendable {
   package let packedConstants: PackedConstants
   package let parameters: ParameterStore
   let operations: [any Operator]
-  /// What constants take that nodes generated.
+  /// The memory of constants that nodes generated.
   let generatedMemory: Lowering.GeneratedMemory
 
   private struct SharedPlan {
     weak var plan: Plan?
   }
 
-  /// The plans that sessions keep.
+  /// The plans of sessions.
   private let plans = Mutex<[SharedPlan]>([])
-  /// Whether the executable began with a compiled form.
+  /// Whether the executable started with a compiled form.
   private let wasCompiled: Bool
 
   /// - Parameters:
-  ///   - compiled: The model's compiled form, if it was kept. Its graph must be `graph`.
-  ///   - writer: Takes the large constants that lowering makes out of memory.
-  ///   - parameters: The store of another executable, which has the graph's parameters under the same ids; what one
-  ///     changes, the other sees. By default the executable has a store of its own.
-  /// - Throws: `GraftError` that lists all operators Graft lacks, or names the node that is wrong.
+  ///   - compiled: the model's cached compiled form, if any; its graph must be `graph`
+  ///   - writer: moves the large constants from lowering out of memory
+  ///   - parameters: the store of another executable with the graph's parameters under the same
+  ///     IDs, to share updates; by default the executable has its own store
+  /// - Throws: `GraftError` that lists all unsupported operators, or names the invalid node
   package init(
     _ graph: Graph, options: Options = Options(), compiled: CompiledModel? = nil,
     writer: CompiledModelWriter? = nil, parameters: ParameterStore? = nil
@@ -65,14 +66,14 @@ package final class Executable: Sendable {
     try graph.requireSupportedOperators { options.backend.type(of: $0) != nil }
     let updated = Set(graph.updates.map(\.parameter))
     guard updated.count == graph.updates.count, updated.isSubset(of: graph.parameters.keys) else {
-      throw GraftError(.software, "an update of no parameter, or a second one of the same")
+      throw GraftError(.software, "an update of something other than a parameter, or a duplicate")
     }
     var lowered = graph
     let compiled = options.optimizes ? compiled : nil
     var generatedMemory = Lowering.GeneratedMemory()
     if let compiled {
       generatedMemory = compiled.generatedMemory
-      // As when the model was compiled: the answer must not depend on what is kept.
+      // Checked as when compiling: results must not depend on the cache.
       if let limit = options.memoryLimit {
         try requireMemory([generatedMemory.peakByteCount], limit: limit)
       }
@@ -101,9 +102,9 @@ package final class Executable: Sendable {
     }
   }
 
-  /// The model as later starts can begin with it, once a run has packed the constants.
+  /// The model in the form for later starts, once a run has packed the constants.
   ///
-  /// - Returns: `nil` if the executable began with all of that, is not optimized, or trains.
+  /// - Returns: `nil` if there is nothing new, or the executable is not optimized, or trains
   package func compiledForm() throws -> CompiledModel? {
     guard options.optimizes, !wasCompiled || packedConstants.hasNews, graph.parameters.isEmpty
     else { return nil }
@@ -112,15 +113,15 @@ package final class Executable: Sendable {
       packedConstants: try packedConstants.soundItems(), generatedMemory: generatedMemory)
   }
 
-  /// The plan for these nodes and values: that of another session, or a new one.
+  /// The plan for these nodes and values: another session's, or a new one.
   ///
-  /// Plans live as long as a session keeps them. One is made at a time, so that sessions which ask
-  /// for the same one at once share it.
+  /// Plans live as long as a session uses them. One is made at a time, so that concurrent sessions
+  /// share a plan for the same request.
   ///
   /// - Parameters:
-  ///   - nodes: by place in the graph; `nil` for all
-  ///   - contents: the inputs whose contents decide shapes
-  ///   - memory: what making a plan may take
+  ///   - nodes: by index in the graph; `nil` for all
+  ///   - contents: the inputs whose contents determine shapes
+  ///   - memory: the budget for making a plan
   func plan(
     nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>,
     memory: MemoryBudget
@@ -138,8 +139,8 @@ package final class Executable: Sendable {
   }
 
   /// - Parameters:
-  ///   - memory: what plans may take
-  ///   - packedConstants: where kernels have the forms of their constants; by default those of all sessions
+  ///   - memory: the budget of plans
+  ///   - packedConstants: the packed constants; by default those of all sessions
   func planner(memory: MemoryBudget, packedConstants: PackedConstants? = nil) -> Planner {
     Planner(
       graph: graph, operations: operations,
@@ -153,7 +154,7 @@ package final class Executable: Sendable {
     Dictionary(uniqueKeysWithValues: graph.parameters.keys.map { ($0, graph[$0].name) })
   }
 
-  /// The type that the model declares for an input.
+  /// The model's declared type of an input.
   package func declaredType(ofInput position: Int) -> ValueType? {
     graph[graph.inputs[position]].type
   }

@@ -3,13 +3,14 @@ import GraftPasses
 import GraftGraph
 
 extension Graph {
-  /// The graph as it takes batches of images, and whether it takes only one image at a time.
+  /// The graph for batches of images, and whether it only takes one image at a time.
   ///
-  /// Exported networks often hold the batch of 1 that they were traced with, be their input's batch open or not: in
-  /// targets of Reshape, or in constants that are joined with what is computed. These are made to follow the batch. Where
-  /// that is not enough, the network keeps a batch of 1, and callers run it image by image.
+  /// Exported networks often contain the batch of 1 from tracing, even if their input's batch is
+  /// free: in targets of Reshape, or in constants that are concatenated with computed values. These
+  /// are made to follow the batch. If that is not enough, the network keeps a batch of 1, and
+  /// callers run it image by image.
   ///
-  /// - Throws: `GraftError` if the graph takes neither one image nor several.
+  /// - Throws: `GraftError` if the graph takes neither one image nor several
   package func forImageBatches() throws -> (graph: Graph, takesOneImage: Bool) {
     let free: Graph
     do {
@@ -18,7 +19,7 @@ extension Graph {
       guard let one = withBatchOfOne(), one.takesBatch(of: 1) else { throw error }
       return (one, true)
     }
-    // What takes no single image either is wrong in another way, and says so later.
+    // A graph that does not take a single image either has another error, which is reported later.
     guard !free.takesBatch(of: 2), let one = withBatchOfOne(), one.takesBatch(of: 1) else {
       return (free, false)
     }
@@ -44,9 +45,9 @@ extension Graph {
     return (try? graph.inferTypes()) == nil ? nil : graph
   }
 
-  /// Whether shapes fit for so many images, and the outputs have a part for each of them.
+  /// Whether shapes match for a number of images, and the outputs have a row for each.
   private func takesBatch(of count: Int) -> Bool {
-    // Stands in for extents that are open.
+    // Replaces unknown extents.
     let usualExtent = 224
     var types: [ValueID: ValueType] = [:]
     for id in inputs {

@@ -2,9 +2,9 @@ import GraftFiles
 
 /// Lays out buffers of known sizes and lifetimes in one arena.
 ///
-/// Greedy by size: the largest buffer first, each at the lowest offset where nothing that lives at
-/// the same time lies. Source: Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
-/// Inference", <https://arxiv.org/abs/2001.03288>.
+/// Greedy by size: largest buffer first, each at the lowest offset that does not overlap a buffer
+/// with an overlapping lifetime. Source: Pisarchyk and Lee, "Efficient Memory Management for Deep
+/// Neural Net Inference", <https://arxiv.org/abs/2001.03288>.
 package struct MemoryPlanner {
   /// A buffer and the steps, first to last, during which it is in use.
   package struct Buffer: Sendable {
@@ -17,7 +17,7 @@ package struct MemoryPlanner {
     }
   }
 
-  /// Where each buffer lies, and how large the arena is; all offsets are multiples of 64.
+  /// The offset of each buffer, a multiple of 64, and the size of the arena.
   package static func layOut(_ buffers: [Buffer]) throws -> (offsets: [Int], byteCount: Int) {
     var offsets = [Int](repeating: 0, count: buffers.count)
     var placed = PlacedBuffers()
@@ -49,10 +49,10 @@ package struct MemoryPlanner {
   }
 }
 
-/// Buffers that have their places, and the gaps between them.
+/// Placed buffers, and the gaps between them.
 ///
-/// Most buffers live for a few steps, among few others; those are found by their steps. A list of all, in
-/// order, serves where many live at the same time.
+/// Most buffers live for a few steps, among few others, and are found by their steps. Where many
+/// live at the same time, a sorted list of all is used.
 private struct PlacedBuffers {
   private struct Item {
     let range: Range<Int>
@@ -63,11 +63,11 @@ private struct PlacedBuffers {
   private static let mostListed = 128
 
   private var items: [Item] = []
-  /// Places in `items` of short-lived buffers, by step.
+  /// The indices in `items` of short-lived buffers, by step.
   private var bySteps: [Int: [Int]] = [:]
-  /// Places in `items` of the other ones.
+  /// The indices in `items` of the other buffers.
   private var longLived: [Int] = []
-  /// All items by offset; made when it is needed for the first time.
+  /// All items by offset; created on first use.
   private var sorted: [Item]?
 
   mutating func insert(_ range: Range<Int>, during lifetime: ClosedRange<Int>) {
@@ -91,7 +91,7 @@ private struct PlacedBuffers {
     sorted!.insert(item, at: low)
   }
 
-  /// The lowest offset with `byteCount` free bytes behind it during all of `lifetime`.
+  /// The lowest offset with `byteCount` free bytes during all of `lifetime`.
   mutating func lowestGap(_ byteCount: Int, during lifetime: ClosedRange<Int>) -> Int {
     if let neighbours = listed(during: lifetime) {
       return Self.lowestGap(byteCount, between: neighbours)
@@ -112,7 +112,7 @@ private struct PlacedBuffers {
     return offset
   }
 
-  /// What lives during `lifetime`, by offset; `nil` if that would be too many to look at.
+  /// The items that live during `lifetime`, by offset; `nil` if there are too many.
   private func listed(during lifetime: ClosedRange<Int>) -> [Item]? {
     guard lifetime.count <= Self.longestListed else { return nil }
     var count = longLived.count

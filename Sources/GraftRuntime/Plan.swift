@@ -2,26 +2,26 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// What to run for known shapes: steps with prepared kernels, and where each value lies.
+/// The steps for known shapes, with prepared kernels, and the place of each value.
 ///
 /// Immutable and shared; a session binds it to memory.
 package final class Plan: Sendable {
-  /// Where a value lies while the plan runs.
+  /// The place of a value while the plan runs.
   package enum Place: Sendable, Hashable {
-    /// Bytes from the start of the arena.
+    /// An offset in the arena, in bytes.
     case arena(Int)
-    /// By place in ``Plan/constants``.
+    /// An index into ``Plan/constants``.
     case constant(Int)
-    /// By place in the inputs of ``Plan/request``.
+    /// An index into the inputs of ``Plan/request``.
     case input(Int)
-    /// By place in the graph's outputs.
+    /// An index into the graph's outputs.
     case output(Int)
     case parameter(ValueID)
-    /// Made by a dynamic step, outside of the arena.
+    /// Made by a dynamic step, outside the arena.
     case heap(ValueID)
   }
 
-  /// A value of this plan as a tensor: its place and what it is.
+  /// A value of this plan as a tensor: its place and type.
   package struct Operand: Sendable {
     package var place: Place
     package var elementType: ElementType
@@ -29,42 +29,42 @@ package final class Plan: Sendable {
   }
 
   package struct Step: Sendable {
-    /// The node as messages name it, and its operator.
+    /// The node's label in messages.
     package var label: String
     package var operatorType: String
     package var kernel: PreparedKernel
     package var inputs: [Operand?]
     package var outputs: [Operand?]
-    /// The values that a dynamic step makes; `nil` for those not wanted.
+    /// The values that a dynamic step makes; `nil` for unused ones.
     package var dynamicOutputs: [ValueID?]
     package var scratchOffset: Int
     package var workerScratchOffset: Int
   }
 
-  /// What cannot be planned before this plan has run.
+  /// The part of the graph that cannot be planned before this plan has run.
   package struct Continuation: Sendable {
-    /// The nodes left, by place in the graph.
+    /// The remaining nodes, by index in the graph.
     package var nodes: [Int]
-    /// Values of this plan that they read.
+    /// The values of this plan that they read.
     package var values: [ValueID]
-    /// Those among them whose contents decide shapes.
+    /// Those of the values whose contents determine shapes.
     package var contents: Set<ValueID>
   }
 
   let request: PlanRequest
   package let steps: [Step]
   package let constants: [Tensor]
-  /// Bytes of those constants that were computed when the plan was made, or more.
+  /// An upper bound of the bytes of constants computed at plan time.
   package let foldedByteCount: Int
   package let arenaByteCount: Int
-  /// Bytes from one worker's scratch memory to the next.
+  /// The distance in bytes between two workers' scratch memories.
   package let workerScratchStride: Int
-  /// The graph's outputs that this plan computes into memory: place in the graph's outputs to type.
+  /// The graph's outputs that this plan computes, by index.
   package let outputs: [Int: Operand]
-  /// Where every value that outlives the plan lies.
+  /// The places of all values that outlive the plan.
   package let operands: [ValueID: Operand]
   package let continuation: Continuation?
-  /// Whether steps make values whose sizes only running tells.
+  /// Whether steps make values whose sizes are only known after running.
   let hasDynamicSteps: Bool
 
   init(
@@ -85,15 +85,15 @@ package final class Plan: Sendable {
     self.continuation = continuation
   }
 
-  /// Bytes that the plan holds on to.
+  /// The bytes of the plan.
   var byteCount: Int {
     foldedByteCount + steps.count * MemoryLayout<Step>.stride + request.byteCount
   }
 
   /// - Parameters:
-  ///   - reusableByteCount: an arena of this size is there already
-  ///   - outputsAreThere: whether the caller has the memory for outputs already
-  /// - Throws: `GraftError` if running the plan takes more memory than is left
+  ///   - reusableByteCount: the size of an existing arena
+  ///   - outputsAreThere: whether the caller has already allocated the outputs
+  /// - Throws: `GraftError` if running the plan exceeds the remaining memory
   func requireMemory(
     _ memory: MemoryBudget, reusableByteCount: Int = 0, outputsAreThere: Bool = false
   ) throws {

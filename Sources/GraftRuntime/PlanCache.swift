@@ -1,25 +1,25 @@
 import GraftFiles
 import GraftTensor
 
-/// The plans that a session keeps, by their place in a chain, and the memory that these take.
+/// The plans of a session, by position in a chain, and their memory.
 struct PlanCache {
   private static let planLimit = 4
 
-  /// For each place, the most recently used first.
+  /// For each position, most recently used first.
   private var plans: [[BoundPlan]] = []
-  /// How many plans have each arena: plans for the same place share one if it is large enough.
+  /// The number of plans per arena: plans at the same position share one if it is large enough.
   private var arenas: [ObjectIdentifier: Int] = [:]
-  /// Bytes of all plans.
+  /// The bytes of all plans.
   private(set) var byteCount = 0
 
   var isEmpty: Bool { arenas.isEmpty }
 
-  /// Bytes of intermediate values in the plan that has most.
+  /// The bytes of intermediate values in the largest plan.
   var largestArenaByteCount: Int { plans.joined().map(\.plan.arenaByteCount).max() ?? 0 }
 
   func contains(arena: Storage) -> Bool { arenas[ObjectIdentifier(arena)] != nil }
 
-  /// The plan for some values, which then is the most recently used one.
+  /// The plan for some values, which becomes the most recently used one.
   mutating func plan(depth: Int, _ values: [RuntimeValue], nodes: [Int]?) -> BoundPlan? {
     guard depth < plans.count,
       let index = plans[depth].firstIndex(where: { $0.plan.request.fits(values, nodes: nodes) })
@@ -28,7 +28,7 @@ struct PlanCache {
     return plans[depth][0]
   }
 
-  /// Makes room for one more plan: its memory goes before more is taken.
+  /// Makes room for another plan, releasing memory before more is allocated.
   mutating func makeRoom(depth: Int) {
     while plans.count <= depth { plans.append([]) }
     if plans[depth].count >= PlanCache.planLimit { forget(plans[depth].removeLast()) }
@@ -42,7 +42,7 @@ struct PlanCache {
     arenas[ObjectIdentifier(arena)] = count + 1
   }
 
-  /// The largest arena at a place. Of the plans for one place, one runs at a time.
+  /// The largest arena at a position. Only one of the plans there runs at a time.
   func largestArena(depth: Int) -> Storage? {
     plans[depth].map(\.arena).max { $0.byteCount < $1.byteCount }
   }

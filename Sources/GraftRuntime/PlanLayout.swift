@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Assigns places: which values share memory, which step works in place, and the arena's layout.
+/// Assigns places: shared memory, in-place steps, and the arena's layout.
 struct PlanLayout {
   private let planner: Planner
   private let selection: Selection
@@ -11,16 +11,16 @@ struct PlanLayout {
 
   private var graph: Graph { planner.graph }
   private var steps: [Plan.Step] = []
-  /// For each step, the values it reads and writes, parallel to its operands.
+  /// The values that each step reads, in the order of its operands.
   private var stepReads: [[ValueID?]] = []
   private var stepWrites: [[ValueID?]] = []
-  /// Values that are another value's memory under another shape; the other one is no alias itself.
+  /// Values in another value's memory with another shape; the other one is not an alias itself.
   private var aliases: [ValueID: ValueID] = [:]
   private var heapValues: Set<ValueID> = []
   private var constants: [Tensor] = []
   private var constantPlaces: [ValueID: Int] = [:]
   private var places: [ValueID: Plan.Place] = [:]
-  /// Values that live in another value's buffer.
+  /// Values in another value's buffer.
   private var inPlaceOwners: [ValueID: Int] = [:]
   private var workerScratchStride = 0
 
@@ -33,7 +33,7 @@ struct PlanLayout {
   mutating func plan() throws -> Plan {
     let continuation = continuation()
     guard continuation == nil || graph.updates.isEmpty else {
-      throw GraftError.unsupported("training a graph with shapes that depend on data")
+      throw GraftError.unsupported("training a graph with data-dependent shapes")
     }
     try prepareSteps(wanted: Set(continuation?.values ?? []))
     placeFixedValues()
@@ -69,7 +69,8 @@ struct PlanLayout {
     selection.types[id]?.tensor ?? TensorType(.float, nil)
   }
 
-  /// Outputs that share memory with something else get a copy of it; so do parameters whose new values lie elsewhere.
+  /// Copies outputs that share memory with something else, and parameters whose new values are
+  /// elsewhere.
   private mutating func appendCopies(to outputs: [(Int, ValueID)]) throws {
     for (position, id) in outputs {
       let root = root(id)
@@ -85,7 +86,7 @@ struct PlanLayout {
     }
   }
 
-  /// Keeps a value that was folded, and that no step of this plan reads.
+  /// Places a folded value that no step of this plan reads.
   private mutating func placeIfFolded(_ id: ValueID) {
     guard places[id] == nil, let tensor = selection.known[id] else { return }
     constantPlaces[id] = constants.count
@@ -129,7 +130,7 @@ struct PlanLayout {
 
   // MARK: Steps
 
-  /// What is left for after this plan; `nil` if nothing is.
+  /// The part that remains after this plan; `nil` if there is none.
   private func continuation() -> Plan.Continuation? {
     let nodes = selection.deferred
     guard !nodes.isEmpty else { return nil }
@@ -149,7 +150,7 @@ struct PlanLayout {
       contents: selection.neededContents)
   }
 
-  /// Prepares the kernels of the nodes that something reads.
+  /// Prepares the kernels of nodes with used outputs.
   private mutating func prepareSteps(wanted: Set<ValueID>) throws {
     var live = wanted.union(graph.outputs)
     for update in graph.updates { live.insert(update.newValue) }
@@ -190,7 +191,7 @@ struct PlanLayout {
         constants.append(constant)
       }
     }
-    // Before kernels make tables of the extents.
+    // Checked before kernels make tables of the extents.
     try planner.memory.require(item.outputTypes.lazy.map { $0?.memoryByteCount ?? 0 })
     let context = PrepareContext(
       inputs: descriptions,
@@ -249,14 +250,14 @@ struct PlanLayout {
     for id in heapValues { places[id] = .heap(id) }
   }
 
-  /// Gives each output that a step makes the caller's memory. Returns the outputs in memory:
+  /// Places each output that a step computes in the caller's memory. Returns these outputs:
   /// position and value.
   private mutating func placeOutputs() -> [(Int, ValueID)] {
     var result: [(Int, ValueID)] = []
     let made = Set(stepWrites.joined().compactMap { $0 })
     for (position, id) in graph.outputs.enumerated() {
       guard selection.types[id]?.isStatic ?? false, !heapValues.contains(root(id)) else { continue }
-      // Later plans of a chain need not make outputs that are there.
+      // Later plans of a chain need not compute existing outputs.
       if request.nodes != nil,
         request.inputs.contains(where: { $0.id == id }) || graph.constants[id] != nil
       {
@@ -269,7 +270,7 @@ struct PlanLayout {
     return result
   }
 
-  /// Lets steps write new values of parameters where the old ones lie, if these are the last to read them.
+  /// Lets steps overwrite parameters with their new values, if these steps are the last readers.
   private mutating func placeUpdates() {
     var lastReads: [ValueID: Int] = [:]
     var writers: [ValueID: (step: Int, position: Int)] = [:]
@@ -292,14 +293,14 @@ struct PlanLayout {
     }
   }
 
-  /// What a buffer of the arena holds.
+  /// The value or scratch of a buffer in the arena.
   private enum Owner {
     case value(ValueID)
     case scratch(step: Int)
     case workerScratch
   }
 
-  /// The buffers of the arena, and what each holds; sets the scratch of each thread.
+  /// The buffers of the arena and their owners; sets the scratch of each thread.
   private mutating func arenaBuffers(
     outliving: Set<ValueID>
   ) throws -> ([MemoryPlanner.Buffer], [Owner]) {
@@ -352,7 +353,7 @@ struct PlanLayout {
     return (buffers, owners)
   }
 
-  /// The buffer of an input that dies in this step and that output 0 may take over.
+  /// The buffer of an input that is last read in this step, and that output 0 may overwrite.
   private func inPlaceBuffer(
     _ step: Int, byteCount: Int, _ lastUse: [ValueID: Int], _ bufferOf: [ValueID: Int]
   ) -> Int? {

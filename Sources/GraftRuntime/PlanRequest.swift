@@ -2,21 +2,20 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// What a plan is made for: nodes, the types of what they read, and contents where shapes depend on
-/// them.
+/// The key of a plan: nodes, the types of their inputs, and contents where shapes depend on them.
 struct PlanRequest: Sendable {
   struct Input: Sendable {
     var id: ValueID
     var type: ValueType
-    /// What it contains, where shapes depend on that.
+    /// Its contents, where shapes depend on them.
     var contents: Tensor?
   }
 
-  /// By place in the graph; `nil` for all of them, in the first plan of a chain.
+  /// By index in the graph; `nil` for all of them, in the first plan of a chain.
   let nodes: [Int]?
   let inputs: [Input]
 
-  /// - Parameter contents: the inputs whose contents decide shapes; they are copied
+  /// - Parameter contents: the inputs whose contents determine shapes; they are copied
   init(
     nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>
   ) throws {
@@ -34,7 +33,7 @@ struct PlanRequest: Sendable {
     self.inputs = inputs.map { Input(id: $0.id, type: $0.type) }
   }
 
-  /// Whether a plan for this fits these nodes and values. Allocates nothing.
+  /// Whether a plan for this request matches these nodes and values. Allocates nothing.
   func fits(_ values: [RuntimeValue], nodes: [Int]?) -> Bool {
     guard nodes == self.nodes else { return false }
     for (input, value) in zip(inputs, values) {
@@ -53,7 +52,7 @@ struct PlanRequest: Sendable {
     return true
   }
 
-  /// Bytes that it holds on to.
+  /// The bytes of the request.
   var byteCount: Int {
     (nodes?.count ?? 0) * MemoryLayout<Int>.stride
       + inputs.reduce(0) { $0 + ($1.contents?.byteCount ?? 0) }

@@ -21,9 +21,9 @@ struct Planner {
   let threadCount: Int
   let memory: MemoryBudget
 
-  /// Bytes that folding one node at plan time may take.
+  /// The limit in bytes for folding one node at plan time.
   static let foldingLimit = 1 << 20
-  /// Bytes that all values folded at plan time may take.
+  /// The limit in bytes for all values folded at plan time.
   static let totalFoldingLimit = 64 << 20
 
   /// Plans as many of the nodes as the known shapes allow; the others become the continuation.
@@ -45,7 +45,7 @@ struct Planner {
   }
 }
 
-/// Decides which nodes run in a plan: folds what is known, defers what depends on results.
+/// Decides which nodes run in a plan: folds known values, defers nodes that depend on results.
 struct Selection {
   let graph: Graph
   let operations: [any Operator]
@@ -53,7 +53,7 @@ struct Selection {
   private(set) var known: [ValueID: Tensor] = [:]
   private(set) var items: [Planner.Item] = []
   private(set) var deferred: [Int] = []
-  /// Values whose contents decide shapes of deferred nodes.
+  /// Values whose contents determine shapes of deferred nodes.
   private(set) var neededContents: Set<ValueID> = []
   private var unavailable: Set<ValueID> = []
   private(set) var foldedByteCount = 0
@@ -72,7 +72,7 @@ struct Selection {
       types[input.id] = input.type
       guard let contents = input.contents else { continue }
       known[input.id] = contents
-      // What one node of a chain asked for, another may still need.
+      // Another node of a chain may still need them.
       neededContents.insert(input.id)
     }
   }
@@ -97,7 +97,7 @@ struct Selection {
       postpone(index)
       return
     } catch is InferenceStop {
-      throw GraftError(.software, "the rank of an input is not known at plan time")
+      throw GraftError(.software, "the rank of an input is unknown at plan time")
     }
     if fold(node, operation, inference) { return }
     items.append(
@@ -113,7 +113,7 @@ struct Selection {
     for case let output? in graph.nodes[index].outputs { unavailable.insert(output) }
   }
 
-  /// Takes contents that follow from shapes or from known inputs; false if the node has to run.
+  /// Computes contents that follow from shapes or known inputs; false if the node has to run.
   private mutating func fold(
     _ node: Node, _ operation: any Operator, _ inference: InferenceContext
   ) -> Bool {
@@ -143,19 +143,19 @@ struct Selection {
 }
 
 extension ValueType {
-  /// A tensor with bytes and a known shape, which can lie in an arena.
+  /// Whether it is a tensor with a known size in bytes, which can be in an arena.
   var isStatic: Bool {
     guard let tensor, tensor.elementType != .string else { return false }
     return tensor.shape?.knownShape != nil
   }
 
-  /// Bytes of a static tensor; `nil` for anything else.
+  /// The bytes of a static tensor; `nil` for anything else.
   var byteCount: Int? {
     guard let tensor, let shape = tensor.shape?.knownShape else { return nil }
     return try? Tensor.byteCount(tensor.elementType, shape)
   }
 
-  /// Bytes to expect for a tensor of known shape.
+  /// The expected bytes of a tensor with a known shape.
   var memoryByteCount: Int? {
     guard let tensor, let shape = tensor.shape?.knownShape else { return nil }
     return try? Tensor.memoryByteCount(tensor.elementType, shape)

@@ -1,12 +1,12 @@
 import GraftExecution
 import GraftFiles
 
-/// Times of single steps, summed over runs. Not safe for use from several threads.
+/// The times of single steps, summed over runs. Not thread-safe.
 package final class Profile {
   package struct Entry: Sendable {
     package var label: String
     package var operatorType: String
-    /// Which of several kernels it was.
+    /// The chosen one of several kernels.
     package var choice: KernelChoice?
     package var nanoseconds: UInt64
     package var count: Int
@@ -16,12 +16,12 @@ package final class Profile {
   package struct Event: Sendable {
     package var label: String
     package var operatorType: String
-    /// Nanoseconds since the profile was made.
+    /// Nanoseconds since the profile was created.
     package var start: UInt64
     package var duration: UInt64
   }
 
-  /// Events kept; later ones only count in the sums.
+  /// The limit of stored events; later ones only count in the sums.
   private static let eventLimit = 100_000
 
   private struct Key: Hashable {
@@ -56,12 +56,12 @@ package final class Profile {
     }
   }
 
-  /// The steps, the one that took most first.
+  /// The steps, slowest first.
   package var steps: [Entry] {
     sums.values.sorted { ($0.nanoseconds, $1.label) > ($1.nanoseconds, $0.label) }
   }
 
-  /// Time by operator, the one that took most first.
+  /// Time by operator, slowest first.
   package var operators: [Entry] {
     var sums: [ByteString: Entry] = [:]
     for step in steps {

@@ -4,16 +4,16 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Runs an executable. Owns the memory for intermediate values; not for several threads at once.
+/// Runs an executable. Owns the memory for intermediate values; not thread-safe.
 ///
-/// The first run for new shapes makes a plan, or shares that of another session; a few plans are
-/// kept. A run for shapes seen before, with outputs bound by the caller, allocates nothing.
+/// The first run with new shapes makes a plan, or shares that of another session; a few plans are
+/// cached. A run with known shapes and outputs bound by the caller allocates nothing.
 package final class Session {
   package let executable: Executable
   package var profile: Profile?
   private let pool: ThreadPool
   private var plans = PlanCache()
-  /// The inputs of the current run, kept to reuse their memory.
+  /// The inputs of the current run, stored here to reuse the array.
   private var values: [RuntimeValue] = []
   private var boundOutputs: [Tensor?] = []
 
@@ -24,7 +24,7 @@ package final class Session {
 
   /// Runs the graph on inputs in the model's order.
   ///
-  /// - Throws: `GraftError` if inputs do not fit the model, or running fails.
+  /// - Throws: `GraftError` if inputs do not match the model, or running fails
   package func run(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
     try check(inputs)
     return try runChain(inputs, outputs: Array(repeating: nil, count: graph.outputs.count))
@@ -35,7 +35,7 @@ package final class Session {
     try run(inputs.map { RuntimeValue.tensor($0) }).map { try $0.tensor }
   }
 
-  /// Runs the graph into memory that the caller made; its shapes must be those of the outputs.
+  /// Runs the graph and writes to the caller's memory, whose shapes must be those of the outputs.
   package func run(_ inputs: [Tensor], into outputs: [Tensor]) throws {
     values.removeAll(keepingCapacity: true)
     for input in inputs { values.append(.tensor(input)) }
@@ -46,7 +46,7 @@ package final class Session {
       depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [],
       outputsAreBound: true)
     guard bound.plan.continuation == nil, bound.plan.outputs.count == outputs.count else {
-      throw GraftError.unsupported("outputs whose shapes depend on data cannot be bound")
+      throw GraftError.unsupported("outputs with data-dependent shapes cannot be bound")
     }
     for (position, operand) in bound.plan.outputs {
       let output = outputs[position]
@@ -61,7 +61,7 @@ package final class Session {
       memory: memory(for: bound.plan, values, results: []), profile: profile)
   }
 
-  /// Bytes of intermediate values in the plan that has most, of those that are kept.
+  /// The bytes of intermediate values in the largest cached plan.
   package var arenaByteCount: Int { plans.largestArenaByteCount }
 
   private var graph: Graph { executable.graph }
@@ -113,7 +113,7 @@ package final class Session {
     }
     return try results.enumerated().map { position, value in
       if let value { return value }
-      // An output that is an input or a constant of a kind that does not lie in an arena.
+      // An output that is an input or a constant, and cannot be in an arena.
       if let index = graph.inputs.firstIndex(of: graph.outputs[position]) { return inputs[index] }
       if let constant = graph.constants[graph.outputs[position]] { return .tensor(constant) }
       throw GraftError(
@@ -121,7 +121,7 @@ package final class Session {
     }
   }
 
-  /// The plan for these values, made now or kept from before.
+  /// The plan for these values, new or cached.
   private func boundPlan(
     depth: Int, nodes: [Int]?, _ values: [RuntimeValue], ids: [ValueID], contents: Set<ValueID>,
     results: [RuntimeValue?], outputsAreBound: Bool = false
@@ -144,7 +144,7 @@ package final class Session {
     } catch let error as GraftError
       where error.code == .operatingSystem && !plans.isEmpty
     {
-      // Plans are only kept to save time.
+      // Cached plans only save time.
       memory = nil
       plans.removeAll()
       plan = try makePlan()
@@ -154,7 +154,7 @@ package final class Session {
     return bound
   }
 
-  /// What is left for a plan: besides the plans that are kept, and the values of a run.
+  /// The memory left for a plan, besides cached plans and the values of a run.
   private func memory(_ values: [RuntimeValue], results: [RuntimeValue?]) -> MemoryBudget {
     var seen: Set<ObjectIdentifier> = []
     var inUse = executable.generatedMemory.byteCount + plans.byteCount
@@ -181,19 +181,19 @@ package final class Session {
       freeByteCount: executable.options.freeByteCount)
   }
 
-  /// As ``memory(_:results:)``, for the dynamic steps of a plan; `nil` if it has none.
+  /// Like ``memory(_:results:)``, for the dynamic steps of a plan; `nil` if it has none.
   private func memory(
     for plan: Plan, _ values: [RuntimeValue], results: [RuntimeValue?]
   ) -> MemoryBudget? {
     plan.hasDynamicSteps ? memory(values, results: results) : nil
   }
 
-  /// - Throws: `GraftError` that names the input which does not fit.
+  /// - Throws: `GraftError` that names the input that does not match
   private func check(_ inputs: [RuntimeValue]) throws {
     guard inputs.count == graph.inputs.count else {
       throw GraftError.usage(
         "the model has \(graph.inputs.count) inputs "
-          + "(\(executable.inputNames.listed())); \(inputs.count) were given")
+          + "(\(executable.inputNames.listed())), but \(inputs.count) were given")
     }
     for (position, value) in inputs.enumerated() {
       guard let declared = executable.declaredType(ofInput: position), !declared.accepts(value)
@@ -206,7 +206,7 @@ package final class Session {
 }
 
 extension ValueType {
-  /// Whether a value is of this type, as far as extents are known.
+  /// Whether a value has this type, as far as extents are known.
   package func accepts(_ value: RuntimeValue) -> Bool {
     switch (self, value) {
     case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
@@ -220,7 +220,7 @@ extension ValueType {
 }
 
 extension TensorType {
-  /// Whether a tensor has this element type and fits what is known of the shape.
+  /// Whether a tensor has this element type and matches the known part of the shape.
   package func accepts(_ tensor: Tensor) -> Bool { accepts(tensor.elementType, tensor.shape) }
 
   package func accepts(_ otherType: ElementType, _ otherShape: Shape) -> Bool {

@@ -1,22 +1,22 @@
 import GraftExecution
 import GraftTensor
 
-/// Measures the ways in which a model's kernels can be computed, in the model itself, where each meets the caches as the
-/// others leave them.
+/// Measures the alternative kernels of a model within the model, so that the caches are as in real
+/// runs.
 package struct Tuner {
   private let executable: Executable
   private let inputs: [RuntimeValue]
-  /// Times of one run in nanoseconds, by problem and choice.
+  /// Times of runs in nanoseconds, by problem and choice.
   private var times: [String: [String: [UInt64]]] = [:]
   private var choices: [String: KernelChoice] = [:]
 
-  /// Runs of each candidate that count, in each of two rounds.
+  /// The number of measured runs of each candidate, in each of two rounds.
   private static let runCount = 4
   private static let roundCount = 2
-  /// What rounds more has to be faster by this factor.
+  /// A candidate with larger rounding errors must be faster by this factor.
   private static let gain = 0.97
 
-  /// - Parameter executable: Of the model as it runs now; what it chooses is what others have to beat.
+  /// - Parameter executable: of the model as it runs now; other choices have to beat its own
   package init(_ executable: Executable, inputs: [RuntimeValue]) {
     self.executable = executable
     self.inputs = inputs
@@ -24,8 +24,8 @@ package struct Tuner {
 
   /// The fastest choice for each problem of the model with these inputs.
   ///
-  /// - Parameter progress: Gets each candidate in words before it is measured.
-  /// - Throws: `GraftError` if the model does not run.
+  /// - Parameter progress: receives each candidate as text before it is measured
+  /// - Throws: `GraftError` if the model does not run
   package mutating func tune(progress: (String) -> Void = { _ in }) throws -> TuningRecord {
     try measure(nil)
     var candidates: [String] = []
@@ -62,7 +62,7 @@ package struct Tuner {
   /// Runs the model with one choice for all problems that have it.
   private mutating func measure(_ candidate: String?) throws {
     var options = executable.options
-    // The graph is lowered already.
+    // The graph is already lowered.
     options.optimizes = false
     if let candidate {
       for choice in choices.values where choice.candidates.contains(candidate) {

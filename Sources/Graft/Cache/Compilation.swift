@@ -3,9 +3,9 @@ import GraftRuntime
 
 /// The compiled form of one model, and its place in the cache.
 ///
-/// The first start runs from the graph as it was read, and ``store(_:)`` writes the compiled form once
-/// the kernels have packed their constants. Later starts begin with what was ``found``. A cache folder
-/// that cannot be written is none.
+/// The first start runs from the graph as it was read, and ``store(_:)`` writes the compiled form
+/// once the kernels have packed their constants. Later starts use the ``found`` form. A cache
+/// folder that cannot be written is ignored.
 package struct Compilation: Sendable {
   package let found: CompiledModel?
   let writer: CompiledModelWriter
@@ -14,12 +14,12 @@ package struct Compilation: Sendable {
   private let variant: String
   private let threadCount: Int
 
-  /// Models with smaller constants start fast enough as they are.
+  /// Models with smaller constants start fast enough without a cache.
   private static let leastByteCount = 1 << 20
 
   /// - Parameters:
-  ///   - sourceFiles: What the model was read from.
-  ///   - variant: How the graph is made of these files.
+  ///   - sourceFiles: the files of the model
+  ///   - variant: how the graph is made from these files
   init(
     found: CompiledModel?, in cache: ModelCache, sourceFiles: [Graph.SourceFile], variant: String,
     threadCount: Int
@@ -33,11 +33,11 @@ package struct Compilation: Sendable {
       folder: cache.folder, modelFiles: sourceFiles, threadCount: threadCount)
   }
 
-  /// Keeps the compiled form of `executable` for later starts, if there is anything new in it. Call it
-  /// after a run: plans pack the constants.
+  /// Caches the compiled form of `executable` for later starts, if there is anything new in it.
+  /// Call it after a run, since plans pack the constants.
   ///
-  /// - Returns: Whether a file was written.
-  /// - Throws: `GraftError` if the file cannot be written.
+  /// - Returns: whether a file was written
+  /// - Throws: `GraftError` if the file cannot be written
   @discardableResult
   package func store(_ executable: Executable) throws -> Bool {
     defer { writer.discard() }

@@ -25,7 +25,7 @@ struct ByteWriter {
     for element in elements { try body(&self, element) }
   }
 
-  /// By key, so that equal dictionaries give equal bytes.
+  /// Sorted by key, so that equal dictionaries give equal bytes.
   mutating func add(_ dictionary: [ByteString: String]) {
     add(dictionary.sorted { $0.key < $1.key }) {
       $0.add($1.key.text)
@@ -34,7 +34,7 @@ struct ByteWriter {
   }
 }
 
-/// Reads what a ``ByteWriter`` made. Damaged bytes are an error, and never lead outside of them.
+/// Reads the bytes of a ``ByteWriter``. Damaged bytes are an error, and never cause access outside.
 extension ByteReader {
   static var damage: GraftError { GraftError.badData("is damaged") }
 

@@ -4,30 +4,29 @@ import GraftGraph
 import GraftPasses
 import GraftTensor
 
-/// A model as it is after lowering, with its constants in the form that kernels want, mapped from a
-/// file of the cache folder.
+/// A lowered model with its packed constants, mapped from a file of the cache folder.
 ///
-/// The file holds elements, then an index, then a trailer of fixed size that says where the index is.
-/// Elements that the model's own files hold as well are looked up there. Trailer, index and the
-/// constants that kernels read as they are get checked here; packed constants when they are first
-/// used (``PackedConstants``), so that reading the file makes little of it resident.
+/// The file has elements, then an index, then a trailer of fixed size with the position of the
+/// index. Elements that are also in the model's own files are read from there. Trailer, index and
+/// unpacked constants are checked here; packed constants on first use (``PackedConstants``), so
+/// that little of the file becomes resident.
 package struct CompiledModel: Sendable {
   package let graph: Graph
   package let inputNames: [String]
   package let outputNames: [String]
   let packedConstants: [PackedConstants.Item]
-  /// What constants take that nodes generated when the graph was lowered.
+  /// The memory of constants that nodes generated when the graph was lowered.
   let generatedMemory: Lowering.GeneratedMemory
 
-  /// Raised when the file's structure changes.
+  /// Incremented when the file's structure changes.
   static let formatVersion = 2
   static let magic: UInt64 = 0x4c45_444f_4d54_4647
-  /// Elements begin at multiples of this; large ones at multiples of a page.
+  /// The alignment of elements; that of large ones is a page.
   static let alignment = Storage.alignment
   static let pageByteCount = 4096
   static let trailerByteCount = 48
 
-  /// Where the elements of a tensor are.
+  /// The location of a tensor's elements.
   enum Place {
     case modelFile(Int, byteOffset: Int)
     case here(byteOffset: Int, fingerprint: Fingerprint)
@@ -54,9 +53,9 @@ package struct CompiledModel: Sendable {
   /// Reads a compiled model, if no other user can have written it.
   ///
   /// - Parameters:
-  ///   - key: What it must have been made for.
-  ///   - modelFiles: The model's own files, mapped, as ``Graph/sourceFiles`` has them.
-  /// - Throws: `GraftError` if there is none, or it is damaged or of another key.
+  ///   - key: the required key
+  ///   - modelFiles: the model's own files, mapped, in the order of ``Graph/sourceFiles``
+  /// - Throws: `GraftError` if the file does not exist, is damaged, or has another key
   package init(
     path: String, key: String, modelFiles: [Storage], threadCount: Int = 1
   ) throws {
@@ -65,9 +64,11 @@ package struct CompiledModel: Sendable {
     let file = try Storage.mappedFile(input, path: path)
     let index = try CompiledModel.index(of: file)
     var reader = ByteReader(index)
-    guard try reader.string() == key else { throw GraftError.badData("is of another model") }
+    guard try reader.string() == key else { throw GraftError.badData("belongs to another model") }
     let files = try reader.array { try $0.int() }
-    guard files == modelFiles.map(\.byteCount) else { throw GraftError.badData("does not fit") }
+    guard files == modelFiles.map(\.byteCount) else {
+      throw GraftError.badData("does not match the model's files")
+    }
     let records = try reader.array { try TensorRecord(&$0) }
     let tensors = try records.map { try $0.tensor(in: file, modelFiles) }
     inputNames = try reader.array { try $0.string() }
@@ -120,9 +121,9 @@ package struct CompiledModel: Sendable {
 }
 
 extension CompiledModel {
-  /// What the compiled model at `path` was made for.
+  /// The key of the compiled model at `path`.
   ///
-  /// - Throws: `GraftError` if there is none, or it is damaged.
+  /// - Throws: `GraftError` if the file does not exist or is damaged
   package static func key(path: String) throws -> String {
     let file = try Storage.mappedFile(InputDescriptor(own: path), path: path)
     return try withExtendedLifetime(file) {
@@ -131,7 +132,7 @@ extension CompiledModel {
     }
   }
 
-  /// Whether a file ends as compiled models do, of this version or another one.
+  /// Whether a file ends like a compiled model of any version.
   package static func isEnd(_ file: InputDescriptor) -> Bool {
     let trailer = file.suffix(trailerByteCount)
     return trailer.count == trailerByteCount
@@ -139,7 +140,7 @@ extension CompiledModel {
   }
 }
 
-/// What the index says of one tensor.
+/// The index entry of one tensor.
 private struct TensorRecord {
   let elementType: ElementType
   let shape: Shape

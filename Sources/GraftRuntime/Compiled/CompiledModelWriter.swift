@@ -5,10 +5,10 @@ import GraftPasses
 import GraftTensor
 import Synchronization
 
-/// Writes a model's compiled form into a file, which gets its name at the end.
+/// Writes a model's compiled form to a file, which is renamed at the end.
 ///
-/// Constants that lowering made move to the file before anything runs: the system can take their
-/// memory back then, once they are packed.
+/// Constants from lowering move to the file before the first run, so that the system can reclaim
+/// their memory once they are packed.
 package final class CompiledModelWriter: Sendable {
   private let folder: String
   private let modelFiles: [Graph.SourceFile]
@@ -16,15 +16,15 @@ package final class CompiledModelWriter: Sendable {
   private let draft = Mutex<CompiledModelDraft?>(nil)
 
   /// - Parameters:
-  ///   - folder: Where the file is.
-  ///   - modelFiles: What the model was read from.
+  ///   - folder: the folder of the file
+  ///   - modelFiles: the files of the model
   package init(folder: String, modelFiles: [Graph.SourceFile], threadCount: Int) {
     self.folder = folder
     self.modelFiles = modelFiles
     self.threadCount = threadCount
   }
 
-  /// Moves the large constants that lowering made into the file, if one can be made.
+  /// Moves the large constants from lowering to the file, if it can be created.
   func moveConstants(of graph: inout Graph) {
     guard graph.constants.values.contains(where: CompiledModelDraft.moves) else { return }
     try? draft.withLock { draft in
@@ -34,12 +34,12 @@ package final class CompiledModelWriter: Sendable {
     }
   }
 
-  /// Writes everything that is not there yet.
+  /// Writes everything that is still missing.
   ///
   /// - Parameters:
-  ///   - path: The file's name, in the folder.
-  ///   - key: What the compiled form is made for.
-  /// - Throws: `GraftError` if the file cannot be written.
+  ///   - path: the final path, in the folder
+  ///   - key: the key of the compiled form
+  /// - Throws: `GraftError` if the file cannot be written
   package func write(_ model: CompiledModel, as path: String, key: String) throws {
     try draft.withLock { draft in
       defer { draft = nil }
@@ -47,7 +47,7 @@ package final class CompiledModelWriter: Sendable {
     }
   }
 
-  /// Removes the file, unless it has got its name.
+  /// Removes the file, unless it has been renamed.
   package func discard() { draft.withLock { $0 = nil } }
 
   private func makeDraft() throws -> CompiledModelDraft {
@@ -55,18 +55,18 @@ package final class CompiledModelWriter: Sendable {
   }
 }
 
-/// A compiled model's file before it has its name; only ever used under the writer's lock.
+/// A compiled model's unfinished file; only used under the writer's lock.
 private final class CompiledModelDraft: @unchecked Sendable {
   private let file: AtomicFile
   private let modelFiles: [Graph.SourceFile]
   private let threadCount: Int
-  /// Where tensors of this file's earlier mappings are, by their storage.
+  /// The storages of tensors in this file's earlier mappings.
   private var writtenStorages: [ObjectIdentifier: Storage] = [:]
 
-  /// Smaller constants stay where they are until the end.
+  /// Smaller constants are written at the end.
   private static let movedByteCount = 1 << 16
 
-  /// - Throws: `GraftError` if no file can be made in `folder`.
+  /// - Throws: `GraftError` if no file can be created in `folder`
   init(folder: String, modelFiles: [Graph.SourceFile], threadCount: Int) throws {
     file = try AtomicFile(
       path: "\(folder)/model", mode: AtomicFile.ownMode, replacesSpecialFiles: true)
@@ -74,7 +74,7 @@ private final class CompiledModelDraft: @unchecked Sendable {
     self.threadCount = threadCount
   }
 
-  /// Moves large constants that lie on the heap to the file.
+  /// Whether a constant is large and on the heap, and so moves to the file.
   static func moves(_ tensor: Tensor) -> Bool {
     tensor.storage.file == nil && tensor.byteCount >= movedByteCount
   }
@@ -95,9 +95,9 @@ private final class CompiledModelDraft: @unchecked Sendable {
     }
   }
 
-  /// Writes everything that is not there yet, the index and the trailer.
+  /// Writes everything that is still missing, the index and the trailer.
   ///
-  /// - Parameter path: The file's name, in the folder.
+  /// - Parameter path: the final path, in the same folder
   func commit(_ model: CompiledModel, as path: String, key: String) throws {
     var graphWriter = GraphWriter()
     graphWriter.add(model.graph)
@@ -150,7 +150,7 @@ private final class CompiledModelDraft: @unchecked Sendable {
     }
   }
 
-  /// Returns where the elements begin.
+  /// Returns the position of the elements.
   private func append(_ tensor: Tensor) throws -> Int {
     let isLarge = tensor.byteCount >= CompiledModelDraft.movedByteCount
     try file.pad(to: isLarge ? CompiledModel.pageByteCount : CompiledModel.alignment)

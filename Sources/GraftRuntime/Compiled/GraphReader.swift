@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Reads a graph that a ``GraphWriter`` wrote, with the tensors of its table at hand.
+/// Reads a graph that a ``GraphWriter`` wrote, given the tensors of its table.
 struct GraphReader {
   var bytes: ByteReader
   let tensors: [Tensor]
@@ -14,7 +14,7 @@ struct GraphReader {
     self.tensors = tensors
   }
 
-  /// - Parameter outerValueCount: values of the graph around this one
+  /// - Parameter outerValueCount: the number of values of the enclosing graph
   mutating func graph(outerValueCount: Int = 0) throws -> Graph {
     try descend()
     defer { depth -= 1 }

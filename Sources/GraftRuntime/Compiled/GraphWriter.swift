@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Writes a graph as bytes; its tensors go to a table and are written as numbers.
+/// Writes a graph as bytes; tensors go to a table and are written as their numbers.
 struct GraphWriter {
   var bytes = ByteWriter()
   var tensors = TensorTable()

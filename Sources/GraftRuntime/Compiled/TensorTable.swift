@@ -1,8 +1,8 @@
 import GraftTensor
 
-/// The tensors of a compiled model while it is written, each of them once.
+/// The tensors of a compiled model while it is written, without duplicates.
 struct TensorTable {
-  /// A place in memory, which is the same as long as the tensors here hold on to it.
+  /// A place in memory, which is unique as long as the table holds the tensors.
   private struct Key: Hashable {
     let storage: ObjectIdentifier
     let byteOffset: Int
