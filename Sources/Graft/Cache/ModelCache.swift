@@ -4,7 +4,6 @@ import GraftGraph
 import GraftModels
 import GraftRuntime
 
-
 /// The folder of compiled models: `compiled` in `$GRAFT_HOME`, or else in the XDG cache folder.
 ///
 /// `NAME.model` is a ``CompiledModel``, named after the model's content, how it was read, the build
