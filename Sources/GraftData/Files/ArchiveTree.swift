@@ -180,7 +180,7 @@ final class ArchiveBudget {
     let (sum, overflow) = taken.addingReportingOverflow(byteCount)
     guard !overflow, sum <= limit else {
       throw GraftError.badData(
-        "unpacks to more than \(limit >> 20) MB, more than the limit", hint: Self.hint)
+        "unpacks to more than \(limit >> 20) MB, the limit", hint: Self.hint)
     }
     taken = sum
   }
