@@ -66,7 +66,7 @@ package final class MemoryBudget {
   }
 
   /// Like ``require(_:)``, and takes the bytes from the budget.
-  package func take(_ byteCount: Int) throws {
+  package func reserve(_ byteCount: Int) throws {
     try require([byteCount])
     taken += byteCount
   }

@@ -122,7 +122,7 @@ final class BoundPlan {
         let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
           guard let id, let result else { continue }
-          if !isView(result, of: values) { try memory.take(result.memoryByteCount) }
+          if !isView(result, of: values) { try memory.reserve(result.memoryByteCount) }
           heap[id] = result
         }
       }

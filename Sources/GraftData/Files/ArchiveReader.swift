@@ -52,13 +52,13 @@ package enum ArchiveReader {
       if path.contains(where: DataFile.isHidden) {
         root.leftOut.add(.system)
       } else if member.isLink {
-        try budget.take(member.byteCount)
+        try budget.reserve(member.byteCount)
         let content = try archive.content(of: member)
         let target = String(
           fileName: UnsafeRawBufferPointer(start: content.baseAddress, count: content.byteCount))
         try root.insert(linkTo: linkTarget(target, from: path), path)
       } else if let name = path.last, DataFile.isOfUse(name) {
-        try budget.take(member.byteCount)
+        try budget.reserve(member.byteCount)
         let content = try archive.content(of: member)
         try root.insert(FileBytes(content, 0..<content.byteCount), path)
       } else {

@@ -147,7 +147,7 @@ final class ArchiveStream {
       position += count
       let start = block.map { $0 - UnsafeRawPointer(bytes.storage.baseAddress) } ?? -1
       let isOwn = start >= bytes.range.lowerBound && start + count <= bytes.range.upperBound
-      try budget.take(count)
+      try budget.reserve(count)
       try take(
         UnsafeRawBufferPointer(start: block, count: count), isOwn ? start..<start + count : nil)
     }

@@ -42,7 +42,7 @@ final class ArchiveTree {
 
   /// A link to another member; `nil` for a target outside the archive.
   func insert(linkTo target: [String]?, _ path: [String]) throws {
-    try budget.take(names: target ?? [])
+    try budget.reserve(names: target ?? [])
     try insert(.link(target), path)
   }
 
@@ -57,13 +57,13 @@ final class ArchiveTree {
       if let child = tree.folders[Name(text: name)] {
         tree = child
       } else {
-        try budget.take(names: path.prefix(depth + 1))
+        try budget.reserve(names: path.prefix(depth + 1))
         let child = ArchiveTree(budget)
         tree.folders[Name(text: name)] = child
         tree = child
       }
     }
-    try budget.take(names: path[...])
+    try budget.reserve(names: path[...])
     if let name = path.last, tree.files.updateValue(entry, forKey: Name(text: name)) != nil {
       tree.leftOut.add(.replaced)
     }
@@ -124,7 +124,7 @@ final class ArchiveTree {
     func add(_ tree: ArchiveTree, _ name: String, isLinked: Bool) throws {
       let childPlace = place + separator + name
       // Links to folders can multiply files.
-      if isLinked { try budget.take(names: [childPlace]) }
+      if isLinked { try budget.reserve(names: [childPlace]) }
       result.add(
         try tree.folder(
           name, place: childPlace, separator: "/", root: root, ancestors: ancestors,
@@ -132,7 +132,7 @@ final class ArchiveTree {
     }
     func add(_ bytes: FileBytes, _ name: String) throws {
       let childPlace = place + separator + name
-      if isLinked { try budget.take(names: [childPlace]) }
+      if isLinked { try budget.reserve(names: [childPlace]) }
       result.files.append(DataFile(name: name, place: childPlace, unpacked: bytes))
     }
     for (name, tree) in folders { try add(tree, name.text, isLinked: isLinked) }
@@ -176,7 +176,7 @@ final class ArchiveBudget {
   }
 
   /// - Throws: `GraftError` if the limit is exceeded
-  func take(_ byteCount: Int) throws {
+  func reserve(_ byteCount: Int) throws {
     let (sum, overflow) = taken.addingReportingOverflow(byteCount)
     guard !overflow, sum <= limit else {
       throw GraftError.badData(
@@ -186,7 +186,7 @@ final class ArchiveBudget {
   }
 
   /// Counts the cost of an entry with that path.
-  func take(names: some Sequence<String>) throws {
-    try take(names.reduce(Self.entryCost) { $0 + $1.utf8.count })
+  func reserve(names: some Sequence<String>) throws {
+    try reserve(names.reduce(Self.entryCost) { $0 + $1.utf8.count })
   }
 }

@@ -25,7 +25,7 @@ final class ImportBudget {
   }
 
   /// - Throws: `GraftError` if the budget is exceeded
-  func take(bytes: Int) throws {
+  func reserve(bytes: Int) throws {
     guard bytes <= allowedByteCount - byteCount else {
       throw GraftError.badData(
         "needs more than \(allowedByteCount) bytes of memory, too much for the size of its files",
@@ -35,14 +35,14 @@ final class ImportBudget {
   }
 
   /// Takes the memory of a tensor's elements, without the characters of strings.
-  func take(_ elementType: ElementType, _ shape: Shape) throws {
+  func reserve(_ elementType: ElementType, _ shape: Shape) throws {
     let width = elementType == .string ? MemoryLayout<String>.stride : elementType.byteWidth
     let (bytes, overflow) = try shape.checkedElementCount().multipliedReportingOverflow(by: width)
-    try take(bytes: overflow ? .max : bytes)
+    try reserve(bytes: overflow ? .max : bytes)
   }
 
   /// - Throws: `GraftError` if inlining adds too many nodes
-  func takeInlinedNode() throws {
+  func reserveInlinedNode() throws {
     nodeCount += 1
     guard nodeCount <= limits.inlinedNodes else {
       throw GraftError.badData(

@@ -9,7 +9,7 @@ extension ModelImport {
     var attributes: [ByteString: Attribute] = [:]
     for attribute in try resolvedAttributes(of: proto, in: frame) {
       try withPlace("attribute '\(attribute.name)'") {
-        if frame.call != nil { try budget.take(bytes: attribute.memoryByteCount) }
+        if frame.call != nil { try budget.reserve(bytes: attribute.memoryByteCount) }
         let value = try self.attribute(attribute, in: frame)
         guard attributes.updateValue(value, forKey: ByteString(attribute.name)) == nil else {
           throw GraftError.badData("is given twice")

@@ -3,20 +3,20 @@ import GraftFiles
 /// The memory that each inlined call of a function takes. Everything else is covered by its bytes
 /// in the file.
 extension ModelImport {
-  func take(_ node: Onnx_NodeProto) throws {
-    try budget.takeInlinedNode()
-    try budget.take(
+  func reserve(_ node: Onnx_NodeProto) throws {
+    try budget.reserveInlinedNode()
+    try budget.reserve(
       bytes: 512 + 32 * (node.input.count + node.output.count) + 64 * node.metadataProps.count)
   }
 
-  func take(_ function: Onnx_FunctionProto) throws {
-    try budget.take(
+  func reserve(_ function: Onnx_FunctionProto) throws {
+    try budget.reserve(
       bytes: 512 + 128 * (function.valueInfo.count + function.input.count + function.output.count)
         + 128 * (function.attributeProto.count + function.opsetImport.count))
   }
 
-  func take(_ body: Onnx_GraphProto) throws {
-    try budget.take(
+  func reserve(_ body: Onnx_GraphProto) throws {
+    try budget.reserve(
       bytes: 512 + 128 * (body.valueInfo.count + body.input.count + body.output.count)
         + 128 * (body.initializer.count + body.sparseInitializer.count)
         + 64 * body.metadataProps.count + 64 * body.quantizationAnnotation.count)

@@ -13,7 +13,7 @@ extension ModelImport {
       }
     }
     try requireDepth(frame)
-    try take(function)
+    try reserve(function)
     let call = FunctionCall(
       function: function, key: key, prefix: try frame.graphName(uniquePrefix(of: callNode)),
       attributes: try attributes(of: function, callNode: callNode, in: frame), caller: frame.call,
@@ -62,7 +62,7 @@ extension ModelImport {
   ) throws -> [ByteString: Onnx_AttributeProto] {
     let defaults = function.attributeProto.map { (ByteString($0.name), $0) }
     let given = try resolvedAttributes(of: callNode, in: frame).map { (ByteString($0.name), $0) }
-    try budget.take(bytes: 128 * given.count)
+    try budget.reserve(bytes: 128 * given.count)
     return Dictionary(defaults + given, uniquingKeysWith: { _, last in last })
   }
 
@@ -71,7 +71,7 @@ extension ModelImport {
   ) throws -> [ByteString: Int] {
     let own = try opsetVersions(function.opsetImport)
     let merged = frame.opsets.merging(own, uniquingKeysWith: { _, own in own })
-    try budget.take(bytes: 64 * merged.count)
+    try budget.reserve(bytes: 64 * merged.count)
     return merged
   }
 

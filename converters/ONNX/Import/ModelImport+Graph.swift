@@ -5,7 +5,7 @@ import GraftTensor
 extension ModelImport {
   /// Fills the graph of `frame`'s level, in which no name is defined yet.
   func importGraph(_ proto: Onnx_GraphProto, into frame: NameFrame) throws {
-    if frame.call != nil { try take(proto) }
+    if frame.call != nil { try reserve(proto) }
     let level = frame.level
     level.graph.documentation = proto.docString
     level.graph.metadata = dictionary(proto.metadataProps)

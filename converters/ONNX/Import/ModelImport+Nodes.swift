@@ -16,7 +16,7 @@ extension ModelImport {
     }
     let key = FunctionKey(
       domain: canonicalDomain(proto.domain), name: proto.opType, overload: proto.overload)
-    if frame.call != nil { try take(proto) }
+    if frame.call != nil { try reserve(proto) }
     if let function = functions[key] {
       try withPlace(proto.label) { try inline(function, key, callNode: proto, into: frame) }
       return

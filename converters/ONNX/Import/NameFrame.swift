@@ -79,7 +79,7 @@ final class NameFrame {
   /// - Throws: `GraftError` if such names take too much memory
   func graphName(_ name: String) throws -> String {
     guard let call else { return name }
-    try call.budget.take(bytes: call.prefix.utf8.count + name.utf8.count)
+    try call.budget.reserve(bytes: call.prefix.utf8.count + name.utf8.count)
     return call.prefix + name
   }
 }

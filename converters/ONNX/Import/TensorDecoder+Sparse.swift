@@ -28,7 +28,7 @@ extension TensorDecoder {
     }
     let elementCount = try sparse.shape.checkedElementCount()
     do {
-      try budget.take(elementType, sparse.shape)
+      try budget.reserve(elementType, sparse.shape)
     } catch {
       throw GraftError.badData(
         "stores \(values.elementCount) of \(elementCount) elements; it is too sparse to expand")

@@ -20,7 +20,7 @@ struct TensorDecoder {
     guard !proto.hasSegment else { throw GraftError.unsupported("is stored in segments") }
     let shape = proto.dims.map { Int($0) }
     let elementCount = try shape.checkedElementCount()
-    try budget.take(elementType, shape)
+    try budget.reserve(elementType, shape)
     if proto.dataLocation == .external {
       return try externalTensor(proto, elementType, shape)
     }
@@ -29,7 +29,7 @@ struct TensorDecoder {
         throw GraftError.badData(
           "has \(proto.stringData.count) strings for the shape \(shape)")
       }
-      try budget.take(bytes: proto.stringData.reduce(0) { $0 + $1.count })
+      try budget.reserve(bytes: proto.stringData.reduce(0) { $0 + $1.count })
       return try Tensor(
         strings: proto.stringData.map { String(decoding: $0, as: UTF8.self) }, shape: shape)
     }
