@@ -168,18 +168,18 @@ private struct LiteralParser {
     while let next = peek(), next != close {
       guard entries.count < limit, let first = item() else { return nil }
       if open == "{" {
-        guard take(":"), let value = item() else { return nil }
+        guard consume(":"), let value = item() else { return nil }
         entries.append((first, value))
       } else {
         entries.append((nil, first))
       }
-      guard take(",") || peek() == close else { return nil }
+      guard consume(",") || peek() == close else { return nil }
     }
-    guard take(close), peek() == nil, !entries.isEmpty else { return nil }
+    guard consume(close), peek() == nil, !entries.isEmpty else { return nil }
     return entries
   }
 
-  private mutating func take(_ scalar: Unicode.Scalar) -> Bool {
+  private mutating func consume(_ scalar: Unicode.Scalar) -> Bool {
     guard peek() == scalar else { return false }
     position += 1
     return true

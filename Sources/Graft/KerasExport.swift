@@ -25,7 +25,7 @@ package enum KerasExport {
         hint: "Use \(KnownArchitecture.names.joined(separator: " or ")), or write ONNX instead")
     }
     let isComplete = names.contains(architecture.topLayer)
-    let own = try architecture.take(graph, includesTop && isComplete).map {
+    let own = try architecture.kerasWeights(graph, includesTop && isComplete).map {
       layer($0.layer, kernel: $0.kernel, bias: $0.bias)
     }
     return includesTop && !isComplete ? try own + head(of: graph) : own
@@ -57,7 +57,7 @@ package enum KerasExport {
         let name = node.name.isEmpty ? graph[node.outputs[0]!].name : node.name
         return layer(
           name.replacing("/", with: "_"),
-          kernel: try channelsLast(kernel, behind: node.inputs[0], in: graph, producers),
+          kernel: try channelsLast(kernel, after: node.inputs[0], in: graph, producers),
           bias: bias)
       }
     }
@@ -65,7 +65,7 @@ package enum KerasExport {
 
   /// The kernel with rows in Keras's order of flattened maps, `[H, W, C]`, if it reads one.
   private static func channelsLast(
-    _ kernel: Tensor, behind input: ValueID?, in graph: Graph, _ producers: [ValueID: Int]
+    _ kernel: Tensor, after input: ValueID?, in graph: Graph, _ producers: [ValueID: Int]
   ) throws -> Tensor {
     guard let flatten = input.flatMap({ producers[$0] }).map({ graph.nodes[$0] }),
       ["Flatten", "Reshape"].contains(flatten.qualifiedType),

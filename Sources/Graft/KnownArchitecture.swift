@@ -12,7 +12,7 @@ struct KnownArchitecture: Sendable {
   let topLayer: String
   let build: @Sendable (_ weights: [String: [Tensor]], _ includeTop: Bool) throws -> Graph
   /// The inverse: the weights of each layer in Keras's layout.
-  let take:
+  let kerasWeights:
     @Sendable (_ graph: Graph, _ includeTop: Bool) throws -> [(
       layer: String, kernel: Tensor, bias: Tensor
     )]
@@ -22,12 +22,12 @@ struct KnownArchitecture: Sendable {
       name: "vgg16", tellingLayers: ["block5_conv3"], absentLayers: ["block5_conv4"],
       topLayer: "predictions",
       build: { try VGG16.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) },
-      take: { try VGG16.weights(of: $0, includeTop: $1) }),
+      kerasWeights: { try VGG16.weights(of: $0, includeTop: $1) }),
     KnownArchitecture(
       name: "vgg19", tellingLayers: ["block5_conv4"], absentLayers: [],
       topLayer: "predictions",
       build: { try VGG19.graph(weights: $0, includeTop: $1, labels: $1 ? imageNetLabels() : nil) },
-      take: { try VGG19.weights(of: $0, includeTop: $1) }),
+      kerasWeights: { try VGG19.weights(of: $0, includeTop: $1) }),
   ]
 
   private static func imageNetLabels() throws -> [String] {

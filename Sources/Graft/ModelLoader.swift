@@ -111,7 +111,7 @@ package struct ModelLoader {
     // Skips the store for references that cannot be names.
     if exists, !ModelStore.isName(reference) { return try source(givenFile: reference) }
     guard reference != EmbeddedModel.name else {
-      sayThatNameIsTaken(reference)
+      noteNameConflict(reference)
       guard weights == nil else {
         throw GraftError.usage(
           "--weights requires the name of an architecture, but '\(reference)' has its own weights",
@@ -140,7 +140,7 @@ package struct ModelLoader {
         .noInput, "there is no file or model named '\(reference)'",
         hint: near ?? "`graft models list` shows the names")
     }
-    sayThatNameIsTaken(reference)
+    noteNameConflict(reference)
     let entry = try store.entry(named: reference)
     let path = try weights ?? store.path(for: reference)
     guard let model = entry.model else {
@@ -160,7 +160,7 @@ package struct ModelLoader {
   }
 
   /// Adds a remark if there is a file with a model's name.
-  private func sayThatNameIsTaken(_ name: String) {
+  private func noteNameConflict(_ name: String) {
     guard FileSystem.exists(name), !FileSystem.isFolder(name) else { return }
     remark("'\(name)' is used as the name of a model; use ./\(name) for the file")
   }

@@ -94,8 +94,7 @@ struct BenchmarkCommand: ParsableCommand {
     // A cache that cannot be written does not affect the measurement.
     _ = try? found.compilation?.store(executable)
     let report = BenchmarkReport(
-      loadMilliseconds: Double(loaded - start) / 1e6,
-      firstMilliseconds: Double(first - loaded) / 1e6, times: times,
+      load: Double(loaded - start) / 1e6, firstRun: Double(first - loaded) / 1e6, times: times,
       batch: batch ?? inputs.first.flatMap { try? $0.tensor.shape.first } ?? 1)
     try print(json ? try JSONText.encode(report) : report.text)
     if let profile, let recorded = session.profile {
@@ -147,30 +146,30 @@ struct BenchmarkCommand: ParsableCommand {
   }
 }
 
-/// The results of a benchmark.
+/// The results of a benchmark. Times are in milliseconds.
 struct BenchmarkReport: Encodable {
-  var load_ms: Double
-  var first_ms: Double
-  var min_ms: Double
-  var p50_ms: Double
-  var p90_ms: Double
-  var p99_ms: Double
-  var images_per_second: Double
-  var peak_rss_mb: Double
+  let load, firstRun, minimum, p50, p90, p99: Double
+  let imagesPerSecond, peakMegabytes: Double
 
-  init(loadMilliseconds: Double, firstMilliseconds: Double, times: [Double], batch: Int) {
+  private enum CodingKeys: String, CodingKey {
+    case load = "load_ms", firstRun = "first_ms", minimum = "min_ms"
+    case p50 = "p50_ms", p90 = "p90_ms", p99 = "p99_ms"
+    case imagesPerSecond = "images_per_second", peakMegabytes = "peak_rss_mb"
+  }
+
+  init(load: Double, firstRun: Double, times: [Double], batch: Int) {
     let sorted = times.sorted()
     func percentile(_ fraction: Double) -> Double {
       sorted[min(sorted.count - 1, Int((fraction * Double(sorted.count)).rounded(.up)) - 1)]
     }
-    load_ms = loadMilliseconds
-    first_ms = firstMilliseconds
-    min_ms = sorted[0]
-    p50_ms = percentile(0.5)
-    p90_ms = percentile(0.9)
-    p99_ms = percentile(0.99)
-    images_per_second = Double(batch) * 1000 / p50_ms
-    peak_rss_mb = BenchmarkReport.peakResidentMegabytes()
+    self.load = load
+    self.firstRun = firstRun
+    minimum = sorted[0]
+    p50 = percentile(0.5)
+    p90 = percentile(0.9)
+    p99 = percentile(0.99)
+    imagesPerSecond = Double(batch) * 1000 / p50
+    peakMegabytes = BenchmarkReport.peakResidentMegabytes()
   }
 
   /// The largest resident memory of this program. `getrusage` is unsuitable: it starts with the
@@ -189,10 +188,10 @@ struct BenchmarkReport: Encodable {
     func format(_ value: Double) -> String { String(printf: "%.2f ms", value) }
     return Terminal.table(
       [
-        ["load", format(load_ms)], ["first run", format(first_ms)], ["minimum", format(min_ms)],
-        ["P50", format(p50_ms)], ["P90", format(p90_ms)], ["P99", format(p99_ms)],
-        ["throughput", String(printf: "%.1f images/s", images_per_second)],
-        ["peak memory", String(printf: "%.0f MB", peak_rss_mb)],
+        ["load", format(load)], ["first run", format(firstRun)], ["minimum", format(minimum)],
+        ["P50", format(p50)], ["P90", format(p90)], ["P99", format(p99)],
+        ["throughput", String(printf: "%.1f images/s", imagesPerSecond)],
+        ["peak memory", String(printf: "%.0f MB", peakMegabytes)],
       ], rightAligned: [1])
   }
 }

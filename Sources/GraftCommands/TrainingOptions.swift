@@ -132,7 +132,7 @@ struct TrainingOptions: ParsableArguments {
         return try search(recipe, split, options, interruption)
       }
       let run = try train(command, recipe, split, folder: output, options, interruption)
-      sayAgain(run.preparationRemark)
+      repeatNote(run.preparationRemark)
       return
     }
     var results: [[RunState.PhaseResult]] = []
@@ -154,11 +154,11 @@ struct TrainingOptions: ParsableArguments {
     try print(
       Terminal.table(summary.rows { "\($0)" }, rightAligned: Set(1...max(1, summary.phases.count))))
     try print("\(output)/\(CrossValidationSummary.jsonName), \(CrossValidationSummary.pageName)")
-    sayAgain(preparationRemark)
+    repeatNote(preparationRemark)
   }
 
   /// Repeats a note that has scrolled out of sight.
-  private func sayAgain(_ text: String?) {
+  private func repeatNote(_ text: String?) {
     if let text { CommandLineProgram.note(text) }
   }
 

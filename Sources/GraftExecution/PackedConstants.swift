@@ -44,7 +44,7 @@ package final class PackedConstants: Sendable {
     var items: [Key: Item] = [:]
     /// The storages of permanent constants; `nil` if all are permanent.
     var lastingStorages: Set<ObjectIdentifier>?
-    var hasNews = false
+    var hasAdditions = false
   }
 
   private let state: Mutex<State>
@@ -99,7 +99,7 @@ package final class PackedConstants: Sendable {
         state.lastingStorages?.insert(ObjectIdentifier(packed.storage))
       }
       state.items[key] = Item(source: source, format: format, packed: packed)
-      state.hasNews = true
+      state.hasAdditions = true
       return packed
     }
   }
@@ -135,7 +135,7 @@ package final class PackedConstants: Sendable {
   }
 
   /// Whether packed constants were added since creation.
-  package var hasNews: Bool { state.withLock { $0.hasNews } }
+  package var hasAdditions: Bool { state.withLock { $0.hasAdditions } }
 
   /// The size of all packed constants.
   package var byteCount: Int {

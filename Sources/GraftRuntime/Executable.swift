@@ -106,7 +106,7 @@ package final class Executable: Sendable {
   ///
   /// - Returns: `nil` if there is nothing new, or the executable is not optimized, or trains
   package func compiledForm() throws -> CompiledModel? {
-    guard options.optimizes, !wasCompiled || packedConstants.hasNews, graph.parameters.isEmpty
+    guard options.optimizes, !wasCompiled || packedConstants.hasAdditions, graph.parameters.isEmpty
     else { return nil }
     return CompiledModel(
       graph: graph, inputNames: inputNames, outputNames: outputNames,

@@ -33,10 +33,10 @@ struct Planner {
     for index in nodes {
       try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
     }
-    let hasNews = request.inputs.contains { input in
+    let needsContents = request.inputs.contains { input in
       input.contents == nil && selection.neededContents.contains(input.id)
     }
-    guard selection.deferred.count < nodes.count || nodes.isEmpty || hasNews else {
+    guard selection.deferred.count < nodes.count || nodes.isEmpty || needsContents else {
       let label = graph.label(graph.nodes[nodes[0]])
       throw GraftError(.software, "cannot be planned", places: [label])
     }

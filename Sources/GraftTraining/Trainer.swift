@@ -50,10 +50,10 @@ package final class Trainer {
   private let ownParameters: [ValueID]
   private let classCount: Int
   /// By the number of samples in a step: the last step of an epoch may have fewer.
-  private var memory: [Int: StepMemory] = [:]
+  private var buffers: [Int: StepBuffers] = [:]
 
   /// A step's inputs besides its batch, and its outputs, so that steps allocate nothing.
-  private final class StepMemory {
+  private final class StepBuffers {
     let rate: Tensor
     let number: Tensor
     let startsGroup: Tensor
@@ -115,38 +115,38 @@ package final class Trainer {
     inputs: [Tensor], targets: Tensor, learningRate: Float, step: Int
   ) throws -> StepResult {
     let sampleCount = targets.shape.first ?? 1
-    let memory =
-      try self.memory[sampleCount]
-      ?? StepMemory(sampleCount: sampleCount, classCount: classCount)
-    self.memory[sampleCount] = memory
-    memory.rate.baseAddress.storeBytes(of: learningRate, as: Float.self)
-    memory.number.baseAddress.storeBytes(of: Int64(step), as: Int64.self)
-    memory.arguments.removeAll(keepingCapacity: true)
-    for input in inputs { memory.arguments.append(input) }
-    memory.arguments.append(memory.number)
-    memory.arguments.append(targets)
+    let buffers =
+      try self.buffers[sampleCount]
+      ?? StepBuffers(sampleCount: sampleCount, classCount: classCount)
+    self.buffers[sampleCount] = buffers
+    buffers.rate.baseAddress.storeBytes(of: learningRate, as: Float.self)
+    buffers.number.baseAddress.storeBytes(of: Int64(step), as: Int64.self)
+    buffers.arguments.removeAll(keepingCapacity: true)
+    for input in inputs { buffers.arguments.append(input) }
+    buffers.arguments.append(buffers.number)
+    buffers.arguments.append(targets)
     let position = accumulation.position(ofStep: step)
     if update == nil {
-      memory.arguments.append(memory.rate)
+      buffers.arguments.append(buffers.rate)
     } else {
-      memory.startsGroup.baseAddress.storeBytes(of: position.isFirst, as: Bool.self)
-      memory.weight.baseAddress.storeBytes(of: position.weight, as: Float.self)
-      memory.arguments.append(memory.startsGroup)
-      memory.arguments.append(memory.weight)
+      buffers.startsGroup.baseAddress.storeBytes(of: position.isFirst, as: Bool.self)
+      buffers.weight.baseAddress.storeBytes(of: position.weight, as: Float.self)
+      buffers.arguments.append(buffers.startsGroup)
+      buffers.arguments.append(buffers.weight)
     }
-    try session.run(memory.arguments, into: memory.results)
-    let loss = memory.results[0].baseAddress.load(as: Float.self)
+    try session.run(buffers.arguments, into: buffers.results)
+    let loss = buffers.results[0].baseAddress.load(as: Float.self)
     guard loss.isFinite else {
       throw GraftError(
         .badData, "the loss is \(loss) at step \(step)",
         hint: "Use a smaller learning rate, clip gradients, or check the data")
     }
     if let update, position.isLast {
-      memory.updateNumber.baseAddress.storeBytes(of: Int64(position.group), as: Int64.self)
-      memory.totalWeight.baseAddress.storeBytes(of: position.totalWeight, as: Float.self)
-      try update.run(memory.updateArguments, into: [])
+      buffers.updateNumber.baseAddress.storeBytes(of: Int64(position.group), as: Int64.self)
+      buffers.totalWeight.baseAddress.storeBytes(of: position.totalWeight, as: Float.self)
+      try update.run(buffers.updateArguments, into: [])
     }
-    return StepResult(loss: loss, scores: memory.results[1])
+    return StepResult(loss: loss, scores: buffers.results[1])
   }
 
   /// The loss without penalties, and the scores, in inference form; changes nothing.

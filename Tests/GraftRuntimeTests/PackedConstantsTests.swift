@@ -6,7 +6,7 @@ import Testing
 
 /// Forms of constants that a compiled model brings along.
 @Suite struct PackedConstantsTests {
-  private func packed(_ item: Tensor) throws -> (Tensor, hasNews: Bool) {
+  private func packed(_ item: Tensor) throws -> (Tensor, hasAdditions: Bool) {
     let source = try Tensor([1, 2, 3, 4] as [Float], shape: [4])
     let constants = PackedConstants(items: [
       PackedConstants.Item(
@@ -15,13 +15,13 @@ import Testing
     let packed = try constants.packed(
       source, format: "form", elementType: .float, count: 4, taskCount: 1
     ) { from, _, to in to.copyMemory(from: from, byteCount: 16) }
-    return (packed, constants.hasNews)
+    return (packed, constants.hasAdditions)
   }
 
   @Test func formsOfTheRightKindAreUsed() throws {
-    let (tensor, hasNews) = try packed(try Tensor([5, 6, 7, 8] as [Float], shape: [4]))
+    let (tensor, hasAdditions) = try packed(try Tensor([5, 6, 7, 8] as [Float], shape: [4]))
     #expect(try tensor.elements(as: Float.self) == [5, 6, 7, 8])
-    #expect(!hasNews)
+    #expect(!hasAdditions)
   }
 
   @Test func othersAreMadeAnew() throws {
@@ -35,9 +35,9 @@ import Testing
       try Tensor(elementType: .float, shape: [4], storage: storage, byteOffset: 1),
     ]
     for other in others {
-      let (tensor, hasNews) = try packed(other)
+      let (tensor, hasAdditions) = try packed(other)
       #expect(try tensor.elements(as: Float.self) == [1, 2, 3, 4])
-      #expect(hasNews)
+      #expect(hasAdditions)
     }
   }
 

@@ -6,7 +6,7 @@ import GraftVision
 /// Checks of a run's folder before it is resumed.
 extension FineTuningRun {
   /// Notes the effect of more epochs on a resumed run.
-  func sayWhatChanges(from checkpoint: Checkpoint) {
+  func noteChanges(from checkpoint: Checkpoint) {
     for (number, (old, new)) in zip(checkpoint.recipe.phases, recipe.phases).enumerated()
     where old.epochs != new.epochs {
       let done = fineTuner.state.history.count { $0.phase == number + 1 }

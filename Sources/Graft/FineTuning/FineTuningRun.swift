@@ -140,7 +140,7 @@ package final class FineTuningRun: FineTunerDelegate {
     if !isDone { try requireMemoryOfEnd() }
     if let resumed {
       try withPlace(checkpointPath) { try fineTuner.resume(resumed) }
-      sayWhatChanges(from: resumed)
+      noteChanges(from: resumed)
     } else if isAssumed, options.triesPreparation {
       // A failed trial does not stop the run.
       let trial = try? PreparationTrial(

@@ -16,17 +16,17 @@ struct PickleInput {
 
   func damaged() -> GraftError { Self.damaged(at: position) }
 
-  mutating func take(_ count: Int) throws -> FileBytes {
+  mutating func read(_ count: Int) throws -> FileBytes {
     let part = try bytes.part(at: position, count: count)
     position += count
     return part
   }
 
-  mutating func byte() throws -> UInt8 { try take(1).withUnsafeBytes { $0[0] } }
+  mutating func byte() throws -> UInt8 { try read(1).withUnsafeBytes { $0[0] } }
 
   /// A little-endian number; a number beyond `Int` would exceed any limit.
   mutating func unsigned(byteCount: Int) throws -> Int {
-    let number = try take(byteCount).withUnsafeBytes { bytes in
+    let number = try read(byteCount).withUnsafeBytes { bytes in
       bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     }
     guard let integer = Int(exactly: number) else { throw damaged() }
@@ -39,7 +39,7 @@ struct PickleInput {
       throw GraftError.unsupported("has an integer of \(byteCount) bytes at byte \(position)")
     }
     guard byteCount > 0 else { return 0 }
-    let number = try take(byteCount).withUnsafeBytes { bytes in
+    let number = try read(byteCount).withUnsafeBytes { bytes in
       bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     }
     let shift = UInt64(64 - 8 * byteCount)

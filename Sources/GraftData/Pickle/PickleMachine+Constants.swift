@@ -34,7 +34,7 @@ extension PickleMachine {
 
   /// Bytes after their count.
   private mutating func counted(_ widthOfCount: Int) throws -> FileBytes {
-    try input.take(input.unsigned(byteCount: widthOfCount))
+    try input.read(input.unsigned(byteCount: widthOfCount))
   }
 
   /// A decimal number; `00` and `01` are false and true.

@@ -160,7 +160,7 @@ package struct TransferModel: Sendable {
   }
 
   /// Replaces weights by their trained values.
-  package mutating func take(_ values: [ValueID: Tensor]) { graph = graph.replacing(values) }
+  package mutating func setWeights(_ values: [ValueID: Tensor]) { graph = graph.replacing(values) }
 }
 
 extension Graph {

@@ -16,7 +16,7 @@ extension FineTuner {
     changed = try changedWeights(at: state)
     let restored = try checkpoint.weights(changed, of: model)
     for id in restored.keys { original[id] = model.graph.constants[id] }
-    model.take(restored)
+    model.setWeights(restored)
     guard state.phase < recipe.enteredPhaseCount else { return }
     // A phase that continues has no result yet.
     if !isPhaseDone { state.phaseResults = Array(state.phaseResults.prefix(state.phase)) }
@@ -77,8 +77,8 @@ extension FineTuner {
       throw GraftError.badData("is a checkpoint of another run")
     }
     var result = model
-    result.take(original)
-    result.take(
+    result.setWeights(original)
+    result.setWeights(
       try checkpoint.weights(changedWeights(at: checkpoint.state), of: model))
     return result
   }

@@ -173,7 +173,7 @@ package final class FineTuner {
     }
     let values = try phase.trainer.values()
     for id in values.keys where original[id] == nil { original[id] = model.graph.constants[id] }
-    model.take(values)
+    model.setWeights(values)
     // The end of the last phase is kept, so that it can be extended.
     let isLast = state.phase == recipe.enteredPhaseCount - 1
     if isLast {
@@ -274,7 +274,7 @@ package final class FineTuner {
     let statistics = try normalization.statistics(of: batches(Array(numbers))) {
       try store.features(of: $0)[0]
     }
-    model.take(statistics)
+    model.setWeights(statistics)
     return statistics
   }
 

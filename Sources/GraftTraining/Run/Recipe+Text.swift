@@ -109,9 +109,9 @@ extension DecodingError {
     case is UInt64.Type: return "is not an integer of 0 or more, or is too large"
     case is Double.Type: return "is not a number"
     case is Bool.Type: return "is neither true nor false"
-    case is YAMLNode.Type: return "is no single value"
-    case is [YAMLNode].Type: return "is no list"
-    case is [String: YAMLNode].Type: return "is no list of properties with their values"
+    case is YAMLNode.Type: return "is not a single value"
+    case is [YAMLNode].Type: return "is not a list"
+    case is [String: YAMLNode].Type: return "is not a list of properties with values"
     default: return nil
     }
   }

@@ -14,11 +14,11 @@ extension Preprocessing {
 
     /// The metadata entries that choices override, which are not read.
     var replacedKeys: Set<MetadataKey> {
-      let said: [(key: MetadataKey, isSaid: Bool)] = [
+      let chosen: [(key: MetadataKey, isChosen: Bool)] = [
         (.name, scheme != nil), (.resize, resize != nil), (.crop, crop != nil),
         (.interpolation, interpolation != nil), (.orientation, appliesOrientation != nil),
       ]
-      return Set(said.filter(\.isSaid).map(\.key))
+      return Set(chosen.filter(\.isChosen).map(\.key))
     }
   }
 
