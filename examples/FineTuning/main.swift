@@ -15,7 +15,7 @@ final class StopAtAccuracy: TrainingCallback {
   func epochEnded(_ epoch: TrainingEpoch) throws -> TrainingDecision {
     let found = epoch.validationAccuracy ?? epoch.accuracy
     print("phase \(epoch.phase), epoch \(epoch.epoch): loss \(epoch.loss), accuracy \(found)")
-    return found >= accuracy ? .stop : .goOn
+    return found >= accuracy ? .stop : .continue
   }
 }
 

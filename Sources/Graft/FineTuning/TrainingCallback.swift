@@ -10,17 +10,17 @@ public protocol TrainingCallback: AnyObject {
 
 /// Whether to continue training.
 public enum TrainingDecision: Sendable {
-  case goOn
+  case `continue`
   /// Saves the current state; ``FineTuning/fit(callbacks:)`` returns false.
   case stop
 }
 
 extension TrainingCallback {
   /// Continues training.
-  public func stepEnded(_ step: TrainingStep) throws -> TrainingDecision { .goOn }
+  public func stepEnded(_ step: TrainingStep) throws -> TrainingDecision { .continue }
 
   /// Continues training.
-  public func epochEnded(_ epoch: TrainingEpoch) throws -> TrainingDecision { .goOn }
+  public func epochEnded(_ epoch: TrainingEpoch) throws -> TrainingDecision { .continue }
 }
 
 /// One step of training.
