@@ -1,23 +1,23 @@
 import GraftGraph
 import GraftTensor
 
-/// A rewriting of a graph that keeps what it computes.
+/// A rewriting of a graph that preserves its results.
 package protocol GraphPass: Sendable {
-  /// Whether the graph changed.
+  /// Returns whether the graph changed.
   static func run(_ graph: inout Graph) throws -> Bool
 }
 
 extension Graph {
-  /// Makes every reader of `old` (nodes, bodies, outputs, updates) read `new` instead.
+  /// Redirects every reader of `old` (nodes, bodies, outputs, updates) to `new`.
   mutating func replaceUses(of old: ValueID, with new: ValueID) {
     replaceUses([old: new])
   }
 
-  /// Makes every reader of a key read its value instead; chains are followed.
+  /// Redirects every reader of a key to its value; chains are followed.
   mutating func replaceUses(_ replacements: [ValueID: ValueID]) {
     guard !replacements.isEmpty else { return }
     var known = replacements
-    // What a chain ends with is kept for each of its links, so that no chain is followed twice.
+    // The end of a chain is stored for each of its links, so that no chain is followed twice.
     func final(_ id: ValueID) -> ValueID {
       var end = id
       while let next = known[end] { end = next }
@@ -42,13 +42,13 @@ extension Graph {
     for index in updates.indices { updates[index].newValue = final(updates[index].newValue) }
   }
 
-  /// Removes the nodes at these places.
+  /// Removes the nodes at these indices.
   mutating func removeNodes(at indices: Set<Int>) {
     guard !indices.isEmpty else { return }
     nodes = nodes.indices.lazy.filter { !indices.contains($0) }.map { nodes[$0] }
   }
 
-  /// For each value, the nodes that read it, by place.
+  /// For each value, the indices of the nodes that read it.
   func consumers() -> [ValueID: [Int]] {
     var consumers: [ValueID: [Int]] = [:]
     for (index, node) in nodes.enumerated() {
@@ -60,7 +60,7 @@ extension Graph {
     return consumers
   }
 
-  /// The rank of a value, if it is known.
+  /// The rank of a value, if known.
   func rank(_ id: ValueID?) -> Int? { id.flatMap { self[$0].type?.tensor?.shape?.count } }
 
   func elementType(_ id: ValueID?) -> ElementType? {

@@ -1,14 +1,14 @@
 import GraftGraph
 
-/// Moves the nodes that change parameters to where the last reader of the old values has run, so that memory need not hold
-/// all gradients until the end.
+/// Moves the nodes that update parameters right after the last readers of the old values, so that
+/// not all gradients are in memory until the end.
 package enum EarlyUpdates {
-  /// - Parameter start: where these nodes, the last of the graph, begin
+  /// - Parameter start: the index of the first of these nodes, which are the last in the graph
   package static func run(_ graph: inout Graph, from start: Int) {
     guard start > 0 else { return }
     let parameters = Dictionary(
       graph.updates.map { ($0.newValue, $0.parameter) }, uniquingKeysWith: { first, _ in first })
-    // Behind which of the other nodes a value is there, and a parameter was read for the last time.
+    // The node after which each value exists, and the last reader of each parameter.
     var made: [ValueID: Int] = [:]
     var lastReads: [ValueID: Int] = [:]
     for (index, node) in graph.nodes[..<start].enumerated() {

@@ -4,22 +4,23 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Appends to a graph the nodes that compute the gradient of a loss.
+/// Appends the nodes that compute the gradient of a loss to a graph.
 ///
-/// Works on canonical operators, before lowering. Only what the targets need is built: nothing flows into
-/// nodes behind which no target stands.
+/// Works on canonical operators, before lowering. Builds only what the targets need: no gradient
+/// flows into nodes that do not depend on a target.
+/// flows into nodes behind which no target stands.
 package enum GradientPass {
   /// - Parameters:
   ///   - loss: a scalar
   ///   - targets: the values to differentiate by, usually parameters
-  /// - Returns: the gradient of each target; targets that the loss does not depend on are left out.
-  /// - Throws: `GraftError` naming the node, if an operator on the way has no gradient.
+  /// - Returns: the gradient of each target that the loss depends on
+  /// - Throws: `GraftError` naming the node, if an operator on the way has no gradient
   package static func append(
     to graph: inout Graph, loss: ValueID, targets: [ValueID]
   ) throws -> [ValueID: ValueID] {
     try graph.inferTypes()
     guard let type = graph[loss].type?.tensor, type.elementType.isFloatingPoint else {
-      throw GraftError.usage("the loss '\(graph[loss].name)' is no floating-point tensor")
+      throw GraftError.usage("the loss '\(graph[loss].name)' is not a floating-point tensor")
     }
     if let count = type.shape?.knownShape?.elementCount, count != 1 {
       throw GraftError.usage("the loss '\(graph[loss].name)' has \(count) elements; expected one")
@@ -48,7 +49,7 @@ package enum GradientPass {
     return result
   }
 
-  /// Gradients that came together at each value, summed when they are asked for.
+  /// The gradients that arrive at each value, summed on demand.
   private struct Gradients {
     private var parts: [ValueID: [ValueID]]
 
@@ -93,7 +94,7 @@ package enum GradientPass {
     let label = graph.label(node)
     return try withPlace(label) {
       let operation = try OperatorCatalog.make(node)
-      // The builder takes the graph over, so that appending does not copy it.
+      // The builder takes ownership of the graph, so that appending does not copy it.
       var taken = Graph()
       swap(&taken, &graph)
       var builder = GradientBuilder(

@@ -3,21 +3,24 @@ import GraftTensor
 import GraftGraph
 import GraftOperators
 
-/// Trades time for memory: what the backward pass reads of the forward pass is computed again shortly before, from few
-/// values that are kept. The values are the same, to the bit.
+/// Trades time for memory: activations for the backward pass are recomputed shortly before their
+/// use, from few stored values. The values are bit for bit the same.
 ///
-/// The forward pass is cut where a single activation crosses. Of these places some are chosen so that the activations
-/// kept there, and those within the largest stretch between two of them, take the least memory together.
+/// The forward pass is divided where a single activation crosses. Some of these places are chosen
+/// so that the activations stored there, plus those of the largest stretch between two of them,
+/// take the least memory.
 ///
-/// Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016), <https://arxiv.org/abs/1604.06174>
+/// Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016),
+/// <https://arxiv.org/abs/1604.06174>
 package enum Recomputation {
   /// - Parameters:
-  ///   - graph: with known types; nodes in front of `forwardCount` are the forward pass, those behind read it
-  ///   - forwardCount: how many nodes the graph had before ``GradientPass`` appended to it
-  /// - Throws: `GraftError` if a node's attributes are wrong.
+  ///   - graph: with known types; the first `forwardCount` nodes are the forward pass, later ones
+  ///     read it
+  ///   - forwardCount: the number of nodes before ``GradientPass`` appended to the graph
+  /// - Throws: `GraftError` if a node's attributes are invalid
   package static func apply(to graph: inout Graph, forwardCount: Int) throws {
     let activations = try Activations(graph, forwardCount: forwardCount)
-    // What lies behind the last place is read at once, and kept.
+    // The part after the last place is read at once, and stored.
     let stretches = activations.stretches().dropLast()
     guard !stretches.isEmpty else { return }
     var copies: [Int: [Node]] = [:]
@@ -38,17 +41,17 @@ package enum Recomputation {
   }
 }
 
-/// What a forward pass computes, and what of it the backward pass reads.
+/// The activations of the forward pass, and their use in the backward pass.
 private struct Activations {
   let nodes: [Node]
   let forwardCount: Int
-  /// Bytes of the floating-point values that the forward pass computes, for one image.
+  /// The bytes of floating-point values in the forward pass, for one image.
   let byteCounts: [ValueID: Int]
-  /// For values of the forward pass, the first node of the backward pass that reads it.
+  /// For values of the forward pass, the first reader in the backward pass.
   let firstReaders: [ValueID: Int]
-  /// Nodes that may run twice.
+  /// Whether each node may run twice.
   let isRepeatable: [Bool]
-  /// Where a single activation crosses: the node in front, and that activation.
+  /// The places where a single activation crosses: the node before it, and that activation.
   let places: [(node: Int, value: ValueID)]
 
   init(_ graph: Graph, forwardCount: Int) throws {
@@ -94,16 +97,17 @@ private struct Activations {
     self.places = places
   }
 
-  /// The nodes between two places; the value at the upper one, which is kept, is not among what they compute.
+  /// The nodes between two places, without the stored value at the upper one.
   struct Stretch {
     let nodes: Range<Int>
     let kept: ValueID?
   }
 
-  /// In how many steps the largest stretch is tried.
+  /// The number of limits to try for the largest stretch.
   private static let limitCount = 64
 
-  /// The whole forward pass, cut so that what is kept and the largest stretch take the least memory.
+  /// The whole forward pass, divided so that stored values and the largest stretch take the least
+  /// memory.
   func stretches() -> [Stretch] {
     var best: (byteCount: Int, chosen: [Int]) = (readBytes(0..<forwardCount, except: nil), [])
     let total = best.byteCount
@@ -118,7 +122,7 @@ private struct Activations {
     return cut(at: best.chosen)
   }
 
-  /// Places, by their positions, so that no stretch has more than so many bytes if that can be had.
+  /// Places by index, so that no stretch exceeds a number of bytes if that is possible.
   private func placesLimiting(stretch limit: Int) -> [Int] {
     var chosen: [Int] = []
     var start = 0
@@ -144,7 +148,7 @@ private struct Activations {
     return stretches + [Stretch(nodes: start..<forwardCount, kept: nil)]
   }
 
-  /// Bytes of what the backward pass reads of these nodes.
+  /// The bytes of these nodes' values that the backward pass reads.
   private func readBytes(_ range: Range<Int>, except kept: ValueID?) -> Int {
     nodes[range].reduce(0) { sum, node in
       node.outputs.reduce(sum) { sum, output in
@@ -155,14 +159,15 @@ private struct Activations {
   }
 
   struct Copy {
-    /// The node of the backward pass in front of which they belong.
+    /// The node of the backward pass before which they belong.
     let firstReader: Int
     let nodes: [Node]
-    /// The copies of values that the backward pass reads.
+    /// The copies of values for the backward pass.
     let values: [ValueID: ValueID]
   }
 
-  /// Nodes that compute again what the backward pass reads of a stretch; `nil` if it reads nothing.
+  /// Copies of nodes that recompute a stretch's values for the backward pass; `nil` if it reads
+  /// none.
   func copy(of stretch: Stretch, in graph: inout Graph) -> Copy? {
     var wanted: Set<ValueID> = []
     var firstReader = nodes.count
@@ -212,14 +217,14 @@ private struct Activations {
 }
 
 extension Node {
-  /// All that it reads, for its bodies too.
+  /// Everything that it reads, including for its bodies.
   fileprivate var reads: [ValueID] {
     inputs.compactMap { $0 } + bodies.flatMap { $0.captures.values }
   }
 }
 
 extension Graph {
-  /// Bytes of a floating-point value, with 1 for extents that are not known; `nil` for others.
+  /// The bytes of a floating-point value, with 1 for unknown extents; `nil` for other types.
   fileprivate func bytesOfImage(_ id: ValueID) -> Int? {
     guard let type = self[id].type?.tensor, type.elementType.isFloatingPoint,
       let shape = type.shape

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Layers that the blocked layout computes together with those in front of them, and normalization.
+/// Layers that the blocked layout fuses into those before them, and normalization.
 extension BlockedLayoutRewriter {
   mutating func convertPool(_ node: Node) throws -> Node? {
     guard let input = node.inputs.first ?? nil, blocked[input] != nil, node.outputs.count == 1
@@ -11,7 +11,7 @@ extension BlockedLayoutRewriter {
     return follow(node, as: "Blocked\(node.operatorType)")
   }
 
-  /// Whether a pool takes the largest of squares of 2 x 2 that do not overlap.
+  /// Whether a pool takes the maximum of 2 x 2 squares that do not overlap.
   private func poolsSquares(_ node: Node) throws -> Bool {
     let attributes = AttributeReader(node.attributes)
     func are(_ name: String, _ value: Int) throws -> Bool {
@@ -22,7 +22,7 @@ extension BlockedLayoutRewriter {
       && ["NOTSET", "VALID"].contains(attributes.string("auto_pad") ?? "NOTSET")
   }
 
-  /// Lets the convolution in front of a pool write pooled results, if nothing else reads its own.
+  /// Lets the convolution before a pool write pooled results, if nothing else reads its own.
   private mutating func fuse(_ pool: Node, into input: ValueID) -> Node? {
     guard let form = unsharedForm(of: input), let output = pool.outputs[0],
       let index = nodes.lastIndex(where: { $0.outputs.contains(form.value) }),
@@ -64,7 +64,7 @@ extension BlockedLayoutRewriter {
     return converted
   }
 
-  /// The blocked form of a value that a single node reads, and nothing in its own layout.
+  /// The blocked form of a value with a single reader, unless something needs its planar form.
   func unsharedForm(of value: ValueID) -> Blocked? {
     guard useCounts[value] == 1, !planar.contains(value) else { return nil }
     return blocked[value]
@@ -72,7 +72,7 @@ extension BlockedLayoutRewriter {
 
   private static let activated: Set = ["BlockedAffine", "BlockedBatchNormalization"]
 
-  /// Lets the normalization in front of a rounding do that, if nothing else reads its result.
+  /// Fuses a rounding into the normalization before it, if nothing else reads the latter's result.
   mutating func fuseRounding(_ node: Node) throws -> Node? {
     guard let input = node.inputs[0], let output = node.outputs[0],
       let form = unsharedForm(of: input),
@@ -86,7 +86,7 @@ extension BlockedLayoutRewriter {
     return fused
   }
 
-  /// Lets the normalization in front of a Relu apply it, if nothing else reads its result.
+  /// Fuses a Relu into the normalization before it, if nothing else reads the latter's result.
   mutating func fuseActivation(_ node: Node) -> Node? {
     guard node.operatorType == "Relu", let input = node.inputs[0], let output = node.outputs[0],
       let form = unsharedForm(of: input),

@@ -3,7 +3,7 @@ import GraftGraph
 import GraftTensor
 
 extension BlockedLayoutRewriter {
-  /// The node that computes a gradient in the blocked layout; `nil` if it stays as it is.
+  /// The node that computes a gradient in the blocked layout; `nil` if the node stays planar.
   mutating func convertGradient(_ node: Node) throws -> Node? {
     switch node.operatorType {
     case "ConvolutionInputGradient": try convertInputGradient(node)
@@ -18,7 +18,7 @@ extension BlockedLayoutRewriter {
 
   func isBlocked(_ id: ValueID?) -> Bool { id.map { blocked[$0] != nil } ?? false }
 
-  /// The third input says which shape the weights have: a constant, or the Shape of a parameter.
+  /// The weights' shape from the third input: a constant, or the Shape of a parameter.
   private func weightShape(ofGradient node: Node) throws -> Shape? {
     guard node.inputs.count > 2, let id = node.inputs[2] else { return nil }
     if let constant = graph.constant(id) { return try constant.integers() }
@@ -58,7 +58,7 @@ extension BlockedLayoutRewriter {
     return converted
   }
 
-  /// A gradient that passes or not, as the activation's result says.
+  /// A gradient that passes depending on the activation's result.
   private mutating func convertActivationGradient(_ node: Node) -> Node? {
     guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
       let form = blocked[arriving] ?? blocked[result]
@@ -75,7 +75,8 @@ extension BlockedLayoutRewriter {
     return converted
   }
 
-  /// Lets the gradient of the pool behind a Relu apply that one's, if nothing else reads its result.
+  /// Fuses the gradient of a Relu into that of the pool after it, if nothing else reads the
+  /// latter's result.
   private mutating func fuseReluGradient(
     of arriving: ValueID, result: ValueID, output: ValueID
   ) -> Node? {

@@ -4,8 +4,8 @@ import GraftGraph
 import GraftOperators
 
 extension BlockedLayoutRewriter {
-  /// The gradient of a convolution's image is a convolution of the arriving gradient with the weights turned around; where
-  /// the convolution has strides, with zeros between the positions.
+  /// The gradient of a convolution's image is a convolution of the output gradient with the rotated
+  /// weights; with strides, zeros are inserted between the positions.
   mutating func convertInputGradient(_ node: Node) throws -> Node? {
     let attributes = AttributeReader(node.attributes)
     guard node.inputs.count >= 2, let arriving = node.inputs[0], let weights = node.inputs[1],
@@ -38,7 +38,7 @@ extension BlockedLayoutRewriter {
     }
     let middle = graph.addValue(name: "\(graph[output].name)/spread")
     if geometry.reach == [0, 0] {
-      // Before there are zeros to multiply.
+      // Before zeros are inserted, so that they are not multiplied.
       nodes.append(geometry.convolution(named: node.name, of: image, kernel, to: middle))
       return geometry.insertion(named: node.name, of: middle, to: result)
     }
@@ -46,7 +46,8 @@ extension BlockedLayoutRewriter {
     return geometry.convolution(named: node.name, of: middle, kernel, to: result)
   }
 
-  /// Height and width of the image whose gradient a node computes: the third input is its Shape.
+  /// The height and width of the image whose gradient a node computes, from its third input, a
+  /// Shape.
   private func imageExtents(ofGradient node: Node) throws -> [Int]? {
     guard node.inputs.count > 2, let id = node.inputs[2] else { return nil }
     if let constant = graph.constant(id) { return try Array(constant.integers().dropFirst(2)) }
@@ -58,19 +59,21 @@ extension BlockedLayoutRewriter {
   }
 }
 
-/// The convolution that computes the gradient of another one's image.
+/// The convolution that computes another one's image gradient.
 private struct InputGradientGeometry {
   let strides: [Int]
-  /// From the first to the last tap.
+  /// The distance between the first and the last tap.
   let reach: [Int]
   private let dilations: [Int]
-  /// Height and width of the arriving gradient with zeros between its positions; for a single tap those of the image.
+  /// The height and width of the output gradient with inserted zeros; for a single tap those of the
+  /// image.
   private var extents = [0, 0]
   private var pads: [Int]
 
   /// - Parameters:
-  ///   - image: its height and width, if they are known
-  /// - Returns: `nil` for those that are better left as they are: many zeros, or a part of the image that no tap reaches.
+  ///   - image: its height and width, if known
+  /// - Returns: `nil` for convolutions that are better left alone: many zeros, or a part of the
+  ///   image that no tap reaches
   init?(_ node: Node, kernel: [Int], image: [Int]?) throws {
     let attributes = AttributeReader(node.attributes)
     guard ["NOTSET", "VALID"].contains(try attributes.string("auto_pad") ?? "NOTSET") else {

@@ -3,12 +3,13 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Takes convolutional networks to the layout in which their kernels are fastest: channels in blocks of 16 (see
-/// ``BlockedConv``). Convolutions with constant weights start it, and what follows them stays in it as long as it
-/// can; between the layouts stand ToBlocked and FromBlocked. In graphs that train, weights are parameters, which
-/// kernels pack anew in every run; gradients follow their layers.
+/// Converts convolutional networks to the layout in which their kernels are fastest, with channels
+/// in blocks of 16 (see ``BlockedConv``). It starts at convolutions with constant weights, and
+/// continues through later nodes as far as possible. ToBlocked and FromBlocked convert between the
+/// layouts. In training graphs, weights are parameters, which kernels pack in every run; gradients
+/// follow their layers.
 ///
-/// Run last, and once: nothing else knows these operators.
+/// Run it last, and once: no other pass knows these operators.
 package enum BlockedLayout: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     var rewriter = BlockedLayoutRewriter(graph)
@@ -18,7 +19,7 @@ package enum BlockedLayout: GraphPass {
   }
 }
 
-/// Walks a graph in order and keeps, for values that exist in the blocked layout, both forms.
+/// Walks a graph in order and tracks both forms of values in the blocked layout.
 struct BlockedLayoutRewriter {
   var graph: Graph
   /// The blocked form of a value, and its channels.
@@ -28,11 +29,11 @@ struct BlockedLayoutRewriter {
   }
 
   var blocked: [ValueID: Blocked] = [:]
-  /// Values that exist in their own layout.
+  /// Values that exist in the planar layout.
   private(set) var planar: Set<ValueID> = []
   var nodes: [Node] = []
   var didChange: Bool { !blocked.isEmpty }
-  /// Nodes whose work another one does, by place.
+  /// Nodes that are fused into others, by index.
   private var skipped: Set<Int> = []
   let useCounts: [ValueID: Int]
   private let producers: [ValueID: Int]
@@ -43,10 +44,10 @@ struct BlockedLayoutRewriter {
     producers = graph.producers()
   }
 
-  /// The node that computes a value, as it was before this pass.
+  /// The node that computes a value, before this pass.
   func producer(_ id: ValueID?) -> Node? { id.flatMap { producers[$0] }.map { graph.nodes[$0] } }
 
-  /// The value of whose extents, from `start` on, a Shape makes this value.
+  /// The value whose extents from `start` on form this value, through a Shape.
   func sourceOfShape(_ id: ValueID?, start: Int = 0, end: Int? = nil) throws -> ValueID? {
     guard let node = producer(id), node.qualifiedType == "Shape",
       try AttributeReader(node.attributes).int("start", default: 0) == start,
@@ -79,7 +80,7 @@ struct BlockedLayoutRewriter {
     graph.nodes = nodes
   }
 
-  /// Makes sure that a value exists in its own layout.
+  /// Converts a value to the planar layout, unless it exists there.
   private mutating func requirePlanar(_ value: ValueID) {
     guard let form = blocked[value], !planar.contains(value) else { return }
     nodes.append(
@@ -89,7 +90,7 @@ struct BlockedLayoutRewriter {
     planar.insert(value)
   }
 
-  /// The blocked form of a value of so many channels, made of the other one if need be.
+  /// The blocked form of a value, converted if necessary.
   mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
     if let form = blocked[value] { return form.value }
     let form = makeBlocked(of: value, channels: channels)
@@ -113,7 +114,7 @@ struct BlockedLayoutRewriter {
     return form
   }
 
-  /// The node that computes in the blocked layout what `node` does; `nil` if it stays as it is.
+  /// The node that computes the same in the blocked layout; `nil` if `node` stays planar.
   private mutating func convert(_ node: Node) throws -> Node? {
     switch (node.domain, node.operatorType) {
     case ("", "Conv"), ("graft", "FusedConv"): return try convertConvolution(node)
@@ -137,7 +138,7 @@ struct BlockedLayoutRewriter {
     }
   }
 
-  /// The shape [M, C, kH, kW] of weights that are constant or trained.
+  /// The shape [M, C, kH, kW] of constant or trained weights.
   func weightShape(_ id: ValueID?) -> Shape? {
     guard let id, let tensor = graph.constants[id] ?? graph.parameters[id],
       tensor.elementType == .float, tensor.rank == 4, tensor.elementCount > 0
@@ -145,7 +146,7 @@ struct BlockedLayoutRewriter {
     return tensor.shape
   }
 
-  /// Images of so few channels are read as they are.
+  /// Images with at most this many channels are read in the planar layout.
   private static let fewChannels = 8
 
   private mutating func convertConvolution(_ node: Node) throws -> Node? {
@@ -183,7 +184,7 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
-  /// A node of one computed input that becomes `type`, if that input is blocked.
+  /// A node with one computed input that becomes `type` if that input is blocked.
   mutating func follow(_ node: Node, as type: String) -> Node? {
     guard let input = node.inputs.first ?? nil, let form = blocked[input],
       node.outputs.count == 1, let output = node.outputs[0]
@@ -226,7 +227,7 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
-  /// Parts of whole blocks of channels, such as the gradients of what was concatenated.
+  /// Parts of whole channel blocks, such as the gradients of concatenated values.
   private mutating func convertSplit(_ node: Node) throws -> Node? {
     guard let form = node.inputs[0].flatMap({ blocked[$0] }),
       try AttributeReader(node.attributes).int("axis", default: 0) == 1
@@ -245,7 +246,8 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
-  /// How many channels the outputs of a Split have: a constant says so, or they are those of other values.
+  /// The numbers of channels of a Split's outputs, from a constant or from the shapes of other
+  /// values.
   private func channelCounts(ofParts node: Node) throws -> [Int]? {
     guard node.inputs.count > 1, let id = node.inputs[1] else { return nil }
     if let constant = graph.constant(id) { return try constant.integers() }
@@ -259,7 +261,7 @@ struct BlockedLayoutRewriter {
     return counts.count == concat.inputs.count ? counts : nil
   }
 
-  /// An operator of one computed input that treats all elements alike: its settings stay.
+  /// An operator with one computed input that treats all elements alike and keeps its settings.
   private mutating func convertUnary(_ node: Node) -> Node? {
     guard node.inputs.dropFirst().allSatisfy({ $0 == nil || graph.constant($0) != nil }) else {
       return nil
@@ -271,7 +273,7 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
-  /// An operator that combines elements at the same place, of blocked values of the same channels and of constants.
+  /// An operator on corresponding elements of blocked values with equal channels, and of constants.
   private mutating func convertElementwise(_ node: Node) throws -> Node? {
     let forms = node.inputs.map { $0.flatMap { blocked[$0] } }
     guard node.outputs.count == 1, let output = node.outputs[0],

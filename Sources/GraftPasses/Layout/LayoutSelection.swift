@@ -4,12 +4,13 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Keeps activations in one layout, the `[N, C, …]` that convolutions and pools compute in: a Transpose moves
-/// behind elementwise operators, until it meets its inverse and both vanish.
+/// Keeps activations in the layout of convolutions and pools, `[N, C, …]`: Transposes move down
+/// through elementwise operators until they meet their inverse and both vanish.
 ///
-/// Networks exported from channels-last frameworks have a pair of Transposes around each convolution.
+/// Networks exported from channels-last frameworks have a pair of Transposes around each
+/// convolution.
 package enum LayoutSelection: GraphPass {
-  /// Operators of one input that treat all elements alike.
+  /// Operators with one input that treat all elements alike.
   private static let unary: Set<String> = [
     "Abs", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
     "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
@@ -17,7 +18,7 @@ package enum LayoutSelection: GraphPass {
   ]
   private static let binary: Set<String> = ["Add", "Div", "Mul", "Sub"]
 
-  /// A Transpose that one node reads.
+  /// A Transpose with one reader.
   private struct Move {
     let source: ValueID
     let permutation: [Int]
@@ -32,7 +33,7 @@ package enum LayoutSelection: GraphPass {
       var node = node
       if let (output, own) = try transpose(node) {
         var move = own
-        // One behind another is one, so that a chain of them takes one round and not one for each.
+        // Merges consecutive ones, so that a chain takes one round.
         if let first = moves[move.source], first.permutation.count == move.permutation.count {
           move = Move(
             source: first.source, permutation: move.permutation.map { first.permutation[$0] })
@@ -67,15 +68,14 @@ package enum LayoutSelection: GraphPass {
     return (output, Move(source: source, permutation: permutation))
   }
 
-  /// How many of a node's inputs are what it computes with, rather than settings.
+  /// The number of a node's inputs that are operands rather than settings.
   private static func operandCount(_ node: Node) -> Int {
     guard node.domain.isEmpty, node.outputs.count == 1 else { return 0 }
     if unary.contains(node.operatorType) { return min(1, node.inputs.count) }
     return binary.contains(node.operatorType) && node.inputs.count == 2 ? 2 : 0
   }
 
-  /// The permutation of the Transposes in front of all operands that are not constant, if it is one and the
-  /// same.
+  /// The common permutation of the Transposes before all non-constant operands, if there is one.
   private static func permutation(
     before node: Node, _ graph: Graph, _ moves: [ValueID: Move]
   ) -> [Int]? {
@@ -91,7 +91,7 @@ package enum LayoutSelection: GraphPass {
     return constants.allSatisfy { $0.rank <= found.count } ? found : nil
   }
 
-  /// The node on what its Transposes read, and the one Transpose behind it.
+  /// The node without the Transposes before it, and one Transpose after it.
   private static func sink(
     _ permutation: [Int], behind node: Node, _ graph: inout Graph, _ moves: [ValueID: Move]
   ) throws -> (Node, Node) {
@@ -114,7 +114,7 @@ package enum LayoutSelection: GraphPass {
     return (moved, transpose)
   }
 
-  /// The type of what a Transpose turns into a value of type `type`.
+  /// The type of the value before a Transpose that gives `type`.
   private static func type(before permutation: [Int], _ type: ValueType?) -> ValueType? {
     guard let tensor = type?.tensor else { return nil }
     guard let shape = tensor.shape, shape.count == permutation.count else {
@@ -125,7 +125,7 @@ package enum LayoutSelection: GraphPass {
     return .tensor(TensorType(tensor.elementType, source))
   }
 
-  /// A constant that broadcasts in front of a Transpose as `constant` does behind it.
+  /// The constant that broadcasts before a Transpose like `constant` after it.
   private static func moved(_ constant: Tensor, against permutation: [Int]) throws -> Tensor {
     guard constant.elementCount > 1 else { return constant }
     let padding = [Int](repeating: 1, count: permutation.count - constant.rank)

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftTensor
 import GraftGraph
 
-/// Merges a Transpose of a Transpose into one, and a Reshape of a Reshape into the last.
+/// Merges consecutive Transposes into one, and consecutive Reshapes into the last.
 package enum TransposeCancellation: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -24,7 +24,7 @@ package enum TransposeCancellation: GraphPass {
         didChange = true
       case ("Reshape", "Reshape"), ("Reshape", "Flatten"), ("Reshape", "Squeeze"),
         ("Reshape", "Unsqueeze"):
-        // A 0 in the target keeps an extent of what is reshaped, so it must not change.
+        // A 0 in the target keeps an extent of the input, which therefore must not change.
         guard node.inputs.count == 2, let target = graph.constant(node.inputs[1]),
           try !target.integers().contains(0)
         else { continue }

@@ -3,8 +3,8 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// Lets a Conv or Gemm apply what follows it before it stores its results: an activation, and for Conv a
-/// residual that is added first.
+/// Lets a Conv or Gemm apply the next operators before storing its results: an activation, and for
+/// Conv a residual that is added before it.
 package enum ActivationFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -18,7 +18,7 @@ package enum ActivationFusion: GraphPass {
     return !removed.isEmpty
   }
 
-  /// Replaces an activation by the Conv or Gemm in front of it with that activation.
+  /// Replaces an activation by the Conv or Gemm before it with that activation.
   private static func fuseActivation(
     at index: Int, _ graph: inout Graph, _ producers: [ValueID: Int], _ counts: [ValueID: Int],
     _ removed: inout Set<Int>
@@ -43,7 +43,7 @@ package enum ActivationFusion: GraphPass {
     return true
   }
 
-  /// Replaces an Add of two values of one shape by the Conv that makes one of them.
+  /// Replaces an Add of two values with equal shapes by the Conv that computes one of them.
   private static func fuseResidual(
     at index: Int, _ graph: inout Graph, _ producers: [ValueID: Int], _ counts: [ValueID: Int],
     _ removed: inout Set<Int>
@@ -53,7 +53,7 @@ package enum ActivationFusion: GraphPass {
       let left = node.inputs[0], let right = node.inputs[1], left != right,
       graph.haveSameShape(left, right)
     else { return }
-    // Of two convolutions the later one: its input has to wait for the other one's anyway.
+    // The later one of two convolutions, whose input has to wait for the other anyway.
     let candidates = [(left, right), (right, left)].compactMap { made, other -> (Int, ValueID)? in
       guard counts[made] == 1, let producer = producers[made], !removed.contains(producer),
         graph.nodes[producer].domain.isEmpty, graph.nodes[producer].operatorType == "Conv",
@@ -80,7 +80,7 @@ package enum ActivationFusion: GraphPass {
     }
   }
 
-  /// An activation with its parameters as constants, as fused operators take it.
+  /// An activation with its parameters as constants, in the form of fused operators.
   private struct Activation {
     let name: String
     let parameters: [Float]
@@ -109,7 +109,7 @@ package enum ActivationFusion: GraphPass {
 }
 
 extension Graph {
-  /// Whether two values certainly have the same shape.
+  /// Whether two values are known to have the same shape.
   func haveSameShape(_ left: ValueID, _ right: ValueID) -> Bool {
     guard let leftShape = self[left].type?.tensor?.shape,
       let rightShape = self[right].type?.tensor?.shape
@@ -117,7 +117,8 @@ extension Graph {
     return leftShape == rightShape && !leftShape.contains(.unknown)
   }
 
-  /// A constant floating-point scalar among a node's inputs; `value` if it is left out, `nil` if it is not constant.
+  /// A constant floating-point scalar among a node's inputs; `value` if it is omitted, `nil` if it
+  /// is not constant.
   func scalar(_ node: Node, _ position: Int, default value: Float) throws -> Float? {
     guard position < node.inputs.count, let id = node.inputs[position] else { return value }
     guard let tensor = constants[id], tensor.elementType.isFloatingPoint, tensor.elementCount == 1

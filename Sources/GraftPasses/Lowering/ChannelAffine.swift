@@ -2,7 +2,7 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// x · scale + shift, for each channel: what a BatchNormalization of constant statistics does.
+/// x · scale + shift for each channel: a BatchNormalization with constant statistics.
 struct ChannelAffine {
   let scale: [Double]
   let shift: [Double]
@@ -24,9 +24,9 @@ struct ChannelAffine {
     shift = (0..<channelCount).map { vectors[1][$0] - vectors[2][$0] * scale[$0] }
   }
 
-  /// What an Add, Mul or Sub of a constant does to a value of known rank.
+  /// The effect of an Add, Mul or Sub of a constant on a value of known rank.
   ///
-  /// - Returns: `nil` if the constant is not one element a channel
+  /// - Returns: `nil` if the constant is not one element per channel
   init?(elementwise node: Node, in graph: Graph) throws {
     guard node.inputs.count == 2, let rank = graph.rank(node.outputs[0]), rank >= 2,
       let position = node.inputs.firstIndex(where: { graph.constant($0) != nil }),
@@ -35,7 +35,7 @@ struct ChannelAffine {
       node.operatorType != "Sub" || position == 1
     else { return nil }
     let shape = [Int](repeating: 1, count: rank - constant.rank) + constant.shape
-    // One element for all channels would need to know how many there are.
+    // A single element would require knowing the number of channels.
     guard shape[1] > 1, constant.elementCount == shape[1] else { return nil }
     let values = try constant.doubles()
     switch node.operatorType {

@@ -2,9 +2,9 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// Folds what multiplies and shifts channels by constants (an inference BatchNormalization, Mul, Add and Sub of one element a
-/// channel) into the Conv or Gemm in front of it, when its weights are constant: `w' = w·s`, `b' = b·s + t`. Into a
-/// BatchNormalization in front of it, it folds likewise.
+/// Folds per-channel scaling and shifting by constants (an inference BatchNormalization, or a Mul,
+/// Add or Sub of one element per channel) into the Conv or Gemm before it, if that has constant
+/// weights: `w' = w·s`, `b' = b·s + t`. Also folds into a BatchNormalization before it.
 package enum ChannelAffineFolding: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -16,7 +16,7 @@ package enum ChannelAffineFolding: GraphPass {
         let input = node.inputs.first(where: { graph.constant($0) == nil }) ?? nil,
         counts[input] == 1
       else { continue }
-      // What was folded before reads the same value.
+      // A previously folded node reads the same value.
       let source = replacements[input] ?? input
       guard let producer = producers[source], graph.nodes[producer].domain.isEmpty,
         let affine = try affine(node, in: graph),
@@ -110,8 +110,8 @@ package enum ChannelAffineFolding: GraphPass {
     return true
   }
 
-  /// A constant named after the one that it replaces; one that this pass made passes its name on, so
-  /// that names do not grow with every node that is folded.
+  /// A constant named after the one that it replaces. A constant made by this pass passes its name
+  /// on, so that names do not grow with every folded node.
   private static func addConstant(
     _ tensor: Tensor, for old: ValueID?, _ suffix: String, in graph: inout Graph,
     _ counts: [ValueID: Int]
@@ -121,7 +121,7 @@ package enum ChannelAffineFolding: GraphPass {
     return graph.addConstant(name: counts[old] == nil ? name : name + suffix, tensor)
   }
 
-  /// Drops a constant that this pass made and has replaced.
+  /// Drops a replaced constant that this pass made.
   private static func forget(_ id: ValueID?, in graph: inout Graph, _ counts: [ValueID: Int]) {
     if let id, counts[id] == nil { graph.constants[id] = nil }
   }

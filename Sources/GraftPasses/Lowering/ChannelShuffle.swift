@@ -1,16 +1,17 @@
 import GraftGraph
 
-/// Three nodes that shuffle channels: [N, C, H, W] is seen as [N, G, C / G, H, W], axes 1 and 2 change places, and the
-/// result is seen as [N, C, H, W] again. Source: Zhang et al., "ShuffleNet", <https://arxiv.org/abs/1707.01083>
+/// Three nodes that shuffle channels: [N, C, H, W] is reshaped to [N, G, C / G, H, W], axes 1 and 2
+/// are swapped, and the result is reshaped to [N, C, H, W]. Source: Zhang et al., "ShuffleNet",
+/// <https://arxiv.org/abs/1707.01083>
 struct ChannelShuffle {
   let input: ValueID
   let output: ValueID
   let channels: Int
   let groups: Int
-  /// The three nodes, by place.
+  /// The three nodes, by index.
   let nodes: Set<Int>
 
-  /// The shuffles of a graph, by the place of their first node.
+  /// The shuffles of a graph, by the index of their first node.
   static func all(in graph: Graph) throws -> [Int: ChannelShuffle] {
     let counts = graph.useCounts()
     let consumers = graph.consumers()

@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 
-/// Computes once what several nodes compute from the same inputs with the same attributes.
+/// Computes only once what several nodes compute from equal inputs and attributes.
 package enum CommonSubexpressionElimination: GraphPass {
   private struct Key: Hashable {
     let operatorType: ByteString
@@ -39,7 +39,7 @@ package enum CommonSubexpressionElimination: GraphPass {
     return !removed.isEmpty
   }
 
-  /// The attributes as text; `nil` for attributes that are not compared (tensors, graphs).
+  /// The attributes as text; `nil` if there are attributes that are not compared (tensors, graphs).
   private static func attributeKey(_ node: Node) -> ByteString? {
     var parts: [String] = []
     for (name, attribute) in node.attributes.sorted(by: { $0.key < $1.key }) {

@@ -4,28 +4,30 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Computes nodes whose inputs are all constant, once, instead of at every run.
+/// Computes nodes with only constant inputs once, instead of in every run.
 package enum ConstantFolding: GraphPass {
-  /// What folding may still take, so that a small file cannot grow without bound: each node that
+  /// The memory left for folding, so that a small file cannot grow without bound: each node that
   /// repeats or concatenates its input may double it.
   package struct Budget {
     package private(set) var byteCount: Int
-    /// Bytes of repacked weights, which are no more than twice the model's own.
+    /// The limit in bytes for repacked weights: twice the model's own.
     private let ownByteCount: Int
     private var spentByteCount = 0
-    /// Bytes of what was folded, by value.
+    /// The bytes of folded values.
     private var folded: [ValueID: Int] = [:]
     private var peakByteCount = 0
     private let memory: MemoryBudget
 
-    /// Weights that a model makes by ConstantOfShape or Expand are folded up to this size: what is not would be made
-    /// again in every run, and could not be packed. Does not depend on the memory there is, as what is folded decides
-    /// what is fused, and how results are rounded.
+    /// Weights that a model generates by ConstantOfShape or Expand are folded up to this size.
+    /// Larger ones would be generated in every run, and could not be packed. The limit does not
+    /// depend on the available memory, since folding affects fusion, and thus rounding.
     private static let generatedByteCount = 1 << 30
 
-    /// Twice what the graph's own constants take, which repacked weights fit into; or what generated weights may take.
+    /// Allows twice the size of the graph's constants, enough for repacked weights, and the limit
+    /// for generated weights.
     ///
-    /// - Parameter memoryLimit: bytes that generated weights may take without an error; `nil` for what is free
+    /// - Parameter memoryLimit: the bytes that generated weights may take without an error; `nil`
+    ///   for all free memory
     package init(for graph: Graph, memoryLimit: Int? = nil) {
       let own = graph.constants.values.reduce(0) { sum, tensor in
         sum.addingReportingOverflow(tensor.byteCount).partialValue
@@ -42,12 +44,12 @@ package enum ConstantFolding: GraphPass {
       folded[id] = byteCount
     }
 
-    /// Takes back what a value that nobody reads any more has taken.
+    /// Releases the bytes of a value that has no readers any more.
     mutating func release(_ id: ValueID) {
       spentByteCount -= folded.removeValue(forKey: id) ?? 0
     }
 
-    /// Bytes of generated weights, which count as intermediate values do.
+    /// The bytes of generated weights, which count like intermediate values.
     package var generated: Lowering.GeneratedMemory {
       var memory = Lowering.GeneratedMemory()
       memory.byteCount = max(0, spentByteCount - ownByteCount)
@@ -55,7 +57,7 @@ package enum ConstantFolding: GraphPass {
       return memory
     }
 
-    /// Bytes that folding the next node may take, and whether that is for want of memory.
+    /// The bytes allowed for folding the next node, and whether memory is what limits them.
     var next: (byteCount: Int, isMemoryLimit: Bool) {
       let (left, overflow) = memory.byteCount.addingReportingOverflow(
         ownByteCount - spentByteCount)
@@ -63,7 +65,7 @@ package enum ConstantFolding: GraphPass {
       return (max(0, left), true)
     }
 
-    /// - Throws: `GraftError` if there is no memory for so much more
+    /// - Throws: `GraftError` if there is not enough memory
     func requireMemory(_ byteCount: Int) throws {
       try memory.require([max(0, spentByteCount + byteCount - ownByteCount)])
     }
@@ -74,7 +76,7 @@ package enum ConstantFolding: GraphPass {
     return try run(&graph, budget: &budget)
   }
 
-  /// As ``run(_:)``, with a budget for several runs together.
+  /// Like ``run(_:)``, with a common budget for several runs.
   package static func run(_ graph: inout Graph, budget: inout Budget) throws -> Bool {
     var removed: Set<Int> = []
     let useCounts = graph.useCounts()
@@ -120,7 +122,7 @@ package enum ConstantFolding: GraphPass {
       } catch let error as GraftError
         where error.code == .operatingSystem && !limit.isMemoryLimit
       {
-        // Too large for the budget; whether it is for the machine the run will tell.
+        // Too large for the budget; the run will show whether it fits in memory.
         return false
       }
       for (id, value) in zip(node.outputs, outputs) {
@@ -137,7 +139,7 @@ package enum ConstantFolding: GraphPass {
     }
   }
 
-  /// Whether an output of the node lies in the memory of its input.
+  /// Whether an output of the node is in the memory of its input.
   private static func isShared(_ tensor: Tensor, by node: Node, in graph: Graph) -> Bool {
     node.outputs.contains { id in
       guard let id, let output = graph.constants[id] else { return false }
@@ -152,8 +154,8 @@ package enum ConstantFolding: GraphPass {
     }
   }
 
-  /// Bytes of the outputs, as far as they are known, of a node that is cheap enough to be computed while a model
-  /// is loaded; `nil` if it is not.
+  /// The bytes of the outputs of a node that is cheap enough to compute at load time, as far as
+  /// known; `nil` if it is not.
   private static func modestByteCount(
     _ node: Node, _ graph: Graph, _ budget: Budget
   ) throws -> Int? {
@@ -168,7 +170,7 @@ package enum ConstantFolding: GraphPass {
     return byteCount <= budget.byteCount && !isLaborious(node, byteCount, graph) ? byteCount : nil
   }
 
-  /// Operators that look at many elements, or a whole window, for each of their outputs.
+  /// Operators that read many elements, or a whole window, for each output element.
   private static let windowed: Set<String> = [
     "AveragePool", "Conv", "ConvTranspose", "LpPool", "LRN", "MaxPool", "NonMaxSuppression",
   ]

@@ -1,6 +1,6 @@
 import GraftGraph
 
-/// Removes nodes of which nothing reads an output, and marks outputs that nobody reads as not wanted.
+/// Removes nodes whose outputs nothing reads, and marks unused outputs of the others.
 package enum DeadNodeElimination: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     var live = Set(graph.outputs)
@@ -15,7 +15,7 @@ package enum DeadNodeElimination: GraphPass {
       }
       for case let input? in node.inputs { live.insert(input) }
       for body in node.bodies { live.formUnion(body.captures.values) }
-      // The first output often says how to compute the others; it stays.
+      // The first output often determines how to compute the others; it stays.
       for position in node.outputs.indices.dropFirst() {
         if let output = node.outputs[position], !live.contains(output) {
           graph.nodes[index].outputs[position] = nil

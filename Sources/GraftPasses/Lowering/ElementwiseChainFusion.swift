@@ -3,10 +3,10 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Makes one node of elementwise operators that hand floats of one shape to each other, so that memory is
-/// read and written once for all of them.
+/// Fuses elementwise operators that pass floats of one shape to each other into one node, so that
+/// memory is read and written once for all of them.
 ///
-/// What a node outside reads stays a value of its own. The results are the same to the bit.
+/// Values with readers outside remain. The results are bit for bit the same.
 package enum ElementwiseChainFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -32,13 +32,13 @@ package enum ElementwiseChainFusion: GraphPass {
   }
 }
 
-/// A node that may be part of a chain, as the steps of a fused operator.
+/// A node that can be part of a chain, as steps of a fused operator.
 private struct Link {
   enum Operand {
     case value(ValueID)
-    /// The result of the link's own step before.
+    /// The result of the link's previous step.
     case previous
-    /// What the pass adds: a bound that was left out, parameters in another form.
+    /// A constant that the pass adds: an omitted bound, or converted parameters.
     case constant(Tensor)
   }
 
@@ -50,10 +50,10 @@ private struct Link {
   let steps: [Step]
   let attributes: [ByteString: Attribute]
   let output: ValueID
-  /// Values of the output's shape that the node reads; the others are broadcast.
+  /// The values of the output's shape that the node reads; the others are broadcast.
   let sources: [ValueID]
 
-  /// `nil` if a chain cannot hold the node.
+  /// `nil` if a chain cannot contain the node.
   init?(_ node: Node, in graph: Graph) throws {
     guard node.domain.isEmpty || node.operatorType == HalfPrecisionWidening.roundingType,
       node.outputs.count == 1, let output = node.outputs[0],
@@ -109,8 +109,8 @@ private struct Link {
     }
   }
 
-  /// Mean, scale and shift of an inference BatchNormalization with constant statistics, one element for
-  /// each channel, computed as its own kernel does.
+  /// The mean, scale and shift of an inference BatchNormalization with constant statistics, one
+  /// element per channel, computed as in its own kernel.
   private static func normalization(_ node: Node, in graph: Graph) throws -> [Tensor]? {
     let attributes = AttributeReader(node.attributes)
     guard node.inputs.count == 5, try !attributes.flag("training_mode"),
@@ -136,7 +136,7 @@ private struct Link {
 private struct Chain {
   let rootIndex: Int
   let output: ValueID
-  /// By the place of their nodes.
+  /// By the index of their nodes.
   var links: [Int: Link]
 
   init(_ root: Link, at index: Int) {
@@ -145,7 +145,7 @@ private struct Chain {
     links = [index: root]
   }
 
-  /// A node whose result only this chain reads, and has the chain's shape.
+  /// A node whose result has the chain's shape, and is only read by this chain.
   func nextProducer(
     _ graph: Graph, _ producers: [ValueID: Int], _ consumers: [ValueID: [Int]],
     _ counts: [ValueID: Int], _ taken: Set<Int>

@@ -2,14 +2,16 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Computes in float what a graph has in float16 or bfloat16. Kernels of these types compute in float anyway and round
-/// their results, which floats hold exactly; here the results stay floats, rounded when they are stored, so that nothing is
-/// converted between layers, weights are converted once, and the layouts and fusions of floats apply.
+/// Computes float16 and bfloat16 parts of a graph in float. Kernels of these types compute in float
+/// anyway and round their results, which are exact in float. With this pass, results stay float and
+/// are rounded when they are stored. Nothing is converted between layers, weights are converted
+/// once, and layouts and fusions of floats apply.
 ///
-/// Operators that compute start it, and what moves or selects elements follows. All others read and write the narrow
-/// type as before. Run last but for the passes that know floats only: each node rounds what the graph's node rounds.
+/// It starts at computing operators, and continues through operators that move or select elements.
+/// All others still read and write the narrow type. Run it last, except for passes that only know
+/// floats: each node rounds where the original node rounds.
 package enum HalfPrecisionWidening: GraphPass {
-  /// The operator that rounds by itself, where no kernel does so as it stores.
+  /// The operator that rounds where no kernel does so when storing.
   static let roundingType = "RoundToType"
 
   package static func run(_ graph: inout Graph) throws -> Bool {
@@ -28,7 +30,7 @@ package enum HalfPrecisionWidening: GraphPass {
   }
 }
 
-/// Walks a graph in order and keeps, for values of a narrow type, both forms.
+/// Walks a graph in order and tracks both forms of values with a narrow type.
 private struct HalfPrecisionRewriter {
   var graph: Graph
   private(set) var didChange = false
@@ -37,12 +39,12 @@ private struct HalfPrecisionRewriter {
   /// Values that only exist as floats.
   private var onlyWide: Set<ValueID> = []
   private var nodes: [Node] = []
-  /// Casts to float of what exists as float.
+  /// Casts to float of values that exist as floats.
   private var replacements: [ValueID: ValueID] = [:]
 
   init(_ graph: Graph) { self.graph = graph }
 
-  /// Their results have to be rounded.
+  /// Operators whose results must be rounded.
   private static let computing: Set = [
     "Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "AveragePool",
     "GlobalAveragePool", "LpPool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
@@ -52,7 +54,8 @@ private struct HalfPrecisionRewriter {
     "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
   ]
 
-  /// They move and select elements, or make whole numbers of them: results of rounded numbers are so, too.
+  /// Operators that move or select elements, or round to integers: results for rounded numbers need
+  /// no rounding.
   private static let selecting: Set = [
     "Abs", "Ceil", "Clip", "Concat", "DepthToSpace", "Expand", "Flatten", "Floor", "Gather",
     "GlobalMaxPool", "Identity", "Max", "MaxPool", "Min", "Neg", "Pad", "ReduceMax", "ReduceMin",
@@ -60,7 +63,7 @@ private struct HalfPrecisionRewriter {
     "Transpose", "Unsqueeze", "Where",
   ]
 
-  /// Their results are of another type, and the same for floats.
+  /// Operators with results of another type that are the same for floats.
   private static let reading: Set = [
     "ArgMax", "ArgMin", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less",
     "LessOrEqual", "NonZero", "Shape", "Size",
@@ -91,7 +94,7 @@ private struct HalfPrecisionRewriter {
     return type
   }
 
-  /// Appends what computes in float what `node` does; false if it stays as it is.
+  /// Appends the float form of `node`; false if the node stays as it is.
   private mutating func convert(_ node: Node) throws -> Bool {
     if node.qualifiedType == "Cast" { return try convertCast(node) }
     guard node.domain.isEmpty || node.operatorType.hasPrefix("Fused"), node.bodies.isEmpty else {
@@ -137,7 +140,7 @@ private struct HalfPrecisionRewriter {
     return true
   }
 
-  /// Lets a convolution or matrix product round its results itself; false if it cannot.
+  /// Fuses the rounding into a convolution or matrix product; false if that is not possible.
   private func fuseRounding(to type: ElementType, into node: inout Node) -> Bool {
     switch node.operatorType {
     case "Conv", "FusedConv": node.operatorType = "FusedConv"
@@ -168,7 +171,7 @@ private struct HalfPrecisionRewriter {
     return true
   }
 
-  /// A new value for the float form of `value`, which a node makes.
+  /// A new value for the float form of `value`, to be computed by a node.
   private mutating func makeWide(of value: ValueID) -> ValueID {
     let form = addWide(of: value)
     onlyWide.insert(value)
@@ -184,7 +187,7 @@ private struct HalfPrecisionRewriter {
     return form
   }
 
-  /// The float form of a value, made of the other one if need be.
+  /// The float form of a value, converted if necessary.
   private mutating func requireWide(_ value: ValueID) throws -> ValueID {
     if let form = wide[value] { return form }
     let form = addWide(of: value)
@@ -199,7 +202,7 @@ private struct HalfPrecisionRewriter {
     return form
   }
 
-  /// Makes sure that a value exists in its own type.
+  /// Converts a value to its own type, unless it exists there.
   private mutating func requireNarrow(_ value: ValueID) {
     guard onlyWide.contains(value), let form = wide[value], let type = narrowType(value) else {
       return

@@ -1,8 +1,8 @@
 import GraftTensor
 import GraftGraph
 
-/// Removes nodes that pass their first input through unchanged: Identity, Dropout at inference, a Cast to
-/// the type that is there already, a Transpose that moves nothing, a Pad by nothing, a Sum of one.
+/// Removes nodes that pass their first input through unchanged: Identity, Dropout at inference, a
+/// Cast to the same type, a Transpose in the same order, a Pad by nothing, a Sum of one input.
 package enum IdentityElimination: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     var replacements: [ValueID: ValueID] = [:]

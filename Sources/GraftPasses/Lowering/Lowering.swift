@@ -1,18 +1,18 @@
 import GraftGraph
 
-/// The passes that make a canonical graph fast to run, in order.
+/// The passes that make a canonical graph fast, in order.
 package enum Lowering {
-  /// Bytes of constants that nodes generate.
+  /// The bytes of generated constants.
   package struct GeneratedMemory: Sendable, Hashable {
-    /// Of those that are left.
+    /// The bytes that remain.
     package var byteCount = 0
-    /// Of those that were there together while the graph was lowered.
+    /// The largest number of bytes at any time during lowering.
     package var peakByteCount = 0
 
     package init() {}
   }
 
-  /// Run before constants are folded, so that nothing is folded that nobody reads.
+  /// Run before constant folding, so that nothing unused is folded.
   private static let cleaningPasses: [any GraphPass.Type] = [
     DeadNodeElimination.self,
     IdentityElimination.self,
@@ -28,27 +28,27 @@ package enum Lowering {
     ActivationFusion.self,
   ]
 
-  /// Rounds after which passes that still find something are stopped.
+  /// The number of rounds after which passes are stopped even if they still find something.
   private static let roundLimit = 8
 
   /// - Parameters:
-  ///   - memoryLimit: bytes that constants which nodes generate may take; `nil` for what is free
-  ///   - backend: has the passes of a form of its own
-  /// - Returns: what such constants take
-  /// - Throws: `GraftError` if they take more, or a node is wrong
+  ///   - memoryLimit: the bytes that generated constants may take; `nil` for all free memory
+  ///   - backend: its finishing passes run near the end
+  /// - Returns: the bytes of generated constants
+  /// - Throws: `GraftError` if they exceed the limit, or a node is invalid
   @discardableResult
   package static func run(
     _ graph: inout Graph, memoryLimit: Int? = nil, backend: Backend = .cpu
   ) throws -> GeneratedMemory {
     let memory = try fuse(&graph, memoryLimit: memoryLimit)
-    // What these make hides nodes from the others.
+    // The other passes do not know the operators of these.
     _ = try HalfPrecisionWidening.run(&graph)
     for pass in backend.finishingPasses { _ = try pass.run(&graph) }
     _ = try ElementwiseChainFusion.run(&graph)
     return memory
   }
 
-  /// The passes that stay with operators of any layout; as ``run(_:memoryLimit:)``.
+  /// The passes that are independent of the layout; like ``run(_:memoryLimit:)``.
   @discardableResult
   package static func fuse(
     _ graph: inout Graph, memoryLimit: Int? = nil

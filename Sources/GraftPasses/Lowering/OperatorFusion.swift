@@ -1,8 +1,8 @@
 import GraftTensor
 import GraftGraph
 
-/// Recognises operators that exporters spell out: MatMul and Add of a bias as Gemm, x·sigmoid(x) as Swish,
-/// Sum of two as Add.
+/// Recognizes operators that exporters decompose: MatMul plus a bias as Gemm, x·sigmoid(x) as
+/// Swish, a Sum of two as Add.
 package enum OperatorFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()

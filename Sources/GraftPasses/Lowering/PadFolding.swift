@@ -3,7 +3,8 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// Makes a Pad by zeros in front of a Conv, or of an AveragePool that counts padding, part of its `pads`.
+/// Merges zero padding by Pad into the `pads` of the Conv after it, or of an AveragePool that
+/// counts padding.
 package enum PadFolding: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -41,7 +42,7 @@ package enum PadFolding: GraphPass {
     return didChange
   }
 
-  /// The amounts of a Pad that adds zeros, around the spatial axes only; `nil` for anything else.
+  /// The amounts of a Pad with zeros on the spatial axes only; `nil` for any other.
   private static func zeroPads(_ node: Node, in graph: Graph) throws -> [Int]? {
     guard node.domain.isEmpty, node.operatorType == "Pad", node.inputs.count >= 2,
       try AttributeReader(node.attributes).string("mode", default: "constant") == "constant",

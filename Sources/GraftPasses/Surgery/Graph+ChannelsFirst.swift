@@ -5,15 +5,15 @@ extension Graph {
   /// The permutation from `[N, C, H, W]` to `[N, H, W, C]`.
   private static let toChannelsLast = [0, 2, 3, 1]
 
-  /// A graph of images `[N, H, W, C]` as one that takes them as `[N, C, H, W]`, and gives its first output likewise
-  /// where it computes it in that layout.
+  /// Converts a graph of images `[N, H, W, C]` to `[N, C, H, W]`, and its first output likewise if
+  /// it has that layout.
   ///
   /// - Parameter shape: of the input, the graph's only one
   package func withChannelsFirst(_ shape: [Dimension]) throws -> Graph {
     var graph = self
     guard let input = graph.inputs.first, graph.inputs.count == 1, shape.count == 4,
       let type = graph[input].type?.tensor
-    else { throw GraftError.unsupported("the network takes no single image") }
+    else { throw GraftError.unsupported("the network does not take a single image") }
     let image = graph.addInput(
       name: graph[input].name,
       type: TensorType(type.elementType, [shape[0], shape[3], shape[1], shape[2]]))
@@ -34,12 +34,12 @@ extension Graph {
     return graph
   }
 
-  /// Lets Transposes meet and vanish; other nodes stay what they are.
+  /// Cancels Transposes; other nodes stay unchanged.
   private mutating func cancelTransposes() throws {
     let passes: [any GraphPass.Type] = [
       LayoutSelection.self, TransposeCancellation.self, DeadNodeElimination.self,
     ]
-    // A round takes each Transpose past a node at least.
+    // Each round moves each Transpose past at least one node.
     for _ in 0..<64 {
       var didChange = try removeIdleTransposes()
       for pass in passes where try pass.run(&self) { didChange = true }

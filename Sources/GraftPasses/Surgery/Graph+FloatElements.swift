@@ -5,9 +5,10 @@ import GraftGraph
 import GraftTensor
 
 extension Graph {
-  /// The same graph with float where it has float16 or bfloat16: for training, which half precision is too coarse for.
+  /// The same graph with float instead of float16 or bfloat16, for training, which needs more
+  /// precision.
   ///
-  /// - Throws: `GraftError` if a tensor cannot be converted, or the types do not fit together then.
+  /// - Throws: `GraftError` if a tensor cannot be converted, or the types then do not match
   package func withFloatElements() throws -> Graph {
     let uses =
       constants.values.contains { $0.elementType.isHalfPrecision }
@@ -19,9 +20,10 @@ extension Graph {
     return graph
   }
 
-  /// The same graph with float inputs where it has others, such as samples of images in uint8: a Cast follows them.
+  /// The same graph with float inputs instead of others, such as image samples in uint8; a Cast
+  /// follows them.
   ///
-  /// - Throws: `GraftError` if the types do not fit together then.
+  /// - Throws: `GraftError` if the types then do not match
   package func withFloatInputs() throws -> Graph {
     var graph = self
     for value in inputs {
@@ -34,15 +36,16 @@ extension Graph {
     return graph
   }
 
-  /// The same graph computed in float16, weights included; float inputs and outputs stay float.
+  /// The same graph computed in float16, including weights; float inputs and outputs stay float.
   ///
-  /// - Throws: `GraftError` if a weight is too large for float16, or an operator does not take the type.
+  /// - Throws: `GraftError` if a weight is too large for float16, or an operator does not support
+  ///   it
   package func withHalfPrecision() throws -> Graph {
     var graph = self
     try graph.inferTypes()
     let floatInputs = inputs.filter { graph.elementType($0) == .float }
     let floatOutputs = outputs.filter { graph.elementType($0) == .float }
-    // Where samples lie is said in float, by the operator's definition.
+    // The operator defines its scales and regions as float.
     let scales = graph.nodes.lazy.filter { $0.qualifiedType == "Resize" }
       .flatMap { $0.inputs.dropFirst(2).compactMap { $0 } }
     try graph.replaceElements(by: .float16, except: Set(scales)) { $0 == .float }
@@ -60,8 +63,8 @@ extension Graph {
     return graph
   }
 
-  /// A float value with the name and shape of one that is, or becomes, of another type, and gets another name; what is
-  /// said of that one holds for the new one.
+  /// A float value with the name and shape of one that gets another type and another name, and with
+  /// the same uses.
   private mutating func addOuterValue(for value: ValueID, inner: ElementType) -> ValueID {
     var type = self[value].type?.tensor
     type?.elementType = .float
@@ -74,8 +77,8 @@ extension Graph {
     return outer
   }
 
-  /// Makes constants, declared inputs, and what nodes are told in attributes of another type. Types of other values are
-  /// to be inferred anew.
+  /// Converts constants, declared inputs, and types in nodes' attributes. Other types must then be
+  /// inferred again.
   private mutating func replaceElements(
     by type: ElementType, except kept: Set<ValueID> = [], where matches: (ElementType) -> Bool
   ) throws {
@@ -113,7 +116,7 @@ extension Tensor {
     return result
   }
 
-  /// As the other, but finite numbers stay finite.
+  /// The same, but finite numbers must stay finite.
   fileprivate func replaced(by type: ElementType) throws -> Tensor {
     let result = try converted(to: type)
     guard type == .float16, elementType == .float else { return result }
@@ -125,7 +128,7 @@ extension Tensor {
           let number = old.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
           guard number.isFinite else { continue }
           throw GraftError.unsupported(
-            "\(number) is too large for float16, which ends at 65504", hint: "Keep float32")
+            "\(number) is too large for float16, whose maximum is 65504", hint: "Keep float32")
         }
       }
     }
@@ -134,7 +137,7 @@ extension Tensor {
 }
 
 extension Node {
-  /// A node that makes `output` of `input`.
+  /// A node that converts `input` to `output`.
   fileprivate static func cast(
     _ input: ValueID, to output: ValueID, _ type: ElementType
   ) -> Node {
@@ -143,7 +146,7 @@ extension Node {
       attributes: ["to": .int(Int(type.rawValue))])
   }
 
-  /// What casts and the like make, and constants among the attributes.
+  /// Converts the target types of casts and similar operators, and constants among the attributes.
   fileprivate mutating func replaceElements(
     by type: ElementType, where matches: (ElementType) -> Bool
   ) throws {

@@ -4,11 +4,11 @@ import GraftGraph
 import GraftTensor
 
 extension Graph {
-  /// The same graph with an open first extent (the batch) where it was exported with a fixed one.
+  /// The same graph with a free first extent (the batch) where it was exported with a fixed one.
   ///
-  /// Constant targets of Reshape that begin with the fixed extent begin with -1 or 0 instead, and constants with a batch
-  /// of 1 that are joined with something computed are repeated.
-  /// - Throws: `GraftError` if the graph does not hold for other batch sizes.
+  /// Constant targets of Reshape that start with the fixed extent start with -1 or 0 instead, and
+  /// constants with a batch of 1 that are concatenated with computed values are repeated.
+  /// - Throws: `GraftError` if the graph is invalid for other batch sizes
   package func withFreeBatch(name: String = "N") throws -> Graph {
     var graph = self
     var fixed: Set<Int> = []
@@ -64,8 +64,8 @@ extension Graph {
       try Tensor(extents.map(Int64.init), shape: [extents.count]))
   }
 
-  /// Constants with a batch of 1 that are joined with something computed, such as class tokens, are repeated for each
-  /// part of its batch. The node is the last one; what makes the repeated constants goes in front of it.
+  /// Repeats constants with a batch of 1 that are concatenated with computed values, such as class
+  /// tokens. The node is the last one; the nodes that repeat constants are inserted before it.
   private mutating func freeConcat(of node: Node, computed: Set<ValueID>) throws {
     guard let axis = try AttributeReader(node.attributes).int("axis"), axis != 0,
       let source = node.inputs.lazy.compactMap({ $0 }).first(where: computed.contains)

@@ -1,11 +1,12 @@
 import GraftGraph
 
 extension Graph {
-  /// The same graph with a constant for each weight that training changes.
+  /// The same graph with a separate constant for each weight that training changes.
   ///
-  /// Exporters store equal tensors once: PyTorch's lets further layers read them through Identity, others name them
-  /// twice. What nodes compute of constants alone is computed here, and running statistics that something else reads, too,
-  /// get a constant of their own: each normalization replaces them by what it sees itself.
+  /// Exporters store equal tensors once: PyTorch's lets later layers read them through Identity,
+  /// others refer to them twice. Nodes with only constant inputs are computed here. Running
+  /// statistics with other readers get their own constant, since each normalization updates its
+  /// own.
   package func withSeparateWeights() throws -> Graph {
     var graph = self
     _ = try ConstantFolding.run(&graph)

@@ -3,14 +3,14 @@ import GraftTensor
 import GraftGraph
 
 extension Graph {
-  /// The nodes that were exported in training mode: what they make of an image depends on which others share its batch
-  /// (BatchNormalization), or on chance (Dropout).
+  /// The nodes that were exported in training mode, whose results depend on other images in the
+  /// batch (BatchNormalization) or on chance (Dropout).
   package var trainingModeNodes: [Node] { nodes.filter(isInTrainingMode) }
 
-  /// Makes nodes in training mode those of inference: BatchNormalization uses its running statistics, and Dropout passes
-  /// its input through.
+  /// Switches nodes from training to inference mode: BatchNormalization uses its running
+  /// statistics, and Dropout passes its input through.
   ///
-  /// - Returns: how many nodes it changed
+  /// - Returns: the number of changed nodes
   package mutating func leaveTrainingMode() -> Int {
     var replaced: [ValueID: ValueID] = [:]
     var count = 0
@@ -42,7 +42,7 @@ extension Graph {
       return (try? AttributeReader(node.attributes).flag("training_mode")) ?? false
     case "Dropout":
       guard node.inputs.count > 2, let mode = node.inputs[2] else { return false }
-      // What is not known may be true.
+      // An unknown value could be true.
       return (try? constants[mode]?.integers().first) ?? 1 != 0
     default: return false
     }

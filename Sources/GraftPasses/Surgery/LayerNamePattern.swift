@@ -1,9 +1,9 @@
 import GraftGraph
 
-/// What people write for layers: a name, the beginning of one, or a pattern in which `*` stands for any characters.
+/// The notation for layers: a name, a prefix, or a pattern in which `*` matches any characters.
 ///
-/// A beginning ends where a word does: `block4` stands for `block4_conv1`, and `layer3` for `/layer3/conv/Conv`. A slash
-/// in front does not matter, and a dot parts names as a slash does.
+/// A prefix must end at a word boundary: `block4` matches `block4_conv1`, and `layer3` matches
+/// `/layer3/conv/Conv`. A leading slash is ignored, and a dot separates like a slash.
 package struct LayerNamePattern: Sendable {
   private let pattern: [Character]
   private let hasWildcard: Bool
@@ -22,7 +22,7 @@ package struct LayerNamePattern: Sendable {
     return !next.isLetter && !next.isNumber
   }
 
-  /// The beginnings of a name that end where a word does, for suggestions.
+  /// The prefixes of a name that end at word boundaries, for suggestions.
   package static func beginnings(of name: String) -> [String] {
     name.indices.dropFirst().filter { "_/.".contains(name[$0]) }.map { String(name[..<$0]) }
   }
@@ -32,7 +32,7 @@ package struct LayerNamePattern: Sendable {
     return Array(characters.reversed().drop { $0 == "/" }.reversed())
   }
 
-  /// Each `*` takes as little as the rest allows; only the last one is tried again.
+  /// Each `*` matches as little as possible; only the last one is retried.
   private static func matches(_ pattern: ArraySlice<Character>, _ name: ArraySlice<Character>)
     -> Bool
   {
@@ -57,7 +57,7 @@ package struct LayerNamePattern: Sendable {
 }
 
 extension Graph {
-  /// What people see a node called: its name, or else that of its first output.
+  /// A node's name for the user: its own, or else that of its first output.
   package func layerName(of node: Node) -> String {
     node.name.isEmpty ? node.outputs.first.flatMap { $0.map { self[$0].name } } ?? "" : node.name
   }

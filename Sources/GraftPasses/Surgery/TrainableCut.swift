@@ -3,17 +3,19 @@ import GraftTensor
 import GraftFiles
 import GraftGraph
 
-/// A graph in two parts: what training leaves as it is, and what depends on what it changes.
+/// A graph in two parts: the frozen one, and the one that depends on trained values.
 ///
-/// The first part runs as any network does in inference; what crosses the cut can be kept, as it never changes.
+/// The first part runs as in inference; the values that cross the cut never change and can be
+/// cached.
 package struct TrainableCut: Sendable {
-  /// From the graph's inputs to the values that cross. Has no nodes if nothing is frozen: then the inputs cross.
+  /// From the graph's inputs to the values that cross. Without frozen nodes, the inputs cross.
   package let frozen: Graph
   /// From the values that cross to the graph's outputs.
   package private(set) var trainable: Graph
 
-  /// - Parameter belongsAbove: nodes that go to the second part even if they depend on no parameter
-  /// - Throws: `GraftError` if nothing is to be trained, or a value that is no tensor of floats crosses.
+  /// - Parameter belongsAbove: selects nodes for the second part even if they depend on no
+  ///   parameter
+  /// - Throws: `GraftError` if nothing is trained, or a value other than a tensor of floats crosses
   package init(_ graph: Graph, belongsAbove: (Node) -> Bool) throws {
     var graph = graph
     try graph.inferTypes()
@@ -38,7 +40,7 @@ package struct TrainableCut: Sendable {
     for id in crossing {
       guard graph[id].type?.tensor?.elementType.isFloatingPoint == true else {
         throw GraftError.unsupported(
-          "'\(graph[id].name)' would have to be kept for each image, and is no tensor of floats",
+          "'\(graph[id].name)' would have to be cached for each image, but is not float",
           hint: "Freeze less, or cut the network elsewhere")
       }
     }
@@ -47,7 +49,7 @@ package struct TrainableCut: Sendable {
     frozen.nodes = zip(graph.nodes, isAbove).filter { !$1 }.map(\.0)
     frozen.outputs = crossing
     frozen.parameters = [:]
-    // What depends on no input belongs to both.
+    // Nodes that depend on no input belong to both parts.
     trainable.nodes = zip(graph.nodes, isAbove).filter { node, isAbove in
       isAbove || node.outputs.allSatisfy { $0.map(fixed.contains) ?? true }
     }.map(\.0)
@@ -59,14 +61,14 @@ package struct TrainableCut: Sendable {
 
   /// The same cut of a graph with a batch of 1, whose second part takes any batch.
   ///
-  /// - Throws: `GraftError` if the second part does not hold for other batches.
+  /// - Throws: `GraftError` if the second part is invalid for other batch sizes
   package func withFreeTrainableBatch() throws -> TrainableCut {
     var cut = self
     cut.trainable = try trainable.withFreeBatch()
     return cut
   }
 
-  /// Constants, and what nodes make of them alone.
+  /// Constants, and values computed only from them.
   private static func valuesWithoutInputs(_ graph: Graph) -> Set<ValueID> {
     var fixed = Set(graph.constants.keys)
     for node in graph.nodes

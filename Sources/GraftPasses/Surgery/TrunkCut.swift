@@ -2,21 +2,21 @@ import GraftFiles
 import GraftGraph
 
 extension Graph {
-  /// The part of the graph in front of a value, which becomes its only output.
+  /// The part of the graph before a value, which becomes its only output.
   ///
-  /// - Parameter name: of a value, or of the node whose first output it is, or the beginning of the names of some nodes,
-  ///   of which the last counts; `nil` takes what the last layer with weights reads, which for a classifier are the
-  ///   features that it classifies by
-  /// - Throws: `GraftError` that names the nearest names, if there is none such.
+  /// - Parameter name: of a value, of the node with that first output, or a prefix of nodes' names,
+  ///   of which the last one counts; `nil` for the input of the last layer with weights, i.e. a
+  ///   classifier's features
+  /// - Throws: `GraftError` with the nearest names, if there is no such value
   package func cutTrunk(at name: String?) throws -> Graph {
     var graph = self
-    // Weights behind Identity are weights.
+    // Weights after Identity are weights too.
     _ = try ConstantFolding.run(&graph)
     let end = try name.map { try graph.value(named: $0) } ?? graph.lastFeatures()
     graph.outputs = [end]
     _ = try DeadNodeElimination.run(&graph)
     guard graph.nodes.contains(where: { !$0.inputs.isEmpty }) else {
-      throw GraftError.usage("nothing of the network stands in front of '\(graph[end].name)'")
+      throw GraftError.usage("there is no part of the network before '\(graph[end].name)'")
     }
     return graph
   }
@@ -43,7 +43,7 @@ extension Graph {
         name, among: names + names.flatMap(LayerNamePattern.beginnings)))
   }
 
-  /// What the last Conv, Gemm or MatMul with constant weights reads, if the output comes from it.
+  /// The input of the last Conv, Gemm or MatMul with constant weights, if the output depends on it.
   private func lastFeatures() throws -> ValueID {
     guard let output = outputs.first else { throw GraftError.badData("the model has no outputs") }
     let producers = producers()
@@ -60,7 +60,7 @@ extension Graph {
       current = data
     }
     throw GraftError.usage(
-      "it is not clear where the network's features end",
+      "cannot determine where the network's features end",
       hint: "Name a node with --cut; `graft inspect` lists them")
   }
 }
