@@ -138,7 +138,7 @@ let package = Package(
     tests("GraftRuntimeTests", engine() + ["CAllocationCounter"]),
     tests("GraftONNXTests", engine(below: "GraftPasses") + ["GraftONNX"]),
     tests(
-      "GraftVisionTests", exclude: ["Fixtures", "make_fixtures.py"],
+      "GraftVisionTests", exclude: ["Fixtures"],
       ["GraftFiles", "GraftTensor", "GraftVision"]),
     library("DataFixtures", path: "Tests/DataFixtures", []),
     tests(

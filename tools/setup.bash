@@ -68,15 +68,24 @@ graft_build() {
   return $status
 }
 
-# Makes a Python environment with the packages of a file, by default those of the tests; prints its python.
+# Makes a Python environment with the packages of a requirements file, by default those of the tests, and prints its
+# python. It is kept outside of the checkout, by what the file says; NAME keeps one apart that gets more packages.
+# Usage: graft_python [FILE [NAME]]
 graft_python() {
-  local wanted="${1:-$graft_root/tools/python/requirements.txt}" environment="${2:-$graft_root/.venv}"
-  if ! cmp -s "$wanted" "$environment/requirements.txt"; then
+  local wanted="${1:-$graft_root/tools/python/requirements.txt}" digest environment
+  local folder="${XDG_CACHE_HOME:-$HOME/.cache}/graft-tools"
+  digest=$({ python3 --version && cat "$wanted"; } | sha256sum | cut -c 1-16)
+  environment="$folder/python-${2:+$2-}$digest"
+  mkdir -p "$folder" || return 73
+  # One process makes it; others wait.
+  (
+    flock 9
+    [ -e "$environment/complete" ] && exit
     echo "Making a Python environment in $environment …" >&2
     rm -rf "$environment"
     python3 -m venv "$environment" >&2 &&
-      "$environment/bin/pip" install -q --disable-pip-version-check -r "$wanted" >&2 || return 69
-    cp "$wanted" "$environment/requirements.txt"
-  fi
+      "$environment/bin/pip" install -q --disable-pip-version-check -r "$wanted" >&2 &&
+      touch "$environment/complete"
+  ) 9>"$environment.lock" || return 69
   echo "$environment/bin/python"
 }

@@ -1,6 +1,6 @@
 """Writes what torchvision and Pillow make of images, for the tests of GraftTraining.
 
-    python tools/python/augmentation_fixtures.py
+    python Tests/Fixtures/augmentation_fixtures.py
 
 Needs torchvision with Pillow 13. Images are uint8 [height, width, channels].
 

@@ -1,6 +1,6 @@
 """Writes the gradients that PyTorch finds for whole blocks of networks, for the tests of GraftTrainingTests.
 
-    python tools/python/block_gradients.py
+    python Tests/Fixtures/block_gradients.py
 
 Needs torch. Computed in double from values that are floats; everything is seeded, and the file is the same for every run.
 

@@ -13,10 +13,10 @@ With --output a network as `graft train` wrote it gets
 
 Without --output it only measures the network as it is. The seed is fixed.
 
-    python tools/python/make_cifar.py DATA --full
+    python Tests/Fixtures/make_cifar.py DATA --full
     graft train DATA/cifar-10-binary.tar.gz --recipe recipes/cifar10-resnet9.yaml --output run
-    python tools/python/calibrate_cifar10.py run/model.onnx --output models/cifar10-resnet9.onnx
-    python tools/python/calibrate_cifar10.py models/cifar10-resnet9.onnx
+    python Tests/Fixtures/calibrate_cifar10.py run/model.onnx --output models/cifar10-resnet9.onnx
+    python Tests/Fixtures/calibrate_cifar10.py models/cifar10-resnet9.onnx
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Writes a network as PyTorch exports it, and how PyTorch trains it, for the tests of GraftTests.
 
-    python tools/python/exported_network.py
+    python Tests/Fixtures/exported_network.py
 
 Needs torch and onnx. PyTorch's exporter stores equal tensors once, and lets the other layers read them through Identity: the first
 weights of all normalizations here, their statistics, and biases. Everything is seeded.

@@ -1,6 +1,6 @@
 """Writes the images and the expected arrays that the tests of GraftVision read.
 
-    python make_fixtures.py [FOLDER OF PHOTOS]
+    python Tests/Fixtures/image_files.py [FOLDER OF PHOTOS]
 
 Needs numpy, pillow (13 or newer, see Image+Resampling.swift), keras and tensorflow-cpu. Everything
 expected comes from those libraries: Pillow decodes and resizes, TensorFlow resizes, Keras
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-FOLDER = Path(__file__).parent / "Fixtures"
+FOLDER = Path(__file__).parents[1] / "GraftVisionTests" / "Fixtures"
 WIDTH, HEIGHT = 21, 13
 
 

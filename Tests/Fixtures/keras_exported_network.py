@@ -1,6 +1,6 @@
 """Writes networks as Keras exports them, images with channels last, and how Keras trains them, for the tests of GraftTests.
 
-    python tools/python/keras_exported_network.py
+    python Tests/Fixtures/keras_exported_network.py
 
 Needs tensorflow-cpu and tf2onnx. Everything is seeded.
 

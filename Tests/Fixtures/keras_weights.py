@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the HDF5 files beside it. Needs h5py, numpy and Keras.
+"""Writes the HDF5 files that the tests of GraftKeras read. Needs h5py, numpy and Keras.
 
 All weights of the small model count up: the element at flat index i of the n-th weight is
 n + i / 8, which float16 holds exactly.
@@ -13,7 +13,7 @@ import h5py
 import keras
 import numpy as np
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.join(os.path.dirname(__file__), "..", "GraftKerasTests", "Fixtures")
 SHAPES = [(3, 3, 3, 2), (2,), (8, 4), (4,)]
 NAMES = [
     ("conv", "conv/kernel:0"),
@@ -29,7 +29,7 @@ def values(index, dtype="<f4"):
 
 
 def create(name):
-    return h5py.File(os.path.join(HERE, name), "w", libver="earliest")
+    return h5py.File(os.path.join(FOLDER, name), "w", libver="earliest")
 
 
 def legacy(file, dtype="<f4", variable_strings=False, **options):
@@ -116,7 +116,7 @@ with create("cycle.h5") as file:
     legacy(file)
     file["fc"]["up"] = file["/"]
 
-with h5py.File(os.path.join(HERE, "too-deep.h5"), "w", libver="latest") as file:
+with h5py.File(os.path.join(FOLDER, "too-deep.h5"), "w", libver="latest") as file:
     legacy(file)
     group = file
     for _ in range(100):
@@ -133,7 +133,7 @@ with create("one-chunk.h5") as file:
     data.id.write_direct_chunk((0,), bytes(4))
 
 # The number of the second chunk is 2 ** 63 - 1.
-with h5py.File(os.path.join(HERE, "far-chunk.h5"), "w", libver="latest") as file:
+with h5py.File(os.path.join(FOLDER, "far-chunk.h5"), "w", libver="latest") as file:
     limits = (None, 153_092_023, 60_247_241_209)
     file.create_dataset("data", (2, 1, 1), "<f4", chunks=(1, 1, 1), maxshape=limits)[0] = 1
 
@@ -147,7 +147,7 @@ with create("no-weights.h5") as file:
 
 # Small ones of everything that the two generations of HDF5's structures have.
 for version in ("earliest", "latest"):
-    with h5py.File(os.path.join(HERE, f"forms-{version}.h5"), "w", libver=version) as file:
+    with h5py.File(os.path.join(FOLDER, f"forms-{version}.h5"), "w", libver=version) as file:
         file.attrs["layer_names"] = ["a", "b"]
         for name, options in {
             "a": {}, "gzip": {"compression": "gzip", "shuffle": True},
@@ -172,11 +172,11 @@ for version in ("earliest", "latest"):
 
 keras.utils.set_random_seed(7)
 tiny = model()
-tiny.save_weights(os.path.join(HERE, "keras3.weights.h5"))
-tiny.save(os.path.join(HERE, "keras3-model.h5"))
+tiny.save_weights(os.path.join(FOLDER, "keras3.weights.h5"))
+tiny.save(os.path.join(FOLDER, "keras3-model.h5"))
 
 # As the first versions of Keras 3 wrote it: without the layers' own names.
-with h5py.File(os.path.join(HERE, "keras3.weights.h5")) as source:
+with h5py.File(os.path.join(FOLDER, "keras3.weights.h5")) as source:
     with create("keras3-unnamed.weights.h5") as file:
         layers = file.create_group("_layer_checkpoint_dependencies")
         for layer in source["layers"]:

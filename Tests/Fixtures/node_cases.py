@@ -1,6 +1,6 @@
 """Writes the single-operator cases of ONNX's backend test suite whose inputs are tensors of NumPy's own types.
 
-    python tools/python/node_cases.py FOLDER
+    python Tests/Fixtures/node_cases.py FOLDER
 
 FOLDER/NAME/model.onnx and FOLDER/NAME/inputs.npz, by the names of the inputs. Functions that stand for one operator
 (`…_expanded`) are left out: their operators have cases of their own.

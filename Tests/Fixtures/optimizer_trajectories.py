@@ -1,6 +1,6 @@
 """Writes what Keras and PyTorch answer to the questions that the tests of GraftTraining ask.
 
-    KERAS_BACKEND=torch python tools/python/optimizer_trajectories.py
+    KERAS_BACKEND=torch python Tests/Fixtures/optimizer_trajectories.py
 
 Needs keras and torch. Trajectories are computed in double, so that they follow the equations and not
 the rounding of one backend; learning rates are floats, as Graft's are. Keras's torch backend is the

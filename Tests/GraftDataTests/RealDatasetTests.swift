@@ -77,7 +77,7 @@ struct RealDatasetTests {
   func cifar() throws {
     let folder = try TemporaryFolder()
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "../../tools/python/make_cifar.py").path
+      .appending(path: "../Fixtures/make_cifar.py").path
     let command = [python ?? "", script, folder.path, "--source", "\(data)/cifar10"]
     try run(command)
     try run(command + ["--cifar100", "--per-batch", "100"])

@@ -129,7 +129,7 @@ import Testing
     let folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("graft-node-cases-\(UUID().uuidString)").path
     let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../tools/python/node_cases.py").path
+      .appendingPathComponent("../Fixtures/node_cases.py").path
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try #require(python))
     process.arguments = ["-W", "ignore", script, folder]

@@ -3,7 +3,7 @@ import GraftGraph
 import GraftKeras
 import GraftTensor
 
-/// What h5py reads from a file, as `Fixtures/hdf5_forms.py` writes it down.
+/// What h5py reads from a file, as `Tests/Fixtures/hdf5_forms.py` writes it down.
 struct ExpectedFile: Decodable {
   struct Value: Decodable {
     var type: String?

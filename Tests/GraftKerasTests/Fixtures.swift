@@ -1,12 +1,15 @@
 import Foundation
 import GraftTensor
 
-/// The files that `Fixtures/make.py` wrote.
+/// The files that `Tests/Fixtures/keras_weights.py` wrote.
 enum Fixtures {
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("Fixtures").path
 
   static func path(_ name: String) -> String { "\(folder)/\(name)" }
+
+  /// A program of `Tests/Fixtures`.
+  static func maker(_ name: String) -> String { "\(folder)/../../Fixtures/\(name)" }
 
   static let shapes: [Shape] = [[3, 3, 3, 2], [2], [8, 4], [4]]
 

@@ -84,7 +84,7 @@ import Testing
   private func compare(
     _ folder: TemporaryFolder, _ files: [String], count: PartialRangeFrom<Int>
   ) throws {
-    try Self.run([Fixtures.path("hdf5_forms.py"), folder.path] + files)
+    try Self.run([Fixtures.maker("hdf5_forms.py"), folder.path] + files)
     let json = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/expected.json"))
     let expected = try JSONDecoder().decode([String: ExpectedFile].self, from: json)
     #expect(count.contains(expected.count))

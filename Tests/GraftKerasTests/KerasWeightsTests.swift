@@ -66,7 +66,7 @@ import Testing
     ("too-big.h5", ["'fc/bias:0'", "decodes to more than"]),
     ("strings.h5", ["'fc/bias:0'", "element type"]),
     ("no-weights.h5", ["no Keras weights", "something"]),
-    ("make.py", ["is a text file, not an HDF5 file"]), ("absent.h5", ["cannot be opened"]),
+    ("../Fixtures.swift", ["is a text file, not an HDF5 file"]), ("absent.h5", ["cannot be opened"]),
     (".", ["regular file"]),
   ]
 

@@ -3,8 +3,8 @@ import GraftData
 import GraftTensor
 import Testing
 
-/// What Keras and PyTorch answered; `tools/python/optimizer_trajectories.py` and, for `blocks`,
-/// `tools/python/block_gradients.py` say what the arrays are.
+/// What Keras and PyTorch answered; `Tests/Fixtures/optimizer_trajectories.py` and, for `blocks`,
+/// `Tests/Fixtures/block_gradients.py` say what the arrays are.
 struct Fixtures {
   static let optimizers = Fixtures("optimizers")
   static let losses = Fixtures("losses")
@@ -12,7 +12,7 @@ struct Fixtures {
   static let earlyStopping = Fixtures("early_stopping")
   static let metrics = Fixtures("metrics")
   static let blocks = Fixtures("blocks")
-  /// From `tools/python/augmentation_fixtures.py`.
+  /// From `Tests/Fixtures/augmentation_fixtures.py`.
   static let augmentations = Fixtures("augmentations")
 
   private let tensors: [String: Tensor]

@@ -2,7 +2,7 @@ import Foundation
 import GraftFiles
 import GraftVision
 
-/// The files that `make_fixtures.py` writes.
+/// The files that `Tests/Fixtures/image_files.py` writes.
 enum Fixtures {
   private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
     .appending(component: "Fixtures")

@@ -72,7 +72,7 @@ class CIFAR10(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.data = os.path.join(cls.folder.name, "data")
-        script = os.path.join(HERE, "make_cifar.py")
+        script = os.path.join(HERE, "..", "Fixtures", "make_cifar.py")
         subprocess.run(
             [sys.executable, script, cls.data, "--per-batch", "40"], check=True, capture_output=True)
         with tarfile.open(os.path.join(interop.DATA, "cifar10", "cifar10-jpeg.tar")) as archive:
@@ -166,7 +166,7 @@ class CIFAR10(unittest.TestCase):
 
     def test_embedded_model_knows_the_first_test_images(self):
         folder = os.path.join(self.folder.name, "all")
-        script = os.path.join(HERE, "make_cifar.py")
+        script = os.path.join(HERE, "..", "Fixtures", "make_cifar.py")
         subprocess.run([sys.executable, script, folder], check=True, capture_output=True)
         data = os.path.join(folder, self.FORMS[0], "test_batch.bin")
         batches = os.path.join(self.folder.name, "test-only", self.FORMS[0])

@@ -7,7 +7,7 @@ import GraftTraining
 import Testing
 
 /// Networks of images with channels last, as Keras exports them, are trained as Keras trains them;
-/// `tools/python/keras_exported_network.py` made the files.
+/// `Tests/Fixtures/keras_exported_network.py` made the files.
 @Suite final class ChannelsLastTests {
   private static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Fixtures")

@@ -7,7 +7,7 @@ import GraftTensor
 import GraftTraining
 import Testing
 
-/// A network as PyTorch exports it is trained as PyTorch trains it; `tools/python/exported_network.py` made the files.
+/// A network as PyTorch exports it is trained as PyTorch trains it; `Tests/Fixtures/exported_network.py` made the files.
 @Suite struct ExportedNetworkTests {
   private let arrays: [String: Tensor]
   private let trunk: Graph

@@ -1,6 +1,6 @@
 """Repeats runs of `graft finetune` with VGG16 in Keras, and compares what came of them.
 
-    tools/keras-finetune RUN… --weights WEIGHTS [--steps N] [--json FILE]
+    tools/benchmark keras RUN… --weights WEIGHTS [--steps N] [--json FILE]
 
 RUN is the folder of a run that ended, or of a cross-validation (`graft finetune --cross-validate 5`),
 which stands for its folds. WEIGHTS are those that the run began with: a Keras HDF5 file, or an ONNX
@@ -27,10 +27,10 @@ import sys
 
 import numpy as np
 
-from keras_run.graft_run import Unusable, runs_in
-from keras_run.network import TrunkWeights, keras
-from keras_run.images import Preparation, PreparedImages
-from keras_run.training import repeat
+from benchmark.keras_run.graft_run import Unusable, runs_in
+from benchmark.keras_run.network import TrunkWeights, keras
+from benchmark.keras_run.images import Preparation, PreparedImages
+from benchmark.keras_run.training import repeat
 
 
 def parse():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from keras_run.graft_run import Unusable
+from benchmark.keras_run.graft_run import Unusable
 
 PILLOW_FILTERS = {
     "nearest": Image.Resampling.NEAREST,

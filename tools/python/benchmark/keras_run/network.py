@@ -10,7 +10,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_run.graft_run import Unusable
+from benchmark.keras_run.graft_run import Unusable
 
 # Where Keras and ONNX, whose defaults Graft has, do not agree.
 ACTIVATIONS = {"leakyrelu": lambda x: keras.activations.leaky_relu(x, negative_slope=0.01)}

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_run.graft_run import Call, Result, Unusable
-from keras_run.network import Network, keras
-from keras_run.images import scratch_array
+from benchmark.keras_run.graft_run import Call, Result, Unusable
+from benchmark.keras_run.network import Network, keras
+from benchmark.keras_run.images import scratch_array
 
 
 @dataclass
