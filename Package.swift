@@ -36,8 +36,14 @@ func tests(
     name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
-/// Whether only those tests are built that `tools/test fuzz` runs under the address sanitizer.
-let isForSanitizer = Context.environment["GRAFT_SANITIZER_TESTS"] != nil
+/// The tests that `tools/test` runs under a sanitizer.
+let sanitizerTests: [String: Set<String>] = [
+  "address": [
+    "GraftOperatorsTests", "GraftKernelsTests", "GraftONNXTests", "GraftVisionTests",
+    "GraftDataTests", "GraftKerasTests", "GraftFuzzTests",
+  ],
+  "thread": ["GraftRuntimeTests", "GraftDataTests"],
+]
 
 /// The engine's modules, from the bottom up: each may use those before it.
 func engine(below end: String? = nil) -> [Target.Dependency] {
@@ -133,9 +139,8 @@ let package = Package(
     tests("GraftTensorTests", ["GraftTensor"]),
     tests("GraftOperatorsTests", engine(below: "GraftPasses")),
     tests("GraftKernelsTests", engine(below: "GraftPasses") + ["CGraftKernels"]),
-    .target(
-      name: "CAllocationCounter", path: "Tests/CAllocationCounter", cSettings: cSettings),
-    tests("GraftRuntimeTests", engine() + ["CAllocationCounter"]),
+    .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: cSettings),
+    tests("GraftRuntimeTests", engine() + ["CTestSupport"]),
     tests("GraftONNXTests", engine(below: "GraftPasses") + ["GraftONNX"]),
     tests(
       "GraftVisionTests", exclude: ["Fixtures"],
@@ -152,7 +157,7 @@ let package = Package(
       engine(below: "GraftPasses") + ["GraftModels", "GraftKeras"]),
     tests(
       "GraftTrainingTests", exclude: ["Fixtures"],
-      engine() + ["GraftVision", "GraftData", "GraftTraining", "CAllocationCounter"]),
+      engine() + ["GraftVision", "GraftData", "GraftTraining", "CTestSupport"]),
     tests("GraftGradientTests", engine() + ["GraftONNX", "GraftVision", "GraftData"]),
     tests("GraftTests", exclude: ["Fixtures"], engine() + peripherals + ["Graft"]),
     tests(
@@ -161,10 +166,10 @@ let package = Package(
   cLanguageStandard: .c11
 )
 
-if isForSanitizer {
-  let others: Set = [
-    "GraftFilesTests", "GraftTensorTests", "GraftRuntimeTests", "GraftModelsTests",
-    "GraftTrainingTests", "GraftGradientTests", "GraftTests",
-  ]
-  package.targets.removeAll { others.contains($0.name) }
+// No other tests are built then.
+if let sanitizer = Context.environment["GRAFT_SANITIZER_TESTS"] {
+  guard let tests = sanitizerTests[sanitizer] else {
+    fatalError("GRAFT_SANITIZER_TESTS is '\(sanitizer)': use address or thread")
+  }
+  package.targets.removeAll { $0.type == .test && !tests.contains($0.name) }
 }

@@ -11,9 +11,8 @@ import Testing
     "keras3.weights.h5", "forms-earliest.h5", "forms-latest.h5",
   ]
 
-  /// How many damaged versions of each file; more where `GRAFT_TEST_MUTATIONS` says so.
-  static let count =
-    ProcessInfo.processInfo.environment["GRAFT_TEST_MUTATIONS"].flatMap { Int($0) } ?? 200
+  /// How many damaged versions of each file.
+  static let count = 200 * FuzzEffort.factor
 
   @Test(arguments: files) func survivesTruncation(_ name: String) throws {
     let sound = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(name)))

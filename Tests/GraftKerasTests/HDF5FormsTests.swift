@@ -8,16 +8,16 @@ import Testing
 /// Files of every form, compared value by value with what h5py reads from them.
 @Suite struct HDF5FormsTests {
   static let environment = ProcessInfo.processInfo.environment
-  static let python = environment["GRAFT_TEST_PYTHON"]
+  static let python = environment["GRAFT_PYTHON"]
   static let data = environment["GRAFT_TEST_DATA"]
 
-  @Test(.enabled(if: python != nil, "GRAFT_TEST_PYTHON is not set"))
+  @Test(.enabled(if: python != nil, "GRAFT_PYTHON is not set"))
   func readsWhatH5pyWrites() throws {
     let folder = try TemporaryFolder()
     try compare(folder, [], count: 30...)
   }
 
-  @Test(.enabled(if: python != nil && data != nil, "GRAFT_TEST_PYTHON or _DATA is not set"))
+  @Test(.enabled(if: python != nil && data != nil, "GRAFT_PYTHON or GRAFT_TEST_DATA is not set"))
   func readsTrainedModels() throws {
     let root = "\(Self.data ?? "")/keras"
     let files = try FileManager.default.subpathsOfDirectory(atPath: root)
@@ -25,7 +25,7 @@ import Testing
     try compare(TemporaryFolder(), files.map { "\(root)/\($0)" }, count: files.count...)
   }
 
-  @Test(.enabled(if: python != nil, "GRAFT_TEST_PYTHON is not set"))
+  @Test(.enabled(if: python != nil, "GRAFT_PYTHON is not set"))
   func readsWhatGraftWrites() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/weights.h5"
@@ -64,7 +64,7 @@ import Testing
   }
 
   /// Opaque bytes that an attribute calls bfloat16, as Keras writes them.
-  @Test(.enabled(if: python != nil, "GRAFT_TEST_PYTHON is not set"))
+  @Test(.enabled(if: python != nil, "GRAFT_PYTHON is not set"))
   func readsBFloat16() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/half.weights.h5"

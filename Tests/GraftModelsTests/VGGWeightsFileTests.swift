@@ -17,7 +17,7 @@ import Testing
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
-      ProcessInfo.processInfo.environment["GRAFT_TEST_PYTHON"] ?? "python3",
+      ProcessInfo.processInfo.environment["GRAFT_PYTHON"] ?? "python3",
       "\(Self.data ?? "")/vgg16/make_weights.py", folder.path,
     ]
     process.standardOutput = FileHandle.nullDevice

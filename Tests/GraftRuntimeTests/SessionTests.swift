@@ -1,4 +1,4 @@
-import CAllocationCounter
+import CTestSupport
 import GraftFiles
 import GraftGraph
 import GraftRuntime

@@ -1,4 +1,4 @@
-import CAllocationCounter
+import CTestSupport
 import Foundation
 import GraftExecution
 import GraftRuntime

@@ -1,4 +1,4 @@
-import CAllocationCounter
+import CTestSupport
 import GraftData
 import GraftFiles
 import GraftGraph

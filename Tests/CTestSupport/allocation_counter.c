@@ -15,7 +15,7 @@ static void count(void) { thread_count++; }
 
 int64_t allocation_counter_thread_count(void) { return thread_count; }
 
-#if !defined(__SANITIZE_ADDRESS__) && !(defined(__has_feature) && __has_feature(address_sanitizer))
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 void *malloc(size_t size) {
   count();
   return __libc_malloc(size);
