@@ -33,7 +33,8 @@ func tests(
   _ name: String, exclude: [String] = [], _ dependencies: [Target.Dependency]
 ) -> Target {
   .testTarget(
-    name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
+    name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude,
+    swiftSettings: swiftSettings)
 }
 
 /// The tests that `tools/test` runs under a sanitizer.
@@ -140,18 +141,19 @@ let package = Package(
     tests("GraftOperatorsTests", engine(below: "GraftPasses")),
     tests("GraftKernelsTests", engine(below: "GraftPasses") + ["CGraftKernels"]),
     .target(name: "CTestSupport", path: "Tests/CTestSupport", cSettings: cSettings),
+    library(
+      "TestSupport", path: "Tests/TestSupport", ["GraftFiles", "GraftTensor", "CTestSupport"]),
     tests("GraftRuntimeTests", engine() + ["CTestSupport"]),
     tests("GraftONNXTests", engine(below: "GraftPasses") + ["GraftONNX"]),
     tests(
       "GraftVisionTests", exclude: ["Fixtures"],
       ["GraftFiles", "GraftTensor", "GraftVision"]),
-    library("DataFixtures", path: "Tests/DataFixtures", []),
     tests(
       "GraftDataTests",
-      ["GraftFiles", "GraftTensor", "GraftVision", "GraftData", "DataFixtures"]),
+      ["GraftFiles", "GraftTensor", "GraftVision", "GraftData"]),
     tests(
       "GraftKerasTests", exclude: ["Fixtures"],
-      engine(below: "GraftPasses") + ["GraftKeras", "DataFixtures"]),
+      engine(below: "GraftPasses") + ["GraftKeras"]),
     tests(
       "GraftModelsTests", exclude: ["server.py"],
       engine(below: "GraftPasses") + ["GraftModels", "GraftKeras"]),
@@ -161,7 +163,7 @@ let package = Package(
     tests("GraftGradientTests", engine() + ["GraftONNX", "GraftVision", "GraftData"]),
     tests("GraftTests", exclude: ["Fixtures"], engine() + peripherals + ["Graft"]),
     tests(
-      "GraftFuzzTests", engine() + peripherals + ["Graft", "DataFixtures", protobuf]),
+      "GraftFuzzTests", engine() + peripherals + ["Graft", protobuf]),
   ],
   cLanguageStandard: .c11
 )

@@ -1,8 +1,8 @@
-import DataFixtures
 import Foundation
 import GraftData
 import GraftTensor
 import Testing
+import TestSupport
 
 /// IDX, NPY and NPZ files.
 @Suite struct ArrayImageTests {

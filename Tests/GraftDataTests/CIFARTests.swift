@@ -1,7 +1,7 @@
-import DataFixtures
 import GraftData
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct CIFARTests {
   let folder: TemporaryFolder
@@ -50,8 +50,12 @@ import Testing
   @Test(arguments: [true, false]) func readsCIFAR10(isBinary: Bool) throws {
     for file in files(isBinary: isBinary) { try folder.write(file.name, file.bytes) }
     try expectCIFAR10(ImageDataset.open(folder.path))
-    #expect(throws: GraftError.self) { try ImageDataset.open(folder.path, coarseLabels: true) }
-    #expect(throws: GraftError.self) { try ImageDataset.open(folder.path, format: .cifar100) }
+    expectError(.usage, folder.path, "coarse") {
+      try ImageDataset.open(folder.path, coarseLabels: true)
+    }
+    expectError(.badData, or: .usage, folder.path) {
+      try ImageDataset.open(folder.path, format: .cifar100)
+    }
   }
 
   @Test(arguments: [true, false]) func readsCIFAR10FromItsArchive(isBinary: Bool) throws {

@@ -1,7 +1,7 @@
-import DataFixtures
 import GraftData
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct CSVTests {
   let folder: TemporaryFolder
@@ -35,7 +35,7 @@ import Testing
   }
 
   @Test(arguments: ["\"a", "\"a\"b,c", "a,\"b\nc"]) func refusesWrongQuotes(text: String) {
-    #expect(throws: GraftError.self) { try rows(text) }
+    expectError(.badData, "line 1", "quotation mark") { try rows(text) }
   }
 
   @Test func readsPathsAndLabels() throws {
@@ -110,10 +110,12 @@ import Testing
       #expect(table.classNames == ["Mai", "März", "Mörz"])
       #expect(table.remarks.count == (name == "utf8" ? 0 : 1))
     }
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "UTF-16") {
       try TextEncoding.decode(FileBytes(copying: [0xff, 0xfe, 0, 0xd8]))
     }
-    #expect(throws: GraftError.self) { try TextEncoding.decode(FileBytes(copying: [1, 0, 0, 2])) }
+    expectError(.badData, "text file") {
+      try TextEncoding.decode(FileBytes(copying: [1, 0, 0, 2]))
+    }
     let euro = try TextEncoding.decode(FileBytes(copying: [0x80, 0x9f, 0x81]))
     #expect(euro.text.text == "€Ÿ\u{81}" && euro.encoding == .windows1252)
     #expect(TextEncoding.windows1252Bytes("€Ÿ\u{81}a") == [0x80, 0x9f, 0x81, 0x61])

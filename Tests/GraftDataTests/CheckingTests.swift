@@ -1,8 +1,8 @@
-import DataFixtures
 import Foundation
 import GraftData
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct CheckingTests {
   let folder: TemporaryFolder

@@ -1,8 +1,8 @@
-import DataFixtures
 import Foundation
 import GraftData
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct ImageFolderTests {
   let folder: TemporaryFolder
@@ -102,7 +102,9 @@ import Testing
   @Test func noImagesIsAnError() throws {
     try folder.write("a/notes.txt", text: "x")
     #expect(message().contains("has no data in a known form"))
-    #expect(throws: GraftError.self) { try ImageDataset.open(folder.path + "/missing") }
+    expectError(.noInput, folder.path + "/missing") {
+      try ImageDataset.open(folder.path + "/missing")
+    }
   }
 
   @Test func namesWithoutClassAreAnError() throws {

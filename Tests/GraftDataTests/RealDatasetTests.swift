@@ -1,10 +1,9 @@
-import DataFixtures
 import Foundation
 import GraftData
 import Testing
+import TestSupport
 
 private let testData = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]
-private let python = ProcessInfo.processInfo.environment["GRAFT_PYTHON"]
 
 /// Data sets that others made.
 @Suite(.enabled(if: testData != nil, "skipped: GRAFT_TEST_DATA is not set"))
@@ -73,14 +72,14 @@ struct RealDatasetTests {
     }
   }
 
-  @Test(.enabled(if: python != nil, "skipped: GRAFT_PYTHON is not set"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func cifar() throws {
     let folder = try TemporaryFolder()
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "../Fixtures/make_cifar.py").path
-    let command = [python ?? "", script, folder.path, "--source", "\(data)/cifar10"]
-    try run(command)
-    try run(command + ["--cifar100", "--per-batch", "100"])
+    let command = [Python.maker("make_cifar.py"), folder.path, "--source", "\(data)/cifar10"]
+    for options in [[], ["--cifar100", "--per-batch", "100"]] {
+      let made = try Python.run(command + options)
+      try #require(made.status == 0, "\(made.output)")
+    }
 
     let gz = try FileBytes(mapping: "\(data)/cifar10/lossless_train_first4000.bin.gz")
     let records = try ArchiveReader.unpacked(gz).withUnsafeBytes { Array($0) }

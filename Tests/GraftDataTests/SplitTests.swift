@@ -1,6 +1,7 @@
 import GraftData
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct SplitTests {
   private func dataset(_ counts: [Int], test: Int = 0, validation: Int = 0) -> ImageDataset {
@@ -30,7 +31,7 @@ import Testing
     "1e400,2",
   ])
   func refusesOtherShares(text: String) {
-    #expect(throws: GraftError.self) { try SplitShares(text) }
+    expectError(.usage, "'\(text)'") { try SplitShares(text) }
   }
 
   @Test func everyClassIsDividedByShares() throws {
@@ -86,7 +87,7 @@ import Testing
   }
 
   @Test func emptyPartIsAnError() throws {
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "2 images") {
       try dataset([1, 1]).split(SplitShares("98,1,1"), seed: 1)
     }
   }
@@ -103,7 +104,7 @@ import Testing
       let counts = data.counts(of: fold.test)
       #expect((4...5).contains(counts[0]) && (2...3).contains(counts[1]) && counts[2] == 8)
     }
-    #expect(throws: GraftError.self) { try data.folds(count: 12, seed: 1) }
-    #expect(throws: GraftError.self) { try data.folds(count: 1, seed: 1) }
+    expectError(.badData, "12 folds") { try data.folds(count: 12, seed: 1) }
+    expectError(.usage, "folds") { try data.folds(count: 1, seed: 1) }
   }
 }

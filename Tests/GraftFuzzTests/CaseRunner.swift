@@ -2,6 +2,7 @@ import Foundation
 import GraftFiles
 import Synchronization
 import Testing
+import TestSupport
 
 /// Runs the cases of one kind of file, and watches each one's errors, time and memory.
 ///

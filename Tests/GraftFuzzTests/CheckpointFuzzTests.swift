@@ -6,6 +6,7 @@ import GraftONNX
 import GraftTensor
 import GraftTraining
 import Testing
+import TestSupport
 
 extension FuzzTests {
   /// Runs that are resumed from damaged checkpoints.

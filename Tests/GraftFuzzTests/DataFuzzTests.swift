@@ -6,6 +6,7 @@ import GraftGraph
 import GraftONNX
 import GraftTensor
 import Testing
+import TestSupport
 
 extension FuzzTests {
   /// Damaged arrays, tensors and labels.

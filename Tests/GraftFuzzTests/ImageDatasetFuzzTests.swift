@@ -1,9 +1,9 @@
 import GraftVision
-import DataFixtures
 import Foundation
 import GraftData
 import GraftTensor
 import Testing
+import TestSupport
 
 extension FuzzTests {
   /// Damaged files of data sets of images.

@@ -3,6 +3,7 @@ import GraftGraph
 import GraftONNX
 import GraftOperators
 import GraftTensor
+import TestSupport
 
 /// Changes of decoded fields of a model, which leave it well formed as far as protobuf goes, so
 /// that the damage reaches what lies behind the parser.

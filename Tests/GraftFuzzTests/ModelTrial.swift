@@ -4,6 +4,7 @@ import GraftGraph
 import GraftONNX
 import GraftRuntime
 import GraftTensor
+import TestSupport
 
 /// Takes a model through everything that happens to one, from its bytes to its answers.
 enum ModelTrial {

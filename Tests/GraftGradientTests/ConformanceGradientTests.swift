@@ -7,18 +7,19 @@ import GraftONNX
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Every operator's gradient against central differences, in double, over the cases of ONNX's backend test suite.
 @Suite struct ConformanceGradientTests {
-  private static let python = ProcessInfo.processInfo.environment["GRAFT_PYTHON"]
-
   /// Elements of each input to look at.
   private static let elementLimit = 24
 
-  @Test(.enabled(if: python != nil, "skipped: GRAFT_PYTHON names no Python with onnx"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func gradientsHoldOverTheSuite() throws {
-    let folder = try Self.writeCases()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let cases = try TemporaryFolder()
+    let folder = "\(cases.path)/cases"
+    let made = try Python.run([Python.maker("node_cases.py"), folder])
+    try #require(made.status == 0, "\(made.output)")
     var (checked, withoutElements) = (0, 0)
     for name in try FileManager.default.contentsOfDirectory(atPath: folder).sorted() {
       guard let check = try Self.check(folder: "\(folder)/\(name)") else { continue }
@@ -124,18 +125,4 @@ import Testing
     }
     return found
   }()
-
-  private static func writeCases() throws -> String {
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("graft-node-cases-\(UUID().uuidString)").path
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../Fixtures/node_cases.py").path
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(python))
-    process.arguments = ["-W", "ignore", script, folder]
-    try process.run()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
-    return folder
-  }
 }

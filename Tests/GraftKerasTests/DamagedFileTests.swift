@@ -3,6 +3,7 @@ import GraftFiles
 import GraftKeras
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Cut and mutated files: an error comes out, or weights that lie within their memory.
 @Suite struct DamagedFileTests {
@@ -35,15 +36,13 @@ import Testing
     let sound = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path(name)))
     // Most of a file is data and free space, which break nothing.
     let places = sound.indices.filter { sound[$0] != 0 }
-    var generator = SplitMix(state: 20)
+    var generator = Generator(seed: 20)
     for _ in 0..<Self.count {
       var bytes = sound
       for _ in 0..<Int.random(in: 1...8, using: &generator) {
         guard let place = places.randomElement(using: &generator) else { continue }
         let position = min(sound.count - 1, place + Int.random(in: 0...2, using: &generator))
-        bytes[position] =
-          [0, 1, 0x7f, 0xff, UInt8.random(in: 0...255, using: &generator)]
-          .randomElement(using: &generator) ?? 0
+        ByteMutation.change(&bytes[position], &generator)
       }
       try readEverything(bytes, repairCount: 8)
     }
@@ -150,18 +149,5 @@ import Testing
 
   private func touch(_ tensor: Tensor) {
     _ = tensor.withUnsafeBytes { $0.reduce(0) { $0 &+ $1 } }
-  }
-}
-
-/// The same numbers in every run.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -8,9 +8,6 @@ enum Fixtures {
 
   static func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-  /// A program of `Tests/Fixtures`.
-  static func maker(_ name: String) -> String { "\(folder)/../../Fixtures/\(name)" }
-
   static let shapes: [Shape] = [[3, 3, 3, 2], [2], [8, 4], [4]]
 
   /// What the n-th weight of all of them holds.

@@ -1,31 +1,27 @@
-import DataFixtures
 import Foundation
 import GraftFiles
 import GraftKeras
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Files of every form, compared value by value with what h5py reads from them.
 @Suite struct HDF5FormsTests {
-  static let environment = ProcessInfo.processInfo.environment
-  static let python = environment["GRAFT_PYTHON"]
-  static let data = environment["GRAFT_TEST_DATA"]
-
-  @Test(.enabled(if: python != nil, "GRAFT_PYTHON is not set"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func readsWhatH5pyWrites() throws {
     let folder = try TemporaryFolder()
     try compare(folder, [], count: 30...)
   }
 
-  @Test(.enabled(if: python != nil && data != nil, "GRAFT_PYTHON or GRAFT_TEST_DATA is not set"))
+  @Test(.enabled(if: TestData.isPresent && Python.isPresent, "\(TestData.absence), or no Python"))
   func readsTrainedModels() throws {
-    let root = "\(Self.data ?? "")/keras"
+    let root = "\(TestData.folder ?? "")/keras"
     let files = try FileManager.default.subpathsOfDirectory(atPath: root)
       .filter { $0.hasSuffix(".h5") || $0.hasSuffix(".hdf5") }
     try compare(TemporaryFolder(), files.map { "\(root)/\($0)" }, count: files.count...)
   }
 
-  @Test(.enabled(if: python != nil, "GRAFT_PYTHON is not set"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func readsWhatGraftWrites() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/weights.h5"
@@ -57,14 +53,14 @@ import Testing
     let file = try HDF5File(contents: storage, range: 77..<77 + bytes.count)
     let dataset = try #require(try file.root().member("both/both/kernel:0")).dataset()
     #expect(try dataset.tensor().elements(as: Float.self) == (0..<24).map(Float.init))
-    #expect(throws: GraftError.self) { try HDF5File(contents: storage) }
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "HDF5") { try HDF5File(contents: storage) }
+    expectError(.badData) {
       try HDF5File(contents: storage, range: 77..<76 + bytes.count)
     }
   }
 
   /// Opaque bytes that an attribute calls bfloat16, as Keras writes them.
-  @Test(.enabled(if: python != nil, "GRAFT_PYTHON is not set"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func readsBFloat16() throws {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/half.weights.h5"
@@ -84,7 +80,7 @@ import Testing
   private func compare(
     _ folder: TemporaryFolder, _ files: [String], count: PartialRangeFrom<Int>
   ) throws {
-    try Self.run([Fixtures.maker("hdf5_forms.py"), folder.path] + files)
+    try Self.run([Python.maker("hdf5_forms.py"), folder.path] + files)
     let json = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/expected.json"))
     let expected = try JSONDecoder().decode([String: ExpectedFile].self, from: json)
     #expect(count.contains(expected.count))
@@ -96,11 +92,7 @@ import Testing
   }
 
   private static func run(_ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [python ?? "python3"] + arguments
-    try process.run()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
+    let result = try Python.run(arguments)
+    try #require(result.status == 0, "\(result.output)")
   }
 }

@@ -3,6 +3,7 @@ import GraftFiles
 import GraftKeras
 import GraftTensor
 import Testing
+import TestSupport
 
 @Suite struct KerasWeightsTests {
   static let readable: [(file: String, elementType: ElementType)] = [
@@ -66,7 +67,8 @@ import Testing
     ("too-big.h5", ["'fc/bias:0'", "decodes to more than"]),
     ("strings.h5", ["'fc/bias:0'", "element type"]),
     ("no-weights.h5", ["no Keras weights", "something"]),
-    ("../Fixtures.swift", ["is a text file, not an HDF5 file"]), ("absent.h5", ["cannot be opened"]),
+    ("../Fixtures.swift", ["is a text file, not an HDF5 file"]),
+    ("absent.h5", ["cannot be opened"]),
     (".", ["regular file"]),
   ]
 
@@ -82,14 +84,12 @@ import Testing
     let path = NSTemporaryDirectory() + "graft-pipe-" + UUID().uuidString
     #expect(mkfifo(path, 0o600) == 0)
     defer { unlink(path) }
-    #expect(throws: GraftError.self) { try KerasWeights.read(path) }
+    expectError(.noInput, path, "regular file") { try KerasWeights.read(path) }
   }
 
-  static let data = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]
-
-  @Test(.enabled(if: data != nil, "GRAFT_TEST_DATA is not set"))
+  @Test(.enabled(if: TestData.isPresent, "\(TestData.absence)"))
   func readsTrainedModels() throws {
-    let folder = "\(Self.data ?? "")/keras"
+    let folder = "\(TestData.folder ?? "")/keras"
     let files = try FileManager.default.subpathsOfDirectory(atPath: folder)
       .filter { $0.hasSuffix(".h5") || $0.hasSuffix(".hdf5") }
     try #require(!files.isEmpty)

@@ -2,12 +2,13 @@ import Foundation
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Convolutions in the blocked layout of every instruction set against sums in double.
 @Suite(.serialized) struct BlockedConvolutionTests {
   @Test(arguments: ConvolutionCase.blocked + ConvolutionCase.randomBlocked(count: 40, seed: 11))
   func convolution(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 5)
+    var generator = Generator(seed: 5)
     let image = try generator.tensor(.float, example.imageShape)
     let weights = try generator.tensor(.float, example.weightShape)
     let bias = try generator.tensor(.float, [example.weightShape[0]])
@@ -30,7 +31,7 @@ import Testing
 
   @Test(arguments: ConvolutionCase.blocked + ConvolutionCase.randomBlocked(count: 20, seed: 12))
   func pooledSquares(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 6)
+    var generator = Generator(seed: 6)
     let image = try generator.tensor(.float, example.imageShape)
     let weights = try generator.tensor(.float, example.weightShape)
     let reference = try example.convolution(image, weights).pooledSquares()
@@ -50,7 +51,7 @@ import Testing
       example.pads = pads
       for stride in [1, 2] {
         example.strides = [stride, stride]
-        var generator = SeededGenerator(seed: 7)
+        var generator = Generator(seed: 7)
         let image = try generator.tensor(.float, example.imageShape)
         let weights = try generator.tensor(.float, example.weightShape)
         var reference = try example.convolution(image, weights)
@@ -72,7 +73,7 @@ import Testing
       example.spatial = [12, 12]
       example.kernel = [3, 3]
       example.strides = [stride, stride]
-      var generator = SeededGenerator(seed: 9)
+      var generator = Generator(seed: 9)
       let image = try generator.tensor(.float, example.imageShape)
       let weights = try generator.tensor(.float, example.weightShape)
       let bias = try generator.tensor(.float, [32])
@@ -116,7 +117,7 @@ extension ConvolutionCase {
   }
 
   static func depthwise(count: Int, seed: UInt64) -> [ConvolutionCase] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = Generator(seed: seed)
     return (0..<count).map { _ in
       var result = ConvolutionCase(
         images: Int.random(in: 1...3, using: &generator),
@@ -127,7 +128,7 @@ extension ConvolutionCase {
   }
 
   static func randomBlocked(count: Int, seed: UInt64) -> [ConvolutionCase] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = Generator(seed: seed)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     return (0..<count).map { _ in
       var result = ConvolutionCase(
@@ -143,7 +144,7 @@ extension ConvolutionCase {
   }
 
   private mutating func pickGeometry(
-    largestKernel: Int, largestPad: Int, using generator: inout SeededGenerator
+    largestKernel: Int, largestPad: Int, using generator: inout Generator
   ) {
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     kernel = pick(0...1) == 0 ? [3, 3] : [pick(1...largestKernel), pick(1...largestKernel)]

@@ -4,13 +4,14 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Gradients in the blocked layout of every instruction set against sums in double.
 @Suite struct BlockedGradientTests {
   @Test(arguments: ConvolutionCase.blocked + ConvolutionCase.randomBlocked(count: 40, seed: 21))
   func weights(_ example: ConvolutionCase) throws {
     guard example.groups == 1 else { return }
-    var generator = SeededGenerator(seed: 22)
+    var generator = Generator(seed: 22)
     let image = try generator.tensor(.float, example.imageShape)
     let gradient = try generator.tensor(.float, example.outputShape)
     var reference = try example.weightGradient(gradient, image)
@@ -27,7 +28,7 @@ import Testing
   /// The image's gradient is a convolution with weights turned around.
   @Test(arguments: ConvolutionCase.blocked + ConvolutionCase.randomBlocked(count: 20, seed: 23))
   func images(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 24)
+    var generator = Generator(seed: 24)
     let gradient = try generator.tensor(.float, example.outputShape)
     let weights = try generator.tensor(.float, example.weightShape)
     let pads = (0..<4).map {
@@ -60,7 +61,7 @@ import Testing
   /// Each channel has a kernel of its own. What the lanes hold that fill up the last block reaches no other.
   @Test(arguments: ConvolutionCase.depthwise(count: 40, seed: 27))
   func depthwise(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 28)
+    var generator = Generator(seed: 28)
     let image = try generator.tensor(.float, example.imageShape)
     let gradient = try generator.tensor(.float, example.outputShape)
     let weights = try generator.tensor(.float, example.weightShape)
@@ -80,7 +81,7 @@ import Testing
 
   /// Against the pool of ordinary images, bit by bit.
   @Test func maximumPools() throws {
-    var generator = SeededGenerator(seed: 25)
+    var generator = Generator(seed: 25)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     for _ in 0..<30 {
       let kernel = [pick(1...3), pick(1...3)]
@@ -108,7 +109,7 @@ import Testing
   }
 
   @Test func sumsOfChannels() throws {
-    var generator = SeededGenerator(seed: 26)
+    var generator = Generator(seed: 26)
     let x = try generator.tensor(.float, [3, 21, 5, 7])
     var reference = Reference(shape: [21])
     for (index, value) in try x.reals().enumerated() {

@@ -2,6 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 import Testing
+import TestSupport
 
 /// A convolution of small extents, and what it and its gradients are by definition.
 struct ConvolutionCase: CustomTestStringConvertible, Sendable {
@@ -89,7 +90,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   }
 
   static func random(count: Int, seed: UInt64) -> [ConvolutionCase] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = Generator(seed: seed)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     return (0..<count).map { _ in
       let rank = pick(1...3)

@@ -5,6 +5,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// The rounding errors of convolution layers and their gradients, for every way to compute them: their root mean
 /// square is bounded by 5e-6 of that of the sums in double.
@@ -81,7 +82,7 @@ import Testing
   /// Of weights: sums over all pixels of a batch.
   @Test(arguments: trainedLayers, [Content.centred, .afterRelu, .largeMean, .largeRange])
   func weightGradients(_ layer: ConvolutionCase, _ content: Content) throws {
-    var generator = SeededGenerator(seed: 41)
+    var generator = Generator(seed: 41)
     let (image, _) = try operands(layer, content)
     let gradient = try generator.normal(layer.outputShape)
     let reference = DirectSums(layer).weightGradient(
@@ -99,7 +100,7 @@ import Testing
   /// Of images, beside the convolutions with turned weights that the blocked layout makes of them.
   @Test(arguments: [layer(16, 28, rows: 64), layer(8, 14, rows: 256, strides: [2, 2])])
   func imageGradients(_ layer: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 42)
+    var generator = Generator(seed: 42)
     let gradient = try generator.normal(layer.outputShape)
     let weights = try generator.normal(layer.weightShape)
     let reference = DirectSums(layer).imageGradient(
@@ -114,7 +115,7 @@ import Testing
   private func operands(
     _ layer: ConvolutionCase, _ content: Content
   ) throws -> (image: Tensor, weights: Tensor) {
-    var generator = SeededGenerator(seed: 40)
+    var generator = Generator(seed: 40)
     var pixels = try generator.normal(layer.imageShape).elements(as: Float.self)
     var weights = try generator.normal(layer.weightShape).elements(as: Float.self)
     let plane = layer.spatial.elementCount
@@ -285,7 +286,7 @@ private struct DirectSums {
   }
 }
 
-extension SeededGenerator {
+extension Generator {
   /// A tensor of floats of the standard normal distribution.
   fileprivate mutating func normal(_ shape: Shape) throws -> Tensor {
     let elements = (0..<shape.elementCount).map { _ in

@@ -3,12 +3,13 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Convolutions of every instruction set against sums in double.
 @Suite(.serialized) struct ConvolutionTests {
   @Test(arguments: ConvolutionCase.fixed + ConvolutionCase.random(count: 40, seed: 1))
   func convolution(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 5)
+    var generator = Generator(seed: 5)
     let image = try generator.tensor(example.elementType, example.imageShape)
     let weights = try generator.tensor(example.elementType, example.weightShape)
     let bias = try generator.tensor(example.elementType, [example.weightShape[0]])
@@ -28,7 +29,7 @@ import Testing
 
   @Test(arguments: ConvolutionCase.fixed + ConvolutionCase.random(count: 20, seed: 2))
   func residualAndClamp(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 6)
+    var generator = Generator(seed: 6)
     let image = try generator.tensor(example.elementType, example.imageShape)
     let weights = try generator.tensor(example.elementType, example.weightShape)
     let residual = try generator.tensor(example.elementType, example.outputShape)
@@ -45,7 +46,7 @@ import Testing
 
   @Test(arguments: ConvolutionCase.fixed + ConvolutionCase.random(count: 30, seed: 3))
   func gradients(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 7)
+    var generator = Generator(seed: 7)
     let image = try generator.tensor(example.elementType, example.imageShape)
     let weights = try generator.tensor(example.elementType, example.weightShape)
     let gradient = try generator.tensor(example.elementType, example.outputShape)
@@ -65,7 +66,7 @@ import Testing
   /// The transpose of a convolution is the gradient of its image.
   @Test(arguments: ConvolutionCase.fixed + ConvolutionCase.random(count: 30, seed: 4))
   func transposed(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 8)
+    var generator = Generator(seed: 8)
     let gradient = try generator.tensor(example.elementType, example.outputShape)
     let weights = try generator.tensor(example.elementType, example.weightShape)
     var attributes = example.attributes
@@ -87,7 +88,7 @@ import Testing
     var example = ConvolutionCase(images: 1, groups: groups, channels: 4 / groups, rows: 8 / groups)
     example.spatial = [9, 10]
     example.kernel = [3, 3]
-    var generator = SeededGenerator(seed: 9)
+    var generator = Generator(seed: 9)
     let image = try generator.tensor(.float, example.imageShape)
     let weights = try generator.tensor(.float, example.weightShape)
     try expect(

@@ -4,6 +4,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// The instruction sets of this machine that kernels are written for.
 let testedInstructionSets = InstructionSet.available
@@ -11,20 +12,7 @@ let testedInstructionSets = InstructionSet.available
 /// More threads than the machine may have processors, so that results for 8 are those of 8.
 private let wideThreadPool = ThreadPool(threadCount: 8)
 
-/// Random numbers that are the same in every run (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
+extension Generator {
   /// A tensor of float or double between -1 and 1.
   mutating func tensor(_ elementType: ElementType, _ shape: Shape) throws -> Tensor {
     let elements = (0..<shape.elementCount).map { _ in Float.random(in: -1...1, using: &self) }

@@ -3,6 +3,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Matrix products of every instruction set against sums in double.
 @Suite(.serialized) struct MatrixProductTests {
@@ -54,7 +55,7 @@ import Testing
 
   @Test(arguments: cases, [ElementType.float, .double])
   func gemm(_ sizes: Case, _ elementType: ElementType) throws {
-    var generator = SeededGenerator(seed: UInt64(sizes.rows * 1000 + sizes.columns))
+    var generator = Generator(seed: UInt64(sizes.rows * 1000 + sizes.columns))
     let (rows, columns, depth) = (sizes.rows, sizes.columns, sizes.depth)
     let addendShapes: [Shape?] = [
       nil, [rows, columns], [columns], [rows, 1], [], [1, columns], [1, 1], [1],
@@ -85,7 +86,7 @@ import Testing
 
   @Test(arguments: [1, 3, 6, 20])
   func readsUnalignedInputs(rows: Int) throws {
-    var generator = SeededGenerator(seed: 7)
+    var generator = Generator(seed: 7)
     let sizes = Case(rows: rows, columns: 67, depth: 90)
     for isTransposed in [false, true] {
       let left = try generator.tensor(.float, [rows, 90])
@@ -102,7 +103,7 @@ import Testing
 
   /// Large right matrices are read in place past more rows than fit into registers.
   @Test(arguments: [5, 17, 32, 33]) func largeMatricesAreStreamed(rows: Int) throws {
-    var generator = SeededGenerator(seed: 9)
+    var generator = Generator(seed: 9)
     let sizes = Case(rows: rows, columns: 2053, depth: 2051)
     let left = try generator.tensor(.float, [rows, sizes.depth])
     let right = try generator.tensor(.float, [sizes.depth, sizes.columns])
@@ -114,7 +115,7 @@ import Testing
   }
 
   @Test func broadcastsBatches() throws {
-    var generator = SeededGenerator(seed: 11)
+    var generator = Generator(seed: 11)
     let left = try generator.tensor(.float, [3, 1, 5, 20])
     let right = try generator.tensor(.float, [4, 20, 33])
     let (a, b) = (try left.reals(), try right.reals())
@@ -132,7 +133,7 @@ import Testing
 
   @Test func integersWrap() throws {
     func product<Element: TensorElement & FixedWidthInteger>(of type: Element.Type) throws {
-      var generator = SeededGenerator(seed: 3)
+      var generator = Generator(seed: 3)
       let (rows, columns, depth) = (6, 21, 10)
       let a = (0..<(rows * depth)).map { _ in Element.random(in: .min ... .max, using: &generator) }
       let b = (0..<(depth * columns)).map { _ in

@@ -4,6 +4,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Kernels of `Precision.bfloat16` against sums in double of the numbers that they round to, for every
 /// instruction set and for 1, 2, 3 and 8 threads.
@@ -21,7 +22,7 @@ import Testing
 
   @Test(arguments: products, [false, true])
   func widensWeights(_ sizes: MatrixProductTests.Case, _ isTransposed: Bool) throws {
-    var generator = SeededGenerator(seed: UInt64(sizes.columns))
+    var generator = Generator(seed: UInt64(sizes.columns))
     let (rows, columns, depth) = (sizes.rows, sizes.columns, sizes.depth)
     let left = try generator.tensor(.float, [rows, depth])
     let right = try generator.tensor(.float, isTransposed ? [columns, depth] : [depth, columns])
@@ -38,7 +39,7 @@ import Testing
   /// Matrices so large that more rows stream them, too.
   @Test(arguments: [5, 7])
   func widensWeightsForMoreRows(_ rows: Int) throws {
-    var generator = SeededGenerator(seed: UInt64(rows))
+    var generator = Generator(seed: UInt64(rows))
     let sizes = MatrixProductTests.Case(rows: rows, columns: 4099, depth: 1027)
     let left = try generator.tensor(.float, [rows, sizes.depth])
     let right = try generator.tensor(.float, [sizes.depth, sizes.columns])
@@ -50,7 +51,7 @@ import Testing
   }
 
   @Test func oneColumnIsOneRow() throws {
-    var generator = SeededGenerator(seed: 4)
+    var generator = Generator(seed: 4)
     let left = try generator.tensor(.float, [601, 499])
     let right = try generator.tensor(.float, [499])
     var reference = Reference(shape: [601])
@@ -68,7 +69,7 @@ import Testing
     MatrixProductTests.Case(rows: 5, columns: 519, depth: 523),
   ])
   func otherProductsStayFloat(_ sizes: MatrixProductTests.Case) throws {
-    var generator = SeededGenerator(seed: 8)
+    var generator = Generator(seed: 8)
     let left = try generator.tensor(.float, [sizes.rows, sizes.depth])
     let right = try generator.tensor(.float, [sizes.depth, sizes.columns])
     try expectSameBits("MatMul", inputs: [left, right])
@@ -112,7 +113,7 @@ import Testing
       result.pads = pads
       return result
     }
-    var generator = SeededGenerator(seed: 21)
+    var generator = Generator(seed: 21)
     func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
     let random = (0..<24).map { _ in
       var result = make(
@@ -137,7 +138,7 @@ import Testing
 
   @Test(.enabled(if: hasProduct, "needs AVX512-BF16"), arguments: convolutions)
   func multipliesRoundedPairs(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 5)
+    var generator = Generator(seed: 5)
     let image = try generator.tensor(.float, example.imageShape)
     let weights = try generator.tensor(.float, example.weightShape)
     let bias = try generator.tensor(.float, [example.weightShape[0]])
@@ -159,7 +160,7 @@ import Testing
   /// Without instructions for it, and with weights that are computed, convolutions stay as they are.
   @Test(arguments: convolutions.prefix(8))
   func otherConvolutionsStayFloat(_ example: ConvolutionCase) throws {
-    var generator = SeededGenerator(seed: 6)
+    var generator = Generator(seed: 6)
     let image = try generator.tensor(.float, example.imageShape).blocked()
     let weights = try generator.tensor(.float, example.weightShape)
     try expectSameBits(

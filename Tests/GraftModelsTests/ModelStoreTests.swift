@@ -2,6 +2,7 @@ import Foundation
 import GraftFiles
 import GraftModels
 import Testing
+import TestSupport
 
 @Suite struct ModelStoreTests {
   let folder: TemporaryFolder
@@ -18,7 +19,7 @@ import Testing
     #expect(try root(["XDG_CACHE_HOME": "/b", "HOME": "/c"]) == "/b/graft")
     #expect(try root(["XDG_CACHE_HOME": "relative", "HOME": "/c"]) == "/c/.cache/graft")
     #expect(try root(["HOME": "/c"]) == "/c/.cache/graft")
-    #expect(throws: GraftError.self) { try root([:]) }
+    expectError(.usage, "GRAFT_HOME") { try root([:]) }
   }
 
   @Test func isOfflineWhereTheEnvironmentSaysSo() throws {
@@ -59,28 +60,30 @@ import Testing
   }
 
   @Test func addsListsAndReplacesFiles() throws {
-    let first = try store.add("mine", file: folder.write("abc", to: "mine.h5"))
+    let first = try store.add("mine", file: folder.write("mine.h5", text: "abc"))
     #expect(
       first.addedChecksum?.description
         == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(try String(contentsOfFile: store.path(for: "mine"), encoding: .utf8) == "abc")
     #expect(first.path.hasSuffix(".h5"))
-    try store.add("mine", file: folder.write("changed", to: "other.onnx"))
+    try store.add("mine", file: folder.write("other.onnx", text: "changed"))
     #expect(try String(contentsOfFile: store.path(for: "mine"), encoding: .utf8) == "changed")
     #expect(store.list().last?.name == "mine")
     #expect(folder.files.filter { $0.hasPrefix("store/models/") }.count == 2)
-    #expect(throws: GraftError.self) { try store.add("../mine", file: "\(folder.path)/mine.h5") }
+    expectError(.usage, "'../mine'") { try store.add("../mine", file: "\(folder.path)/mine.h5") }
     let reserved = #expect(throws: GraftError.self) {
       try store.add(EmbeddedModel.name, file: "\(folder.path)/mine.h5")
     }
     #expect(reserved?.code == .usage)
-    #expect(throws: GraftError.self) { try store.add("mine", file: "\(folder.path)/missing") }
-    #expect(throws: GraftError.self) { try store.add("mine", file: folder.path) }
+    expectError(.noInput, "\(folder.path)/missing") {
+      try store.add("mine", file: "\(folder.path)/missing")
+    }
+    expectError(.noInput, "regular file") { try store.add("mine", file: folder.path) }
   }
 
   @Test func anotherFileUnderAKnownNameIsDescribedByItself() throws {
     let entry = try store.add(
-      "resnet50", file: folder.write("abc", to: "any.onnx"), metadata: ["key": "value"])
+      "resnet50", file: folder.write("any.onnx", text: "abc"), metadata: ["key": "value"])
     #expect(entry.name == "resnet50" && entry.model == nil)
     #expect(entry.metadata == ["key": "value"])
     #expect(try store.path(for: "resnet50") == entry.path)
@@ -94,7 +97,7 @@ import Testing
   }
 
   @Test func theOfficialFileKeepsItsDescription() throws {
-    let path = try folder.write("abc", to: "any.onnx")
+    let path = try folder.write("any.onnx", text: "abc")
     var model = try #require(ModelManifest.builtIn.model(named: "resnet50"))
     model.size = 3
     model.checksum = try Checksum(.sha256, ofFile: path)
@@ -107,27 +110,27 @@ import Testing
   }
 
   @Test func anAddedFileThatChangedIsNotUsed() throws {
-    let entry = try store.add("mine", file: folder.write("abc", to: "mine.onnx"))
+    let entry = try store.add("mine", file: folder.write("mine.onnx", text: "abc"))
     // Another time alone is no change.
     utimes(entry.path, nil)
     #expect(try store.path(for: "mine") == entry.path)
     try Data("abd".utf8).write(to: URL(filePath: entry.path))
     let error = #expect(throws: GraftError.self) { try store.path(for: "mine") }
     #expect(error?.code == .badData)
-    #expect(throws: GraftError.self) { try store.pull("mine") }
+    expectError(.badData, "'mine'") { try store.pull("mine") }
   }
 
   @Test func removesFiles() throws {
-    let entry = try store.add("mine", file: folder.write("abc", to: "mine.onnx"))
+    let entry = try store.add("mine", file: folder.write("mine.onnx", text: "abc"))
     #expect(try store.remove("mine") == entry.path)
     #expect(folder.files.filter { $0.hasPrefix("store/models/") }.isEmpty)
-    #expect(throws: GraftError.self) { try store.remove("mine") }
-    #expect(throws: GraftError.self) { try store.remove("vgg16") }
+    expectError(.noInput, "'mine'") { try store.remove("mine") }
+    expectError(.noInput, "'vgg16'") { try store.remove("vgg16") }
   }
 
   @Test func refusesEmptyFiles() throws {
     let error = #expect(throws: GraftError.self) {
-      try store.add("mine", file: folder.write("", to: "empty.onnx"))
+      try store.add("mine", file: folder.write("empty.onnx", text: ""))
     }
     #expect(error?.code == .badData)
   }
@@ -162,7 +165,7 @@ import Testing
   }
 
   @Test func checksumsMatchTheirDefinitions() throws {
-    let path = try folder.write("", to: "empty")
+    let path = try folder.write("empty", text: "")
     #expect(
       try Checksum(.md5, ofFile: path).description == "md5:d41d8cd98f00b204e9800998ecf8427e")
     #expect(Checksum("md5:abc") == nil && Checksum("sha1:00") == nil && Checksum("") == nil)

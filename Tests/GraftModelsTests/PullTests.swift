@@ -3,6 +3,7 @@ import GraftFiles
 import GraftModels
 import Synchronization
 import Testing
+import TestSupport
 
 @Suite struct PullTests {
   static let server = Result { try TestServer() }
@@ -89,8 +90,8 @@ import Testing
     let partial = "models/net.onnx.part"
     try FileManager.default.createDirectory(
       atPath: "\(folder.path)/models", withIntermediateDirectories: true)
-    _ = try folder.write(String(repeating: "x", count: 70_000), to: partial)
-    _ = try folder.write("\"v0\"", to: "\(partial).version")
+    _ = try folder.write(partial, text: String(repeating: "x", count: 70_000))
+    _ = try folder.write("\(partial).version", text: "\"v0\"")
     try expectWholeFile(store("new-version").pull("net"))
   }
 

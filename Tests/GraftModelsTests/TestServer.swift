@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// `server.py`, running as long as this lives.
 final class TestServer: @unchecked Sendable {
@@ -43,25 +44,4 @@ final class TestServer: @unchecked Sendable {
   }
 
   func address(_ path: String) -> String { "http://127.0.0.1:\(port)/\(path)" }
-}
-
-/// A folder that goes away with this.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "graft-tests-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func write(_ text: String, to name: String) throws -> String {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-    return "\(path)/\(name)"
-  }
-
-  var files: [String] {
-    (try? FileManager.default.subpathsOfDirectory(atPath: path))?.sorted() ?? []
-  }
 }

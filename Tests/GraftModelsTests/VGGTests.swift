@@ -3,6 +3,7 @@ import GraftGraph
 import GraftModels
 import GraftTensor
 import Testing
+import TestSupport
 
 @Suite struct VGGTests {
   /// Weights as Keras has them. Zeros, which take no memory until they are touched, but for one
@@ -111,6 +112,8 @@ import Testing
 
   @Test func refusesLabelsOfAnotherNumber() throws {
     let weights = try Self.weights(convolutionsPerBlock: [2, 2, 3, 3, 3], includeTop: true)
-    #expect(throws: GraftError.self) { try VGG16.graph(weights: weights, labels: ["one"]) }
+    expectError(.badData, "1 label", "1000 classes") {
+      try VGG16.graph(weights: weights, labels: ["one"])
+    }
   }
 }

@@ -6,24 +6,16 @@ import GraftFiles
 import GraftKeras
 import GraftModels
 import Testing
+import TestSupport
 
 /// VGG16 from files in the layout of the official ones, which take 600 MB while this runs.
 @Suite struct VGGWeightsFileTests {
-  static let data = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]
-
-  @Test(.enabled(if: data != nil, "GRAFT_TEST_DATA is not set"))
+  @Test(.enabled(if: TestData.isPresent && Python.isPresent, "\(TestData.absence), or no Python"))
   func buildsFromTheOfficialLayout() throws {
     let folder = try TemporaryFolder()
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = [
-      ProcessInfo.processInfo.environment["GRAFT_PYTHON"] ?? "python3",
-      "\(Self.data ?? "")/vgg16/make_weights.py", folder.path,
-    ]
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0)
+    let script = "\(TestData.folder ?? "")/vgg16/make_weights.py"
+    let made = try Python.run([script, folder.path])
+    try #require(made.status == 0, "\(made.output)")
 
     let name = "\(folder.path)/vgg16_weights_tf_dim_ordering_tf_kernels"
     let weights = try KerasWeights.read("\(name).h5")

@@ -5,6 +5,7 @@ import GraftGraph
 import GraftONNX
 import GraftOperators
 import Testing
+import TestSupport
 
 /// The catalog against what ONNX says of its operators.
 @Suite struct CatalogTests {
@@ -43,7 +44,7 @@ import Testing
 
   /// The operators' examples, as models, give their outputs in onnxruntime or in ONNX's reference
   /// implementation, too; the two differ where the specification leaves things open.
-  @Test(.enabled(if: Python.isPresent, "GRAFT_PYTHON names no Python with onnx and onnxruntime"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func othersAgreeWithTheExamples() throws {
     try withTemporaryFolder { folder in
       var folders: [String] = []
@@ -60,7 +61,7 @@ import Testing
         }
       }
       #expect(folders.count > 0)
-      let result = try Python.run(Self.comparison, [folder])
+      let result = try Python.run(["-c", Self.comparison, folder])
       #expect(result.status == 0, "\(result.output)")
     }
   }

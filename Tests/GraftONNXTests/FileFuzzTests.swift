@@ -6,22 +6,11 @@ import GraftONNX
 import GraftTensor
 import SwiftProtobuf
 import Testing
+import TestSupport
 
 /// Damaged models: each must be read or refused with a `GraftError`; anything else ends the test
 /// run.
 @Suite struct FileFuzzTests {
-  /// SplitMix64, so that every run sees the same damage.
-  struct Generator: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var z = state
-      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-      return z ^ (z >> 31)
-    }
-  }
-
   private func sample() throws -> [UInt8] {
     let body = graph(
       [node("Add", ["x", "w"], ["in"])], inputs: [], outputs: ["in"],
@@ -81,13 +70,10 @@ import Testing
 
   @Test func survivesFlippedBytes() throws {
     let bytes = try sample()
-    var generator = Generator(state: 1)
-    for _ in 0..<4000 {
+    var generator = Generator(seed: 1)
+    for _ in 0..<4000 * FuzzEffort.factor {
       var damaged = bytes
-      for _ in 0..<Int.random(in: 1...3, using: &generator) {
-        damaged[Int.random(in: bytes.indices, using: &generator)] = .random(
-          in: 0 ... .max, using: &generator)
-      }
+      ByteMutation.flip(&damaged, &generator)
       try mustNotTrap(damaged)
     }
   }
@@ -95,8 +81,8 @@ import Testing
   /// Changes decoded fields, so that lengths fit again and the damage gets further.
   @Test func survivesChangedFields() throws {
     let proto = try Onnx_ModelProto(serializedBytes: try sample())
-    var generator = Generator(state: 2)
-    for _ in 0..<4000 {
+    var generator = Generator(seed: 2)
+    for _ in 0..<4000 * FuzzEffort.factor {
       var damaged = proto
       for _ in 0..<Int.random(in: 1...3, using: &generator) {
         Mutation.apply(to: &damaged, &generator)
@@ -107,7 +93,7 @@ import Testing
 
   @Test(.enabled(if: TestData.isPresent, "\(TestData.absence)"))
   func survivesDamageToModels() throws {
-    var generator = Generator(state: 3)
+    var generator = Generator(seed: 3)
     for path in TestData.models {
       let size = try #require(
         try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int)
@@ -118,10 +104,7 @@ import Testing
         if round % 2 == 0 {
           damaged.removeLast(Int.random(in: 1...bytes.count, using: &generator))
         } else {
-          for _ in 0..<8 {
-            damaged[Int.random(in: bytes.indices, using: &generator)] = .random(
-              in: 0 ... .max, using: &generator)
-          }
+          ByteMutation.flip(&damaged, &generator)
         }
         try mustNotTrap(damaged)
       }

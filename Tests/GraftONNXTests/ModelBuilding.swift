@@ -4,6 +4,7 @@ import GraftGraph
 import GraftONNX
 import GraftTensor
 import SwiftProtobuf
+import TestSupport
 
 /// Shorthand for making models in tests.
 func model(
@@ -168,9 +169,6 @@ func errorMessage(_ body: () throws -> Void) -> String? {
 
 /// A new folder that is removed with its contents when `body` is done.
 func withTemporaryFolder(_ body: (String) throws -> Void) throws {
-  let folder =
-    FileManager.default.temporaryDirectory.path + "/graft-onnx-\(UInt64.random(in: 0 ... .max))"
-  try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(atPath: folder) }
-  try body(folder)
+  let folder = try TemporaryFolder()
+  try withExtendedLifetime(folder) { try body(folder.path) }
 }

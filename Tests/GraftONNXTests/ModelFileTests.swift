@@ -3,6 +3,7 @@ import Foundation
 import GraftFiles
 import GraftONNX
 import Testing
+import TestSupport
 
 /// Models of other people's making.
 @Suite(.enabled(if: TestData.isPresent, "\(TestData.absence)"))
@@ -43,7 +44,7 @@ struct ModelFileTests {
 
   /// The reference implementation checks what comes out; needs a Python with `onnx` and
   /// `onnxruntime`.
-  @Test(.enabled(if: Python.isPresent, "GRAFT_PYTHON names no Python with onnx and onnxruntime"))
+  @Test(.enabled(if: Python.isPresent, "\(Python.absence)"))
   func othersAcceptExports() throws {
     try withTemporaryFolder { folder in
       var pairs: [String] = []
@@ -54,7 +55,7 @@ struct ModelFileTests {
         if (try? exporter.write(graph, to: copyPath)) != nil { pairs += [path, copyPath] }
       }
       #expect(pairs.count >= 2)
-      let result = try Python.run(Self.comparison, pairs)
+      let result = try Python.run(["-c", Self.comparison] + pairs)
       #expect(result.status == 0, "\(result.output)")
     }
   }
@@ -94,25 +95,4 @@ struct ModelFileTests {
             failed = True
     sys.exit(failed)
     """
-}
-
-/// The Python that `GRAFT_PYTHON` names, for checks against other implementations.
-enum Python {
-  static let path: String? = ProcessInfo.processInfo.environment["GRAFT_PYTHON"]
-  static var isPresent: Bool { path != nil }
-
-  static func run(
-    _ script: String, _ arguments: [String]
-  ) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path ?? "")
-    process.arguments = ["-c", script] + arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
-  }
 }

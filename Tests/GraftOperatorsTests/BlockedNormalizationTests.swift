@@ -4,6 +4,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Normalization by batches in the blocked layout of every instruction set, against that of ordinary tensors in double.
 @Suite struct BlockedNormalizationTests {
@@ -16,7 +17,7 @@ import Testing
     let variance: Tensor
     let gradient: Tensor
 
-    init(_ set: InstructionSet, _ random: inout RandomNumbers, round: Int) throws {
+    init(_ set: InstructionSet, _ random: inout Generator, round: Int) throws {
       let shape =
         [Int.random(in: 1...(round % 5 == 0 ? 40 : 6), using: &random)]
         + [Int.random(in: 1...40, using: &random)] + random.pair(round % 4 == 0 ? 1...30 : 1...7)
@@ -34,7 +35,7 @@ import Testing
 
   @Test(arguments: BlockedLayoutTests.sets)
   func normalizesAsItDoesPlanarly(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 31)
+    var random = Generator(seed: 31)
     for round in 0..<40 {
       let example = try Case(set, &random, round: round)
       let inputs = [example.scale, example.bias, example.mean, example.variance]
@@ -63,7 +64,7 @@ import Testing
 
   @Test(arguments: BlockedLayoutTests.sets)
   func gradientsAreThePlanarOnes(_ set: InstructionSet) throws {
-    var random = RandomNumbers(seed: 32)
+    var random = Generator(seed: 32)
     for round in 0..<40 {
       let example = try Case(set, &random, round: round)
       let attributes: [ByteString: Attribute] = ["epsilon": .float(1e-3)]

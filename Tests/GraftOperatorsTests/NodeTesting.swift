@@ -4,6 +4,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// What tests of single nodes share.
 enum NodeTesting {
@@ -36,12 +37,8 @@ enum NodeTesting {
 
   /// Seeded numbers between -1 and 1.
   static func numbers(_ shape: Shape, seed: Int) throws -> Tensor {
-    var state = UInt64(truncatingIfNeeded: seed) &* 0x9e37_79b9_7f4a_7c15
-    let elements = (0..<shape.elementCount).map { _ -> Float in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Float(Int64(state >> 40)) / Float(1 << 23) - 1
-    }
-    return try Tensor(elements, shape: shape)
+    var generator = Generator(seed: UInt64(truncatingIfNeeded: seed))
+    return try Tensor(generator.floats(shape.elementCount), shape: shape)
   }
 
   /// Upgrades a node; what it adds is in the context returned.

@@ -5,6 +5,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Every vector variant of the pooling, softmax and normalization kernels against the scalar one.
 @Suite struct PoolingKernelTests {
@@ -15,7 +16,7 @@ import Testing
     var shape: Shape
     var attributes: [ByteString: Attribute]
 
-    init(_ random: inout RandomNumbers) {
+    init(_ random: inout Generator) {
       func perAxis(_ range: ClosedRange<Int>) -> [Int] {
         [Int.random(in: range, using: &random), Int.random(in: range, using: &random)]
       }
@@ -32,7 +33,7 @@ import Testing
 
   @Test(arguments: vectorSets)
   func poolsEqualScalarOnesToTheBit(_ instructionSet: InstructionSet) throws {
-    var random = RandomNumbers(seed: 1)
+    var random = Generator(seed: 1)
     for round in 0..<60 {
       var pool = PoolCase(&random)
       var input = random.floats(pool.shape.elementCount)
@@ -50,7 +51,7 @@ import Testing
 
   @Test(arguments: vectorSets)
   func reductionsAgreeWithScalarOnes(_ instructionSet: InstructionSet) throws {
-    var random = RandomNumbers(seed: 2)
+    var random = Generator(seed: 2)
     for _ in 0..<40 {
       let shape = (0..<4).map { _ in Int.random(in: 1...24, using: &random) }
       let input = random.floats(shape.elementCount).map { $0 * 10 }
@@ -118,24 +119,5 @@ import Testing
       operation, inputs: inputs.map { .tensor($0) }, wantedOutputs: [true],
       instructionSet: instructionSet)
     return try #require(outputs[0]).tensor.elements()
-  }
-}
-
-/// SplitMix64, so that failures repeat.
-struct RandomNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var bits = state
-    bits = (bits ^ (bits >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    bits = (bits ^ (bits >> 27)) &* 0x94d0_49bb_1331_11eb
-    return bits ^ (bits >> 31)
-  }
-
-  mutating func floats(_ count: Int) -> [Float] {
-    (0..<count).map { _ in Float.random(in: -1...1, using: &self) }
   }
 }

@@ -1,11 +1,12 @@
 import GraftGraph
 import GraftTensor
+import TestSupport
 
 /// A small network with most of what convolution networks have, and all extents of the image open.
 enum ConvolutionNetwork {
   static func graph() throws -> Graph {
     var graph = Graph(name: "small")
-    var generator = SeededRandomNumbers(state: 3)
+    var generator = Generator(seed: 3)
     func constant(_ name: String, _ shape: Shape) throws -> ValueID {
       let values = (0..<shape.elementCount).map { _ in
         Float.random(in: -0.5...0.5, using: &generator)
@@ -40,18 +41,5 @@ enum ConvolutionNetwork {
 
   static func input(_ shape: Shape) throws -> Tensor {
     try Tensor((0..<shape.elementCount).map { Float(($0 * 37) % 101) / 50 - 1 }, shape: shape)
-  }
-}
-
-/// The same numbers on every run.
-struct SeededRandomNumbers: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-    return z ^ z >> 31
   }
 }

@@ -2,6 +2,7 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Chains of elementwise operators against the same operators one by one: equal to the bit.
 @Suite struct ElementwiseChainTests {
@@ -9,16 +10,16 @@ import Testing
   private struct RandomChain {
     var graph = Graph(name: "chain")
     private(set) var inputs: [Tensor] = []
-    private var generator: SeededNumbers
+    private var generator: Generator
     private let shape: Shape
 
     init(seed: UInt64, shape: Shape) {
-      generator = SeededNumbers(state: seed)
+      generator = Generator(seed: seed)
       self.shape = shape
     }
 
     private mutating func tensor(_ shape: Shape) throws -> Tensor {
-      try Tensor((0..<shape.elementCount).map { _ in generator.float() }, shape: shape)
+      try Tensor(generator.floats(shape.elementCount), shape: shape)
     }
 
     mutating func addInput(isSymbolic: Bool) throws -> ValueID {
@@ -30,22 +31,22 @@ import Testing
 
     /// A constant or another input that is broadcast to the shape.
     private mutating func broadcastOperand() throws -> ValueID {
-      var extents = shape.map { generator.next(below: 2) == 0 ? 1 : $0 }
-      extents = Array(extents.dropFirst(generator.next(below: extents.count + 1)))
+      var extents = shape.map { generator.below(2) == 0 ? 1 : $0 }
+      extents = Array(extents.dropFirst(generator.below(extents.count + 1)))
       let tensor = try tensor(extents)
-      if generator.next(below: 2) == 0 { return graph.addConstant(tensor) }
+      if generator.below(2) == 0 { return graph.addConstant(tensor) }
       inputs.append(tensor)
       return graph.addInput(
         name: "x\(inputs.count)", type: TensorType(.float, [Dimension](extents)))
     }
 
     mutating func addNode(from values: [ValueID]) throws -> ValueID {
-      let x = values[generator.next(below: values.count)]
-      let y = values[generator.next(below: values.count)]
-      switch generator.next(below: 8) {
+      let x = values[generator.below(values.count)]
+      let y = values[generator.below(values.count)]
+      switch generator.below(8) {
       case 0:
         let names = ["Relu", "Exp", "Tanh", "Sigmoid", "Neg", "Abs", "Erf", "Softplus", "Mish"]
-        return graph.addNode(names[generator.next(below: names.count)], [x])
+        return graph.addNode(names[generator.below(names.count)], [x])
       case 1: return graph.addNode("LeakyRelu", [x], attributes: ["alpha": .float(0.3)])
       case 2: return graph.addNode("Gelu", [x], attributes: ["approximate": .string("tanh")])
       case 3:
@@ -54,21 +55,21 @@ import Testing
       case 4:
         let names = ["Sum", "Max", "Min"]
         return graph.addNode(
-          names[generator.next(below: names.count)], [x, y, try broadcastOperand()])
+          names[generator.below(names.count)], [x, y, try broadcastOperand()])
       case 5 where shape.count > 1:
         let parameters = try (0..<3).map { _ in graph.addConstant(try tensor([shape[1]])) }
         let variance = graph.addConstant(
-          try Tensor((0..<shape[1]).map { _ in generator.float() + 1.5 }, shape: [shape[1]]))
+          try Tensor(generator.floats(shape[1]).map { $0 + 1.5 }, shape: [shape[1]]))
         return graph.addNode("BatchNormalization", [x] + parameters + [variance])
       default:
         let names = ["Add", "Sub", "Mul", "Max", "Div"]
         let operands =
-          switch generator.next(below: 3) {
+          switch generator.below(3) {
           case 0: [x, y]
           case 1: [x, try broadcastOperand()]
           default: [try broadcastOperand(), x]
           }
-        return graph.addNode(names[generator.next(below: names.count)], operands)
+        return graph.addNode(names[generator.below(names.count)], operands)
       }
     }
   }
@@ -141,16 +142,4 @@ import Testing
     let operators = try Executable(graph).graph.nodes.map(\.operatorType)
     #expect(operators == ["BlockedConv", "FusedElementwise", "FromBlocked"])
   }
-}
-
-private struct SeededNumbers {
-  var state: UInt64
-
-  mutating func next(below limit: Int) -> Int {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Int(state >> 33) % limit
-  }
-
-  /// Between -1 and 1.
-  mutating func float() -> Float { Float(next(below: 1 << 24)) / Float(1 << 23) - 1 }
 }

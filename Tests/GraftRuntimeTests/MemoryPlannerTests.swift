@@ -1,19 +1,16 @@
 import GraftRuntime
 import Testing
+import TestSupport
 
 @Suite struct MemoryPlannerTests {
   /// Buffers that live at the same time never share bytes, and the arena is no larger than their sum.
   @Test func neverOverlaps() throws {
-    var state: UInt64 = 17
-    func random(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
+    var generator = Generator(seed: 17)
     for _ in 0..<200 {
       let buffers = (0..<40).map { _ in
-        let start = random(30)
+        let start = generator.below(30)
         return MemoryPlanner.Buffer(
-          byteCount: random(5000), lifetime: start...(start + random(8)))
+          byteCount: generator.below(5000), lifetime: start...(start + generator.below(8)))
       }
       let (offsets, byteCount) = try MemoryPlanner.layOut(buffers)
       for first in buffers.indices {
@@ -40,15 +37,11 @@ import Testing
   /// However buffers are looked up, each lies at the lowest offset where it fits.
   @Test(arguments: [(40, 8), (400, 200), (2000, 4), (500, 3000)])
   func findsTheLowestGap(_ count: Int, _ longest: Int) throws {
-    var state: UInt64 = 5
-    func random(_ bound: Int) -> Int {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Int(state >> 33) % bound
-    }
+    var generator = Generator(seed: 5)
     let buffers = (0..<count).map { _ in
-      let start = random(300)
+      let start = generator.below(300)
       return MemoryPlanner.Buffer(
-        byteCount: 64 * random(20), lifetime: start...(start + random(longest)))
+        byteCount: 64 * generator.below(20), lifetime: start...(start + generator.below(longest)))
     }
     let (offsets, _) = try MemoryPlanner.layOut(buffers)
     let order = buffers.indices.sorted {

@@ -4,6 +4,7 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 import Testing
+import TestSupport
 
 @Suite struct SessionTests {
   /// relu(x · w + b) reshaped, twice, with a residual.
@@ -64,12 +65,12 @@ import Testing
 
   @Test func wrongInputsAreNamed() throws {
     let session = Session(try Executable(smallGraph()))
-    #expect(throws: GraftError.self) { try session.run([Tensor]()) }
+    expectError(.usage, "input") { try session.run([Tensor]()) }
     let error = #expect(throws: GraftError.self) {
       try session.run([try Tensor(zeros: .float, shape: [2, 5])])
     }
     #expect(error?.message.contains("'x'") == true)
-    #expect(throws: GraftError.self) {
+    expectError(.usage, "'x'", "double") {
       try session.run([try Tensor(zeros: .double, shape: [2, 4])])
     }
   }

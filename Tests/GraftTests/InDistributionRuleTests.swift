@@ -3,6 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 import Testing
+import TestSupport
 
 @Suite struct InDistributionRuleTests {
   private func rule(_ metadata: [ByteString: String]) throws -> InDistributionRule? {
@@ -38,9 +39,13 @@ import Testing
   }
 
   @Test func wantsBothKeys() {
-    #expect(throws: GraftError.self) { try rule(["graft.in_distribution.output": "s"]) }
-    #expect(throws: GraftError.self) { try rule(["graft.in_distribution.threshold": "0"]) }
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "graft.in_distribution.threshold") {
+      try rule(["graft.in_distribution.output": "s"])
+    }
+    expectError(.badData, "graft.in_distribution.output") {
+      try rule(["graft.in_distribution.threshold": "0"])
+    }
+    expectError(.badData, "'x'") {
       try rule(["graft.in_distribution.output": "x", "graft.in_distribution.threshold": "0"])
     }
   }
@@ -51,11 +56,11 @@ import Testing
     let probabilities = try Tensor([Float](repeating: 0.5, count: 4), shape: [2, 2])
     let scores = try Tensor([Float(1), -1], shape: [2, 1])
     #expect(try rule.scores(of: [probabilities, scores], imageCount: 2) == [1, -1])
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "float[2, 2]") {
       try rule.scores(of: [probabilities, probabilities], imageCount: 2)
     }
     let numbers = try Tensor([Int64(1), 2], shape: [2])
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "int64[2]") {
       try rule.scores(of: [probabilities, numbers], imageCount: 2)
     }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Graft
 import GraftFiles
 import GraftGraph
@@ -111,9 +112,11 @@ import Testing
     #expect(isClose(try probabilities(unlucky, [1, 3], .logits), [[few, 1 - 2 * few, few]]))
     #expect(isClose(try probabilities(unlucky, [1, 3], nil), [unlucky]))
     #expect(isClose(try probabilities([1.0005, -0.0005], [1, 2], .probabilities), [[1, 0]]))
-    #expect(throws: GraftError.self) { try probabilities(values, [1, 3], .probabilities) }
-    #expect(throws: GraftError.self) { try probabilities(values, [1, 3], .logits, ["a", "b"]) }
-    #expect(throws: GraftError.self) { try probabilities(values, [1, 3], images: 2, .logits) }
+    expectError(.badData, "2.0") { try probabilities(values, [1, 3], .probabilities) }
+    expectError(.badData, "2 labels", "3 classes") {
+      try probabilities(values, [1, 3], .logits, ["a", "b"])
+    }
+    expectError(.badData, "2 images") { try probabilities(values, [1, 3], images: 2, .logits) }
     #expect(try probabilities([.nan, 1], [1, 2], .logits)[0][0].isNaN)
     #expect(try probabilities([.nan], [1, 1], .probabilities)[0][1].isNaN)
   }

@@ -4,6 +4,7 @@ import GraftRuntime
 import GraftTensor
 import GraftTraining
 import Testing
+import TestSupport
 
 /// Each optimizer's graph against what Keras did with the same gradients, step by step.
 @Suite struct OptimizerTests {
@@ -79,7 +80,7 @@ import Testing
     let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
     let rate = graph.addInput(name: "rate", type: TensorType(.float, []))
     let step = graph.addInput(name: "step", type: TensorType(.int64, []))
-    #expect(throws: GraftError.self) {
+    expectError(.usage, "'x'") {
       try Adam().appendUpdate(of: x, gradient: x, learningRate: rate, step: step, to: &graph)
     }
   }

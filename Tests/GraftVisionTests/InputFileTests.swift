@@ -1,6 +1,7 @@
 import Foundation
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct InputFileTests {
   @Test func readsWholeFiles() throws {
@@ -21,8 +22,12 @@ import Testing
     let path = Fixtures.path("rgb-8.png")
     let count = try InputFile.read(path).count
     #expect(try InputFile.read(path, byteLimit: count).count == count)
-    #expect(throws: GraftError.self) { try InputFile.read(path, byteLimit: count - 1) }
+    expectError(.badData, path, "\(count - 1) bytes") {
+      try InputFile.read(path, byteLimit: count - 1)
+    }
     // A device does not say how large it is.
-    #expect(throws: GraftError.self) { try InputFile.read("/dev/zero", byteLimit: 100_000) }
+    expectError(.badData, "/dev/zero", "100000 bytes") {
+      try InputFile.read("/dev/zero", byteLimit: 100_000)
+    }
   }
 }

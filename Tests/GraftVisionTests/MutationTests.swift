@@ -1,24 +1,12 @@
 import Foundation
 import GraftFiles
+import TestSupport
 import GraftVision
 import Testing
 
 /// Damaged images have to be decoded or refused; nothing else may happen.
 @Suite(.serialized) struct MutationTests {
-  /// SplitMix64: the same numbers on every machine.
-  private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var value = state
-      value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-      value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-      return value ^ value >> 31
-    }
-  }
-
-  private static let mutationsPerImage = 120
+  private static let mutationsPerImage = 120 * FuzzEffort.factor
   /// AddressSanitizer keeps what was freed for a while.
   private static let memoryBudget =
     dlsym(nil, "__asan_default_options") == nil ? 256 << 20 : 1 << 30
@@ -38,24 +26,13 @@ import Testing
 
   private func mutated(_ original: [UInt8], using generator: inout Generator) -> [UInt8] {
     var bytes = original
-    // The header is where sizes and offsets are.
-    let reach = Bool.random(using: &generator) ? min(bytes.count, 64) : bytes.count
-    for _ in 0..<Int.random(in: 1...6, using: &generator) {
-      let index = Int.random(in: 0..<reach, using: &generator)
-      switch Int.random(in: 0..<4, using: &generator) {
-      case 0: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-      case 1: bytes[index] = [0, 1, 0x7f, 0x80, 0xff].randomElement(using: &generator) ?? 0
-      default: bytes[index] = UInt8.random(in: 0...255, using: &generator)
-      }
-    }
-    if Int.random(in: 0..<8, using: &generator) == 0 {
-      bytes.removeLast(Int.random(in: 0..<bytes.count, using: &generator))
-    }
+    ByteMutation.flip(&bytes, &generator)
+    if generator.oneIn(8) { bytes.removeLast(generator.below(bytes.count)) }
     return bytes
   }
 
   @Test func survivesFlippedBytes() throws {
-    var generator = Generator(state: 20)
+    var generator = Generator(seed: 20)
     var decodedCount = 0
     var refusedCount = 0
     let before = peakMemory()

@@ -1,5 +1,6 @@
 import GraftTensor
 import GraftFiles
+import TestSupport
 import GraftVision
 import Testing
 
@@ -79,7 +80,7 @@ import Testing
     }
     #expect(batch[..<single.count].allSatisfy { $0 == -1 })
     #expect(Array(batch[single.count...]) == single)
-    #expect(throws: GraftError.self) {
+    expectError(.badData, "input") {
       try batch.withUnsafeMutableBufferPointer { try preprocessor.write(source(), to: $0) }
     }
   }
@@ -101,11 +102,11 @@ import Testing
 
   @Test func wantsColorsWhereTheSchemeDoes() {
     for scheme in [Preprocessing.Scheme.kerasCaffe, .torch] {
-      #expect(throws: GraftError.self) {
+      expectError(.usage, scheme.rawValue, "1 channels") {
         try Preprocessor(Preprocessing(scheme, channelCount: 1))
       }
     }
-    #expect(throws: GraftError.self) { try Preprocessor(Preprocessing(.unit, channelCount: 2)) }
+    expectError(.usage, "2 channels") { try Preprocessor(Preprocessing(.unit, channelCount: 2)) }
   }
 
   @Test(arguments: cases.map(\.name))

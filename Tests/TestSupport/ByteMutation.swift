@@ -1,7 +1,7 @@
 /// Damage to the bytes of a file, whatever they mean.
-enum ByteMutation {
+package enum ByteMutation {
   /// - Parameter other: another file of the same kind, to splice parts from
-  static func apply(
+  package static func apply(
     to original: [UInt8], splicing other: [UInt8], _ generator: inout Generator
   ) -> [UInt8] {
     var bytes = original
@@ -24,16 +24,18 @@ enum ByteMutation {
     return bytes
   }
 
-  private static func flip(_ bytes: inout [UInt8], _ generator: inout Generator) {
-    // Lengths and counts stand at the start of most files.
+  /// Changes a few bytes, half of the time near the start: sizes, counts and offsets stand there.
+  package static func flip(_ bytes: inout [UInt8], _ generator: inout Generator) {
     let reach = generator.oneIn(2) ? min(bytes.count, 96) : bytes.count
-    for _ in 0...generator.below(6) {
-      let index = generator.below(reach)
-      switch generator.below(3) {
-      case 0: bytes[index] ^= 1 << UInt8(generator.below(8))
-      case 1: bytes[index] = generator.pick([0, 1, 0x7f, 0x80, 0xff] as [UInt8]) ?? 0
-      default: bytes[index] = UInt8(generator.below(256))
-      }
+    for _ in 0...generator.below(6) { change(&bytes[generator.below(reach)], &generator) }
+  }
+
+  /// Flips a bit, or puts another byte, mostly one that counts and flags are at their limits with.
+  package static func change(_ byte: inout UInt8, _ generator: inout Generator) {
+    switch generator.below(3) {
+    case 0: byte ^= 1 << UInt8(generator.below(8))
+    case 1: byte = generator.pick([0, 1, 0x7f, 0x80, 0xff] as [UInt8]) ?? 0
+    default: byte = UInt8(generator.below(256))
     }
   }
 }

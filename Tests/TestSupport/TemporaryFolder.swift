@@ -1,17 +1,17 @@
 import Foundation
 
-/// A folder that is there as long as the object lives.
-package final class TemporaryFolder {
+/// A folder that is removed with its contents when the object goes away.
+package final class TemporaryFolder: Sendable {
   package let path: String
 
   package init() throws {
-    path = NSTemporaryDirectory() + "graft-data-\(UUID().uuidString)"
+    path = "\(FileManager.default.temporaryDirectory.path)/graft-tests-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  /// Writes a file and the folders it lies in.
+  /// Writes a file and the folders that it lies in; returns its path.
   @discardableResult
   package func write(_ name: String, _ bytes: [UInt8]) throws -> String {
     let file = "\(path)/\(name)"
@@ -21,15 +21,20 @@ package final class TemporaryFolder {
     return file
   }
 
-  /// Writes a text file and the folders it lies in.
+  /// Writes a text file and the folders that it lies in; returns its path.
   @discardableResult
   package func write(_ name: String, text: String) throws -> String {
     try write(name, Array(text.utf8))
   }
 
-  /// Makes a folder and those it lies in.
+  /// Makes a folder and those that it lies in.
   package func makeFolder(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: "\(path)/\(name)", withIntermediateDirectories: true)
+  }
+
+  /// The names of all files and folders within, sorted.
+  package var files: [String] {
+    (try? FileManager.default.subpathsOfDirectory(atPath: path))?.sorted() ?? []
   }
 }

@@ -4,6 +4,7 @@ import GraftFiles
 import GraftTraining
 import GraftVision
 import Testing
+import TestSupport
 
 /// Training on images that are changed at random.
 extension FineTuningTests {
@@ -97,7 +98,7 @@ extension FineTuningTests {
     var recipe = recipe()
     var preprocessing = Preprocessing(.unit)
     preprocessing.resize = .exact(ImageSize(width: 16, height: 16))
-    #expect(throws: GraftError.self) {
+    expectError(.usage, "--augment") {
       try AugmentationSheet(recipe, training: dataset.items, preprocessing: preprocessing)
     }
     recipe.augment = "flip"
@@ -126,7 +127,7 @@ extension FineTuningTests {
       }
     }
     #expect((14...42).contains(flippedCount))
-    #expect(throws: GraftError.self) {
+    expectError(.cannotCreate, "\(folder)/missing/sheet.png") {
       try Image.read(path).writePNG(to: "\(folder)/missing/sheet.png")
     }
   }

@@ -8,6 +8,7 @@ import GraftONNX
 import GraftTensor
 import GraftTraining
 import Testing
+import TestSupport
 
 /// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is exported.
 @Suite final class FineTuningTests {
@@ -292,7 +293,7 @@ import Testing
     }
     var other = recipe()
     other.seed = 9
-    #expect(throws: GraftError.self) { try run("pictures", other, resumes: true) }
+    expectError(.badData, or: .usage, "recipe") { try run("pictures", other, resumes: true) }
   }
 
   @Test func frozenWeightsStay() throws {
