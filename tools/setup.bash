@@ -40,8 +40,9 @@ graft_require_swift() {
   return 69
 }
 
-# Builds a product in release form. Says on standard error how far it is, in one line on a terminal and now and
-# then elsewhere; prints nothing if there is nothing to build, and all of the log if it fails.
+# Builds a product in release form. Says on standard error how far it is, in one line on a terminal
+# and now and then elsewhere; prints nothing if there is nothing to build, and all of the log if it
+# fails.
 graft_build() {
   local log line step shown="" begun=$SECONDS said=$((SECONDS - 28)) status=0
   log=$(mktemp)
@@ -68,9 +69,9 @@ graft_build() {
   return $status
 }
 
-# Makes a Python environment with the packages of a requirements file, by default those of the tests, and prints its
-# python. It is kept outside of the checkout, by what the file says; NAME keeps one apart that gets more packages.
-# Usage: graft_python [FILE [NAME]]
+# Makes a Python environment with the packages of a requirements file, by default those of the
+# tests, and prints its python. It is kept outside of the checkout, by what the file says; NAME
+# keeps one apart that gets more packages. Usage: graft_python [FILE [NAME]]
 graft_python() {
   local wanted="${1:-$graft_root/tools/python/requirements.txt}" digest environment
   local folder="${XDG_CACHE_HOME:-$HOME/.cache}/graft-tools"

@@ -1,8 +1,8 @@
 """Fixtures of the tests that run the commands as people do.
 
-The programs are those of `--graft` and `--infer` (by default the release build). Files that went wrong
-once come from the folder that GRAFT_TEST_DATA names; tests that need it are skipped, with the reason,
-where it is not set.
+The programs are those of `--graft` and `--infer` (by default the release build). Files that went
+wrong once come from the folder that GRAFT_TEST_DATA names; tests that need it are skipped, with the
+reason, where it is not set.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ def pytest_addoption(parser):
 
 @dataclasses.dataclass
 class Result:
-    """How a command ended: its exit status (negative: killed by that signal) and what it printed."""
+    """How a command ended: its exit status (negative: that signal killed it) and its output."""
 
     status: int
     output: str
@@ -91,7 +91,8 @@ def convolution(tmp_path):
     import onnx.parser
 
     model = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["" : 13]> g (float[1, 256, 4, 4] x) => (float[1, 256, 4, 4] y) '
+        '<ir_version: 8, opset_import: ["" : 13]> '
+        "g (float[1, 256, 4, 4] x) => (float[1, 256, 4, 4] y) "
         "{ y = Conv<pads = [1, 1, 1, 1]>(x, w) }"
     )
     weights = numpy.random.default_rng(1).standard_normal((256, 256, 3, 3)).astype(numpy.float32)

@@ -196,8 +196,20 @@ def test_infer_has_a_version(infer, graft):
         ("loss: nosuch\n", ["nosuch"]),
     ],
     ids=[
-        "open", "indented", "twice", "phase", "in-phase", "near", "many", "huge", "optimizer", "word",
-        "negative", "boolean", "list", "loss",
+        "open",
+        "indented",
+        "twice",
+        "phase",
+        "in-phase",
+        "near",
+        "many",
+        "huge",
+        "optimizer",
+        "word",
+        "negative",
+        "boolean",
+        "list",
+        "loss",
     ],
 )
 def test_what_is_wrong_in_a_recipe(graft, tmp_path, text, parts):
@@ -209,7 +221,10 @@ def test_what_is_wrong_in_a_recipe(graft, tmp_path, text, parts):
         assert part in result.errors
 
 
-@pytest.mark.parametrize("change, status", [("ir -1", 65), ("ir 99", 69), ("type 0", 65), ("type -128", 65), ("type 99", 69)])
+@pytest.mark.parametrize(
+    "change, status",
+    [("ir -1", 65), ("ir 99", 69), ("type 0", 65), ("type -128", 65), ("type 99", 69)],
+)
 def test_numbers_that_no_version_of_onnx_has(graft, tmp_path, change, status):
     import onnx
     import onnx.parser
@@ -242,11 +257,20 @@ def model_of(folder, declaration, nodes):
 @pytest.mark.parametrize(
     "words, part",
     [
-        (["inspect", "--shape", "x=4,5"], "input 'x': the shape is [4, 5]; the model declares float[N, 3]"),
-        (["benchmark", "--shape", "x=4,5"], "input 'x': the shape is [4, 5]; the model declares float[N, 3]"),
+        (
+            ["inspect", "--shape", "x=4,5"],
+            "input 'x': the shape is [4, 5]; the model declares float[N, 3]",
+        ),
+        (
+            ["benchmark", "--shape", "x=4,5"],
+            "input 'x': the shape is [4, 5]; the model declares float[N, 3]",
+        ),
         (["inspect", "--shape", "x=4"], "the shape is [4]; the model declares"),
         (["inspect", "--shape", "x=2,3", "--shape", "x=4,3"], "input 'x': --shape is given twice"),
-        (["benchmark", "--shape", "x=2,3", "--shape", "x=4,3"], "input 'x': --shape is given twice"),
+        (
+            ["benchmark", "--shape", "x=2,3", "--shape", "x=4,3"],
+            "input 'x': --shape is given twice",
+        ),
         (["inspect", "--shape", "y=2,3"], "the model has no input 'y'"),
         (["benchmark", "--shape", "y=2,3"], "the model has no input 'y'"),
         (["benchmark", "--batch", "4", "--shape", "x=2,3"], "--batch is 4, but --shape sets input 'x' to [2, 3]"),

@@ -1,4 +1,4 @@
-"""The folder of compiled models: what is used, what is made anew, and what is nobody's to remove."""
+"""The folder of compiled models: what is used, what is made again, and what stays."""
 
 import json
 import os

@@ -1,6 +1,5 @@
 """graft convert: what survives, which formats are written, and that a model is never lost."""
 
-import os
 import re
 import shutil
 import signal
@@ -13,12 +12,19 @@ from onnx import TensorProto, helper, numpy_helper
 
 
 def opset_of(path):
-    return next(e.version for e in onnx.load(path, load_external_data=False).opset_import if not e.domain)
+    return next(
+        e.version for e in onnx.load(path, load_external_data=False).opset_import if not e.domain
+    )
 
 
 def test_denotations_survive(graft, faults, tmp_path):
     for arguments in [(), ("--opset", 17), ("--external-data",)]:
-        result = graft("convert", faults / "convert-drops-denotations/model.onnx", tmp_path / "out.onnx", *arguments)
+        result = graft(
+            "convert",
+            faults / "convert-drops-denotations/model.onnx",
+            tmp_path / "out.onnx",
+            *arguments,
+        )
         assert result.status == 0, result.errors
         written = onnx.load(tmp_path / "out.onnx").graph
         (value,) = written.input
@@ -30,7 +36,9 @@ def test_denotations_survive(graft, faults, tmp_path):
 
 def test_denotations_of_outputs_survive(graft, tmp_path):
     model = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["": 13]> g (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }')
+        '<ir_version: 8, opset_import: ["": 13]> '
+        "g (float[N, 3] x) => (float[N, 3] y) { y = Relu(x) }"
+    )
     model.graph.output[0].type.denotation = "TENSOR"
     model.graph.output[0].type.tensor_type.shape.dim[1].denotation = "DATA_CHANNEL"
     onnx.save(model, tmp_path / "in.onnx")
@@ -60,13 +68,18 @@ def test_unknown_operators_keep_the_opset(graft, faults, tmp_path):
     assert "keeps opset 7" in result.errors and "ImageScaler" in result.errors
     assert opset_of(tmp_path / "out.onnx") == 7
     pad = onnx.load(tmp_path / "out.onnx").graph.node[-1]
-    assert pad.op_type == "Pad" and len(pad.input) == 1 and {a.name for a in pad.attribute} == {"mode", "pads"}
+    assert (
+        pad.op_type == "Pad"
+        and len(pad.input) == 1
+        and {a.name for a in pad.attribute} == {"mode", "pads"}
+    )
 
 
 def test_unknown_operators_are_not_written_at_opsets_that_changed_them(graft, tmp_path):
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["": 13]> g (uint8[2] x, float s, uint8 z) => (float[2] y)'
-        " { y = DequantizeLinear(x, s, z) }")
+        " { y = DequantizeLinear(x, s, z) }"
+    )
     onnx.save(model, tmp_path / "in.onnx")
     for opset, status in [(13, 0), (18, 0), (19, 69), (12, 69)]:
         out = tmp_path / f"{opset}.onnx"
@@ -76,7 +89,9 @@ def test_unknown_operators_are_not_written_at_opsets_that_changed_them(graft, tm
 
 
 @pytest.mark.parametrize(
-    "name", ["x.tflite", "y.keras", "z", "model.pb", "m.pt", "m.onnx.txt", "m.ort", ".onnx/m", "m.h5.gz"])
+    "name",
+    ["x.tflite", "y.keras", "z", "model.pb", "m.pt", "m.onnx.txt", "m.ort", ".onnx/m", "m.h5.gz"],
+)
 def test_other_formats_are_not_written(graft, faults, tmp_path, name):
     (tmp_path / ".onnx").mkdir()
     result = graft("convert", faults / "convert-opset/model.onnx", tmp_path / name)
@@ -102,7 +117,9 @@ def external_model(seed, count=4096):
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, count // 64])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64])],
         [numpy_helper.from_array(weight, "w")])  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), weight
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    ), weight
 
 
 def location(path):
@@ -140,7 +157,8 @@ def test_both_files_are_named_with_their_sizes(graft, tmp_path):
         assert result.status == 0
         data = location(tmp_path / "out.onnx")
         [sizes] = re.findall(
-            f"wrote {re.escape(folder)}out.onnx \\((.*?)\\) and {re.escape(folder + data)} \\((.*?)\\)\n",
+            f"wrote {re.escape(folder)}out.onnx \\((.*?)\\) "
+            f"and {re.escape(folder + data)} \\((.*?)\\)\n",
             result.errors,
         )
         # 4,096 numbers of 4 bytes.
@@ -163,9 +181,17 @@ def test_weights_of_others_stay(graft, tmp_path):
     assert (tmp_path / first).exists() and strange.exists()
     assert numpy.array_equal(weights_of(tmp_path / "copy.onnx"), external_model(1)[1])
     # Files that other programs named stay as well.
-    onnx.save(external_model(3)[0], tmp_path / "torch.onnx", save_as_external_data=True,
-              location="torch.onnx.data", size_threshold=0)
-    assert graft("convert", tmp_path / "torch.onnx", tmp_path / "torch.onnx", "--external-data").status == 0
+    onnx.save(
+        external_model(3)[0],
+        tmp_path / "torch.onnx",
+        save_as_external_data=True,
+        location="torch.onnx.data",
+        size_threshold=0,
+    )
+    assert (
+        graft("convert", tmp_path / "torch.onnx", tmp_path / "torch.onnx", "--external-data").status
+        == 0
+    )
     assert (tmp_path / "torch.onnx.data").exists()
     assert numpy.array_equal(weights_of(tmp_path / "torch.onnx"), external_model(3)[1])
 
@@ -205,7 +231,10 @@ def shim(tmp_path_factory):
         pytest.skip("there is no C compiler")
     folder = tmp_path_factory.mktemp("shim")
     (folder / "shim.c").write_text(SHIM)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "shim.so", folder / "shim.c", "-ldl"], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", folder / "shim.so", folder / "shim.c", "-ldl"],
+        check=True,
+    )
     return folder / "shim.so"
 
 
@@ -224,8 +253,16 @@ def test_killed_at_any_moment_the_model_is_the_old_or_the_new(graft, tmp_path, s
         if where == "in place":
             # Another layout of the data: one more weight in front.
             old = external_model(1)
-            old[0].graph.initializer.insert(0, numpy_helper.from_array(numpy.zeros(999, numpy.float32), "unused"))
-            onnx.save(old[0], out, save_as_external_data=True, location="model.onnx.data", size_threshold=0)
+            old[0].graph.initializer.insert(
+                0, numpy_helper.from_array(numpy.zeros(999, numpy.float32), "unused")
+            )
+            onnx.save(
+                old[0],
+                out,
+                save_as_external_data=True,
+                location="model.onnx.data",
+                size_threshold=0,
+            )
             expected = {old[1].sum(axis=0).tobytes()}
             source = out
         else:
@@ -235,11 +272,23 @@ def test_killed_at_any_moment_the_model_is_the_old_or_the_new(graft, tmp_path, s
         environment = {"LD_PRELOAD": str(shim), "KILL_AT": str(moment)}
         result = graft("convert", source, out, "--external-data", environment=environment)
         # Whoever reads now sees a whole model.
-        answer = graft("run", out, "--input", f"x={tmp_path}/x.npy", "--output", tmp_path / "y.npz", "--no-cache")
+        answer = graft(
+            "run",
+            out,
+            "--input",
+            f"x={tmp_path}/x.npy",
+            "--output",
+            tmp_path / "y.npz",
+            "--no-cache",
+        )
         assert answer.status == 0, f"before change {moment}: {answer.errors}"
         with numpy.load(tmp_path / "y.npz") as outputs:
             value = outputs["y"]
-        right = [v for v in expected if numpy.allclose(value, numpy.frombuffer(v, numpy.float32), atol=1e-4)]
+        right = [
+            v
+            for v in expected
+            if numpy.allclose(value, numpy.frombuffer(v, numpy.float32), atol=1e-4)
+        ]
         assert right, f"before change {moment}: neither the old model nor the new"
         seen.update(right)
         if result.status == 0:
@@ -274,12 +323,18 @@ def test_a_reader_beside_a_writer_sees_whole_models(graft, tmp_path):
     out = tmp_path / "model.onnx"
     assert graft("convert", tmp_path / "in1.onnx", out, "--external-data").status == 0
     program = str(graft.path.resolve())
-    loop = f'for i in 1 2 3 4 5 6; do for s in 1 2; do "{program}" convert in$s.onnx model.onnx --external-data; done; done'
+    loop = (
+        "for i in 1 2 3 4 5 6; do for s in 1 2; do "
+        f'"{program}" convert in$s.onnx model.onnx --external-data; done; done'
+    )
     writer = subprocess.Popen(["bash", "-c", loop], cwd=tmp_path, env=graft.environment)
     while writer.poll() is None:
         result = graft("convert", out, tmp_path / "read.onnx")
         assert result.status == 0, result.errors
-        assert any(numpy.array_equal(weights_of(tmp_path / "read.onnx"), external_model(s)[1]) for s in (1, 2))
+        assert any(
+            numpy.array_equal(weights_of(tmp_path / "read.onnx"), external_model(s)[1])
+            for s in (1, 2)
+        )
     assert writer.returncode == 0
     assert len(list(tmp_path.glob("model.onnx-*.data"))) == 1
 

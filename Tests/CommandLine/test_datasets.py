@@ -21,7 +21,9 @@ def png(shade):
     """An image of 16x16 pixels of one colour."""
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     rows = b"".join(b"\0" + bytes([shade, 255 - shade, 9]) * 16 for _ in range(16))
     header = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
@@ -86,7 +88,9 @@ def test_names_that_are_no_utf8(finetune, graft, infer, faults, tmp_path):
     assert "24 images found, all used" in result.errors
     assert classes(parts) == [6, 6, 6, 6]
     assert result.output.isprintable() or "\x1b" not in result.output
-    result = infer(out / "z", "--model", faults / "names-no-utf8/model.onnx", "--preprocess", "unit")
+    result = infer(
+        out / "z", "--model", faults / "names-no-utf8/model.onnx", "--preprocess", "unit"
+    )
     assert result.status == 0 and result.output.count("png") == 6, result.errors
     # The model knows its classes by their bytes.
     result = graft("evaluate", tmp_path / "run/model.onnx", out, "--json")
@@ -265,7 +269,9 @@ def test_images_cut_off_in_the_middle(finetune, graft, data, model, tmp_path):
         folder = tmp_path / "data" / ("even" if number % 2 == 0 else "odd")
         folder.mkdir(parents=True, exist_ok=True)
         content = photo.read_bytes()
-        (folder / f"{number}.jpg").write_bytes(content if number < 10 else content[: len(content) // 2])
+        (folder / f"{number}.jpg").write_bytes(
+            content if number < 10 else content[: len(content) // 2]
+        )
     result, parts = finetune(tmp_path / "data")
     assert result.status == 0, result.errors
     assert sum(counts(parts)) == 10
@@ -275,9 +281,7 @@ def test_images_cut_off_in_the_middle(finetune, graft, data, model, tmp_path):
     result = graft("evaluate", tmp_path / "run/model.onnx", tmp_path / "data", "--json")
     assert result.status == 0, result.errors
     assert json.loads(result.output)["count"] == 10
-    result = graft(
-        "evaluate", tmp_path / "run/model.onnx", tmp_path / "data", "--max-bad", "1"
-    )
+    result = graft("evaluate", tmp_path / "run/model.onnx", tmp_path / "data", "--max-bad", "1")
     assert result.status == 65 and "--max-bad" in result.errors
 
 
@@ -329,7 +333,9 @@ def limited(graft, megabytes, *arguments):
 def test_archives_that_expand_without_bounds(graft, model, tmp_path, kind):
     path = tmp_path / "x.tar.gz"
     if kind == "bytes":
-        archive_bomb(path, ((f"{'cat' if i % 2 else 'dog'}/{i}.jpg", 10_000_000) for i in range(60)))
+        archive_bomb(
+            path, ((f"{'cat' if i % 2 else 'dog'}/{i}.jpg", 10_000_000) for i in range(60))
+        )
     else:
         archive_bomb(path, ((f"c{i}/" + "x/" * 30 + "e.jpg", 0) for i in range(60_000)))
     result = limited(graft, 1200, "evaluate", model, path, "--threads", "1")
@@ -344,7 +350,14 @@ def test_arrays_that_nobody_asks_for_stay_packed(graft, faults, tmp_path):
     numpy.savez_compressed(tmp_path / "x.npz", **arrays, unused=unused)
     arguments = sum([["--input", f"{key}={tmp_path / 'x.npz'}"] for key in arrays], [])
     result = limited(
-        graft, 280, "run", folder / "model.onnx", *arguments, "--threads", "1",
-        "--output", tmp_path / "o.npz",
+        graft,
+        280,
+        "run",
+        folder / "model.onnx",
+        *arguments,
+        "--threads",
+        "1",
+        "--output",
+        tmp_path / "o.npz",
     )
     assert result.status == 0, result.errors

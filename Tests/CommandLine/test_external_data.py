@@ -1,9 +1,10 @@
-"""External data through links: what lies in the model's folder is read, what leads elsewhere is not."""
+"""External data through links: what lies in the model's folder is read, what leads elsewhere is
+not.
+"""
 
 import os
 
 import numpy
-import onnx
 import pytest
 from onnx import TensorProto, helper
 
@@ -36,9 +37,7 @@ def run(graft, model):
     root = model.parent
     while not (root / "x.npy").exists():
         root = root.parent
-    result = graft(
-        "run", model, "--input", f"x={root / 'x.npy'}", "--output", root / "out.npz"
-    )
+    result = graft("run", model, "--input", f"x={root / 'x.npy'}", "--output", root / "out.npz")
     if result.status == 0:
         with numpy.load(root / "out.npz") as outputs:
             numpy.testing.assert_array_equal(outputs["y"], [11, 22])
@@ -67,9 +66,10 @@ def test_the_folder_that_went_wrong(graft, faults, tmp_path):
     for _ in range(2):
         result = graft("run", model, *arguments, "--output", tmp_path / "out.npz")
         assert result.status == 0, result.errors
-        with numpy.load(tmp_path / "out.npz") as outputs, numpy.load(
-            folder / "expected.npz"
-        ) as expected:
+        with (
+            numpy.load(tmp_path / "out.npz") as outputs,
+            numpy.load(folder / "expected.npz") as expected,
+        ):
             for name in expected.files:
                 numpy.testing.assert_array_equal(outputs[name], expected[name])
 
@@ -139,7 +139,9 @@ def test_a_missing_file_and_a_link_to_nothing(graft, folder):
         assert run(graft, folder / "model.onnx").status == 66
 
 
-@pytest.mark.parametrize("target", ["../../outside/w.bin", "../../other/blobs/w", "../../blobs/sub/w"])
+@pytest.mark.parametrize(
+    "target", ["../../outside/w.bin", "../../other/blobs/w", "../../blobs/sub/w"]
+)
 def test_the_cache_of_hugging_face_opens_its_own_blobs_only(graft, tmp_path, folder, target):
     snapshot = tmp_path / "snapshots" / "rev"
     snapshot.mkdir(parents=True)

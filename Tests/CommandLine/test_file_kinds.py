@@ -47,8 +47,12 @@ def field(number, content):
 
 
 def relu():
-    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [value("x")], [value("y")])
+    def value(name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, [2])
+
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])], "g", [value("x")], [value("y")]
+    )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
@@ -62,10 +66,26 @@ def text_of(format):
 header = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
 node_def = field(1, field(1, b"input") + field(2, b"Placeholder"))
 KINDS = {
-    "keras-archive": (zipped("metadata.json", "config.json", "model.weights.h5"), "Keras 3 archive", "model.export"),
-    "torch-zip": (zipped("archive/data.pkl", "archive/data/0", "archive/version"), "PyTorch checkpoint", "torch.onnx.export"),
-    "torchscript": (zipped("m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"), "TorchScript", "torch.onnx.export"),
-    "torch-legacy": (pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2) + b"\x80\x02M\xe9\x03.", "PyTorch checkpoint", "torch.onnx.export"),
+    "keras-archive": (
+        zipped("metadata.json", "config.json", "model.weights.h5"),
+        "Keras 3 archive",
+        "model.export",
+    ),
+    "torch-zip": (
+        zipped("archive/data.pkl", "archive/data/0", "archive/version"),
+        "PyTorch checkpoint",
+        "torch.onnx.export",
+    ),
+    "torchscript": (
+        zipped("m/data.pkl", "m/code/__torch__.py", "m/constants.pkl"),
+        "TorchScript",
+        "torch.onnx.export",
+    ),
+    "torch-legacy": (
+        pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2) + b"\x80\x02M\xe9\x03.",
+        "PyTorch checkpoint",
+        "torch.onnx.export",
+    ),
     "zip": (zipped("model.onnx"), "ZIP archive", "Unpack"),
     "npz": (npz(), "NumPy archive", ""),
     "npy": (npy(), "NumPy array", ""),
@@ -74,11 +94,19 @@ KINDS = {
     "ort": (b"\x1c\0\0\0ORTM" + bytes(40), ".ort", ".onnx file"),
     "safetensors": (struct.pack("<Q", len(header)) + header + bytes(4), "SafeTensors", "export"),
     "gguf": (b"GGUF\3\0\0\0" + bytes(40), "GGUF", "ONNX"),
-    "saved-model": (b"\x08\x01" + field(2, field(1, b"*\x06" + b"2.15.0")), "SavedModel", "--saved-model"),
+    "saved-model": (
+        b"\x08\x01" + field(2, field(1, b"*\x06" + b"2.15.0")),
+        "SavedModel",
+        "--saved-model",
+    ),
     "graph-def": (node_def + node_def, "frozen TensorFlow graph", "--graphdef"),
     "core-ml": (b"\x08\x04" + field(2, field(1, field(1, b"image"))), "Core ML", "ONNX"),
     "caffe": (field(1, b"LeNet") + b"\xa2\x06\x02\x0a\x00", "Caffe", "ONNX"),
-    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n", "Git LFS pointer", "git lfs pull"),
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n",
+        "Git LFS pointer",
+        "git lfs pull",
+    ),
     "html": (b"\n<!DOCTYPE html><html>404</html>", "HTML page", "download"),
     "openvino": (b'<?xml version="1.0"?>\n<net name="m" version="11"></net>', "OpenVINO", "ONNX"),
     "xml": (b'<?xml version="1.0"?>\n<a/>', "XML", ""),
@@ -87,7 +115,11 @@ KINDS = {
     "onnx-textproto": (text_of("textproto"), "protocol buffer text format", 'format="textproto"'),
     "onnx-text": (text_of("onnxtxt"), "text form", 'format="onnxtxt"'),
     "tfjs": (b'{"format": "layers-model", "modelTopology": {}}', "TensorFlow.js", "tf2onnx"),
-    "keras-json": (b'{"class_name": "Functional", "config": {}}', "without weights", "model.export"),
+    "keras-json": (
+        b'{"class_name": "Functional", "config": {}}',
+        "without weights",
+        "model.export",
+    ),
     "jpeg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG image", ""),
     "png": (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG image", ""),
     "gif": (b"GIF89a" + bytes(20), "GIF image", ""),
@@ -102,7 +134,7 @@ KINDS = {
     "elf": (b"\x7fELF\2\1\1" + bytes(60), "ELF", ""),
     "empty": (b"", "empty file", "again"),
     "text": ("Größe: 3\n".encode() * 700, "text file", ".onnx"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,7 +150,9 @@ def test_a_model_of_another_kind(graft, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["torch-zip", "html", "lfs", "keras-archive", "empty"])
-@pytest.mark.parametrize("command", ["run", "convert", "infer", "weights", "add", "npy", "npz", "pb"])
+@pytest.mark.parametrize(
+    "command", ["run", "convert", "infer", "weights", "add", "npy", "npz", "pb"]
+)
 def test_wherever_a_file_is_opened(graft, tmp_path, kind, command):
     content, name, _ = KINDS[kind]
     path = tmp_path / f"file.{command if command in ('npy', 'npz', 'pb') else 'bin'}"
@@ -129,11 +163,16 @@ def test_wherever_a_file_is_opened(graft, tmp_path, kind, command):
         "run": lambda: graft("run", path, "--output", out),
         "convert": lambda: graft("convert", path, tmp_path / "out.onnx"),
         "infer": lambda: graft("infer", tmp_path / "image.png", "--model", path),
-        "weights": lambda: graft("inspect", "vgg16", "--weights", path)
-        if "--weights" in graft("inspect", "--help").output
-        else graft("convert", "vgg16", tmp_path / "out.onnx", "--weights", path),
+        "weights": lambda: (
+            graft("inspect", "vgg16", "--weights", path)
+            if "--weights" in graft("inspect", "--help").output
+            else graft("convert", "vgg16", tmp_path / "out.onnx", "--weights", path)
+        ),
         "add": lambda: graft("models", "add", "mine", path),
-    }.get(command, lambda: graft("run", tmp_path / "relu.onnx", "--input", f"x={path}", "--output", out))()
+    }.get(
+        command,
+        lambda: graft("run", tmp_path / "relu.onnx", "--input", f"x={path}", "--output", out),
+    )()
     assert result.status == 65, result.errors
     assert name in result.errors
     assert "damaged" not in result.errors

@@ -1,4 +1,6 @@
-"""float16 networks: subnormal numbers are kept, and results are those of float32 rounded where the network says."""
+"""float16 networks: subnormal numbers are kept, and results are those of float32 rounded where the
+network says.
+"""
 
 import numpy
 import onnx
@@ -38,8 +40,13 @@ def test_no_probability_of_squeezenet_is_lost(graft, squeezenet, tmp_path, isa):
     for path, type_ in [(squeezenet, numpy.float16), (single, numpy.float32)]:
         numpy.save(tmp_path / "image.npy", image.astype(type_))
         result = graft(
-            "run", path, "--input", f"data_0={tmp_path / 'image.npy'}",
-            "--output", tmp_path / "out.npz", environment=environment,
+            "run",
+            path,
+            "--input",
+            f"data_0={tmp_path / 'image.npy'}",
+            "--output",
+            tmp_path / "out.npz",
+            environment=environment,
         )
         assert result.status == 0, result.errors
         with numpy.load(tmp_path / "out.npz") as outputs:

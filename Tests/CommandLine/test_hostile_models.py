@@ -23,9 +23,7 @@ def value(name, kind=TensorProto.FLOAT, shape=None):
 
 def save(path, nodes, inputs, outputs, functions=(), initializers=()):
     graph = helper.make_graph(nodes, "g", inputs, outputs, list(initializers))
-    model = helper.make_model(
-        graph, opset_imports=OPSETS, functions=list(functions), ir_version=10
-    )
+    model = helper.make_model(graph, opset_imports=OPSETS, functions=list(functions), ir_version=10)
     path.write_bytes(model.SerializeToString())
     return path
 
@@ -59,9 +57,7 @@ def check(graft, model, message, commands=("inspect", "run", "convert")):
 
 def test_a_long_name_before_every_inlined_name(graft, tmp_path):
     inner = function("A", ["a"], ["o399"], chain("Relu", "a", "o", 400))
-    calls = [
-        call("A", ["a" if n == 0 else f"p{n - 1}"], [f"p{n}"]) for n in range(400)
-    ]
+    calls = [call("A", ["a" if n == 0 else f"p{n - 1}"], [f"p{n}"]) for n in range(400)]
     outer = function("B", ["a"], ["p399"], calls)
     model = save(
         tmp_path / "m.onnx",
@@ -148,9 +144,11 @@ def test_bodies_and_calls_too_deep_in_each_other(graft, tmp_path):
     """Each function calls the next from within bodies that lie in bodies."""
     functions, depth, bodies = [], 60, 30
     for number in range(depth):
-        nodes = [call(f"D{number + 1}", ["c"], ["r"])] if number < depth - 1 else [
-            helper.make_node("Identity", ["c"], ["r"])
-        ]
+        nodes = (
+            [call(f"D{number + 1}", ["c"], ["r"])]
+            if number < depth - 1
+            else [helper.make_node("Identity", ["c"], ["r"])]
+        )
         for _ in range(bodies):
             graph = helper.make_graph(nodes, "b", [], [value("r", TensorProto.BOOL)])
             nodes = [helper.make_node("If", ["c"], ["r"], then_branch=graph, else_branch=graph)]

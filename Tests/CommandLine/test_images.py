@@ -121,9 +121,22 @@ def test_a_damaged_image_is_named_once_in_a_run(graft, tmp_path, faults):
     data[-13] ^= 1
     file.write_bytes(data)
     result = graft(
-        "finetune", tmp_path / "pictures", "--model", source / "model.onnx", *UNIT, "--resize", 16,
-        "--epochs", "2,2", "--no-feature-cache", "--no-cache", "--threads", 1, "-o", tmp_path / "run",
-    )  # fmt: skip
+        "finetune",
+        tmp_path / "pictures",
+        "--model",
+        source / "model.onnx",
+        *UNIT,
+        "--resize",
+        16,
+        "--epochs",
+        "2,2",
+        "--no-feature-cache",
+        "--no-cache",
+        "--threads",
+        1,
+        "-o",
+        tmp_path / "run",
+    )
     assert result.status == 0, result.errors
     assert result.errors.count("a checksum is wrong") == 1
 
@@ -246,10 +259,25 @@ def test_finetune_records_what_becomes_of_orientation(graft, tmp_path, ignores):
     model = tmp_path / "halves.onnx"
     save_rows(model)
     arguments = [
-        tmp_path / "turned", "--model", model, "--cut", "f", "--head", "dense(classes)", "--unfreeze",
-        "none", "--epochs", 60, "--learning-rate", 0.1, "--threads", 1, "--no-cache", "-o",
+        tmp_path / "turned",
+        "--model",
+        model,
+        "--cut",
+        "f",
+        "--head",
+        "dense(classes)",
+        "--unfreeze",
+        "none",
+        "--epochs",
+        60,
+        "--learning-rate",
+        0.1,
+        "--threads",
+        1,
+        "--no-cache",
+        "-o",
         tmp_path / "run",
-    ]  # fmt: skip
+    ]
     result = graft("finetune", *arguments, *(["--ignore-orientation"] if ignores else []))
     assert result.status == 0, result.errors
     trained = tmp_path / "run" / "model.onnx"
@@ -317,11 +345,29 @@ def test_finetune_and_evaluate_take_such_inputs(graft, tmp_path, name, shape):
     model = tmp_path / "means.onnx"
     save_means(model, getattr(TensorProto, name), shape)
     result = graft(
-        "finetune", tmp_path / "images", "--model", model, "--cut", "pooled", "--head",
-        "flatten,dense(classes)", "--epochs", 40,
-        "--unfreeze", "none", "--learning-rate", 0.1, "--split", "75,25", "--threads", 1, "--no-cache",
-        "-o", tmp_path / "run", *([] if name == "UINT8" else UNIT),
-    )  # fmt: skip
+        "finetune",
+        tmp_path / "images",
+        "--model",
+        model,
+        "--cut",
+        "pooled",
+        "--head",
+        "flatten,dense(classes)",
+        "--epochs",
+        40,
+        "--unfreeze",
+        "none",
+        "--learning-rate",
+        0.1,
+        "--split",
+        "75,25",
+        "--threads",
+        1,
+        "--no-cache",
+        "-o",
+        tmp_path / "run",
+        *([] if name == "UINT8" else UNIT),
+    )
     assert result.status == 0, result.errors
     assert accuracy(graft, tmp_path / "run" / "model.onnx", tmp_path / "images") == 1
 

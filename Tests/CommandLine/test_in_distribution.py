@@ -27,7 +27,8 @@ def described(tmp_path):
         metadata = {entry.key: entry.value for entry in model.metadata_props}
         metadata |= {{"output": OUTPUT, "threshold": THRESHOLD}[key]: values[key] for key in values}
         onnx.helper.set_model_props(
-            model, {key: value for key, value in metadata.items() if value is not None})
+            model, {key: value for key, value in metadata.items() if value is not None}
+        )
         onnx.save(model, tmp_path / "described.onnx")
         return tmp_path / "described.onnx"
 
@@ -125,7 +126,8 @@ def test_the_threshold_decides(infer, faults, described):
 def test_scores_that_are_not_finite(infer, graft, tmp_path, number, score):
     """The score of an image is the number divided by the sum of its channels."""
     model = onnx.parser.parse_model(
-        """<ir_version: 8, opset_import: ["" : 13]> g (float[N, 3, 4, 4] x) => (float[N, 3] y, float[N] score) {
+        """<ir_version: 8, opset_import: ["" : 13]>
+        g (float[N, 3, 4, 4] x) => (float[N, 3] y, float[N] score) {
           s = GlobalAveragePool(x)
           f = Flatten<axis = 1>(s)
           y = Softmax<axis = 1>(f)
@@ -134,9 +136,12 @@ def test_scores_that_are_not_finite(infer, graft, tmp_path, number, score):
           score = Div(c, t)
         }"""
     )
-    model.graph.initializer.append(onnx.helper.make_tensor("c", onnx.TensorProto.FLOAT, [], [number]))
+    model.graph.initializer.append(
+        onnx.helper.make_tensor("c", onnx.TensorProto.FLOAT, [], [number])
+    )
     onnx.helper.set_model_props(
-        model, {OUTPUT: "score", THRESHOLD: "-9", "graft.preprocessing.name": "unit"})
+        model, {OUTPUT: "score", THRESHOLD: "-9", "graft.preprocessing.name": "unit"}
+    )
     onnx.save(model, tmp_path / "m.onnx")
     for name, color in [("0", (0, 0, 0)), ("1", (255, 0, 0))]:
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -8,7 +8,8 @@ import pytest
 def model(path, outputs, nodes):
     onnx.save(
         onnx.parser.parse_model(
-            f'<ir_version: 8, opset_import: ["" : 13]> g (float[1, 3, 4, 4] x) => ({outputs}) {{ {nodes} }}'
+            '<ir_version: 8, opset_import: ["" : 13]> '
+            f"g (float[1, 3, 4, 4] x) => ({outputs}) {{ {nodes} }}"
         ),
         path,
     )
@@ -17,8 +18,11 @@ def model(path, outputs, nodes):
 
 SCORES = "s = GlobalAveragePool(x) y = Flatten<axis = 1>(s)"
 MODELS = {
-    "boxes": ("float[1, 48, 1] a, float[1, 12, 4] b", "c = Constant<value_ints = [1, 48, 1]>() "
-              "d = Constant<value_ints = [1, 12, 4]>() a = Reshape(x, c) b = Reshape(x, d)"),
+    "boxes": (
+        "float[1, 48, 1] a, float[1, 12, 4] b",
+        "c = Constant<value_ints = [1, 48, 1]>() "
+        "d = Constant<value_ints = [1, 12, 4]>() a = Reshape(x, c) b = Reshape(x, d)",
+    ),
     "indices": ("float[1, 3] y, int64[1, 3] i", SCORES + " i = Cast<to = 7>(y)"),
     "images": ("float[1, 3, 4, 4] z, float[1, 3] y", "z = Relu(x) " + SCORES),
 }

@@ -70,9 +70,10 @@ def test_the_file_that_went_wrong(graft, faults, tmp_path):
             arguments += ["--input", f"{name}={tmp_path / name}.npy"]
     result = graft("run", folder / "model.onnx", *arguments, "--output", tmp_path / "out.npz")
     assert result.status == 0, result.errors
-    with numpy.load(tmp_path / "out.npz") as outputs, numpy.load(
-        folder / "expected.npz"
-    ) as expected:
+    with (
+        numpy.load(tmp_path / "out.npz") as outputs,
+        numpy.load(folder / "expected.npz") as expected,
+    ):
         for name in expected.files:
             numpy.testing.assert_array_equal(outputs[name], expected[name])
 
@@ -93,9 +94,7 @@ def test_defaults_are_used_and_can_be_given(graft, tmp_path, ones, tens, ir_vers
 
 def test_an_initializer_that_is_no_input_cannot_be_given(graft, tmp_path, ones):
     model = save(tmp_path, ["x", "w"], defaults=["w"])
-    result = graft(
-        "run", model, "--input", f"factor1={ones}", "--output", tmp_path / "out.npz"
-    )
+    result = graft("run", model, "--input", f"factor1={ones}", "--output", tmp_path / "out.npz")
     assert result.status == 64
     assert "no input 'factor1'" in result.errors
     assert "x" in result.errors and "w" in result.errors

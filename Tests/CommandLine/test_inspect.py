@@ -245,17 +245,29 @@ def three_operators(tmp_path):
         tmp_path / "m.onnx",
         [
             helper.make_node("Conv", ["x", "w"], ["a"], name="first", **convolution),
-            helper.make_node("Conv", ["a", "w"], ["b"], name="/backbone" + "/block" * 30, **convolution),
+            helper.make_node(
+                "Conv", ["a", "w"], ["b"], name="/backbone" + "/block" * 30, **convolution
+            ),
             helper.make_node("Elu", ["b"], ["c"], alpha=0.25),
             helper.make_node("Pad", ["c", "p"], ["y"], mode="edge"),
-            helper.make_node("Constant", [], ["unread"], value=helper.make_tensor("t", TensorProto.INT8, [40, 2], [0] * 80)),
-            helper.make_node("Mystery", ["y"], ["z"], domain="other", many=list(range(99)), words=["a", "b"]),
+            helper.make_node(
+                "Constant",
+                [],
+                ["unread"],
+                value=helper.make_tensor("t", TensorProto.INT8, [40, 2], [0] * 80),
+            ),
+            helper.make_node(
+                "Mystery", ["y"], ["z"], domain="other", many=list(range(99)), words=["a", "b"]
+            ),
         ],
         [value("x", [1, 3, 8, 8])],
         [value("y", None), value("z", None)],
-        [onnx.numpy_helper.from_array(weights, "w"), helper.make_tensor("p", TensorProto.INT64, [8], [0] * 8)],
+        [
+            onnx.numpy_helper.from_array(weights, "w"),
+            helper.make_tensor("p", TensorProto.INT64, [8], [0] * 8),
+        ],
         domains=["other"],
-    )  # fmt: skip
+    )
 
 
 def test_attributes_are_shown_on_request(graft, three_operators):
@@ -263,11 +275,17 @@ def test_attributes_are_shown_on_request(graft, three_operators):
     lines = graft("inspect", three_operators, "--attributes").output.splitlines()
     row = next(n for n, line in enumerate(lines) if line.startswith("first"))
     assert lines[row + 1] == "    kernel_shape=[3, 3]  pads=[1, 1, 1, 1]"
-    assert "    alpha=0.25" in lines and '    mode="edge"' in lines and "    value=int8[40, 2]" in lines
+    assert (
+        "    alpha=0.25" in lines
+        and '    mode="edge"' in lines
+        and "    value=int8[40, 2]" in lines
+    )
     assert any(line.endswith('10, 11, … 99 in all]  words=["a", "b"]') for line in lines)
     layers = inspect(graft, three_operators)["layers"]
     assert layers[0]["attributes"] == {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
-    assert layers[2]["attributes"] == {"alpha": 0.25} and layers[3]["attributes"] == {"mode": "edge"}
+    assert layers[2]["attributes"] == {"alpha": 0.25} and layers[3]["attributes"] == {
+        "mode": "edge"
+    }
     assert layers[4]["attributes"] == {"value": "int8[40, 2]"}
     assert layers[5]["attributes"] == {"many": list(range(99)), "words": ["a", "b"]}
 
@@ -319,9 +337,13 @@ def test_tables_fit_the_terminal(graft, three_operators, columns):
 def test_functions_are_shown_where_they_are_called(graft, tmp_path):
     opsets = [helper.make_opsetid("", 20), helper.make_opsetid("f", 1)]
     function = helper.make_function(
-        "f", "Twice", ["a"], ["b"],
-        [helper.make_node("Relu", ["a"], ["r"]), helper.make_node("Add", ["r", "r"], ["b"])], opsets,
-    )  # fmt: skip
+        "f",
+        "Twice",
+        ["a"],
+        ["b"],
+        [helper.make_node("Relu", ["a"], ["r"]), helper.make_node("Add", ["r", "r"], ["b"])],
+        opsets,
+    )
     calls = [
         helper.make_node("Twice", ["x"], ["t"], domain="f"),
         helper.make_node("Twice", ["t"], ["y"], domain="f"),
@@ -340,9 +362,14 @@ def test_functions_are_shown_where_they_are_called(graft, tmp_path):
 
 
 def test_labels_are_shown(graft, tmp_path):
-    assert "labels  10: airplane, automobile, bird, cat, deer and 5 more" in graft("inspect", "cifar10").output
+    assert (
+        "labels  10: airplane, automobile, bird, cat, deer and 5 more"
+        in graft("inspect", "cifar10").output
+    )
     assert inspect(graft, "cifar10")["labels"][5:] == ["dog", "frog", "horse", "ship", "truck"]
-    model = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [value("x")], [value("y")])
+    model = save(
+        tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [value("x")], [value("y")]
+    )
     assert "labels" not in inspect(graft, model)
     assert "labels" not in graft("inspect", model).output
     for metadata in [{"graft.labels": '["a\\nb", ""]'}, {"names": "{0: 'a\\nb', 1: ''}"}]:

@@ -15,7 +15,7 @@ UNIT = ["--preprocess", "unit"]
 
 
 def save_scores(path, weights, bias=None, ending=(), metadata=None, rank=2):
-    """A model of the means of an image's channels: `weights` [3, K] and `bias` make scores of them."""
+    """A model of the means of an image's channels: `weights` [3, K] and `bias` make the scores."""
     weights = numpy.asarray(weights, numpy.float32)
     bias = numpy.zeros(weights.shape[1]) if bias is None else bias
     nodes = [
@@ -64,7 +64,8 @@ def image(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name, accuracy, loss", [("model", 1, 0), ("model-sigmoid", 1, 0), ("model-bias", 0.5, 0.704355)]
+    "name, accuracy, loss",
+    [("model", 1, 0), ("model-sigmoid", 1, 0), ("model-bias", 0.5, 0.704355)],
 )
 def test_one_raw_score_gets_a_sigmoid(graft, faults, name, accuracy, loss):
     folder = faults / "binary-raw-logit"
@@ -188,7 +189,9 @@ def test_labels_in_a_model_that_are_broken(graft, infer, image, tmp_path, text):
     save_scores(model, numpy.eye(3), metadata={"graft.labels": text})
     for result in [infer(image, "--model", model), graft("convert", model, tmp_path / "out.onnx")]:
         assert result.status == 65 and not result.output
-        assert f"{model}: metadata 'graft.labels': is neither a JSON array of names" in result.errors
+        assert (
+            f"{model}: metadata 'graft.labels': is neither a JSON array of names" in result.errors
+        )
     # What the message advises.
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
     labels = ["--labels", tmp_path / "labels.txt"]
@@ -206,9 +209,20 @@ def test_labels_hold_line_breaks(graft, infer, faults, tmp_path):
     for name, data in [("csv", folder / "labels.csv"), ("folders", turned)]:
         run = tmp_path / f"run-{name}"
         result = graft(
-            "finetune", data, "--model", folder / "model.onnx", *UNIT, "--resize", 16, "--epochs", 2,
-            "--threads", 1, "-o", run,
-        )  # fmt: skip
+            "finetune",
+            data,
+            "--model",
+            folder / "model.onnx",
+            *UNIT,
+            "--resize",
+            16,
+            "--epochs",
+            2,
+            "--threads",
+            1,
+            "-o",
+            run,
+        )
         assert result.status == 0, result.errors
         found, _ = answers(infer, folder / "pictures" / "blue" / "0.png", run / "model.onnx")
         by_index = sorted(found, key=lambda answer: answer["index"])
@@ -232,7 +246,9 @@ def test_label_files_of_broken_json(infer, image, tmp_path, text):
     assert f"{labels}: is not a list of labels: it starts like JSON" in result.errors
 
 
-@pytest.mark.parametrize("name, is_near", [("imagnet", True), ("ImageNet", True), ("my.txt", False)])
+@pytest.mark.parametrize(
+    "name, is_near", [("imagnet", True), ("ImageNet", True), ("my.txt", False)]
+)
 def test_near_names_of_labels(infer, image, tmp_path, name, is_near):
     model = tmp_path / "scores.onnx"
     save_scores(model, numpy.eye(3))
@@ -246,7 +262,7 @@ def test_near_names_of_labels(infer, image, tmp_path, name, is_near):
 
 @pytest.fixture
 def imagenet_model(tmp_path):
-    """1,000 classes: black is tench, red is class 7 (cock), green is class 517 (one of two cranes)."""
+    """1,000 classes: black is tench, red is 7 (cock), green is 517 (one of two cranes)."""
     weights = numpy.zeros((3, 1000), numpy.float32)
     weights[0, 7] = weights[1, 517] = 50
     bias = numpy.zeros(1000, numpy.float32)
@@ -277,7 +293,9 @@ def test_imagenet_labels_are_built_in(graft, infer, image, imagenet_model, tmp_p
 def test_folders_of_wordnet_names(graft, data, imagenet_model, imagenet_folder, tmp_path):
     words = tmp_path / "words.txt"
     index = json.loads((data / "photos" / "imagenet_class_index.json").read_text())
-    words.write_text("".join(f"{index[str(i)][0]} {index[str(i)][1]}, other\r\n" for i in range(1000)))
+    words.write_text(
+        "".join(f"{index[str(i)][0]} {index[str(i)][1]}, other\r\n" for i in range(1000))
+    )
     files = [["--labels", "imagenet"], [], ["--labels", words]]
     files.append(["--labels", data / "photos" / "imagenet_class_index.json"])
     for arguments in files:
@@ -326,7 +344,5 @@ def test_the_ids_are_those_of_keras(data):
 
 
 def test_a_table_is_no_list_of_labels(infer, data, image, imagenet_model):
-    result = infer(
-        image, "--model", imagenet_model, "--labels", data / "photos" / "labels.tsv"
-    )
+    result = infer(image, "--model", imagenet_model, "--labels", data / "photos" / "labels.tsv")
     assert result.status == 65 and "a table of 4 columns" in result.errors

@@ -93,7 +93,9 @@ def test_a_compiled_model_becomes_shorter(graft, convolution, home):
 
 
 def test_a_replaced_model_is_no_shorter_one(graft, product, tmp_path):
-    """The process goes on with the old file, until that becomes shorter, which has no name any more."""
+    """The process goes on with the old file, until that becomes shorter, which has no name any
+    more.
+    """
     process = started(graft, [product, "--no-cache"], product)
     try:
         with open(product, "r+b") as old:

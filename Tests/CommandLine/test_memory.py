@@ -1,4 +1,6 @@
-"""Memory is bounded before it is taken: made-up inputs, generated weights, plans that depend on data."""
+"""Memory is bounded before it is taken: made-up inputs, generated weights, plans that depend on
+data.
+"""
 
 import resource
 
@@ -90,9 +92,7 @@ def chain(count):
     for number in range(count):
         nodes.append(f"n{number} = NonZero({f'f{number - 1}' if number else 'x'})")
         nodes.append(f"f{number} = Cast<to = 1>(n{number})")
-    return (
-        f"g (float[4] x) => (float[A, B] f{count - 1}) {{ " + "\n".join(nodes) + " }"
-    )
+    return f"g (float[4] x) => (float[A, B] f{count - 1}) {{ " + "\n".join(nodes) + " }"
 
 
 @pytest.fixture

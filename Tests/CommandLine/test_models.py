@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shutil
-import struct
 
 import numpy
 import onnx
@@ -13,9 +12,12 @@ import pytest
 
 
 def classifier(path, classes=3, metadata=None):
-    """A model that takes images of 4 x 4 and gives the sums of the channels, which its labels may name."""
+    """A model that takes images of 4 x 4 and gives the sums of the channels, which its labels may
+    name.
+    """
     model = onnx.parser.parse_model(
-        f"""<ir_version: 8, opset_import: ["" : 13]> g (float[N, {classes}, 4, 4] x) => (float[N, {classes}] y) {{
+        f"""<ir_version: 8, opset_import: ["" : 13]>
+        g (float[N, {classes}, 4, 4] x) => (float[N, {classes}] y) {{
           s = GlobalAveragePool(x)
           f = Flatten<axis = 1>(s)
           y = Softmax<axis = 1>(f)
@@ -50,7 +52,9 @@ def test_added_files_are_described_by_the_user(graft, image, tmp_path):
     # Other words, other preparation: nothing of the first is left in a cache.
     assert graft("models", "add", "squeezenet", model, "--preprocess", "keras-tf").status == 0
     again = graft("infer", image, "--model", "squeezenet", "--resize", "4", "--json")
-    expected = graft("infer", image, "--model", model, "--preprocess", "keras-tf", "--resize", "4", "--json")
+    expected = graft(
+        "infer", image, "--model", model, "--preprocess", "keras-tf", "--resize", "4", "--json"
+    )
     assert json.loads(again.output) == json.loads(expected.output)
     assert "label" not in json.loads(again.output)["predictions"][0]
 
@@ -144,7 +148,9 @@ def test_options_repair_what_a_model_says(graft, infer, image, tmp_path, entries
 @pytest.mark.parametrize(
     "key, value", [("graft.in_distribution.threshold", "nan"), ("graft.scores", "bogus")]
 )
-def test_what_infer_refuses_is_neither_converted_nor_added(graft, infer, image, tmp_path, key, value):
+def test_what_infer_refuses_is_neither_converted_nor_added(
+    graft, infer, image, tmp_path, key, value
+):
     metadata = {"graft.preprocessing.name": "unit", key: value}
     if "in_distribution" in key:
         metadata["graft.in_distribution.output"] = "y"
@@ -282,7 +288,9 @@ def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
         assert f"instead of the official one of {official}; 'graft models remove {name}'" in result.errors
 
 
-def test_another_file_under_the_name_of_a_known_model_has_its_aliases(graft, infer, image, tmp_path):
+def test_another_file_under_the_name_of_a_known_model_has_its_aliases(
+    graft, infer, image, tmp_path
+):
     model = classifier(tmp_path / "rgb.onnx", metadata={"graft.preprocessing.name": "unit"})
     assert graft("models", "add", "squeezenet1.1-7", model).status == 0
     lines = graft("models", "list").output.splitlines()
@@ -308,7 +316,9 @@ def test_remove(graft, image, tmp_path, home):
     assert model.exists()
 
 
-@pytest.mark.parametrize("make", [lambda path: path.write_text("garbage"), os.mkfifo], ids=["text", "pipe"])
+@pytest.mark.parametrize(
+    "make", [lambda path: path.write_text("garbage"), os.mkfifo], ids=["text", "pipe"]
+)
 @pytest.mark.parametrize("name", ["mine", "vgg16", "squeezenet"])
 def test_a_broken_record_is_shown_and_can_go(graft, infer, image, tmp_path, home, name, make):
     model = classifier(tmp_path / "rgb.onnx")
@@ -319,7 +329,11 @@ def test_a_broken_record_is_shown_and_can_go(graft, infer, image, tmp_path, home
     make(record)
     lines = graft("models", "list").output.splitlines()
     assert [line for line in lines if line.split()[0] == name and "damaged" in line]
-    for command in [["models", "path", name], ["models", "pull", name], ["infer", image, "--model", name]]:
+    for command in [
+        ["models", "path", name],
+        ["models", "pull", name],
+        ["infer", image, "--model", name],
+    ]:
         result = graft(*command)
         assert result.status == 65 and f"graft models remove {name}" in result.errors
     result = graft("models", "remove", name)
@@ -359,10 +373,10 @@ def test_weights_in_other_files_are_not_left_behind(graft, tmp_path):
     model = onnx.parser.parse_model(
         '<ir_version: 8, opset_import: ["" : 13]> g (float[8] x) => (float[8] y) { y = Add(x, w) }'
     )
-    model.graph.initializer.append(
-        onnx.numpy_helper.from_array(numpy.ones(8, numpy.float32), "w")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(numpy.ones(8, numpy.float32), "w"))
+    onnx.save(
+        model, tmp_path / "m.onnx", save_as_external_data=True, location="w", size_threshold=0
     )
-    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w", size_threshold=0)
     result = graft("models", "add", "mine", tmp_path / "m.onnx")
     assert result.status == 64
     assert "graft convert" in result.errors
@@ -376,7 +390,11 @@ def test_a_changed_file_is_not_used(graft, image, tmp_path):
     data[-1] ^= 1
     with open(path, "wb") as file:
         file.write(data)
-    for words in [["infer", image, "--model", "mine"], ["models", "pull", "mine"], ["models", "path", "mine"]]:
+    for words in [
+        ["infer", image, "--model", "mine"],
+        ["models", "pull", "mine"],
+        ["models", "path", "mine"],
+    ]:
         result = graft(*words)
         assert result.status == 65
         assert "has changed since it was added" in result.errors

@@ -28,7 +28,9 @@ def strict(text):
 @pytest.mark.parametrize("model", ["nan-json/model.onnx", "hostile/nan-classifier.onnx"])
 def test_infer_names_no_class(graft, faults, model, options):
     words = ["--preprocess", "unit"] + (["--resize", "8x6"] if "json" in model else [])
-    result = graft("infer", faults / "nan-json/image.png", "--model", faults / model, *words, *options)
+    result = graft(
+        "infer", faults / "nan-json/image.png", "--model", faults / model, *words, *options
+    )
     assert result.status == 65
     assert "not a number" in result.errors
     assert not result.output
@@ -67,14 +69,27 @@ def test_a_part_without_answers(graft, faults, data_set, tmp_path):
         tmp_path / "part.onnx",
     )
     shutil.rmtree(data_set / "c")
-    for name, color in {"a/0": (0, 0, 255), "a/1": (255, 0, 0), "b/0": (255, 0, 255), "b/1": (0, 0, 0)}.items():
+    for name, color in {
+        "a/0": (0, 0, 255),
+        "a/1": (255, 0, 0),
+        "b/0": (255, 0, 255),
+        "b/1": (0, 0, 0),
+    }.items():
         Image.new("RGB", (4, 4), color).save(data_set / f"{name}.png")
     result = graft(
-        "evaluate", tmp_path / "part.onnx", data_set, "--preprocess", "unit", "--resize", "1", "--json"
+        "evaluate",
+        tmp_path / "part.onnx",
+        data_set,
+        "--preprocess",
+        "unit",
+        "--resize",
+        "1",
+        "--json",
     )
     assert result.status == 0, result.errors
     measures = strict(result.output)
-    # a/0 is right; b/0 has the scores 1.7 and 2 and is right, too; two have no answer, and so are wrong.
+    # a/0 is right; b/0 has the scores 1.7 and 2 and is right, too; two have no answer, and so are
+    # wrong.
     assert measures["unanswered"] == 2
     assert measures["accuracy"] == 0.5
     assert measures["confusion_matrix"] == [[1, 0], [0, 1]]

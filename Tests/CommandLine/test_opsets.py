@@ -1,8 +1,9 @@
 """graft convert --opset: what was read at an opset is written at it, and at every later one.
 
-For each operator cases of ONNX's backend test suite are written at every opset that has a form of its own. What
-comes of them must pass ONNX's checker, give the cases' outputs, and be readable and writable at its own opset.
-Cases of one opset are written together, as most of the time goes into starting processes.
+For each operator cases of ONNX's backend test suite are written at every opset that has a form of
+its own. What comes of them must pass ONNX's checker, give the cases' outputs, and be readable and
+writable at its own opset. Cases of one opset are written together, as most of the time goes into
+starting processes.
 """
 
 import collections
@@ -37,7 +38,10 @@ def versions(operator):
 
 
 # The modules of ONNX's cases; importing one computes its cases, which takes seconds for some.
-MODULES = {module.name.replace("_", ""): module.name for module in pkgutil.iter_modules(node_cases.__path__)}
+MODULES = {
+    module.name.replace("_", ""): module.name
+    for module in pkgutil.iter_modules(node_cases.__path__)
+}
 MODULES["range"] = "rangeop"
 
 
@@ -64,13 +68,17 @@ def cases(operator):
         if any(i.type.tensor_type.elem_type > TensorProto.UINT64 for i in graph.input):
             continue
         found.append(case)
-    found.sort(key=lambda c: (len(c.model.graph.node[0].attribute), len(c.model.graph.input), c.name))
+    found.sort(
+        key=lambda c: (len(c.model.graph.node[0].attribute), len(c.model.graph.input), c.name)
+    )
     return [found[place] for place in sorted({0, len(found) // 2, len(found) - 1})] if found else []
 
 
 @dataclasses.dataclass(eq=False)
 class Sample:
-    """A model of a few nodes, its inputs by name, its outputs in order, and the opsets to write it at."""
+    """A model of a few nodes, its inputs by name, its outputs in order, and the opsets to write it
+    at.
+    """
 
     name: str
     model: onnx.ModelProto
@@ -139,7 +147,9 @@ def outputs_of(graft, path, samples, folder):
         feeds = {place(sample, name): value for name, value in sample.feeds.items()}
         try:
             text = part(model, sample).SerializeToString()
-            session = onnxruntime.InferenceSession(text, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(
+                text, options, providers=["CPUExecutionProvider"]
+            )
             results[sample] = session.run(names, feeds)
         except Exception:
             left.append((sample, names, feeds))
@@ -160,7 +170,8 @@ def outputs_of(graft, path, samples, folder):
 
 
 def write(graft, samples, opset, folder):
-    """Writes samples of one opset at another and looks at what comes of them; returns those that took it.
+    """Writes samples of one opset at another and looks at what comes of them; returns those that
+    took it.
 
     Only what cannot be written together is written by itself.
     """
@@ -179,7 +190,9 @@ def write(graft, samples, opset, folder):
     written = onnx.load(path)
     assert opset_of(written) == opset
     # The function that ONNX has for this one does not hold at the opsets that have the operator.
-    infers = all(n.op_type != "MeanVarianceNormalization" for s in samples for n in s.model.graph.node)
+    infers = all(
+        n.op_type != "MeanVarianceNormalization" for s in samples for n in s.model.graph.node
+    )
     checker.check_model(written, full_check=infers)
     results = outputs_of(graft, path, samples, folder)
     for sample in samples:
@@ -205,7 +218,9 @@ def write_at_all(graft, samples, folder):
 
 
 def is_random(case):
-    """Whether two runs of a case give different outputs: Dropout in training, where it drops something."""
+    """Whether two runs of a case give different outputs: Dropout in training, where it drops
+    something.
+    """
     return case.name.startswith("test_training_dropout") and "zero_ratio" not in case.name
 
 
@@ -296,7 +311,13 @@ def old_forms():
         name = f"{operator}-{opset}-" + "-".join(attributes)
         reads = " ".join(["x", *(n for n, _ in initializers)]) if inputs is None else inputs
         return pytest.param(
-            opset, [node(operator, reads, "y", **attributes)], {"x": x}, {"y": expected}, initializers, id=name)
+            opset,
+            [node(operator, reads, "y", **attributes)],
+            {"x": x},
+            {"y": expected},
+            initializers,
+            id=name,
+        )
 
     c4 = C.reshape(1, 3, 1, 1)
     half = numpy.float32(0.5)
@@ -315,34 +336,76 @@ def old_forms():
     yield one(5, "Reshape", {}, X.reshape(2, 24), [("s", numpy.int64([0, -1]))])
     yield one(1, "Cast", {"to": "INT32"}, X.astype(numpy.int32))
     yield one(6, "Cast", {"to": 6}, X.astype(numpy.int32))
-    yield one(1, "Tile", {}, numpy.tile(X, (1, 2, 1, 1)), [("t", numpy.float32(2)), ("a", numpy.float32(1))])
+    yield one(
+        1,
+        "Tile",
+        {},
+        numpy.tile(X, (1, 2, 1, 1)),
+        [("t", numpy.float32(2)), ("a", numpy.float32(1))],
+    )
     yield one(6, "Tile", {}, numpy.tile(X, (2, 1, 1, 3)), [("r", numpy.int64([2, 1, 1, 3]))])
-    yield one(1, "Pad", {"paddings": [0, 0, 1, 0, 0, 0, 0, 2], "value": 1.5},
-              numpy.pad(X, ((0, 0), (0, 0), (1, 0), (0, 2)), constant_values=1.5))
-    yield one(2, "Pad", {"pads": [0, 0, 0, 1, 0, 0, 0, 1], "mode": "reflect"},
-              numpy.pad(X, ((0, 0), (0, 0), (0, 0), (1, 1)), mode="reflect"))
-    yield one(10, "Pad", {"pads": [0, 0, 0, 1, 0, 0, 0, 1], "mode": "edge"},
-              numpy.pad(X, ((0, 0), (0, 0), (0, 0), (1, 1)), mode="edge"))
+    yield one(
+        1,
+        "Pad",
+        {"paddings": [0, 0, 1, 0, 0, 0, 0, 2], "value": 1.5},
+        numpy.pad(X, ((0, 0), (0, 0), (1, 0), (0, 2)), constant_values=1.5),
+    )
+    yield one(
+        2,
+        "Pad",
+        {"pads": [0, 0, 0, 1, 0, 0, 0, 1], "mode": "reflect"},
+        numpy.pad(X, ((0, 0), (0, 0), (0, 0), (1, 1)), mode="reflect"),
+    )
+    yield one(
+        10,
+        "Pad",
+        {"pads": [0, 0, 0, 1, 0, 0, 0, 1], "mode": "edge"},
+        numpy.pad(X, ((0, 0), (0, 0), (0, 0), (1, 1)), mode="edge"),
+    )
     yield one(6, "Clip", {"min": -0.5, "max": 1.0}, X.clip(-0.5, 1))
     yield one(6, "Clip", {}, X)
     yield one(9, "Clip", {"max": 0.25}, numpy.minimum(X, numpy.float32(0.25)))
     yield one(1, "Slice", {"starts": [1, -3], "ends": [9, -1], "axes": [1, 3]}, X[:, 1:, :, -3:-1])
     yield one(9, "Slice", {"starts": [0, 1], "ends": [1, 3]}, X[0:1, 1:3])
-    yield one(10, "Slice", {}, X[:, :, :, 0:4:2],
-              [("s", numpy.int64([0])), ("e", numpy.int64([4])), ("a", numpy.int64([3])), ("t", numpy.int64([2]))])
+    yield one(
+        10,
+        "Slice",
+        {},
+        X[:, :, :, 0:4:2],
+        [
+            ("s", numpy.int64([0])),
+            ("e", numpy.int64([4])),
+            ("a", numpy.int64([3])),
+            ("t", numpy.int64([2])),
+        ],
+    )
     yield one(1, "Squeeze", {"axes": [1]}, X[:, 0], x=X[:, :1].copy())
     yield one(11, "Squeeze", {"axes": [-3]}, X[:, 0], x=X[:, :1].copy())
     yield one(1, "Unsqueeze", {"axes": [0, 3]}, X[None].reshape(1, 2, 3, 1, 2, 4))
-    for operator, function in [("ReduceMean", numpy.mean), ("ReduceSum", numpy.sum), ("ReduceMax", numpy.max)]:
+    for operator, function in [
+        ("ReduceMean", numpy.mean),
+        ("ReduceSum", numpy.sum),
+        ("ReduceMax", numpy.max),
+    ]:
         yield one(1, operator, {"axes": [1, 3]}, function(X, axis=(1, 3), keepdims=True))
         yield one(11, operator, {"axes": [-1], "keepdims": 0}, function(X, axis=3))
-        yield one(13 if operator != "ReduceSum" else 12, operator, {}, function(X, axis=(0, 1, 2, 3), keepdims=True))
+        yield one(
+            13 if operator != "ReduceSum" else 12,
+            operator,
+            {},
+            function(X, axis=(0, 1, 2, 3), keepdims=True),
+        )
     yield one(1, "Softmax", {}, softmax_rows(X, 1))
     yield one(11, "Softmax", {"axis": 2}, softmax_rows(X, 2))
     yield one(12, "Softmax", {"axis": -1}, softmax_rows(X, 3))
     yield one(12, "Softmax", {"axis": 0}, softmax_rows(X, 0))
     yield one(11, "LogSoftmax", {"axis": 1}, numpy.log(softmax_rows(X, 1)))
-    yield one(7, "AveragePool", {"kernel_shape": [2, 2]}, (X[:, :, :1, :-1] + X[:, :, :1, 1:] + X[:, :, 1:, :-1] + X[:, :, 1:, 1:]) / 4)
+    yield one(
+        7,
+        "AveragePool",
+        {"kernel_shape": [2, 2]},
+        (X[:, :, :1, :-1] + X[:, :, :1, 1:] + X[:, :, 1:, :-1] + X[:, :, 1:, 1:]) / 4,
+    )
     yield one(1, "MaxPool", {"kernel_shape": [2, 2]}, X[:, :, 1:, 1:])
     yield one(8, "MaxPool", {"kernel_shape": [1, 2], "strides": [1, 2]}, X[:, :, :, 1::2])
     yield one(1, "LpPool", {"kernel_shape": [1, 1], "p": 2.0}, abs(X))
@@ -354,7 +417,9 @@ def old_forms():
     yield one(7, "BatchNormalization", {}, right, normal)
     yield one(9, "BatchNormalization", {"momentum": 0.5}, right, normal)
     yield one(6, "BatchNormalization", {"is_test": 1}, right, normal)
-    yield one(1, "BatchNormalization", {"is_test": 1, "consumed_inputs": [0, 0, 0, 1, 1]}, right, normal)
+    yield one(
+        1, "BatchNormalization", {"is_test": 1, "consumed_inputs": [0, 0, 0, 1, 1]}, right, normal
+    )
     spatial = [(n, numpy.broadcast_to(a.reshape(3, 1, 1), (3, 2, 4)).copy()) for n, a in normal]
     yield one(7, "BatchNormalization", {"spatial": 0}, right, spatial)
     yield one(6, "BatchNormalization", {"spatial": 0, "is_test": 1}, right, spatial)
@@ -365,40 +430,86 @@ def old_forms():
     yield one(4, "Concat", {"axis": 3}, numpy.concatenate([X, X], axis=3), [("c", X)])
     yield one(11, "Concat", {"axis": -1}, numpy.concatenate([X, X], axis=3), [("c", X)])
     yield one(1, "Gather", {"axis": 1}, X[:, [0, 2]], [("i", numpy.int64([0, 2]))])
-    yield one(9, "Scatter", {"axis": 3}, numpy.concatenate([X[..., :1] * 0 + half, X[..., 1:]], axis=3),
-              [("i", numpy.zeros((2, 3, 2, 1), numpy.int64)), ("u", numpy.full((2, 3, 2, 1), half))])
-    yield one(7, "Upsample", {"scales": [1.0, 1.0, 2.0, 3.0]}, X.repeat(2, axis=2).repeat(3, axis=3))
+    yield one(
+        9,
+        "Scatter",
+        {"axis": 3},
+        numpy.concatenate([X[..., :1] * 0 + half, X[..., 1:]], axis=3),
+        [("i", numpy.zeros((2, 3, 2, 1), numpy.int64)), ("u", numpy.full((2, 3, 2, 1), half))],
+    )
+    yield one(
+        7, "Upsample", {"scales": [1.0, 1.0, 2.0, 3.0]}, X.repeat(2, axis=2).repeat(3, axis=3)
+    )
     yield one(9, "Upsample", {}, X.repeat(2, axis=2), [("s", numpy.float32([1, 1, 2, 1]))])
     yield one(1, "Upsample", {"height_scale": 2.0, "width_scale": 1.0}, X.repeat(2, axis=2))
     yield one(10, "Resize", {}, X.repeat(2, axis=2), [("s", numpy.float32([1, 1, 2, 1]))])
-    yield one(11, "Resize", {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
-              X.repeat(2, axis=2), [("r", numpy.float32([])), ("s", numpy.float32([1, 1, 2, 1]))])
+    yield one(
+        11,
+        "Resize",
+        {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+        X.repeat(2, axis=2),
+        [("r", numpy.float32([])), ("s", numpy.float32([1, 1, 2, 1]))],
+    )
     yield one(1, "ArgMax", {"axis": 3}, X.argmax(axis=3)[..., None])
     yield one(11, "ArgMax", {"axis": -1, "keepdims": 0}, X.argmax(axis=3))
     yield one(1, "Flatten", {"axis": 2}, X.reshape(6, 8))
-    yield one(1, "Selu", {}, numpy.where(X > 0, 1.0507 * X, 1.0507 * (1.6732 * numpy.exp(X) - 1.6732)).astype(numpy.float32))
+    yield one(
+        1,
+        "Selu",
+        {},
+        numpy.where(X > 0, 1.0507 * X, 1.0507 * (1.6732 * numpy.exp(X) - 1.6732)).astype(
+            numpy.float32
+        ),
+    )
     yield one(6, "Sum", {}, X + X, [("c", X)])
     yield one(6, "Max", {}, numpy.maximum(X, -X), [("c", -X)])
-    yield one(1, "InstanceNormalization", {"epsilon": 1e-5},
-              c4 * (X - mean) / numpy.sqrt(X.var(axis=(2, 3), keepdims=True) + numpy.float32(1e-5)) + c4,
-              [("s", C), ("b", C)])
+    yield one(
+        1,
+        "InstanceNormalization",
+        {"epsilon": 1e-5},
+        c4 * (X - mean) / numpy.sqrt(X.var(axis=(2, 3), keepdims=True) + numpy.float32(1e-5)) + c4,
+        [("s", C), ("b", C)],
+    )
     m = X.reshape(6, 8)
     w = numpy.linspace(-1, 1, 24, dtype=numpy.float32).reshape(8, 3)
     yield one(6, "Gemm", {"broadcast": 1}, m @ w + C, [("w", w), ("c", C)], x=m)
     yield one(7, "Gemm", {"beta": 0.5}, m @ w + C / 2, [("w", w), ("c", C)], x=m)
     yield one(11, "Gemm", {}, m @ w, [("w", w)], x=m)
     yield one(1, "MatMul", {}, m @ w, [("w", w)], x=m)
-    yield one(9, "OneHot", {}, numpy.eye(3, dtype=numpy.float32)[[0, 2]],
-              [("d", numpy.int64(3)), ("v", numpy.float32([0, 1]))], x=numpy.int64([0, 2]))
+    yield one(
+        9,
+        "OneHot",
+        {},
+        numpy.eye(3, dtype=numpy.float32)[[0, 2]],
+        [("d", numpy.int64(3)), ("v", numpy.float32([0, 1]))],
+        x=numpy.int64([0, 2]),
+    )
     yield one(1, "DepthToSpace", {"blocksize": 1}, X)
     yield one(1, "Shape", {}, numpy.int64(X.shape))
     yield one(1, "Size", {}, numpy.int64(X.size))
-    yield one(16, "GridSample", {"mode": "bilinear"}, X[:, :, :1, :1] * 0 + (X[:, :, :1, 1:2] + X[:, :, :1, 2:3] + X[:, :, 1:, 1:2] + X[:, :, 1:, 2:3]) / 4,
-              [("g", numpy.zeros((2, 1, 1, 2), numpy.float32))])
+    yield one(
+        16,
+        "GridSample",
+        {"mode": "bilinear"},
+        X[:, :, :1, :1] * 0
+        + (X[:, :, :1, 1:2] + X[:, :, :1, 2:3] + X[:, :, 1:, 1:2] + X[:, :, 1:, 2:3]) / 4,
+        [("g", numpy.zeros((2, 1, 1, 2), numpy.float32))],
+    )
     groups = X.reshape(2, 1, -1)
-    normalized = ((groups - groups.mean(axis=2, keepdims=True)) / numpy.sqrt(groups.var(axis=2, keepdims=True) + numpy.float32(1e-5))).reshape(X.shape)
-    yield one(18, "GroupNormalization", {"num_groups": 1}, normalized * 2 + 3, [("s", numpy.float32([2])), ("b", numpy.float32([3]))])
-    yield one(21, "GroupNormalization", {"num_groups": 1}, normalized * c4 + c4, [("s", C), ("b", C)])
+    normalized = (
+        (groups - groups.mean(axis=2, keepdims=True))
+        / numpy.sqrt(groups.var(axis=2, keepdims=True) + numpy.float32(1e-5))
+    ).reshape(X.shape)
+    yield one(
+        18,
+        "GroupNormalization",
+        {"num_groups": 1},
+        normalized * 2 + 3,
+        [("s", numpy.float32([2])), ("b", numpy.float32([3]))],
+    )
+    yield one(
+        21, "GroupNormalization", {"num_groups": 1}, normalized * c4 + c4, [("s", C), ("b", C)]
+    )
     parts = [X[:, :1], X[:, 1:]]
     for opset, attributes, initializers in [
         (2, {"axis": 1, "split": [1, 2]}, []),
@@ -406,16 +517,34 @@ def old_forms():
         (13, {"axis": 1}, [("p", numpy.int64([1, 2]))]),
     ]:
         reads = " ".join(["x", *(n for n, _ in initializers)])
-        yield pytest.param(opset, [node("Split", reads, "a b", **attributes)], {"x": X},
-                           {"a": parts[0], "b": parts[1]}, initializers, id=f"Split-{opset}")
-    yield pytest.param(2, [node("Split", "x", "a b", axis=3)], {"x": X}, {"a": X[..., :2], "b": X[..., 2:]}, (),
-                       id="Split-2-equal")
+        yield pytest.param(
+            opset,
+            [node("Split", reads, "a b", **attributes)],
+            {"x": X},
+            {"a": parts[0], "b": parts[1]},
+            initializers,
+            id=f"Split-{opset}",
+        )
+    yield pytest.param(
+        2,
+        [node("Split", "x", "a b", axis=3)],
+        {"x": X},
+        {"a": X[..., :2], "b": X[..., 2:]},
+        (),
+        id="Split-2-equal",
+    )
     top = numpy.sort(X, axis=3)[..., ::-1][..., :2]
     places = numpy.argsort(-X, axis=3, kind="stable")[..., :2]
     for opset, attributes, initializers in [(1, {"k": 2}, []), (10, {}, [("k", numpy.int64([2]))])]:
         reads = " ".join(["x", *(n for n, _ in initializers)])
-        yield pytest.param(opset, [node("TopK", reads, "v i", axis=3, **attributes)], {"x": X},
-                           {"v": top, "i": places}, initializers, id=f"TopK-{opset}")
+        yield pytest.param(
+            opset,
+            [node("TopK", reads, "v i", axis=3, **attributes)],
+            {"x": X},
+            {"v": top, "i": places},
+            initializers,
+            id=f"TopK-{opset}",
+        )
 
 
 def old_samples():
@@ -427,7 +556,9 @@ def old_samples():
         # Whatever else an old form becomes has changed at these.
         opsets = {opset, *changed, 7, 11, 13, 18, NEWEST} - set(range(1, opset))
         source = model(opset, nodes, inputs, outputs, initializers)
-        by_opset[opset].append(Sample(f"{form.id}-{number}", source, inputs, list(outputs.values()), opsets))
+        by_opset[opset].append(
+            Sample(f"{form.id}-{number}", source, inputs, list(outputs.values()), opsets)
+        )
     return by_opset
 
 
@@ -436,8 +567,8 @@ def test_old_forms_at_their_opset_and_later_ones(graft, tmp_path, opset):
     samples = old_samples()[opset]
     for sample, taken in write_at_all(graft, samples, tmp_path).items():
         assert sorted(taken) == sorted(sample.opsets), sample.name
-    # The lowest opset from 7 on is at most the one that the model came with, but for GroupNormalization: its old
-    # scales of groups would take several nodes.
+    # The lowest opset from 7 on is at most the one that the model came with, but for
+    # GroupNormalization: its old scales of groups would take several nodes.
     operators = {node.op_type for sample in samples for node in sample.model.graph.node}
     highest = 21 if "GroupNormalization" in operators else max(7, opset)
     onnx.save(together(samples), tmp_path / "source.onnx")

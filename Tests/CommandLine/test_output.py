@@ -101,7 +101,7 @@ def test_standard_error_may_fail(graft, words, stream, command, status):
 
 
 def test_files_never_take_the_place_of_a_closed_stream(graft, model, tmp_path):
-    """The first file that is opened would get the number of standard error, and messages with it."""
+    """The first file that is opened would get the number of standard error, and its messages."""
 
     def close_all():
         for descriptor in range(3):
@@ -135,7 +135,9 @@ def test_a_run_beyond_the_file_size_limit_says_so(graft, faults, tmp_path):
     )  # fmt: skip
     assert result.status == 74
     assert "cannot be written: File too large" in result.errors
-    assert not [path for path in (tmp_path / "run").iterdir() if path.name.endswith((".tmp", ".part"))]
+    assert not [
+        path for path in (tmp_path / "run").iterdir() if path.name.endswith((".tmp", ".part"))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,9 @@ def test_a_trace_does_not_take_the_place_of_a_file_of_another_kind(graft, identi
         ["--preview", "folder.png"],
     ],
 )
-def test_what_a_run_cannot_write_is_said_before_images_are_read(graft, tmp_path, command, arguments):
+def test_what_a_run_cannot_write_is_said_before_images_are_read(
+    graft, tmp_path, command, arguments
+):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.png").mkdir()
     # Else the images would be what is missing.
@@ -252,7 +256,13 @@ def test_a_full_disk_has_one_code(graft, identity, tmp_path, command):
     )
     script = f'mount -t tmpfs -o size=4k none "{disk}" && head -c 4096 /dev/zero >"{disk}/filler"'
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", f'{script} || exit 99; "$@"; code=$?; ls "{disk}"; exit $code']
+        [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            f'{script} || exit 99; "$@"; code=$?; ls "{disk}"; exit $code',
+        ]
         + ["sh", str(graft.path), *map(str, words)],
         env=graft.environment,
         capture_output=True,

@@ -24,7 +24,12 @@ def test_direct_sums_round_less(graft, tmp_path):
 
     def error(*options):
         result = graft(
-            "run", model, "--input", f"x={tmp_path / 'x.npy'}", "--output", tmp_path / "out.npz",
+            "run",
+            model,
+            "--input",
+            f"x={tmp_path / 'x.npy'}",
+            "--output",
+            tmp_path / "out.npz",
             *options,
         )
         assert result.status == 0, result.errors
@@ -46,7 +51,16 @@ def test_other_names_are_refused(graft, tmp_path):
 
 def test_a_run_keeps_its_precision(graft, faults, tmp_path):
     folder = faults / "layer-names"
-    words = ["--model", folder / "model.onnx", "--preprocess", "unit", "--resize", 16, "--threads", 1]
+    words = [
+        "--model",
+        folder / "model.onnx",
+        "--preprocess",
+        "unit",
+        "--resize",
+        16,
+        "--threads",
+        1,
+    ]
     images = faults / "trunk-batchnorm-training-mode/pictures"
 
     def run(name, *options):

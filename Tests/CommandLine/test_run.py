@@ -28,9 +28,10 @@ def test_outputs_are_those_of_the_reference(graft, faults, tmp_path, name):
                 arguments += ["--input", f"{key}={tmp_path / key}.npy"]
     result = graft("run", folder / "model.onnx", *arguments, "--output", tmp_path / "out.npz")
     assert result.status == 0, result.errors
-    with numpy.load(tmp_path / "out.npz") as outputs, numpy.load(
-        folder / "expected.npz"
-    ) as expected:
+    with (
+        numpy.load(tmp_path / "out.npz") as outputs,
+        numpy.load(folder / "expected.npz") as expected,
+    ):
         assert set(outputs.files) == set(expected.files)
         for key in expected.files:
             numpy.testing.assert_allclose(
@@ -45,7 +46,9 @@ def test_arrays_of_python_2_are_read(graft, faults, tmp_path, version, fortran):
     with numpy.load(folder / "expected.npz") as expected:
         expected = dict(expected)
     original = numpy.load(folder / "python2.npy")
-    header = f"{{'descr': '{original.dtype.str}', 'fortran_order': {fortran}, 'shape': (2L, 3L), }}\n"
+    header = (
+        f"{{'descr': '{original.dtype.str}', 'fortran_order': {fortran}, 'shape': (2L, 3L), }}\n"
+    )
     size = struct.pack("<H" if version == (1, 0) else "<I", len(header))
     file = tmp_path / "x.npy"
     file.write_bytes(

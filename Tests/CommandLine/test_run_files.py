@@ -4,7 +4,6 @@ import os
 import socket
 import struct
 import subprocess
-import zipfile
 
 import numpy
 import onnx
@@ -74,7 +73,9 @@ def test_names_of_inputs(graft, two, tmp_path):
     assert result.status == 64 and "'left' is given twice" in result.errors
 
 
-@pytest.mark.parametrize("array", [numpy.arange(4), numpy.zeros(3, numpy.float32)], ids=["type", "shape"])
+@pytest.mark.parametrize(
+    "array", [numpy.arange(4), numpy.zeros(3, numpy.float32)], ids=["type", "shape"]
+)
 def test_an_input_of_another_type_is_wrong_data(graft, one, tmp_path, array):
     tensor = onnx.numpy_helper.from_array(array).SerializeToString()
     (tmp_path / "folder").mkdir()
@@ -94,7 +95,8 @@ def test_an_input_of_another_type_is_wrong_data(graft, one, tmp_path, array):
 def test_names_and_files_may_hold_equals_signs(graft, tmp_path):
     path = tmp_path / "equals.onnx"
     made = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["" : 13]> g (float[2] a) => (float[2] y) { y = Identity(a) }'
+        '<ir_version: 8, opset_import: ["" : 13]> '
+        "g (float[2] a) => (float[2] y) { y = Identity(a) }"
     )
     made.graph.input[0].name = made.graph.node[0].input[0] = "a=b"
     onnx.save(made, path)
@@ -192,9 +194,7 @@ class TestWhatIsNoRegularFile:
         for name in ["a", "b"]:
             (data / name).mkdir(parents=True)
             for number in range(2):
-                (data / name / f"{number}.png").symlink_to(
-                    faults / "no-proc-arguments/image.png"
-                )
+                (data / name / f"{number}.png").symlink_to(faults / "no-proc-arguments/image.png")
         words = [
             word.replace("PATH", str(path))
             .replace("ONE", str(one))
@@ -205,7 +205,9 @@ class TestWhatIsNoRegularFile:
         result = graft(*words, cwd=tmp_path, timeout=20)
         # Where a data set is expected, too.
         assert result.status == 66, result.errors
-        said = ["not a regular file", "cannot open"] + (["is a folder, not"] if path.is_dir() else [])
+        said = ["not a regular file", "cannot open"] + (
+            ["is a folder, not"] if path.is_dir() else []
+        )
         assert any(words in result.errors for words in said), result.errors
 
     def test_a_pipe_in_the_cache_does_not_stop_a_start(self, graft, convolution, home):

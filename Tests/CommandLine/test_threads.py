@@ -27,9 +27,7 @@ def confined(graft, place, faults):
     for name in ["a", "b"]:
         (place / "data" / name).mkdir(parents=True)
         for number in range(8):
-            shutil.copy(
-                faults / "no-proc-arguments/image.png", place / f"data/{name}/{number}.png"
-            )
+            shutil.copy(faults / "no-proc-arguments/image.png", place / f"data/{name}/{number}.png")
     for path in [place, *place.rglob("*")]:
         os.chown(path, USER, USER)
     program = place / "graft"
@@ -68,6 +66,15 @@ def test_one_thread_is_enough_to_evaluate(confined):
 
 def test_one_thread_is_enough_to_train(confined):
     result = confined(
-        "finetune", "data", "--model", "cifar10", "--epochs", "1,0", "--threads", "4", "--output", "run"
+        "finetune",
+        "data",
+        "--model",
+        "cifar10",
+        "--epochs",
+        "1,0",
+        "--threads",
+        "4",
+        "--output",
+        "run",
     )
     assert result.status == 0, result.errors

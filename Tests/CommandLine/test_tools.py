@@ -55,7 +55,8 @@ def test_building_shows_how_far_it_is(tool, tmp_path):
     program = tmp_path / ".build/release/infer"
     swift = f"""
         echo '[1/20] Compiling A a.swift'; sleep 3; echo '[12/20] Compiling B b.swift'
-        mkdir -p {program.parent}; printf '#!/bin/sh\\necho answer "$@"' >{program}; chmod +x {program}
+        mkdir -p {program.parent}
+        printf '#!/bin/sh\\necho answer "$@"' >{program}; chmod +x {program}
     """
     done = tool("-", "--json", swift=swift)
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,9 @@ def finished(tmp_path_factory, program, faults):
     """A run of two epochs of a head, which tests copy."""
     folder = tmp_path_factory.mktemp("finished")
     graft = program("graft", folder)
-    result = finetune(graft, faults / "evaluate-on-trained-pictures", folder / "run", "--epochs", "2,0")
+    result = finetune(
+        graft, faults / "evaluate-on-trained-pictures", folder / "run", "--epochs", "2,0"
+    )
     assert result.status == 0, result.errors
     return folder / "run"
 
@@ -403,7 +405,9 @@ def test_a_finished_run_gets_more_epochs(graft, trunk, tmp_path, options):
 
 
 def test_a_run_that_was_killed_before_its_report_is_exported(graft, trunk, finished, tmp_path):
-    """A run that goes on has no report of the end before, so that it is exported even if nothing is left to train."""
+    """A run that goes on has no report of the end before, so that it is exported even if nothing is
+    left to train.
+    """
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     words = ["finetune", trunk / "pictures", "--output", run, "--resume"]
@@ -518,7 +522,15 @@ def test_commands_that_are_suggested_can_be_pasted(graft, trunk, tmp_path):
     assert result.status == 0, result.errors
     training, inference = result.output.splitlines()[-2:]
     words = shlex.split(training.removeprefix(f"{run}/training.onnx: "))
-    assert words == ["graft", "finetune", "IMAGES", "--model", f"{run}/training.onnx", "--head", "keep"]
+    assert words == [
+        "graft",
+        "finetune",
+        "IMAGES",
+        "--model",
+        f"{run}/training.onnx",
+        "--head",
+        "keep",
+    ]
     words = shlex.split(inference.removeprefix(f"{run}/model.onnx: "))
     assert words == ["infer", "IMAGE", "--model", f"{run}/model.onnx"]
     # What is the name of a file in a line of text does not break it.
@@ -553,9 +565,20 @@ def test_the_model_is_that_of_the_best_epoch(graft, trunk, tmp_path):
     """The best epoch lies in the first phase; the second one, with a huge rate, makes it worse."""
     run = tmp_path / "run"
     result = finetune(
-        graft, trunk, run, "--epochs", "4,3", "--learning-rate", "1e-3,50", "--unfreeze", "none;all",
-        "--optimizer", "sgd", "--gradient-clipping", "norm(1)",
-    )  # fmt: skip
+        graft,
+        trunk,
+        run,
+        "--epochs",
+        "4,3",
+        "--learning-rate",
+        "1e-3,50",
+        "--unfreeze",
+        "none;all",
+        "--optimizer",
+        "sgd",
+        "--gradient-clipping",
+        "norm(1)",
+    )
     assert result.status == 0, result.errors
     history = state(arrays(run / "last.npz"))["state"]["history"]
     best = min(history, key=lambda record: record["val_loss"])
@@ -701,7 +724,6 @@ def test_epochs_are_told_without_noise(graft, trunk, tmp_path):
 
 def test_steps_that_do_not_fit_are_refused(graft, trunk, tmp_path):
     options = ("--epochs", "1,1", "--unfreeze", "none;all", "--batch-size", 28)
-    begin = time.monotonic()
     result = finetune(graft, trunk, tmp_path / "run", *options, "--max-memory", 1)
     assert result.status == 71, result.errors
     assert "MB of memory with batches of 28" in result.errors
@@ -756,12 +778,16 @@ def test_phases_that_train_the_same_are_named(graft, trunk, tmp_path, options, h
 
 
 def test_what_losses_are_is_said(graft, trunk, tmp_path):
-    """Penalties are no part of the validation loss: as they grow with the weights, they would make early epochs the best."""
+    """Penalties are no part of the validation loss: as they grow with the weights, they would make
+    early epochs the best.
+    """
     evaluations = "the loss of the evaluation is the mean of -log"
     penalties = "include the penalties on weights in training"
 
     def run(name, *options):
-        result = finetune(graft, trunk, tmp_path / name, "--epochs", "4,0", "--learning-rate", 0.1, *options)
+        result = finetune(
+            graft, trunk, tmp_path / name, "--epochs", "4,0", "--learning-rate", 0.1, *options
+        )
         assert result.status == 0, result.errors
         page = (tmp_path / name / "report.html").read_text()
         history = state(arrays(tmp_path / name / "last.npz"))["state"]["history"]
@@ -807,7 +833,7 @@ def test_the_default_batch_is_32(graft, trunk, tmp_path):
 
 
 def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
-    """`--output "$RUN"` of a variable that is not set would write to the root of the file system."""
+    """`--output "$RUN"` of an unset variable would write to the root of the file system."""
     for command in ["train", "finetune"]:
         result = graft(command, tmp_path, "--output", "", cwd=tmp_path)
         assert result.status == 64 and "--output must name a folder" in result.errors

@@ -59,11 +59,21 @@ def test_frozen_training_modes_are_inference(graft, infer, faults, tmp_path):
 
 
 def test_features_are_those_of_running_statistics(graft, faults, tmp_path):
-    """Trained without moving, the network answers as onnxruntime's does in inference mode, one by one or together."""
+    """Trained without moving, the network answers as onnxruntime's does in inference mode, one by
+    one or together.
+    """
     folder = faults / "trunk-batchnorm-training-mode"
     result = finetune(
-        graft, folder, tmp_path / "run", "--head", "keep", "--epochs", "1,0", "--learning-rate", 1e-30,
-    )  # fmt: skip
+        graft,
+        folder,
+        tmp_path / "run",
+        "--head",
+        "keep",
+        "--epochs",
+        "1,0",
+        "--learning-rate",
+        1e-30,
+    )
     assert result.status == 0, result.errors
     path = tmp_path / "run/model.onnx"
     assert [n.op_type for n in onnx.load(path).graph.node].count("BatchNormalization") == 2
@@ -225,8 +235,9 @@ def test_batches_of_one_of_all_kinds(graft, faults, tmp_path, kind, batch):
     assert result.status == 0, result.errors
     values = [
         json.loads(
-            graft("evaluate", tmp_path / "run/model.onnx", images, "--json", "--batch-size", s)
-            .output
+            graft(
+                "evaluate", tmp_path / "run/model.onnx", images, "--json", "--batch-size", s
+            ).output
         )["loss"]
         for s in [1, 6]
     ]
@@ -437,8 +448,24 @@ def test_images_too_small_for_the_network_say_which_are_not(graft, faults, tmp_p
         }"""
     )
     onnx.save(model, tmp_path / "m.onnx")
-    words = ["finetune", faults / "evaluate-on-trained-pictures/pictures", "--model", tmp_path / "m.onnx"]
-    words += ["--preprocess", "unit", "--cut", "c", "--epochs", "1,0", "--threads", 1, "--output", tmp_path / "run"]
+    words = [
+        "finetune",
+        faults / "evaluate-on-trained-pictures/pictures",
+        "--model",
+        tmp_path / "m.onnx",
+    ]
+    words += [
+        "--preprocess",
+        "unit",
+        "--cut",
+        "c",
+        "--epochs",
+        "1,0",
+        "--threads",
+        1,
+        "--output",
+        tmp_path / "run",
+    ]
     result = graft(*words, "--image-size", 16)
     assert result.status == 64
     assert "images of 16x16 are too small for the network" in result.errors
@@ -479,7 +506,13 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
     assert note in page(tmp_path / "assumed")
     assert note in json.loads((tmp_path / "assumed/evaluation.json").read_text())["notes"][0]
     more = graft(
-        "finetune", tmp_path / "images", "--output", tmp_path / "assumed", "--resume", "--epochs", "2,0"
+        "finetune",
+        tmp_path / "images",
+        "--output",
+        tmp_path / "assumed",
+        "--resume",
+        "--epochs",
+        "2,0",
     )
     assert more.status == 0 and note in more.errors.splitlines()[-1], more.errors
     assert note in page(tmp_path / "assumed")

@@ -22,18 +22,14 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode, autoaugment
 from torchvision.transforms import functional as F
 
-TARGET = (
-    Path(__file__).parents[2] / "Tests/GraftTrainingTests/Fixtures/augmentations.npz"
-)
+TARGET = Path(__file__).parents[2] / "Tests/GraftTrainingTests/Fixtures/augmentations.npz"
 
 
 def images():
     """Ramps with noise and an edge, of odd extents; dark and flat ones; grey."""
     generator = np.random.default_rng(4)
     y, x = np.mgrid[0:19, 0:26]
-    ramps = np.stack([x * 9, y * 13, (x + y) * 7 % 256], -1) + generator.normal(
-        0, 12, (19, 26, 3)
-    )
+    ramps = np.stack([x * 9, y * 13, (x + y) * 7 % 256], -1) + generator.normal(0, 12, (19, 26, 3))
     ramps[5:9, 6:12] = (250, 3, 128)
     square = generator.integers(0, 256, (20, 20, 3))
     dark = 40 + generator.integers(0, 50, (16, 16, 3))

@@ -1,10 +1,13 @@
-"""Writes the gradients that PyTorch finds for whole blocks of networks, for the tests of GraftTrainingTests.
+"""Writes the gradients that PyTorch finds for whole blocks of networks, for the tests of
+GraftTrainingTests.
 
     python Tests/Fixtures/block_gradients.py
 
-Needs torch. Computed in double from values that are floats; everything is seeded, and the file is the same for every run.
+Needs torch. Computed in double from values that are floats; everything is seeded, and the file is
+the same for every run.
 
-    blocks.npz  for each BLOCK (vgg, residual, encoder, inverted): BLOCK/in/NAME, the input `x`, the weights of the sum that is the
+    blocks.npz  for each BLOCK (vgg, residual, encoder, inverted): BLOCK/in/NAME, the input `x`, the
+    weights of the sum that is the
                 loss, `loss_weight`, and all parameters; BLOCK/out/y, and BLOCK/gradient/NAME
 """
 

@@ -4,12 +4,13 @@ With --output a network as `graft train` wrote it gets
 
 - a temperature (Guo et al., "On Calibration of Modern Neural Networks", 2017), fitted on the 1,000
   validation images of its recipe and folded into its last layer, and
-- a second output, `in_distribution_score`, with a threshold in its metadata: the energy of the logits
-  (Liu et al., "Energy-based Out-of-distribution Detection", 2020) plus a logistic regression on the
-  features that the last layer reads. The regression tells training images from images made of them
-  that show none of the classes: quarters in another order, and single quarters, enlarged. In units
-  of their standard deviations, the regression weighs six times as much. Nothing but CIFAR-10 is
-  used to fit it, but what it is made of and the weight were chosen with a look at the photos.
+- a second output, `in_distribution_score`, with a threshold in its metadata: the energy of the
+  logits (Liu et al., "Energy-based Out-of-distribution Detection", 2020) plus a logistic regression
+  on the features that the last layer reads. The regression tells training images from images made
+  of them that show none of the classes: quarters in another order, and single quarters, enlarged.
+  In units of their standard deviations, the regression weighs six times as much. Nothing but
+  CIFAR-10 is used to fit it, but what it is made of and the weight were chosen with a look at the
+  photos.
 
 Without --output it only measures the network as it is. The seed is fixed.
 
@@ -44,16 +45,22 @@ PENALTY = 0.1
 REGRESSION_WEIGHT = 6
 OUTLIER_COUNT = 8000
 
-# ImageNet's classes among the photos that are one of CIFAR-10's, or show a part of it. All others count
-# as photos of other things, close ones (airship, trolleybus, Arctic fox) among them.
+# ImageNet's classes among the photos that are one of CIFAR-10's, or show a part of it. All others
+# count as photos of other things, close ones (airship, trolleybus, Arctic fox) among them.
 PHOTOS_OF_KNOWN_CLASSES = {
     "bird": ["cock", "great_grey_owl", "bee_eater", "oystercatcher"],
     "dog": [
-        "Afghan_hound", "Scottish_deerhound", "Airedale", "Dandie_Dinmont", "vizsla", "komondor",
-        "French_bulldog", "Brabancon_griffon",
+        "Afghan_hound",
+        "Scottish_deerhound",
+        "Airedale",
+        "Dandie_Dinmont",
+        "vizsla",
+        "komondor",
+        "French_bulldog",
+        "Brabancon_griffon",
     ],
     "airplane": ["wing"],
-}  # fmt: skip
+}
 
 
 def prepared(image):
@@ -131,17 +138,20 @@ class Network:
         self.names = [names[0], self.logits, self.features, *names[1:]]
         for name in [self.logits, self.features]:
             shown.graph.output.append(
-                helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+                helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+            )
         self.session = onnxruntime.InferenceSession(shown.SerializeToString())
 
     def run(self, images):
-        """Probabilities, logits, features and in-distribution scores, if there are, of images [N, 3072]."""
+        """Probabilities, logits, features and in-distribution scores, if there are, of images [N,
+        3072].
+        """
         images = np.asarray(images).reshape(-1, 3, 32, 32)
         name = self.session.get_inputs()[0].name
         parts = [
             self.session.run(
-                self.names,
-                {name: images[start : start + 250].astype(np.float32) / np.float32(255)})
+                self.names, {name: images[start : start + 250].astype(np.float32) / np.float32(255)}
+            )
             for start in range(0, len(images), 250)
         ]
         return [np.concatenate(column).astype(np.float64) for column in zip(*parts)]
@@ -163,7 +173,8 @@ def fitted_temperature(logits, labels):
 
 
 def fitted_regression(inliers, outliers):
-    """Weights and bias of a logistic regression with equal weights of both sides and an L2 penalty, by Newton's method.
+    """Weights and bias of a logistic regression with equal weights of both sides and an L2 penalty,
+    by Newton's method.
 
     The bias is left out of the result, as the threshold takes its place.
     """
@@ -207,19 +218,29 @@ def calibrated(model, training, validation):
             initializer.CopyFrom(numpy_helper.from_array(scaled, initializer.name))
     kernel = (REGRESSION_WEIGHT * energy_deviation * direction).astype(np.float32)[:, None]
     result.graph.initializer.append(numpy_helper.from_array(kernel, f"{SCORE}/kernel"))
-    result.graph.node.extend([
-        helper.make_node(
-            "ReduceLogSumExp", [network.logits], [f"{SCORE}/energy"], f"{SCORE}/energy",
-            axes=[1], keepdims=1),
-        helper.make_node(
-            "MatMul", [network.features, f"{SCORE}/kernel"], [f"{SCORE}/regression"],
-            f"{SCORE}/regression"),
-        helper.make_node(
-            "Add", [f"{SCORE}/energy", f"{SCORE}/regression"], [SCORE], SCORE),
-    ])
+    result.graph.node.extend(
+        [
+            helper.make_node(
+                "ReduceLogSumExp",
+                [network.logits],
+                [f"{SCORE}/energy"],
+                f"{SCORE}/energy",
+                axes=[1],
+                keepdims=1,
+            ),
+            helper.make_node(
+                "MatMul",
+                [network.features, f"{SCORE}/kernel"],
+                [f"{SCORE}/regression"],
+                f"{SCORE}/regression",
+            ),
+            helper.make_node("Add", [f"{SCORE}/energy", f"{SCORE}/regression"], [SCORE], SCORE),
+        ]
+    )
     batch = result.graph.output[0].type.tensor_type.shape.dim[0].dim_param
     result.graph.output.append(
-        helper.make_tensor_value_info(SCORE, onnx.TensorProto.FLOAT, [batch, 1]))
+        helper.make_tensor_value_info(SCORE, onnx.TensorProto.FLOAT, [batch, 1])
+    )
     scores = Network(result).run(validation[0])[3][:, 0]
     threshold = float(np.format_float_positional(np.quantile(scores, REFUSED_SHARE), 3))
     metadata = {entry.key: entry.value for entry in result.metadata_props}
@@ -235,24 +256,29 @@ def calibration_error(probabilities, labels, bin_count=15):
     is_right = probabilities.argmax(axis=1) == labels
     bins = np.minimum((confidence * bin_count).astype(int), bin_count - 1)
     return sum(
-        (bins == index).mean() * abs(is_right[bins == index].mean() - confidence[bins == index].mean())
-        for index in np.unique(bins))
+        (bins == index).mean()
+        * abs(is_right[bins == index].mean() - confidence[bins == index].mean())
+        for index in np.unique(bins)
+    )
 
 
 def photos(folder):
     """Names of classes and images of the photos."""
     rows = [line.split("\t") for line in (folder / "labels.tsv").read_text().splitlines()]
     return [row[3] for row in rows], np.stack(
-        [prepared(Image.open(folder / row[0])) for row in rows])
+        [prepared(Image.open(folder / row[0])) for row in rows]
+    )
 
 
 def cats_and_dogs(path):
     with tarfile.open(path) as archive:
-        return np.stack([
-            prepared(Image.open(archive.extractfile(member)))
-            for member in archive
-            if member.isfile() and member.name.endswith(".jpg")
-        ])
+        return np.stack(
+            [
+                prepared(Image.open(archive.extractfile(member)))
+                for member in archive
+                if member.isfile() and member.name.endswith(".jpg")
+            ]
+        )
 
 
 def digits(path, count=2000):
@@ -302,19 +328,26 @@ def figures(model, data, test):
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=pathlib.Path, help="the network, an ONNX file")
     parser.add_argument("--output", type=pathlib.Path, help="where to write it, calibrated")
     parser.add_argument(
-        "--data", type=pathlib.Path, default=os.environ.get("GRAFT_TEST_DATA"),
-        help="the folder with cifar10, photos and the others (default: GRAFT_TEST_DATA)")
+        "--data",
+        type=pathlib.Path,
+        default=os.environ.get("GRAFT_TEST_DATA"),
+        help="the folder with cifar10, photos and the others (default: GRAFT_TEST_DATA)",
+    )
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("set GRAFT_TEST_DATA, or give --data")
     model = onnx.load(arguments.model)
-    class_names = pickle.loads((arguments.data / "cifar10" / "batches.meta").read_bytes())["label_names"]
+    class_names = pickle.loads((arguments.data / "cifar10" / "batches.meta").read_bytes())[
+        "label_names"
+    ]
     batches, (test_labels, test_images) = make_cifar.parts(
-        arguments.data / "cifar10", True, None, class_names)
+        arguments.data / "cifar10", True, None, class_names
+    )
     test = (test_images, test_labels)
     report = {arguments.model.name: figures(model, arguments.data, test)}
     if arguments.output:
@@ -324,7 +357,8 @@ def main():
         images = np.concatenate([images for _, images in batches])
         training, validation = recipe_split(labels)
         model, temperature = calibrated(
-            model, (images[training], labels[training]), (images[validation], labels[validation]))
+            model, (images[training], labels[training]), (images[validation], labels[validation])
+        )
         onnx.save(model, arguments.output)
         report["temperature"] = temperature
         report[arguments.output.name] = figures(model, arguments.data, test)

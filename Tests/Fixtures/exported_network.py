@@ -2,12 +2,15 @@
 
     python Tests/Fixtures/exported_network.py
 
-Needs torch and onnx. PyTorch's exporter stores equal tensors once, and lets the other layers read them through Identity: the first
-weights of all normalizations here, their statistics, and biases. Everything is seeded.
+Needs torch and onnx. PyTorch's exporter stores equal tensors once, and lets the other layers read
+them through Identity: the first weights of all normalizations here, their statistics, and biases.
+Everything is seeded.
 
-    exported.onnx  [N, 3, 8, 8] to scores [N, 3], two blocks of Conv, BatchNormalization and Relu, with its first weights
-    exported.npz   x [2, 16, 3, 8, 8] and y [2, 16], the batches; losses [4] of steps of stochastic gradient descent with momentum
-                   0.9 and learning rate 0.1 on them in turn; trained/NAME, the weights and statistics after them
+    exported.onnx  [N, 3, 8, 8] to scores [N, 3], two blocks of Conv, BatchNormalization and Relu,
+    with its first weights exported.npz   x [2, 16, 3, 8, 8] and y [2, 16], the batches; losses [4]
+    of steps of stochastic gradient descent with momentum
+                   0.9 and learning rate 0.1 on them in turn; trained/NAME, the weights and
+                   statistics after them
 """
 
 from pathlib import Path
@@ -40,9 +43,17 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     model = Network()
     torch.onnx.export(
-        model.eval(), torch.zeros(1, 3, 8, 8), FOLDER / "exported.onnx", opset_version=17, dynamo=False,
-        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False, input_names=["x"], output_names=["y"],
-        dynamic_axes={"x": {0: "N"}, "y": {0: "N"}})  # fmt: skip
+        model.eval(),
+        torch.zeros(1, 3, 8, 8),
+        FOLDER / "exported.onnx",
+        opset_version=17,
+        dynamo=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        do_constant_folding=False,
+        input_names=["x"],
+        output_names=["y"],
+        dynamic_axes={"x": {0: "N"}, "y": {0: "N"}},
+    )
     x = torch.rand(2, 16, 3, 8, 8)
     y = torch.randint(0, 3, (2, 16))
     x += y[:, :, None, None, None] * 0.2

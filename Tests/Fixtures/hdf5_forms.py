@@ -148,7 +148,8 @@ def write_layouts(file):
                 maxshape=limits, **option)  # fmt: skip
     for at, (shape, chunks, limits) in enumerate(spaces):
         some = file.create_dataset(
-            f"partly/{at}", shape, "<i4", chunks=chunks, maxshape=limits, fillvalue=-7)
+            f"partly/{at}", shape, "<i4", chunks=chunks, maxshape=limits, fillvalue=-7
+        )
         some[(0,) * len(shape)] = 1
         some[tuple(extent - 1 for extent in shape)] = 2
     growing = file.create_dataset(

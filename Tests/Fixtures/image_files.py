@@ -125,7 +125,10 @@ def make_png(samples, bits, color_type, extra=b"", interlaced=False):
             rows += b"".join(b"\0" + pack_row(row, bits) for row in part)
     header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, int(interlaced))
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows))
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + extra
+        + chunk(b"IDAT", zlib.compress(rows))
         + chunk(b"IEND", b"")
     )
 
@@ -189,9 +192,14 @@ def make_pnms(image):
         return sides if maximum is None else sides + f"{maximum}\n".encode()
 
     def plain(values):
-        return b"\n".join(b" ".join(b"%d" % value for value in row) for row in values.reshape(HEIGHT, -1))
+        return b"\n".join(
+            b" ".join(b"%d" % value for value in row) for row in values.reshape(HEIGHT, -1)
+        )
 
-    add("bits-plain.pnm", header("P1") + b"\n".join(b"".join(b"%d" % b for b in r) for r in bits) + b"\n")
+    add(
+        "bits-plain.pnm",
+        header("P1") + b"\n".join(b"".join(b"%d" % b for b in r) for r in bits) + b"\n",
+    )
     add("grey-plain.pnm", header("P2", 15) + comment + plain(grey >> 4) + b"\n")
     add("rgb-plain.pnm", header("P3", 1000) + plain(colors * 3) + b"\n")
     add("bits.pnm", header("P4") + b"".join(pack_row(row, 1) for row in bits))
@@ -379,7 +387,10 @@ def make_oriented_by_text(image):
     write("oriented-6-xmp-element.jpg", saved(image, "JPEG", xmp=element))
     write("oriented-3-exif-and-xmp.jpg", saved(image, "JPEG", xmp=attribute, exif=exif))
     write("oriented-6-xmp.webp", saved(image, "WEBP", lossless=True, xmp=attribute))
-    write("oriented-3-exif-and-xmp.webp", saved(image, "WEBP", lossless=True, xmp=attribute, exif=exif))
+    write(
+        "oriented-3-exif-and-xmp.webp",
+        saved(image, "WEBP", lossless=True, xmp=attribute, exif=exif),
+    )
     write("oriented-6-xmp.png", text(b"iTXt", "XML:com.adobe.xmp", b"\0\0\0\0" + element))
     packed = b"\1\0\0\0" + zlib.compress(attribute)
     write("oriented-6-xmp-packed.png", text(b"iTXt", "XML:com.adobe.xmp", packed))

@@ -1,13 +1,16 @@
-"""Writes networks as Keras exports them, images with channels last, and how Keras trains them, for the tests of GraftTests.
+"""Writes networks as Keras exports them, images with channels last, and how Keras trains them, for
+the tests of GraftTests.
 
     python Tests/Fixtures/keras_exported_network.py
 
 Needs tensorflow-cpu and tf2onnx. Everything is seeded.
 
-    keras_exported.onnx    [N, 12, 10, 3] to probabilities [N, 3]: convolutions, a depthwise one with strides, a residual, pooling
-    keras_normalized.onnx  likewise: a block of ConvNeXt, whose normalizations and scales are written as several nodes
-    NAME.npz               x [2, 16, 12, 10, 3] and y [2, 16], the batches; outputs [16, 3] of the first one; losses [6] of steps of
-                           stochastic gradient descent with momentum 0.9 and learning rate 0.05 on them in turn
+    keras_exported.onnx    [N, 12, 10, 3] to probabilities [N, 3]: convolutions, a depthwise one
+    with strides, a residual, pooling keras_normalized.onnx  likewise: a block of ConvNeXt, whose
+    normalizations and scales are written as several nodes NAME.npz               x [2, 16, 12, 10,
+    3] and y [2, 16], the batches; outputs [16, 3] of the first one; losses [6] of steps of
+                           stochastic gradient descent with momentum 0.9 and learning rate 0.05 on
+                           them in turn
 """
 
 from pathlib import Path
@@ -38,7 +41,9 @@ class LayerScale(keras.layers.Layer):
     """A factor for each channel (ConvNeXt, https://arxiv.org/abs/2201.03545)."""
 
     def build(self, shape):
-        self.gamma = self.add_weight(shape=(shape[-1],), initializer=uniform(0.3, 0.7), name="gamma")
+        self.gamma = self.add_weight(
+            shape=(shape[-1],), initializer=uniform(0.3, 0.7), name="gamma"
+        )
 
     def call(self, inputs):
         return inputs * self.gamma
@@ -51,7 +56,10 @@ def uniform(low, high):
 def normalization(name):
     # Ones and zeros would be left out of the file.
     return keras.layers.LayerNormalization(
-        epsilon=1e-3, gamma_initializer=uniform(0.5, 1.5), beta_initializer=uniform(-0.2, 0.2), name=name
+        epsilon=1e-3,
+        gamma_initializer=uniform(0.5, 1.5),
+        beta_initializer=uniform(-0.2, 0.2),
+        name=name,
     )
 
 
@@ -84,17 +92,29 @@ def write(name, make):
     model = make()
     random = np.random.default_rng(4)
     y = random.integers(0, 3, (2, 16))
-    x = random.random((2, 16, 12, 10, 3), np.float32) + y[:, :, None, None, None].astype(np.float32) * 0.2
+    x = (
+        random.random((2, 16, 12, 10, 3), np.float32)
+        + y[:, :, None, None, None].astype(np.float32) * 0.2
+    )
     outputs = model.predict(x[0], verbose=0)
     model.export(FOLDER / f"{name}.onnx", format="onnx", verbose=False)
-    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile(
+        keras.optimizers.SGD(0.05, momentum=0.9),
+        "sparse_categorical_crossentropy",
+        jit_compile=False,
+    )
     losses = []
     for step in range(6):
         # What is reported are means since the last reset.
         model.reset_metrics()
         losses.append(float(model.train_on_batch(x[step % 2], y[step % 2])))
     np.savez(
-        FOLDER / f"{name}.npz", x=x, y=y.astype(np.int64), outputs=outputs, losses=np.array(losses, np.float32))  # fmt: skip
+        FOLDER / f"{name}.npz",
+        x=x,
+        y=y.astype(np.int64),
+        outputs=outputs,
+        losses=np.array(losses, np.float32),
+    )
 
 
 if __name__ == "__main__":

@@ -107,8 +107,10 @@ def cifar10_files(batches, test, class_names):
                 "filenames": [f"image_{index:06}.png" for index in range(len(labels))],
             }
         )
-    return {"cifar-10-binary": ("cifar-10-batches-bin", binary),
-            "cifar-10-python": ("cifar-10-batches-py", python)}
+    return {
+        "cifar-10-binary": ("cifar-10-batches-bin", binary),
+        "cifar-10-python": ("cifar-10-batches-py", python),
+    }
 
 
 def cifar100_files(batches, test):
@@ -118,9 +120,7 @@ def cifar100_files(batches, test):
         "fine_label_names.txt": "".join(f"{name}\n" for name in fine_names).encode(),
         "coarse_label_names.txt": "".join(f"{name}\n" for name in coarse_names).encode(),
     }
-    python = {
-        "meta": pickled({"fine_label_names": fine_names, "coarse_label_names": coarse_names})
-    }
+    python = {"meta": pickled({"fine_label_names": fine_names, "coarse_label_names": coarse_names})}
     train = numpy.concatenate([images for _, images in batches])
     for name, images in [("train", train), ("test", test[1])]:
         fine = (numpy.arange(len(images)) % 100).astype(numpy.uint8)
@@ -135,8 +135,10 @@ def cifar100_files(batches, test):
                 "data": numpy.ascontiguousarray(images),
             }
         )
-    return {"cifar-100-binary": ("cifar-100-binary", binary),
-            "cifar-100-python": ("cifar-100-python", python)}
+    return {
+        "cifar-100-binary": ("cifar-100-binary", binary),
+        "cifar-100-python": ("cifar-100-python", python),
+    }
 
 
 def write(output, forms):
@@ -152,9 +154,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("output", type=pathlib.Path, help="the folder to write to")
     parser.add_argument(
-        "--source", type=pathlib.Path,
+        "--source",
+        type=pathlib.Path,
         default=pathlib.Path(os.environ.get("GRAFT_TEST_DATA", ".")) / "cifar10",
-        help="the folder with the images (default: cifar10 of GRAFT_TEST_DATA)")
+        help="the folder with the images (default: cifar10 of GRAFT_TEST_DATA)",
+    )
     parser.add_argument("--per-batch", type=int, help="images in each batch (default: all)")
     parser.add_argument("--full", action="store_true", help="all 60,000 images")
     parser.add_argument("--cifar100", action="store_true", help="CIFAR-100's form")
@@ -164,8 +168,10 @@ def main():
     batches, test = parts(arguments.source, arguments.full, arguments.per_batch, class_names)
     write(
         arguments.output,
-        cifar100_files(batches, test) if arguments.cifar100
-        else cifar10_files(batches, test, class_names))
+        cifar100_files(batches, test)
+        if arguments.cifar100
+        else cifar10_files(batches, test, class_names),
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Writes the single-operator cases of ONNX's backend test suite whose inputs are tensors of NumPy's own types.
+"""Writes the single-operator cases of ONNX's backend test suite whose inputs are tensors of NumPy's
+own types.
 
     python Tests/Fixtures/node_cases.py FOLDER
 
-FOLDER/NAME/model.onnx and FOLDER/NAME/inputs.npz, by the names of the inputs. Functions that stand for one operator
-(`…_expanded`) are left out: their operators have cases of their own.
+FOLDER/NAME/model.onnx and FOLDER/NAME/inputs.npz, by the names of the inputs. Functions that stand
+for one operator (`…_expanded`) are left out: their operators have cases of their own.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=torch python Tests/Fixtures/optimizer_trajectories.py
 
-Needs keras and torch. Trajectories are computed in double, so that they follow the equations and not
-the rounding of one backend; learning rates are floats, as Graft's are. Keras's torch backend is the
-one that keeps constants such as beta_2 in double. Keras rounds losses to float. Everything is
+Needs keras and torch. Trajectories are computed in double, so that they follow the equations and
+not the rounding of one backend; learning rates are floats, as Graft's are. Keras's torch backend is
+the one that keeps constants such as beta_2 in double. Keras rounds losses to float. Everything is
 seeded: the files are the same for every run.
 
     optimizers.npz  parameters [7], gradients [20, 7], learning rates [20]; NAME [20, 7] for each
@@ -12,7 +12,8 @@ seeded: the files are the same for every run.
                     parameters, [2, 2] and [3].
     losses.npz      scores and targets; NAME.loss [] and NAME.gradient [N, K] for each loss
     schedules.npz   NAME [STEPS] for each schedule: the learning rate of each step
-    early_stopping.npz  losses [20, 30], patience [20]; best and stopped [20]: the epoch, from 0, with
+    early_stopping.npz  losses [20, 30], patience [20]; best and stopped [20]: the epoch, from 0,
+    with
                     the least loss, and the one after which training stops
     metrics.npz     scores, labels, and what is measured of them
 """
@@ -76,7 +77,9 @@ OPTIMIZERS = {
 def optimizers():
     random = np.random.default_rng(1)
     start = floats(random.normal(size=7))
-    gradients = floats(random.normal(size=(STEPS, 7)) * random.choice([0.01, 1, 3], size=(STEPS, 1)))
+    gradients = floats(
+        random.normal(size=(STEPS, 7)) * random.choice([0.01, 1, 3], size=(STEPS, 1))
+    )
     # A moment at which an element does not change.
     gradients[3, 2] = 0
     rates = floats(0.05 / (1 + 0.1 * np.arange(STEPS)))
@@ -131,10 +134,10 @@ def losses():
         "rates": rates, "class_weights": class_weights, "column": column,
         "binary_labels": binary_labels, "binary_class_weights": binary_class_weights,
     }  # fmt: skip
-    l = keras.losses
-    sparse = l.SparseCategoricalCrossentropy(from_logits=True)
-    hot = l.CategoricalCrossentropy(from_logits=True)
-    hot_smooth = l.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
+    k = keras.losses
+    sparse = k.SparseCategoricalCrossentropy(from_logits=True)
+    hot = k.CategoricalCrossentropy(from_logits=True)
+    hot_smooth = k.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)
     cases = {
         "softmax": (sparse, labels, scores, None),
         "softmax_weights": (sparse, labels, scores, weights),
@@ -144,20 +147,22 @@ def losses():
         "categorical_soft": (hot, soft, scores, None),
         "categorical_smoothed": (hot_smooth, soft, scores, None),
         "categorical_weights": (hot, one_hot, scores, weights),
-        "binary": (l.BinaryCrossentropy(from_logits=True), binary, scores, None),
+        "binary": (k.BinaryCrossentropy(from_logits=True), binary, scores, None),
         "binary_weights": (
-            l.BinaryCrossentropy(from_logits=True), binary_labels, column,
+            k.BinaryCrossentropy(from_logits=True),
+            binary_labels,
+            column,
             binary_class_weights[labels % 2],
         ),
-        "binary_probabilities": (l.BinaryCrossentropy(), binary, probabilities, None),
-        "mean_squared_error": (l.MeanSquaredError(), reals, scores, None),
-        "mean_absolute_error": (l.MeanAbsoluteError(), reals, scores, None),
-        "huber": (l.Huber(), reals, scores, None),
-        "huber_delta": (l.Huber(delta=0.5), reals, scores, None),
-        "poisson": (l.Poisson(), counts, rates, None),
-        "hinge": (l.Hinge(), binary, scores, None),
-        "hinge_signs": (l.Hinge(), signs, scores, None),
-        "squared_hinge": (l.SquaredHinge(), binary, scores, None),
+        "binary_probabilities": (k.BinaryCrossentropy(), binary, probabilities, None),
+        "mean_squared_error": (k.MeanSquaredError(), reals, scores, None),
+        "mean_absolute_error": (k.MeanAbsoluteError(), reals, scores, None),
+        "huber": (k.Huber(), reals, scores, None),
+        "huber_delta": (k.Huber(delta=0.5), reals, scores, None),
+        "poisson": (k.Poisson(), counts, rates, None),
+        "hinge": (k.Hinge(), binary, scores, None),
+        "hinge_signs": (k.Hinge(), signs, scores, None),
+        "squared_hinge": (k.SquaredHinge(), binary, scores, None),
         # Keras has none: the hinge at 0, as scikit-learn's SGDClassifier(loss="perceptron") has it.
         "perceptron": (lambda t, y, sample_weight: torch.relu(-t * y).mean(), signs, scores, None),
     }
@@ -260,7 +265,8 @@ def early_stopping():
     best, stopped = [], []
     for row, count in zip(losses, patience):
         callback = keras.callbacks.EarlyStopping(
-            monitor="val_loss", mode="min", patience=int(count), restore_best_weights=True)
+            monitor="val_loss", mode="min", patience=int(count), restore_best_weights=True
+        )
         model = Model()
         callback.set_model(model)
         callback.on_train_begin()
@@ -272,7 +278,8 @@ def early_stopping():
         stopped.append(epoch)
     write(
         "early_stopping.npz",
-        {"losses": losses, "patience": patience, "best": best, "stopped": stopped})
+        {"losses": losses, "patience": patience, "best": best, "stopped": stopped},
+    )
 
 
 # Metrics
@@ -313,7 +320,9 @@ def metrics():
             "accuracy": value(m.SparseCategoricalAccuracy(), labels, logits),
             "top_2": value(m.SparseTopKCategoricalAccuracy(k=2), labels, logits),
             "top_3": value(m.SparseTopKCategoricalAccuracy(k=3), labels, logits),
-            "precision": [value(m.Precision(class_id=k), one_hot, predicted) for k in range(classes)],
+            "precision": [
+                value(m.Precision(class_id=k), one_hot, predicted) for k in range(classes)
+            ],
             "recall": [value(m.Recall(class_id=k), one_hot, predicted) for k in range(classes)],
             "f1": value(m.F1Score(average=None), one_hot, predicted),
             "f1_macro": value(m.F1Score(average="macro"), one_hot, predicted),

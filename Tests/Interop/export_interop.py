@@ -1,4 +1,6 @@
-"""Checks the forms in which fine-tuning exports a network with ONNX's checker, onnxruntime and h5py."""
+"""Checks the forms in which fine-tuning exports a network with ONNX's checker, onnxruntime and
+h5py.
+"""
 
 import collections
 import json
@@ -42,13 +44,32 @@ class Exports(unittest.TestCase):
     @classmethod
     def graft(cls, *arguments):
         return subprocess.run(
-            [interop.GRAFT, *map(str, arguments)], capture_output=True, text=True, cwd=cls.path)
+            [interop.GRAFT, *map(str, arguments)], capture_output=True, text=True, cwd=cls.path
+        )
 
     @classmethod
     def train(cls, output, *arguments):
         result = cls.graft(
-            "train", "images.npz", "--model", "resnet9", "--image-size", 32, "--preprocess", "unit", "--head", HEAD,
-            "--batch-size", 16, "--epochs", 2, "--split", "60,20,20", "--output", output, *arguments)  # fmt: skip
+            "train",
+            "images.npz",
+            "--model",
+            "resnet9",
+            "--image-size",
+            32,
+            "--preprocess",
+            "unit",
+            "--head",
+            HEAD,
+            "--batch-size",
+            16,
+            "--epochs",
+            2,
+            "--split",
+            "60,20,20",
+            "--output",
+            output,
+            *arguments,
+        )
         if result.returncode:
             raise AssertionError(result.stderr)
 
@@ -73,7 +94,8 @@ class Exports(unittest.TestCase):
     def expect_same_evaluation(self, run, scores):
         """What Graft says of the file is what follows from onnxruntime's scores."""
         report = json.loads(
-            self.graft("evaluate", f"{run}/model.onnx", "images.npz", "--json").stdout)
+            self.graft("evaluate", f"{run}/model.onnx", "images.npz", "--json").stdout
+        )
         right = (scores.argmax(axis=1) == np.arange(60) % 3).mean()
         self.assertAlmostEqual(report["accuracy"], right)
 
@@ -113,10 +135,24 @@ class Exports(unittest.TestCase):
         logits = self.scores("float32", "training.onnx")
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         np.testing.assert_allclose(
-            exponentials / exponentials.sum(axis=1, keepdims=True), self.scores("float32"), atol=1e-5)
+            exponentials / exponentials.sum(axis=1, keepdims=True),
+            self.scores("float32"),
+            atol=1e-5,
+        )
         arguments = [
-            "finetune", "images.npz", "--model", "float32/training.onnx", "--head", "keep", "--batch-size", 16,
-            "--split", "60,20,20", "--learning-rate", "1e-3"]  # fmt: skip
+            "finetune",
+            "images.npz",
+            "--model",
+            "float32/training.onnx",
+            "--head",
+            "keep",
+            "--batch-size",
+            16,
+            "--split",
+            "60,20,20",
+            "--learning-rate",
+            "1e-3",
+        ]
         # Without a step the network stays what it is, and its penalty is in the loss.
         result = self.graft(*arguments, "--epochs", 0, "--unfreeze", "none", "--output", "same")
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -131,13 +167,34 @@ class Exports(unittest.TestCase):
         kernel, moved = (
             next(t for t in self.model(run).graph.initializer if t.name == "head/dense_1/kernel")
             for run in ["float32", "on"])  # fmt: skip
-        self.assertGreater(abs(numpy_helper.to_array(kernel) - numpy_helper.to_array(moved)).max(), 0)
+        self.assertGreater(
+            abs(numpy_helper.to_array(kernel) - numpy_helper.to_array(moved)).max(), 0
+        )
 
     def test_penalties_are_kept(self):
-        """With a learning rate of 0, the loss on test images is that of the network and its penalty."""
+        """With a learning rate of 0, the loss on test images is that of the network and its
+        penalty.
+        """
         self.graft(
-            "finetune", "images.npz", "--model", "float32/training.onnx", "--head", "keep", "--batch-size", 16,
-            "--split", "60,20,20", "--learning-rate", 0, "--epochs", 1, "--unfreeze", "head/dense_1", "--output", "still")  # fmt: skip
+            "finetune",
+            "images.npz",
+            "--model",
+            "float32/training.onnx",
+            "--head",
+            "keep",
+            "--batch-size",
+            16,
+            "--split",
+            "60,20,20",
+            "--learning-rate",
+            0,
+            "--epochs",
+            1,
+            "--unfreeze",
+            "head/dense_1",
+            "--output",
+            "still",
+        )
         losses = []
         for run in ["float32", "still"]:
             with open(self.path / run / "log.jsonl") as file:
@@ -152,12 +209,25 @@ class Exports(unittest.TestCase):
         for text in ["l2=-1", "l2=nan", "l2=1e300", "l2=", "l3=1", "(((", "1,2"]:
             model = onnx.load(self.path / "float32" / "training.onnx")
             (entry,) = [
-                entry for node in model.graph.node for entry in node.metadata_props if entry.key == "graft.penalty"
-            ]  # fmt: skip
+                entry
+                for node in model.graph.node
+                for entry in node.metadata_props
+                if entry.key == "graft.penalty"
+            ]
             entry.value = text
             onnx.save(model, self.path / "lies.onnx")
             result = self.graft(
-                "finetune", "images.npz", "--model", "lies.onnx", "--head", "keep", "--batch-size", 16, "--output", "none")
+                "finetune",
+                "images.npz",
+                "--model",
+                "lies.onnx",
+                "--head",
+                "keep",
+                "--batch-size",
+                16,
+                "--output",
+                "none",
+            )
             self.assertEqual(result.returncode, 65, f"{text}: {result.stderr}")
             self.assertIn("graft.penalty", result.stderr)
             self.assertFalse((self.path / "none").exists())
@@ -169,14 +239,25 @@ class Exports(unittest.TestCase):
             ("images.npz", ["--cut", "stage3_add"], "cannot be combined with --head keep"),
         ]:
             result = self.graft(
-                "finetune", data, "--model", "float32/training.onnx", "--head", "keep", "--output", "none", *arguments)
+                "finetune",
+                data,
+                "--model",
+                "float32/training.onnx",
+                "--head",
+                "keep",
+                "--output",
+                "none",
+                *arguments,
+            )
             self.assertEqual(result.returncode, 64, result.stderr)
             self.assertIn(part, result.stderr)
             self.assertFalse((self.path / "none").exists())
 
 
 class KerasWeights(unittest.TestCase):
-    """VGG16 with random weights and a head that flattens, as HDF5: h5py finds what ONNX has, where Keras looks for it."""
+    """VGG16 with random weights and a head that flattens, as HDF5: h5py finds what ONNX has, where
+    Keras looks for it.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -185,9 +266,25 @@ class KerasWeights(unittest.TestCase):
         pixels = np.random.default_rng(5).integers(0, 256, (12, 64, 64, 3), dtype=np.uint8)
         np.savez(cls.path / "images.npz", x=pixels, y=np.arange(12) % 3)
         cls.run_graft(
-            "train", "images.npz", "--model", "vgg16", "--image-size", 64, "--preprocess", "unit", "--head",
-            "flatten,dense(5,relu),dense(classes)", "--batch-size", 12, "--epochs", 1, "--split", "100,0,0",
-            "--learning-rate", "1e-4")  # fmt: skip
+            "train",
+            "images.npz",
+            "--model",
+            "vgg16",
+            "--image-size",
+            64,
+            "--preprocess",
+            "unit",
+            "--head",
+            "flatten,dense(5,relu),dense(classes)",
+            "--batch-size",
+            12,
+            "--epochs",
+            1,
+            "--split",
+            "100,0,0",
+            "--learning-rate",
+            "1e-4",
+        )
         model = onnx.load(cls.path / "run" / "model.onnx")
         cls.tensors = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
 
@@ -198,20 +295,23 @@ class KerasWeights(unittest.TestCase):
     @classmethod
     def run_graft(cls, *arguments, code=0):
         result = subprocess.run(
-            [interop.GRAFT, *map(str, arguments)], capture_output=True, text=True, cwd=cls.path)
+            [interop.GRAFT, *map(str, arguments)], capture_output=True, text=True, cwd=cls.path
+        )
         if result.returncode != code:
             raise AssertionError(result.stderr)
         return result
 
     def layers(self, name):
-        """As Keras reads the legacy layout: layers and their arrays in the order of the attributes."""
+        """As Keras reads the legacy layout: layers and arrays in the order of the attributes."""
         with h5py.File(self.path / name) as file:
             self.assertEqual(file.attrs["backend"], b"tensorflow")
             self.assertGreaterEqual(file.attrs["keras_version"].decode(), "2")
             return {
-                layer.decode(): [file[layer][weight][()] for weight in file[layer].attrs["weight_names"]]
+                layer.decode(): [
+                    file[layer][weight][()] for weight in file[layer].attrs["weight_names"]
+                ]
                 for layer in file.attrs["layer_names"]
-            }  # fmt: skip
+            }
 
     def test_weights_are_where_keras_looks(self):
         self.run_graft("convert", "run/model.onnx", "all.h5")
@@ -220,7 +320,9 @@ class KerasWeights(unittest.TestCase):
         self.assertEqual(list(trunk), list(layers)[:13])
         self.assertEqual(list(layers)[13:], ["head_dense_1", "head_dense_2"])
         for name, (kernel, bias) in trunk.items():
-            np.testing.assert_array_equal(kernel.transpose(3, 2, 0, 1), self.tensors[f"{name}/kernel"])
+            np.testing.assert_array_equal(
+                kernel.transpose(3, 2, 0, 1), self.tensors[f"{name}/kernel"]
+            )
             np.testing.assert_array_equal(bias, self.tensors[f"{name}/bias"])
             np.testing.assert_array_equal(kernel, layers[name][0])
         # Keras flattens rows, columns, channels.
@@ -228,7 +330,9 @@ class KerasWeights(unittest.TestCase):
         maps = self.tensors["head/dense_1/kernel"].reshape(512, 2, 2, 5)
         np.testing.assert_array_equal(kernel, maps.transpose(1, 2, 0, 3).reshape(2048, 5))
         np.testing.assert_array_equal(bias, self.tensors["head/dense_1/bias"])
-        np.testing.assert_array_equal(layers["head_dense_2"][0], self.tensors["head/dense_2/kernel"])
+        np.testing.assert_array_equal(
+            layers["head_dense_2"][0], self.tensors["head/dense_2/kernel"]
+        )
 
     def test_maps_are_flattened_in_one_order_or_the_other(self):
         """Other exporters reshape maps, or bring them into Keras's order first."""
@@ -236,7 +340,10 @@ class KerasWeights(unittest.TestCase):
         expected = self.layers("all.h5")["head_dense_1"][0]
         own = self.tensors["head/dense_1/kernel"]
         for name, permutation, kernel in [
-            ("reshaped", None, expected), ("rows first", [0, 2, 3, 1], own), ("columns first", [0, 3, 2, 1], None)]:  # fmt: skip
+            ("reshaped", None, expected),
+            ("rows first", [0, 2, 3, 1], own),
+            ("columns first", [0, 3, 2, 1], None),
+        ]:
             model = onnx.load(self.path / "run" / "model.onnx")
             nodes = model.graph.node
             (index,) = [index for index, node in enumerate(nodes) if node.op_type == "Flatten"]
@@ -246,13 +353,19 @@ class KerasWeights(unittest.TestCase):
             source = maps if permutation is None else "maps in another order"
             nodes.insert(index, onnx.helper.make_node("Reshape", [source, "target"], [flat]))
             if permutation:
-                nodes.insert(index, onnx.helper.make_node("Transpose", [maps], [source], perm=permutation))
+                nodes.insert(
+                    index, onnx.helper.make_node("Transpose", [maps], [source], perm=permutation)
+                )
             onnx.save(model, self.path / "other.onnx")
-            result = self.run_graft("convert", "other.onnx", "other.h5", code=0 if kernel is not None else 69)
+            result = self.run_graft(
+                "convert", "other.onnx", "other.h5", code=0 if kernel is not None else 69
+            )
             if kernel is None:
                 self.assertIn("order", result.stderr)
             else:
-                np.testing.assert_array_equal(self.layers("other.h5")["head_dense_1"][0], kernel, name)
+                np.testing.assert_array_equal(
+                    self.layers("other.h5")["head_dense_1"][0], kernel, name
+                )
 
     def test_what_was_written_is_read_again(self):
         self.run_graft("convert", "run/model.onnx", "trunk.h5", "--no-top")
@@ -268,8 +381,12 @@ class KerasWeights(unittest.TestCase):
 
         (self.path / "old.h5").write_bytes(b"what was there")
         result = subprocess.run(
-            [interop.GRAFT, "convert", "run/model.onnx", "old.h5"], capture_output=True, text=True, cwd=self.path,
-            preexec_fn=limit)  # fmt: skip
+            [interop.GRAFT, "convert", "run/model.onnx", "old.h5"],
+            capture_output=True,
+            text=True,
+            cwd=self.path,
+            preexec_fn=limit,
+        )
         self.assertEqual(result.returncode, 74, result.stderr)
         self.assertIn("old.h5", result.stderr)
         self.assertEqual((self.path / "old.h5").read_bytes(), b"what was there")

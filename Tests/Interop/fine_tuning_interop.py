@@ -1,6 +1,8 @@
-"""Checks what fine-tuning exports with ONNX's checker and onnxruntime, and that CIFAR-10 is read in all its forms.
+"""Checks what fine-tuning exports with ONNX's checker and onnxruntime, and that CIFAR-10 is read in
+all its forms.
 
-What needs real data takes it from the folder that GRAFT_TEST_DATA names, and says so when it is not there.
+What needs real data takes it from the folder that GRAFT_TEST_DATA names, and says so when it is not
+there.
 """
 
 import glob
@@ -74,14 +76,17 @@ class CIFAR10(unittest.TestCase):
         cls.data = os.path.join(cls.folder.name, "data")
         script = os.path.join(HERE, "..", "Fixtures", "make_cifar.py")
         subprocess.run(
-            [sys.executable, script, cls.data, "--per-batch", "40"], check=True, capture_output=True)
+            [sys.executable, script, cls.data, "--per-batch", "40"], check=True, capture_output=True
+        )
         with tarfile.open(os.path.join(interop.DATA, "cifar10", "cifar10-jpeg.tar")) as archive:
             wanted = [
                 member for member in archive.getmembers()
                 if member.isfile() and int(pathlib.PurePath(member.name).stem) < 20
             ]  # fmt: skip
             archive.extractall(os.path.join(cls.data, "jpeg"), wanted, filter="data")
-        cls.images = sorted(glob.glob(os.path.join(cls.data, "jpeg", "**", "*.jpg"), recursive=True))[::9]
+        cls.images = sorted(
+            glob.glob(os.path.join(cls.data, "jpeg", "**", "*.jpg"), recursive=True)
+        )[::9]
         cls.runs = {}
 
     @classmethod
@@ -93,17 +98,38 @@ class CIFAR10(unittest.TestCase):
         key = f"{command}-{os.path.basename(form)}"
         if key not in self.runs:
             output = os.path.join(self.folder.name, key)
-            trunk = ["--model", "resnet9", "--image-size", 32, "--preprocess", "unit", "--head", "gmp,dense(classes)"]
+            trunk = [
+                "--model",
+                "resnet9",
+                "--image-size",
+                32,
+                "--preprocess",
+                "unit",
+                "--head",
+                "gmp,dense(classes)",
+            ]
             if command == "finetune":
                 model = os.path.join(self.run_folder("train", form), "model.onnx")
                 trunk = ["--model", model, "--cut", "stage3_add", "--unfreeze", "none"]
             interop.graft(
-                command, os.path.join(self.data, form), *trunk, *TRAINING, "--learning-rate", "1e-3",
-                "--output", output)  # fmt: skip
+                command,
+                os.path.join(self.data, form),
+                *trunk,
+                *TRAINING,
+                "--learning-rate",
+                "1e-3",
+                "--output",
+                output,
+            )
             self.runs[key] = output
         return self.runs[key]
 
-    FORMS = ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-10-binary.tar.gz", "cifar-10-python.tar.gz"]
+    FORMS = [
+        "cifar-10-batches-bin",
+        "cifar-10-batches-py",
+        "cifar-10-binary.tar.gz",
+        "cifar-10-python.tar.gz",
+    ]
 
     def test_all_official_forms_train_to_the_same_bits(self):
         for command in ["train", "finetune"]:
@@ -117,7 +143,10 @@ class CIFAR10(unittest.TestCase):
         for command in ["train", "finetune"]:
             folder = os.path.join("jpeg", "train")
             model = os.path.join(self.run_folder(command, folder), "model.onnx")
-            self.assertIn("automobile", interop.graft("infer", self.images[0], "--model", model, "--top-k", 10).stdout)
+            self.assertIn(
+                "automobile",
+                interop.graft("infer", self.images[0], "--model", model, "--top-k", 10).stdout,
+            )
 
     def test_exported_models_are_onnx(self):
         for command in ["train", "finetune"]:
@@ -128,8 +157,13 @@ class CIFAR10(unittest.TestCase):
     def test_evaluate_prints_one_object(self):
         model = os.path.join(self.run_folder("train", self.FORMS[0]), "model.onnx")
         report = json.loads(
-            interop.graft("evaluate", model, os.path.join(self.data, self.FORMS[0]), "--json").stdout)
-        self.assertLessEqual({"accuracy", "loss", "count", "classes", "confusion_matrix"}, set(report))
+            interop.graft(
+                "evaluate", model, os.path.join(self.data, self.FORMS[0]), "--json"
+            ).stdout
+        )
+        self.assertLessEqual(
+            {"accuracy", "loss", "count", "classes", "confusion_matrix"}, set(report)
+        )
         self.assertEqual(sum(map(sum, report["confusion_matrix"])), report["count"])
         self.assertEqual(report["classes"], CLASSES)
 
@@ -143,7 +177,9 @@ class CIFAR10(unittest.TestCase):
             env=os.environ | {"GRAFT_HOME": home, "GRAFT_THREADS": "2"})  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr)
         # The end of the process waits for the compiled model that is on its way there.
-        stored = [name for name in os.listdir(os.path.join(home, "compiled")) if name.endswith(".model")]
+        stored = [
+            name for name in os.listdir(os.path.join(home, "compiled")) if name.endswith(".model")
+        ]
         self.assertEqual(len(stored), 1)
         self.assertIn("phase 1, epoch 1: loss", result.stdout)
         self.assertIn("images, accuracy", result.stdout)
@@ -236,13 +272,15 @@ class FineTuning(unittest.TestCase):
             scalars = events.Scalars(tag)
             self.assertEqual([s.step for s in scalars], [5, 10, 15, 20, 25])
             np.testing.assert_array_equal(
-                np.float32([s.value for s in scalars]), np.float32([r[key] for r in records]))
+                np.float32([s.value for s in scalars]), np.float32([r[key] for r in records])
+            )
             self.assertLess(abs(scalars[-1].wall_time - time.time()), 600)
         steps = np.loadtxt(self.path / "run" / "steps.csv", delimiter=",", skiprows=1)
         scalars = events.Scalars("loss/step")
         self.assertEqual([s.step for s in scalars], list(range(1, 26)))
         np.testing.assert_array_equal(
-            np.float32([s.value for s in scalars]), np.float32(steps[:, 3]))
+            np.float32([s.value for s in scalars]), np.float32(steps[:, 3])
+        )
         # Every record and both of its checksums.
         path = str(self.path / "run" / "events.out.tfevents.graft")
         self.assertEqual(sum(1 for _ in EventFileLoader(path).Load()), 1 + 25 + 5)
@@ -254,10 +292,21 @@ class FineTuning(unittest.TestCase):
         resume, stops = [], 0
         while True:
             process = subprocess.Popen(
-                [interop.GRAFT, "finetune", "images.npz", "--output", "parts", "--cross-validate", "3",
-                 *([str(o) for o in options] if not resume else resume)],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.path,
-            )  # fmt: skip
+                [
+                    interop.GRAFT,
+                    "finetune",
+                    "images.npz",
+                    "--output",
+                    "parts",
+                    "--cross-validate",
+                    "3",
+                    *([str(o) for o in options] if not resume else resume),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=self.path,
+            )
             try:
                 process.wait(timeout=0.4 + 0.2 * stops)
             except subprocess.TimeoutExpired:
@@ -267,12 +316,14 @@ class FineTuning(unittest.TestCase):
                 break
             self.assertEqual(process.returncode, 130, errors)
             self.assertIn(
-                "graft finetune images.npz --output parts --cross-validate 3 --resume", output)
+                "graft finetune images.npz --output parts --cross-validate 3 --resume", output
+            )
             resume, stops = ["--resume"], stops + 1
             self.assertLess(stops, 50)
         self.assertGreater(stops, 0)
         self.assertEqual(
-            output.replace("parts/", "whole/").splitlines()[-2:], whole.stdout.splitlines()[-2:])
+            output.replace("parts/", "whole/").splitlines()[-2:], whole.stdout.splitlines()[-2:]
+        )
         for fold in ["fold1", "fold2", "fold3"]:
             self.assertEqual(
                 (self.path / "parts" / fold / "model.onnx").read_bytes(),
@@ -307,8 +358,7 @@ class FineTuning(unittest.TestCase):
         self.expect_error("empty", *options, code=65, data="size.npz")
         folder("zero", {"a": x[::2], "b": x[1::2]})
         (self.path / "zero" / "a" / "0.png").write_bytes(b"")
-        self.expect_error(
-            "zero/a/0.png (is empty)", *options, "--max-bad", 0, code=65, data="zero")
+        self.expect_error("zero/a/0.png (is empty)", *options, "--max-bad", 0, code=65, data="zero")
         self.expect_error("No such file", *options, code=66, data="nothing")
 
     def test_options_that_do_not_go_together(self):
@@ -362,7 +412,12 @@ class FineTuning(unittest.TestCase):
 
         def evaluate(*options, check=True):
             return interop.graft(
-                "evaluate", self.path / "run" / "model.onnx", self.path / "parts", *options, check=check)
+                "evaluate",
+                self.path / "run" / "model.onnx",
+                self.path / "parts",
+                *options,
+                check=check,
+            )
 
         self.assertIn("10 validation images", evaluate().stdout)
         self.assertIn("24 training images", evaluate("--part", "training").stdout)
@@ -372,8 +427,7 @@ class FineTuning(unittest.TestCase):
         self.assertIn("no images for test", result.stderr)
 
     def test_default_batches_fit_the_data(self):
-        result = self.finetune(
-            *self.TRUNK, "--epochs", 1, "--unfreeze", "none", "--split", "50,50")
+        result = self.finetune(*self.TRUNK, "--epochs", 1, "--unfreeze", "none", "--split", "50,50")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("a batch has all 24", result.stderr)
         result = self.finetune("--resume")
@@ -428,7 +482,8 @@ class FineTuning(unittest.TestCase):
         self.assertNotIn("from the beginning", resumed.stderr)
         for name in ["model.onnx", "steps.csv"]:
             self.assertEqual(
-                (self.path / "run" / name).read_bytes(), (self.path / "whole" / name).read_bytes())
+                (self.path / "run" / name).read_bytes(), (self.path / "whole" / name).read_bytes()
+            )
 
     def test_images_that_vanish_leave_the_last_checkpoint(self):
         with np.load(self.path / "images.npz") as arrays:
@@ -480,7 +535,8 @@ class FineTuning(unittest.TestCase):
             ).stdout
         )
         self.assertLessEqual(
-            {"accuracy", "loss", "count", "classes", "confusion_matrix"}, set(result))
+            {"accuracy", "loss", "count", "classes", "confusion_matrix"}, set(result)
+        )
         matrix = np.array(result["confusion_matrix"])
         self.assertEqual(matrix.sum(), result["count"])
         self.assertAlmostEqual(result["accuracy"], matrix.trace() / matrix.sum())

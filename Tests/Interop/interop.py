@@ -1,6 +1,7 @@
 """Compares Graft with its Python peers on real models and images.
 
-What needs real data takes it from the folder that GRAFT_TEST_DATA names, and says so when it is not there.
+What needs real data takes it from the folder that GRAFT_TEST_DATA names, and says so when it is not
+there.
 """
 
 import argparse
@@ -81,9 +82,7 @@ def onnxruntime_outputs(path, inputs):
 
 def infer(images, *arguments, environment=None):
     """The answers of `graft infer --json`, in order."""
-    result = graft(
-        "infer", *images, "--json", "--top-k", 5, *arguments, environment=environment
-    )
+    result = graft("infer", *images, "--json", "--top-k", 5, *arguments, environment=environment)
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -241,7 +240,7 @@ class SqueezeNet(unittest.TestCase):
 
 
 def reference_cases():
-    """Real models with stored outputs of onnxruntime: (path of the model, path of the reference)."""
+    """Real models with stored outputs of onnxruntime: (path of model, path of reference)."""
     for reference in sorted(glob.glob(os.path.join(DATA, "onnx", "reference", "*.npz"))):
         folder, model = os.path.splitext(os.path.basename(reference))[0].split("__")
         yield os.path.join(DATA, "onnx", folder, f"{model}.onnx"), reference
@@ -251,8 +250,8 @@ def reference_cases():
 class RealModels(unittest.TestCase):
     # Their stored answers are not those of the model itself.
     WITHOUT_ANSWERS = {"mnist-quantized-conv-integer"}
-    # Errors of onnxruntime itself, measured against the same model in double: its sigmoid is off by 1.2e-7
-    # where the true values are at most 4.5e-5.
+    # Errors of onnxruntime itself, measured against the same model in double: its sigmoid is off by
+    # 1.2e-7 where the true values are at most 4.5e-5.
     PEER_ERRORS = {
         ("yunet", "obj_8"): 1.2e-7,
         ("yunet", "obj_16"): 1.2e-7,
@@ -308,8 +307,8 @@ class RealModels(unittest.TestCase):
                 outputs = onnxruntime_outputs(first, inputs)
                 if not self.WITHOUT_ANSWERS & set(label.split(os.sep)):
                     self.compare(outputs, reference, label)
-                # Importing what was exported gives a model that computes the same. Inputs that an older form
-                # left out can have other names by then.
+                # Importing what was exported gives a model that computes the same. Inputs that an
+                # older form left out can have other names by then.
                 graft("convert", first, second)
                 onnx.checker.check_model(second, full_check=True)
                 for name, value in onnxruntime_outputs(second, inputs).items():
@@ -353,9 +352,7 @@ class CommandLine(unittest.TestCase):
             [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["N", 3])],
         )
         self.model = os.path.join(self.folder.name, "colours.onnx")
-        onnx.save(
-            helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), self.model
-        )
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), self.model)
         self.labels = os.path.join(self.folder.name, "labels.txt")
         with open(self.labels, "w") as file:
             file.write("red\ngreen\nblue\n")

@@ -1,11 +1,14 @@
-"""Kills `graft finetune` with SIGKILL again and again, resumes it, and expects the bits of a run that nobody killed.
+"""Kills `graft finetune` with SIGKILL again and again, resumes it, and expects the bits of a run
+that nobody killed.
 
 Usage: resume_after_kill.py --graft PROGRAM [--points 50] [--seed 1]
 
-Not only the model has to be the same, but also the best checkpoint, and all logs but for the times in them.
+Not only the model has to be the same, but also the best checkpoint, and all logs but for the times
+in them.
 
-Each run is killed at a seeded point of the time that a whole run takes, and goes on with --resume, which is killed, too, until
-all points are used up; the steps are short and checkpoints frequent, so that many points lie in the writing of files.
+Each run is killed at a seeded point of the time that a whole run takes, and goes on with --resume,
+which is killed, too, until all points are used up; the steps are short and checkpoints frequent, so
+that many points lie in the writing of files.
 """
 
 import argparse
@@ -25,7 +28,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 
 def write_trunk(path):
-    """Two convolutions with a pool between them: [N, 3, 16, 16] to [N, 12, 8, 8], and a dense layer to cut off."""
+    """Two convolutions with a pool between them: [N, 3, 16, 16] to [N, 12, 8, 8], and a dense layer
+    to cut off.
+    """
     generator = numpy.random.default_rng(3)
 
     def weights(name, *shape):
@@ -66,17 +71,45 @@ def write_images(path):
 
 def command(arguments, folder, output, resume):
     return [
-        arguments.graft, "finetune", str(folder / "images.npz"), "--output", str(output),
-        "--threads", "2",
+        arguments.graft,
+        "finetune",
+        str(folder / "images.npz"),
+        "--output",
+        str(output),
+        "--threads",
+        "2",
     ] + (
         ["--resume"]
         if resume
         else [
-            "--model", str(folder / "trunk.onnx"), "--cut", "block2", "--preprocess", "unit",
-            "--augment", "flip,crop(2)", "--cached-augmentations", "3",
-            "--head", "gap,dropout(0.2),dense(8,relu,l2=1e-4),dense(classes)", "--batch-size", "8",
-            "--epochs", "40,6", "--early-stopping", "3", "--unfreeze", "none;block2", "--learning-rate", "0.03,0.001",
-            "--schedule", "cosine", "--split", "60,20,20", "--seed", "9",
+            "--model",
+            str(folder / "trunk.onnx"),
+            "--cut",
+            "block2",
+            "--preprocess",
+            "unit",
+            "--augment",
+            "flip,crop(2)",
+            "--cached-augmentations",
+            "3",
+            "--head",
+            "gap,dropout(0.2),dense(8,relu,l2=1e-4),dense(classes)",
+            "--batch-size",
+            "8",
+            "--epochs",
+            "40,6",
+            "--early-stopping",
+            "3",
+            "--unfreeze",
+            "none;block2",
+            "--learning-rate",
+            "0.03,0.001",
+            "--schedule",
+            "cosine",
+            "--split",
+            "60,20,20",
+            "--seed",
+            "9",
         ]
     )
 
@@ -90,23 +123,26 @@ def outcome(output):
     parts["steps"] = (output / "steps.csv").read_text()
     records = map(json.loads, (output / "log.jsonl").read_text().splitlines())
     parts["epochs"] = [
-        {key: value for key, value in record.items() if key not in TIMES} for record in records]
-    parts["lines"] = [
-        line.split(",")[:7] for line in (output / "log.csv").read_text().splitlines()]
+        {key: value for key, value in record.items() if key not in TIMES} for record in records
+    ]
+    parts["lines"] = [line.split(",")[:7] for line in (output / "log.csv").read_text().splitlines()]
     for name in ["best", "last"]:
         with numpy.load(output / f"{name}.npz") as arrays:
             parts[name] = {
-                key: arrays[key].tobytes() for key in arrays.files if key != "graft.run.json"}
+                key: arrays[key].tobytes() for key in arrays.files if key != "graft.run.json"
+            }
     events = EventAccumulator(str(output), size_guidance={"scalars": 0}).Reload()
     tags = set(events.Tags()["scalars"]) - TIMES
     parts["events"] = {
-        tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+        tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags
+    }
     return parts
 
 
 def run_to_end(arguments, folder, output, resume):
     result = subprocess.run(
-        command(arguments, folder, output, resume), capture_output=True, text=True)
+        command(arguments, folder, output, resume), capture_output=True, text=True
+    )
     if result.returncode != 0:
         raise RuntimeError(f"exit {result.returncode}: {result.stderr}{result.stdout}")
 
@@ -115,7 +151,10 @@ def killed_after(arguments, folder, output, seconds):
     """Starts or resumes a run and kills it; False if it was done before."""
     process = subprocess.Popen(
         command(arguments, folder, output, (output / "recipe.yaml").exists()),
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -1,7 +1,8 @@
 """Runs ONNX's backend test suite on `graft run` and compares with the committed list of passes.
 
-The list may only grow: a case in it that fails, is an error; new passes are reported and written with
---update. Cases that use only supported operators and still fail must stand in the list of reasons.
+The list may only grow: a case in it that fails, is an error; new passes are reported and written
+with --update. Cases that use only supported operators and still fail must stand in the list of
+reasons.
 """
 
 import argparse
@@ -136,8 +137,17 @@ def run_case(graft, case):
                 try:
                     result = subprocess.run(
                         [
-                            "sh", "-c", f'ulimit -v {MEMORY_KILOBYTES}; exec "$@"', "sh",
-                            graft, "run", path, "--input-dir", data, "--output-dir", outputs,
+                            "sh",
+                            "-c",
+                            f'ulimit -v {MEMORY_KILOBYTES}; exec "$@"',
+                            "sh",
+                            graft,
+                            "run",
+                            path,
+                            "--input-dir",
+                            data,
+                            "--output-dir",
+                            outputs,
                         ],  # fmt: skip
                         capture_output=True,
                         timeout=TIMEOUT_SECONDS,

@@ -16,7 +16,8 @@ for line in open(sys.argv[1], errors="replace"):
         continue
     if re.search(r"^✘ Test .* failed after", line):
         bad += 1
-    # Our own scripts: "Conformance: 5 passed, 2 failed". Known failures of conformance do not count.
+    # Our own scripts: "Conformance: 5 passed, 2 failed". Known failures of conformance do not
+    # count.
     match = re.search(r"^([A-Z]\w+): (\d+) passed, (\d+) failed", line)
     if match:
         good += int(match[2])

@@ -2,23 +2,24 @@
 
     tools/benchmark keras RUN… --weights WEIGHTS [--steps N] [--json FILE]
 
-RUN is the folder of a run that ended, or of a cross-validation (`graft finetune --cross-validate 5`),
-which stands for its folds. WEIGHTS are those that the run began with: a Keras HDF5 file, or an ONNX
-file that Graft wrote. Images are read where split.csv says: start it where Graft was started, if
-that has relative paths.
+RUN is the folder of a run that ended, or of a cross-validation (`graft finetune --cross-validate
+5`), which stands for its folds. WEIGHTS are those that the run began with: a Keras HDF5 file, or an
+ONNX file that Graft wrote. Images are read where split.csv says: start it where Graft was started,
+if that has relative paths.
 
 Keras begins with the same weights, prepares the same images in the same way, and goes through the
 phases of the recipe. Printed is how each phase did on the test images beside what Graft came to;
 for several runs a table by run, and the mean difference of each phase in points.
 
 `--steps N` compares the losses of each phase's first N steps, too, which takes a run that left
-nothing to chance: with `--no-shuffle`, and a head without dropout. The exit code is 1 if one differs
-by more than `--tolerance`, relative to Graft's, and 2 if a run cannot be repeated.
+nothing to chance: with `--no-shuffle`, and a head without dropout. The exit code is 1 if one
+differs by more than `--tolerance`, relative to Graft's, and 2 if a run cannot be repeated.
 
-`--double` lets Keras compute in double precision, slowly: where Graft and Keras differ, the one that
-is nearer to that is right.
+`--double` lets Keras compute in double precision, slowly: where Graft and Keras differ, the one
+that is nearer to that is right.
 
-With shuffling, Keras draws an order of its own: accuracies can be compared then, not losses of steps.
+With shuffling, Keras draws an order of its own: accuracies can be compared then, not losses of
+steps.
 """
 
 import argparse
@@ -86,9 +87,7 @@ def compare_results(run, ours):
 def print_table(entries):
     """A line for each run and phase, and the mean of each phase below."""
     width = max(len(entry["folder"]) for entry in entries)
-    print(
-        f"{'run':{width}}  phase  accuracy: Graft    Keras  difference    loss: Graft     Keras"
-    )
+    print(f"{'run':{width}}  phase  accuracy: Graft    Keras  difference    loss: Graft     Keras")
     for entry in entries:
         for phase in entry["phases"]:
             of_graft, of_keras = phase["graft"], phase["keras"]

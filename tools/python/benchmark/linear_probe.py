@@ -1,7 +1,7 @@
 """A linear probe on the folds and features of a cross-validated run.
 
-RidgeClassifierCV (alphas from 1 to 1e5) on standardized features, the penalty chosen inside each training part.
-Features of positions are averaged over them.
+RidgeClassifierCV (alphas from 1 to 1e5) on standardized features, the penalty chosen inside each
+training part. Features of positions are averaged over them.
 """
 
 import argparse
@@ -72,12 +72,16 @@ def main():
     if not splits:
         sys.exit(f"{options.run} holds no folds; run graft finetune --cross-validate first")
     wanted = {digest for _, _, digest in images(splits[0])}
-    for path in sorted((options.home / "compiled").glob("*.features"), key=lambda p: -p.stat().st_mtime):
+    for path in sorted(
+        (options.home / "compiled").glob("*.features"), key=lambda p: -p.stat().st_mtime
+    ):
         rows = features(path)
         if wanted <= rows.keys():
             break
     else:
-        sys.exit(f"{options.home} holds no features of these images; was the run's cache another one?")
+        sys.exit(
+            f"{options.home} holds no features of these images; was the run's cache another one?"
+        )
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     found = [accuracy(split, rows, options.channels) for split in splits]
     for split, (value, alpha) in zip(splits, found):

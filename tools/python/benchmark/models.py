@@ -125,7 +125,8 @@ def vgg16(folder):
 
 
 def vgg16_trunk(folder):
-    """The path of VGG16 without its dense layers, of random weights and open extents, made on first use.
+    """The path of VGG16 without its dense layers, of random weights and open extents, made on first
+    use.
 
     A last layer of one unit says where the features end.
     """
@@ -138,11 +139,13 @@ def vgg16_trunk(folder):
     del graph.node[last:]
     kernel = np.zeros((512, 1), np.float32)
     graph.initializer.append(numpy_helper.from_array(kernel, "top"))
-    graph.node.extend([
-        helper.make_node("GlobalAveragePool", ["block5_pool"], ["means"]),
-        helper.make_node("Flatten", ["means"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "top"], ["predictions"]),
-    ])
+    graph.node.extend(
+        [
+            helper.make_node("GlobalAveragePool", ["block5_pool"], ["means"]),
+            helper.make_node("Flatten", ["means"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "top"], ["predictions"]),
+        ]
+    )
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     del graph.initializer[:]

@@ -223,7 +223,9 @@ def steady(setting):
         finished = subprocess.run(
             [*command, "--filter", "steadyState"], capture_output=True, text=True
         )
-        pattern = r"^([✔✘]) Test (steadyState\w+)\(.*?\)(?: with \d+ test cases?)? (?:passed|failed) "
+        pattern = (
+            r"^([✔✘]) Test (steadyState\w+)\(.*?\)(?: with \d+ test cases?)? (?:passed|failed) "
+        )
         names = re.findall(pattern, finished.stdout, re.MULTILINE)
     lines = []
     for work, word in (("no allocation", "Allocat"), ("memory does not grow", "Grow")):

@@ -1,9 +1,11 @@
-"""Measures training beside Keras and PyTorch, in turns, and writes the table into docs/performance.md.
+"""Measures training beside Keras and PyTorch, in turns, and writes the table into
+docs/performance.md.
 
 Usage: tools/benchmark training [--rounds 3] [--quick] [--graft PROGRAM] [--no-write]
 
-VGG16's trunk with the default head, two threads. Graft trains on an NPZ file of random images; its figures are those of its
-log: the first epoch of a frozen trunk computes features, later ones train the head on them. Each turn is a process of its own.
+VGG16's trunk with the default head, two threads. Graft trains on an NPZ file of random images; its
+figures are those of its log: the first epoch of a frozen trunk computes features, later ones train
+the head on them. Each turn is a process of its own.
 """
 
 import argparse
@@ -23,8 +25,11 @@ THREADS = 2
 HEAD = "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)"
 # Mode, extent of images, batch, images of a turn.
 ROWS = [
-    ("frozen", 64, 64, 1024), ("frozen", 32, 128, 2048), ("all", 64, 64, 256), ("all", 32, 128, 768),
-]  # fmt: skip
+    ("frozen", 64, 64, 1024),
+    ("frozen", 32, 128, 2048),
+    ("all", 64, 64, 256),
+    ("all", 32, 128, 768),
+]
 BEGIN = "<!-- Written by tools/benchmark training from here … -->"
 END = "<!-- … to here (training) -->"
 
@@ -36,8 +41,9 @@ def write_images(path, size, count):
 
 
 def peak_megabytes(command, **options):
-    """Runs a command; returns what it printed and its peak memory. A small process stands between, as a child begins
-    with its parent's figure."""
+    """Runs a command; returns what it printed and its peak memory. A small process stands between,
+    as a child begins with its parent's figure.
+    """
     script = (
         "import json, os, subprocess, sys\n"
         "process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)\n"
@@ -45,7 +51,8 @@ def peak_megabytes(command, **options):
         "print(json.dumps([status, usage.ru_maxrss / 1024]))\n"
     )
     result = subprocess.run(
-        [sys.executable, "-S", "-c", script, *command], capture_output=True, text=True, **options)
+        [sys.executable, "-S", "-c", script, *command], capture_output=True, text=True, **options
+    )
     status, peak = json.loads(result.stdout)
     if status != 0:
         raise RuntimeError(f"{command[0]} failed: {result.stderr[-2000:]}")
@@ -60,11 +67,36 @@ def graft_turn(program, folder, row, turn):
     output = os.path.join(folder, f"run-{mode}-{size}-{turn}")
     peak = peak_megabytes(
         [
-            program, "finetune", images, "--model", models.vgg16_trunk(folder), "--cut", "block5_pool", "--image-size", str(size), "--preprocess", "unit",
-            "--head", HEAD, "--split", "100,0", "--batch-size", str(batch), "--epochs", "3" if mode == "frozen" else "2",
-            "--unfreeze", "none" if mode == "frozen" else "all", "--learning-rate", "1e-6",
-            "--threads", str(THREADS), "--no-cache", "--output", output,
-        ])  # fmt: skip
+            program,
+            "finetune",
+            images,
+            "--model",
+            models.vgg16_trunk(folder),
+            "--cut",
+            "block5_pool",
+            "--image-size",
+            str(size),
+            "--preprocess",
+            "unit",
+            "--head",
+            HEAD,
+            "--split",
+            "100,0",
+            "--batch-size",
+            str(batch),
+            "--epochs",
+            "3" if mode == "frozen" else "2",
+            "--unfreeze",
+            "none" if mode == "frozen" else "all",
+            "--learning-rate",
+            "1e-6",
+            "--threads",
+            str(THREADS),
+            "--no-cache",
+            "--output",
+            output,
+        ]
+    )
     with open(os.path.join(output, "log.jsonl")) as log:
         speeds = [json.loads(line)["images_per_second"] for line in log]
     return {"first": speeds[0], "later": speeds[-1], "peak_mb": peak}
@@ -73,7 +105,8 @@ def graft_turn(program, folder, row, turn):
 def peer_turn(peer, row):
     command = [sys.executable, "-W", "ignore", "-m", "benchmark.training_peers", peer, row[0]]
     result = subprocess.run(
-        command + [str(value) for value in (*row[1:], THREADS)], capture_output=True, text=True)
+        command + [str(value) for value in (*row[1:], THREADS)], capture_output=True, text=True
+    )
     if result.returncode != 0:
         raise RuntimeError(result.stderr.strip().splitlines()[-1])
     figures = json.loads(result.stdout.strip().splitlines()[-1])
@@ -81,8 +114,9 @@ def peer_turn(peer, row):
 
 
 def take_turns(rounds, turns, describe, take, required=("Graft",)):
-    """Fills `turns`, for each row a list for each contender, who change places from round to round. What a peer cannot do
-    is told and left out."""
+    """Fills `turns`, for each row a list for each contender, who change places from round to round.
+    What a peer cannot do is told and left out.
+    """
     for index in range(rounds):
         for row in turns if index % 2 == 0 else reversed(turns):
             contenders = list(turns[row])
@@ -102,7 +136,11 @@ def measure(program, folder, rounds):
     turns = {row: {name: [] for name in columns} for row in ROWS}
 
     def take(name, row, index):
-        return graft_turn(program, folder, row, index) if name == "Graft" else peer_turn(name.lower(), row)
+        return (
+            graft_turn(program, folder, row, index)
+            if name == "Graft"
+            else peer_turn(name.lower(), row)
+        )
 
     take_turns(rounds, turns, lambda row: f"{row[0]}, {row[1]}x{row[1]}", take)
     return columns, turns
@@ -125,7 +163,8 @@ def table(columns, turns, description, rounds):
     lines = [
         heading(description, rounds),
         "",
-        f"| VGG16's trunk and the default head | {' | '.join(columns)} | to the better peer | to reach |",
+        f"| VGG16's trunk and the default head | {' | '.join(columns)} "
+        "| to the better peer | to reach |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
     ]
 
@@ -139,19 +178,27 @@ def table(columns, turns, description, rounds):
         name = f"{size}x{size}, batch {batch}"
         cells = [cell(peer, "/s") for peer in peers]
         kinds = (
-            [("frozen, first epoch", "first", "2.5 times"), ("frozen, later epochs", "later", "50 times")]
-            if mode == "frozen" else [("all layers", "later", "2 times")])  # fmt: skip
+            [
+                ("frozen, first epoch", "first", "2.5 times"),
+                ("frozen, later epochs", "later", "50 times"),
+            ]
+            if mode == "frozen"
+            else [("all layers", "later", "2 times")]
+        )
         for kind, key, aim in kinds:
             own = median(found["Graft"], key)
             ratio = "–" if best is None else f"{own / best:,.2f} times"
             lines.append(
-                f"| {kind}, {name} | {cell(own, '/s')} | {' | '.join(cells)} | {ratio} | {aim} |")
+                f"| {kind}, {name} | {cell(own, '/s')} | {' | '.join(cells)} | {ratio} | {aim} |"
+            )
         memory = [median(found[name], "peak_mb") for name in ("Graft", "Keras", "PyTorch")]
         least = min([peer for peer in memory[1:] if peer is not None], default=None)
         if mode == "all":
             ratio = "–" if least is None else f"{memory[0] / least:.2f} times"
             lines.append(
-                f"| its peak memory | {' | '.join(cell(value, 'MB') for value in memory)} | {ratio} | 1 |")
+                f"| its peak memory | {' | '.join(cell(value, 'MB') for value in memory)} "
+                f"| {ratio} | 1 |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -165,7 +212,9 @@ def write_page(path, text, begin, end):
 
 
 def run(description, command, measure, table, begin, end):
-    """Measures as the command line says; the table goes into docs/performance.md, between two marks."""
+    """Measures as the command line says; the table goes into docs/performance.md, between two
+    marks.
+    """
     root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
     parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument("--rounds", type=int, default=3)

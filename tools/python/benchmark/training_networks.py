@@ -2,9 +2,10 @@
 
 Usage: tools/benchmark training networks [--rounds 3] [--quick] [--graft PROGRAM] [--no-write]
 
-PyTorch runs with channels first and with channels last, Keras (which has no SqueezeNet) as a compiled function; both after a few
-steps of warming up. Graft trains what PyTorch's exporter wrote; its figure is that of the second epoch. Two threads, Adam, random
-weights and images. Each turn is a process of its own.
+PyTorch runs with channels first and with channels last, Keras (which has no SqueezeNet) as a
+compiled function; both after a few steps of warming up. Graft trains what PyTorch's exporter wrote;
+its figure is that of the second epoch. Two threads, Adam, random weights and images. Each turn is a
+process of its own.
 """
 
 import json
@@ -17,9 +18,12 @@ from benchmark import training
 
 # Network, extent of images, batch, images of a turn.
 ROWS = [
-    ("ResNet-50", 64, 32, 320), ("ResNet-50", 224, 8, 64), ("MobileNetV2", 64, 32, 640), ("MobileNetV2", 224, 8, 128),
+    ("ResNet-50", 64, 32, 320),
+    ("ResNet-50", 224, 8, 64),
+    ("MobileNetV2", 64, 32, 640),
+    ("MobileNetV2", 224, 8, 128),
     ("SqueezeNet", 224, 16, 320),
-]  # fmt: skip
+]
 BEGIN = "<!-- Written by tools/benchmark training networks from here … -->"
 END = "<!-- … to here (training networks) -->"
 WARM_UP_STEPS = 2
@@ -27,7 +31,9 @@ WARM_UP_STEPS = 2
 
 def convolution(nn, inputs, outputs, kernel, stride=1, groups=1, activation=None):
     layers = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)]  # fmt: skip
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
     return nn.Sequential(*layers, *([activation()] if activation else []))
 
 
@@ -65,7 +71,8 @@ def pytorch_network(name):
                 body = nn.Sequential(
                     convolution(nn, channels, width, 1, activation=nn.ReLU),
                     convolution(nn, width, width, 3, stride, activation=nn.ReLU),
-                    convolution(nn, width, 4 * width, 1))
+                    convolution(nn, width, 4 * width, 1),
+                )
                 shortcut = convolution(nn, channels, 4 * width, 1, stride) if block == 0 else None
                 layers.append(Residual(body, shortcut, nn.ReLU()))
                 channels = 4 * width
@@ -73,13 +80,25 @@ def pytorch_network(name):
         layers.append(convolution(nn, 3, 32, 3, 2, activation=nn.ReLU6))
         channels = 32
         for factor, outputs, count, first_stride in [
-            (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]:  # fmt: skip
+            (1, 16, 1, 1),
+            (6, 24, 2, 2),
+            (6, 32, 3, 2),
+            (6, 64, 4, 2),
+            (6, 96, 3, 1),
+            (6, 160, 3, 2),
+            (6, 320, 1, 1),
+        ]:
             for block in range(count):
                 stride, hidden = first_stride if block == 0 else 1, factor * channels
                 body = nn.Sequential(
-                    *([convolution(nn, channels, hidden, 1, activation=nn.ReLU6)] if factor > 1 else []),
+                    *(
+                        [convolution(nn, channels, hidden, 1, activation=nn.ReLU6)]
+                        if factor > 1
+                        else []
+                    ),
                     convolution(nn, hidden, hidden, 3, stride, hidden, nn.ReLU6),
-                    convolution(nn, hidden, outputs, 1))
+                    convolution(nn, hidden, outputs, 1),
+                )
                 layers.append(Residual(body) if stride == 1 and channels == outputs else body)
                 channels = outputs
         layers.append(convolution(nn, channels, 1280, 1, activation=nn.ReLU6))
@@ -88,7 +107,15 @@ def pytorch_network(name):
         layers += [nn.Conv2d(3, 64, 3, 2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)]
         channels = 64
         for squeezed, expanded, pools in [
-            (16, 64, 0), (16, 64, 1), (32, 128, 0), (32, 128, 1), (48, 192, 0), (48, 192, 0), (64, 256, 0), (64, 256, 0)]:  # fmt: skip
+            (16, 64, 0),
+            (16, 64, 1),
+            (32, 128, 0),
+            (32, 128, 1),
+            (48, 192, 0),
+            (48, 192, 0),
+            (64, 256, 0),
+            (64, 256, 0),
+        ]:
             layers.append(Fire(channels, squeezed, expanded))
             channels = 2 * expanded
             if pools:
@@ -102,9 +129,17 @@ def export(name, path):
     torch.manual_seed(1)
     model = pytorch_network(name).eval()
     torch.onnx.export(
-        model, torch.zeros(1, 3, 224, 224), path, opset_version=17, dynamo=False, do_constant_folding=False,
-        training=torch.onnx.TrainingMode.PRESERVE, input_names=["x"], output_names=["y"],
-        dynamic_axes={"x": {0: "N"}, "y": {0: "N"}})  # fmt: skip
+        model,
+        torch.zeros(1, 3, 224, 224),
+        path,
+        opset_version=17,
+        dynamo=False,
+        do_constant_folding=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+        input_names=["x"],
+        output_names=["y"],
+        dynamic_axes={"x": {0: "N"}, "y": {0: "N"}},
+    )
 
 
 def pytorch_turn(name, size, batch, count, channels_last):
@@ -136,16 +171,25 @@ def keras_turn(name, size, batch, count):
 
     tf.config.threading.set_intra_op_parallelism_threads(training.THREADS)
     tf.config.threading.set_inter_op_parallelism_threads(training.THREADS)
-    make = {"ResNet-50": keras.applications.ResNet50, "MobileNetV2": keras.applications.MobileNetV2}[name]
+    make = {
+        "ResNet-50": keras.applications.ResNet50,
+        "MobileNetV2": keras.applications.MobileNetV2,
+    }[name]
     trunk = make(weights=None, include_top=False, input_shape=(size, size, 3), pooling="avg")
     model = keras.Sequential([trunk, keras.layers.Dense(2)])
     model.compile(
-        keras.optimizers.Adam(1e-6), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        keras.optimizers.Adam(1e-6), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     generator = np.random.default_rng(1)
     images = generator.random((count, size, size, 3), dtype=np.float32)
     labels = generator.integers(0, 2, count)
     # The first call compiles.
-    model.fit(images[: WARM_UP_STEPS * batch], labels[: WARM_UP_STEPS * batch], batch_size=batch, verbose=0)
+    model.fit(
+        images[: WARM_UP_STEPS * batch],
+        labels[: WARM_UP_STEPS * batch],
+        batch_size=batch,
+        verbose=0,
+    )
     return lambda: model.fit(images, labels, batch_size=batch, verbose=0), 1
 
 
@@ -174,7 +218,10 @@ def peer_turn(peer, row):
 
 def graft_turn(program, folder, row, number):
     name, size, batch, count = row
-    network, images = os.path.join(folder, f"{name}.onnx"), os.path.join(folder, f"{size}x{count}.npz")
+    network, images = (
+        os.path.join(folder, f"{name}.onnx"),
+        os.path.join(folder, f"{size}x{count}.npz"),
+    )
     if not os.path.exists(network):
         export(name, network)
     if not os.path.exists(images):
@@ -182,20 +229,51 @@ def graft_turn(program, folder, row, number):
     output = os.path.join(folder, f"run-{name}-{size}-{number}")
     training.peak_megabytes(
         [
-            program, "finetune", images, "--model", network, "--image-size", str(size), "--preprocess", "unit", "--head",
-            "dense(classes)", "--split", "100,0", "--batch-size", str(batch), "--epochs", "2", "--unfreeze", "all",
-            "--learning-rate", "1e-6", "--threads", str(training.THREADS), "--no-cache", "--output", output,
-        ])  # fmt: skip
+            program,
+            "finetune",
+            images,
+            "--model",
+            network,
+            "--image-size",
+            str(size),
+            "--preprocess",
+            "unit",
+            "--head",
+            "dense(classes)",
+            "--split",
+            "100,0",
+            "--batch-size",
+            str(batch),
+            "--epochs",
+            "2",
+            "--unfreeze",
+            "all",
+            "--learning-rate",
+            "1e-6",
+            "--threads",
+            str(training.THREADS),
+            "--no-cache",
+            "--output",
+            output,
+        ]
+    )
     with open(os.path.join(output, "log.jsonl")) as log:
         return json.loads(log.readlines()[-1])["images_per_second"]
 
 
 def measure(program, folder, rounds):
     columns = ["Graft", "Keras", "PyTorch", "PyTorch, channels last"]
-    turns = {row: {name: [] for name in columns if name != "Keras" or row[0] != "SqueezeNet"} for row in ROWS}
+    turns = {
+        row: {name: [] for name in columns if name != "Keras" or row[0] != "SqueezeNet"}
+        for row in ROWS
+    }
 
     def take(name, row, index):
-        return {"speed": graft_turn(program, folder, row, index) if name == "Graft" else peer_turn(name, row)}
+        return {
+            "speed": graft_turn(program, folder, row, index)
+            if name == "Graft"
+            else peer_turn(name, row)
+        }
 
     training.take_turns(rounds, turns, lambda row: f"{row[0]}, {row[1]}x{row[1]}", take)
     return columns, turns

@@ -1,8 +1,10 @@
-"""One turn of training VGG16 with the default head in Keras or PyTorch: prints images a second and peak memory as JSON.
+"""One turn of training VGG16 with the default head in Keras or PyTorch: prints images a second and
+peak memory as JSON.
 
 Usage: python -m benchmark.training_peers keras|pytorch frozen|all SIZE BATCH IMAGES THREADS
 
-Images and weights are random: what they hold does not change the time. A few steps come before the clock starts.
+Images and weights are random: what they hold does not change the time. A few steps come before the
+clock starts.
 """
 
 import json
@@ -24,16 +26,15 @@ def keras_turn(frozen, size, batch, count, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     trunk = keras.applications.VGG16(
-        weights=None, include_top=False, input_shape=(size, size, 3), pooling="max")
+        weights=None, include_top=False, input_shape=(size, size, 3), pooling="max"
+    )
     trunk.trainable = not frozen
     inputs = keras.Input((size, size, 3))
     value = trunk(inputs, training=not frozen)
     value = keras.layers.Dropout(0.3)(value)
-    value = keras.layers.Dense(
-        128, "relu", kernel_regularizer=keras.regularizers.L2(1e-5))(value)
+    value = keras.layers.Dense(128, "relu", kernel_regularizer=keras.regularizers.L2(1e-5))(value)
     model = keras.Model(inputs, keras.layers.Dense(1)(value))
-    model.compile(
-        keras.optimizers.Adam(1e-6), keras.losses.BinaryCrossentropy(from_logits=True))
+    model.compile(keras.optimizers.Adam(1e-6), keras.losses.BinaryCrossentropy(from_logits=True))
     generator = np.random.default_rng(1)
     images = generator.random((count, size, size, 3), dtype=np.float32)
     labels = generator.integers(0, 2, (count, 1)).astype(np.float32)
@@ -88,7 +89,7 @@ def pytorch_turn(frozen, size, batch, count, threads):
 
 
 def peak_megabytes():
-    """The largest resident memory of this process; getrusage would begin with its parent's figure."""
+    """The largest resident memory of this process; getrusage begins with its parent's figure."""
     with open("/proc/self/status") as status:
         line = next(line for line in status if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024

@@ -2,9 +2,9 @@
 
 Usage: tools/benchmark versions --before PROGRAM [--graft PROGRAM] [--rounds 5] [--quick]
 
-VGG16 with two threads and one, the nine light models, and the four rows of `tools/benchmark training`.
-A ratio above 1 means that this build takes longer. The spread is that of the turns of each build, over its
-median.
+VGG16 with two threads and one, the nine light models, and the four rows of `tools/benchmark
+training`. A ratio above 1 means that this build takes longer. The spread is that of the turns of
+each build, over its median.
 """
 
 import argparse
@@ -26,7 +26,8 @@ def line(work, *turns):
     figures = " | ".join(f"{middle:,.4g} ms" for middle in medians)
     spreads = " | ".join(
         f"{min(times) / middle:.2f} – {max(times) / middle:.2f}"
-        for times, middle in zip(turns, medians))
+        for times, middle in zip(turns, medians)
+    )
     return f"| {work} | {figures} | {now / before:.3f} | {spreads} |", now / before
 
 
@@ -61,7 +62,8 @@ def trained(programs, folder, rounds):
         return training.graft_turn(program, folder, row, f"{label}-{index}")
 
     training.take_turns(
-        rounds, turns, lambda row: f"{row[0]}, {row[1]}x{row[1]}", take, required=LABELS)
+        rounds, turns, lambda row: f"{row[0]}, {row[1]}x{row[1]}", take, required=LABELS
+    )
     lines = []
     for (mode, size, batch, _), found in turns.items():
         kinds = {"later": "all layers"}

@@ -76,9 +76,15 @@ class Result:
 
 # What a recipe may say that Keras does not do here.
 UNREPEATED = [
-    "accumulation_steps", "augment", "cached_augmentations", "class_weights", "early_stopping", "gradient_clipping",
-    "learning_rate_factors", "loss",
-]  # fmt: skip
+    "accumulation_steps",
+    "augment",
+    "cached_augmentations",
+    "class_weights",
+    "early_stopping",
+    "gradient_clipping",
+    "learning_rate_factors",
+    "loss",
+]
 
 
 class GraftRun:
@@ -95,7 +101,9 @@ class GraftRun:
         self.recipe = self._mapping("recipe.yaml")
         for key in UNREPEATED:
             if self.recipe.get(key, 1) not in (None, 1):
-                raise Unusable(f"{self.folder}: its recipe says '{key}', which is not repeated here")
+                raise Unusable(
+                    f"{self.folder}: its recipe says '{key}', which is not repeated here"
+                )
         # YAML 1.1 takes 3e-4 for a text, as it has no point.
         self.phases = [
             Phase(
@@ -110,7 +118,8 @@ class GraftRun:
         ]
         self.head_layers = Call.parse_list(self.recipe["head"])
         self.batch_size = int(self.recipe["batch_size"])
-        # The folds of a cross-validation share the recipe's seed: chance must not be the same in all of them.
+        # The folds of a cross-validation share the recipe's seed: chance must not be the same in
+        # all of them.
         name = self.folder.resolve().name.encode()
         self.seed = int(self.recipe["seed"]) + zlib.crc32(name)
         self.shuffles = bool(self.recipe["shuffle"])
