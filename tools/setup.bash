@@ -28,7 +28,8 @@ graft_require_packages() {
   fi
   echo "Installing ${missing[*]} …" >&2
   "${as_root[@]}" apt-get update -qq >&2 &&
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >&2 || {
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq "${missing[@]}" >&2 || {
     echo "Could not install: ${missing[*]}. Please install them and try again." >&2
     return 69
   }
@@ -59,7 +60,8 @@ graft_build() {
       echo "$step" >&2
       said=$SECONDS
     fi
-  done < <(swift build --package-path "$graft_root" -c release --product "$1" 2>&1 || echo "graft-build-failed")
+  done < <(swift build --package-path "$graft_root" -c release --product "$1" 2>&1 ||
+    echo "graft-build-failed")
   [ -n "$shown" ] && printf '\r\033[K' >&2
   if [ "$(tail -n 1 "$log")" = graft-build-failed ]; then
     sed '$d' "$log" >&2

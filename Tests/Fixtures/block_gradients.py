@@ -6,9 +6,9 @@ GraftTrainingTests.
 Needs torch. Computed in double from values that are floats; everything is seeded, and the file is
 the same for every run.
 
-    blocks.npz  for each BLOCK (vgg, residual, encoder, inverted): BLOCK/in/NAME, the input `x`, the
-    weights of the sum that is the
-                loss, `loss_weight`, and all parameters; BLOCK/out/y, and BLOCK/gradient/NAME
+    blocks.npz  for each BLOCK (vgg, residual, encoder, inverted): BLOCK/in/NAME, the input `x`,
+                the weights of the sum that is the loss, `loss_weight`, and all parameters;
+                BLOCK/out/y, and BLOCK/gradient/NAME
 """
 
 from pathlib import Path

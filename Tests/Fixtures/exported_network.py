@@ -6,11 +6,11 @@ Needs torch and onnx. PyTorch's exporter stores equal tensors once, and lets the
 them through Identity: the first weights of all normalizations here, their statistics, and biases.
 Everything is seeded.
 
-    exported.onnx  [N, 3, 8, 8] to scores [N, 3], two blocks of Conv, BatchNormalization and Relu,
-    with its first weights exported.npz   x [2, 16, 3, 8, 8] and y [2, 16], the batches; losses [4]
-    of steps of stochastic gradient descent with momentum
-                   0.9 and learning rate 0.1 on them in turn; trained/NAME, the weights and
-                   statistics after them
+    exported.onnx  [N, 3, 8, 8] to scores [N, 3], two blocks of Conv, BatchNormalization and
+                   Relu, with its first weights
+    exported.npz   x [2, 16, 3, 8, 8] and y [2, 16], the batches; losses [4] of steps of
+                   stochastic gradient descent with momentum 0.9 and learning rate 0.1 on them
+                   in turn; trained/NAME, the weights and statistics after them
 """
 
 from pathlib import Path

@@ -6,11 +6,12 @@ the tests of GraftTests.
 Needs tensorflow-cpu and tf2onnx. Everything is seeded.
 
     keras_exported.onnx    [N, 12, 10, 3] to probabilities [N, 3]: convolutions, a depthwise one
-    with strides, a residual, pooling keras_normalized.onnx  likewise: a block of ConvNeXt, whose
-    normalizations and scales are written as several nodes NAME.npz               x [2, 16, 12, 10,
-    3] and y [2, 16], the batches; outputs [16, 3] of the first one; losses [6] of steps of
-                           stochastic gradient descent with momentum 0.9 and learning rate 0.05 on
-                           them in turn
+                           with strides, a residual, pooling
+    keras_normalized.onnx  likewise: a block of ConvNeXt, whose normalizations and scales are
+                           written as several nodes
+    NAME.npz               x [2, 16, 12, 10, 3] and y [2, 16], the batches; outputs [16, 3] of
+                           the first one; losses [6] of steps of stochastic gradient descent with
+                           momentum 0.9 and learning rate 0.05 on them in turn
 """
 
 from pathlib import Path

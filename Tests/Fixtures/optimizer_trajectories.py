@@ -13,8 +13,7 @@ seeded: the files are the same for every run.
     losses.npz      scores and targets; NAME.loss [] and NAME.gradient [N, K] for each loss
     schedules.npz   NAME [STEPS] for each schedule: the learning rate of each step
     early_stopping.npz  losses [20, 30], patience [20]; best and stopped [20]: the epoch, from 0,
-    with
-                    the least loss, and the one after which training stops
+                    with the least loss, and the one after which training stops
     metrics.npz     scores, labels, and what is measured of them
 """
 
