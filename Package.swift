@@ -163,7 +163,9 @@ let package = Package(
     tests("GraftGradientTests", engine() + ["GraftONNX", "GraftVision", "GraftData"]),
     tests("GraftTests", exclude: ["Fixtures"], engine() + peripherals + ["Graft"]),
     tests(
-      "GraftFuzzTests", engine() + peripherals + ["Graft", protobuf]),
+      "GraftCommandsTests", exclude: ["Golden"],
+      engine() + peripherals + ["GraftCommands", argumentParser]),
+    tests("GraftFuzzTests", engine() + peripherals + ["Graft", protobuf]),
   ],
   cLanguageStandard: .c11
 )

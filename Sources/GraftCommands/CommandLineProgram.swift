@@ -13,6 +13,13 @@ package enum CommandLineProgram {
     exit(status(of: root, ProgramArguments.words))
   }
 
+  /// Runs a command, and returns its exit status; what it prints goes to `output`.
+  package static func status(
+    of root: any ParsableCommand.Type, _ words: [String], output: CapturedOutput
+  ) -> Int32 {
+    Output.$captured.withValue(output) { status(of: root, words) }
+  }
+
   private static func status(of root: any ParsableCommand.Type, _ words: [String]) -> Int32 {
     do {
       try perform(root, words)

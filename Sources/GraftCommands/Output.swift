@@ -13,11 +13,28 @@ func print(_ text: String, terminator: String = "\n") throws {
 /// Standard output has no reader any more. The program ends as if by SIGPIPE.
 struct BrokenPipe: Error {}
 
+/// The output of a command, kept instead of printed.
+package final class CapturedOutput: Sendable {
+  private let texts = Mutex<[Int32: String]>([:])
+
+  package init() {}
+
+  package var output: String { texts.withLock { $0[STDOUT_FILENO] ?? "" } }
+  package var errors: String { texts.withLock { $0[STDERR_FILENO] ?? "" } }
+
+  fileprivate func append(_ text: String, to descriptor: Int32) {
+    texts.withLock { $0[descriptor, default: ""] += text }
+  }
+}
+
 /// Standard output and standard error of the commands; all of their output goes through here.
 ///
 /// Names, labels and messages come from files and may contain control characters, which must never
 /// reach a terminal.
 enum Output {
+  /// Where output goes instead, in tests.
+  @TaskLocal static var captured: CapturedOutput?
+
   /// The first failure to write to standard output, reported at the end of the program.
   private static let failure = Mutex<(any Error)?>(nil)
 
@@ -70,6 +87,10 @@ enum Output {
 
   /// Whether everything was written; otherwise `errno` has the reason.
   private static func send(_ text: String, to descriptor: Int32) -> Bool {
+    if let captured {
+      captured.append(text, to: descriptor)
+      return true
+    }
     var text = text
     return text.withUTF8 { bytes in
       var done = 0

@@ -18,9 +18,16 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
-from torchvision.transforms import InterpolationMode, autoaugment
-from torchvision.transforms import functional as F
+
+# torchvision of PyPI has its operators for CUDA only, and cannot be imported without them.
+library = torch.library.Library("torchvision", "DEF")
+for name in ["nms", "qnms"]:
+    library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+from torchvision.transforms import InterpolationMode, autoaugment  # noqa: E402
+from torchvision.transforms import functional as F  # noqa: E402
 
 TARGET = Path(__file__).parents[2] / "Tests/GraftTrainingTests/Fixtures/augmentations.npz"
 
