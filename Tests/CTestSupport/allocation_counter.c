@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <stddef.h>
 
-// glibc's allocator under its internal names; the functions below stand before it in the test program.
+// glibc's allocator under its internal names; the functions below stand before it in the test
+// program.
 extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);

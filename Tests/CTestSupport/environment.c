@@ -1,5 +1,5 @@
-// Tests neither use nor change the folder that a person keeps models in, and download nothing: before
-// anything else runs, GRAFT_HOME is an empty folder, which goes away with the process.
+// Tests neither use nor change the folder that a person keeps models in, and download nothing:
+// before anything else runs, GRAFT_HOME is an empty folder, which goes away with the process.
 #define _GNU_SOURCE
 #include <ftw.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
-// Tells ThreadSanitizer of the locks that it cannot see: where several threads want a `Mutex` at once,
-// Swift's library takes it by a futex, and is not built for the sanitizer. The functions below stand
-// before those of the library.
+// Tells ThreadSanitizer of the locks that it cannot see: where several threads want a `Mutex` at
+// once, Swift's library takes it by a futex, and is not built for the sanitizer. The functions
+// below stand before those of the library.
 #if __has_feature(thread_sanitizer)
 #define _GNU_SOURCE
 #include <dlfcn.h>

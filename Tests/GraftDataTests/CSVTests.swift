@@ -61,7 +61,8 @@ import TestSupport
       try folder.write(name, TestImage.bmp())
     }
     let table = try dataset(
-      "path,label\n\(folder.path)/sub/a.bmp,cat\nsub\\b.bmp,dog\nc\\d.bmp,dog\nsub/../sub/b.bmp,dog\n"
+      "path,label\n\(folder.path)/sub/a.bmp,cat\nsub\\b.bmp,dog\n"
+        + "c\\d.bmp,dog\nsub/../sub/b.bmp,dog\n"
     )
     #expect(
       table.items.map(\.image.place)

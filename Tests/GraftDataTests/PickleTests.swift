@@ -42,7 +42,8 @@ import TestSupport
   /// Protocol 0 as Python 2 wrote it.
   @Test func readsOldText() throws {
     let value = try read(
-      "(dp1\nS'names'\np2\n(lp3\nS'it\\'s'\np4\naS\"a\\x41\\n\\\\\"\np5\nasS'count'\np6\nL12L\nsS'n'\nI-3\ns."
+      "(dp1\nS'names'\np2\n(lp3\nS'it\\'s'\np4\naS\"a\\x41\\n\\\\\"\np5\nas"
+        + "S'count'\np6\nL12L\nsS'n'\nI-3\ns."
     )
     #expect(value["names"]?.strings == ["it's", "aA\n\\"])
     #expect(value["count"]?.integer == 12)

@@ -9,7 +9,8 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Every operator's gradient against central differences, in double, over the cases of ONNX's backend test suite.
+/// Every operator's gradient against central differences, in double, over the cases of ONNX's
+/// backend test suite.
 @Suite struct ConformanceGradientTests {
   /// Elements of each input to look at.
   private static let elementLimit = 24

@@ -77,8 +77,8 @@ struct GradientCheck {
     return result
   }
 
-  /// The central difference; `nil` where there is none: where the differences to both sides have different limits, or
-  /// grow with smaller steps.
+  /// The central difference; `nil` where there is none: where the differences to both sides have
+  /// different limits, or grow with smaller steps.
   private func slope(_ position: Int, _ start: [Double], _ index: Int) throws -> Double? {
     let step = 1e-5 * max(1, abs(start[index])).squareRoot()
     func lossAt(_ value: Double) throws -> Double {

@@ -25,7 +25,8 @@ import Testing
     }
   }
 
-  @Test func operatorsWithGradientsWereFound() { #expect(!Self.types.isEmpty) }
+  /// Whatever becomes of the examples: so many operators have had gradients.
+  @Test func operatorsWithGradientsWereFound() { #expect(Self.types.count >= 100) }
 }
 
 extension GradientCheck {

@@ -5,7 +5,8 @@ import GraftOperators
 import GraftTensor
 import Testing
 
-/// Kernels compute alike whatever the calling thread does to its floating-point state, and leave that as it was.
+/// Kernels compute alike whatever the calling thread does to its floating-point state, and leave
+/// that as it was.
 @Suite struct ArithmeticTests {
   private func flushing<Result>(_ body: () throws -> Result) rethrows -> Result {
     let state = graft_cpu_set_arithmetic(1)

@@ -88,8 +88,8 @@ import TestSupport
 }
 
 extension ConvolutionCase {
-  /// Cases for what the kernels treat apart: each of Winograd's tiles, with many tiles and with few, with many tiles of
-  /// many channels, pointwise, strided.
+  /// Cases for what the kernels treat apart: each of Winograd's tiles, with many tiles and with
+  /// few, with many tiles of many channels, pointwise, strided.
   static var blocked: [ConvolutionCase] {
     func make(
       _ channels: Int, _ rows: Int, _ spatial: [Int], kernel: [Int] = [3, 3],
@@ -134,7 +134,8 @@ extension ConvolutionCase {
       var result = ConvolutionCase(
         images: pick(1...2), groups: 1, channels: pick(1...40), rows: pick(1...70))
       if pick(0...1) == 0 {
-        // Of those that the layout takes: groups of fewer rows, or of few and odd channels, stay as they are.
+        // Of those that the layout takes: groups of fewer rows, or of few and odd channels, stay as
+        // they are.
         (result.groups, result.channels, result.rows) = (pick(2...6), pick(1...24), pick(4...24))
         if result.channels % 2 == 1 { result.channels += 7 }
       }
@@ -184,8 +185,8 @@ extension Reference {
     let blockedValues = try Tensor(values.map(Float.init), shape: shape).blocked(fill: fill)
     var result = Reference(shape: blockedValues.shape)
     result.values = try blockedValues.reals()
-    // Winograd's transforms round more than sums do: what cancels in them may be as large as the largest sum, and the
-    // last outputs of a tile of 6 multiply it by up to 32.
+    // Winograd's transforms round more than sums do: what cancels in them may be as large as the
+    // largest sum, and the last outputs of a tile of 6 multiply it by up to 32.
     let largest = magnitudes.max() ?? 0
     result.magnitudes = [Double](repeating: 4 * largest, count: result.values.count)
     return result

@@ -58,7 +58,8 @@ import TestSupport
       ])
   }
 
-  /// Each channel has a kernel of its own. What the lanes hold that fill up the last block reaches no other.
+  /// Each channel has a kernel of its own. What the lanes hold that fill up the last block reaches
+  /// no other.
   @Test(arguments: ConvolutionCase.depthwise(count: 40, seed: 27))
   func depthwise(_ example: ConvolutionCase) throws {
     var generator = Generator(seed: 28)

@@ -7,8 +7,8 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// The rounding errors of convolution layers and their gradients, for every way to compute them: their root mean
-/// square is bounded by 5e-6 of that of the sums in double.
+/// The rounding errors of convolution layers and their gradients, for every way to compute them:
+/// their root mean square is bounded by 5e-6 of that of the sums in double.
 @Suite(.serialized) struct ConvolutionErrorTests {
   private static let bound = 5e-6
   /// A direct sum is cut into short ones.
@@ -177,8 +177,8 @@ import TestSupport
     return names
   }
 
-  /// The ways to compute a node that round differently; `nil` for the only one. How tiles are dealt to tasks does
-  /// not change the bits.
+  /// The ways to compute a node that round differently; `nil` for the only one. How tiles are dealt
+  /// to tasks does not change the bits.
   private func choices(
     _ operation: any Operator, _ inputs: [Tensor], _ instructionSet: InstructionSet,
     _ precision: Precision
@@ -215,7 +215,8 @@ import TestSupport
   }
 }
 
-/// A convolution as sums in double, row by row of the image: quick enough for layers of real networks.
+/// A convolution as sums in double, row by row of the image: quick enough for layers of real
+/// networks.
 private struct DirectSums {
   private let layer: ConvolutionCase
 
@@ -253,8 +254,8 @@ private struct DirectSums {
     return result
   }
 
-  /// Calls `body` for what a tap has to do with a row of outputs: the places of the first pixel, of the weight and of
-  /// the first output, and the number of outputs.
+  /// Calls `body` for what a tap has to do with a row of outputs: the places of the first pixel, of
+  /// the weight and of the first output, and the number of outputs.
   private func forEachSegment(_ body: (_ image: Int, _ weight: Int, _ output: Int, Int) -> Void) {
     let (height, width) = (layer.spatial[0], layer.spatial[1])
     let (outputHeight, outputWidth) = (layer.outputShape[2], layer.outputShape[3])

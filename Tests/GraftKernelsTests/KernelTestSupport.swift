@@ -58,8 +58,9 @@ struct Reference {
   }
 }
 
-/// Runs a node with every instruction set, with constant and with computed inputs (or some of these), with
-/// 1, 2, 3 and 8 threads; expects the reference, and the same bits for any number of threads.
+/// Runs a node with every instruction set, with constant and with computed inputs (or some of
+/// these), with 1, 2, 3 and 8 threads; expects the reference, and the same bits for any number of
+/// threads.
 func expect(
   _ reference: Reference, from operatorType: String, domain: String = "",
   attributes: [ByteString: Attribute] = [:], inputs: [Tensor?], _ comment: String = "",

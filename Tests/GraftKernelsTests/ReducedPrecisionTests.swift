@@ -6,12 +6,13 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Kernels of `Precision.bfloat16` against sums in double of the numbers that they round to, for every
-/// instruction set and for 1, 2, 3 and 8 threads.
+/// Kernels of `Precision.bfloat16` against sums in double of the numbers that they round to, for
+/// every instruction set and for 1, 2, 3 and 8 threads.
 @Suite(.serialized) struct ReducedPrecisionTests {
   // MARK: Products of few rows
 
-  /// Matrices large enough to be narrowed, with odd extents; one column, and more rows than are narrowed.
+  /// Matrices large enough to be narrowed, with odd extents; one column, and more rows than are
+  /// narrowed.
   static let products = [
     MatrixProductTests.Case(rows: 1, columns: 519, depth: 523),
     MatrixProductTests.Case(rows: 2, columns: 2051, depth: 131),
@@ -102,7 +103,8 @@ import TestSupport
 
   // MARK: Convolutions
 
-  /// Shapes that are not computed by Winograd's method: the machine's product of bfloat16 takes all of them.
+  /// Shapes that are not computed by Winograd's method: the machine's product of bfloat16 takes all
+  /// of them.
   static var convolutions: [ConvolutionCase] {
     func make(
       _ channels: Int, _ rows: Int, _ spatial: [Int], kernel: [Int] = [1, 1],
@@ -157,7 +159,8 @@ import TestSupport
       instructionSets: [.avx512], bfloat16Instructions: [.avx512])
   }
 
-  /// Without instructions for it, and with weights that are computed, convolutions stay as they are.
+  /// Without instructions for it, and with weights that are computed, convolutions stay as they
+  /// are.
   @Test(arguments: convolutions.prefix(8))
   func otherConvolutionsStayFloat(_ example: ConvolutionCase) throws {
     var generator = Generator(seed: 6)

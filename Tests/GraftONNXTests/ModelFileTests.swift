@@ -77,7 +77,8 @@ struct ModelFileTests {
             else:
                 onnx.checker.check_model(copy, full_check=True)
             parts = path.split("/")
-            reference = "/".join(parts[:-2] + ["reference", parts[-2] + "__" + parts[-1][:-5] + ".npz"])
+            name = parts[-2] + "__" + parts[-1][:-5] + ".npz"
+            reference = "/".join(parts[:-2] + ["reference", name])
             if not os.path.exists(reference):
                 continue
             feeds = {name[3:]: array for name, array in numpy.load(reference).items()

@@ -6,7 +6,8 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Normalization by batches in the blocked layout of every instruction set, against that of ordinary tensors in double.
+/// Normalization by batches in the blocked layout of every instruction set, against that of
+/// ordinary tensors in double.
 @Suite struct BlockedNormalizationTests {
   /// Some with a mean far from 0, where squares of elements would lose the variance.
   private struct Case {

@@ -6,8 +6,9 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// No kernel reads an input as another type than it has: each input of each example is replaced by a smaller one of
-/// another element type, which operators take or refuse. With AddressSanitizer a kernel that reads on is found.
+/// No kernel reads an input as another type than it has: each input of each example is replaced by
+/// a smaller one of another element type, which operators take or refuse. With AddressSanitizer a
+/// kernel that reads on is found.
 @Suite struct OtherElementTypeTests {
   /// From one byte to eight.
   private static let elementTypes: [ElementType] = [.uint8, .float16, .float, .double]

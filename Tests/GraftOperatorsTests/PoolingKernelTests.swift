@@ -82,7 +82,8 @@ import TestSupport
     }
   }
 
-  /// Softmax of rows (x, 0) has e^x / (e^x + 1), which shows the exponential's error where e^x is small.
+  /// Softmax of rows (x, 0) has e^x / (e^x + 1), which shows the exponential's error where e^x is
+  /// small.
   @Test(arguments: InstructionSet.available)
   func exponentialIsAccurate(_ instructionSet: InstructionSet) throws {
     let exponents: [Float] = Array(stride(from: -87, to: -17, by: 0.0037))

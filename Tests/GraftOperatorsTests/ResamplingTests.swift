@@ -4,8 +4,8 @@ import GraftGraph
 import GraftTensor
 import Testing
 
-/// Resizing in all instruction sets, over extents around those of vectors, against a direct sum over
-/// two axes in double precision.
+/// Resizing in all instruction sets, over extents around those of vectors, against a direct sum
+/// over two axes in double precision.
 @Suite struct ResamplingTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let input: Shape

@@ -5,7 +5,8 @@ import GraftOperators
 import GraftTensor
 import Testing
 
-/// Kernels that round their results as they store them, against the same without, rounded afterwards: equal to the bit.
+/// Kernels that round their results as they store them, against the same without, rounded
+/// afterwards: equal to the bit.
 @Suite struct RoundingTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String

@@ -4,8 +4,8 @@ import GraftOperators
 import GraftTensor
 import Testing
 
-/// Subnormal numbers are as IEEE 754 has them: all operators are run on their examples with numbers made so small, and
-/// compared with what they compute in a wider type, in which these are normal.
+/// Subnormal numbers are as IEEE 754 has them: all operators are run on their examples with numbers
+/// made so small, and compared with what they compute in a wider type, in which these are normal.
 @Suite struct SubnormalTests {
   @Test func onlyProductsAndTrainingFlush() {
     let flushing = OperatorCatalog.operators.filter { $0.flushesSubnormals }.map { $0.schema.name }
@@ -59,8 +59,8 @@ import Testing
     "ResizeGradient": [0], "ToBlocked": [0], "TransposedKernel": [0],
   ]
 
-  /// Operators that compute no floating-point numbers from such, and those of floats alone whose parts other tests
-  /// compare: chains, roundings, normalization in the blocked layout.
+  /// Operators that compute no floating-point numbers from such, and those of floats alone whose
+  /// parts other tests compare: chains, roundings, normalization in the blocked layout.
   private static let others: Set = [
     "And", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Constant",
     "ConstantOfShape", "Not", "NonMaxSuppression", "Or", "Xor",
@@ -81,7 +81,8 @@ import Testing
           return try small(
             tensor, factor: smallPlaces.contains(index) ? format.factor : 1, format.type)
         }
-        // Some inputs have to stay floats, and some numbers must not be small: factors of sizes, or steps of ranges.
+        // Some inputs have to stay floats, and some numbers must not be small: factors of sizes, or
+        // steps of ranges.
         guard isAccepted(name.type, example, inputs),
           let expected = try oracle(name.type, example, inputs, smallPlaces, format)
         else { continue }

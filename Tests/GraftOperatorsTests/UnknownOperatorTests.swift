@@ -9,7 +9,8 @@ import Testing
   static let types = OperatorCatalog.operators.filter { $0.schema.domain.isEmpty }
     .map { OperatorName(type: $0) }
 
-  /// Nothing is known of what an unknown operator computes, which is no reason to refuse its readers.
+  /// Nothing is known of what an unknown operator computes, which is no reason to refuse its
+  /// readers.
   @Test(arguments: types)
   func inferenceGoesOnBehindUnknownOperators(_ name: OperatorName) throws {
     for example in name.type.examples {

@@ -5,8 +5,8 @@ import GraftOperators
 import GraftTensor
 import Testing
 
-/// Elementwise kernels and reductions, in all instruction sets and with several threads, against the
-/// scalar ones on one thread.
+/// Elementwise kernels and reductions, in all instruction sets and with several threads, against
+/// the scalar ones on one thread.
 @Suite struct VectorVariantTests {
   static let binaryOperators = [
     "Add", "Sub", "Mul", "Div", "Min", "Max", "PRelu", "Equal", "Greater", "GreaterOrEqual", "Less",
@@ -98,8 +98,8 @@ import Testing
     ]
   }()
 
-  /// In all instruction sets, where products may be summed without rounding in between, and of any number of threads
-  /// to the bit.
+  /// In all instruction sets, where products may be summed without rounding in between, and of any
+  /// number of threads to the bit.
   @Test(arguments: optimizerCases) func optimizerStepsAgree(_ step: OptimizerCase) throws {
     let inputs = try step.inputs.enumerated().map { index, kind -> Tensor in
       let numbers = try NodeTesting.numbers([50_021], seed: index + 1)

@@ -4,7 +4,8 @@ import GraftRuntime
 import GraftTensor
 import Testing
 
-/// Networks in half precision, lowered to float kernels whose results are rounded, against the same node by node.
+/// Networks in half precision, lowered to float kernels whose results are rounded, against the same
+/// node by node.
 @Suite struct HalfPrecisionTests {
   private func run(_ graph: Graph, optimizes: Bool, _ inputs: [Tensor]) throws -> [Tensor] {
     var options = Executable.Options()
@@ -24,7 +25,8 @@ import Testing
     for node in blocked where node.operatorType.hasSuffix("Conv") {
       #expect(node.attributes["rounded_to"] != nil, "\(node.operatorType)")
     }
-    // Softmax computes in half precision by its definition; in front of it and behind it are the only conversions.
+    // Softmax computes in half precision by its definition; in front of it and behind it are the
+    // only conversions.
     #expect(lowered.nodes.filter { $0.operatorType == "Cast" }.count == 2)
     #expect(
       lowered.constants.values.allSatisfy { $0.elementType != .float16 }, "weights are converted")
@@ -74,7 +76,8 @@ import Testing
     }
   }
 
-  /// What other nodes read of a convolution is rounded: near 1, the difference from 1 is exact then.
+  /// What other nodes read of a convolution is rounded: near 1, the difference from 1 is exact
+  /// then.
   @Test func convolutionsAreRounded() throws {
     for (kernel, strides) in [(1, 1), (3, 1), (3, 2)] {
       var graph = Graph(name: "rounded")

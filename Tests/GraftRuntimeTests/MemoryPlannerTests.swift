@@ -3,7 +3,8 @@ import Testing
 import TestSupport
 
 @Suite struct MemoryPlannerTests {
-  /// Buffers that live at the same time never share bytes, and the arena is no larger than their sum.
+  /// Buffers that live at the same time never share bytes, and the arena is no larger than their
+  /// sum.
   @Test func neverOverlaps() throws {
     var generator = Generator(seed: 17)
     for _ in 0..<200 {

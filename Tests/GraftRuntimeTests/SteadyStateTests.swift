@@ -44,8 +44,8 @@ import Testing
     #expect(pool.workerCount <= 2)
   }
 
-  /// Plans come and go with the shapes, and nothing of them stays. In a process of its own, where no other test takes
-  /// memory meanwhile.
+  /// Plans come and go with the shapes, and nothing of them stays. In a process of its own, where
+  /// no other test takes memory meanwhile.
   @Test func steadyStateDoesNotGrowMemory() async {
     await #expect(processExitsWith: .success) {
       let session = Session(try Executable(ConvolutionNetwork.graph()))

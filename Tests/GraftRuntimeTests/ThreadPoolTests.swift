@@ -30,7 +30,8 @@ import Testing
     #expect(pool.workerCount == 2)
   }
 
-  /// Callers that come at once all get their results, from no more workers than one of them asked for.
+  /// Callers that come at once all get their results, from no more workers than one of them asked
+  /// for.
   @Test func manyCallersShareTheWorkers() throws {
     let pool = ThreadPool(threadCount: 8)
     let expected = (0..<40).map { ThreadPoolTests.work($0) }
@@ -45,8 +46,8 @@ import Testing
     #expect(pool.workerCount <= 2)
   }
 
-  /// With as many callers as threads, the workers stand back: they start no task while both callers are at work, but
-  /// the one they may have been about to start when the second came.
+  /// With as many callers as threads, the workers stand back: they start no task while both callers
+  /// are at work, but the one they may have been about to start when the second came.
   @Test func workersStandBackForCallers() throws {
     let pool = ThreadPool(threadCount: 2)
     let workingCallers = Atomic(0)

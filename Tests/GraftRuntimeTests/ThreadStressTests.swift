@@ -8,7 +8,8 @@ import Testing
 @Suite struct ThreadStressTests {
   private struct Failure: Error, Equatable { let task: Int }
 
-  /// Runs a body on several threads at once, `rounds` times on each; returns how many rounds failed.
+  /// Runs a body on several threads at once, `rounds` times on each; returns how many rounds
+  /// failed.
   private func countFailures(
     callers: Int, rounds: Int, _ body: @Sendable (_ caller: Int, _ round: Int) throws -> Bool
   ) -> Int {
@@ -81,7 +82,8 @@ import Testing
     #expect(failures == 0)
   }
 
-  /// Sessions of one executable run for the first time at once: constants are packed for all of them.
+  /// Sessions of one executable run for the first time at once: constants are packed for all of
+  /// them.
   @Test func sessionsShareAnExecutable() throws {
     var options = Executable.Options()
     options.threadCount = 3

@@ -2,7 +2,8 @@ import GraftExecution
 import GraftRuntime
 import Testing
 
-/// Choices of kernels by measurement: any of them is right, and what was chosen determines the bits.
+/// Choices of kernels by measurement: any of them is right, and what was chosen determines the
+/// bits.
 @Suite struct TunerTests {
   private static let shape = [2, 3, 40, 36]
 

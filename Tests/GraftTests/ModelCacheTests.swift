@@ -22,8 +22,8 @@ import Testing
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-  /// Convolutions whose weights are packed, one of them after a BatchNormalization moved into it, and a
-  /// product whose weights stay in the file.
+  /// Convolutions whose weights are packed, one of them after a BatchNormalization moved into it,
+  /// and a product whose weights stay in the file.
   private static func graph(seed: Int) throws -> Graph {
     var graph = Graph(name: "small")
     func constant(_ name: String, _ shape: Shape, from low: Float = -0.05) throws -> ValueID {

@@ -7,7 +7,8 @@ import GraftRuntime
 import GraftTensor
 import Testing
 
-/// Compiled models of reduced precision: the same answers as from cold starts, apart from those in float.
+/// Compiled models of reduced precision: the same answers as from cold starts, apart from those in
+/// float.
 @Suite final class ReducedPrecisionCacheTests: Sendable {
   private let folder: String
   private var model: String { "\(folder)/model.onnx" }

@@ -13,7 +13,8 @@ import TestSupport
     "randaugment", "randaugment(3,20)",
   ]
 
-  /// An image whose samples tell where they were: red counts columns, green counts rows, both from 1.
+  /// An image whose samples tell where they were: red counts columns, green counts rows, both from
+  /// 1.
   private static func positions(width: Int = 16, height: Int = 16) throws -> Image {
     var samples: [UInt8] = []
     for row in 0..<height {
@@ -99,7 +100,8 @@ import TestSupport
     }
   }
 
-  /// A square of 6 by 6 around each pixel with the same probability: 4 of 16 middles are so near an edge that a row is lost.
+  /// A square of 6 by 6 around each pixel with the same probability: 4 of 16 middles are so near an
+  /// edge that a row is lost.
   @Test func cutsOutSquares() throws {
     let image = try AugmentationTests.flat(7)
     let pipeline = try AugmentationPipeline("cutout(6)")
@@ -111,7 +113,8 @@ import TestSupport
       #expect((9...36).contains(count))
       total += count
     }
-    // Middle m covers m - 3 ..< m + 3 of 0 ..< 16: (3 + 4 + 5 + 6 * 11 + 5 + 4) / 16 = 5.4375 on average.
+    // Middle m covers m - 3 ..< m + 3 of 0 ..< 16: (3 + 4 + 5 + 6 * 11 + 5 + 4) / 16 = 5.4375 on
+    // average.
     #expect(abs(Double(total) / 2000 - 5.4375 * 5.4375) < 0.6)
   }
 

@@ -3,7 +3,8 @@ import GraftTraining
 import GraftVision
 import Testing
 
-/// Operations on images beside torchvision and Pillow; `Tests/Fixtures/augmentation_fixtures.py` says what the arrays are.
+/// Operations on images beside torchvision and Pillow; `Tests/Fixtures/augmentation_fixtures.py`
+/// says what the arrays are.
 @Suite struct ImageOperationTests {
   private func image(_ name: String) throws -> Image {
     let tensor = try Fixtures.augmentations.tensor(name)

@@ -78,6 +78,8 @@ import TestSupport
     for batch in try Self.batches() { try area.add(batch) }
     let expected = try Fixtures.metrics.numbers("areas")
     #expect(largestDifference((0..<5).compactMap { area.area(ofClass: $0) }, expected) < 1e-9)
+    let mean = try Fixtures.metrics.numbers("area_macro")
+    #expect(largestDifference([area.value], mean) < 1e-6)
   }
 
   @Test func singleScoresStandForTwoClasses() throws {
@@ -94,7 +96,7 @@ import TestSupport
     #expect(largestDifference(logits.probabilities(1), [0.4378235, 0.5621765]) < 1e-6)
   }
 
-  @Test func equalScoresShareTheirRank() throws {
+  @Test func firstOfEqualScoresIsPredicted() throws {
     let scores = try Tensor([Float(1), 1, 0, 1, 1, 0], shape: [2, 3])
     let batch = try LabelledScores(scores: scores, labels: [1, 2], kind: .logits)
     #expect(try Self.topKAccuracy(1, [batch]) == 0.5)

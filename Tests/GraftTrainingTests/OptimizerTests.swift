@@ -86,7 +86,8 @@ import TestSupport
   }
 }
 
-/// A graph of nothing but an optimizer's step for two parameters, [2, 2] and [3], whose gradients are inputs.
+/// A graph of nothing but an optimizer's step for two parameters, [2, 2] and [3], whose gradients
+/// are inputs.
 struct Trajectory {
   private let session: Session
   private let parameters: [ValueID]

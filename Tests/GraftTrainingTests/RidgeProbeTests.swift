@@ -2,7 +2,8 @@ import GraftTraining
 import Testing
 
 @Suite struct RidgeProbeTests {
-  /// Residuals of the standardized column with each row left out, by the normal equations of a slope and an intercept.
+  /// Residuals of the standardized column with each row left out, by the normal equations of a
+  /// slope and an intercept.
   private func errorOfRefits(_ column: [Double], _ targets: [Double]) -> Double {
     let count = Double(column.count)
     let mean = column.reduce(0, +) / count

@@ -57,7 +57,8 @@ import Testing
     return Set(model.weights.map { model.graph[$0].name }.filter { !$0.hasPrefix("head/") })
   }
 
-  /// What is added to a product is a weight where it is a bias: not a mask, and not a single number.
+  /// What is added to a product is a weight where it is a bias: not a mask, and not a single
+  /// number.
   @Test func biasesOfTheirOwnAreWeights() throws {
     let names = try weightNames { graph, x, constant in
       var value = graph.addNode("Conv", [x, try constant(&graph, "kernel", [2, 1, 1, 1])])
@@ -70,8 +71,8 @@ import Testing
     #expect(names == ["kernel", "k_mask", "k_row", "k_number", "k_bias", "bias"])
   }
 
-  /// Scale and bias behind (x - mean) / √(variance + ε), as PyTorch wrote layer normalization before opset 17; what
-  /// prepares images is left alone.
+  /// Scale and bias behind (x - mean) / √(variance + ε), as PyTorch wrote layer normalization
+  /// before opset 17; what prepares images is left alone.
   @Test func normalizationsOfSeveralNodesHaveWeights() throws {
     let names = try weightNames { graph, x, constant in
       let scaled = graph.addNode("Mul", [x, try constant(&graph, "prepares", [1, 1, 1])])

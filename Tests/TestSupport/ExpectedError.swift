@@ -1,7 +1,8 @@
 import GraftTensor
 import Testing
 
-/// Expects that a body throws a `GraftError` with a code (or the other), whose description has all of the parts.
+/// Expects that a body throws a `GraftError` with a code (or the other), whose description has all
+/// of the parts.
 ///
 /// - Returns: the error, for what else a test wants to know of it
 @discardableResult

@@ -6,8 +6,8 @@ import Foundation
 ///      "names": ["one", "two"], "nothing": None, "flag": True, "large": -70000,
 ///      "pair": (1, b"\x00\xff")}
 package enum PickleFixture {
-  /// By what wrote them: Python 3 with protocols 0 to 4, and protocol 2 with the strings of Python 2,
-  /// as the official CIFAR files have them.
+  /// By what wrote them: Python 3 with protocols 0 to 4, and protocol 2 with the strings of Python
+  /// 2, as the official CIFAR files have them.
   package static let pickles: [(name: String, bytes: [UInt8])] = base64.map { name, text in
     (name, [UInt8](Data(base64Encoded: text) ?? Data()))
   }

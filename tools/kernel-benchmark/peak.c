@@ -47,8 +47,8 @@ ptrdiff_t operations_per_round(void) {
   return CHAIN_COUNT * 2 * (options.instruction_set == GRAFT_ISA_AVX512 ? 16 : 8);
 }
 
-/// Bytes that a step of the loops below reads, from as many streams: of one alone the processor does
-/// not get all that memory gives.
+/// Bytes that a step of the loops below reads, from as many streams: of one alone the processor
+/// does not get all that memory gives.
 enum { READ_STEP = 512, STREAM_COUNT = 4, STREAM_STEP = READ_STEP / STREAM_COUNT };
 
 __attribute__((target("avx512f"))) static void read_avx512(const char *memory, ptrdiff_t count) {

@@ -7,7 +7,8 @@ import GraftTensor
 import GraftTraining
 import Testing
 
-/// A network as PyTorch exports it is trained as PyTorch trains it; `Tests/Fixtures/exported_network.py` made the files.
+/// A network as PyTorch exports it is trained as PyTorch trains it;
+/// `Tests/Fixtures/exported_network.py` made the files.
 @Suite struct ExportedNetworkTests {
   private let arrays: [String: Tensor]
   private let trunk: Graph
@@ -20,7 +21,8 @@ import Testing
     arrays = Dictionary(uniqueKeysWithValues: read.map { ($0.name, $0.tensor) })
   }
 
-  /// Layers that share a tensor in the file, through Identity or by its name, train one of their own.
+  /// Layers that share a tensor in the file, through Identity or by its name, train one of their
+  /// own.
   @Test(arguments: [false, true])
   func equalWeightsAreTrainedApart(statisticsAreShared: Bool) throws {
     var trunk = trunk
@@ -57,7 +59,8 @@ import Testing
       let name = statistics[id] ?? model.graph[id].name
       let expected = try #require(arrays["trained/\(name)"], "\(name)")
       found += 1
-      // PyTorch's running variance is the unbiased one, ONNX's is that of the batch: 1/255 apart at most.
+      // PyTorch's running variance is the unbiased one, ONNX's is that of the batch: 1/255 apart at
+      // most.
       let tolerance: Float = name.hasSuffix("running_var") ? 5e-3 : 2e-5
       for (left, right) in zip(
         try value.elements(as: Float.self), try expected.elements(as: Float.self))

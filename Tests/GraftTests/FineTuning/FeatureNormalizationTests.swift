@@ -130,7 +130,8 @@ import TestSupport
     #expect(models[0] == models[1])
   }
 
-  /// Where the first phase trains the trunk, too, nothing is kept that the statistics could be taken from.
+  /// Where the first phase trains the trunk, too, nothing is kept that the statistics could be
+  /// taken from.
   @Test func adaptsToTheFirstWeightsWhereNothingIsFrozen() throws {
     var recipe = recipe
     recipe.phases = [Recipe.Phase(unfreeze: "all", epochs: 1, learningRate: 0)]

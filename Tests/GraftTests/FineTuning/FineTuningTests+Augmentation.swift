@@ -8,7 +8,8 @@ import TestSupport
 
 /// Training on images that are changed at random.
 extension FineTuningTests {
-  /// What random changes do follows from seed, phase, epoch and image: not from threads, what is kept, or interruptions.
+  /// What random changes do follows from seed, phase, epoch and image: not from threads, what is
+  /// kept, or interruptions.
   @Test func augmentedRunsGiveTheSameBits() throws {
     var recipe = recipe()
     recipe.augment = "flip,crop(2,reflect),cutout(4)"
@@ -26,7 +27,8 @@ extension FineTuningTests {
     }
   }
 
-  /// Mixed images have mixed targets, for several classes and for two, whatever the threads and interruptions.
+  /// Mixed images have mixed targets, for several classes and for two, whatever the threads and
+  /// interruptions.
   @Test(arguments: [3, 2])
   func mixedRunsGiveTheSameBits(classCount: Int) throws {
     var recipe = recipe()
@@ -46,7 +48,8 @@ extension FineTuningTests {
     }
   }
 
-  /// Targets of images that are mixed half and half cannot be met: the loss stays above that of the best answer.
+  /// Targets of images that are mixed half and half cannot be met: the loss stays above that of the
+  /// best answer.
   @Test func mixedTargetsAreSoft() throws {
     var recipe = recipe()
     recipe.head = "gap,dense(classes)"
@@ -54,7 +57,8 @@ extension FineTuningTests {
     let plain = try run("sharp", recipe).run.fineTuner.state.history.last!
     recipe.augment = "mixup(100)"
     let mixed = try run("soft", recipe).run.fineTuner.state.history.last!
-    // Beta(100, 100) is about a half: two of three pairs are of different classes, whose entropy is log 2.
+    // Beta(100, 100) is about a half: two of three pairs are of different classes, whose entropy is
+    // log 2.
     #expect(plain.loss < 0.3)
     #expect(mixed.loss > 0.9 * 2 / 3 * 0.69)
     #expect(mixed.validationAccuracy! > 0.6)

@@ -36,7 +36,8 @@ extension FineTuningTests {
     cache.files().map(\.path).filter { $0.hasSuffix(".features") }
   }
 
-  /// A second run finds all features of the first, and comes to the same bits; other heads find them, too.
+  /// A second run finds all features of the first, and comes to the same bits; other heads find
+  /// them, too.
   @Test func laterRunsFindFeatures() throws {
     let expected = try bytes(run("no-cache", recipe()).run)
     let cache = cache()
@@ -51,7 +52,8 @@ extension FineTuningTests {
     #expect(try run("other", recipe, cache: cache) == (other, [60, 60]))
   }
 
-  /// What features follow from keeps them apart: weights below the cut, preparation of images, batches.
+  /// What features follow from keeps them apart: weights below the cut, preparation of images,
+  /// batches.
   @Test func otherWorkFindsNothing() throws {
     let cache = cache()
     var recipe = recipe()
@@ -134,7 +136,8 @@ extension FineTuningTests {
     }
   }
 
-  /// Features that would take more than their share of the cache are not kept, nor is a cache that cannot be written.
+  /// Features that would take more than their share of the cache are not kept, nor is a cache that
+  /// cannot be written.
   @Test func featuresHaveALimit() throws {
     let expected = try bytes(run("alone", recipe()).run)
     // 60 images of 12 channels, then of 8 x 8 x 8 numbers: 2,880 and 122,880 bytes.

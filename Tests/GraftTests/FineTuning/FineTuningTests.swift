@@ -10,7 +10,8 @@ import GraftTraining
 import Testing
 import TestSupport
 
-/// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is exported.
+/// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is
+/// exported.
 @Suite final class FineTuningTests {
   let folder = NSTemporaryDirectory() + "graft-fine-tuning-\(UUID().uuidString)"
   let trunkPath: String
@@ -132,7 +133,8 @@ import TestSupport
     #expect(try again.confusionMatrix == larger.testResult()?.confusionMatrix)
   }
 
-  /// Classifiers end with pooling of their own, as a rule; the default head's has nothing to do there.
+  /// Classifiers end with pooling of their own, as a rule; the default head's has nothing to do
+  /// there.
   @Test func poolingOfVectorsIsLeftOut() throws {
     var trunk = try FineTuningTests.trunk()
     trunk.metadata = ["graft.preprocessing.name": "unit"]
@@ -167,7 +169,8 @@ import TestSupport
     #expect(!remarks.contains { $0.contains("pooling") })
   }
 
-  /// Nothing says how images are prepared for a network of grey ones: samples from 0 to 1, as for `infer`.
+  /// Nothing says how images are prepared for a network of grey ones: samples from 0 to 1, as for
+  /// `infer`.
   @Test func greyNetworksAreTrunks() throws {
     var trunk = Graph(name: "grey")
     let x = trunk.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 1, 16, 16]))
@@ -215,7 +218,8 @@ import TestSupport
     #expect(!report.contains("src=\"http") && !report.contains("<script"))
   }
 
-  /// The same bits whether features are kept or not, for any number of threads, and after interruptions anywhere.
+  /// The same bits whether features are kept or not, for any number of threads, and after
+  /// interruptions anywhere.
   @Test func everyWayGivesTheSameBits() throws {
     let expected = try bytes(run("expected", recipe()).run)
     #expect(try bytes(run("again", recipe()).run) == expected)

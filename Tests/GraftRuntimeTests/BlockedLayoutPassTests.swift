@@ -3,8 +3,9 @@ import GraftRuntime
 import GraftTensor
 import Testing
 
-/// Networks that the layout pass takes to blocks of 16 channels: what is left of them, and that they compute the same.
-@Suite struct BlockedLayoutTests {
+/// Networks that the layout pass takes to blocks of 16 channels: what is left of them, and that
+/// they compute the same.
+@Suite struct BlockedLayoutPassTests {
   private struct Fixture {
     var graph = Graph(name: "test")
     let x: ValueID
