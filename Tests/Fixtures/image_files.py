@@ -425,10 +425,10 @@ def make_damaged(image):
 SIZES = [(20, 31), (61, 31), (97, 47), (130, 90), (1, 1), (224, 3), (58, 40), (57, 40), (12, 90)]
 
 
-def make_resized(image):
+def make_resized(pixels):
     import tensorflow as tf
 
-    image = Image.fromarray(image)
+    image = Image.fromarray(pixels)
     (FOLDER / "source.png").write_bytes(saved(image, "PNG"))
     write_ppm("source-grey", np.array(image.convert("L"))[..., None])
     filters = {
@@ -440,7 +440,7 @@ def make_resized(image):
         for name, method in filters.items():
             resized = image.resize((width, height), method)
             write_ppm(f"resized-{name}-{width}x{height}", np.array(resized))
-        resized = tf.image.resize(image, (height, width), method="bilinear").numpy()
+        resized = tf.image.resize(pixels, (height, width), method="bilinear").numpy()
         if width * height < 5000:
             write_floats(f"resized-tf-bilinear-{width}x{height}", resized)
     grey = image.convert("L").resize((33, 20), Image.Resampling.BICUBIC)
@@ -474,12 +474,12 @@ def torch_normalized(image):
     return (image.astype(np.float32) / np.float32(255) - mean) / deviation
 
 
-def make_preprocessed(image):
+def make_preprocessed(pixels):
     from keras.src.applications.imagenet_utils import preprocess_input
 
-    image = Image.fromarray(image)
+    image = Image.fromarray(pixels)
     for width, height in [(30, 20), (31, 22), (80, 20), (70, 60)]:
-        write_ppm(f"cropped-{width}x{height}", center_crop(image, width, height))
+        write_ppm(f"cropped-{width}x{height}", center_crop(pixels, width, height))
     nearest = np.array(image.resize((16, 12), Image.Resampling.NEAREST)).astype(np.float32)
     for scheme in ("caffe", "tf"):
         write_floats(f"preprocessed-keras-{scheme}", preprocess_input(nearest.copy(), mode=scheme))
@@ -491,7 +491,7 @@ def make_preprocessed(image):
     write_floats("preprocessed-unit-grey", grey.astype(np.float32) / np.float32(255))
     import tensorflow as tf
 
-    resized = tf.image.resize(image, (20, 24), method="bilinear").numpy()
+    resized = tf.image.resize(pixels, (20, 24), method="bilinear").numpy()
     bilinear = preprocess_input(center_crop(resized, 16, 12), mode="tf")
     write_floats("preprocessed-keras-tf-bilinear", bilinear)
 
@@ -508,16 +508,16 @@ def make_photos(photos):
     lines = ["\t".join(titles + ["torch", "tf-bilinear"])]
     for path in sorted(photos.glob("*.JPEG")):
         image = Image.open(path).convert("RGB")
-        image = np.array(image)
+        pixels = np.array(image)
         nearest = np.array(image.resize((224, 224), Image.Resampling.NEAREST))
         cropped = center_crop(np.array(resize_shorter(image, 256)), 224, 224)
         bicubic = np.array(image.resize((224, 224), Image.Resampling.BICUBIC))
         caffe = preprocess_input(nearest.astype(np.float32), mode="caffe")
         torch = torch_normalized(cropped).transpose(2, 0, 1)
-        resized = tf.image.resize(image, (224, 224), method="bilinear").numpy()
+        resized = tf.image.resize(pixels, (224, 224), method="bilinear").numpy()
         samples = resized.reshape(-1)[:: 224 * 224 * 3 // 7][:7]
         columns = [path.name, f"{image.width}x{image.height}"]
-        columns += map(checksum, (image, nearest, cropped, bicubic, caffe, torch))
+        columns += map(checksum, (pixels, nearest, cropped, bicubic, caffe, torch))
         columns.append(",".join(f"{sample:.6f}" for sample in samples))
         lines.append("\t".join(columns))
     (FOLDER / "photos.tsv").write_text("\n".join(lines) + "\n")

@@ -1,15 +1,14 @@
 import Foundation
 import GraftFiles
 import Testing
+import TestSupport
 
 @Suite struct AtomicFileTests {
   /// What becomes of a pipe is asked for by name, and does not follow from the mode.
   @Test(arguments: [0o666, AtomicFile.ownMode] as [mode_t], [false, true])
   func pipesAreReplacedWhereThatIsAskedFor(mode: mode_t, replaces: Bool) throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/graft-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let path = "\(folder)/file"
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/file"
     #expect(mkfifo(path, 0o600) == 0)
     func write() throws {
       try [UInt8](repeating: 1, count: 3).withUnsafeBytes {
@@ -24,6 +23,6 @@ import Testing
       #expect(error?.code == .cannotCreate)
       #expect(FileSystem.status(of: path).map { $0.st_mode & S_IFMT } == S_IFIFO)
     }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["file"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["file"])
   }
 }

@@ -11,14 +11,16 @@ import TestSupport
 extension FuzzTests {
   /// Runs that are resumed from damaged checkpoints.
   @Suite(.serialized) final class Checkpoints {
-    private let folder = NSTemporaryDirectory() + "graft-checkpoint-fuzz-\(UUID().uuidString)"
+    private let temporaryFolder: TemporaryFolder
+    private let folder: String
     private let dataset: ImageDataset
     private let recipe: Recipe
     /// The files of a run that was interrupted in its second phase.
     private let files: [String: Data]
 
     init() throws {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      temporaryFolder = try TemporaryFolder()
+      folder = temporaryFolder.path
       var graph = Graph(name: "trunk")
       let input = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 3, 8, 8]))
       let kernel = (0..<4 * 27).map { Float($0 % 7) * 0.1 - 0.3 }
@@ -58,8 +60,6 @@ extension FuzzTests {
       }
       self.files = files
     }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     /// Resumes the run with another checkpoint, and makes a step or two.
     private func resume(_ checkpoint: Data) throws {

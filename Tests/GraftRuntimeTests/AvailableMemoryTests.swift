@@ -2,19 +2,14 @@ import Foundation
 import GraftFiles
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Memory that is left, in made-up machines and trees of cgroups.
 @Suite struct AvailableMemoryTests {
   private func byteCount(_ files: [String: String]) throws -> Int {
-    let root = "\(NSTemporaryDirectory())/graft-memory-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: root) }
-    for (path, text) in files {
-      let full = "\(root)/\(path)"
-      try FileManager.default.createDirectory(
-        atPath: (full as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      try text.write(toFile: full, atomically: false, encoding: .utf8)
-    }
-    return AvailableMemory.byteCount(root: root)
+    let folder = try TemporaryFolder()
+    for (path, text) in files { try folder.write(path, text: text) }
+    return AvailableMemory.byteCount(root: folder.path)
   }
 
   private let machine = [

@@ -1,20 +1,15 @@
 import Foundation
 import GraftExecution
 import Testing
+import TestSupport
 
 /// Counting processors in made-up trees of cgroups.
 @Suite struct GrantedProcessorsTests {
   /// Processors counted with these files, of 16 that affinity allows.
   private func count(_ files: [String: String]) throws -> Int {
-    let root = "\(NSTemporaryDirectory())/graft-cgroups-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: root) }
-    for (path, text) in files {
-      let full = "\(root)/\(path)"
-      try FileManager.default.createDirectory(
-        atPath: (full as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      try text.write(toFile: full, atomically: false, encoding: .utf8)
-    }
-    return GrantedProcessors.count(affinity: 16, root: root)
+    let folder = try TemporaryFolder()
+    for (path, text) in files { try folder.write(path, text: text) }
+    return GrantedProcessors.count(affinity: 16, root: folder.path)
   }
 
   @Test func affinityAloneCounts() throws {

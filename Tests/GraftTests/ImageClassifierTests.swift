@@ -4,6 +4,7 @@ import Graft
 import GraftGraph
 import GraftONNX
 import Testing
+import TestSupport
 
 @Suite struct ImageClassifierTests {
   /// A network that says which of three colours an image has most of.
@@ -25,9 +26,8 @@ import Testing
     + [1, 0, 24, 0] + [UInt8](repeating: 0, count: 24) + [255, 0, 0, 0]
 
   @Test func namesWhatIsInAnImage() throws {
-    let folder = NSTemporaryDirectory() + "graft-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let temporaryFolder = try TemporaryFolder()
+    let folder = temporaryFolder.path
     try writeModel(to: "\(folder)/colours.onnx")
     try Data(bluePixel).write(to: URL(fileURLWithPath: "\(folder)/blue.bmp"))
 

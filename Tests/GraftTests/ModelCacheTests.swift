@@ -7,20 +7,19 @@ import GraftONNX
 import GraftRuntime
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Compiled models: the same answers from cold and compiled starts, whatever became of the files.
 @Suite final class ModelCacheTests: Sendable {
-  private let folder: String
+  private let temporaryFolder: TemporaryFolder
+  private var folder: String { temporaryFolder.path }
   private var model: String { "\(folder)/model.onnx" }
   private var cache: ModelCache { ModelCache(root: "\(folder)/cache") }
 
   init() throws {
-    folder = "\(NSTemporaryDirectory())/graft-cache-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporaryFolder = try TemporaryFolder()
     try ONNXExporter().write(ModelCacheTests.graph(seed: 1), to: model)
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   /// Convolutions whose weights are packed, one of them after a BatchNormalization moved into it,
   /// and a product whose weights stay in the file.

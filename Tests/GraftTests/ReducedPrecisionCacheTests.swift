@@ -6,21 +6,20 @@ import GraftONNX
 import GraftRuntime
 import GraftTensor
 import Testing
+import TestSupport
 
 /// Compiled models of reduced precision: the same answers as from cold starts, apart from those in
 /// float.
 @Suite final class ReducedPrecisionCacheTests: Sendable {
-  private let folder: String
+  private let temporaryFolder: TemporaryFolder
+  private var folder: String { temporaryFolder.path }
   private var model: String { "\(folder)/model.onnx" }
   private var cache: ModelCache { ModelCache(root: "\(folder)/cache") }
 
   init() throws {
-    folder = "\(NSTemporaryDirectory())/graft-precision-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporaryFolder = try TemporaryFolder()
     try ONNXExporter().write(ReducedPrecisionCacheTests.graph(), to: model)
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   /// A pointwise convolution, and a product whose weights are large.
   private static func graph() throws -> Graph {

@@ -3,14 +3,13 @@ import GraftTensor
 import GraftData
 import GraftTraining
 import Testing
+import TestSupport
 
 @Suite struct CheckpointTests {
   /// Runs that an earlier version began can be resumed.
   @Test func readsEarlierKeys() throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let path = folder.appendingPathComponent("last.npz").path
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/last.npz"
     let record = """
       {"phase": 1, "epoch": 1, "loss": 0.5, "accuracy": 0.25, "learning_rate": 1, "seconds": 2,
       "images_per_second": 64}

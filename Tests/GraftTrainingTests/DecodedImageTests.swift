@@ -8,12 +8,14 @@ import TestSupport
 
 /// What stays in memory of images that are augmented again and again.
 @Suite final class DecodedImageTests {
-  private let folder = NSTemporaryDirectory() + "graft-decoded-\(UUID().uuidString)"
+  private let temporaryFolder: TemporaryFolder
+  private let folder: String
   private let items: [ImageDataset.Item]
   private let round = AugmentationRound(seed: 3, phase: 0, epoch: 1)
 
   init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporaryFolder = try TemporaryFolder()
+    folder = temporaryFolder.path
     items = try (0..<4).map { [folder] number in
       let path = "\(folder)/\(number).png"
       try Image(
@@ -23,8 +25,6 @@ import TestSupport
       return ImageDataset.Item(image: .file(path), label: number % 2)
     }
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   private func batches(memoryLimit: Int) throws -> ImageBatches {
     var preprocessing = Preprocessing(.unit)

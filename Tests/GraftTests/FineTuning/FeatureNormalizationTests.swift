@@ -12,12 +12,14 @@ import TestSupport
 
 /// A head that normalizes features by the statistics of the training images.
 @Suite final class FeatureNormalizationTests {
-  let folder = NSTemporaryDirectory() + "graft-normalization-\(UUID().uuidString)"
+  private let temporaryFolder: TemporaryFolder
+  let folder: String
   let dataset: ImageDataset
   let recipe: Recipe
 
   init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporaryFolder = try TemporaryFolder()
+    folder = temporaryFolder.path
     try ONNXExporter().write(FineTuningTests.trunk(), to: "\(folder)/trunk.onnx")
     dataset = try FineTuningTests.stripes(count: 60, classCount: 3, folder: folder)
     var recipe = Recipe()
@@ -31,8 +33,6 @@ import TestSupport
     ]
     self.recipe = recipe
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   private func run(
     _ name: String, _ recipe: Recipe, resumes: Bool = false, stopAfter: Int = .max

@@ -13,18 +13,18 @@ import TestSupport
 /// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is
 /// exported.
 @Suite final class FineTuningTests {
-  let folder = NSTemporaryDirectory() + "graft-fine-tuning-\(UUID().uuidString)"
+  private let temporaryFolder: TemporaryFolder
+  let folder: String
   let trunkPath: String
   let dataset: ImageDataset
 
   init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporaryFolder = try TemporaryFolder()
+    folder = temporaryFolder.path
     trunkPath = "\(folder)/trunk.onnx"
     try ONNXExporter().write(FineTuningTests.trunk(), to: trunkPath)
     dataset = try FineTuningTests.stripes(count: 60, classCount: 3, folder: folder)
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   /// Two convolutions with a pool between them: [N, 3, 16, 16] to [N, 12, 8, 8].
   static func trunk() throws -> Graph {

@@ -12,12 +12,14 @@ import TestSupport
 
 /// What a run leaves in its folder, and how it goes on from there.
 @Suite final class RunFolderTests {
-  let folder = NSTemporaryDirectory() + "graft-run-folder-\(UUID().uuidString)"
+  private let temporaryFolder: TemporaryFolder
+  let folder: String
   let dataset: ImageDataset
   let recipe: Recipe
 
   init() throws {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    temporaryFolder = try TemporaryFolder()
+    folder = temporaryFolder.path
     try ONNXExporter().write(FineTuningTests.trunk(), to: "\(folder)/trunk.onnx")
     dataset = try FineTuningTests.stripes(count: 60, classCount: 3, folder: folder)
     var recipe = Recipe()
@@ -31,8 +33,6 @@ import TestSupport
     ]
     self.recipe = recipe
   }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   @discardableResult
   private func run(
