@@ -1,32 +1,30 @@
 // Elementwise kernels over rows: see graft_binary.h.
 
-// Loops carry no dependence: a result lies exactly on an operand or nowhere near it.
-#define ROW_LOOP(type, left_operand, right_operand, expression)                   \
-  {                                                                               \
-    _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < count; i++) { \
-      const float l = left_operand, r = right_operand;                            \
-      result[i] = (type)(expression);                                             \
-    }                                                                             \
+#define ROW_LOOP(type, left_operand, right_operand, expression) \
+  EACH_ELEMENT {                                                \
+    const float l = left_operand, r = right_operand;            \
+    result[i] = (type)(expression);                             \
   }
 
-#define ROWS(name, type, expression)                                                        \
-  static void name##_vector_vector(const float *left, const float *right,      \
-                                                type *result, int64_t count)                \
-      ROW_LOOP(type, left[i], right[i], expression)                                         \
-  static void name##_vector_scalar(const float *left, const float *right,      \
-                                                type *result, int64_t count) {              \
-    const float scalar = *right;                                                            \
-    ROW_LOOP(type, left[i], scalar, expression)                                             \
-  }                                                                                         \
-  static void name##_scalar_vector(const float *left, const float *right,      \
-                                                type *result, int64_t count) {              \
-    const float scalar = *left;                                                             \
-    ROW_LOOP(type, scalar, right[i], expression)                                            \
+#define ROWS(name, type, expression)                                      \
+  static void name##_vector_vector(                                       \
+      const float *left, const float *right, type *result, int64_t count) { \
+    ROW_LOOP(type, left[i], right[i], expression)                         \
+  }                                                                       \
+  static void name##_vector_scalar(                                       \
+      const float *left, const float *right, type *result, int64_t count) { \
+    const float scalar = *right;                                          \
+    ROW_LOOP(type, left[i], scalar, expression)                           \
+  }                                                                       \
+  static void name##_scalar_vector(                                       \
+      const float *left, const float *right, type *result, int64_t count) { \
+    const float scalar = *left;                                           \
+    ROW_LOOP(type, scalar, right[i], expression)                          \
   }
 
 ROWS(add, float, l + r)
 ROWS(subtract, float, l - r)
-ROWS(multiply, float, l *r)
+ROWS(multiply, float, (l * r))
 ROWS(divide, float, l / r)
 ROWS(minimum, float, ((l < r) | (l != l)) ? l : r)
 ROWS(maximum, float, ((l > r) | (l != l)) ? l : r)
@@ -44,19 +42,20 @@ static void add_scaled(float *restrict result, float scale,
 
 static void select_32(const uint8_t *condition, const uint32_t *left,
                                    const uint32_t *right, uint32_t *result, int64_t count) {
-  _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < count; i++) {
+  EACH_ELEMENT {
     const uint32_t l = left[i], r = right[i];
     result[i] = condition[i] ? l : r;
   }
 }
 
-static void relu_gradient(const float *left, const float *right, float *result,
-                                       int64_t count)
-    ROW_LOOP(float, left[i], right[i], r > 0 ? l : 0)
+static void relu_gradient(const float *left, const float *right, float *result, int64_t count) {
+  ROW_LOOP(float, left[i], right[i], r > 0 ? l : 0)
+}
 
-static void clip_gradient(const float *left, const float *right, float low, float high,
-                                       float *result, int64_t count)
-    ROW_LOOP(float, left[i], right[i], ((r <= low) | (r >= high)) ? 0 : l)
+static void clip_gradient(
+    const float *left, const float *right, float low, float high, float *result, int64_t count) {
+  ROW_LOOP(float, left[i], right[i], ((r <= low) | (r >= high)) ? 0 : l)
+}
 
 #define ENTRY(name) \
   .name = {name##_vector_vector, name##_vector_scalar, name##_scalar_vector}

@@ -53,5 +53,8 @@ GRAFT_INLINE void multiply_rows_bf16(
 #include "tile_dispatch_template.h"
 
 const graft_blocked_product graft_blocked_avx512_bf16 = {
-    BLOCKED_ROWS, PANEL_BLOCKS *GRAFT_BLOCK, GRAFT_WEIGHTS_BF16, multiply_bf16,
+    .maximum_rows = BLOCKED_ROWS,
+    .panel_columns = PANEL_BLOCKS * GRAFT_BLOCK,
+    .weight_format = GRAFT_WEIGHTS_BF16,
+    .multiply = multiply_bf16,
 };

@@ -22,6 +22,7 @@ static void pool_squares(
       pooled += GRAFT_BLOCK;
     }
 }
+
 #include "affine_template.h"
 #include "depthwise_template.h"
 #include "depthwise_gradient_template.h"
@@ -42,8 +43,14 @@ static const graft_winograd winograd_forms[] = {
 };
 
 static const graft_blocked_table blocked_table = {
-    {BLOCKED_ROWS, PANEL_BLOCKS * GRAFT_BLOCK, GRAFT_WEIGHTS_F32, multiply_f32},
-    winograd_forms,
+    .product =
+        {
+            .maximum_rows = BLOCKED_ROWS,
+            .panel_columns = PANEL_BLOCKS * GRAFT_BLOCK,
+            .weight_format = GRAFT_WEIGHTS_F32,
+            .multiply = multiply_f32,
+        },
+    .winograd = winograd_forms,
     .outer_product = {PANEL_BLOCKS, add_outer_products},
     .pool_squares = pool_squares,
     .layers =

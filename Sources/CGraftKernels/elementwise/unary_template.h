@@ -25,6 +25,7 @@ GRAFT_INLINE floats clamp(floats x, float low, float high) {
   return at_most(at_least(x, low), high);
 }
 
+// clang-format off: products in arguments look like pointers to it.
 UNARY(absolute, magnitude(x))
 UNARY(ceil, __builtin_elementwise_ceil(x))
 UNARY(celu, select(x < 0, alpha * vector_exp_minus_one(x / alpha), x))
@@ -56,6 +57,7 @@ UNARY(sqrt, __builtin_elementwise_sqrt(x))
 UNARY(swish, vector_swish(x, alpha))
 UNARY(tanh, vector_tanh(x))
 UNARY(thresholded_relu, select(x > alpha, x, splat(0)))
+// clang-format on
 
 static const graft_unary_table unary_table = {
     .absolute = absolute_kernel,

@@ -70,6 +70,7 @@ GRAFT_INLINE void NAME(tile)(
   static void NAME(tile_##rows##_2)(const graft_tile *tile) { NAME(tile)(rows, 2, tile); }
 #define TILES(rows) {NAME(tile_##rows##_1), NAME(tile_##rows##_2)}
 
+// clang-format off
 TILE(1) TILE(2) TILE(3) TILE(4)
 #if GEMM_ROWS > 4
 TILE(5) TILE(6)
@@ -77,6 +78,7 @@ TILE(5) TILE(6)
 #if GEMM_ROWS > 6
 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
 #endif
+// clang-format on
 
 static void (*const NAME(tiles)[GEMM_ROWS][2])(const graft_tile *) = {
     TILES(1), TILES(2), TILES(3), TILES(4),

@@ -15,10 +15,6 @@
   const ELEMENT *const name = step->states[index].old_values; \
   ELEMENT *const new_##name = step->states[index].new_values
 
-// Loops carry no dependence: an output lies exactly on an input or nowhere near it.
-#define EACH_ELEMENT \
-  _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < count; i++)
-
 static void NAME(sgd_momentum)(const graft_optimizer_step *step) {
   STEP;
   STATE(velocity, 0);
@@ -114,4 +110,3 @@ static const graft_optimizer_table NAME(optimizer_table) = {
 
 #undef STEP
 #undef STATE
-#undef EACH_ELEMENT

@@ -73,7 +73,7 @@ GRAFT_INLINE double sum_of_lanes(double8 lanes) {
   }
 
 SUM(sum, x, x)
-SUM(sum_of_squares, x *x, x *x)
+SUM(sum_of_squares, (x * x), (x * x))
 SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
 
 // The winner of each lane, which a NaN never is. Vectors of comparisons remember NaN; a row that

@@ -23,7 +23,11 @@ extern const graft_blocked_product graft_blocked_avx512_bf16;
 
 extern const graft_kernels graft_kernels_scalar;
 
-/// A function for other kernels, of which no calls remain.
+/// A function that is inlined wherever it is called.
 #define GRAFT_INLINE static inline __attribute__((always_inline, unused))
+
+/// A loop over `count` elements without dependences: an output lies exactly on an input or nowhere near it.
+#define EACH_ELEMENT \
+  _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < count; i++)
 
 #endif
