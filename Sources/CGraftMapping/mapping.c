@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// A handler may take no lock and call little else but write and _exit, so that the table has a fixed
-// size and its numbers are atomic.
+// A handler may take no lock and call little else but write and _exit, so that the table has a
+// fixed size and its numbers are atomic.
 
 enum { slot_count = 4096 };
 

@@ -16,6 +16,4 @@ __attribute__((constructor)) static void keep_arguments(int argc, char **argv, c
 
 int graft_argument_count(void) { return count; }
 
-const char *graft_argument(int index) {
-  return index >= 0 && index < count ? words[index] : NULL;
-}
+const char *graft_argument(int index) { return index >= 0 && index < count ? words[index] : NULL; }

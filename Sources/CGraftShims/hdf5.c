@@ -6,7 +6,8 @@
 #include "graft_hdf5.h"
 
 int32_t graft_hdf5_prepare(void) {
-  // The library would otherwise tear itself down at exit, over objects that a failed write left open.
+  // The library would otherwise tear itself down at exit, over objects that a failed write left
+  // open.
   if (H5dont_atexit() < 0) H5Eclear2(H5E_DEFAULT);
   if (H5open() < 0) return -1;
   if (H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0) return -1;

@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// A handler needs no thread, which a machine may refuse. It may call little else but write and _exit.
+// A handler needs no thread, which a machine may refuse. It may call little else but write and
+// _exit.
 
 static volatile sig_atomic_t is_requested = 0;
 static const char *first_text = "";

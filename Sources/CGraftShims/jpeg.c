@@ -76,8 +76,9 @@ static void copy_message(const char *text, char *message) {
 
 static const char truncated[] = "it is truncated";
 
-graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size_t maximum_memory,
-                                   char message[GRAFT_JPEG_MESSAGE_SIZE]) {
+graft_jpeg_reader *graft_jpeg_open(
+    const uint8_t *bytes, size_t byte_count, size_t maximum_memory,
+    char message[GRAFT_JPEG_MESSAGE_SIZE]) {
   graft_jpeg_reader *const reader = calloc(1, sizeof *reader);
   if (reader == NULL) {
     copy_message("out of memory", message);
@@ -115,8 +116,9 @@ graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size
   }
   int components = decoder->num_components;
   if (components != 1 && components != 3 && components != 4) {
-    snprintf(message, GRAFT_JPEG_MESSAGE_SIZE,
-             "it has %d colour components; only 1, 3 and 4 are known", components);
+    snprintf(
+        message, GRAFT_JPEG_MESSAGE_SIZE, "it has %d colour components; only 1, 3 and 4 are known",
+        components);
     graft_jpeg_close(reader);
     return NULL;
   }
@@ -145,8 +147,8 @@ static void convert_inverted_cmyk(const uint8_t *inks, uint8_t *pixels, size_t w
   }
 }
 
-int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
-                        char message[GRAFT_JPEG_MESSAGE_SIZE]) {
+int graft_jpeg_read_rgb(
+    graft_jpeg_reader *reader, uint8_t *pixels, char message[GRAFT_JPEG_MESSAGE_SIZE]) {
   struct jpeg_decompress_struct *decoder = &reader->decoder;
   if (setjmp(reader->failure)) {
     copy_library_message(reader, message);
@@ -159,8 +161,8 @@ int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
   size_t width = decoder->output_width;
   JSAMPARRAY inks = NULL;
   if (decoder->out_color_space == JCS_CMYK) {
-    inks = decoder->mem->alloc_sarray((j_common_ptr)decoder, JPOOL_IMAGE, decoder->output_width * 4,
-                                      1);
+    inks = decoder->mem->alloc_sarray(
+        (j_common_ptr)decoder, JPOOL_IMAGE, decoder->output_width * 4, 1);
   }
   while (decoder->output_scanline < decoder->output_height) {
     JSAMPROW target = pixels + (size_t)decoder->output_scanline * width * 3;

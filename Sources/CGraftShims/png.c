@@ -22,7 +22,8 @@ struct graft_png_reader {
 static const char truncated[] = "it is truncated";
 static const char damaged[] = "its data do not match their checksum";
 
-/// What zlib says of data that do not match the checksum after them: they were damaged, as Pillow has it, too.
+/// What zlib says of data that do not match the checksum after them: they were damaged, as Pillow
+/// has it, too.
 static const char wrong_content[] = "incorrect data check";
 
 static void fail(png_structp decoder, png_const_charp reason) {
@@ -50,8 +51,8 @@ static void copy_message(const char *text, char *message) {
   snprintf(message, GRAFT_PNG_MESSAGE_SIZE, "%s", text);
 }
 
-graft_png_reader *graft_png_open(const uint8_t *bytes, size_t byte_count,
-                                 char message[GRAFT_PNG_MESSAGE_SIZE]) {
+graft_png_reader *graft_png_open(
+    const uint8_t *bytes, size_t byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]) {
   graft_png_reader *const reader = calloc(1, sizeof *reader);
   if (reader == NULL) {
     copy_message("out of memory", message);
@@ -101,8 +102,8 @@ static int has_all_rows(const graft_png_reader *reader) {
          png_get_image_height(reader->decoder, reader->info);
 }
 
-int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
-                       char message[GRAFT_PNG_MESSAGE_SIZE]) {
+int graft_png_read_rgb(
+    graft_png_reader *reader, uint8_t *pixels, char message[GRAFT_PNG_MESSAGE_SIZE]) {
   png_structp decoder = reader->decoder;
   png_infop info = reader->info;
   if (setjmp(reader->failure)) {
@@ -111,8 +112,9 @@ int graft_png_read_rgb(graft_png_reader *reader, uint8_t *pixels,
     } else if (has_all_rows(reader) && !reader->has_wrong_content) {
       return 1;
     } else {
-      copy_message(strcmp(reader->reason, "Not enough image data") == 0 ? truncated : reader->reason,
-                   message);
+      copy_message(
+          strcmp(reader->reason, "Not enough image data") == 0 ? truncated : reader->reason,
+          message);
     }
     return 0;
   }
@@ -149,8 +151,9 @@ void graft_png_close(graft_png_reader *reader) {
   free(reader);
 }
 
-uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t height,
-                              size_t *byte_count, char message[GRAFT_PNG_MESSAGE_SIZE]) {
+uint8_t *graft_png_encode_rgb(
+    const uint8_t *pixels, uint32_t width, uint32_t height, size_t *byte_count,
+    char message[GRAFT_PNG_MESSAGE_SIZE]) {
   png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
   image.width = width;
   image.height = height;
@@ -169,8 +172,8 @@ uint8_t *graft_png_encode_rgb(const uint8_t *pixels, uint32_t width, uint32_t he
   return bytes;
 }
 
-uint8_t *graft_png_inflate(const uint8_t *bytes, size_t byte_count, size_t limit,
-                           size_t *unpacked_count) {
+uint8_t *graft_png_inflate(
+    const uint8_t *bytes, size_t byte_count, size_t limit, size_t *unpacked_count) {
   uint8_t *const unpacked = malloc(limit);
   uLongf count = limit;
   if (unpacked == NULL || uncompress(unpacked, &count, bytes, byte_count) != Z_OK) {

@@ -49,12 +49,11 @@ void make_layer(winograd_layer *layer, const layer_shape *shape, winograd_scheme
   layer->scheme = scheme;
   layer->form = table->winograd[scheme.tile_extent / 2 - 1];
   layer->tile_count = tile_count_of(shape, scheme.tile_extent);
-  layer->panel_count = divide_up(
-      blocks_of(shape->output_channels) * GRAFT_BLOCK, table->product.panel_columns);
+  layer->panel_count =
+      divide_up(blocks_of(shape->output_channels) * GRAFT_BLOCK, table->product.panel_columns);
   layer->chunk_count = divide_up(layer->tile_count, scheme.tiles_per_chunk);
   layer->largest_chunk = divide_up(layer->tile_count, layer->chunk_count);
-  const ptrdiff_t tiles =
-      scheme.tiles_per_task ? scheme.tiles_per_task : layer->largest_chunk;
+  const ptrdiff_t tiles = scheme.tiles_per_task ? scheme.tiles_per_task : layer->largest_chunk;
   layer->problem = (graft_winograd_problem){
       .table = table,
       .form = &layer->form,
@@ -74,8 +73,8 @@ void make_layer(winograd_layer *layer, const layer_shape *shape, winograd_scheme
 }
 
 ptrdiff_t input_floats(const layer_shape *shape) {
-  return options.image_count * shape->extent * shape->extent *
-         blocks_of(shape->input_channels) * GRAFT_BLOCK;
+  return options.image_count * shape->extent * shape->extent * blocks_of(shape->input_channels) *
+         GRAFT_BLOCK;
 }
 
 ptrdiff_t output_floats(const layer_shape *shape) {
@@ -103,8 +102,7 @@ ptrdiff_t thread_floats(const winograd_layer *layer) {
   const ptrdiff_t tiles = per_task ? per_task : smaller(layer->largest_chunk, TILES_PER_GROUP);
   return (per_task ? transformed_floats(layer) : 0) +
          layer->form.input_extent * layer->form.input_extent *
-             (tiles * layer->scheme.panels_per_call *
-                  layer->problem.table->product.panel_columns +
+             (tiles * layer->scheme.panels_per_call * layer->problem.table->product.panel_columns +
               GRAFT_BLOCK);
 }
 
@@ -137,8 +135,8 @@ float *make_weights(const layer_shape *shape, ptrdiff_t tile_extent, page_kind p
   float *packed = allocate(packed_count * (ptrdiff_t)sizeof(float), pages);
   packing work = {shape, tile_extent, weights, packed};
   deal_tasks(
-      options.thread_count,
-      divide_up(output_blocks * GRAFT_BLOCK, table->product.panel_columns), pack_panel, &work);
+      options.thread_count, divide_up(output_blocks * GRAFT_BLOCK, table->product.panel_columns),
+      pack_panel, &work);
   release(weights);
   return packed;
 }
@@ -159,10 +157,10 @@ static void transform_tile_by_tile(
       for (ptrdiff_t block = 0; block < problem->input_blocks; block++)
         problem->form->transform_input(
             problem->input + (row / down * problem->input_blocks + block) * plane,
-            problem->input_height, problem->input_width,
-            row % down * extent - problem->pad_top, tile % across * extent - problem->pad_left,
-            target + (start * problem->input_blocks + block * (end - start) + i - start) *
-                         GRAFT_BLOCK,
+            problem->input_height, problem->input_width, row % down * extent - problem->pad_top,
+            tile % across * extent - problem->pad_left,
+            target +
+                (start * problem->input_blocks + block * (end - start) + i - start) * GRAFT_BLOCK,
             problem->point_stride);
     }
   }
@@ -179,8 +177,7 @@ static void run_tiles(void *untyped, ptrdiff_t task, int thread) {
   if (layer->scheme.transforms_tile_by_tile)
     transform_tile_by_tile(&layer->problem, first, count, memory);
   else
-    graft_winograd_transform(
-        &layer->problem, first, count, 0, layer->problem.input_blocks, memory);
+    graft_winograd_transform(&layer->problem, first, count, 0, layer->problem.input_blocks, memory);
   const double middle = thread_time();
   for (ptrdiff_t panel = 0; panel < layer->panel_count; panel += layer->scheme.panels_per_call)
     graft_winograd_multiply(
@@ -210,9 +207,8 @@ static tile_group group_at(const winograd_layer *layer, ptrdiff_t group) {
   const ptrdiff_t first = chunk_start(layer, layer->chunk);
   const ptrdiff_t count = chunk_start(layer, layer->chunk + 1) - first;
   const ptrdiff_t start = part_start(count, group, group_count(layer));
-  return (tile_group){
-      first + start, part_start(count, group + 1, group_count(layer)) - start,
-      layer->shared + start * layer->problem.input_blocks * GRAFT_BLOCK};
+  return (tile_group){first + start, part_start(count, group + 1, group_count(layer)) - start,
+                      layer->shared + start * layer->problem.input_blocks * GRAFT_BLOCK};
 }
 
 static void transform_group(void *untyped, ptrdiff_t task, int thread) {
@@ -268,8 +264,8 @@ double multiply_seconds(const winograd_layer *layer, int thread_count) {
 
 static void leave_output(
     const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
-    const graft_activation *activation, int pools, float *image, ptrdiff_t height,
-    ptrdiff_t width, ptrdiff_t top, ptrdiff_t left) {
+    const graft_activation *activation, int pools, float *image, ptrdiff_t height, ptrdiff_t width,
+    ptrdiff_t top, ptrdiff_t left) {
   (void)products, (void)point_stride, (void)bias, (void)residual, (void)activation, (void)pools;
   (void)image, (void)height, (void)width, (void)top, (void)left;
 }

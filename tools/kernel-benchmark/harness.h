@@ -103,13 +103,12 @@ int thread_counts(int counts[2]);
 
 /// Runs `work` once on each of some threads, of which the caller is the first, and waits for all.
 /// Each is bound to a processor of its own.
-void run_on_threads(
-    int thread_count, void (*work)(void *context, int thread), void *context);
+void run_on_threads(int thread_count, void (*work)(void *context, int thread), void *context);
 
 /// Lets threads take tasks one after the other, and waits for all.
 void deal_tasks(
-    int thread_count, ptrdiff_t task_count,
-    void (*task)(void *context, ptrdiff_t task, int thread), void *context);
+    int thread_count, ptrdiff_t task_count, void (*task)(void *context, ptrdiff_t task, int thread),
+    void *context);
 
 /// Gets threads out of their sleep, so that it is not measured.
 void wake_threads(int thread_count);

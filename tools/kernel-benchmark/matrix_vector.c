@@ -68,10 +68,9 @@ static void finish_rows(void *untyped, ptrdiff_t task, int thread) {
 
 static void describe(product_context *context, const product_candidate *candidate) {
   const graft_gemm_table *table = options.kernels->gemm[GRAFT_ELEMENT_F32];
-  context->kernels =
-      candidate->is_narrow
-          ? *options.kernels->gemv_bf16
-          : (graft_gemv_table){table->dot_columns, table->add_rows, table->finish_rows};
+  context->kernels = candidate->is_narrow ? *options.kernels->gemv_bf16
+                                          : (graft_gemv_table){table->dot_columns, table->add_rows,
+                                                               table->finish_rows};
   context->problem = (graft_gemm_problem){
       .rows = candidate->rows,
       .columns = context->columns,
@@ -91,8 +90,8 @@ static void describe(product_context *context, const product_candidate *candidat
   context->column_part_count = divide_up(context->columns, 4096);
   const ptrdiff_t work = context->depth * divide_up(context->columns, context->column_part_count);
   const ptrdiff_t most_splits = candidate->rows <= GRAFT_GEMV_MAXIMUM_ROWS ? 64 : 16;
-  context->split_count = larger(
-      1, smaller(most_splits, smaller(divide_up(context->depth, 8), work / GRAIN)));
+  context->split_count =
+      larger(1, smaller(most_splits, smaller(divide_up(context->depth, 8), work / GRAIN)));
   context->finish_part_count =
       larger(1, smaller(64, context->columns * context->split_count / 16384));
 }
@@ -166,9 +165,8 @@ void measure_matrix_vector(void) {
   context.narrow = narrow;
   context.c = allocate_floats(row_count * context.columns);
   // 64 partial sums of few rows, or 16 of many.
-  context.partial =
-      allocate_floats(larger(64 * GRAFT_GEMV_MAXIMUM_ROWS, 16 * row_count) *
-                      graft_partial_stride(context.columns));
+  context.partial = allocate_floats(
+      larger(64 * GRAFT_GEMV_MAXIMUM_ROWS, 16 * row_count) * graft_partial_stride(context.columns));
   double seconds[64];
   const double spread = measure_in_turns(context.count, 1, run_product, &context, seconds);
   print_products(&context, seconds);

@@ -99,8 +99,8 @@ typedef struct {
   float *weights[3][MAXIMUM_LAYERS];
 } network_memory;
 
-static void give_memory(network *net, int first_variant, int end_variant, page_kind pages,
-                        network_memory *memory) {
+static void give_memory(
+    network *net, int first_variant, int end_variant, page_kind pages, network_memory *memory) {
   ptrdiff_t image = 0, shared = 0, of_thread = 0;
   for (int variant = first_variant; variant < end_variant; variant++)
     for (int i = 0; i < net->layer_count; i++) {
@@ -152,8 +152,9 @@ static void print_layers(const network *net, const double *medians) {
         name, sizeof name, "%td -> %td, %td x %td%s", shape->input_channels, shape->output_channels,
         shape->extent, shape->extent, shape->pools ? ", pool" : "");
     if (scheme->tiles_per_task)
-      snprintf(tasks, sizeof tasks, "F(%td), %td tiles a task", scheme->tile_extent,
-               scheme->tiles_per_task);
+      snprintf(
+          tasks, sizeof tasks, "F(%td), %td tiles a task", scheme->tile_extent,
+          scheme->tiles_per_task);
     else
       snprintf(tasks, sizeof tasks, "F(%td), tiles shared", scheme->tile_extent);
     const double products = without_output[MULTIPLIES + i];
@@ -174,8 +175,7 @@ void measure_network(void) {
   give_memory(&net, 0, HUGE_PAGES, PAGES_DEFAULT, &usual);
   const ptrdiff_t huge_before = huge_page_bytes();
   give_memory(&net, HUGE_PAGES, VARIANT_COUNT, PAGES_HUGE, &huge);
-  const double spread =
-      measure_in_turns(VARIANT_COUNT, MEASURE_COUNT, run_variant, &net, medians);
+  const double spread = measure_in_turns(VARIANT_COUNT, MEASURE_COUNT, run_variant, &net, medians);
   const ptrdiff_t huge_after = huge_page_bytes();
 
   printf(

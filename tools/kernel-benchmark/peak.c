@@ -72,8 +72,8 @@ __attribute__((target("avx2"))) static void read_avx2(const char *memory, ptrdif
 #pragma clang loop unroll(full)
     for (int i = 0; i < 16; i++)
       sums[i % 8] = _mm256_or_si256(
-          sums[i % 8], _mm256_loadu_si256((const __m256i *)(
-                           memory + i / 4 * stream + place + i % 4 * 32)));
+          sums[i % 8],
+          _mm256_loadu_si256((const __m256i *)(memory + i / 4 * stream + place + i % 4 * 32)));
   for (int i = 1; i < 8; i++) sums[0] = _mm256_or_si256(sums[0], sums[i]);
   integer_sink = _mm256_extract_epi64(sums[0], 0);
 }
@@ -145,8 +145,8 @@ void measure_peak(void) {
   for (size_t place = 0; place < sizeof places / sizeof *places; place++)
     for (int i = 0; i < count_count; i++) {
       const ptrdiff_t part = places[place].size / (places[place].is_shared ? counts[i] : 1);
-      context.candidates[context.count++] = (peak_candidate){
-          places[place].name, part / READ_STEP * READ_STEP, counts[i]};
+      context.candidates[context.count++] =
+          (peak_candidate){places[place].name, part / READ_STEP * READ_STEP, counts[i]};
     }
   const ptrdiff_t private_size = options.thread_count * larger(cache_size(1), cache_size(2));
   const ptrdiff_t size = larger(memory_area(), larger(third_level_area(), private_size));
@@ -165,8 +165,8 @@ void measure_peak(void) {
           candidate->thread_count, rates[i]);
     else
       printf(
-          "  %-18s %12s %8d %5.0f GFLOP/s\n", candidate->name, "registers",
-          candidate->thread_count, rates[i]);
+          "  %-18s %12s %8d %5.0f GFLOP/s\n", candidate->name, "registers", candidate->thread_count,
+          rates[i]);
   }
   print_spread(spread);
   release(memory);

@@ -78,8 +78,7 @@ static void start_threads(int thread_count) {
   }
 }
 
-void run_on_threads(
-    int thread_count, void (*work)(void *context, int thread), void *context) {
+void run_on_threads(int thread_count, void (*work)(void *context, int thread), void *context) {
   start_threads(thread_count);
   if (thread_count == 1) {
     work(context, 0);
@@ -96,8 +95,8 @@ void run_on_threads(
     pthread_mutex_unlock(&team.mutex);
   }
   work(context, 0);
-  for (int spins = 0;
-       atomic_load_explicit(&team.done_count, memory_order_acquire) < thread_count; spins++)
+  for (int spins = 0; atomic_load_explicit(&team.done_count, memory_order_acquire) < thread_count;
+       spins++)
     if (spins < SPIN_COUNT)
       graft_cpu_pause();
     else
@@ -121,8 +120,8 @@ static void take_tasks(void *context, int thread) {
 }
 
 void deal_tasks(
-    int thread_count, ptrdiff_t task_count,
-    void (*task)(void *context, ptrdiff_t task, int thread), void *context) {
+    int thread_count, ptrdiff_t task_count, void (*task)(void *context, ptrdiff_t task, int thread),
+    void *context) {
   task_list tasks = {.task_count = task_count, .task = task, .context = context, .next = 0};
   run_on_threads((int)smaller(thread_count, task_count), take_tasks, &tasks);
 }

@@ -69,10 +69,10 @@ static void run_tile(void *untyped, int index, double *rate) {
   const double start = now();
   run_on_threads(candidate->thread_count, multiply_tiles, context);
   const double seconds = now() - start;
-  const double operations =
-      candidate->panel_count ? 2.0 * TILE_DEPTH * (double)candidate->product->panel_columns *
-                                   (double)candidate->rows * (double)context->call_count
-                             : (double)operations_per_round() * (double)context->peak_rounds;
+  const double operations = candidate->panel_count
+                                ? 2.0 * TILE_DEPTH * (double)candidate->product->panel_columns *
+                                      (double)candidate->rows * (double)context->call_count
+                                : (double)operations_per_round() * (double)context->peak_rounds;
   *rate = operations / seconds * 1e-9;
 }
 
@@ -94,8 +94,7 @@ static void print_product(
       const int line = first + (i * row_choice_count + row) * place_count;
       printf("  %7d %4td", counts[i], context->candidates[line].rows);
       for (int place = 0; place < place_count; place++)
-        printf(
-            "  %9.0f (%3.0f %%)", rates[line + place], 100 * rates[line + place] / rates[i]);
+        printf("  %9.0f (%3.0f %%)", rates[line + place], 100 * rates[line + place] / rates[i]);
       printf("\n");
     }
 }
@@ -117,8 +116,8 @@ static int add_product(
         const int is_shared = place >= 2;
         const ptrdiff_t bytes = place_sizes[place] / (is_shared ? counts[i] : 1);
         const ptrdiff_t panel_bytes = panel_floats(product) * (ptrdiff_t)sizeof(float);
-        context->candidates[context->count++] = (tile_candidate){
-            product, all_rows[row], larger(1, bytes / panel_bytes), counts[i]};
+        context->candidates[context->count++] =
+            (tile_candidate){product, all_rows[row], larger(1, bytes / panel_bytes), counts[i]};
       }
     }
   }
@@ -154,9 +153,9 @@ void measure_tile(void) {
   const int narrow_choice_count =
       narrow ? add_product(&context, narrow, place_sizes, PLACE_COUNT) : 0;
 
-  const ptrdiff_t floats = larger(memory_area(), larger(third_level_area(),
-                           options.thread_count * cache_size(2))) / 4 +
-                           options.thread_count * panel_floats(product);
+  const ptrdiff_t floats =
+      larger(memory_area(), larger(third_level_area(), options.thread_count * cache_size(2))) / 4 +
+      options.thread_count * panel_floats(product);
   float *weights = allocate_floats(floats);
   fill_weights(weights, floats);
   context.weights = weights;
@@ -173,8 +172,9 @@ void measure_tile(void) {
   if (narrow)
     print_product("bfloat16", &context, rates, first_narrow, PLACE_COUNT, narrow_choice_count);
   for (int i = 0; i < count_count; i++)
-    printf("  Multiply-adds in registers, %d thread%s: %.0f GFLOP/s a thread.\n", counts[i],
-           counts[i] > 1 ? "s" : "", rates[i]);
+    printf(
+        "  Multiply-adds in registers, %d thread%s: %.0f GFLOP/s a thread.\n", counts[i],
+        counts[i] > 1 ? "s" : "", rates[i]);
   print_spread(spread);
   for (int thread = 0; thread < options.thread_count; thread++) {
     release(context.a[thread]);

@@ -127,8 +127,7 @@ static void measure_layer(const layer_shape *shape) {
     skip_output(other);
   }
   require_agreement(candidates, count, shape, output);
-  const double spread =
-      measure_in_turns(count, MEASURE_COUNT, run_candidate, candidates, measures);
+  const double spread = measure_in_turns(count, MEASURE_COUNT, run_candidate, candidates, measures);
 
   printf(
       "%td -> %td channels, %td x %td%s, images: %td (ms; input, products, output: of a thread)\n",

@@ -6,20 +6,20 @@
     result[i] = (type)(expression);                             \
   }
 
-#define ROWS(name, type, expression)                                      \
-  static void name##_vector_vector(                                       \
+#define ROWS(name, type, expression)                                        \
+  static void name##_vector_vector(                                         \
       const float *left, const float *right, type *result, int64_t count) { \
-    ROW_LOOP(type, left[i], right[i], expression)                         \
-  }                                                                       \
-  static void name##_vector_scalar(                                       \
+    ROW_LOOP(type, left[i], right[i], expression)                           \
+  }                                                                         \
+  static void name##_vector_scalar(                                         \
       const float *left, const float *right, type *result, int64_t count) { \
-    const float scalar = *right;                                          \
-    ROW_LOOP(type, left[i], scalar, expression)                           \
-  }                                                                       \
-  static void name##_scalar_vector(                                       \
+    const float scalar = *right;                                            \
+    ROW_LOOP(type, left[i], scalar, expression)                             \
+  }                                                                         \
+  static void name##_scalar_vector(                                         \
       const float *left, const float *right, type *result, int64_t count) { \
-    const float scalar = *left;                                           \
-    ROW_LOOP(type, scalar, right[i], expression)                          \
+    const float scalar = *left;                                             \
+    ROW_LOOP(type, scalar, right[i], expression)                            \
   }
 
 ROWS(add, float, l + r)
@@ -35,13 +35,14 @@ ROWS(greater_or_equal, uint8_t, l >= r)
 ROWS(less, uint8_t, l < r)
 ROWS(less_or_equal, uint8_t, l <= r)
 
-static void add_scaled(float *restrict result, float scale,
-                                    const float *restrict values, int64_t count) {
+static void add_scaled(
+    float *restrict result, float scale, const float *restrict values, int64_t count) {
   for (int64_t i = 0; i < count; i++) result[i] += scale * values[i];
 }
 
-static void select_32(const uint8_t *condition, const uint32_t *left,
-                                   const uint32_t *right, uint32_t *result, int64_t count) {
+static void select_32(
+    const uint8_t *condition, const uint32_t *left, const uint32_t *right, uint32_t *result,
+    int64_t count) {
   EACH_ELEMENT {
     const uint32_t l = left[i], r = right[i];
     result[i] = condition[i] ? l : r;
@@ -53,30 +54,28 @@ static void relu_gradient(const float *left, const float *right, float *result, 
 }
 
 static void clip_gradient(
-    const float *left, const float *right, float low, float high, float *result, int64_t count) {
-  ROW_LOOP(float, left[i], right[i], ((r <= low) | (r >= high)) ? 0 : l)
-}
+    const float *left, const float *right, float low, float high, float *result,
+    int64_t count){ROW_LOOP(float, left[i], right[i], ((r <= low) | (r >= high)) ? 0 : l)}
 
-#define ENTRY(name) \
-  .name = {name##_vector_vector, name##_vector_scalar, name##_scalar_vector}
+#define ENTRY(name) .name = {name##_vector_vector, name##_vector_scalar, name##_scalar_vector}
 
 static const graft_binary_table binary_table = {
-    ENTRY(add),
-    ENTRY(subtract),
-    ENTRY(multiply),
-    ENTRY(divide),
-    ENTRY(minimum),
-    ENTRY(maximum),
-    ENTRY(prelu),
-    ENTRY(equal),
-    ENTRY(greater),
-    ENTRY(greater_or_equal),
-    ENTRY(less),
-    ENTRY(less_or_equal),
-    .add_scaled = add_scaled,
-    .select_32 = select_32,
-    .relu_gradient = relu_gradient,
-    .clip_gradient = clip_gradient,
+  ENTRY(add),
+  ENTRY(subtract),
+  ENTRY(multiply),
+  ENTRY(divide),
+  ENTRY(minimum),
+  ENTRY(maximum),
+  ENTRY(prelu),
+  ENTRY(equal),
+  ENTRY(greater),
+  ENTRY(greater_or_equal),
+  ENTRY(less),
+  ENTRY(less_or_equal),
+  .add_scaled = add_scaled,
+  .select_32 = select_32,
+  .relu_gradient = relu_gradient,
+  .clip_gradient = clip_gradient,
 };
 
 #undef ENTRY

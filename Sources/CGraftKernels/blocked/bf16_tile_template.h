@@ -1,11 +1,12 @@
-// The register tile with weights of bfloat16, for AVX512-BF16; blocked_template.h stands before this.
+// The register tile with weights of bfloat16, for AVX512-BF16; blocked_template.h stands before
+// this.
 
 /// Pairs of channels of the pixels that a step multiplies.
 enum { PAIRS = GRAFT_BLOCK / 2 };
 
 /// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. The panel
-/// holds pairs of depths, [depth / 2][column][2]; a step's channels are rounded to such pairs first,
-/// nearest, ties to even. Denormals count as zero.
+/// holds pairs of depths, [depth / 2][column][2]; a step's channels are rounded to such pairs
+/// first, nearest, ties to even. Denormals count as zero.
 GRAFT_INLINE void multiply_rows_bf16(
     const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks) {
   __m512 sums[BLOCKED_ROWS][PANEL_BLOCKS];

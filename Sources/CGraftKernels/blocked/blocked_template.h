@@ -10,8 +10,7 @@
 #include "outer_product_template.h"
 #include "winograd_template.h"
 
-static void pool_squares(
-    const float *image, ptrdiff_t height, ptrdiff_t width, float *pooled) {
+static void pool_squares(const float *image, ptrdiff_t height, ptrdiff_t width, float *pooled) {
   for (ptrdiff_t y = 0; y + 1 < height; y += 2)
     for (ptrdiff_t x = 0; x + 1 < width; x += 2) {
       const float *square = image + (y * width + x) * GRAFT_BLOCK;

@@ -28,10 +28,8 @@ GRAFT_INLINE void sum_outputs(
   for (ptrdiff_t o = 0; o < outputs; o++) sums[o] = bias;
 
   for (ptrdiff_t row = taps->rows.first; row < taps->rows.past; row++) {
-    const float *x =
-        p->input + (taps->source + row * row_step + taps->columns.first * column_step);
-    const float *weights =
-        p->weights + (row * p->width.taps + taps->columns.first) * GRAFT_BLOCK;
+    const float *x = p->input + (taps->source + row * row_step + taps->columns.first * column_step);
+    const float *weights = p->weights + (row * p->width.taps + taps->columns.first) * GRAFT_BLOCK;
     if (kernel > 0) {
       block inputs[BLOCKED_ROWS + 2];
 #pragma clang loop unroll(full)
@@ -67,15 +65,13 @@ GRAFT_INLINE void sum_outputs(
   }
 }
 
-#define OUTPUTS_CASE(outputs)                               \
-  case outputs:                                             \
-    sum_outputs(p, &part, place, outputs, stride, kernel);  \
-    break;
+#define OUTPUTS_CASE(outputs) \
+  case outputs: sum_outputs(p, &part, place, outputs, stride, kernel); break;
 
 /// Computes outputs that all have the same taps.
 GRAFT_INLINE void sum_interior(
-    const graft_blocked_depthwise *p, const depthwise_taps *taps, ptrdiff_t place,
-    ptrdiff_t count, const ptrdiff_t stride, const ptrdiff_t kernel) {
+    const graft_blocked_depthwise *p, const depthwise_taps *taps, ptrdiff_t place, ptrdiff_t count,
+    const ptrdiff_t stride, const ptrdiff_t kernel) {
   depthwise_taps part = *taps;
   for (ptrdiff_t parts = (count + BLOCKED_ROWS - 1) / BLOCKED_ROWS; parts > 0; parts--) {
     const ptrdiff_t outputs = (count + parts - 1) / parts;
@@ -108,8 +104,8 @@ GRAFT_INLINE void sum_interior(
 
 /// Computes outputs one by one, each with the taps of its own.
 static void sum_border(
-    const graft_blocked_depthwise *p, index_range rows, ptrdiff_t source_row,
-    ptrdiff_t output_row, ptrdiff_t first, ptrdiff_t past) {
+    const graft_blocked_depthwise *p, index_range rows, ptrdiff_t source_row, ptrdiff_t output_row,
+    ptrdiff_t first, ptrdiff_t past) {
   const graft_conv_axis *width = &p->width;
   for (ptrdiff_t column = first; column < past; column++) {
     const ptrdiff_t left = column * width->stride + width->first;

@@ -7,18 +7,22 @@ static ptrdiff_t divide_up(ptrdiff_t x, ptrdiff_t divisor) { return (x + divisor
 
 static ptrdiff_t smaller(ptrdiff_t x, ptrdiff_t y) { return x < y ? x : y; }
 
-/// Steps of the depth that are multiplied in one go: their weights for a panel fit into the L1 cache, and sums
-/// are short enough to round little. Depends on the depth of a step and the format of weights alone.
+/// Steps of the depth that are multiplied in one go: their weights for a panel fit into the L1
+/// cache, and sums are short enough to round little. Depends on the depth of a step and the format
+/// of weights alone.
 enum { MAXIMUM_DEPTH = 256 };
 
 static ptrdiff_t maximum_depth(const graft_direct_problem *p) {
   return p->product->weight_format == GRAFT_WEIGHTS_BF16 ? 2 * MAXIMUM_DEPTH : MAXIMUM_DEPTH;
 }
 
-static ptrdiff_t pixel_size(const graft_direct_problem *p) { return p->is_planar ? 1 : GRAFT_BLOCK; }
+static ptrdiff_t pixel_size(const graft_direct_problem *p) {
+  return p->is_planar ? 1 : GRAFT_BLOCK;
+}
 
-/// Channels of the input that are multiplied in one step: the most of which a block and a group hold a whole
-/// number, so that a panel reads no more than the groups it needs. Pairs of bfloat16 come in whole blocks.
+/// Channels of the input that are multiplied in one step: the most of which a block and a group
+/// hold a whole number, so that a panel reads no more than the groups it needs. Pairs of bfloat16
+/// come in whole blocks.
 static ptrdiff_t part_channels(const graft_direct_problem *p) {
   if (p->group_count == 1 || p->is_planar || p->product->weight_format == GRAFT_WEIGHTS_BF16)
     return pixel_size(p);
@@ -87,8 +91,8 @@ ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *p, ptrdiff_t pa
 
 /// Multiplies and finishes some rows and columns of the output in one panel.
 static void convolve_panel(
-    const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count,
-    ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t panel, const float *weights) {
+    const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t first_column,
+    ptrdiff_t column_count, ptrdiff_t panel, const float *weights) {
   const ptrdiff_t pixel = pixel_size(p), part_size = part_channels(p);
   const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
   const part_range parts = parts_of_panel(p, panel);
@@ -121,8 +125,7 @@ static void convolve_panel(
       const ptrdiff_t row =
           input_channel / pixel * p->input_height + tap / p->kernel_width * p->row_dilation;
       const ptrdiff_t column = tap % p->kernel_width * p->column_dilation;
-      steps[step - first_step] =
-          (row * p->input_width + column) * pixel + input_channel % pixel;
+      steps[step - first_step] = (row * p->input_width + column) * pixel + input_channel % pixel;
     }
     for (ptrdiff_t row = first_row; row < first_row + row_count; row++)
       for (ptrdiff_t segment = 0; segment < segment_count; segment++) {
@@ -140,16 +143,16 @@ static void convolve_panel(
 }
 
 void graft_direct_convolve(
-    const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count,
-    ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t first_panel, ptrdiff_t panel_count) {
+    const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t first_column,
+    ptrdiff_t column_count, ptrdiff_t first_panel, ptrdiff_t panel_count) {
   for (ptrdiff_t panel = first_panel; panel < first_panel + panel_count; panel++)
     convolve_panel(
         p, first_row, row_count, first_column, column_count, panel,
-        p->weights +
-            graft_weight_floats(p->product, graft_direct_weight_offset(p, panel)));
+        p->weights + graft_weight_floats(p->product, graft_direct_weight_offset(p, panel)));
 }
 
-/// Packs a panel of weights that all inputs meet: reads what lies together, and writes to few rows at a time.
+/// Packs a panel of weights that all inputs meet: reads what lies together, and writes to few rows
+/// at a time.
 static void pack_dense(
     const graft_direct_problem *p, const graft_unaligned_float *weights, ptrdiff_t first,
     ptrdiff_t width, float *target) {
@@ -197,8 +200,7 @@ void graft_direct_pack(
           row[column - first] =
               meet ? source[(column * channels + channel % channels) * tap_count + tap] : 0;
         }
-        if (packs_pairs && channel % 2 == 1)
-          graft_pack_pairs(rows_of_depth, width, target);
+        if (packs_pairs && channel % 2 == 1) graft_pack_pairs(rows_of_depth, width, target);
         if (!packs_pairs || channel % 2 == 1) target += width;
       }
 }

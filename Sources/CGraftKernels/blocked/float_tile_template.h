@@ -6,8 +6,7 @@ GRAFT_INLINE void PRODUCT(add_products)(
     const float *panel, const ptrdiff_t rows, const ptrdiff_t blocks) {
   block weights[PANEL_BLOCKS];
 #pragma clang loop unroll(full)
-  for (ptrdiff_t j = 0; j < blocks; j++)
-    weights[j] = *(const block *)(panel + j * GRAFT_BLOCK);
+  for (ptrdiff_t j = 0; j < blocks; j++) weights[j] = *(const block *)(panel + j * GRAFT_BLOCK);
 #pragma clang loop unroll(full)
   for (ptrdiff_t r = 0; r < rows; r++) {
     const block x = a[r * stride];
@@ -18,8 +17,9 @@ GRAFT_INLINE void PRODUCT(add_products)(
   __asm__ volatile("" ::: "memory");
 }
 
-/// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. `is_dense` says that rows and
-/// steps are blocks: with extents that the compiler knows, rows are addressed without instructions of their own.
+/// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. `is_dense`
+/// says that rows and steps are blocks: with extents that the compiler knows, rows are addressed
+/// without instructions of their own.
 GRAFT_INLINE void PRODUCT(multiply_steps)(
     const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks,
     const int is_dense) {

@@ -1,13 +1,12 @@
-// Statistics of channels over many positions, for normalization by batches and its gradient. Elements enter sums as their
-// deviations from an origin, and sums are double: the variance is exact to the last bits of a float, however far
-// the mean lies from 0.
+// Statistics of channels over many positions, for normalization by batches and its gradient.
+// Elements enter sums as their deviations from an origin, and sums are double: the variance is
+// exact to the last bits of a float, however far the mean lies from 0.
 
 typedef double unaligned_wide_block __attribute__((ext_vector_type(16), aligned(8)));
 
 GRAFT_INLINE void add_to_sum(double *sum, wide_block x) { *(unaligned_wide_block *)sum += x; }
 
-static void add_deviations(
-    const float *x, const float *origin, ptrdiff_t count, double *sums) {
+static void add_deviations(const float *x, const float *origin, ptrdiff_t count, double *sums) {
   const block origins = load_block(origin);
   wide_block sum = 0, squares = 0;
   for (ptrdiff_t i = 0; i < count * GRAFT_BLOCK; i += GRAFT_BLOCK) {
@@ -40,5 +39,6 @@ static void combine_deviations(
   const block factors = load_block(gradient_factor), slopes = load_block(deviation_factor);
   for (ptrdiff_t i = 0; i < count * GRAFT_BLOCK; i += GRAFT_BLOCK)
     store_block(
-        y + i, load_block(gradient + i) * factors + ((load_block(x + i) - origins) * slopes + shifts));
+        y + i,
+        load_block(gradient + i) * factors + ((load_block(x + i) - origins) * slopes + shifts));
 }

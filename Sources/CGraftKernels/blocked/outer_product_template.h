@@ -1,9 +1,10 @@
 // Sums of outer products of pixels of one block with those of others (see graft_outer_product).
 
-// Channels of the block that are summed at once: with PANEL_BLOCKS blocks of columns they fill the registers.
+// Channels of the block that are summed at once: with PANEL_BLOCKS blocks of columns they fill the
+// registers.
 #define OUTER_ROWS (BLOCKED_ROWS > 6 ? 8 : 4)
-// Outer products that are summed in one go: sums over the pixels of a batch are long, and round less as sums of
-// shorter ones.
+// Outer products that are summed in one go: sums over the pixels of a batch are long, and round
+// less as sums of shorter ones.
 #define OUTER_DEPTH 128
 
 GRAFT_INLINE void add_outer_rows(
@@ -50,9 +51,11 @@ static void add_outer_products(
     float *sums = c + row * GRAFT_BLOCK;
     if (column_blocks == PANEL_BLOCKS)
       add_outer_rows(
-          a + row, a_step, b, b_block_stride, depth, sums, c_block_stride, PANEL_BLOCKS, accumulates);
+          a + row, a_step, b, b_block_stride, depth, sums, c_block_stride, PANEL_BLOCKS,
+          accumulates);
     else
-      add_outer_rows(a + row, a_step, b, b_block_stride, depth, sums, c_block_stride, 1, accumulates);
+      add_outer_rows(
+          a + row, a_step, b, b_block_stride, depth, sums, c_block_stride, 1, accumulates);
   }
 }
 

@@ -15,8 +15,8 @@ GRAFT_INLINE block fold_pair(block x, block y, const int is_maximum) {
 }
 
 /// Folds the rows of one column.
-GRAFT_INLINE block fold_column(
-    const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, const int is_maximum) {
+GRAFT_INLINE block
+fold_column(const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, const int is_maximum) {
   block folded = load_block(x);
   for (ptrdiff_t i = 1; i < row_count; i++)
     folded = fold_pair(folded, load_block(x + i * row_step), is_maximum);
@@ -77,10 +77,9 @@ GRAFT_INLINE void pool_window(const pool_row *row, ptrdiff_t column, const int i
       row->input + (left + taps.first * pool->dilation_width) * GRAFT_BLOCK, row->row_step,
       row->row_count, pool->dilation_width * GRAFT_BLOCK, taps.past - taps.first, is_maximum);
   const block size = window_size(
-      row->counted_rows,
-      counted_taps(
-          left, pool->kernel_width, pool->dilation_width, pool->input_width, pool->pad_left,
-          pool->pad_right, pool->counts_padding));
+      row->counted_rows, counted_taps(
+                             left, pool->kernel_width, pool->dilation_width, pool->input_width,
+                             pool->pad_left, pool->pad_right, pool->counts_padding));
   store_block(output, is_maximum ? folded : folded / size);
 }
 
@@ -141,8 +140,7 @@ GRAFT_INLINE void pool_interior(
 }
 
 /// Computes all outputs of a row, of which the windows of some lie inside of it.
-GRAFT_INLINE void pool_columns(
-    const pool_row *row, index_range interior, const int is_maximum) {
+GRAFT_INLINE void pool_columns(const pool_row *row, index_range interior, const int is_maximum) {
   const ptrdiff_t kernel = row->pool->kernel_width, stride = row->pool->stride_width;
   const ptrdiff_t width = row->pool->output_width;
   const int is_common = row->pool->dilation_width == 1 && row->row_count > 0 &&

@@ -24,8 +24,7 @@ static void square_channels(
     }
   if (filled == r->channels) return;
   for (ptrdiff_t i = 0; i < count; i++)
-    memset(
-        squares + i * row_size + r->channels, 0, (size_t)(filled - r->channels) * sizeof(float));
+    memset(squares + i * row_size + r->channels, 0, (size_t)(filled - r->channels) * sizeof(float));
 }
 
 static void divide_responses(
@@ -50,8 +49,7 @@ static void divide_responses(
         for (ptrdiff_t k = 1; k <= r->before + r->after; k++) sum += load_block(squares + k);
         const ptrdiff_t index = place + channel * r->position_count + i * GRAFT_BLOCK;
         store_block(
-            y + index,
-            divide_by_power(load_block(x + index), r->bias + r->factor * sum, r->beta));
+            y + index, divide_by_power(load_block(x + index), r->bias + r->factor * sum, r->beta));
       }
   }
 }

@@ -42,8 +42,7 @@ static void gather_channels(
   for (ptrdiff_t lane = 0; lane < GRAFT_BLOCK; lane++) {
     const ptrdiff_t channel = channels[lane];
     sources[lane] =
-        channel < 0 ? &zero
-                    : image + channel / GRAFT_BLOCK * block_size + channel % GRAFT_BLOCK;
+        channel < 0 ? &zero : image + channel / GRAFT_BLOCK * block_size + channel % GRAFT_BLOCK;
     steps[lane] = channel < 0 ? 0 : 1;
   }
   for (ptrdiff_t position = 0; position < block_size; position += GRAFT_BLOCK)

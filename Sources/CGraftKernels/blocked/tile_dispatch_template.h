@@ -2,16 +2,15 @@
 //   PRODUCT(base)   the names of the kind of product whose `multiply_rows` it included
 // and includes blocked_tile_template.h.
 
-#define ROWS_CASE(rows)                              \
-  case rows:                                         \
-    if (columns > GRAFT_BLOCK)                       \
-      PRODUCT(multiply_rows)(tile, rows, PANEL_BLOCKS);       \
-    else                                             \
-      PRODUCT(multiply_rows)(tile, rows, 1);                  \
+#define ROWS_CASE(rows)                                 \
+  case rows:                                            \
+    if (columns > GRAFT_BLOCK)                          \
+      PRODUCT(multiply_rows)(tile, rows, PANEL_BLOCKS); \
+    else                                                \
+      PRODUCT(multiply_rows)(tile, rows, 1);            \
     break;
 
-static void PRODUCT(multiply)(
-    const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
+static void PRODUCT(multiply)(const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns) {
   switch (rows) {
     ROWS_CASE(1)
     ROWS_CASE(2)

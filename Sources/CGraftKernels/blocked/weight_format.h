@@ -7,7 +7,8 @@
 /// Columns of the widest panel.
 enum { GRAFT_MAXIMUM_PANEL_COLUMNS = 32 };
 
-/// The place in floats of the weight with this number; of those of bfloat16 two take that of one float.
+/// The place in floats of the weight with this number; of those of bfloat16 two take that of one
+/// float.
 static inline ptrdiff_t graft_weight_floats(
     const graft_blocked_product *product, ptrdiff_t weight_count) {
   return product->weight_format == GRAFT_WEIGHTS_BF16 ? weight_count / 2 : weight_count;
@@ -16,8 +17,8 @@ static inline ptrdiff_t graft_weight_floats(
 /// Rounds two rows of `count` weights, the second after the first, to pairs of bfloat16.
 static inline void graft_pack_pairs(const float *rows, ptrdiff_t count, float *target) {
   for (ptrdiff_t i = 0; i < count; i++) {
-    const uint32_t pair = graft_bfloat16_bits(rows[i]) |
-                          (uint32_t)graft_bfloat16_bits(rows[count + i]) << 16;
+    const uint32_t pair =
+        graft_bfloat16_bits(rows[i]) | (uint32_t)graft_bfloat16_bits(rows[count + i]) << 16;
     memcpy(target + i, &pair, sizeof pair);
   }
 }

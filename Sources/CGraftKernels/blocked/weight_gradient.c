@@ -11,8 +11,8 @@ static ptrdiff_t point_count(const graft_weight_gradient_problem *p) {
   return p->form->input_extent * p->form->input_extent;
 }
 
-/// From one point of the transforms of `tile_count` tiles to the next. They lie [point][block][tile][16], blocks of
-/// the input first, with a cache line between points.
+/// From one point of the transforms of `tile_count` tiles to the next. They lie
+/// [point][block][tile][16], blocks of the input first, with a cache line between points.
 static ptrdiff_t point_stride(const graft_weight_gradient_problem *p, ptrdiff_t tile_count) {
   return (p->input_blocks + p->output_blocks) * tile_count * GRAFT_BLOCK + GRAFT_BLOCK;
 }
@@ -42,8 +42,8 @@ void graft_weight_gradient_transform(
       const ptrdiff_t plane = p->output_height * p->output_width * GRAFT_BLOCK;
       const ptrdiff_t output_block = block - p->input_blocks;
       p->form->transform_output_gradient(
-          p->output_gradient + (image * p->output_blocks + output_block) * plane,
-          p->output_height, p->output_width, top, left, target, stride);
+          p->output_gradient + (image * p->output_blocks + output_block) * plane, p->output_height,
+          p->output_width, top, left, target, stride);
     }
   }
 }
@@ -129,8 +129,7 @@ void graft_weight_gradient_direct(
   const ptrdiff_t output_plane = p->output_height * p->output_width * GRAFT_BLOCK;
   const ptrdiff_t tap_size = GRAFT_BLOCK * GRAFT_BLOCK;
   const int is_one_row = tap_count == 1 && p->row_stride == 1 && p->column_stride == 1 &&
-                         p->pad_top == 0 && p->pad_left == 0 &&
-                         p->output_width == p->input_width;
+                         p->pad_top == 0 && p->pad_left == 0 && p->output_width == p->input_width;
   const ptrdiff_t row_count = is_one_row ? 1 : p->output_height;
   for (ptrdiff_t output = output_block; output < past_block; output += columns) {
     // [column block][tap][channel][16]
@@ -141,13 +140,14 @@ void graft_weight_gradient_direct(
           p->output_gradient + (image * p->output_blocks + output) * output_plane;
       for (ptrdiff_t row = 0; row < row_count; row++)
         for (ptrdiff_t tap = 0; tap < tap_count; tap++) {
-          const ptrdiff_t y = row * p->row_stride - p->pad_top +
-                              tap / p->kernel_width * p->row_dilation;
+          const ptrdiff_t y =
+              row * p->row_stride - p->pad_top + tap / p->kernel_width * p->row_dilation;
           if (y < 0 || y >= p->input_height) continue;
           const ptrdiff_t offset = tap % p->kernel_width * p->column_dilation - p->pad_left;
           ptrdiff_t first = 0, past = p->output_height * p->output_width;
           if (!is_one_row)
-            outputs_inside(offset, p->column_stride, p->input_width, p->output_width, &first, &past);
+            outputs_inside(
+                offset, p->column_stride, p->input_width, p->output_width, &first, &past);
           if (first == past) continue;
           p->table->outer_product.add(
               input + (y * p->input_width + first * p->column_stride + offset) * GRAFT_BLOCK,
@@ -156,8 +156,7 @@ void graft_weight_gradient_direct(
               scratch + tap * tap_size, tap_count * tap_size, columns, 1);
         }
     }
-    const ptrdiff_t channels =
-        smaller(GRAFT_BLOCK, p->input_channels - input_block * GRAFT_BLOCK);
+    const ptrdiff_t channels = smaller(GRAFT_BLOCK, p->input_channels - input_block * GRAFT_BLOCK);
     for (ptrdiff_t j = 0; j < columns; j++)
       for (ptrdiff_t channel = 0; channel < channels; channel++) {
         const ptrdiff_t first = (output + j) * GRAFT_BLOCK;

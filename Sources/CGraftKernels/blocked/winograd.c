@@ -18,8 +18,8 @@ static tile_place place_of_tile(const graft_winograd_problem *p, ptrdiff_t tile)
   return place;
 }
 
-/// Tiles are multiplied in parts of about equal size that a register tile can take. Transformed inputs lie
-/// [point][part][block][tile of the part][16], so that a part is read as one stream.
+/// Tiles are multiplied in parts of about equal size that a register tile can take. Transformed
+/// inputs lie [point][part][block][tile of the part][16], so that a part is read as one stream.
 static ptrdiff_t part_count(const graft_winograd_problem *p, ptrdiff_t tile_count) {
   return divide_up(tile_count, p->table->product.maximum_rows);
 }
@@ -51,8 +51,8 @@ void graft_winograd_transform(
     }
 }
 
-/// Products lie [point][block of columns][tile][16], with a cache line between points, so that the same place of
-/// different points does not fall into one set of the cache.
+/// Products lie [point][block of columns][tile][16], with a cache line between points, so that the
+/// same place of different points does not fall into one set of the cache.
 static ptrdiff_t product_point_stride(
     const graft_winograd_problem *p, ptrdiff_t tile_count, ptrdiff_t panel_count) {
   return tile_count * panel_count * p->table->product.panel_columns + GRAFT_BLOCK;
@@ -69,9 +69,8 @@ void graft_winograd_multiply(
   const ptrdiff_t first_column = first_panel * panel_columns;
   const ptrdiff_t end_column =
       smaller(p->output_blocks * GRAFT_BLOCK, first_column + panel_count * panel_columns);
-  const ptrdiff_t output_positions =
-      p->pools ? (p->output_height / 2) * (p->output_width / 2)
-               : p->output_height * p->output_width;
+  const ptrdiff_t output_positions = p->pools ? (p->output_height / 2) * (p->output_width / 2)
+                                              : p->output_height * p->output_width;
   const ptrdiff_t chunk_count = divide_up(p->input_blocks, p->form->summed_blocks);
   graft_blocked_tile tile = {
       .a_row_stride = GRAFT_BLOCK,
@@ -130,8 +129,8 @@ void graft_winograd_pack(
       for (ptrdiff_t lane = 0; lane < GRAFT_BLOCK; lane++) {
         const ptrdiff_t output = first + column + lane;
         const int exists = output < output_channels && channel < input_channels;
-        const graft_unaligned_float *source =
-            (const graft_unaligned_float *)weights + output * output_stride + channel * input_stride;
+        const graft_unaligned_float *source = (const graft_unaligned_float *)weights +
+                                              output * output_stride + channel * input_stride;
         for (ptrdiff_t tap = 0; tap < 9; tap++)
           taps[tap * GRAFT_BLOCK + lane] = exists ? source[tap] : 0;
       }

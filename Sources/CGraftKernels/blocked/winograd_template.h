@@ -3,9 +3,9 @@
 //
 // The input's is B: row i, for the interpolation point p, holds the coefficients of the product of
 // (x - q) over the other points q; the last row, for infinity, of the product over all. The
-// kernel's is G, (1, p, p^2) over the product of (p - q); the output's is A, the powers of p. Points come as
-// 0, p, -p, ..., infinity, so that rows of p and -p share their even and odd parts. The points were chosen
-// for small rounding errors: 1; 1/sqrt(2), sqrt(2); 1/2, 1, 2.
+// kernel's is G, (1, p, p^2) over the product of (p - q); the output's is A, the powers of p.
+// Points come as 0, p, -p, ..., infinity, so that rows of p and -p share their even and odd parts.
+// The points were chosen for small rounding errors: 1; 1/sqrt(2), sqrt(2); 1/2, 1, 2.
 
 #define ROOT_OF_HALF 0.70710678118654752440
 #define ROOT_OF_TWO 1.41421356237309504880
@@ -31,8 +31,7 @@ GRAFT_INLINE void input_row_4(const block *d, block *t) {
 
 GRAFT_INLINE void input_row_6(const block *d, block *t) {
   t[0] = (d[6] - d[0]) + 5.25f * (d[2] - d[4]);
-  store_opposite(
-      d[6] - 5 * d[4] + 4 * d[2], 0.5f * (d[5] - 5 * d[3] + 4 * d[1]), t + 1);
+  store_opposite(d[6] - 5 * d[4] + 4 * d[2], 0.5f * (d[5] - 5 * d[3] + 4 * d[1]), t + 1);
   store_opposite(d[6] - 4.25f * d[4] + d[2], d[5] - 4.25f * d[3] + d[1], t + 3);
   store_opposite(
       d[6] - 1.25f * d[4] + 0.25f * d[2], 2 * (d[5] - 1.25f * d[3] + 0.25f * d[1]), t + 5);
@@ -68,8 +67,7 @@ GRAFT_INLINE void output_row_6(const block *m, block *y) {
 typedef double wide_block __attribute__((ext_vector_type(16)));
 
 /// G's rows for the points p and -p.
-GRAFT_INLINE void weight_pair(
-    const wide_block *w, double point, double divisor, wide_block *t) {
+GRAFT_INLINE void weight_pair(const wide_block *w, double point, double divisor, wide_block *t) {
   const wide_block even = (w[0] + point * point * w[2]) / divisor, odd = point * w[1] / divisor;
   t[0] = even + odd;
   t[1] = even - odd;
@@ -121,8 +119,7 @@ GRAFT_INLINE void output_gradient_row_6(const block *y, block *m) {
 }
 
 /// Adds what weight_pair's points p and -p give.
-GRAFT_INLINE void weight_gradient_pair(
-    const block *t, double point, double divisor, block *w) {
+GRAFT_INLINE void weight_gradient_pair(const block *t, double point, double divisor, block *w) {
   const block even = (float)(1 / divisor) * (t[0] + t[1]);
   w[0] += even;
   w[1] += (float)(point / divisor) * (t[0] - t[1]);

@@ -1,5 +1,5 @@
-// Winograd's transforms of tiles in two dimensions: one dimension after the other. The file that includes this
-// defines
+// Winograd's transforms of tiles in two dimensions: one dimension after the other. The file that
+// includes this defines
 //   EXTENT        outputs of a tile along one dimension
 //   NAME(base)    the name of a function for such tiles
 
@@ -14,8 +14,7 @@ static void NAME(transform_input)(
   if (top < 0 || left < 0 || top + INPUT_EXTENT > height || left + INPUT_EXTENT > width) {
     for (ptrdiff_t i = 0; i < INPUT_EXTENT; i++)
       for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
-        const int is_inside =
-            top + i >= 0 && top + i < height && left + j >= 0 && left + j < width;
+        const int is_inside = top + i >= 0 && top + i < height && left + j >= 0 && left + j < width;
         patch[i * INPUT_EXTENT + j] =
             is_inside ? load_block(source + i * row_stride + j * GRAFT_BLOCK) : 0;
       }
@@ -45,8 +44,8 @@ static void NAME(transform_input)(
 
 static void NAME(transform_output)(
     const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
-    const graft_activation *activation, int pools, float *image, ptrdiff_t height,
-    ptrdiff_t width, ptrdiff_t top, ptrdiff_t left) {
+    const graft_activation *activation, int pools, float *image, ptrdiff_t height, ptrdiff_t width,
+    ptrdiff_t top, ptrdiff_t left) {
   block columns[EXTENT][INPUT_EXTENT], results[EXTENT][EXTENT];
   for (ptrdiff_t j = 0; j < INPUT_EXTENT; j++) {
     block m[INPUT_EXTENT], y[EXTENT];
@@ -94,8 +93,7 @@ static void NAME(transform_output)(
     }
 }
 
-static void NAME(transform_weights)(
-    const float *source, float *target, ptrdiff_t point_stride) {
+static void NAME(transform_weights)(const float *source, float *target, ptrdiff_t point_stride) {
   wide_block columns[INPUT_EXTENT][3];
   for (ptrdiff_t j = 0; j < 3; j++) {
     wide_block w[3], t[INPUT_EXTENT];

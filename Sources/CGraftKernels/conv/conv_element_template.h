@@ -14,7 +14,7 @@ typedef NAME(pair) NAME(unaligned_pair) __attribute__((aligned(1)));
 /// Copies pieces of input rows, one of each channel: `count` elements `stride` apart, starting at
 /// position `start` of a row of `extent`. What is outside of the row is 0.
 static void NAME(copy_pieces)(
-    const NAME(unaligned) *row, ptrdiff_t row_step, ptrdiff_t extent, ptrdiff_t start,
+    const NAME(unaligned) * row, ptrdiff_t row_step, ptrdiff_t extent, ptrdiff_t start,
     ptrdiff_t stride, ptrdiff_t count, ELEMENT *target, ptrdiff_t target_step,
     ptrdiff_t channel_count) {
   row += start;
@@ -126,7 +126,7 @@ static void NAME(find_places)(
 
 /// Copies the elements at some places of rows to a tile.
 static void NAME(gather)(
-    const NAME(unaligned) *source, ptrdiff_t row_stride, const ptrdiff_t *places, ptrdiff_t count,
+    const NAME(unaligned) * source, ptrdiff_t row_stride, const ptrdiff_t *places, ptrdiff_t count,
     ptrdiff_t rows, ELEMENT *tile) {
   for (ptrdiff_t row = 0; row < rows; row++)
     for (ptrdiff_t i = 0; i < count; i++)
@@ -151,10 +151,9 @@ static void NAME(convolve)(
     const graft_conv_problem *p, ptrdiff_t first_panel, ptrdiff_t panel_count,
     ptrdiff_t first_position, ptrdiff_t position_count, void *scratch) {
   const ptrdiff_t height = p->axes[1].output, width = p->axes[2].output;
-  const int is_dense = p->output_step[2] == 1 && p->output_step[1] == width &&
-                       p->output_step[0] == width * height;
-  const ptrdiff_t full_depth =
-      p->channels * p->axes[0].taps * p->axes[1].taps * p->axes[2].taps;
+  const int is_dense =
+      p->output_step[2] == 1 && p->output_step[1] == width && p->output_step[0] == width * height;
+  const ptrdiff_t full_depth = p->channels * p->axes[0].taps * p->axes[1].taps * p->axes[2].taps;
   const ptrdiff_t block = graft_depth_block(full_depth);
   const ELEMENT *weights = p->weights;
   const NAME(unaligned) *bias = p->bias, *residual = p->residual;
@@ -245,10 +244,10 @@ static void NAME(pack_weights)(
       for (ptrdiff_t tap_d = 0; tap_d < w->taps[0]; tap_d++)
         for (ptrdiff_t tap_h = 0; tap_h < w->taps[1]; tap_h++)
           for (ptrdiff_t tap_w = 0; tap_w < w->taps[2]; tap_w++) {
-            const NAME(unaligned) *source =
-                (const NAME(unaligned) *)w->weights + start * w->row_stride +
-                channel * w->channel_stride + tap_d * w->tap_stride[0] +
-                tap_h * w->tap_stride[1] + tap_w * w->tap_stride[2];
+            const NAME(unaligned) *source = (const NAME(unaligned) *)w->weights +
+                                            start * w->row_stride + channel * w->channel_stride +
+                                            tap_d * w->tap_stride[0] + tap_h * w->tap_stride[1] +
+                                            tap_w * w->tap_stride[2];
             for (ptrdiff_t row = 0; row < rows; row++) *target++ = source[row * w->row_stride];
           }
   }

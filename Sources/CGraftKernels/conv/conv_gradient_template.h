@@ -20,9 +20,9 @@ static void NAME(weight_gradient)(
   ELEMENT *rows = scratch;
   ELEMENT *unrolled =
       (ELEMENT *)((char *)scratch + graft_align_up((size_t)(p->rows * block) * sizeof(ELEMENT)));
-  ELEMENT *columns = (ELEMENT *)((char *)unrolled +
-                                 graft_align_up((size_t)(2 * LANES * padded + LANES) *
-                                                sizeof(ELEMENT)));
+  ELEMENT *columns =
+      (ELEMENT *)((char *)unrolled +
+                  graft_align_up((size_t)(2 * LANES * padded + LANES) * sizeof(ELEMENT)));
   const graft_activation identity = {
       GRAFT_ACTIVATION_CLAMP, GRAFT_ROUNDING_NONE, -__builtin_inf(), __builtin_inf()};
 
@@ -43,8 +43,7 @@ static void NAME(weight_gradient)(
       for (ptrdiff_t offset = 0; offset < column_count; offset += 2 * LANES) {
         const ptrdiff_t left = column_count - offset;
         const ptrdiff_t width = left < 2 * LANES ? left : 2 * LANES;
-        NAME(unroll)(
-            p->axes, input, first_column + offset, width, first, count, padded, unrolled);
+        NAME(unroll)(p->axes, input, first_column + offset, width, first, count, padded, unrolled);
         TILES.transpose(
             unrolled, padded, width, count, columns, width <= LANES ? LANES : 2 * LANES);
         for (ptrdiff_t panel = 0; panel < panel_count; panel++) {

@@ -31,7 +31,9 @@ GRAFT_INLINE halves halves_of_floats(floats value) {
 
 // By arithmetic on bits, right whether or not denormals are flushed.
 
-GRAFT_INLINE words select_words(words mask, words yes, words no) { return (mask & yes) | (~mask & no); }
+GRAFT_INLINE words select_words(words mask, words yes, words no) {
+  return (mask & yes) | (~mask & no);
+}
 
 GRAFT_INLINE floats floats_of_halves(halves value) {
   const words bits = __builtin_convertvector(value, words), magnitude = bits & 0x7fff;
@@ -39,8 +41,9 @@ GRAFT_INLINE floats floats_of_halves(halves value) {
   const words special = ((magnitude << 13) + (224u << 23)) |
                         ((words)(magnitude > 0x7c00) & 0x400000);  // NaN becomes a quiet one
   const words denormal = (words)(__builtin_convertvector(magnitude, floats) * 0x1p-24f);
-  const words result = select_words((words)(magnitude < 0x400), denormal,
-                              select_words((words)(magnitude >= 0x7c00), special, normal));
+  const words result = select_words(
+      (words)(magnitude < 0x400), denormal,
+      select_words((words)(magnitude >= 0x7c00), special, normal));
   return (floats)(result | (bits & 0x8000) << 16);
 }
 
@@ -72,20 +75,20 @@ GRAFT_INLINE halves brains_of_floats(floats value) {
 }
 
 /// Defines `name`. What does not fill a vector is converted in one that is padded with zeros.
-#define CONVERT(name, From, from_vector, To, to_vector, convert)                  \
-  static void name(const From *source, To *destination, size_t count) {                 \
-    from_vector value = {0};                                                            \
-    to_vector result;                                                                   \
-    size_t i = 0;                                                                       \
-    for (; count - i >= FLOAT_LANES; i += FLOAT_LANES) {                                \
-      memcpy(&value, source + i, sizeof value);                                         \
-      result = convert(value);                                                          \
-      memcpy(destination + i, &result, sizeof result);                                  \
-    }                                                                                   \
-    if (i == count) return;                                                             \
-    memcpy(&value, source + i, (count - i) * sizeof *source);                           \
-    result = convert(value);                                                            \
-    memcpy(destination + i, &result, (count - i) * sizeof *destination);                \
+#define CONVERT(name, From, from_vector, To, to_vector, convert)         \
+  static void name(const From *source, To *destination, size_t count) {  \
+    from_vector value = {0};                                             \
+    to_vector result;                                                    \
+    size_t i = 0;                                                        \
+    for (; count - i >= FLOAT_LANES; i += FLOAT_LANES) {                 \
+      memcpy(&value, source + i, sizeof value);                          \
+      result = convert(value);                                           \
+      memcpy(destination + i, &result, sizeof result);                   \
+    }                                                                    \
+    if (i == count) return;                                              \
+    memcpy(&value, source + i, (count - i) * sizeof *source);            \
+    result = convert(value);                                             \
+    memcpy(destination + i, &result, (count - i) * sizeof *destination); \
   }
 
 CONVERT(float16_to_float, uint16_t, halves, float, floats, floats_of_halves)

@@ -1,5 +1,5 @@
-// Depthwise convolution for one element type, which gemm_template.h has made activations for. The file
-// that includes this defines
+// Depthwise convolution for one element type, which gemm_template.h has made activations for. The
+// file that includes this defines
 //   ELEMENT, LANES, NAME(base)   as gemm_tile_template.h has them
 
 typedef ELEMENT NAME(vector) __attribute__((ext_vector_type(LANES)));
@@ -13,8 +13,7 @@ typedef NAME(pair) NAME(unaligned_pair) __attribute__((aligned(1)));
 
 /// Elements of the columns of one residue.
 static ptrdiff_t NAME(residue_length)(const graft_conv_axis *width) {
-  const ptrdiff_t length =
-      width->output + (width->taps - 1) * width->tap_step / width->stride + 1;
+  const ptrdiff_t length = width->output + (width->taps - 1) * width->tap_step / width->stride + 1;
   return (length + LANES + LANES - 1) / LANES * LANES;
 }
 
@@ -30,7 +29,7 @@ static size_t NAME(depthwise_scratch_byte_count)(
 
 /// Copies what lies in columns first, first + 2, … and in those between of the inside of a row.
 GRAFT_INLINE void NAME(copy_pairs)(
-    const NAME(unaligned) *source, ptrdiff_t count, ELEMENT *even, ELEMENT *odd) {
+    const NAME(unaligned) * source, ptrdiff_t count, ELEMENT *even, ELEMENT *odd) {
   ptrdiff_t i = 0;
   for (; i + LANES <= count; i += LANES) {
     const NAME(pair) both = *(const NAME(unaligned_pair) *)(source + i * 2);
@@ -45,7 +44,7 @@ GRAFT_INLINE void NAME(copy_pairs)(
 
 /// Copies pairs of columns near the ends of a row, where some are outside of it and 0.
 GRAFT_INLINE void NAME(copy_edge)(
-    const graft_conv_axis *width, const NAME(unaligned) *row, ptrdiff_t begin, ptrdiff_t end,
+    const graft_conv_axis *width, const NAME(unaligned) * row, ptrdiff_t begin, ptrdiff_t end,
     ELEMENT *even, ELEMENT *odd) {
   for (ptrdiff_t i = begin; i < end; i++) {
     const ptrdiff_t column = width->first + 2 * i;
@@ -55,7 +54,7 @@ GRAFT_INLINE void NAME(copy_edge)(
 }
 
 static void NAME(copy_row)(
-    const graft_conv_axis *width, const NAME(unaligned) *row, ptrdiff_t length, ELEMENT *target) {
+    const graft_conv_axis *width, const NAME(unaligned) * row, ptrdiff_t length, ELEMENT *target) {
   const ptrdiff_t stride = width->stride, first = width->first;
   if (stride == 2) {
     ELEMENT *odd = target + length;
@@ -96,7 +95,7 @@ typedef struct {
 
 /// Computes `vectors` (a constant where this is inlined) vectors of one output row.
 GRAFT_INLINE void NAME(sum_taps)(
-    const int vectors, const NAME(taps) *taps, const ELEMENT *source, ELEMENT bias,
+    const int vectors, const NAME(taps) * taps, const ELEMENT *source, ELEMENT bias,
     ELEMENT *target) {
   NAME(vector) sums[4];
 #pragma unroll
@@ -114,7 +113,8 @@ GRAFT_INLINE void NAME(sum_taps)(
 
 /// Computes one output row. Writes whole vectors, so up to a vector beyond `width`.
 static void NAME(sum_row)(
-    const NAME(taps) *taps, const ELEMENT *source, ptrdiff_t width, ELEMENT bias, ELEMENT *target) {
+    const NAME(taps) * taps, const ELEMENT *source, ptrdiff_t width, ELEMENT bias,
+    ELEMENT *target) {
   for (; width > 3 * LANES; width -= 4 * LANES, source += 4 * LANES, target += 4 * LANES)
     NAME(sum_taps)(4, taps, source, bias, target);
   if (width > 2 * LANES)
@@ -135,8 +135,7 @@ static NAME(taps) NAME(list_taps)(
   for (ptrdiff_t row = 0, tap = 0; row < p->height.taps; row++)
     for (ptrdiff_t column = 0; column < p->width.taps; column++, tap++) {
       const ptrdiff_t shift = column * p->width.tap_step;
-      offsets[tap] =
-          row * p->height.tap_step * row_size + shift % stride * length + shift / stride;
+      offsets[tap] = row * p->height.tap_step * row_size + shift % stride * length + shift / stride;
       weights[tap] = source[row * p->weight_row_step + column * p->weight_column_step];
     }
   return (NAME(taps)){count, offsets, weights};
@@ -181,5 +180,6 @@ static void NAME(convolve_rows)(
 }
 
 static const graft_depthwise_table NAME(depthwise_table) = {
-    NAME(convolve_rows), NAME(depthwise_scratch_byte_count),
+    NAME(convolve_rows),
+    NAME(depthwise_scratch_byte_count),
 };

@@ -17,5 +17,6 @@
 #undef NAME
 
 static const graft_depthwise_table *const depthwise_tables[2] = {
-    &depthwise_table_f32, &depthwise_table_f64,
+    &depthwise_table_f32,
+    &depthwise_table_f64,
 };

@@ -106,12 +106,10 @@ static void run_step(
       const block_register shift = registers[step->registers[3]];
       if (mean.is_single)
         chain->normalization->normalize(
-            x.address, result, count, *mean.address, *scale.address,
-            *shift.address);
+            x.address, result, count, *mean.address, *scale.address, *shift.address);
       else
         chain->normalization->normalize_elements(
-            x.address, result, count, mean.address, scale.address,
-            shift.address);
+            x.address, result, count, mean.address, scale.address, shift.address);
     }
   }
 }
@@ -140,8 +138,8 @@ void graft_chain_run(
       } else if (operand->rank == 0) {
         registers[i] = (block_register){operands[i], 1};
       } else if (chain->row > 0) {
-        registers[i] = (block_register){
-            operands[i] + offset_of(operand, position), operand->strides[operand->rank - 1] == 0};
+        registers[i] = (block_register){operands[i] + offset_of(operand, position),
+                                        operand->strides[operand->rank - 1] == 0};
       } else {
         float *buffer = scratch + operand->buffer * GRAFT_CHAIN_BLOCK;
         refresh(operand, operands[i], position, length, buffer, states + i);

@@ -4,21 +4,20 @@
 
 /// Defines `name` from a vector expression of `x`, `alpha` and `beta`. What does not fill a floats
 /// is computed in one that is padded with zeros, by the same instructions.
-#define UNARY(name, expression)                                                  \
-  GRAFT_INLINE floats name##_of(floats x, float alpha, float beta) {                   \
-    (void)alpha, (void)beta;                                                           \
-    return expression;                                                                 \
-  }                                                                                    \
-  static void name##_kernel(const float *x, float *y, size_t count, float alpha,       \
-                            float beta) {                                              \
-    size_t i = 0;                                                                      \
-    for (; count - i >= FLOAT_LANES; i += FLOAT_LANES)                                 \
-      store_floats(y + i, name##_of(load_floats(x + i), alpha, beta));                               \
-    if (i == count) return;                                                            \
-    floats rest = {0};                                                                 \
-    memcpy(&rest, x + i, (count - i) * sizeof *x);                                     \
-    rest = name##_of(rest, alpha, beta);                                               \
-    memcpy(y + i, &rest, (count - i) * sizeof *y);                                     \
+#define UNARY(name, expression)                                                                \
+  GRAFT_INLINE floats name##_of(floats x, float alpha, float beta) {                           \
+    (void)alpha, (void)beta;                                                                   \
+    return expression;                                                                         \
+  }                                                                                            \
+  static void name##_kernel(const float *x, float *y, size_t count, float alpha, float beta) { \
+    size_t i = 0;                                                                              \
+    for (; count - i >= FLOAT_LANES; i += FLOAT_LANES)                                         \
+      store_floats(y + i, name##_of(load_floats(x + i), alpha, beta));                         \
+    if (i == count) return;                                                                    \
+    floats rest = {0};                                                                         \
+    memcpy(&rest, x + i, (count - i) * sizeof *x);                                             \
+    rest = name##_of(rest, alpha, beta);                                                       \
+    memcpy(y + i, &rest, (count - i) * sizeof *y);                                             \
   }
 
 GRAFT_INLINE floats clamp(floats x, float low, float high) {

@@ -1,5 +1,5 @@
-// Elementary functions on vectors of floats, in portable vector arithmetic. The polynomials are minimax
-// fits; with and without FMA the results stay within 2 ULP.
+// Elementary functions on vectors of floats, in portable vector arithmetic. The polynomials are
+// minimax fits; with and without FMA the results stay within 2 ULP.
 
 #include "../convert/rounding.h"
 
@@ -46,14 +46,10 @@ GRAFT_INLINE floats select(integers mask, floats yes, floats no) {
 }
 
 /// NaN in `x` stays NaN.
-GRAFT_INLINE floats at_least(floats x, float bound) {
-  return select(x < bound, splat(bound), x);
-}
+GRAFT_INLINE floats at_least(floats x, float bound) { return select(x < bound, splat(bound), x); }
 
 /// NaN in `x` stays NaN.
-GRAFT_INLINE floats at_most(floats x, float bound) {
-  return select(x > bound, splat(bound), x);
-}
+GRAFT_INLINE floats at_most(floats x, float bound) { return select(x > bound, splat(bound), x); }
 
 GRAFT_INLINE floats magnitude(floats x) { return (floats)((integers)x & INT32_MAX); }
 
@@ -245,12 +241,10 @@ GRAFT_INLINE floats vector_gelu(floats x) {
   const floats tail = w * whole;
   const floats tail_low = product_sum(w, whole_low, product_error(w, whole, tail));
   const floats product = limited * tail;
-  const floats product_low =
-      product_sum(limited, tail_low, product_error(limited, tail, product));
+  const floats product_low = product_sum(limited, tail_low, product_error(limited, tail, product));
   const floats lost = product_sum(-w, 0.5f * a, v);
   const floats excess = exp_minus_one_of_rest(parts.rest) + lost;
-  const floats below =
-      scale(product + product_sum(product, excess, product_low), parts.exponent);
+  const floats below = scale(product + product_sum(product, excess, product_low), parts.exponent);
   return select(x < 0, below, x - below);
 }
 
@@ -298,8 +292,9 @@ GRAFT_INLINE floats vector_mish(floats x) {
   // Below zero, x * e * (factor / sum), where e goes in last, as it may be denormal where the
   // result is not.
   const floats gate = factor / sum, gate_sum = gate * sum;
-  const floats gate_low = (0.5f * rest) * ((factor - gate_sum) - product_error(gate, sum, gate_sum) +
-                                           (factor_low + e_low) - gate * sum_low);
+  const floats gate_low =
+      (0.5f * rest) * ((factor - gate_sum) - product_error(gate, sum, gate_sum) +
+                       (factor_low + e_low) - gate * sum_low);
   const floats limited = at_least(x, -120);
   const floats expanded = product_sum(limited, power, limited);
   const floats below = scale(product_sum(expanded, gate_low, expanded * gate), parts.exponent);

@@ -41,8 +41,7 @@ GRAFT_INLINE ELEMENT NAME(exponential)(ELEMENT x) {
   return sizeof x == sizeof(float) ? (ELEMENT)graft_exponential((float)x) : (ELEMENT)exp(x);
 }
 
-GRAFT_INLINE ELEMENT NAME(clamp)(
-    ELEMENT x, ELEMENT lowest, ELEMENT highest) {
+GRAFT_INLINE ELEMENT NAME(clamp)(ELEMENT x, ELEMENT lowest, ELEMENT highest) {
   const ELEMENT raised = x < lowest ? lowest : x;
   return raised > highest ? highest : raised;
 }
@@ -69,8 +68,7 @@ static void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t co
   for (; i < count; i++) x[i] = graft_rounded_to_float16(x[i]);
 }
 
-static void NAME(activate)(
-    const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
+static void NAME(activate)(const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
   const ELEMENT alpha = (ELEMENT)activation->alpha, beta = (ELEMENT)activation->beta;
   const ELEMENT one = 1, zero = 0;
   switch (activation->kind) {
@@ -96,16 +94,14 @@ static void NAME(activate)(
     case GRAFT_ACTIVATION_TANH:
       for (ptrdiff_t i = 0; i < count; i++) x[i] = (ELEMENT)tanh(x[i]);
       break;
-    default:
-      break;
+    default: break;
   }
   NAME(round_results)(activation->rounding, x, count);
 }
 
 /// Whether nothing is left to do once results were clamped.
 static inline int NAME(only_clamps)(const graft_activation *activation) {
-  return activation->kind == GRAFT_ACTIVATION_CLAMP &&
-         activation->rounding == GRAFT_ROUNDING_NONE;
+  return activation->kind == GRAFT_ACTIVATION_CLAMP && activation->rounding == GRAFT_ROUNDING_NONE;
 }
 
 /// Does to results which were clamped, if that is what the activation does, what is left to do.

@@ -4,7 +4,7 @@
 
 /// Copies depth x columns with contiguous columns into panels: each is depth x panel width.
 static void NAME(copy_columns)(
-    const NAME(unaligned) *b, ptrdiff_t depth_stride, ptrdiff_t depth, ptrdiff_t columns,
+    const NAME(unaligned) * b, ptrdiff_t depth_stride, ptrdiff_t depth, ptrdiff_t columns,
     ELEMENT *panels) {
   const ptrdiff_t full = columns / (2 * LANES);
   const ptrdiff_t left = columns - full * 2 * LANES;
@@ -28,9 +28,8 @@ static void NAME(copy_columns)(
 static void NAME(pack_columns)(
     const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t depth, ptrdiff_t first_column,
     ptrdiff_t columns, ELEMENT *panels) {
-  const NAME(unaligned) *b =
-      (const NAME(unaligned) *)p->b + first_depth * p->b_depth_stride +
-      first_column * p->b_column_stride;
+  const NAME(unaligned) *b = (const NAME(unaligned) *)p->b + first_depth * p->b_depth_stride +
+                             first_column * p->b_column_stride;
   if (p->b_column_stride == 1) {
     NAME(copy_columns)(b, p->b_depth_stride, depth, columns, panels);
     return;
@@ -48,8 +47,8 @@ static void NAME(pack_columns)(
 static void NAME(pack_rows)(
     const graft_gemm_problem *p, ptrdiff_t first_row, ptrdiff_t rows, ptrdiff_t first_depth,
     ptrdiff_t depth, ptrdiff_t panel_count, ELEMENT *panels) {
-  const NAME(unaligned) *a = (const NAME(unaligned) *)p->a + first_row * p->a_row_stride +
-                             first_depth * p->a_depth_stride;
+  const NAME(unaligned) *a =
+      (const NAME(unaligned) *)p->a + first_row * p->a_row_stride + first_depth * p->a_depth_stride;
   for (ptrdiff_t panel = 0; panel < panel_count; panel++) {
     const ptrdiff_t start = graft_panel_start(rows, panel_count, panel);
     const ptrdiff_t height = graft_panel_start(rows, panel_count, panel + 1) - start;
@@ -83,8 +82,7 @@ static void NAME(product)(
   const ptrdiff_t panel_count = (row_count + GEMM_ROWS - 1) / GEMM_ROWS;
   ELEMENT *rows = scratch;
   ELEMENT *columns =
-      (ELEMENT *)((char *)scratch +
-                  graft_align_up((size_t)(row_count * block) * sizeof(ELEMENT)));
+      (ELEMENT *)((char *)scratch + graft_align_up((size_t)(row_count * block) * sizeof(ELEMENT)));
   ptrdiff_t k = 0;
   do {
     const ptrdiff_t depth = p->depth - k < block ? p->depth - k : block;

@@ -44,7 +44,10 @@
 #undef NAME
 
 static const graft_gemm_table *const gemm_tables[4] = {
-    &gemm_table_f32, &gemm_table_f64, &gemm_table_i32, &gemm_table_i64,
+    &gemm_table_f32,
+    &gemm_table_f64,
+    &gemm_table_i32,
+    &gemm_table_i64,
 };
 
 static const graft_gemv_table gemv_bf16_table = {dot_columns_bf16, add_rows_bf16, finish_rows_f32};

@@ -36,9 +36,9 @@ typedef struct {
       ptrdiff_t width);
 } graft_tile_table;
 
-/// Depth of a pass: a panel of B as deep as this fits into the L1 cache, and its sums are short enough to
-/// round little: 288 doubled the error of a deep network. Depends on the depth alone, as it decides
-/// the order of sums.
+/// Depth of a pass: a panel of B as deep as this fits into the L1 cache, and its sums are short
+/// enough to round little: 288 doubled the error of a deep network. Depends on the depth alone, as
+/// it decides the order of sums.
 static inline ptrdiff_t graft_depth_block(ptrdiff_t depth) {
   const ptrdiff_t limit = 72;
   const ptrdiff_t count = (depth + limit - 1) / limit;

@@ -10,8 +10,7 @@ typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 
 /// `rows` and `vectors` are constants where this is inlined, so that the sums are registers.
-GRAFT_INLINE void NAME(tile)(
-    const int rows, const int vectors, const graft_tile *tile) {
+GRAFT_INLINE void NAME(tile)(const int rows, const int vectors, const graft_tile *tile) {
   NAME(vector) sums[GEMM_ROWS][2];
 #pragma unroll
   for (int row = 0; row < rows; row++)
@@ -65,7 +64,7 @@ GRAFT_INLINE void NAME(tile)(
   }
 }
 
-#define TILE(rows)                                                                              \
+#define TILE(rows)                                                                         \
   static void NAME(tile_##rows##_1)(const graft_tile *tile) { NAME(tile)(rows, 1, tile); } \
   static void NAME(tile_##rows##_2)(const graft_tile *tile) { NAME(tile)(rows, 2, tile); }
 #define TILES(rows) {NAME(tile_##rows##_1), NAME(tile_##rows##_2)}
@@ -78,15 +77,15 @@ TILE(5) TILE(6)
 #if GEMM_ROWS > 6
 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
 #endif
-// clang-format on
+    // clang-format on
 
-static void (*const NAME(tiles)[GEMM_ROWS][2])(const graft_tile *) = {
-    TILES(1), TILES(2), TILES(3), TILES(4),
+    static void (*const NAME(tiles)[GEMM_ROWS][2])(const graft_tile *) = {
+        TILES(1), TILES(2), TILES(3), TILES(4),
 #if GEMM_ROWS > 4
-    TILES(5), TILES(6),
+        TILES(5), TILES(6),
 #endif
 #if GEMM_ROWS > 6
-    TILES(7), TILES(8), TILES(9), TILES(10), TILES(11), TILES(12), TILES(13), TILES(14),
+        TILES(7), TILES(8), TILES(9), TILES(10), TILES(11), TILES(12), TILES(13), TILES(14),
 #endif
 };
 

@@ -1,19 +1,17 @@
-// Products of few rows of floats with a matrix of bfloat16, whose elements are widened as they are read: it
-// is memory that takes the time. gemm_template.h stands before this, for floats.
+// Products of few rows of floats with a matrix of bfloat16, whose elements are widened as they are
+// read: it is memory that takes the time. gemm_template.h stands before this, for floats.
 
 typedef uint16_t unaligned_bf16 __attribute__((aligned(1)));
 typedef uint16_t brains __attribute__((vector_size(2 * LANES)));
 typedef uint16_t unaligned_brains __attribute__((vector_size(2 * LANES), aligned(1)));
 typedef uint32_t brain_words __attribute__((vector_size(4 * LANES)));
 
-GRAFT_INLINE NAME(vector) widened_bf16(
-    const unaligned_bf16 *address) {
+GRAFT_INLINE NAME(vector) widened_bf16(const unaligned_bf16 *address) {
   const brains bits = *(const unaligned_brains *)address;
   return (NAME(vector))(__builtin_convertvector(bits, brain_words) << 16);
 }
 
-GRAFT_INLINE float widened_element_bf16(
-    const unaligned_bf16 *address) {
+GRAFT_INLINE float widened_element_bf16(const unaligned_bf16 *address) {
   const uint32_t bits = (uint32_t)*address << 16;
   float value;
   memcpy(&value, &bits, sizeof value);

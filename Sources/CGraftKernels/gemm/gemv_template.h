@@ -2,8 +2,8 @@
 // stands in gemm_tile_template.h.
 
 /// alpha * sum + beta * addends, for one element.
-GRAFT_INLINE ELEMENT NAME(finished)(
-    const graft_gemm_problem *p, ptrdiff_t row, ptrdiff_t column, ELEMENT sum) {
+GRAFT_INLINE ELEMENT
+NAME(finished)(const graft_gemm_problem *p, ptrdiff_t row, ptrdiff_t column, ELEMENT sum) {
   const ELEMENT beta = (ELEMENT)p->beta;
   const NAME(unaligned) *addend = p->addend, *row_addend = p->row_addend;
   sum *= (ELEMENT)p->alpha;

@@ -1,5 +1,5 @@
-// Products of few rows with a matrix that is read once, where it lies, for one type of its elements. The
-// file that includes this defines
+// Products of few rows with a matrix that is read once, where it lies, for one type of its
+// elements. The file that includes this defines
 //   WEIGHT                 an element of B at any address
 //   LOAD_WEIGHTS(address)  a vector of them as ELEMENT
 //   LOAD_WEIGHT(address)   one of them as ELEMENT
@@ -44,21 +44,21 @@ GRAFT_INLINE void WEIGHT_NAME(dots)(
   for (int row = 0; row < rows; row++)
 #pragma unroll
     for (int j = 0; j < columns; j++) {
-      const NAME(vector) lanes =
-          parts == 2 ? sums[row][j][0] + sums[row][j][1] : sums[row][j][0];
+      const NAME(vector) lanes = parts == 2 ? sums[row][j][0] + sums[row][j][1] : sums[row][j][0];
       ELEMENT sum = 0;
       for (int lane = 0; lane < LANES; lane++) sum += lanes[lane];
-      for (ptrdiff_t i = k; i < p->depth; i++) sum += a[row * a_stride + i] * LOAD_WEIGHT(b + j * b_stride + i);
+      for (ptrdiff_t i = k; i < p->depth; i++)
+        sum += a[row * a_stride + i] * LOAD_WEIGHT(b + j * b_stride + i);
       ((ELEMENT *)p->c)[row * p->c_row_stride + column + j] =
           NAME(finished)(p, row, column + j, sum);
     }
 }
 
-#define DOT_COLUMNS(rows, columns, parts)                                              \
-  {                                                                                    \
-    for (; column + columns <= end; column += columns)                                 \
-      WEIGHT_NAME(dots)(rows, columns, parts, p, column);                                     \
-    for (; column < end; column++) WEIGHT_NAME(dots)(rows, 1, parts, p, column);              \
+#define DOT_COLUMNS(rows, columns, parts)                                        \
+  {                                                                              \
+    for (; column + columns <= end; column += columns)                           \
+      WEIGHT_NAME(dots)(rows, columns, parts, p, column);                        \
+    for (; column < end; column++) WEIGHT_NAME(dots)(rows, 1, parts, p, column); \
   }
 
 static void WEIGHT_NAME(dot_columns)(
@@ -149,29 +149,31 @@ static void WEIGHT_NAME(add_many_rows)(
   for (; column < end; column++)
     for (ptrdiff_t row = 0; row < p->rows; row++)
       for (int i = 0; i < DEPTH; i++)
-        partial[row * graft_partial_stride(p->columns) + column] += x[row][i] * LOAD_WEIGHT(b + i * stride + column);
+        partial[row * graft_partial_stride(p->columns) + column] +=
+            x[row][i] * LOAD_WEIGHT(b + i * stride + column);
 }
 
 /// Some rows of the depth that `add_many_rows` leaves.
 static void WEIGHT_NAME(add_last_rows)(
-    const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t end_depth,
-    ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
+    const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t end_depth, ptrdiff_t first_column,
+    ptrdiff_t column_count, ELEMENT *partial) {
   const NAME(unaligned) *a = p->a;
   const WEIGHT *b = p->b;
   for (ptrdiff_t k = first_depth; k < end_depth; k++)
     for (ptrdiff_t row = 0; row < p->rows; row++) {
       const ELEMENT x = a[row * p->a_row_stride + k * p->a_depth_stride];
       for (ptrdiff_t column = first_column; column < first_column + column_count; column++)
-        partial[row * graft_partial_stride(p->columns) + column] += x * LOAD_WEIGHT(b + k * p->b_depth_stride + column);
+        partial[row * graft_partial_stride(p->columns) + column] +=
+            x * LOAD_WEIGHT(b + k * p->b_depth_stride + column);
     }
 }
 
-#define ADD_ROWS(rows, depth)                                                                \
-  {                                                                                          \
-    for (; k + depth <= end; k += depth)                                                     \
-      WEIGHT_NAME(add_some_rows)(rows, depth, p, k, first_column, column_count, partial);           \
-    for (; k < end; k++)                                                                     \
-      WEIGHT_NAME(add_some_rows)(rows, 1, p, k, first_column, column_count, partial);               \
+#define ADD_ROWS(rows, depth)                                                             \
+  {                                                                                       \
+    for (; k + depth <= end; k += depth)                                                  \
+      WEIGHT_NAME(add_some_rows)(rows, depth, p, k, first_column, column_count, partial); \
+    for (; k < end; k++)                                                                  \
+      WEIGHT_NAME(add_some_rows)(rows, 1, p, k, first_column, column_count, partial);     \
   }
 
 static void WEIGHT_NAME(add_rows)(
@@ -179,7 +181,9 @@ static void WEIGHT_NAME(add_rows)(
     ptrdiff_t first_column, ptrdiff_t column_count, void *untyped_partial) {
   ELEMENT *partial = untyped_partial;
   for (ptrdiff_t row = 0; row < p->rows; row++)
-    memset(partial + row * graft_partial_stride(p->columns) + first_column, 0, (size_t)column_count * sizeof(ELEMENT));
+    memset(
+        partial + row * graft_partial_stride(p->columns) + first_column, 0,
+        (size_t)column_count * sizeof(ELEMENT));
   const ptrdiff_t end = first_depth + depth_count;
   ptrdiff_t k = first_depth;
   switch (p->rows) {

@@ -6,10 +6,10 @@
 // Elementwise kernels over rows. Pointers need only the alignment of their elements; the result may
 // lie exactly on an operand, but must not overlap one otherwise. A scalar operand is read once.
 
-typedef void (*graft_binary_f32)(const float *left, const float *right, float *result,
-                                 int64_t count);
-typedef void (*graft_compare_f32)(const float *left, const float *right, uint8_t *result,
-                                  int64_t count);
+typedef void (*graft_binary_f32)(
+    const float *left, const float *right, float *result, int64_t count);
+typedef void (*graft_compare_f32)(
+    const float *left, const float *right, uint8_t *result, int64_t count);
 
 /// One operation on two vectors, on a vector and a scalar, and on a scalar and a vector.
 typedef struct {
@@ -31,13 +31,14 @@ typedef struct {
   /// result[i] += scale * values[i]; no aliasing
   void (*add_scaled)(float *result, float scale, const float *values, int64_t count);
   /// result[i] = condition[i] ? left[i] : right[i], for elements of four bytes
-  void (*select_32)(const uint8_t *condition, const uint32_t *left, const uint32_t *right,
-                    uint32_t *result, int64_t count);
+  void (*select_32)(
+      const uint8_t *condition, const uint32_t *left, const uint32_t *right, uint32_t *result,
+      int64_t count);
   /// right > 0 ? left : 0
   graft_binary_f32 relu_gradient;
   /// right <= low or right >= high ? 0 : left
-  void (*clip_gradient)(const float *left, const float *right, float low, float high,
-                        float *result, int64_t count);
+  void (*clip_gradient)(
+      const float *left, const float *right, float low, float high, float *result, int64_t count);
 } graft_binary_table;
 
 #endif

@@ -7,8 +7,9 @@
 #include "graft_blocked_layers.h"
 #include "graft_gemm.h"
 
-// Kernels for float images whose channels lie in blocks of 16, [C / 16, H, W, 16]: the 16 channels of a
-// pixel are one cache line. Channels that fill the last block up are 0. All strides count elements.
+// Kernels for float images whose channels lie in blocks of 16, [C / 16, H, W, 16]: the 16 channels
+// of a pixel are one cache line. Channels that fill the last block up are 0. All strides count
+// elements.
 
 enum { GRAFT_BLOCK = 16 };
 
@@ -17,10 +18,9 @@ typedef float graft_unaligned_float __attribute__((aligned(1)));
 
 /// Some rows (pixels, or tiles of a Winograd transform) times a panel of packed weights.
 ///
-/// Row r's element of depth (step s, k) is a[r * a_row_stride + place of s + k], where a step's place is
-/// steps[s], or s * a_step if there is no such list; the panel holds
-/// panel_columns weights for each depth, in the same order (of bfloat16 weights, see below, they lie
-/// in pairs).
+/// Row r's element of depth (step s, k) is a[r * a_row_stride + place of s + k], where a step's
+/// place is steps[s], or s * a_step if there is no such list; the panel holds panel_columns weights
+/// for each depth, in the same order (of bfloat16 weights, see below, they lie in pairs).
 typedef struct {
   const float *a;
   ptrdiff_t a_row_stride;
@@ -31,8 +31,8 @@ typedef struct {
   /// Row r's results of block j of the panel lie at c[j * c_block_stride + r * c_row_stride].
   float *c;
   ptrdiff_t c_row_stride, c_block_stride;
-  /// Whether sums begin with what c holds, instead of with `bias` (16 for each block of the panel) and
-  /// `residual` (as `c`), each of which may be NULL.
+  /// Whether sums begin with what c holds, instead of with `bias` (16 for each block of the panel)
+  /// and `residual` (as `c`), each of which may be NULL.
   int accumulates;
   const float *bias, *residual;
   /// Whether the results are final: `activation` is applied then.
@@ -52,8 +52,9 @@ typedef struct {
   ptrdiff_t maximum_rows, panel_columns;
   /// GRAFT_WEIGHTS_…
   int32_t weight_format;
-  /// Multiplies rows (at most maximum_rows) by `columns` (16 or panel_columns) columns. With weights of
-  /// bfloat16 the depth of a step is 16, and the rows are rounded to bfloat16, too; sums are floats.
+  /// Multiplies rows (at most maximum_rows) by `columns` (16 or panel_columns) columns. With
+  /// weights of bfloat16 the depth of a step is 16, and the rows are rounded to bfloat16, too; sums
+  /// are floats.
   void (*multiply)(const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
 } graft_blocked_product;
 
@@ -61,38 +62,38 @@ typedef struct {
 typedef struct {
   /// m, and the extent of the input under a tile: m + 2.
   ptrdiff_t output_extent, input_extent;
-  /// Blocks of input channels whose products are summed in one go: sums of short sums round less than a long one.
-  /// The larger a tile, the more its transform of the output multiplies these errors.
+  /// Blocks of input channels whose products are summed in one go: sums of short sums round less
+  /// than a long one. The larger a tile, the more its transform of the output multiplies these
+  /// errors.
   ptrdiff_t summed_blocks;
   /// Transforms the input under a tile: element (i, j) of the transform goes to
-  /// target[(i * input_extent + j) * point_stride], 16 channels each. `source` is the pixel at (top, left)
-  /// of an image of height x width blocks; pixels outside are 0.
+  /// target[(i * input_extent + j) * point_stride], 16 channels each. `source` is the pixel at
+  /// (top, left) of an image of height x width blocks; pixels outside are 0.
   void (*transform_input)(
       const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
       float *target, ptrdiff_t point_stride);
-  /// Transforms products back, adds bias and residual, applies the activation, and writes what lies inside of
-  /// the height x width output; `pools` writes the largest of each 2 x 2 square instead, to an output of
-  /// half the extents (rounded down).
+  /// Transforms products back, adds bias and residual, applies the activation, and writes what lies
+  /// inside of the height x width output; `pools` writes the largest of each 2 x 2 square instead,
+  /// to an output of half the extents (rounded down).
   void (*transform_output)(
       const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
       const graft_activation *activation, int pools, float *image, ptrdiff_t height,
       ptrdiff_t width, ptrdiff_t top, ptrdiff_t left);
   /// Transforms 3 x 3 kernels of 16 output channels at once: tap t lies at source[t * 16].
   void (*transform_weights)(const float *source, float *target, ptrdiff_t point_stride);
-  /// The transposes of the last two, for the gradient of the weights: from a tile of the output's gradient, whose
-  /// pixels outside of the height x width output are 0, to the points of the products, and from points to the
-  /// gradients of 3 x 3 kernels (tap t goes to target[t * 16]).
+  /// The transposes of the last two, for the gradient of the weights: from a tile of the output's
+  /// gradient, whose pixels outside of the height x width output are 0, to the points of the
+  /// products, and from points to the gradients of 3 x 3 kernels (tap t goes to target[t * 16]).
   void (*transform_output_gradient)(
       const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t top, ptrdiff_t left,
       float *target, ptrdiff_t point_stride);
-  void (*transform_weight_gradient)(
-      const float *products, ptrdiff_t point_stride, float *target);
+  void (*transform_weight_gradient)(const float *products, ptrdiff_t point_stride, float *target);
 } graft_winograd;
 
-/// Sums of outer products, for gradients of weights: c[r][column] (+)= sum over k of a[k * a_step + r] *
-/// b[k * 16 + column] for the 16 channels r of one block, and the 16 columns of each of `column_blocks` blocks (1 to
-/// maximum_column_blocks) that lie b_block_stride apart. Results of block j lie at c[j * c_block_stride + r * 16]. Long
-/// sums are sums of shorter ones.
+/// Sums of outer products, for gradients of weights: c[r][column] (+)= sum over k of a[k * a_step +
+/// r] * b[k * 16 + column] for the 16 channels r of one block, and the 16 columns of each of
+/// `column_blocks` blocks (1 to maximum_column_blocks) that lie b_block_stride apart. Results of
+/// block j lie at c[j * c_block_stride + r * 16]. Long sums are sums of shorter ones.
 typedef struct {
   ptrdiff_t maximum_column_blocks;
   void (*add)(
@@ -124,8 +125,8 @@ static inline const graft_blocked_product *graft_blocked_f32_product(
 const graft_blocked_product *graft_blocked_bf16_product(
     int32_t instruction_set, int32_t bf16_instructions);
 
-/// A 3 x 3 convolution of stride 1, computed by Winograd's method. Tiles are counted through all images,
-/// row by row.
+/// A 3 x 3 convolution of stride 1, computed by Winograd's method. Tiles are counted through all
+/// images, row by row.
 typedef struct {
   const graft_blocked_table *table;
   const graft_winograd *form;
@@ -146,15 +147,15 @@ typedef struct {
   ptrdiff_t point_stride;
 } graft_winograd_problem;
 
-/// Transforms the input under some tiles and in some blocks of channels; `target` is where the first tile's
-/// block 0 goes.
+/// Transforms the input under some tiles and in some blocks of channels; `target` is where the
+/// first tile's block 0 goes.
 void graft_winograd_transform(
     const graft_winograd_problem *problem, ptrdiff_t first_tile, ptrdiff_t tile_count,
     ptrdiff_t first_block, ptrdiff_t block_count, float *target);
 
-/// Multiplies what `graft_winograd_transform` wrote for some tiles by some panels of weights, and finishes the
-/// output there. `scratch`, aligned to 64 bytes, holds the products: for each point of a tile those of all tiles
-/// and columns of these panels, and 16 floats more.
+/// Multiplies what `graft_winograd_transform` wrote for some tiles by some panels of weights, and
+/// finishes the output there. `scratch`, aligned to 64 bytes, holds the products: for each point of
+/// a tile those of all tiles and columns of these panels, and 16 floats more.
 void graft_winograd_multiply(
     const graft_winograd_problem *problem, const float *transformed, ptrdiff_t first_tile,
     ptrdiff_t tile_count, ptrdiff_t first_panel, ptrdiff_t panel_count, float *scratch);
@@ -166,9 +167,9 @@ void graft_winograd_pack(
     ptrdiff_t output_channels, ptrdiff_t input_channels, ptrdiff_t output_stride,
     ptrdiff_t input_stride, ptrdiff_t panel, float *packed);
 
-/// A convolution of one image, computed as products of shifted rows of the input with packed weights. The input
-/// has its padding around it. Of several groups a panel reads the blocks of input channels that its own output
-/// channels take, with weights of 0 for others in these blocks.
+/// A convolution of one image, computed as products of shifted rows of the input with packed
+/// weights. The input has its padding around it. Of several groups a panel reads the blocks of
+/// input channels that its own output channels take, with weights of 0 for others in these blocks.
 typedef struct {
   const graft_blocked_product *product;
   /// Columns of a panel of weights, from `graft_direct_panel_columns`.
@@ -190,8 +191,8 @@ typedef struct {
   graft_activation activation;
 } graft_direct_problem;
 
-/// The product's columns of a panel, or 16 where wider panels would span more groups and multiply more by
-/// zeros. Reads the problem's product, channels and groups only.
+/// The product's columns of a panel, or 16 where wider panels would span more groups and multiply
+/// more by zeros. Reads the problem's product, channels and groups only.
 ptrdiff_t graft_direct_panel_columns(const graft_direct_problem *problem);
 
 /// Computes some rows and columns of the output in some panels of its channels.
@@ -199,8 +200,9 @@ void graft_direct_convolve(
     const graft_direct_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
     ptrdiff_t first_column, ptrdiff_t column_count, ptrdiff_t first_panel, ptrdiff_t panel_count);
 
-/// Packs the weights of one panel, [part][tap][channel of the part][column], from [output channel][channel of the
-/// group][tap]. Reads the problem's panel columns, channels, groups and kernel only.
+/// Packs the weights of one panel, [part][tap][channel of the part][column], from [output
+/// channel][channel of the group][tap]. Reads the problem's panel columns, channels, groups and
+/// kernel only.
 void graft_direct_pack(
     const graft_direct_problem *problem, const void *weights, ptrdiff_t panel, float *packed);
 
@@ -219,8 +221,9 @@ typedef struct {
   const float *input, *output_gradient;
 } graft_weight_gradient_problem;
 
-/// By Winograd's method: transforms `count` of some tiles (from number `first` among them on) in one block, of the
-/// input's or, after these, of the output's gradient. `transformed` holds the floats that `…_transform_count` says.
+/// By Winograd's method: transforms `count` of some tiles (from number `first` among them on) in
+/// one block, of the input's or, after these, of the output's gradient. `transformed` holds the
+/// floats that `…_transform_count` says.
 void graft_weight_gradient_transform(
     const graft_weight_gradient_problem *problem, ptrdiff_t first_tile, ptrdiff_t tile_count,
     ptrdiff_t block, ptrdiff_t first, ptrdiff_t count, float *transformed);
@@ -228,8 +231,8 @@ void graft_weight_gradient_transform(
 ptrdiff_t graft_weight_gradient_transform_count(
     const graft_weight_gradient_problem *problem, ptrdiff_t tile_count);
 
-/// Multiplies the transforms of one point, for some blocks of output channels. `products` holds the floats that
-/// `…_product_count` says.
+/// Multiplies the transforms of one point, for some blocks of output channels. `products` holds the
+/// floats that `…_product_count` says.
 void graft_weight_gradient_multiply(
     const graft_weight_gradient_problem *problem, const float *transformed, ptrdiff_t tile_count,
     ptrdiff_t point, ptrdiff_t first_block, ptrdiff_t block_count, int accumulates,
@@ -242,16 +245,16 @@ void graft_weight_gradient_finish(
     const graft_weight_gradient_problem *problem, const float *products, ptrdiff_t output_block,
     float *gradient);
 
-/// Directly: the gradient between one block of input channels and as many of the output as the table's outer product takes
-/// at once. `scratch` holds the floats that `…_direct_count` says.
+/// Directly: the gradient between one block of input channels and as many of the output as the
+/// table's outer product takes at once. `scratch` holds the floats that `…_direct_count` says.
 void graft_weight_gradient_direct(
     const graft_weight_gradient_problem *problem, ptrdiff_t input_block, ptrdiff_t output_block,
     float *scratch, float *gradient);
 
 ptrdiff_t graft_weight_gradient_direct_count(const graft_weight_gradient_problem *problem);
 
-/// Copies an image of height x width pixels of `pixel_count` floats each into one of padded extents, with zeros
-/// around it.
+/// Copies an image of height x width pixels of `pixel_count` floats each into one of padded
+/// extents, with zeros around it.
 void graft_pad_image(
     const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t pixel_count, ptrdiff_t top,
     ptrdiff_t left, ptrdiff_t padded_height, ptrdiff_t padded_width, float *padded);

@@ -55,23 +55,23 @@ typedef struct {
   /// As those of graft_pool_table, on planes of blocks, and with the same bits.
   void (*max_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
-  /// The gradient of max_pool of one plane: what arrives at an output goes to the first of the largest elements of
-  /// its window; if x `follows_relu`, only where that is positive.
+  /// The gradient of max_pool of one plane: what arrives at an output goes to the first of the
+  /// largest elements of its window; if x `follows_relu`, only where that is positive.
   void (*max_pool_gradient)(
       const graft_pool *pool, const float *x, const float *output_gradient, int follows_relu,
       float *gradient);
   void (*average_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
   /// The mean of all `count` positions of each plane.
-  void (*global_average_pool)(
-      const float *x, float *y, ptrdiff_t plane_count, ptrdiff_t count);
+  void (*global_average_pool)(const float *x, float *y, ptrdiff_t plane_count, ptrdiff_t count);
   /// Computes some rows of a depthwise convolution's output.
   void (*convolve_depthwise)(
       const graft_blocked_depthwise *problem, ptrdiff_t first_row, ptrdiff_t row_count);
   /// Adds a plane's part of the weights' gradient to `gradient`, 16 for each tap.
   void (*add_depthwise_weight_gradient)(
       const graft_blocked_depthwise_gradient *problem, float *gradient);
-  /// Computes some rows of the input's gradient; the input itself is not read. `weights` are 16 for each tap.
+  /// Computes some rows of the input's gradient; the input itself is not read. `weights` are 16 for
+  /// each tap.
   void (*depthwise_input_gradient)(
       const graft_blocked_depthwise_gradient *problem, const float *weights, ptrdiff_t first_row,
       ptrdiff_t row_count, float *gradient);
@@ -89,13 +89,14 @@ typedef struct {
   /// negative.
   void (*gather_channels)(
       const float *image, ptrdiff_t position_count, const int32_t *channels, float *y);
-  /// Adds, for each of the 16 channels of `count` positions, the sum of x - origin and that of its squares to sums[0] to
-  /// sums[15] and sums[16] to sums[31].
+  /// Adds, for each of the 16 channels of `count` positions, the sum of x - origin and that of its
+  /// squares to sums[0] to sums[15] and sums[16] to sums[31].
   void (*add_deviations)(const float *x, const float *origin, ptrdiff_t count, double *sums);
   /// The same with the sum of a gradient, and that of its products with x - origin.
   void (*add_gradient_deviations)(
       const float *x, const float *origin, const float *gradient, ptrdiff_t count, double *sums);
-  /// y = gradient * gradient_factor + (x - origin) * deviation_factor + shift. `y` may be `gradient` or `x`.
+  /// y = gradient * gradient_factor + (x - origin) * deviation_factor + shift. `y` may be
+  /// `gradient` or `x`.
   void (*combine_deviations)(
       const float *x, const float *origin, const float *gradient, const float *gradient_factor,
       const float *deviation_factor, const float *shift, ptrdiff_t count, float *y);

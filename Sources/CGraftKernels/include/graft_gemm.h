@@ -23,8 +23,8 @@ enum {
   GRAFT_ACTIVATION_TANH = 6,
 };
 
-/// What results of float kernels are rounded to, nearest, ties to even; they are stored as floats all
-/// the same.
+/// What results of float kernels are rounded to, nearest, ties to even; they are stored as floats
+/// all the same.
 enum {
   GRAFT_ROUNDING_NONE = 0,
   GRAFT_ROUNDING_FLOAT16 = 1,
@@ -51,9 +51,9 @@ typedef struct {
   ptrdiff_t b_depth_stride, b_column_stride;
   void *c;
   ptrdiff_t c_row_stride;
-  const void *addend;           // rows x columns, or NULL; a row stride of 0 repeats one row
+  const void *addend;  // rows x columns, or NULL; a row stride of 0 repeats one row
   ptrdiff_t addend_row_stride;
-  const void *row_addend;       // one element a row, or NULL; a stride of 0 repeats one element
+  const void *row_addend;  // one element a row, or NULL; a stride of 0 repeats one element
   ptrdiff_t row_addend_stride;
   double alpha, beta;
   graft_activation activation;
@@ -71,8 +71,8 @@ typedef struct {
   void (*dot_columns)(
       const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
   /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it
-  /// to those columns of `partial`, whose rows are graft_partial_stride apart. B's column stride is 1, and rows is at most
-  /// GRAFT_ROW_SUM_MAXIMUM_ROWS.
+  /// to those columns of `partial`, whose rows are graft_partial_stride apart. B's column stride is
+  /// 1, and rows is at most GRAFT_ROW_SUM_MAXIMUM_ROWS.
   void (*add_rows)(
       const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
@@ -85,8 +85,8 @@ typedef struct {
   size_t (*scratch_byte_count)(ptrdiff_t row_count, ptrdiff_t column_count, ptrdiff_t depth);
 } graft_gemm_table;
 
-/// Elements from row to row of partial sums: not a power of 2, so that a column's sums do not fall into one set of the
-/// cache.
+/// Elements from row to row of partial sums: not a power of 2, so that a column's sums do not fall
+/// into one set of the cache.
 static inline ptrdiff_t graft_partial_stride(ptrdiff_t columns) { return columns + 16; }
 
 enum { GRAFT_GEMV_MAXIMUM_ROWS = 4, GRAFT_ROW_SUM_MAXIMUM_ROWS = 32 };

@@ -45,8 +45,8 @@ typedef struct {
   const graft_unary_table *_Nonnull unary;
 } graft_kernels;
 
-/// The kernels for a processor that has an instruction set (GRAFT_ISA_…): those of the best set of its
-/// family that this one includes.
+/// The kernels for a processor that has an instruction set (GRAFT_ISA_…): those of the best set of
+/// its family that this one includes.
 const graft_kernels *_Nonnull graft_kernels_for(int32_t instruction_set);
 
 #endif

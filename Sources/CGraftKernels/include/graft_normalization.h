@@ -10,8 +10,7 @@ typedef struct {
   /// The sum of (x - mean)^2 over `count` floats.
   double (*sum_squared_deviations)(const float *x, int64_t count, float mean);
   /// y = (x - mean) * scale + shift
-  void (*normalize)(
-      const float *x, float *y, int64_t count, float mean, float scale, float shift);
+  void (*normalize)(const float *x, float *y, int64_t count, float mean, float scale, float shift);
   /// y[i] = (x[i] - mean) * scale * scales[i] + shifts[i]; `shifts` may be null.
   void (*normalize_each)(
       const float *x, float *y, int64_t count, float mean, float scale, const float *scales,

@@ -19,7 +19,8 @@ typedef struct {
   /// 1 - learning_rate * weight_decay would lose most of its digits.
   double learning_rate, weight_decay;
   double epsilon, momentum;
-  /// How much moving averages keep: that of the gradients (beta1), and that of their squares (beta2).
+  /// How much moving averages keep: that of the gradients (beta1), and that of their squares
+  /// (beta2).
   double beta1, beta2;
   /// Adam: the learning rate with both bias corrections in it.
   double step_size;
@@ -35,9 +36,9 @@ typedef struct {
   graft_optimizer_rule sgd_momentum;
   /// States: accumulator, the sum of the squares of the gradients. Divides by its square root.
   graft_optimizer_rule adagrad;
-  /// States: the moving average of the squares; the velocity, null without momentum; the moving average of
-  /// the gradients, both averaged with beta2, null unless the step is centered. Divides by the square root of
-  /// the first or of the variance.
+  /// States: the moving average of the squares; the velocity, null without momentum; the moving
+  /// average of the gradients, both averaged with beta2, null unless the step is centered. Divides
+  /// by the square root of the first or of the variance.
   graft_optimizer_rule rmsprop;
   /// States: the moving averages of the gradients and of their squares. Moves along the first,
   /// divided by the square root of the second.

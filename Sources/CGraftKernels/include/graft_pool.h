@@ -25,7 +25,8 @@ typedef void (*graft_pool_rows)(
     float *scratch);
 
 typedef struct {
-  /// Largest element of each window; NaN if there is one in it, -infinity if it lies in the padding.
+  /// Largest element of each window; NaN if there is one in it, -infinity if it lies in the
+  /// padding.
   graft_pool_rows max_pool;
   /// Mean of each window; 0 if it lies in the padding.
   graft_pool_rows average_pool;

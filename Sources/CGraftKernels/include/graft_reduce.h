@@ -9,8 +9,8 @@
 /// Sums of rows, and rows added to a row of sums.
 typedef struct {
   /// Sums `row_count` rows of `count` values each, which begin `stride` apart.
-  void (*reduce)(double *sums, const float *values, int64_t row_count, int64_t stride,
-                 int64_t count);
+  void (*reduce)(
+      double *sums, const float *values, int64_t row_count, int64_t stride, int64_t count);
   /// sums[i] += term(values[i])
   void (*accumulate)(double *sums, const float *values, int64_t count);
 } graft_sum_f32_rows;
@@ -18,8 +18,8 @@ typedef struct {
 /// Extremes of rows, and of rows against a row of extremes. NaN wins; an empty row gives an
 /// infinity.
 typedef struct {
-  void (*reduce)(float *extremes, const float *values, int64_t row_count, int64_t stride,
-                 int64_t count);
+  void (*reduce)(
+      float *extremes, const float *values, int64_t row_count, int64_t stride, int64_t count);
   void (*accumulate)(float *extremes, const float *values, int64_t count);
 } graft_extreme_f32_rows;
 

@@ -43,18 +43,19 @@ typedef struct {
   ptrdiff_t lane_count;
   /// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o)
   /// `first_row` and following, of `inner` elements each.
-  void (*map_axis)(float *destination, const float *source, const graft_resampling_axis *axis,
-                   ptrdiff_t inner, ptrdiff_t first_row, ptrdiff_t row_count);
+  void (*map_axis)(
+      float *destination, const float *source, const graft_resampling_axis *axis, ptrdiff_t inner,
+      ptrdiff_t first_row, ptrdiff_t row_count);
   /// Maps `row_count` dense rows to dense rows.
-  void (*map_rows)(float *destination, const float *source, const graft_lane_map *map,
-                   ptrdiff_t row_count);
+  void (*map_rows)(
+      float *destination, const float *source, const graft_lane_map *map, ptrdiff_t row_count);
   /// Makes one row of elements of 4 bytes at any address, whose bits it keeps.
   void (*pick_row)(void *destination, const void *source, const graft_lane_map *map);
 } graft_resampling_table;
 
 /// As `map_axis`, for doubles.
-void graft_resampling_axis_double(double *destination, const double *source,
-                                  const graft_resampling_axis *axis, ptrdiff_t inner,
-                                  ptrdiff_t first_row, ptrdiff_t row_count);
+void graft_resampling_axis_double(
+    double *destination, const double *source, const graft_resampling_axis *axis, ptrdiff_t inner,
+    ptrdiff_t first_row, ptrdiff_t row_count);
 
 #endif

@@ -7,13 +7,13 @@
 /// Maps `count` floats of `x` to those of `y`; `y` may be `x`, else they must not overlap.
 ///
 /// An element's result depends on its value and the two parameters alone, never on its position.
-typedef void (*graft_unary_function)(const float *x, float *y, size_t count, float alpha,
-                                     float beta);
+typedef void (*graft_unary_function)(
+    const float *x, float *y, size_t count, float alpha, float beta);
 
 /// One function per operator; what `alpha` and `beta` mean stands beside it, where they matter.
 ///
-/// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are within 2
-/// ULP of the correctly rounded one, those of gelu within 3.
+/// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are
+/// within 2 ULP of the correctly rounded one, those of gelu within 3.
 typedef struct {
   graft_unary_function absolute;
   graft_unary_function ceil;
@@ -33,10 +33,10 @@ typedef struct {
   graft_unary_function negate;
   graft_unary_function reciprocal;
   graft_unary_function relu;
-  graft_unary_function round;  // halves to even
+  graft_unary_function round;              // halves to even
   graft_unary_function round_to_bfloat16;  // nearest, ties to even, as a float
   graft_unary_function round_to_float16;
-  graft_unary_function selu;   // beta * (x > 0 ? x : alpha * (exp(x) - 1))
+  graft_unary_function selu;    // beta * (x > 0 ? x : alpha * (exp(x) - 1))
   graft_unary_function shrink;  // alpha: threshold, beta: bias
   graft_unary_function sigmoid;
   graft_unary_function sign;

@@ -4,29 +4,29 @@
 #include "unaligned.h"
 
 // A block of rows x columns whose columns lie apart by any steps.
-#define DEFINE_STRIDED(WIDTH)                                                                      \
-  static void copy_strided_##WIDTH(char *destination, const char *source,                          \
-                                   const graft_movement_matrix *matrix, ptrdiff_t rows,            \
-                                   ptrdiff_t columns) {                                            \
-    const ptrdiff_t source_step = matrix->columns.source_step;                                     \
-    const ptrdiff_t destination_step = matrix->columns.destination_step;                           \
-    for (ptrdiff_t row = 0; row < rows; ++row) {                                                   \
-      const char *from = source + row * matrix->rows.source_step;                                  \
-      char *to = destination + row * matrix->rows.destination_step;                                \
-      if (destination_step == WIDTH && source_step == 0) {                                         \
-        const element_##WIDTH value = *(const element_##WIDTH *)from;                              \
-        for (ptrdiff_t column = 0; column < columns; ++column)                                     \
-          ((element_##WIDTH *)to)[column] = value;                                                 \
-      } else if (destination_step == WIDTH) {                                                      \
-        for (ptrdiff_t column = 0; column < columns; ++column)                                     \
-          ((element_##WIDTH *)to)[column] =                                                        \
-              *(const element_##WIDTH *)(from + column * source_step);                             \
-      } else {                                                                                     \
-        for (ptrdiff_t column = 0; column < columns; ++column)                                     \
-          *(element_##WIDTH *)(to + column * destination_step) =                                   \
-              *(const element_##WIDTH *)(from + column * source_step);                             \
-      }                                                                                            \
-    }                                                                                              \
+#define DEFINE_STRIDED(WIDTH)                                                                     \
+  static void copy_strided_##WIDTH(                                                               \
+      char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
+      ptrdiff_t columns) {                                                                        \
+    const ptrdiff_t source_step = matrix->columns.source_step;                                    \
+    const ptrdiff_t destination_step = matrix->columns.destination_step;                          \
+    for (ptrdiff_t row = 0; row < rows; ++row) {                                                  \
+      const char *from = source + row * matrix->rows.source_step;                                 \
+      char *to = destination + row * matrix->rows.destination_step;                               \
+      if (destination_step == WIDTH && source_step == 0) {                                        \
+        const element_##WIDTH value = *(const element_##WIDTH *)from;                             \
+        for (ptrdiff_t column = 0; column < columns; ++column)                                    \
+          ((element_##WIDTH *)to)[column] = value;                                                \
+      } else if (destination_step == WIDTH) {                                                     \
+        for (ptrdiff_t column = 0; column < columns; ++column)                                    \
+          ((element_##WIDTH *)to)[column] =                                                       \
+              *(const element_##WIDTH *)(from + column * source_step);                            \
+      } else {                                                                                    \
+        for (ptrdiff_t column = 0; column < columns; ++column)                                    \
+          *(element_##WIDTH *)(to + column * destination_step) =                                  \
+              *(const element_##WIDTH *)(from + column * source_step);                            \
+      }                                                                                           \
+    }                                                                                             \
   }
 
 DEFINE_STRIDED(1)
@@ -52,105 +52,105 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
 #define HIGH_8(a, b) __builtin_shufflevector(a, b, 1, 3)
 
 // Squares of one vector are transposed by interleaving row i with row i + N / 2, log2(N) times.
-#define DEFINE_SQUARE(WIDTH, ROUNDS)                                                           \
-  static inline void transpose_square_##WIDTH(const char *source, ptrdiff_t source_step,       \
-                                              ptrdiff_t columns, lanes_##WIDTH *square) {      \
-    enum { side = 16 / WIDTH };                                                                \
-    lanes_##WIDTH mixed[side];                                                                 \
-    _Pragma("clang loop unroll(full)") for (int i = 0; i < side; ++i)                          \
-      if (i < columns) memcpy(&square[i], source + i * source_step, 16);                       \
-      else memset(&square[i], 0, 16);                                                          \
-    for (int round = 0; round < ROUNDS; ++round) {                                             \
-      for (int i = 0; i < side / 2; ++i) {                                                     \
-        mixed[2 * i] = LOW_##WIDTH(square[i], square[i + side / 2]);                           \
-        mixed[2 * i + 1] = HIGH_##WIDTH(square[i], square[i + side / 2]);                      \
-      }                                                                                        \
-      memcpy(square, mixed, sizeof mixed);                                                     \
-    }                                                                                          \
+#define DEFINE_SQUARE(WIDTH, ROUNDS)                                                         \
+  static inline void transpose_square_##WIDTH(                                               \
+      const char *source, ptrdiff_t source_step, ptrdiff_t columns, lanes_##WIDTH *square) { \
+    enum { side = 16 / WIDTH };                                                              \
+    lanes_##WIDTH mixed[side];                                                               \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < side; ++i) if (i < columns)       \
+        memcpy(&square[i], source + i * source_step, 16);                                    \
+    else memset(&square[i], 0, 16);                                                          \
+    for (int round = 0; round < ROUNDS; ++round) {                                           \
+      for (int i = 0; i < side / 2; ++i) {                                                   \
+        mixed[2 * i] = LOW_##WIDTH(square[i], square[i + side / 2]);                         \
+        mixed[2 * i + 1] = HIGH_##WIDTH(square[i], square[i + side / 2]);                    \
+      }                                                                                      \
+      memcpy(square, mixed, sizeof mixed);                                                   \
+    }                                                                                        \
   }
 
 // Fewer rows than a square has, such as the channels of an image: what is read with them belongs
 // to the columns after it, and is not written.
-#define DEFINE_FEW_ROWS(WIDTH)                                                                 \
-  static void copy_few_rows_##WIDTH(char *destination, const char *source,                     \
-                                    const graft_movement_matrix *matrix, ptrdiff_t rows,       \
-                                    ptrdiff_t columns) {                                       \
-    enum { side = 16 / WIDTH };                                                                \
-    if (rows == 0) return;                                                                     \
-    const ptrdiff_t source_step = matrix->columns.source_step;                                 \
-    const ptrdiff_t readable = (columns - 1) * source_step + rows * WIDTH;                     \
-    ptrdiff_t column = 0;                                                                      \
-    if (source_step > 0)                                                                       \
-      for (; column + side <= columns && (column + side - 1) * source_step + 16 <= readable;   \
-           column += side) {                                                                   \
-        lanes_##WIDTH square[side];                                                            \
-        transpose_square_##WIDTH(source + column * source_step, source_step, side, square);    \
-        _Pragma("clang loop unroll(full)") for (int row = 0; row < side; ++row)                \
-          if (row < rows)                                                                      \
-            memcpy(destination + row * matrix->rows.destination_step + column * WIDTH,         \
-                   &square[row], 16);                                                          \
-      }                                                                                        \
-    copy_strided_##WIDTH(destination + column * WIDTH, source + column * source_step, matrix,  \
-                         rows, columns - column);                                              \
+#define DEFINE_FEW_ROWS(WIDTH)                                                                    \
+  static void copy_few_rows_##WIDTH(                                                              \
+      char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
+      ptrdiff_t columns) {                                                                        \
+    enum { side = 16 / WIDTH };                                                                   \
+    if (rows == 0) return;                                                                        \
+    const ptrdiff_t source_step = matrix->columns.source_step;                                    \
+    const ptrdiff_t readable = (columns - 1) * source_step + rows * WIDTH;                        \
+    ptrdiff_t column = 0;                                                                         \
+    if (source_step > 0)                                                                          \
+      for (; column + side <= columns && (column + side - 1) * source_step + 16 <= readable;      \
+           column += side) {                                                                      \
+        lanes_##WIDTH square[side];                                                               \
+        transpose_square_##WIDTH(source + column * source_step, source_step, side, square);       \
+        _Pragma("clang loop unroll(full)") for (int row = 0; row < side; ++row) if (row < rows)   \
+            memcpy(                                                                               \
+                destination + row * matrix->rows.destination_step + column * WIDTH, &square[row], \
+                16);                                                                              \
+      }                                                                                           \
+    copy_strided_##WIDTH(                                                                         \
+        destination + column * WIDTH, source + column * source_step, matrix, rows,                \
+        columns - column);                                                                        \
   }
 
 // Fewer columns than a square has, one row of the destination right after the other: what is
 // written with a row is what the rows after it write over.
-#define DEFINE_FEW_COLUMNS(WIDTH)                                                              \
-  static void copy_few_columns_##WIDTH(char *destination, const char *source,                  \
-                                       const graft_movement_matrix *matrix, ptrdiff_t rows,    \
-                                       ptrdiff_t columns) {                                    \
-    enum { side = 16 / WIDTH };                                                                \
-    const ptrdiff_t step = matrix->rows.destination_step;                                      \
-    const ptrdiff_t writable = rows * step;                                                    \
-    ptrdiff_t row = 0;                                                                         \
-    if (step == columns * WIDTH)                                                               \
-      for (; row + side <= rows && (row + side - 1) * step + 16 <= writable; row += side) {    \
-        lanes_##WIDTH square[side];                                                            \
-        transpose_square_##WIDTH(                                                              \
-            source + row * WIDTH, matrix->columns.source_step, columns, square);               \
-        for (int i = 0; i < side; ++i)                                                         \
-          memcpy(destination + (row + i) * step, &square[i], 16);                              \
-      }                                                                                        \
-    copy_strided_##WIDTH(destination + row * step, source + row * WIDTH, matrix, rows - row,   \
-                         columns);                                                             \
+#define DEFINE_FEW_COLUMNS(WIDTH)                                                                 \
+  static void copy_few_columns_##WIDTH(                                                           \
+      char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
+      ptrdiff_t columns) {                                                                        \
+    enum { side = 16 / WIDTH };                                                                   \
+    const ptrdiff_t step = matrix->rows.destination_step;                                         \
+    const ptrdiff_t writable = rows * step;                                                       \
+    ptrdiff_t row = 0;                                                                            \
+    if (step == columns * WIDTH)                                                                  \
+      for (; row + side <= rows && (row + side - 1) * step + 16 <= writable; row += side) {       \
+        lanes_##WIDTH square[side];                                                               \
+        transpose_square_##WIDTH(                                                                 \
+            source + row * WIDTH, matrix->columns.source_step, columns, square);                  \
+        for (int i = 0; i < side; ++i) memcpy(destination + (row + i) * step, &square[i], 16);    \
+      }                                                                                           \
+    copy_strided_##WIDTH(                                                                         \
+        destination + row * step, source + row * WIDTH, matrix, rows - row, columns);             \
   }
 
 // A block whose rows are dense in the source and whose columns are dense in the destination. Rows
 // are taken a cache line of the source at a time, so that each line is read once.
-#define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                        \
-  DEFINE_SQUARE(WIDTH, ROUNDS)                                                                 \
-  DEFINE_FEW_ROWS(WIDTH)                                                                       \
-  DEFINE_FEW_COLUMNS(WIDTH)                                                                    \
-  static void copy_transposed_##WIDTH(char *destination, const char *source,                   \
-                                      const graft_movement_matrix *matrix, ptrdiff_t rows,     \
-                                      ptrdiff_t columns) {                                     \
-    enum { side = 16 / WIDTH, line = 64 / WIDTH };                                             \
-    const ptrdiff_t source_step = matrix->columns.source_step;                                 \
-    const ptrdiff_t destination_step = matrix->rows.destination_step;                          \
-    const ptrdiff_t whole_rows = rows - rows % side, whole_columns = columns - columns % side; \
-    if (whole_columns == 0) {                                                                  \
-      copy_few_columns_##WIDTH(destination, source, matrix, rows, columns);                    \
-      return;                                                                                  \
-    }                                                                                          \
-    for (ptrdiff_t first = 0; first < whole_rows; first += line) {                             \
-      const ptrdiff_t end = first + line < whole_rows ? first + line : whole_rows;             \
-      for (ptrdiff_t column = 0; column < whole_columns; column += side) {                     \
-        for (ptrdiff_t row = first; row < end; row += side) {                                  \
-          lanes_##WIDTH square[side];                                                          \
-          transpose_square_##WIDTH(                                                            \
-              source + column * source_step + row * WIDTH, source_step, side, square);         \
-          for (int i = 0; i < side; ++i)                                                       \
-            memcpy(destination + (row + i) * destination_step + column * WIDTH, &square[i],    \
-                   16);                                                                        \
-        }                                                                                      \
-      }                                                                                        \
-    }                                                                                          \
-    copy_strided_##WIDTH(destination + whole_columns * WIDTH,                                  \
-                         source + whole_columns * source_step, matrix, whole_rows,             \
-                         columns - whole_columns);                                             \
-    copy_few_rows_##WIDTH(destination + whole_rows * destination_step,                         \
-                          source + whole_rows * WIDTH, matrix, rows - whole_rows, columns);    \
+#define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                           \
+  DEFINE_SQUARE(WIDTH, ROUNDS)                                                                    \
+  DEFINE_FEW_ROWS(WIDTH)                                                                          \
+  DEFINE_FEW_COLUMNS(WIDTH)                                                                       \
+  static void copy_transposed_##WIDTH(                                                            \
+      char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
+      ptrdiff_t columns) {                                                                        \
+    enum { side = 16 / WIDTH, line = 64 / WIDTH };                                                \
+    const ptrdiff_t source_step = matrix->columns.source_step;                                    \
+    const ptrdiff_t destination_step = matrix->rows.destination_step;                             \
+    const ptrdiff_t whole_rows = rows - rows % side, whole_columns = columns - columns % side;    \
+    if (whole_columns == 0) {                                                                     \
+      copy_few_columns_##WIDTH(destination, source, matrix, rows, columns);                       \
+      return;                                                                                     \
+    }                                                                                             \
+    for (ptrdiff_t first = 0; first < whole_rows; first += line) {                                \
+      const ptrdiff_t end = first + line < whole_rows ? first + line : whole_rows;                \
+      for (ptrdiff_t column = 0; column < whole_columns; column += side) {                        \
+        for (ptrdiff_t row = first; row < end; row += side) {                                     \
+          lanes_##WIDTH square[side];                                                             \
+          transpose_square_##WIDTH(                                                               \
+              source + column * source_step + row * WIDTH, source_step, side, square);            \
+          for (int i = 0; i < side; ++i)                                                          \
+            memcpy(destination + (row + i) * destination_step + column * WIDTH, &square[i], 16);  \
+        }                                                                                         \
+      }                                                                                           \
+    }                                                                                             \
+    copy_strided_##WIDTH(                                                                         \
+        destination + whole_columns * WIDTH, source + whole_columns * source_step, matrix,        \
+        whole_rows, columns - whole_columns);                                                     \
+    copy_few_rows_##WIDTH(                                                                        \
+        destination + whole_rows * destination_step, source + whole_rows * WIDTH, matrix,         \
+        rows - whole_rows, columns);                                                              \
   }
 
 DEFINE_TRANSPOSE(1, 4)
@@ -158,21 +158,23 @@ DEFINE_TRANSPOSE(2, 3)
 DEFINE_TRANSPOSE(4, 2)
 DEFINE_TRANSPOSE(8, 1)
 
-#define COPY_BY_WIDTH(WIDTH)                                                      \
-  case WIDTH:                                                                     \
-    if (is_transposed)                                                            \
-      copy_transposed_##WIDTH(destination, source, matrix, rows, columns);        \
-    else                                                                          \
-      copy_strided_##WIDTH(destination, source, matrix, rows, columns);           \
+#define COPY_BY_WIDTH(WIDTH)                                               \
+  case WIDTH:                                                              \
+    if (is_transposed)                                                     \
+      copy_transposed_##WIDTH(destination, source, matrix, rows, columns); \
+    else                                                                   \
+      copy_strided_##WIDTH(destination, source, matrix, rows, columns);    \
     return;
 
-static void copy_block(char *destination, const char *source, const graft_movement_matrix *matrix,
-                       ptrdiff_t rows, ptrdiff_t columns) {
+static void copy_block(
+    char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows,
+    ptrdiff_t columns) {
   const ptrdiff_t width = matrix->width;
   if (matrix->columns.source_step == width && matrix->columns.destination_step == width) {
     for (ptrdiff_t row = 0; row < rows; ++row)
-      memcpy(destination + row * matrix->rows.destination_step,
-             source + row * matrix->rows.source_step, (size_t)(columns * width));
+      memcpy(
+          destination + row * matrix->rows.destination_step,
+          source + row * matrix->rows.source_step, (size_t)(columns * width));
     return;
   }
   const int is_transposed =
@@ -194,11 +196,11 @@ static void copy_block(char *destination, const char *source, const graft_moveme
   }
 }
 
-void graft_movement_copy(void *destination, const void *source, const graft_movement_matrix *matrix,
-                         const graft_movement_axis *outer, ptrdiff_t outer_rank,
-                         ptrdiff_t first_block, ptrdiff_t block_count) {
-  const ptrdiff_t row_blocks =
-      (matrix->rows.extent + matrix->row_block - 1) / matrix->row_block;
+void graft_movement_copy(
+    void *destination, const void *source, const graft_movement_matrix *matrix,
+    const graft_movement_axis *outer, ptrdiff_t outer_rank, ptrdiff_t first_block,
+    ptrdiff_t block_count) {
+  const ptrdiff_t row_blocks = (matrix->rows.extent + matrix->row_block - 1) / matrix->row_block;
   const ptrdiff_t column_blocks =
       (matrix->columns.extent + matrix->column_block - 1) / matrix->column_block;
   for (ptrdiff_t block = first_block; block < first_block + block_count; ++block) {
@@ -219,7 +221,8 @@ void graft_movement_copy(void *destination, const void *source, const graft_move
     }
     const ptrdiff_t rows_left = matrix->rows.extent - row;
     const ptrdiff_t columns_left = matrix->columns.extent - column;
-    copy_block(to, from, matrix, rows_left < matrix->row_block ? rows_left : matrix->row_block,
-               columns_left < matrix->column_block ? columns_left : matrix->column_block);
+    copy_block(
+        to, from, matrix, rows_left < matrix->row_block ? rows_left : matrix->row_block,
+        columns_left < matrix->column_block ? columns_left : matrix->column_block);
   }
 }

@@ -13,9 +13,9 @@
     default: BODY_BYTES; break;                 \
   }
 
-void graft_movement_gather_rows(void *destination, const void *source, const ptrdiff_t *offsets,
-                                ptrdiff_t offset_count, ptrdiff_t slab_step, ptrdiff_t row_bytes,
-                                ptrdiff_t first_row, ptrdiff_t row_count) {
+void graft_movement_gather_rows(
+    void *destination, const void *source, const ptrdiff_t *offsets, ptrdiff_t offset_count,
+    ptrdiff_t slab_step, ptrdiff_t row_bytes, ptrdiff_t first_row, ptrdiff_t row_count) {
   char *to = (char *)destination + first_row * row_bytes;
   const char *slab = (const char *)source + first_row / offset_count * slab_step;
   ptrdiff_t position = first_row % offset_count;
@@ -23,8 +23,8 @@ void graft_movement_gather_rows(void *destination, const void *source, const ptr
     const ptrdiff_t left = offset_count - position;
     const ptrdiff_t count = row_count < left ? row_count : left;
     const ptrdiff_t *row_offsets = offsets + position;
-#define GATHER(type)                           \
-  for (ptrdiff_t row = 0; row < count; ++row)  \
+#define GATHER(type)                          \
+  for (ptrdiff_t row = 0; row < count; ++row) \
   ((type *)to)[row] = *(const type *)(slab + row_offsets[row])
     FOR_EACH_WIDTH(row_bytes, GATHER, {
       for (ptrdiff_t row = 0; row < count; ++row)
@@ -37,8 +37,9 @@ void graft_movement_gather_rows(void *destination, const void *source, const ptr
   }
 }
 
-void graft_movement_scatter_rows(void *destination, const void *source, const ptrdiff_t *offsets,
-                                 ptrdiff_t source_step, ptrdiff_t row_bytes, ptrdiff_t row_count) {
+void graft_movement_scatter_rows(
+    void *destination, const void *source, const ptrdiff_t *offsets, ptrdiff_t source_step,
+    ptrdiff_t row_bytes, ptrdiff_t row_count) {
   char *to = destination;
   const char *from = source;
 #define SCATTER(type)                             \
@@ -50,10 +51,11 @@ void graft_movement_scatter_rows(void *destination, const void *source, const pt
   })
 }
 
-static void gather_row(char *to, const char *from, const void *fill, ptrdiff_t width,
-                       const ptrdiff_t *offsets, ptrdiff_t count) {
-#define GATHER_OR_FILL(type)                      \
-  for (ptrdiff_t i = 0; i < count; ++i)           \
+static void gather_row(
+    char *to, const char *from, const void *fill, ptrdiff_t width, const ptrdiff_t *offsets,
+    ptrdiff_t count) {
+#define GATHER_OR_FILL(type)            \
+  for (ptrdiff_t i = 0; i < count; ++i) \
   ((type *)to)[i] = offsets[i] < 0 ? *(const type *)fill : *(const type *)(from + offsets[i])
   FOR_EACH_WIDTH(width, GATHER_OR_FILL, {
     for (ptrdiff_t i = 0; i < count; ++i)
@@ -69,10 +71,10 @@ static void fill_row(char *to, const void *fill, ptrdiff_t width, ptrdiff_t coun
   })
 }
 
-void graft_movement_gather_axes(void *destination, const void *source, const void *fill,
-                                ptrdiff_t width, ptrdiff_t rank, const ptrdiff_t *extents,
-                                const ptrdiff_t *offsets, const graft_movement_rows *rows,
-                                ptrdiff_t first_row, ptrdiff_t row_count) {
+void graft_movement_gather_axes(
+    void *destination, const void *source, const void *fill, ptrdiff_t width, ptrdiff_t rank,
+    const ptrdiff_t *extents, const ptrdiff_t *offsets, const graft_movement_rows *rows,
+    ptrdiff_t first_row, ptrdiff_t row_count) {
   const ptrdiff_t columns = extents[rank - 1], row_bytes = columns * width;
   const ptrdiff_t *column_offsets = offsets;
   for (ptrdiff_t axis = 0; axis < rank - 1; ++axis) column_offsets += extents[axis];
@@ -91,8 +93,10 @@ void graft_movement_gather_axes(void *destination, const void *source, const voi
       table -= extents[axis];
       const ptrdiff_t offset = table[rest % extents[axis]];
       rest /= extents[axis];
-      if (offset < 0) is_outside = 1;
-      else base += offset;
+      if (offset < 0)
+        is_outside = 1;
+      else
+        base += offset;
     }
     ptrdiff_t last = -1;
     for (ptrdiff_t place = row % run; place < run && row < end; ++place, ++row) {
@@ -100,9 +104,12 @@ void graft_movement_gather_axes(void *destination, const void *source, const voi
       const ptrdiff_t offset = row_offsets[place];
       if (is_outside || offset < 0) fill_row(to, fill, width, columns);
       // Rows that come from the same one often follow each other.
-      else if (offset == last) memcpy(to, to - row_bytes, (size_t)row_bytes);
-      else if (rows) rows->pick_row(to, base + offset, rows->map);
-      else gather_row(to, base + offset, fill, width, column_offsets, columns);
+      else if (offset == last)
+        memcpy(to, to - row_bytes, (size_t)row_bytes);
+      else if (rows)
+        rows->pick_row(to, base + offset, rows->map);
+      else
+        gather_row(to, base + offset, fill, width, column_offsets, columns);
       last = offset;
     }
   }

@@ -1,4 +1,5 @@
-// Transposes blocks of elements by squares of vectors, where these are as wide as a square of 4 or 8.
+// Transposes blocks of elements by squares of vectors, where these are as wide as a square of 4
+// or 8.
 
 #if VECTOR_BYTES > 16
 
@@ -82,27 +83,28 @@ GRAFT_INLINE void transpose_longs(longs *x) {
 
 // Squares at the edges overlap those before them: what is written twice is the same. Columns go by
 // lines of the destination, so that each line is written at once.
-#define DEFINE_TRANSPOSE(name, vector, width)                                                     \
-  static void name(char *destination, ptrdiff_t destination_step, const char *source,      \
-                          ptrdiff_t source_step, ptrdiff_t rows, ptrdiff_t columns) {             \
-    enum { side = VECTOR_BYTES / width, line = LINE_BYTES / width };                              \
-    for (ptrdiff_t first = 0; first < columns; first += line) {                                   \
-      const ptrdiff_t end = first + line < columns ? first + line : columns;                      \
-      for (ptrdiff_t next_row = 0; next_row < rows; next_row += side) {                           \
-        const ptrdiff_t row = next_row + side <= rows ? next_row : rows - side;                   \
-        for (ptrdiff_t next_column = first; next_column < end; next_column += side) {             \
-          const ptrdiff_t column = next_column + side <= columns ? next_column : columns - side;  \
-          vector square[side];                                                                    \
-          const char *from = source + column * source_step + row * width;                         \
-          char *to = destination + row * destination_step + column * width;                       \
-          _Pragma("clang loop unroll(full)") for (int i = 0; i < side; i++)                       \
-              memcpy(&square[i], from + i * source_step, VECTOR_BYTES);                           \
-          transpose_##vector(square);                                                             \
-          _Pragma("clang loop unroll(full)") for (int i = 0; i < side; i++)                       \
-              memcpy(to + i * destination_step, &square[i], VECTOR_BYTES);                        \
-        }                                                                                         \
-      }                                                                                           \
-    }                                                                                             \
+#define DEFINE_TRANSPOSE(name, vector, width)                                                    \
+  static void name(                                                                              \
+      char *destination, ptrdiff_t destination_step, const char *source, ptrdiff_t source_step,  \
+      ptrdiff_t rows, ptrdiff_t columns) {                                                       \
+    enum { side = VECTOR_BYTES / width, line = LINE_BYTES / width };                             \
+    for (ptrdiff_t first = 0; first < columns; first += line) {                                  \
+      const ptrdiff_t end = first + line < columns ? first + line : columns;                     \
+      for (ptrdiff_t next_row = 0; next_row < rows; next_row += side) {                          \
+        const ptrdiff_t row = next_row + side <= rows ? next_row : rows - side;                  \
+        for (ptrdiff_t next_column = first; next_column < end; next_column += side) {            \
+          const ptrdiff_t column = next_column + side <= columns ? next_column : columns - side; \
+          vector square[side];                                                                   \
+          const char *from = source + column * source_step + row * width;                        \
+          char *to = destination + row * destination_step + column * width;                      \
+          _Pragma("clang loop unroll(full)") for (int i = 0; i < side; i++)                      \
+              memcpy(&square[i], from + i * source_step, VECTOR_BYTES);                          \
+          transpose_##vector(square);                                                            \
+          _Pragma("clang loop unroll(full)") for (int i = 0; i < side; i++)                      \
+              memcpy(to + i * destination_step, &square[i], VECTOR_BYTES);                       \
+        }                                                                                        \
+      }                                                                                          \
+    }                                                                                            \
   }
 
 DEFINE_TRANSPOSE(transpose_4, words, 4)

@@ -16,5 +16,6 @@
 #pragma STDC FP_CONTRACT DEFAULT
 
 static const graft_optimizer_table *const optimizer_tables[2] = {
-    &optimizer_table_f32, &optimizer_table_f64,
+    &optimizer_table_f32,
+    &optimizer_table_f64,
 };

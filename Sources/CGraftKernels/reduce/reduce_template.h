@@ -19,57 +19,56 @@ GRAFT_INLINE double sum_of_lanes(double8 lanes) {
 // Four vectors of eight doubles hide the latency of an addition. A last part of a vector is taken
 // together with elements before it, which a mask makes zero, and so is a row shorter than a vector
 // with what follows it in memory, unless nothing does.
-#define SUM(name, vector_term, scalar_term)                                                    \
-  GRAFT_INLINE double name##_of_row(              \
-      const float *values, int64_t count) {                                                    \
-    double8 sums[4] = {{0}};                                                                   \
-    int64_t i = 0;                                                                             \
-    for (; i + 32 <= count; i += 32) {                                                         \
-      for (int part = 0; part < 4; part++) {                                                   \
-        const double8 x =                                                                      \
-            __builtin_convertvector(*(const float8 *)(values + i + 8 * part), double8);        \
-        sums[part] += vector_term;                                                             \
-      }                                                                                        \
-    }                                                                                          \
-    for (; i + 8 <= count; i += 8) {                                                           \
-      const double8 x = __builtin_convertvector(*(const float8 *)(values + i), double8);       \
-      sums[0] += vector_term;                                                                  \
-    }                                                                                          \
-    if (i < count) {                                                                           \
-      const int8 rest =                                                                        \
-          *(const int8 *)(values + count - 8) & *(const int8 *)(last_lanes + (count - i));     \
-      const double8 x = __builtin_convertvector((float8)rest, double8);                        \
-      sums[1] += vector_term;                                                                  \
-    }                                                                                          \
-    return sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));                      \
-  }                                                                                            \
-  static void name##_reduce(double *sums, const float *values, int64_t row_count, \
-                                         int64_t stride, int64_t count) {                      \
-    if (count >= 8) {                                                                          \
-      for (int64_t row = 0; row < row_count; row++)                                            \
-        sums[row] = name##_of_row(values + row * stride, count);                         \
-      return;                                                                                  \
-    }                                                                                          \
-    const int8 mask = ~*(const int8 *)(last_lanes + 8 - count);                                \
-    const int64_t readable = count > 0 ? (row_count - 1) * stride + count : 0;                 \
-    for (int64_t row = 0; row < row_count; row++) {                                            \
-      float padded[8] = {0};                                                                   \
-      const float *from = values + row * stride;                                               \
-      if (row * stride + 8 > readable) {                                                       \
-        for (int64_t i = 0; i < count; i++) padded[i] = from[i];                               \
-        from = padded;                                                                         \
-      }                                                                                        \
-      const float8 few = (float8)(*(const int8 *)from & mask);                                 \
-      const double8 x = __builtin_convertvector(few, double8);                                 \
-      sums[row] = sum_of_lanes(vector_term);                                             \
-    }                                                                                          \
-  }                                                                                            \
-  static void name##_accumulate(double *restrict sums,                            \
-                                             const float *restrict values, int64_t count) {    \
-    for (int64_t i = 0; i < count; i++) {                                                      \
-      const double x = values[i];                                                              \
-      sums[i] += scalar_term;                                                                  \
-    }                                                                                          \
+#define SUM(name, vector_term, scalar_term)                                                  \
+  GRAFT_INLINE double name##_of_row(const float *values, int64_t count) {                    \
+    double8 sums[4] = {{0}};                                                                 \
+    int64_t i = 0;                                                                           \
+    for (; i + 32 <= count; i += 32) {                                                       \
+      for (int part = 0; part < 4; part++) {                                                 \
+        const double8 x =                                                                    \
+            __builtin_convertvector(*(const float8 *)(values + i + 8 * part), double8);      \
+        sums[part] += vector_term;                                                           \
+      }                                                                                      \
+    }                                                                                        \
+    for (; i + 8 <= count; i += 8) {                                                         \
+      const double8 x = __builtin_convertvector(*(const float8 *)(values + i), double8);     \
+      sums[0] += vector_term;                                                                \
+    }                                                                                        \
+    if (i < count) {                                                                         \
+      const int8 rest =                                                                      \
+          *(const int8 *)(values + count - 8) & *(const int8 *)(last_lanes + (count - i));   \
+      const double8 x = __builtin_convertvector((float8)rest, double8);                      \
+      sums[1] += vector_term;                                                                \
+    }                                                                                        \
+    return sum_of_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));                          \
+  }                                                                                          \
+  static void name##_reduce(                                                                 \
+      double *sums, const float *values, int64_t row_count, int64_t stride, int64_t count) { \
+    if (count >= 8) {                                                                        \
+      for (int64_t row = 0; row < row_count; row++)                                          \
+        sums[row] = name##_of_row(values + row * stride, count);                             \
+      return;                                                                                \
+    }                                                                                        \
+    const int8 mask = ~*(const int8 *)(last_lanes + 8 - count);                              \
+    const int64_t readable = count > 0 ? (row_count - 1) * stride + count : 0;               \
+    for (int64_t row = 0; row < row_count; row++) {                                          \
+      float padded[8] = {0};                                                                 \
+      const float *from = values + row * stride;                                             \
+      if (row * stride + 8 > readable) {                                                     \
+        for (int64_t i = 0; i < count; i++) padded[i] = from[i];                             \
+        from = padded;                                                                       \
+      }                                                                                      \
+      const float8 few = (float8)(*(const int8 *)from & mask);                               \
+      const double8 x = __builtin_convertvector(few, double8);                               \
+      sums[row] = sum_of_lanes(vector_term);                                                 \
+    }                                                                                        \
+  }                                                                                          \
+  static void name##_accumulate(                                                             \
+      double *restrict sums, const float *restrict values, int64_t count) {                  \
+    for (int64_t i = 0; i < count; i++) {                                                    \
+      const double x = values[i];                                                            \
+      sums[i] += scalar_term;                                                                \
+    }                                                                                        \
   }
 
 SUM(sum, x, x)
@@ -82,7 +81,7 @@ SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
   ((float8)(((int8)(a) & ((a)comparison(b))) | ((int8)(b) & ~((a)comparison(b)))))
 
 #define EXTREME(name, start, comparison)                                                        \
-  static float name##_of_few(const float *values, int64_t count) {                        \
+  static float name##_of_few(const float *values, int64_t count) {                              \
     float extreme = start;                                                                      \
     for (int64_t i = 0; i < count; i++) {                                                       \
       const float x = values[i];                                                                \
@@ -90,9 +89,8 @@ SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
     }                                                                                           \
     return extreme;                                                                             \
   }                                                                                             \
-  GRAFT_INLINE float name##_of_row(                \
-      const float *values, int64_t count) {                                                     \
-    if (count < 8) return name##_of_few(values, count);                                   \
+  GRAFT_INLINE float name##_of_row(const float *values, int64_t count) {                        \
+    if (count < 8) return name##_of_few(values, count);                                         \
     float8 best[4];                                                                             \
     int8 unordered = {0};                                                                       \
     for (int part = 0; part < 4; part++) best[part] = (float8){0} + start;                      \
@@ -114,7 +112,7 @@ SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
       best[0] = WINNERS(x, best[0], comparison);                                                \
       unordered |= x != x;                                                                      \
     }                                                                                           \
-    if (__builtin_reduce_or(unordered)) return name##_of_few(values, count);              \
+    if (__builtin_reduce_or(unordered)) return name##_of_few(values, count);                    \
     best[0] = WINNERS(best[1], best[0], comparison);                                            \
     best[2] = WINNERS(best[3], best[2], comparison);                                            \
     best[0] = WINNERS(best[2], best[0], comparison);                                            \
@@ -124,13 +122,13 @@ SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
     best[0] = WINNERS(other, best[0], comparison);                                              \
     return best[0][1] comparison best[0][0] ? best[0][1] : best[0][0];                          \
   }                                                                                             \
-  static void name##_reduce(float *extremes, const float *values,                  \
-                                         int64_t row_count, int64_t stride, int64_t count) {    \
+  static void name##_reduce(                                                                    \
+      float *extremes, const float *values, int64_t row_count, int64_t stride, int64_t count) { \
     for (int64_t row = 0; row < row_count; row++)                                               \
-      extremes[row] = name##_of_row(values + row * stride, count);                        \
+      extremes[row] = name##_of_row(values + row * stride, count);                              \
   }                                                                                             \
-  static void name##_accumulate(float *restrict extremes,                          \
-                                             const float *restrict values, int64_t count) {     \
+  static void name##_accumulate(                                                                \
+      float *restrict extremes, const float *restrict values, int64_t count) {                  \
     for (int64_t i = 0; i < count; i++) {                                                       \
       const float x = values[i], best = extremes[i];                                            \
       extremes[i] = ((x comparison best) | (x != x)) ? x : best;                                \

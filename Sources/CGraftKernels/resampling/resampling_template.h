@@ -3,8 +3,9 @@
 enum { BLOCK_VECTORS = 4 };
 
 /// `BLOCK_VECTORS` vectors of a sum of rows that start at `slab + indices[tap] * inner`.
-GRAFT_INLINE void map_block(float *to, const float *slab, const ptrdiff_t *indices,
-                            const float *weights, ptrdiff_t tap_count, ptrdiff_t inner) {
+GRAFT_INLINE void map_block(
+    float *to, const float *slab, const ptrdiff_t *indices, const float *weights,
+    ptrdiff_t tap_count, ptrdiff_t inner) {
   vector sums[BLOCK_VECTORS];
   const float *first = slab + indices[0] * inner;
   const vector weight = broadcast(weights[0]);
@@ -39,8 +40,8 @@ static void map_axis(
       map_block(to + i, slab + i, indices, weights, tap_count, inner);
     for (; i < inner; i += GRAFT_WIDTH) {
       const ptrdiff_t count = inner - i;
-      vector sum = multiply(
-          broadcast(weights[0]), load_up_to(slab + indices[0] * inner + i, count));
+      vector sum =
+          multiply(broadcast(weights[0]), load_up_to(slab + indices[0] * inner + i, count));
       for (ptrdiff_t tap = 1; tap < tap_count; tap++) {
         const vector x = load_up_to(slab + indices[tap] * inner + i, count);
         sum = multiply_add(broadcast(weights[tap]), x, sum);
@@ -73,8 +74,7 @@ static void map_rows(
   }
 }
 
-static void pick_row(
-    void *destination, const void *source, const graft_lane_map *map) {
+static void pick_row(void *destination, const void *source, const graft_lane_map *map) {
   const ptrdiff_t extent = map->output_extent;
   const graft_lane_group *group = map->groups;
   for (ptrdiff_t output = 0; output < extent; output += GRAFT_WIDTH, group++) {

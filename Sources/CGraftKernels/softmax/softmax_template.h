@@ -76,8 +76,7 @@ GRAFT_INLINE float sum_of_powers(const float *x, float *y, int64_t length, vecto
 // lanes.
 enum { ROWS_AT_ONCE = 4 };
 
-static void softmax_rows(
-    const float *x, float *y, const int64_t row_count, int64_t length) {
+static void softmax_rows(const float *x, float *y, const int64_t row_count, int64_t length) {
   float largest[ROWS_AT_ONCE], scales[ROWS_AT_ONCE];
   for (int64_t row = 0; row < row_count; row++)
     largest[row] = largest_of_row(x + row * length, length);
@@ -133,8 +132,7 @@ GRAFT_INLINE vector sum_of_column_powers(
     const float *x, float *y, int64_t count, int64_t length, int64_t stride, vector largest) {
   vector total = broadcast(0);
   for (int64_t start = 0; start < length; start += COLUMN_SUM_LENGTH) {
-    const int64_t end =
-        length - start < COLUMN_SUM_LENGTH ? length : start + COLUMN_SUM_LENGTH;
+    const int64_t end = length - start < COLUMN_SUM_LENGTH ? length : start + COLUMN_SUM_LENGTH;
     vector sum = broadcast(0);
     for (int64_t i = start; i < end; i++) {
       const vector power = exponential(subtract(load_up_to(x + i * stride, count), largest));
@@ -150,8 +148,7 @@ static void columns(
     const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
     int32_t is_logarithm) {
   for (int64_t column = 0; column < column_count; column += GRAFT_WIDTH) {
-    const int64_t count =
-        column_count - column < GRAFT_WIDTH ? column_count - column : GRAFT_WIDTH;
+    const int64_t count = column_count - column < GRAFT_WIDTH ? column_count - column : GRAFT_WIDTH;
     const float *from = x + column;
     float *to = y + column;
     vector largest = broadcast(-INFINITY);
@@ -159,15 +156,15 @@ static void columns(
       largest = larger(load_up_to(from + i * stride, count), largest);
     }
     if (is_logarithm) {
-      const vector logarithm = logarithm_of_elements(
-          sum_of_column_powers(from, NULL, count, length, stride, largest));
+      const vector logarithm =
+          logarithm_of_elements(sum_of_column_powers(from, NULL, count, length, stride, largest));
       for (int64_t i = 0; i < length; i++) {
         const vector shifted = subtract(load_up_to(from + i * stride, count), largest);
         store_up_to(to + i * stride, count, subtract(shifted, logarithm));
       }
     } else {
-      const vector scale = divide(
-          broadcast(1), sum_of_column_powers(from, to, count, length, stride, largest));
+      const vector scale =
+          divide(broadcast(1), sum_of_column_powers(from, to, count, length, stride, largest));
       for (int64_t i = 0; i < length; i++) {
         const vector power = load_up_to(to + i * stride, count);
         store_up_to(to + i * stride, count, multiply(power, scale));

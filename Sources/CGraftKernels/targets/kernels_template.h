@@ -1,5 +1,5 @@
-// Makes the kernels of one instruction set. The file that includes this is compiled for that set, and
-// defines the operations of the vector folder and
+// Makes the kernels of one instruction set. The file that includes this is compiled for that set,
+// and defines the operations of the vector folder and
 //   INSTRUCTION_SET   GRAFT_ISA_…
 //   KERNELS           the name of the kernels
 //   VECTOR_BYTES      the width of a vector

@@ -9,8 +9,8 @@
 
 #include "graft_kernels.h"
 
-// The instruction sets that kernels are compiled for. Each has a file in this folder, which compiles
-// all templates once.
+// The instruction sets that kernels are compiled for. Each has a file in this folder, which
+// compiles all templates once.
 
 #if defined(__x86_64__)
 #define GRAFT_TARGET_AVX2 "avx2,fma,f16c"
@@ -26,7 +26,8 @@ extern const graft_kernels graft_kernels_scalar;
 /// A function that is inlined wherever it is called.
 #define GRAFT_INLINE static inline __attribute__((always_inline, unused))
 
-/// A loop over `count` elements without dependences: an output lies exactly on an input or nowhere near it.
+/// A loop over `count` elements without dependences: an output lies exactly on an input or nowhere
+/// near it.
 #define EACH_ELEMENT \
   _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < count; i++)
 

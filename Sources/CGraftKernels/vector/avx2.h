@@ -26,12 +26,10 @@ GRAFT_INLINE void store_first(float *p, int64_t count, vector x) {
 GRAFT_INLINE vector load_even(const float *p) {
   const __m256 low = _mm256_loadu_ps(p), high = _mm256_loadu_ps(p + 8);
   const __m256 mixed = _mm256_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0));
-  return _mm256_castpd_ps(
-      _mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
 }
 
-GRAFT_INLINE vector pick(
-    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+GRAFT_INLINE vector pick(const float *p, int64_t readable, const int32_t *indices, int64_t span) {
   const __m256i lanes = _mm256_loadu_si256((const __m256i *)indices);
   if (span > 16) return _mm256_i32gather_ps(p, lanes, 4);
   const vector low = readable < 8 ? load_first(p, readable, 0) : load(p);

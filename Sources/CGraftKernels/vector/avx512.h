@@ -18,13 +18,11 @@ GRAFT_INLINE void store_first(float *p, int64_t count, vector x) {
 }
 
 GRAFT_INLINE vector load_even(const float *p) {
-  const __m512i even =
-      _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
   return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
 }
 
-GRAFT_INLINE vector pick(
-    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+GRAFT_INLINE vector pick(const float *p, int64_t readable, const int32_t *indices, int64_t span) {
   const __m512i lanes = _mm512_loadu_si512(indices);
   if (span > 32) return _mm512_i32gather_ps(lanes, p, 4);
   const vector low = readable < 16 ? load_first(p, readable, 0) : load(p);
@@ -48,9 +46,7 @@ GRAFT_INLINE vector maximum(vector a, vector b) {
 GRAFT_INLINE vector nearest_integer(vector x) {
   return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-GRAFT_INLINE vector scale_by_power_of_two(vector x, vector n) {
-  return _mm512_scalef_ps(x, n);
-}
+GRAFT_INLINE vector scale_by_power_of_two(vector x, vector n) { return _mm512_scalef_ps(x, n); }
 GRAFT_INLINE vector zero_below(vector x, vector test, vector bound) {
   return _mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(test, bound, _CMP_LT_OQ), _mm512_setzero_ps());
 }

@@ -23,8 +23,7 @@ GRAFT_INLINE vector load_even(const float *p) { return *p; }
 
 /// In each lane `p[indices[lane]]`, bit for bit. `p` has `readable` elements; indices lie from 0 to
 /// below `span`, which is at most `readable`.
-GRAFT_INLINE vector pick(
-    const float *p, int64_t readable, const int32_t *indices, int64_t span) {
+GRAFT_INLINE vector pick(const float *p, int64_t readable, const int32_t *indices, int64_t span) {
   (void)readable, (void)span;
   float x;
   memcpy(&x, p + *indices, sizeof x);
@@ -56,9 +55,7 @@ GRAFT_INLINE vector scale_by_power_of_two(vector x, vector n) {
 }
 
 /// `x`, or 0 where `test` lies below `bound`
-GRAFT_INLINE vector zero_below(vector x, vector test, vector bound) {
-  return test < bound ? 0 : x;
-}
+GRAFT_INLINE vector zero_below(vector x, vector test, vector bound) { return test < bound ? 0 : x; }
 
 GRAFT_INLINE float sum_of_elements(vector x) { return x; }
 /// Of numbers none of which is NaN.

@@ -13,8 +13,8 @@ int graft_mapping_add(const void *start, size_t byte_count);
 /// Removes a place by its number, before the file is unmapped.
 void graft_mapping_remove(int number);
 
-/// From now on, SIGBUS at one of these places writes `text` to standard error and ends the process with
-/// `status`. Elsewhere it does what it did before. The text must stay valid.
+/// From now on, SIGBUS at one of these places writes `text` to standard error and ends the process
+/// with `status`. Elsewhere it does what it did before. The text must stay valid.
 void graft_mapping_watch(const char *text, int status);
 
 #endif

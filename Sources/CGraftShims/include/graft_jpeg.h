@@ -15,8 +15,9 @@ typedef struct graft_jpeg_reader graft_jpeg_reader;
 ///
 /// `bytes` must live until `graft_jpeg_close`. `maximum_memory` bounds what libjpeg allocates, in
 /// bytes. Returns NULL on failure, with the reason in `message`.
-graft_jpeg_reader *graft_jpeg_open(const uint8_t *bytes, size_t byte_count, size_t maximum_memory,
-                                   char message[GRAFT_JPEG_MESSAGE_SIZE]);
+graft_jpeg_reader *graft_jpeg_open(
+    const uint8_t *bytes, size_t byte_count, size_t maximum_memory,
+    char message[GRAFT_JPEG_MESSAGE_SIZE]);
 
 uint32_t graft_jpeg_width(const graft_jpeg_reader *reader);
 uint32_t graft_jpeg_height(const graft_jpeg_reader *reader);
@@ -26,8 +27,8 @@ int graft_jpeg_is_huffman_coded(const graft_jpeg_reader *reader);
 
 /// Decodes the image to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
 /// `message`; an image that ends early is a failure.
-int graft_jpeg_read_rgb(graft_jpeg_reader *reader, uint8_t *pixels,
-                        char message[GRAFT_JPEG_MESSAGE_SIZE]);
+int graft_jpeg_read_rgb(
+    graft_jpeg_reader *reader, uint8_t *pixels, char message[GRAFT_JPEG_MESSAGE_SIZE]);
 
 /// What libjpeg first noticed of damage that it could bridge; empty if there was none.
 const char *graft_jpeg_warning(const graft_jpeg_reader *reader);
