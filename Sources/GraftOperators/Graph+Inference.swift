@@ -6,14 +6,14 @@ import GraftTensor
 extension Graph {
   /// Infers the types of all values that nodes compute, as far as they are known before running.
   ///
-  /// - Throws: `GraftError` naming the node, if a node is wrong.
+  /// - Throws: `GraftError` naming the node, if a node is invalid
   package mutating func inferTypes() throws {
     for index in nodes.indices { try inferTypes(ofNodeAt: index) }
   }
 
-  /// Infers the types of values that have none; those that the file declares stay.
+  /// Infers the types of values without one; those declared in the file stay.
   ///
-  /// - Throws: `GraftError` naming the node, if a node is wrong.
+  /// - Throws: `GraftError` naming the node, if a node is invalid
   package mutating func inferMissingTypes() throws {
     for index in nodes.indices {
       let isMissing = nodes[index].outputs.contains { $0.map { self[$0].type == nil } ?? false }
@@ -34,7 +34,7 @@ extension Graph {
     }
   }
 
-  /// The types of a node's outputs; `nil` where they are not known.
+  /// The types of a node's outputs; `nil` where they are unknown.
   package func inferredTypes(
     of node: Node, contents: (ValueID) -> Tensor?
   ) throws -> [ValueType?] {
@@ -43,12 +43,12 @@ extension Graph {
     do {
       try operation.inferTypes(&context)
     } catch is InferenceStop {
-      // What the operator said before it stopped still holds.
+      // Results from before the stop are still valid.
     }
     return context.outputTypes
   }
 
-  /// What inference of a node sees.
+  /// The environment of a node's inference.
   func inferenceContext(of node: Node, contents: (ValueID) -> Tensor?) -> InferenceContext {
     let unknown = node.inputs.enumerated().filter { _, input in
       input.map { self[$0].type == nil } ?? false

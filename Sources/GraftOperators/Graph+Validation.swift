@@ -3,22 +3,22 @@ import GraftGraph
 import GraftTensor
 
 extension Graph {
-  /// Checks that the graph is well formed: every value has one definition, which stands before its
-  /// readers; references lead somewhere; and the nodes whose operators Graft knows have the right
-  /// number of inputs and outputs and attributes that can be read. Bodies are checked as well.
+  /// Checks that the graph is well formed: every value has one definition before its readers,
+  /// references are valid, and nodes of known operators have the right numbers of inputs and
+  /// outputs and readable attributes. Bodies are checked too.
   ///
   /// - Throws: `GraftError` naming the node or value
   package func validate() throws {
     guard captures.isEmpty else {
-      throw GraftError.badData("the graph captures values, but there is no graph around it")
+      throw GraftError.badData("the graph captures values, but has no enclosing graph")
     }
     var validator = GraphValidator(graph: self)
     try validator.validate()
   }
 
-  /// An operator that a graph uses and Graft does not have.
+  /// An operator in a graph that Graft does not support.
   package struct UnsupportedOperator: Hashable, Sendable, CustomStringConvertible {
-    /// With its domain, as in `ai.onnx.ml.Scaler`.
+    /// Including its domain, as in `ai.onnx.ml.Scaler`.
     package let qualifiedType: String
     package let nodeCount: Int
 
@@ -74,7 +74,7 @@ private struct GraphValidator {
     try define(graph.constants, "constant")
     try define(graph.parameters, "parameter")
     for id in graph.defaultedInputs where graph.constants[id] == nil {
-      throw GraftError.badData("input \(name(id)) with a default is no constant")
+      throw GraftError.badData("input \(name(id)) with a default is not a constant")
     }
     for node in graph.nodes {
       try withPlace(label(node)) { try validate(node) }
@@ -104,8 +104,7 @@ private struct GraphValidator {
         type.shape == nil || type.shape == [Dimension](tensor.shape)
       else {
         throw GraftError.badData(
-          "\(what) \(name(id)) is declared as \(type) but holds \(tensor.elementType)\(tensor.shape)"
-        )
+          "\(what) \(name(id)) is declared as \(type) but is \(tensor.elementType)\(tensor.shape)")
       }
     }
   }
@@ -114,7 +113,7 @@ private struct GraphValidator {
     var updated: Set<ValueID> = []
     for update in graph.updates {
       guard graph.parameters[update.parameter] != nil else {
-        throw GraftError.badData("\(name(update.parameter)) is updated but is no parameter")
+        throw GraftError.badData("\(name(update.parameter)) is updated but is not a parameter")
       }
       guard updated.insert(update.parameter).inserted else {
         throw GraftError.badData("parameter \(name(update.parameter)) is updated twice")
@@ -146,7 +145,7 @@ private struct GraphValidator {
     graph.values.indices.contains(id.index) ? "'\(graph[id].name)'" : "\(id.index)"
   }
 
-  /// As `Graph.label`, for nodes that may refer to values that do not exist.
+  /// Like `Graph.label`, for nodes that may refer to values that do not exist.
   private func label(_ node: Node) -> String {
     let exist = node.outputs.allSatisfy { output in
       output.map { graph.values.indices.contains($0.index) } ?? true

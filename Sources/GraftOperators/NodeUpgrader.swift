@@ -3,20 +3,20 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Builds a graph of nodes from older opsets: each is brought to the newest form, and types are
-/// inferred right behind, because upgrading a later node may need them.
+/// Builds a graph of nodes from older opsets: each is upgraded to the newest form, and its types
+/// are inferred at once, because upgrading later nodes may need them.
 package struct NodeUpgrader {
   package var graph: Graph
-  /// What small values are known to contain, where that follows from constants and shapes.
+  /// Known contents of small values that follow from constants and shapes.
   private var folded: [ValueID: Tensor] = [:]
   private var foldedByteCount = 0
 
-  /// Whether the graph is the body of a node. Shapes that do not fit are no error there yet: the
-  /// branch may be one that is never taken.
+  /// Whether the graph is the body of a node. Shapes that do not match are not an error there yet,
+  /// since the branch may never run.
   private let isBody: Bool
 
-  /// Whether nodes whose upgrade takes to know more than the graph tells stay in their older form,
-  /// in the domain ``Node/olderFormDomain``; otherwise they are an error.
+  /// Whether nodes that cannot be upgraded for lack of information stay in their older form, in the
+  /// domain ``Node/olderFormDomain``; otherwise they are an error.
   private let keepsOlderForms: Bool
 
   package init(graph: Graph, isBody: Bool = false, keepsOlderForms: Bool = false) {
@@ -28,11 +28,11 @@ package struct NodeUpgrader {
   /// Appends a node; its inputs must be in the graph already.
   ///
   /// - Parameters:
-  ///   - node: a node as the opset `opset` has it; its outputs may have types declared, which stay where
-  ///     inference knows less
-  ///   - opset: the version of the operator's domain that the model names; 0 if it names none
-  /// - Throws: `GraftError` naming the node, if it is wrong. Operators that Graft does not know are
-  ///   taken as they are.
+  ///   - node: a node of the opset `opset`; declared types of its outputs stay where inference
+  ///     knows less
+  ///   - opset: the model's version of the operator's domain; 0 if it has none
+  /// - Throws: `GraftError` naming the node, if it is invalid. Unknown operators are appended
+  ///   unchanged.
   package mutating func append(_ node: Node, opset: Int) throws {
     guard let type = OperatorCatalog.type(of: node) else {
       graph.nodes.append(node)
@@ -43,14 +43,14 @@ package struct NodeUpgrader {
         throw GraftError.badData(
           opset == 0
             ? "belongs to an operator set that the model does not import"
-            : "is no operator of opset \(opset), which the model names")
+            : "is not an operator of the model's opset \(opset)")
       }
       guard type.schema.inputs.lowerBound == 0 || node.inputs.first ?? nil != nil else {
         throw GraftError.badData("input 0 is missing")
       }
       let valueCount = graph.values.count
       var upgraded = node
-      // Operators make output 0 in any case, also where only the others are wanted.
+      // Operators always compute output 0, even if only the others are used.
       if upgraded.outputs.isEmpty { upgraded.outputs = [nil] }
       if upgraded.outputs[0] == nil { upgraded.outputs[0] = graph.addValue() }
       var context = UpgradeContext(graph: take(&graph), opset: opset)
@@ -74,10 +74,10 @@ package struct NodeUpgrader {
     }
   }
 
-  /// What a value is known to contain.
+  /// The known contents of a value.
   package func contents(_ id: ValueID) -> Tensor? { graph.constants[id] ?? folded[id] }
 
-  /// Says what a value contains that this graph captures of the one around it.
+  /// Sets the contents of a value that this graph captures from the enclosing one.
   package mutating func setContents(_ id: ValueID, _ tensor: Tensor?) { folded[id] = tensor }
 
   /// Moves a graph out, so that changing it elsewhere copies nothing.
@@ -87,7 +87,7 @@ package struct NodeUpgrader {
     return taken
   }
 
-  /// Values that an upgrade added are called after the node's output.
+  /// Names values added by an upgrade after the node's output.
   private mutating func nameValues(from first: Int, after node: Node) {
     guard first < graph.values.count, let output = node.outputs.lazy.compactMap({ $0 }).first else {
       return
@@ -105,7 +105,7 @@ package struct NodeUpgrader {
     do {
       try operation.inferTypes(&context)
     } catch is InferenceStop {
-      // What the operator said before it stopped still holds.
+      // Results from before the stop are still valid.
     } catch let error as GraftError {
       guard isBody else { throw error }
     }
@@ -120,12 +120,13 @@ package struct NodeUpgrader {
   // MARK: Folding
 
   private static let foldedElementLimit = 1024
-  /// Bytes that all such values of a graph may take.
+  /// The limit in bytes for all such values of a graph.
   private static let totalFoldingLimit = 32 << 20
-  /// Bytes that computing one of them may take.
+  /// The limit in bytes for computing one of them.
   private static let foldingMemoryLimit = 1 << 20
 
-  /// Runs a node on known small integers: shapes are computed so (Shape, Gather, Concat, Reshape).
+  /// Runs a node on known small integers, as in the computation of shapes (Shape, Gather, Concat,
+  /// Reshape).
   private mutating func fold(_ node: Node, _ operation: any Operator) {
     guard operation.isDeterministic, node.bodies.isEmpty,
       foldedByteCount < Self.totalFoldingLimit,
@@ -145,7 +146,7 @@ package struct NodeUpgrader {
         isSmall(type.elementType, shape)
       else { return }
     }
-    // A node that cannot be run here is left to the run itself, which says what is wrong.
+    // A node that fails here will report its error in the run.
     guard
       let values = try? evaluate(
         operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil },
@@ -167,13 +168,12 @@ package struct NodeUpgrader {
 }
 
 extension Node {
-  /// Stands for ONNX's own domain where a node is in the form of an older opset: no operator is known
-  /// there.
+  /// The domain of nodes in the form of an older opset, in which no operator is known.
   package static let olderFormDomain = "graft.older-form"
 }
 
 extension ValueType {
-  /// This type, inferred, with what it leaves open taken from `declared`.
+  /// This inferred type, with unknown parts taken from `declared`.
   fileprivate func completed(by declared: ValueType?) -> ValueType {
     guard case .tensor(var type) = self, let declared = declared?.tensor,
       type.elementType == declared.elementType, let declaredShape = declared.shape

@@ -2,7 +2,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// All operators that Graft knows. Each line is one file of this target.
+/// All operators of Graft. Each line is one file of this target.
 package enum OperatorCatalog {
   package static let operators: [any Operator.Type] =
     activations + elementwise + neuralNetwork + shapes + reductions + training + blocked
@@ -205,7 +205,7 @@ package enum OperatorCatalog {
     SumToShape.self,
   ]
 
-  /// Graft's own domain: images whose channels lie in blocks.
+  /// Graft's own domain: images with channels in blocks.
   static let blocked: [any Operator.Type] = [
     BlockedAffine.self,
     BlockedBatchNormalization.self,
@@ -243,9 +243,9 @@ package enum OperatorCatalog {
     type(node.operatorType, domain: node.domain)
   }
 
-  /// The operator of a node, its attributes decoded.
+  /// The operator of a node, with decoded attributes.
   ///
-  /// - Throws: `GraftError` if the operator is not known, or its attributes or arity are wrong.
+  /// - Throws: `GraftError` if the operator is unknown, or its attributes or arity are invalid
   package static func make(_ node: Node) throws -> any Operator {
     try make(node, as: type(of: node))
   }
@@ -266,7 +266,7 @@ package enum OperatorCatalog {
       throw GraftError.badData(
         "has \(node.outputs.count) outputs; expected \(describe(schema.outputs))")
     }
-    // Kernels rely on these; which of the others are there they ask.
+    // Kernels rely on these; they check the others themselves.
     guard node.outputs.first ?? nil != nil else { throw GraftError.badData("has no output 0") }
     for (index, input) in node.inputs.prefix(schema.inputs.lowerBound).enumerated()
     where input == nil {

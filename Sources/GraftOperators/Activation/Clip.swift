@@ -4,7 +4,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// y = min(max(x, min), max); either bound may be left out.
+/// y = min(max(x, min), max); both bounds are optional.
 ///
 /// Up to opset 10 the bounds were attributes.
 ///
@@ -35,7 +35,7 @@ struct Clip: Operator {
       guard let input = node.inputs[index] else { continue }
       guard let bound = context.constant(input), bound.elementCount == 1,
         let value = try bound.doubles().first, value.isNaN || Double(Float(value)) == value
-      else { throw GraftError.unsupported("'\(name)' is no constant of float") }
+      else { throw GraftError.unsupported("'\(name)' is not a float constant") }
       node.attributes[name] = .float(Float(value))
     }
     node.removeInputs(from: 1)
@@ -92,7 +92,7 @@ struct Clip: Operator {
     }
   }
 
-  /// The gradient passes where nothing was cut off.
+  /// The gradient passes where nothing was clipped.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     let inputs = [try builder.outputGradient(), try builder.output(0)]

@@ -3,7 +3,7 @@ import CGraftKernels
 import GraftExecution
 import GraftGraph
 
-/// The gradient of Clip: dx = 0 where y <= min or y >= max, else dy, as PyTorch has it for ReLU6.
+/// The gradient of Clip: dx = 0 where y <= min or y >= max, else dy, like PyTorch's ReLU6.
 ///
 /// Inputs: dy, y, min, max (scalars, optional). Output: dx.
 struct ClipGradient: Operator {
@@ -42,7 +42,7 @@ struct ClipGradient: Operator {
         UnsafeMutablePointer<Element>, Int
       ) -> Void
   ) throws -> PreparedKernel {
-    // Nothing is below or above a bound that is no number.
+    // NaN as a bound clips nothing.
     let (hasMinimum, hasMaximum) = (context.hasInput(2), context.hasInput(3))
     return PreparedKernel.parallel(
       count: try context.input(1).elementCount, grain: 32768, inPlaceInputs: [0, 1]
@@ -56,7 +56,7 @@ struct ClipGradient: Operator {
     }
   }
 
-  /// Linear in dy; y only says where.
+  /// Linear in dy; y only selects.
   func gradient(_ builder: inout GradientBuilder) throws {
     let inputs = [try builder.outputGradient()] + builder.node.inputs.dropFirst()
     builder.setInputGradient(0, builder.add("ClipGradient", domain: "graft", inputs))

@@ -3,8 +3,7 @@ import CGraftKernels
 import GraftExecution
 import GraftGraph
 
-/// y = x Φ(x), Φ the distribution function of the normal distribution; or its approximation by
-/// tanh.
+/// y = x Φ(x) with the normal distribution function Φ, or its approximation by tanh.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gelu.html>
 struct Gelu: ElementwiseUnary {

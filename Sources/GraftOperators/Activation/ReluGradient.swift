@@ -39,7 +39,7 @@ struct ReluGradient: Operator {
     }
   }
 
-  /// Linear in dy; y only says where.
+  /// Linear in dy; y only selects.
   func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(
       0,

@@ -59,7 +59,7 @@ struct Shrink: ElementwiseUnary {
 }
 
 extension FixedWidthInteger {
-  /// Truncates; what does not fit goes to the nearest bound, NaN to 0.
+  /// Truncates; out-of-range values become the nearest bound, NaN becomes 0.
   fileprivate init(clamping value: Double) {
     if value.isNaN {
       self = 0

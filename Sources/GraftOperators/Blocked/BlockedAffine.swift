@@ -4,11 +4,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// activation(X · scale + shift) with a scale and a shift for each channel, of an image in the
-/// blocked layout: what a BatchNormalization with given statistics amounts to.
+/// activation(X · scale + shift) with a scale and shift per channel, of a blocked image: a
+/// BatchNormalization with given statistics.
 ///
 /// Inputs: image [N, ceil(C / 16), H, W, 16], scale [C], shift [C]. `activation` and
-/// `activation_params` as ``FusedConv`` has them.
+/// `activation_params` are those of ``FusedConv``.
 struct BlockedAffine: Operator {
   static let schema = OperatorSchema("BlockedAffine", domain: "graft", since: [1], inputs: 3...3)
 

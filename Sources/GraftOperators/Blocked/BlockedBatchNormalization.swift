@@ -4,10 +4,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// ``BatchNormalization`` in training, of an image in the blocked layout, and an activation behind it.
+/// ``BatchNormalization`` in training of a blocked image, followed by an activation.
 ///
-/// Inputs: image [N, C / 16, H, W, 16], scale, bias, running mean and running variance [C]. Outputs: the image, and the
-/// new running statistics. Attributes: those of BatchNormalization, and `activation` as ``FusedConv`` has it.
+/// Inputs: image [N, C / 16, H, W, 16], scale, bias, running mean and running variance [C].
+/// Outputs: the image, and the new running statistics. Attributes: those of BatchNormalization, and
+/// `activation` as ``FusedConv`` has it.
 struct BlockedBatchNormalization: Operator {
   static let schema = OperatorSchema(
     "BlockedBatchNormalization", domain: "graft", since: [1], inputs: 5...5, outputs: 1...3)

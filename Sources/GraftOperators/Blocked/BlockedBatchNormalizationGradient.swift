@@ -33,7 +33,8 @@ struct BlockedBatchNormalizationGradient: Operator {
     for index in 1...2 { context.setOutput(index, .float, scale) }
   }
 
-  /// Places in scratch memory: for each channel the factors of dy and of x's deviation, the mean, and a shift.
+  /// Arrays in scratch memory, per channel: the factors of dy and of x's deviation, the mean, and a
+  /// shift.
   private enum Place: Int, CaseIterable {
     case gradientFactor, deviationFactor, origin, shift
   }

@@ -4,10 +4,10 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Shuffles the channels of an image in the blocked layout: channel g · C / G + i goes to i · G + g, for G groups.
+/// Shuffles the channels of a blocked image: channel g · C / G + i becomes i · G + g, for G groups.
 ///
-/// Input: [N, ceil(C / 16), H, W, 16]. Attributes: `channels` (C) and `groups` (G). Source: Zhang et al., "ShuffleNet",
-/// <https://arxiv.org/abs/1707.01083>
+/// Input: [N, ceil(C / 16), H, W, 16]. Attributes: `channels` (C) and `groups` (G). Source: Zhang
+/// et al., "ShuffleNet", <https://arxiv.org/abs/1707.01083>
 struct BlockedChannelShuffle: Operator {
   static let schema = OperatorSchema(
     "BlockedChannelShuffle", domain: "graft", since: [1], inputs: 1...1)

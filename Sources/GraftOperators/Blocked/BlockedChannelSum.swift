@@ -4,7 +4,8 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The sum of each channel of an image in the blocked layout, over images and positions: the gradient of a bias.
+/// The sum of each channel of an image in the blocked layout, over images and positions: the
+/// gradient of a bias.
 ///
 /// Input: [N, C / 16, H, W, 16]. Output: [C]. Attribute: `channels` (C).
 struct BlockedChannelSum: Operator {
@@ -28,7 +29,7 @@ struct BlockedChannelSum: Operator {
     }
   }
 
-  /// Sums of a block's positions are kept in double for each image, and added in the images' order.
+  /// A block's positions are summed in double for each image, and the images are added in order.
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (images, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])

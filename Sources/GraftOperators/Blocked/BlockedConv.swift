@@ -3,13 +3,13 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Convolution of images whose channels lie in blocks of 16, with what follows it.
+/// Convolution of images with channels in blocks of 16, fused with the operators after it.
 ///
-/// Inputs: image [N, C / 16, H, W, 16] (or [N, C, H, W] if `planar_input` is set), weights
-/// [M, C / group, kH, kW], bias [M] (optional), residual of the shape of the result (optional). Output:
-/// [N, M / 16, oH, oW, 16]. Attributes are those of Conv; `activation` and `activation_params` as FusedConv
-/// has them; `pools` takes the largest of each 2 x 2 square of the result. Channels that fill up a block of the
-/// output are what the activation makes of 0. Specification:
+/// Inputs: image [N, C / 16, H, W, 16] (or [N, C, H, W] if `planar_input` is set), weights [M, C /
+/// group, kH, kW], bias [M] (optional), residual of the shape of the result (optional). Output: [N,
+/// M / 16, oH, oW, 16]. Attributes are those of Conv; `activation` and `activation_params` as
+/// FusedConv has them; `pools` takes the largest of each 2 x 2 square of the result. Channels that
+/// fill up a block of the output are what the activation makes of 0. Specification:
 /// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 package struct BlockedConv: Operator {
   package static let schema = OperatorSchema(
@@ -29,9 +29,9 @@ package struct BlockedConv: Operator {
     pools = try attributes.int("pools", default: 0) != 0
   }
 
-  /// Whether the kernels take a convolution of such weights, [M, C / group, kH, kW], and are the best there are:
-  /// groups of few output channels would be multiplied by zeros for the most part, and odd groups of few input channels,
-  /// which no step of several channels divides, too.
+  /// Whether the kernels support a convolution with such weights, [M, C / group, kH, kW], and are
+  /// the fastest. Groups of few output channels would mostly be multiplied by zeros, and so would
+  /// odd groups of few input channels.
   package static func accepts(weights: Shape, groupCount: Int, isPlanar: Bool) -> Bool {
     guard weights.count == 4, weights.elementCount > 0, weights[0] % groupCount == 0 else {
       return false

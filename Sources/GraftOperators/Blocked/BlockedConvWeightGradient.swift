@@ -6,12 +6,12 @@ import GraftTensor
 
 /// ``ConvolutionWeightGradient`` of images in the blocked layout, of one group.
 ///
-/// Inputs: image [N, C / 16, H, W, 16], output gradient [N, M / 16, oH, oW, 16]. Output: [M, C, kH, kW]. Attributes: those of
-/// Conv, and `weights_shape` (M, C, kH, kW).
+/// Inputs: image [N, C / 16, H, W, 16], output gradient [N, M / 16, oH, oW, 16]. Output: [M, C, kH,
+/// kW]. Attributes: those of Conv, and `weights_shape` (M, C, kH, kW).
 ///
-/// Kernels of 3 x 3 without strides are computed by Winograd's method backwards: of each tile, the transforms of the
-/// image and of the output's gradient are multiplied point by point and summed over all tiles, and the sums are
-/// transformed back. Others are sums of outer products of pixels.
+/// 3 x 3 kernels with stride 1 use Winograd's algorithm in reverse: for each tile, the transforms
+/// of the image and of the output gradient are multiplied pointwise and summed over all tiles, and
+/// the sums are transformed back. Others are sums of outer products of pixels.
 struct BlockedConvWeightGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedConvWeightGradient", domain: "graft", since: [1], inputs: 2...2)
@@ -65,8 +65,8 @@ struct BlockedConvWeightGradient: Operator {
 }
 
 extension ConvolutionAttributes {
-  /// Infers the gradient of weights [M, C / group, kH, kW] of an image (input 0) and an output gradient (input 1) in the
-  /// blocked layout.
+  /// Infers the gradient of weights [M, C / group, kH, kW] of an image (input 0) and an output
+  /// gradient (input 1) in the blocked layout.
   func inferBlockedWeightGradient(_ context: inout InferenceContext, weights: Shape) throws {
     let channels = Dimension.known(weights[1] * groupCount)
     let weights = [Dimension](weights)
@@ -114,8 +114,8 @@ struct WeightGradientProblem: Sendable {
     image[0] * ((gradient[2] + extent - 1) / extent) * ((gradient[3] + extent - 1) / extent)
   }
 
-  /// The extent of Winograd's tiles for which there is the least to multiply; `nil` if it does not apply. Depends on
-  /// shapes alone.
+  /// The Winograd tile extent with the fewest multiplications; `nil` if Winograd does not apply.
+  /// Depends only on shapes.
   var tileExtent: Int? {
     guard weights[2...] == [3, 3], stride == [1, 1], dilation == [1, 1], image[0] > 0,
       gradient[2] * gradient[3] > 0
@@ -134,7 +134,7 @@ struct WeightGradientProblem: Sendable {
       tileExtent, arguments.input(0, as: Float.self), arguments.input(1, as: Float.self), body)
   }
 
-  /// Without images, for what depends on extents alone.
+  /// Without images, for properties that depend only on extents.
   func withExtents<Result>(
     tileExtent: Int = 4, _ body: (UnsafePointer<graft_weight_gradient_problem>) -> Result
   ) -> Result {
@@ -163,7 +163,7 @@ struct WeightGradientProblem: Sendable {
     return withUnsafePointer(to: problem, body)
   }
 
-  /// A task has a block of input channels and some of output channels, for all images.
+  /// A task computes one block of input channels and some of output channels, for all images.
   func directKernel() -> PreparedKernel {
     let columns = instructionSet.kernels.pointee.blocked.pointee.outer_product.maximum_column_blocks
     let columnTasks = (outputBlocks + columns - 1) / columns

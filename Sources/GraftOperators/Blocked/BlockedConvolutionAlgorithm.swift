@@ -1,22 +1,22 @@
 import GraftExecution
 
-/// How a convolution in the blocked layout is computed.
+/// The algorithm of a convolution in the blocked layout.
 enum BlockedConvolutionAlgorithm: Sendable, Equatable {
   case direct
-  /// By Winograd's method, with tiles of this extent of the output; as its own estimate deals them to tasks if no
-  /// scheme is given.
+  /// Winograd's algorithm with tiles of this output extent; without a scheme, it chooses how to
+  /// distribute tiles to tasks.
   case winograd(tileExtent: Int, scheme: WinogradConvolution.Scheme? = nil)
-  /// Directly, with weights and rows of bfloat16. Winograd's method is not computed so: its transforms
-  /// multiply the rounding errors (see docs/performance.md).
+  /// Directly, with weights and rows in bfloat16. Winograd's algorithm is excluded, since its
+  /// transforms amplify rounding errors (see docs/performance.md).
   case directNarrow
 
-  /// All there are, in the order of their rounding errors.
+  /// All algorithms, in the order of their rounding errors.
   private static let all: [BlockedConvolutionAlgorithm] = [
     .direct, .winograd(tileExtent: 2), .winograd(tileExtent: 4), .winograd(tileExtent: 6),
     .directNarrow,
   ]
 
-  /// The one that was measured to be the fastest on this machine, else the one that promises to be.
+  /// The algorithm measured as fastest on this machine, or else the one estimated as fastest.
   static func choose(
     for problem: BlockedConvolutionProblem, _ context: PrepareContext
   ) -> (algorithm: BlockedConvolutionAlgorithm, choice: KernelChoice) {
@@ -33,7 +33,7 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     return (algorithm, choice)
   }
 
-  /// The one that promises the shortest time. What rounds more has to be worth it.
+  /// The algorithm estimated as fastest. Larger rounding errors must be worth it.
   private static func fastest(
     for problem: BlockedConvolutionProblem, _ context: PrepareContext
   ) -> BlockedConvolutionAlgorithm {
@@ -52,7 +52,7 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     return best
   }
 
-  /// Those that may be the fastest on some machine.
+  /// The algorithms that may be fastest on some machine.
   private static func measurable(
     for problem: BlockedConvolutionProblem, _ context: PrepareContext
   ) -> [BlockedConvolutionAlgorithm] {
@@ -66,7 +66,7 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     }
   }
 
-  /// For tuning records.
+  /// The name in tuning records.
   private var name: String {
     switch self {
     case .direct: "direct"
@@ -80,8 +80,8 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     }
   }
 
-  /// F(6) rounds three times as much as F(4): only the large maps of a network's first layers, where it gains the
-  /// most, are worth that.
+  /// F(6) has three times the rounding error of F(4), which is only worth it for the large maps of
+  /// a network's first layers.
   private static let mostChannelsOfF6 = 128
 
   private func computes(
@@ -103,17 +103,17 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
     }
   }
 
-  /// What the kernels were measured to do on one thread (see docs/performance.md), in nanoseconds. The choice of
-  /// an algorithm decides the bits, so that these numbers are the same for all machines of an instruction
-  /// set.
+  /// Measured costs on one thread (see docs/performance.md), in nanoseconds. The choice of an
+  /// algorithm affects the bits, so that these numbers are the same on all machines with the same
+  /// instruction set.
   private struct Costs {
-    /// Of a multiply-add.
+    /// Per multiply-add.
     let multiplyAdd: Double
-    /// Of transforming one block at one point of a Winograd tile.
+    /// Per transformed block at one point of a Winograd tile.
     let transformedPoint: Double
-    /// Of a byte of weights from memory.
+    /// Per byte of weights from memory.
     let weightByte = 0.05
-    /// Multiply-adds of bfloat16 in the time of one of float.
+    /// The speed of bfloat16 multiply-adds relative to float.
     let narrowGain = 1.8
 
     init(_ instructionSet: InstructionSet) {
@@ -145,7 +145,7 @@ enum BlockedConvolutionAlgorithm: Sendable, Equatable {
       }
     }
 
-    /// Computing goes on while weights are on their way, for the most part.
+    /// Computation mostly overlaps with loading weights.
     private func total(compute: Double, weightBytes: Double) -> Double {
       let memory = weightBytes * weightByte
       return max(compute, memory) + min(compute, memory) / 4

@@ -13,7 +13,7 @@ struct BlockedConvolutionProblem: Sendable {
 
   let imageCount: Int
   let groupCount: Int
-  /// Channels of all groups.
+  /// The channels of all groups.
   let inputChannels: Int
   let outputChannels: Int
   let input: Axes
@@ -21,9 +21,9 @@ struct BlockedConvolutionProblem: Sendable {
   let kernel: Axes
   let stride: Axes
   let dilation: Axes
-  /// Zeros in front of the first row and column.
+  /// Zeros before the first row and column.
   let padding: Axes
-  /// Rows and columns that taps reach, padding included.
+  /// The rows and columns that taps reach, including padding.
   let reached: Axes
   let isPlanar: Bool
   let pools: Bool
@@ -60,10 +60,10 @@ struct BlockedConvolutionProblem: Sendable {
     activation = node.activation.parameters
   }
 
-  /// Blocks of channels, of a planar input its channels.
+  /// The blocks of channels, or the channels of a planar input.
   var inputParts: Int { isPlanar ? inputChannels : blockCount(inputChannels) }
   var outputBlocks: Int { blockCount(outputChannels) }
-  /// Floats of a pixel of the input.
+  /// The floats of an input pixel.
   var pixelSize: Int { isPlanar ? 1 : channelBlock }
 
   /// Whether taps reach beyond the input.
@@ -72,12 +72,12 @@ struct BlockedConvolutionProblem: Sendable {
       || reached.width > input.width
   }
 
-  /// Whether the kernel has one tap and visits all pixels: they are one long row then.
+  /// Whether the kernel has one tap and visits all pixels, which then form one long row.
   var isPointwise: Bool {
     kernel.product == 1 && stride.product == 1 && !needsPadding && output == input
   }
 
-  /// Panels that the output channels are dealt to.
+  /// The panels over which the output channels are distributed.
   func panelCount(panelColumns: Int) -> Int {
     (outputBlocks * channelBlock + panelColumns - 1) / panelColumns
   }
@@ -89,7 +89,7 @@ struct BlockedConvolutionProblem: Sendable {
 }
 
 extension BlockedConvolutionProblem: CustomStringConvertible {
-  /// All that the time of computing it depends on, in words.
+  /// Everything that affects its time, as text.
   var description: String {
     func text(_ axes: Axes) -> String { "\(axes.height)x\(axes.width)" }
     var parts = [

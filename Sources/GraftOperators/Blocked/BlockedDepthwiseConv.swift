@@ -4,8 +4,8 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// activation(Conv(X, W, B) + residual) where each channel has a kernel of its own, of an image in
-/// the blocked layout.
+/// activation(Conv(X, W, B) + residual) with a separate kernel for each channel, of a blocked
+/// image.
 ///
 /// Inputs: image [N, ceil(C / 16), H, W, 16], weights [C, 1, kH, kW], bias [C] (optional), residual
 /// of the output's shape (optional). Attributes are those of ``FusedConv``; `group` is C.
@@ -109,7 +109,7 @@ struct BlockedDepthwiseConv: Operator {
 }
 
 extension ConvolutionAttributes {
-  /// The two axes of a convolution, as depthwise kernels take them.
+  /// The two axes of a convolution, in the form of depthwise kernels.
   func axes(
     image: Shape, weights: Shape, output: Shape
   ) -> (height: graft_conv_axis, width: graft_conv_axis) {

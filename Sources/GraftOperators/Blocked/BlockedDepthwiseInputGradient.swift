@@ -4,10 +4,11 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// ``ConvolutionInputGradient`` in the blocked layout where each channel has a kernel of its own.
+/// ``ConvolutionInputGradient`` in the blocked layout, with a separate kernel for each channel.
 ///
-/// Inputs: output gradient [N, ceil(C / 16), oH, oW, 16], weights [C, 1, kH, kW], the image's shape (int64: N, C, H, W). Output:
-/// [N, ceil(C / 16), H, W, 16]. Attributes are those of Conv; `group` is C.
+/// Inputs: output gradient [N, ceil(C / 16), oH, oW, 16], weights [C, 1, kH, kW], the image's shape
+/// (int64: N, C, H, W). Output: [N, ceil(C / 16), H, W, 16]. Attributes are those of Conv; `group`
+/// is C.
 struct BlockedDepthwiseInputGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedDepthwiseInputGradient", domain: "graft", since: [1], inputs: 3...3)

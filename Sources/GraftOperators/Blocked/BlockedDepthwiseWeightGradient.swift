@@ -4,12 +4,13 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// ``ConvolutionWeightGradient`` of images in the blocked layout where each channel has a kernel of its own.
+/// ``ConvolutionWeightGradient`` of blocked images, with a separate kernel for each channel.
 ///
-/// Inputs: image [N, ceil(C / 16), H, W, 16], output gradient [N, ceil(C / 16), oH, oW, 16]. Output: [C, 1, kH, kW]. Attributes:
-/// those of Conv, `group` is C, and `weights_shape` (C, 1, kH, kW).
+/// Inputs: image [N, ceil(C / 16), H, W, 16], output gradient [N, ceil(C / 16), oH, oW, 16].
+/// Output: [C, 1, kH, kW]. Attributes: those of Conv, `group` is C, and `weights_shape` (C, 1, kH,
+/// kW).
 ///
-/// Where there are few blocks of channels the images are split, and the partial sums added up in order.
+/// With few blocks of channels, the images are split, and the partial sums are added in order.
 struct BlockedDepthwiseWeightGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedDepthwiseWeightGradient", domain: "graft", since: [1], inputs: 2...2)

@@ -4,8 +4,8 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// ``LRN`` of an image in the blocked layout. Its attributes, and `channels`: C; without it all
-/// lanes are channels.
+/// ``LRN`` of a blocked image. Has its attributes, and `channels`: C; without it all lanes are
+/// channels.
 struct BlockedLRN: Operator {
   static let schema = OperatorSchema("BlockedLRN", domain: "graft", since: [1], inputs: 1...1)
 

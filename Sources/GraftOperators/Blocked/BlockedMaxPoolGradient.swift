@@ -6,7 +6,8 @@ import GraftGraph
 
 /// ``MaxPoolGradient`` of images in the blocked layout, over two axes.
 ///
-/// With the attribute `follows_relu` the input is a Relu's output, and the result is the gradient of that one's input.
+/// With the attribute `follows_relu` the input is a Relu's output, and the result is the gradient
+/// of the Relu's input.
 struct BlockedMaxPoolGradient: Operator {
   static let schema = OperatorSchema(
     "BlockedMaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
@@ -59,7 +60,7 @@ struct BlockedMaxPoolGradient: Operator {
         ],
         outputs: [.blocks([0.125, 0, 0, 0, 2.125, 0, 0, 0, 0, 0, 0, 0], [1, 1, 4, 3])]),
       OperatorExample(
-        "behind a Relu",
+        "after a Relu",
         attributes: [
           "kernel_shape": .ints([2, 2]), "strides": .ints([2, 2]), "follows_relu": .int(1),
         ],

@@ -4,7 +4,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// What the poolings of the blocked layout share.
+/// The common part of poolings in the blocked layout.
 extension PoolingWindow {
   /// Two-dimensional windows.
   init(blocked attributes: AttributeReader) throws {
@@ -22,7 +22,7 @@ extension PoolingWindow {
 
   /// A kernel over all rows of the output.
   ///
-  /// - Parameter compute: computes some rows; planes as the C kernels take them
+  /// - Parameter compute: computes some rows, with planes in the form of the C kernels
   func blockedKernel(
     _ context: PrepareContext, countsPadding: Bool = false,
     compute:

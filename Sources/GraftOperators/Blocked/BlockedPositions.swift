@@ -1,16 +1,16 @@
 import GraftExecution
 import GraftTensor
 
-/// How moving images between the layouts is cut into tasks: each block of channels of each image
-/// into ranges of positions.
+/// The tasks for moving images between layouts: ranges of positions for each channel block of each
+/// image.
 struct BlockedPositions: Sendable {
   let channels: Int
-  /// Positions of one image: its height times its width.
+  /// The positions of one image: height times width.
   let positionCount: Int
   private let planeCount: Int
   private let rangeCount: Int
 
-  /// Positions that make a task worth handing out.
+  /// The smallest number of positions for a task.
   private static let grain = 512
 
   /// - Parameter image: [N, C, H, W]
@@ -21,12 +21,12 @@ struct BlockedPositions: Sendable {
     rangeCount = max(1, positionCount / BlockedPositions.grain)
   }
 
-  /// Whether both layouts are one.
+  /// Whether both layouts are the same.
   var isSame: Bool { positionCount == 1 && channels % channelBlock == 0 }
 
-  /// Some positions of one block.
+  /// A range of positions of one block.
   struct Part {
-    /// The first element in the channels' planes, in the blocks, and how many channels and
+    /// The first element in the channels' planes and in the blocks, and the numbers of channels and
     /// positions.
     let planar: Int
     let blocked: Int

@@ -1,10 +1,10 @@
 import CGraftKernels
 import GraftExecution
 
-/// The register tile that a convolution in the blocked layout is computed with.
+/// The register tile of a convolution in the blocked layout.
 struct BlockedProduct: Sendable {
   private let instructionSet: InstructionSet
-  /// Those that multiply weights of bfloat16; `nil` for weights of float.
+  /// The instructions for weights in bfloat16; `nil` for weights in float.
   private let bfloat16Instructions: Int32?
 
   /// With weights of float.
@@ -13,8 +13,8 @@ struct BlockedProduct: Sendable {
     bfloat16Instructions = nil
   }
 
-  /// With weights of bfloat16, by which rows rounded to bfloat16 are multiplied; `nil` if this processor
-  /// has no such product.
+  /// With weights in bfloat16, multiplied by rows rounded to bfloat16; `nil` if this processor has
+  /// no such product.
   init?(_ instructionSet: InstructionSet, _ bfloat16Instructions: BFloat16Instructions) {
     self.instructionSet = instructionSet
     self.bfloat16Instructions = bfloat16Instructions.rawValue
@@ -23,7 +23,7 @@ struct BlockedProduct: Sendable {
 
   private var narrowsWeights: Bool { bfloat16Instructions != nil }
 
-  /// As the C kernels take it.
+  /// The form of the C kernels.
   var pointer: UnsafePointer<graft_blocked_product>? {
     guard let bfloat16Instructions else {
       return graft_blocked_f32_product(instructionSet.kernels.pointee.blocked)
@@ -31,14 +31,14 @@ struct BlockedProduct: Sendable {
     return graft_blocked_bf16_product(instructionSet.rawValue, bfloat16Instructions)
   }
 
-  /// Columns of a panel of weights.
+  /// The columns of a panel of weights.
   var panelColumns: Int { pointer?.pointee.panel_columns ?? 0 }
-  /// Rows of a full tile.
+  /// The rows of a full tile.
   var maximumRows: Int { pointer?.pointee.maximum_rows ?? 0 }
 
-  /// Floats that so many packed weights take.
+  /// The floats of a number of packed weights.
   func floatCount(ofWeights count: Int) -> Int { narrowsWeights ? count / 2 : count }
 
-  /// What the bytes of packed weights depend on, as part of the name of their format.
+  /// The part of a format's name that determines the bytes of packed weights.
   var format: String { "\(panelColumns)\(narrowsWeights ? "/bfloat16" : "")" }
 }

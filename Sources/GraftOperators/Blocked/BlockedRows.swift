@@ -1,13 +1,13 @@
 import GraftExecution
 
-/// How the rows of images in the blocked layout are cut into tasks: they count through all planes,
-/// each of which is one block of channels of one image.
+/// Divides the rows of blocked images into tasks. Rows are numbered through all planes; a plane is
+/// one channel block of one image.
 struct BlockedRows: Sendable {
   let planeCount: Int
-  /// Rows of a plane.
+  /// The rows of a plane.
   let rowCount: Int
 
-  /// Operations on blocks that make a task worth handing out.
+  /// The smallest number of block operations for a task.
   private static let grain = 8192
 
   /// - Parameter compute: computes some rows of one plane

@@ -7,19 +7,19 @@ import GraftTensor
 /// Channels of a block.
 package let channelBlock = Int(GRAFT_BLOCK)
 
-/// Blocks that hold so many channels.
+/// The number of blocks for a number of channels.
 package func blockCount(_ channels: Int) -> Int {
   channels / channelBlock + (channels % channelBlock == 0 ? 0 : 1)
 }
 
-/// What the operators of the channels-blocked layout share: an image [N, C, H, W] is the tensor
-/// [N, ceil(C / 16), H, W, 16] there.
+/// The channels-blocked layout stores an image [N, C, H, W] as the tensor [N, ceil(C / 16), H, W,
+/// 16].
 ///
-/// What lies in the lanes that fill up the last block is of no consequence to the others.
+/// The padding lanes of the last block never affect the others.
 extension InferenceContext {
   /// [N, blocks, H, W] of an input in the blocked layout.
   ///
-  /// - Throws: `GraftError` if the input is none.
+  /// - Throws: `GraftError` if the input is not in the blocked layout
   func blockedShape(_ index: Int) throws -> [Dimension] {
     try require(index, [.float])
     let shape = try shape(index)
@@ -30,12 +30,12 @@ extension InferenceContext {
     return Array(shape[..<4])
   }
 
-  /// Output 0 is an image in the blocked layout.
+  /// Output 0 is a blocked image.
   mutating func setBlockedOutput(_ shape: [Dimension]) {
     setOutput(0, .float, shape + [.known(channelBlock)])
   }
 
-  /// - Throws: `GraftError` if so many blocks do not hold `channels` channels.
+  /// - Throws: `GraftError` if the number of blocks does not match `channels` channels
   func requireBlocks(
     _ blocks: Dimension, of input: Int = 0, holding channels: Dimension
   ) throws {
@@ -55,7 +55,7 @@ extension PrepareContext {
 }
 
 extension Tensor {
-  /// For examples: an image of [N, C, H, W] elements in the blocked layout.
+  /// For examples: a blocked image of [N, C, H, W] elements.
   static func blocks(_ elements: [Float], _ shape: Shape) -> Tensor {
     let (channels, positions) = (shape[1], shape[2] * shape[3])
     let blocks = blockCount(channels)

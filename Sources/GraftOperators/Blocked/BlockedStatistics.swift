@@ -1,16 +1,17 @@
 import CGraftKernels
 import GraftExecution
 
-/// Sums over each channel of an image [N, C / 16, H, W, 16], in double: of deviations from an origin and their squares,
-/// and, where there is a gradient, of that and its products with the deviations.
+/// Sums over each channel of an image [N, C / 16, H, W, 16], in double: of deviations from an
+/// origin and their squares, and, with a gradient, of the gradient and its products with the
+/// deviations.
 ///
-/// The origin is the channel's first element. Images are cut into parts, by shapes alone, whose sums are added in
-/// order: their bits do not depend on threads.
+/// The origin is the channel's first element. Images are divided into parts by their shapes, and
+/// the parts' sums are added in order, so that the bits do not depend on threads.
 struct BlockedStatistics: Sendable {
-  /// What one channel's sums amount to.
+  /// The statistics from one channel's sums.
   struct Moments {
     let mean: Double
-    /// The population's.
+    /// The population variance.
     let variance: Double
     /// Σ dy and Σ dy (x - mean).
     let gradientSum: Double
@@ -18,7 +19,7 @@ struct BlockedStatistics: Sendable {
   }
 
   private static let positionsPerPart = 4096
-  /// Doubles of one part: four sums of 16 channels.
+  /// The doubles of one part: four sums of 16 channels.
   private static let partSize = 4 * channelBlock
 
   private let images: Int
@@ -31,8 +32,8 @@ struct BlockedStatistics: Sendable {
   private let layers: graft_blocked_layers
 
   /// - Parameters:
-  ///   - image: which input the image is
-  ///   - gradient: which one the gradient of the same shape, if there is one
+  ///   - image: the index of the image input
+  ///   - gradient: the index of the gradient input with the same shape, if any
   init(
     image: Int, gradient: Int? = nil, scratch: inout ScratchLayout, _ context: PrepareContext
   ) throws {
@@ -51,7 +52,7 @@ struct BlockedStatistics: Sendable {
       let (block, part) = task.quotientAndRemainder(dividingBy: partCount)
       let target = sums + task * BlockedStatistics.partSize
       target.update(repeating: 0, count: BlockedStatistics.partSize)
-      // Where there are no positions, there is no origin either.
+      // Without positions there is no origin.
       guard positions > 0 else { return }
       let x = arguments.input(image, as: Float.self)
       let origin = x + block * positions * channelBlock
@@ -70,7 +71,7 @@ struct BlockedStatistics: Sendable {
     arguments.scratch.map { ($0 + offset).assumingMemoryBound(to: Double.self) }
   }
 
-  /// What the phase found for one lane of a block.
+  /// The statistics that the phase computed for one lane of a block.
   func moments(_ arguments: KernelArguments, block: Int, lane: Int) -> Moments {
     guard let sums = sums(arguments), images * positions > 0 else {
       return Moments(mean: .nan, variance: .nan, gradientSum: 0, gradientProduct: 0)

@@ -4,10 +4,11 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Puts zeros between the positions of an image in the blocked layout: position (i, j) comes to (i · sh, j · sw).
+/// Inserts zeros between the positions of a blocked image: position (i, j) moves to (i · sh, j ·
+/// sw).
 ///
-/// Input: [N, blocks, H, W, 16]. Output: [N, blocks, H', W', 16]. Attributes: `strides` (sh, sw), and `extents` (H', W'), at least
-/// (H - 1) · sh + 1 and (W - 1) · sw + 1.
+/// Input: [N, blocks, H, W, 16]. Output: [N, blocks, H', W', 16]. Attributes: `strides` (sh, sw),
+/// and `extents` (H', W'), at least (H - 1) · sh + 1 and (W - 1) · sw + 1.
 ///
 /// With it the gradient of a strided convolution's image is a convolution without strides.
 struct BlockedZeroInsertion: Operator {

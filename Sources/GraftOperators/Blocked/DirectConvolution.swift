@@ -1,8 +1,8 @@
 import CGraftKernels
 import GraftExecution
 
-/// A convolution in the blocked layout as products of shifted rows of the input with packed weights; nothing is
-/// unrolled, but an input that needs padding is copied with it.
+/// A convolution in the blocked layout as products of shifted input rows with packed weights.
+/// Nothing is unrolled; an input that needs padding is copied with it.
 struct DirectConvolution: Sendable {
   private let problem: BlockedConvolutionProblem
   private let instructionSet: InstructionSet
@@ -12,22 +12,22 @@ struct DirectConvolution: Sendable {
   private let panelCount: Int
   private let panelColumns: Int
   private let split: Split
-  /// Extents of the input as it is read, and where its padded copy lies in scratch memory.
+  /// The extents of the input as it is read, and the offset of its padded copy in scratch memory.
   private let source: BlockedConvolutionProblem.Axes
   private let paddedOffset: Int?
-  /// Where results lie that are pooled then.
+  /// The offset of results before pooling.
   private let unpooledOffset: Int?
   private var scratch = ScratchLayout()
 
-  /// How the output of an image is cut into tasks. Depends on shapes alone.
+  /// How an image's output is divided into tasks. Depends only on shapes.
   private struct Split: Sendable {
     var rowParts = 1
     var panelParts = 1
 
     private static let wantedTaskCount = 16
-    /// Multiply-adds that make a task worth handing out.
+    /// The smallest number of multiply-adds for a task.
     private static let minimumWork = 1 << 20
-    /// Bytes of input that a task reads again for each panel: they should stay in the L2 cache.
+    /// The bytes of input that a task rereads for each panel, which should stay in the L2 cache.
     private static let cacheSize = 512 << 10
 
     init(rowCount: Int, panelCount: Int, work: Int, inputBytes: Int, repetitions: Int) {
@@ -35,7 +35,8 @@ struct DirectConvolution: Sendable {
       while repetitions * rowParts * panelParts < Split.wantedTaskCount,
         work / (rowParts * panelParts * 2) >= Split.minimumWork
       {
-        // Rows share weights and panels share the input: the smaller of both is read more often.
+        // Rows share weights and panels share the input: the smaller of the two is reread more
+        // often.
         let dividesRows = rowCount / rowParts >= 8 || panelCount < 2 * panelParts
         if dividesRows, rowParts * 2 <= rowCount {
           rowParts *= 2
@@ -164,7 +165,7 @@ struct DirectConvolution: Sendable {
     let (rowCount, columnCount) =
       problem.isPointwise
       ? (1, problem.output.product) : (problem.output.height, problem.output.width)
-    // A pointwise convolution is one row, which is divided; all others are divided by rows.
+    // A pointwise convolution is one row, which is divided; all others are divided into rows.
     let part = evenRange(
       of: problem.isPointwise ? columnCount : rowCount, part: rowPart, partCount: split.rowParts)
     let rows = problem.isPointwise ? 0..<rowCount : part
@@ -193,7 +194,7 @@ struct DirectConvolution: Sendable {
 }
 
 extension BlockedConvolutionProblem {
-  /// What packing and computing share.
+  /// The common parameters of packing and computing.
   fileprivate func description(
     _ product: BlockedProduct, _ panelColumns: Int = 0
   ) -> graft_direct_problem {

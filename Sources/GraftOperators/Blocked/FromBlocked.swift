@@ -4,8 +4,8 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Takes the channels of an image out of blocks of 16, the inverse of ``ToBlocked``:
-/// [N, ceil(C / 16), H, W, 16] becomes [N, C, H, W]. Attribute `channels`: C.
+/// Converts an image from channel blocks of 16, the inverse of ``ToBlocked``: [N, ceil(C / 16), H,
+/// W, 16] becomes [N, C, H, W]. Attribute `channels`: C.
 struct FromBlocked: Operator {
   static let schema = OperatorSchema("FromBlocked", domain: "graft", since: [1], inputs: 1...1)
 

@@ -2,14 +2,14 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// An operand that kernels want in another form: made at plan time if it is constant, else by the first phase
-/// of the kernel, in its scratch memory.
+/// An operand in a kernel's own layout: packed at plan time if it is constant, otherwise by the
+/// kernel's first phase in scratch memory.
 struct PackedOperand: Sendable {
   private enum Source {
-    /// The input is in that form as it is.
+    /// The input already has that layout.
     case input
     case packed(Tensor)
-    /// Packed when the kernel runs, to this place in its scratch memory, in bytes.
+    /// Packed when the kernel runs, at this offset in its scratch memory, in bytes.
     case scratch(Int)
   }
 
@@ -19,7 +19,7 @@ struct PackedOperand: Sendable {
   private let pack: @Sendable (UnsafeRawPointer, Int, UnsafeMutablePointer<Float>) -> Void
 
   /// - Parameters:
-  ///   - format: all that the packed form depends on, besides the operand
+  ///   - format: everything that determines the packed form, besides the operand
   ///   - pack: does one of `taskCount` parts of the work, from the operand to `count` floats
   init(
     input: Int, count: Int, taskCount: Int, format: String, scratch: inout ScratchLayout,
@@ -48,7 +48,7 @@ struct PackedOperand: Sendable {
     pack = { _, _, _ in }
   }
 
-  /// The phase that packs, if that is left to the kernel.
+  /// The packing phase, if the kernel packs.
   var phase: PreparedKernel.Phase? {
     guard case .scratch(let offset) = source else { return nil }
     return PreparedKernel.Phase(taskCount: taskCount) { [self] arguments, task in
@@ -69,14 +69,14 @@ struct PackedOperand: Sendable {
 }
 
 extension PackedOperand {
-  /// Numbers for each channel, [C, …], as kernels of the blocked layout read them: [ceil(C / 16), …, 16], with zeros
-  /// in the lanes that fill up the last block.
+  /// Numbers per channel, [C, …], in the blocked form [ceil(C / 16), …, 16], with zeros in the
+  /// padding lanes.
   static func channels(
     input: Int, scratch: inout ScratchLayout, _ context: PrepareContext
   ) throws -> PackedOperand {
     let shape = try context.input(input).shape
     let channels = shape[0]
-    // Numbers of one channel.
+    // The numbers of one channel.
     let count = shape[1...].reduce(1, *)
     if count == 1, channels % channelBlock == 0 { return PackedOperand(unchanged: input) }
     return try PackedOperand(
@@ -96,13 +96,13 @@ extension PackedOperand {
   }
 }
 
-/// Deals out parts of a kernel's scratch memory.
+/// Allocates parts of a kernel's scratch memory.
 struct ScratchLayout {
   private(set) var byteCount = 0
 
   /// The offset of `floatCount` floats, in bytes.
   ///
-  /// - Throws: `GraftError` if that is more than memory can hold.
+  /// - Throws: `GraftError` if the size exceeds the address space
   mutating func reserve(floatCount: Int) throws -> Int {
     let offset = byteCount
     guard (0...Int.max / 16 - offset).contains(floatCount) else {

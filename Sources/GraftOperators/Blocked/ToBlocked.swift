@@ -4,8 +4,8 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Puts the channels of an image into blocks of 16, the last of which zeros fill up:
-/// [N, C, H, W] becomes [N, ceil(C / 16), H, W, 16].
+/// Converts an image to channel blocks of 16, padded with zeros: [N, C, H, W] becomes [N, ceil(C /
+/// 16), H, W, 16].
 struct ToBlocked: Operator {
   static let schema = OperatorSchema("ToBlocked", domain: "graft", since: [1], inputs: 1...1)
 

@@ -1,13 +1,15 @@
 import CGraftKernels
 import GraftExecution
 
-/// A 3 x 3 convolution of stride 1 by Winograd's method: tiles of the input are transformed, multiplied by transformed
-/// weights point by point, and transformed back.
+/// A 3 x 3 convolution with stride 1 by Winograd's algorithm: input tiles are transformed,
+/// multiplied pointwise by transformed weights, and transformed back.
 ///
-/// With many tiles a task does all that for a few tiles, whose transforms stay in its worker's part of the
-/// cache. With few, weights weigh more than images: tiles are transformed first, then each task takes all of them
-/// through a part of the output channels, so that each weight is read once. Source: Lavin and Gray, "Fast
-/// Algorithms for Convolutional Neural Networks", <https://arxiv.org/abs/1509.09308>
+/// With many tiles, each task processes a few tiles completely, whose transforms stay in its part
+/// of the cache. With few tiles, weights are larger than images: all tiles are transformed first,
+/// then each task multiplies them by a part of the output channels, so that each weight is read
+/// once.
+/// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+/// <https://arxiv.org/abs/1509.09308>
 struct WinogradConvolution: Sendable {
   private let problem: BlockedConvolutionProblem
   private let instructionSet: InstructionSet
@@ -21,18 +23,18 @@ struct WinogradConvolution: Sendable {
   private let scheme: Scheme
   private var scratch = ScratchLayout()
 
-  /// How tiles are dealt to tasks. Depends on shapes alone.
+  /// How tiles are distributed to tasks. Depends only on shapes.
   enum Scheme: Sendable, Equatable {
-    /// Tasks of about so many tiles each.
+    /// Tasks of about this many tiles each.
     case tiles(perTask: Int)
-    /// Chunks of tiles, one after the other, in groups; a task takes a group through a panel.
+    /// Chunks of tiles, one after another, in groups; a task multiplies a group by a panel.
     case panels
   }
 
-  /// Bytes of transforms and products that stay in the L2 cache.
+  /// The bytes of transforms and products that stay in the L2 cache.
   private static let cacheSize = 720 << 10
-  /// Those of a task of as many tiles as a full register tile has rows, from which sharing is better: with few rows
-  /// each task would read all weights for little work.
+  /// The limit for a task with as many tiles as a full register tile has rows, beyond which sharing
+  /// is better: with few rows each task would read all weights for little work.
   private static func largestTask(rows: Int) -> Int { (rows < 12 ? 220 : 1100) << 10 }
   private static let fewestTasks = 8
   private static let tilesPerGroup = 56
@@ -140,7 +142,7 @@ struct WinogradConvolution: Sendable {
     (tileCount + tilesPerGroup - 1) / tilesPerGroup
   }
 
-  /// The phases that transform some tiles, and take them through all panels.
+  /// The phases that transform some tiles, and multiply them by all panels.
   private func panelPhases(
     _ tiles: Range<Int>, groupCount: Int, pointStride: Int, offset: Int
   ) -> [PreparedKernel.Phase] {

@@ -1,12 +1,14 @@
 import CGraftKernels
 import GraftExecution
 
-/// The gradient of the weights of a 3 x 3 convolution by Winograd's method: dW = Gᵀ [Σ (Bᵀ x B) ⊙ (A dy Aᵀ)] G, the sum
-/// over tiles.
+/// The weight gradient of a 3 x 3 convolution by Winograd's algorithm: dW = Gᵀ [Σ (Bᵀ x B) ⊙ (A dy
+/// Aᵀ)] G, summed over tiles.
 ///
-/// Tiles come in chunks, whose transforms all tasks share; each task multiplies those of one point for some output
-/// channels. Chunks are large enough that what is read of them weighs more than the sums they are added to.
-/// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", <https://arxiv.org/abs/1509.09308>, transposed
+/// Tiles are processed in chunks, whose transforms all tasks share; each task multiplies those of
+/// one point for some output channels. Chunks are large enough that reading them outweighs updating
+/// the
+/// sums they are added to. Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural
+/// Networks", <https://arxiv.org/abs/1509.09308>, transposed
 struct WinogradWeightGradient: Sendable {
   private let problem: WeightGradientProblem
   private let tileExtent: Int
@@ -17,7 +19,7 @@ struct WinogradWeightGradient: Sendable {
   private let transformedOffset: Int
   private let productOffset: Int
 
-  /// Floats of a chunk's transforms that stay in a cache that all threads share.
+  /// The floats of a chunk's transforms that stay in a cache shared by all threads.
   private static let chunkFloats = 2 << 20
   private static let tilesPerTask = 64
   private static let wantedTaskCount = 64

@@ -30,7 +30,7 @@ struct Cast: Operator {
     node.attributes["to"] = .int(Int(type.rawValue))
   }
 
-  /// Before opset 6 types were named.
+  /// Before opset 6 types were strings.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {

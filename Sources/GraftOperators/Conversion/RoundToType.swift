@@ -4,8 +4,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The nearest number that a narrower type has, ties to even, still as a float: what lowering puts where a network's
-/// values are float16 or bfloat16, which it computes in float.
+/// Rounds to the nearest number of a narrower type, ties to even, and keeps it as a float. Lowering
+/// uses it where it computes float16 and bfloat16 values in float.
 ///
 /// The attribute `to` names the narrower type as Cast does.
 struct RoundToType: ElementwiseUnary {
@@ -55,13 +55,13 @@ struct RoundToType: ElementwiseUnary {
   }
 }
 
-/// What float kernels round their results to.
+/// The type to which float kernels round their results.
 enum Rounding: Sendable, Equatable {
   case none
   case float16
   case bfloat16
 
-  /// - Throws: `GraftError` if nothing is rounded to this type
+  /// - Throws: `GraftError` if there is no rounding to this type
   init(_ type: ElementType?) throws {
     switch type {
     case nil: self = .none
@@ -72,7 +72,7 @@ enum Rounding: Sendable, Equatable {
     }
   }
 
-  /// As the kernels know it.
+  /// The number of the rounding in C kernels.
   var code: Int32 {
     switch self {
     case .none: Int32(GRAFT_ROUNDING_NONE)

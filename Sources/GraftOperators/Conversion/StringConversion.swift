@@ -3,15 +3,15 @@ import GraftFiles
 import GraftTensor
 
 extension Tensor {
-  /// The numbers that the strings of this tensor spell.
+  /// The numbers in the strings of this tensor.
   ///
-  /// - Throws: `GraftError` for a string that is no number.
+  /// - Throws: `GraftError` for a string that is not a number
   func parsed(as type: ElementType, _ rounding: NarrowFloat.Rounding) throws -> Tensor {
     let result = try Tensor(zeros: type, shape: shape)
     let width = type.byteWidth
     for (index, text) in strings.enumerated() {
       let destination = result.baseAddress + index * width
-      // Integers beyond 2^53 and floats are exact only when read as what they are.
+      // Integers beyond 2^53 and floats are exact only if parsed in their own type.
       if type.isInteger, let number = Int64(text) {
         try store(number, .int64, to: destination, type, rounding)
       } else if type.isInteger, let number = UInt64(text) {
@@ -21,13 +21,13 @@ extension Tensor {
       } else if let number = Double(text) {
         try store(number, .double, to: destination, type, rounding)
       } else {
-        throw GraftError.badData("the string '\(text.prefix(40))' is no number")
+        throw GraftError.badData("the string '\(text.prefix(40))' is not a number")
       }
     }
     return result
   }
 
-  /// The numbers of this tensor as strings: the shortest that read back as the same number.
+  /// The numbers of this tensor as strings: the shortest that give the same number again.
   func formatted() throws -> Tensor {
     let strings: [String]
     switch elementType {
@@ -58,7 +58,7 @@ private func store<Number>(
   }
 }
 
-/// A number as the specification of Cast spells it.
+/// A number in the notation of Cast's specification.
 private func spelled<Number: BinaryFloatingPoint & CustomStringConvertible>(
   _ number: Number
 ) -> String {

@@ -65,7 +65,7 @@ struct ConvTranspose: Operator {
     context.setOutput(0, elementType, [image[0], outputChannels] + spatial)
   }
 
-  /// The output's extent along an axis, and what is cut off before and behind it.
+  /// The output's extent along an axis, and the amounts cropped before and after it.
   private func extent(
     _ axis: Int, rank: Int, input: Int, kernel: Int
   ) throws -> (output: Int, begin: Int, end: Int) {
@@ -74,14 +74,14 @@ struct ConvTranspose: Operator {
     let full = max(0, input - 1) * stride + (outputPadding?[axis] ?? 0) + coverage
     func cut(to output: Int) -> (output: Int, begin: Int, end: Int) {
       let total = max(0, full - output)
-      // Without a mode the odd element is cut off in front.
+      // Without a mode, the odd element is cropped at the start.
       let padding = attributes.padding == .sameUpper ? attributes.padding : .sameLower
       let (begin, end) = padding.split(total)
       return (output, begin, end)
     }
     if let outputShape { return cut(to: outputShape[axis]) }
     switch attributes.padding {
-    // Where the kernel is shorter than the stride there is nothing to cut off.
+    // Where the kernel is shorter than the stride, there is nothing to crop.
     case .sameUpper, .sameLower: return cut(to: min(input * stride, full))
     case .valid: return (full, 0, 0)
     case .explicit:
@@ -112,8 +112,8 @@ struct ConvTranspose: Operator {
     return try problem.kernel(context)
   }
 
-  /// The gradient of the image is a convolution; that of the weights is one's weight gradient, with
-  /// image and output gradient in exchanged parts.
+  /// The gradient of the image is a convolution; that of the weights is a convolution's weight
+  /// gradient with image and output gradient swapped.
   func gradient(_ builder: inout GradientBuilder) throws {
     let outputGradient = try builder.outputGradient()
     let convolution = try convolutionAttributes(builder)
@@ -157,7 +157,7 @@ struct ConvTranspose: Operator {
       let stride = attributes.stride(axis)
       let coverage = attributes.coverage(axis, kernel: kernel)
       let end = max(0, input - 1) * stride + coverage - extent.output - extent.begin
-      // A convolution drops what does not fill a stride, but no more.
+      // A convolution drops only what does not fill a stride.
       guard -end < stride else {
         throw GraftError.unsupported(
           "ConvTranspose's gradient where the output exceeds what the kernel reaches")

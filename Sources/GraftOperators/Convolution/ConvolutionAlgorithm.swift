@@ -1,9 +1,9 @@
 import GraftExecution
 import GraftFiles
 
-/// A way to compute convolutions. Which one a node takes is decided when its shapes are known.
+/// An algorithm for convolutions, chosen when a node's shapes are known.
 protocol ConvolutionAlgorithm: Sendable {
-  /// `nil` if this algorithm is not for such a problem.
+  /// `nil` if this algorithm does not support the problem.
   ///
   /// - Parameter context: element types are float or double
   init?(_ problem: ConvolutionProblem, _ context: PrepareContext) throws
@@ -12,13 +12,13 @@ protocol ConvolutionAlgorithm: Sendable {
 }
 
 extension ConvolutionProblem {
-  /// The algorithms, the preferred ones first. The last takes every problem.
+  /// The algorithms, preferred ones first. The last one supports every problem.
   private static let algorithms: [any ConvolutionAlgorithm.Type] = [
     DepthwiseConvolution.self,
     ImplicitMatrixConvolution.self,
   ]
 
-  /// The kernel of the first algorithm that takes this problem.
+  /// The kernel of the first algorithm that supports this problem.
   func kernel(_ context: PrepareContext) throws -> PreparedKernel {
     guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
     for algorithm in ConvolutionProblem.algorithms {

@@ -3,7 +3,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// What Conv and FusedConv share.
+/// The common part of Conv and FusedConv.
 extension ConvolutionAttributes {
   /// Checks image, weights and bias, and sets the output's type.
   func inferConvolution(_ context: inout InferenceContext) throws {
@@ -34,7 +34,7 @@ extension ConvolutionAttributes {
     context.setOutput(0, elementType, [image[0], weights[0]] + spatial)
   }
 
-  /// The extents of the kernel, from weights of which the rank must be known.
+  /// The extents of the kernel, from weights whose rank must be known.
   func checkedKernel(weights: [Dimension], imageRank: Int) throws -> [Dimension] {
     guard weights.count == imageRank else {
       throw GraftError.badData("weights have rank \(weights.count); the image has \(imageRank)")

@@ -2,7 +2,7 @@ import GraftTensor
 import GraftFiles
 import GraftGraph
 
-/// The attributes that Conv, ConvTranspose and the gradients of both share.
+/// The common attributes of Conv, ConvTranspose and their gradients.
 struct ConvolutionAttributes: Sendable {
   enum Padding: String, CaseIterable, Sendable {
     case explicit = "NOTSET"
@@ -61,7 +61,7 @@ struct ConvolutionAttributes: Sendable {
   func stride(_ axis: Int) -> Int { strides?[axis] ?? 1 }
   func dilation(_ axis: Int) -> Int { dilations?[axis] ?? 1 }
 
-  /// What `pads` says of an axis of `rank` ones.
+  /// The value of `pads` for an axis of `rank` axes.
   func explicitPadding(_ axis: Int, rank: Int) -> (begin: Int, end: Int) {
     guard let pads else { return (0, 0) }
     return (pads[axis], pads[axis + rank])
@@ -98,7 +98,7 @@ struct ConvolutionAttributes: Sendable {
     return room / stride(axis) + 1
   }
 
-  /// - Throws: `GraftError` for extents that no tensor can have, before they are computed with.
+  /// - Throws: `GraftError` for extents that no tensor can have, before they are used
   static func check(_ extents: [Int], of what: String) throws {
     _ = try extents.checkedElementCount()
     guard extents.allSatisfy({ $0 <= 1 << 36 }) else {

@@ -6,7 +6,7 @@ import GraftGraph
 /// The gradient of a convolution's image.
 ///
 /// Inputs: output gradient [N, M, …], weights [M, C / group, …], the image's shape (int64). The
-/// attributes are those of the Conv node. Specification of that:
+/// attributes are those of the Conv node. Its specification:
 /// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 struct ConvolutionInputGradient: Operator {
   static let schema = OperatorSchema(
@@ -74,7 +74,7 @@ struct ConvolutionInputGradient: Operator {
 }
 
 extension ConvolutionAttributes {
-  /// Checks that an output gradient belongs to a convolution of these shapes.
+  /// Checks that an output gradient matches a convolution of these shapes.
   func checkGradient(
     _ outputGradient: [Dimension], image: [Dimension], weights: [Dimension]
   ) throws {

@@ -1,36 +1,36 @@
 import GraftTensor
 
-/// A convolution or transposed convolution of known shapes, in the one form that the kernels take.
+/// A convolution or transposed convolution of known shapes, in the common form for kernels.
 ///
-/// Each output element is a sum over channels and kernel taps. All have three spatial axes; those
-/// that a convolution lacks have extent 1.
+/// Each output element is a sum over channels and kernel taps. There are always three spatial axes;
+/// missing ones have extent 1.
 struct ConvolutionProblem: Sendable {
-  /// Output positions along one axis that share their kernel taps. Those of a convolution are one
-  /// class; of a transposed one there is a class for each residue modulo its stride.
+  /// Output positions along one axis with the same kernel taps. A convolution has one class; a
+  /// transposed one has a class for each residue modulo its stride.
   struct AxisClass: Sendable {
-    /// The first position, from one to the next, and how many there are.
+    /// The first position, the step, and the number of positions.
     var outputStart = 0
     var outputStep = 1
     var outputCount = 1
-    /// The kernel taps: the first, from one to the next, and how many there are.
+    /// The first kernel tap, the step, and the number of taps.
     var firstTap = 0
     var tapStep = 1
     var tapCount = 1
-    /// Position o (counted within the class) and tap t (likewise) meet the input at
+    /// Position o and tap t, both counted within the class, read the input at
     /// o · inputStep + inputStart + t · inputTapStep.
     var inputStart = 0
     var inputStep = 1
     var inputTapStep = 1
   }
 
-  /// Steps in elements between weights, besides those between taps, which are dense.
+  /// The steps in elements between weights, besides those between taps, which are dense.
   struct WeightLayout: Sendable {
     var group: Int
     var row: Int
     var channel: Int
   }
 
-  /// Which of the node's inputs plays which part.
+  /// The roles of the node's inputs.
   struct Inputs: Sendable {
     var image = 0
     var weights = 1
@@ -40,27 +40,27 @@ struct ConvolutionProblem: Sendable {
 
   var imageCount: Int
   var groupCount: Int
-  /// Input channels and output channels of one group.
+  /// The input and output channels of one group.
   var channelsPerGroup: Int
   var rowsPerGroup: Int
   var inputExtents: ThreeAxes<Int>
   var outputExtents: ThreeAxes<Int>
   var kernelExtents: ThreeAxes<Int>
   var weightLayout: WeightLayout
-  /// For each axis the classes that at least one tap reaches.
+  /// For each axis, the classes that at least one tap reaches.
   var axisClasses: ThreeAxes<[AxisClass]>
   var inputs = Inputs()
   var activation = FusedActivation.identity
 
-  /// Elements of one channel of input and output, and of the kernel between two channels.
+  /// The elements of one channel of input and output, and of the kernel between two channels.
   var inputPositions: Int { inputExtents.product }
   var outputPositions: Int { outputExtents.product }
   var kernelSize: Int { kernelExtents.product }
-  /// Elements of one group of one image.
+  /// The elements of one group of one image.
   var inputGroupSize: Int { channelsPerGroup * inputPositions }
   var outputGroupSize: Int { rowsPerGroup * outputPositions }
 
-  /// Whether some output positions belong to no class: no tap reaches them.
+  /// Whether some output positions belong to no class because no tap reaches them.
   var leavesPositions: Bool {
     let reached = axisClasses.map { classes in classes.reduce(0) { $0 + $1.outputCount } }
     return reached != outputExtents
@@ -95,7 +95,7 @@ extension ConvolutionProblem {
     return problem
   }
 
-  /// Sets the classes of the axes that the shapes have; those in front keep their one position.
+  /// Sets the classes of the actual axes; leading ones keep their single position.
   private mutating func setClasses(
     spatialRank: Int,
     _ makeClasses: (_ axis: Int, _ input: Int, _ output: Int, _ kernel: Int) -> [AxisClass]
@@ -111,7 +111,7 @@ extension ConvolutionProblem {
       classes(\.width, at: spatialRank - 1))
   }
 
-  /// A convolution with a kernel of one element that visits all positions sees one long row.
+  /// A convolution with a one-element kernel that visits all positions reads one long row.
   private mutating func joinPointwiseAxes() {
     let isPointwise =
       kernelSize == 1 && inputExtents == outputExtents
@@ -126,8 +126,8 @@ extension ConvolutionProblem {
   /// The transpose of a convolution: spreads `image` ([N, C, …]) through `weights` ([C, M / group,
   /// …]).
   ///
-  /// - Parameter paddings: what the convolution padded in front of each axis of its input, which
-  ///   is the output here
+  /// - Parameter paddings: the convolution's padding before each axis of its input, which is the
+  ///   output here
   static func transposed(
     _ attributes: ConvolutionAttributes, image: Shape, weights: Shape, output: Shape,
     paddings: [Int]
@@ -151,8 +151,8 @@ extension ConvolutionProblem {
     return problem
   }
 
-  /// Output position o meets input position (o + padding - tap · dilation) / stride, where that is
-  /// whole: which taps those are depends on o modulo stride.
+  /// Output position o reads input position (o + padding - tap · dilation) / stride, where that is
+  /// an integer; the taps depend on o modulo stride.
   private static func residueClasses(
     stride: Int, dilation: Int, padding: Int, kernel: Int, output: Int
   ) -> [AxisClass] {

@@ -7,11 +7,11 @@ import GraftGraph
 /// The gradient of a convolution's weights.
 ///
 /// Inputs: image [N, C, …], output gradient [N, M, …], the weights' shape (int64). The attributes
-/// are those of the Conv node. Specification of that:
+/// are those of the Conv node. Its specification:
 /// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 ///
 /// It is the product of the output gradient with the unrolled image, summed over positions and
-/// images. Where that gives few tasks, the images are split, and the partial sums added up in
+/// images. Where that gives few tasks, the images are split, and the partial sums are added in
 /// order.
 struct ConvolutionWeightGradient: Operator {
   static let schema = OperatorSchema(

@@ -2,8 +2,8 @@ import GraftTensor
 import CGraftKernels
 import GraftExecution
 
-/// Convolution where each output channel reads one input channel, and the transpose of such a one:
-/// one plane at a time, directly.
+/// Convolution with one input channel for each output channel, and the transpose of one: directly,
+/// one plane at a time.
 struct DepthwiseConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
   private let element: Int32
@@ -11,7 +11,7 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
   private let instructionSet: InstructionSet
   /// The classes of output positions.
   private let classes: [PlaneClass]
-  /// Tasks that divide the rows of a class.
+  /// The tasks that divide the rows of a class.
   private let partCount: Int
   private let scratchByteCount: Int
 
@@ -57,7 +57,7 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
     self.classes = classes
     self.partCount = partCount
     self.scratchByteCount = scratchByteCount(partCount: partCount)
-    // Huge strides or dilations would copy mostly what no tap reads.
+    // With huge strides or dilations, most copied elements would not be used.
     guard self.scratchByteCount <= 8 * DepthwiseConvolution.scratchLimit else { return nil }
   }
 
@@ -111,7 +111,7 @@ struct DepthwiseConvolution: ConvolutionAlgorithm {
 }
 
 extension ConvolutionProblem.AxisClass {
-  /// The same class with its taps in the order in which they meet the input.
+  /// The same class with its taps in the order of the input.
   fileprivate var ascending: Self {
     guard inputTapStep < 0 else { return self }
     var result = self
@@ -122,7 +122,7 @@ extension ConvolutionProblem.AxisClass {
     return result
   }
 
-  /// As the kernels take it.
+  /// The form of the kernels.
   func kernelAxis(inputExtent: Int) -> graft_conv_axis {
     graft_conv_axis(
       input: inputExtent, output: outputCount, taps: tapCount, stride: inputStep,

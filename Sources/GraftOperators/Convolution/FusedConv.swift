@@ -3,12 +3,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// activation(Conv(X, W, B) + residual): what the fusion pass makes of a convolution and what
-/// follows it.
+/// activation(Conv(X, W, B) + residual): a convolution fused with the operators after it.
 ///
 /// Inputs: image [N, C, …], weights [M, C / group, …], bias [M] (optional), residual of the
 /// output's shape (optional). Attributes are those of Conv, and `activation` and
-/// `activation_params` besides; see ``FusedActivation``. Specification:
+/// `activation_params`; see ``FusedActivation``. Specification:
 /// <https://onnx.ai/onnx/operators/onnx__Conv.html>
 struct FusedConv: Operator {
   static let schema = OperatorSchema("FusedConv", domain: "graft", since: [1], inputs: 2...4)

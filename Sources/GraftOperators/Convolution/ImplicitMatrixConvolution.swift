@@ -2,10 +2,10 @@ import CGraftKernels
 import GraftExecution
 import GraftTensor
 
-/// Convolution as the product of a packed weight matrix with the unrolled image, of which only a
-/// panel exists at a time.
+/// Convolution as the product of a packed weight matrix with the unrolled image, which is created
+/// one panel at a time.
 ///
-/// The output positions of each class (see ``ConvolutionProblem``) are cut into ranges and the
+/// The output positions of each class (see ``ConvolutionProblem``) are divided into ranges, and the
 /// output channels into panels; a task computes some of both.
 struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
   private let problem: ConvolutionProblem
@@ -14,19 +14,19 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
   private let instructionSet: InstructionSet
   private let plans: [ClassPlan]
   private let packing: WeightPacking
-  /// Packed weights that were made at plan time; if there are none, a first phase packs them.
+  /// Weights packed at plan time; without them, a first phase packs.
   private let packedWeights: Tensor?
 
-  /// How one class of output positions is computed.
+  /// The plan for one class of output positions.
   struct ClassPlan: Sendable {
     let axes: ThreeAxes<ConvolutionProblem.AxisClass>
     let depth: Int
     let positionCount: Int
-    /// Panels that the output channels are dealt to, and how many of them a task takes.
+    /// The number of panels of output channels, and of panels per task.
     let panelCount: Int
     let panelsPerTask: Int
     let rangeCount: Int
-    /// Where the packed weights of the first group begin, in elements.
+    /// The offset of the first group's packed weights, in elements.
     let weightOffset: Int
     let firstTask: Int
 
@@ -165,7 +165,7 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
       endPosition - firstPosition, arguments.workerScratch)
   }
 
-  /// The last plan that begins at or before a task.
+  /// The last plan that starts at or before a task.
   private func planIndex(ofTask task: Int) -> Int {
     var low = 0
     var high = plans.count
@@ -176,8 +176,7 @@ struct ImplicitMatrixConvolution: ConvolutionAlgorithm {
     return low
   }
 
-  /// Gives positions that no tap reaches what remains of the sum: the bias. The others are
-  /// overwritten.
+  /// Sets positions that no tap reaches to the bias. The others are overwritten.
   private var fillPhase: PreparedKernel.Phase {
     let problem = problem
     let positions = problem.outputPositions

@@ -1,25 +1,25 @@
-/// How a convolution's output is cut into tasks. Depends on shapes alone, never on the number of
+/// How a convolution's output is divided into tasks. Depends only on shapes, never on the number of
 /// threads.
 ///
-/// A task unrolls the part of the image that it reads, so that few tasks should share positions;
-/// but there should be enough tasks for even work on several threads, on small maps too.
+/// A task unrolls the part of the image that it reads, so that few tasks should share positions.
+/// But there should be enough tasks to balance several threads, even on small maps.
 struct TaskSplit {
-  /// Row panels of a task, and tasks that divide the rows.
+  /// The row panels of a task, and the tasks that divide the rows.
   private(set) var panelsPerTask: Int
   private(set) var blockCount: Int
-  /// Tasks that divide the positions.
+  /// The tasks that divide the positions.
   private(set) var rangeCount: Int
 
   private static let positionsPerTask = 384
   private static let wantedTaskCount = 8
   private static let fewestPanels = 2
-  /// Multiply-adds that make a task worth handing out.
+  /// The smallest number of multiply-adds for a task.
   private static let minimumWork = 1 << 19
 
   /// - Parameters:
   ///   - repetitions: images times groups
-  ///   - maximumRows: rows of a full panel
-  ///   - panelColumns: positions that a task takes at once
+  ///   - maximumRows: the rows of a full panel
+  ///   - panelColumns: the positions that a task processes at once
   init(
     rows: Int, depth: Int, positions: Int, repetitions: Int, maximumRows: Int, panelColumns: Int
   ) {

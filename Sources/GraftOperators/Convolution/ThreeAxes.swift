@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A value for each of the three spatial axes that kernels know.
+/// A value for each of the kernels' three spatial axes.
 struct ThreeAxes<Value: Sendable>: Sendable {
   var depth: Value
   var height: Value
@@ -29,7 +29,7 @@ extension ThreeAxes: Equatable where Value: Equatable {}
 extension ThreeAxes where Value == Int {
   var product: Int { depth * height * width }
 
-  /// The spatial extents of a shape, with axes of extent 1 in front.
+  /// The spatial extents of a shape, preceded by axes of extent 1.
   ///
   /// - Throws: `GraftError` if there are more than three.
   init(spatialAxesOf shape: Shape) throws {

@@ -3,16 +3,16 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The weights by which the gradient of a convolution's image is a convolution itself: input and output channels change
-/// places, and kernels are turned around.
+/// The weights with which the gradient of a convolution's image is itself a convolution: input and
+/// output channels are swapped, and kernels are rotated by 180°.
 ///
 /// Input: [M, C, kH, kW]. Output: [C, M, kH, kW].
 struct TransposedKernel: Operator {
   static let schema = OperatorSchema(
     "TransposedKernel", domain: "graft", since: [1], inputs: 1...1)
 
-  /// Channels and rows that are transposed at a time, so that what they read stays in the L1 cache: rows of some networks
-  /// lie as far apart as its sets do.
+  /// The channels and rows to transpose at a time, so that reads stay in the L1 cache: the rows of
+  /// some networks map to the same cache sets.
   private static let tileWidth = 16
   private static let tileHeight = 8
 

@@ -9,14 +9,14 @@ struct WeightGradientKernel: Sendable {
   private let instructionSet: InstructionSet
 
   private static let wantedTaskCount = 16
-  /// Columns are dealt out in the widest vector tiles; a task wants a few, as it packs the output
-  /// gradient.
+  /// Columns are distributed in units of the widest vector tile; a task needs several, since it
+  /// packs the output gradient.
   private static let columnUnit = 32
   private static let unitsPerTask = 4
   private static let minimumWork = 1 << 20
   private static let largestPartialByteCount = 1 << 26
 
-  /// A convolution has one class of positions along each axis.
+  /// A convolution has one class of positions per axis.
   private let axes: ThreeAxes<ConvolutionProblem.AxisClass>
 
   init(

@@ -1,13 +1,13 @@
 import CGraftKernels
 
-/// Brings a convolution's weights into the order in which ``ImplicitMatrixConvolution`` reads them.
+/// Packs a convolution's weights in the order in which ``ImplicitMatrixConvolution`` reads them.
 struct WeightPacking: Sendable {
   private let problem: ConvolutionProblem
   private let plans: [ImplicitMatrixConvolution.ClassPlan]
   private let element: Int32
   private let byteWidth: Int
   private let instructionSet: InstructionSet
-  /// Panels of a task, and tasks of a group, for each plan.
+  /// The panels of a task, and the tasks of a group, for each plan.
   private let panelsPerTask: [Int]
   private let firstTasks: [Int]
 
@@ -39,7 +39,7 @@ struct WeightPacking: Sendable {
     plans.reduce(0) { $0 + problem.groupCount * problem.rowsPerGroup * $1.depth }
   }
 
-  /// Says all that the packed form depends on, besides the weights.
+  /// Everything that determines the packed form, besides the weights.
   var format: String {
     let layout = problem.weightLayout
     let classes = plans.map { plan in

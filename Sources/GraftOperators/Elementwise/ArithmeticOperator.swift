@@ -4,15 +4,15 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// How integers are combined; wraps where the result does not fit.
+/// How to combine integers; wraps on overflow.
 protocol IntegerOperation: Sendable {
   static func apply<Element: FixedWidthInteger>(_ left: Element, _ right: Element) throws -> Element
 }
 
-/// How numbers are combined.
+/// How to combine numbers.
 protocol ArithmeticOperation: IntegerOperation {
   static func apply<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element
-  /// The loops over floats that are written in C, if there are any.
+  /// The loops over floats in C, if any.
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows?
 }
 
@@ -20,7 +20,7 @@ extension ArithmeticOperation {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { nil }
 }
 
-/// An operator that combines numbers of one type and gives numbers of that type.
+/// An operator that combines numbers of one type to a number of that type.
 protocol ArithmeticOperator: BinaryOperator, ArithmeticOperation {
   static var elementTypes: Set<ElementType> { get }
 }
@@ -40,7 +40,7 @@ extension ArithmeticOperator {
   }
 }
 
-// The functions that the rows point to keep no state.
+// The functions that the rows point to are stateless.
 extension graft_binary_f32_rows: @unchecked @retroactive Sendable {}
 
 extension BinaryRows<Float, Float, Float> {

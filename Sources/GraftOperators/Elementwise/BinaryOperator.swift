@@ -33,8 +33,8 @@ extension BinaryOperator {
 }
 
 extension Node {
-  /// Replaces what opsets before 7 said about broadcasting: `axis` is the axis of input 0 that the
-  /// first axis of input 1 stands for; without it, the last axes match as they do today.
+  /// Replaces broadcasting as before opset 7: `axis` is the axis of input 0 for the first axis of
+  /// input 1; without it, the last axes match as they do today.
   ///
   /// Source: <https://onnx.ai/onnx/operators/onnx__Add.html#add-6>
   mutating func upgradeBroadcast(in context: inout UpgradeContext) throws {

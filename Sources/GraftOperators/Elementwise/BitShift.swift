@@ -2,8 +2,9 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The bits of a moved by b places to the left or right, with broadcasting; signed integers keep
-/// their sign on the way right. A shift that is negative or as wide as the type moves all bits out.
+/// Shifts the bits of a by b places to the left or right, with broadcasting; right shifts of signed
+/// integers keep the sign. A negative shift, or one by at least the type's width, moves all bits
+/// out.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitShift.html>
 struct BitShift: Operator {

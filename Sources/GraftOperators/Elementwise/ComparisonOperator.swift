@@ -4,7 +4,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// An operator that compares numbers of one type. Comparisons with NaN do not hold.
+/// An operator that compares numbers of one type. Comparisons with NaN are false.
 protocol ComparisonOperator: BinaryOperator {
   static func holds<Element: Comparable>(_ left: Element, _ right: Element) -> Bool
   /// The loops over floats.
@@ -22,11 +22,11 @@ extension ComparisonOperator {
     try context.comparisonKernel(Self.self)
   }
 
-  /// Constant almost everywhere: nothing flows back.
+  /// Piecewise constant: there is no gradient.
   func gradient(_ builder: inout GradientBuilder) throws {}
 }
 
-// The functions that the rows point to keep no state.
+// The functions that the rows point to are stateless.
 extension graft_compare_f32_rows: @unchecked @retroactive Sendable {}
 
 extension BinaryRows<Float, Float, UInt8> {

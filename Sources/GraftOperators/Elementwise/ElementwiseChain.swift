@@ -3,7 +3,7 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// A fused chain for known shapes, as the C code takes it.
+/// A fused chain for known shapes, in the form of the C code.
 final class ElementwiseChain: @unchecked Sendable {
   private let operands: UnsafeMutableBufferPointer<graft_chain_operand>
   private let steps: UnsafeMutableBufferPointer<graft_chain_step>
@@ -11,13 +11,13 @@ final class ElementwiseChain: @unchecked Sendable {
   private let axes: UnsafeMutableBufferPointer<Int>
   private var chain = graft_chain()
 
-  /// Blocks of scratch memory that a run needs.
+  /// The scratch buffers of a run.
   let bufferCount: Int
 
-  /// Rows of at least so many elements are worth a call of each step's function.
+  /// The shortest row for which calling each step's function pays off.
   private static let shortestRow = 128
 
-  /// - Throws: `GraftError` if a step has no operand of the output's shape, or there are too many.
+  /// - Throws: `GraftError` if a step has no operand with the output's shape, or there are too many
   init(
     _ program: [ElementwiseStep], operands shapes: [Shape], output: Shape,
     _ instructionSet: InstructionSet
@@ -97,7 +97,7 @@ final class ElementwiseChain: @unchecked Sendable {
     }
   }
 
-  /// The C functions take one operand, and the first where they are not symmetric, in full.
+  /// The C functions require one full operand: the first one if they are not symmetric.
   private static func check(
     _ program: [ElementwiseStep], _ shapes: [Shape], _ isFull: [Bool]
   ) throws {
@@ -158,7 +158,7 @@ final class ElementwiseChain: @unchecked Sendable {
   }
 }
 
-/// Which block of memory holds the result of each step: one that nobody reads any more.
+/// Assigns a buffer to each step's result: one that is not read any more.
 private struct RegisterAssignment {
   enum Source {
     case operand(Int)
@@ -172,13 +172,13 @@ private struct RegisterAssignment {
     }
   }
 
-  /// What each step reads.
+  /// The operands of each step.
   private(set) var operands: [[Source]] = []
   /// The buffer of each step's result.
   private(set) var results: [Int] = []
   private(set) var bufferCount: Int
 
-  /// - Parameter firstFree: buffers in front of those for results
+  /// - Parameter firstFree: the number of buffers before those for results
   init(_ program: [ElementwiseStep], firstFree: Int) {
     bufferCount = firstFree
     var lastUses = [Int](repeating: -1, count: program.count)
@@ -194,7 +194,7 @@ private struct RegisterAssignment {
           case .result(let other): .buffer(results[other])
           }
         })
-      // A function may write where it reads.
+      // A function may overwrite its input.
       for case .result(let other) in Set(step.operands) where lastUses[other] == index {
         free.append(results[other])
       }

@@ -3,12 +3,12 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// What a step of a fused chain reads.
+/// An operand of a step in a fused chain.
 package enum ElementwiseOperand: Hashable, Sendable {
   case input(Int)
   case result(ofStep: Int)
 
-  /// From the form that it has in the attribute `operands`.
+  /// Decodes the form of the attribute `operands`.
   init(_ number: Int) {
     self = number >= 0 ? .input(number) : .result(ofStep: -1 - number)
   }
@@ -31,10 +31,10 @@ struct ElementwiseStep: Sendable {
   let operands: [ElementwiseOperand]
 }
 
-/// What one step of a fused chain computes.
+/// The function of one step in a fused chain.
 enum ElementwiseFunction: Sendable {
   case unary(FloatFunction)
-  /// The second operand is broadcast to the first if `isOneSided`, else either to the other.
+  /// The second operand is broadcast to the first if `isOneSided`, otherwise either to the other.
   case binary(
     @Sendable (graft_binary_table) -> graft_binary_f32_rows?, isOneSided: Bool)
   /// Value, lower bound, upper bound.
@@ -44,7 +44,7 @@ enum ElementwiseFunction: Sendable {
 
   static let normalizeName = "Normalize"
 
-  /// - Throws: `GraftError` if there is no such function, or its attributes are wrong.
+  /// - Throws: `GraftError` if there is no such function, or its attributes are invalid
   init(_ name: String, _ attributes: AttributeReader) throws {
     if name == Self.normalizeName {
       self = .normalize
@@ -71,18 +71,18 @@ enum ElementwiseFunction: Sendable {
   }
 }
 
-/// The operator that a step of this name stands for.
+/// The operator with the name of a step.
 private func elementwiseType(_ name: String) -> (any Operator.Type)? {
   name == RoundToType.schema.name ? RoundToType.self : OperatorCatalog.type(name)
 }
 
-/// For the fusion pass: what it may fuse.
+/// The operators that the fusion pass may fuse.
 package enum FusibleElementwise {
   package static let maximumInputCount = FusedElementwise.maximumInputCount
   package static let maximumStepCount = FusedElementwise.maximumStepCount
   package static let normalizeName = ElementwiseFunction.normalizeName
 
-  /// Whether an operator maps each float by itself, by a function written in C.
+  /// Whether an operator maps each float separately, by a function in C.
   package static func isUnary(_ operatorType: String, _ attributes: AttributeReader) -> Bool {
     guard let type = elementwiseType(operatorType) as? any ElementwiseUnary.Type else {
       return false
@@ -90,7 +90,7 @@ package enum FusibleElementwise {
     return (try? type.init(attributes).floatFunction) != nil
   }
 
-  /// Whether an operator of ONNX combines floats from left to right, by a function written in C.
+  /// Whether an ONNX operator combines floats from left to right, by a function in C.
   package static func isBinary(_ operatorType: String) -> Bool {
     guard let type = OperatorCatalog.type(operatorType) as? any ArithmeticOperator.Type else {
       return false

@@ -4,7 +4,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Whether a = b, with broadcasting; for truth values and strings, too.
+/// Whether a = b, with broadcasting; also for Booleans and strings.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Equal.html>
 struct Equal: ComparisonOperator {

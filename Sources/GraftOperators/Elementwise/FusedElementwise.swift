@@ -4,14 +4,14 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// A chain of elementwise operators over floats, computed in one pass over memory: what the fusion
-/// pass makes of them.
+/// A chain of elementwise operators over floats, computed in one pass over memory.
 ///
-/// `operators` names the steps in order: elementwise operators of ONNX with one or two operands,
-/// Clip with both bounds, and `Normalize`, which is (x - mean) · scale + shift. `operands` lists what
-/// they read, one behind the other: an input of the node from 0 on, or the result of step `k` as
-/// `-1 - k`. Attributes of step `k` are called `k.name`. The last step makes the output, to whose
-/// shape inputs are broadcast; each step reads an input of that shape, or the result of another step.
+/// `operators` names the steps in order: ONNX's elementwise operators with one or two operands,
+/// Clip with both bounds, and `Normalize`, which is (x - mean) · scale + shift. `operands` lists
+/// their operands, one after another: an input of the node from 0 on, or the result of step `k` as
+/// `-1 - k`. The attributes of step `k` are named `k.name`. The last step computes the output, to
+/// whose shape inputs are broadcast. Each step reads an input of that shape, or another step's
+/// result.
 struct FusedElementwise: Operator {
   static let schema = OperatorSchema(
     "FusedElementwise", domain: "graft", since: [1], inputs: 1...maximumInputCount)

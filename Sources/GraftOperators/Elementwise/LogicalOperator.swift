@@ -2,7 +2,7 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// An operator that combines truth values.
+/// An operator that combines Booleans.
 protocol LogicalOperator: BinaryOperator {
   static func apply(_ left: Bool, _ right: Bool) -> Bool
 }
@@ -19,7 +19,7 @@ extension LogicalOperator {
   }
 }
 
-/// Bytes from a file need not be 0 or 1, so they are read as numbers; any but 0 is true.
+/// Bytes from a file may be other than 0 or 1, so they are read as numbers; all but 0 are true.
 private enum TruthValues<Operation: LogicalOperator>: ElementOperation {
   @inline(__always)
   static func apply(_ left: UInt8, _ right: UInt8) -> UInt8 {

@@ -49,7 +49,7 @@ struct PRelu: ArithmeticOperator {
       throw GraftError.unsupported("the rank of the slope is open")
     }
     let rank = try context.rank(node.inputs[0], of: "input 0")
-    // One value for all, or one for each channel: the extents behind it are 1.
+    // One value for all, or one per channel: the extents after it are 1.
     let isForAll = shape.allSatisfy { $0 == 1 }
     guard isForAll || rank == 2 && shape.count == 1 || shape.count == rank - 1 else {
       throw GraftError.unsupported("the slope is not one for each channel")

@@ -5,8 +5,8 @@ import GraftTensor
 
 /// a to the power b with broadcasting, in the type of a; b may have another type.
 ///
-/// An integer to the power of an integer wraps; with a negative exponent it is rounded toward zero,
-/// and for the base 0 an error. An integer to a power of floating point is computed in double and
+/// An integer to the power of an integer wraps. With a negative exponent it is rounded toward zero,
+/// and is an error for the base 0. An integer to a floating-point power is computed in double and
 /// truncated.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Pow.html>
@@ -58,7 +58,7 @@ struct Pow: BinaryOperator {
     }
   }
 
-  /// Widens the exponent alone: base and result may have the same type as it.
+  /// Converts only the exponent: base and result may have its type.
   private func convertingExponent(
     _ context: PrepareContext, _ exponent: ElementType
   ) throws -> PreparedKernel {
@@ -135,7 +135,7 @@ struct Pow: BinaryOperator {
 }
 
 extension Pow {
-  /// Powers; a single exponent that needs no logarithm is recognised.
+  /// Powers; single exponents that need no logarithm are recognized.
   private static func powers<Element: BinaryFloatingPoint & Sendable>(
     _: Element.Type, _ power: @escaping @Sendable (Element, Element) -> Element
   ) -> BinaryRows<Element, Element, Element> {

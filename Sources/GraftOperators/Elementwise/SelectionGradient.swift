@@ -1,8 +1,8 @@
 import GraftGraph
 
 extension GradientBuilder {
-  /// The gradients of Min and Max: the output's gradient goes to the inputs that equal the output,
-  /// in equal parts where there are several.
+  /// The gradients of Min and Max: the output's gradient is divided equally among the inputs that
+  /// equal the output.
   mutating func setGradientsOfSelectedInputs() throws {
     let output = try output(0)
     let zero = try addScalar(0, like: output)

@@ -43,7 +43,7 @@ struct Where: Operator {
     }
   }
 
-  /// A function in C, which keeps no state.
+  /// A stateless function in C.
   private struct SelectFunction: @unchecked Sendable {
     let select:
       @convention(c) (
@@ -58,7 +58,7 @@ struct Where: Operator {
       _ right: UnsafePointer<Element>, _ result: UnsafeMutablePointer<Element>, _ count: Int
     ) -> Void
 
-  /// A loop for operands that advance by these strides, each 0 or 1.
+  /// A loop for operands with these strides, each 0 or 1.
   private static func loop<Element>(_: Element.Type, _ strides: [Int]) -> Loop<Element> {
     switch (strides[0], strides[1], strides[2]) {
     case (1, 1, 1):

@@ -3,11 +3,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What a matrix product or convolution applies to its results before it stores them.
+/// The operation that a matrix product or convolution applies to its results before storing them.
 ///
 /// As attributes: `activation` is the ONNX operator's name, `activation_params` its attributes in
-/// the order that the specification lists them in. `rounded_to` names float16 or bfloat16, as Cast does, where float
-/// results are to be rounded to numbers of that type at last.
+/// the order of the specification. `rounded_to` is float16 or bfloat16, in the notation of Cast, if
+/// float results must finally be rounded to that type.
 struct FusedActivation: Sendable, Equatable {
   private let kind: Int
   private let alpha: Double
@@ -18,7 +18,7 @@ struct FusedActivation: Sendable, Equatable {
   static let identity = FusedActivation(
     kind: GRAFT_ACTIVATION_CLAMP, alpha: -.infinity, beta: .infinity)
 
-  /// The names that `activation` may have.
+  /// The valid names of `activation`.
   static let names = [
     "Relu", "Clip", "LeakyRelu", "HardSigmoid", "HardSwish", "Sigmoid", "Swish", "Tanh",
   ]
@@ -29,7 +29,7 @@ struct FusedActivation: Sendable, Equatable {
     self.beta = beta
   }
 
-  /// The activation that a fused node names; the identity if it names none.
+  /// The activation of a fused node; the identity if it has none.
   init(_ attributes: AttributeReader) throws {
     try self.init(unrounded: attributes)
     rounding = try Rounding(attributes.elementType("rounded_to"))
@@ -67,7 +67,7 @@ struct FusedActivation: Sendable, Equatable {
     }
   }
 
-  /// As the kernels take it.
+  /// The form of the kernels.
   var parameters: graft_activation {
     graft_activation(kind: Int32(kind), rounding: rounding.code, alpha: alpha, beta: beta)
   }

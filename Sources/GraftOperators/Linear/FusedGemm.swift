@@ -3,9 +3,9 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// Gemm with an activation applied to its result: what the fusion pass makes of the two.
+/// Gemm fused with the activation after it.
 ///
-/// Inputs and attributes are those of Gemm, and `activation` and `activation_params` besides; see
+/// Inputs and attributes are those of Gemm, and `activation` and `activation_params`; see
 /// ``FusedActivation``. Specification: <https://onnx.ai/onnx/operators/onnx__Gemm.html>
 struct FusedGemm: Operator {
   static let schema = OperatorSchema("FusedGemm", domain: "graft", since: [1], inputs: 2...3)

@@ -21,11 +21,11 @@ struct Gemm: Operator {
   static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
-    // Before opset 7 the attribute only allowed what is always allowed now.
+    // Before opset 7 the attribute only allowed what is now always allowed.
     if version < 7 { node.attributes["broadcast"] = nil }
   }
 
-  /// Before opset 11 there must be an input to add; before 7 it must be said that it is broadcast.
+  /// Before opset 11 the addend is required; before 7 its broadcasting must be declared.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {

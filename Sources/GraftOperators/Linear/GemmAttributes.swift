@@ -3,7 +3,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The attributes of Gemm, and what its fused form shares with it.
+/// The attributes of Gemm, shared with its fused form.
 struct GemmAttributes: Sendable {
   let alpha: Float
   let beta: Float

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The matrix product with NumPy's semantics: leading axes broadcast, vectors count as matrices of
-/// one row (left) or one column (right).
+/// The matrix product with NumPy's semantics: leading axes broadcast; a vector counts as a matrix
+/// of one row (left) or one column (right).
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MatMul.html>
 struct MatMul: Operator {
@@ -46,7 +46,7 @@ struct MatMul: Operator {
     return try MatMul.product(left, right).kernel(elementType, context)
   }
 
-  /// The product of matrices of shapes that inference checked.
+  /// The product of matrices with shapes checked by inference.
   static func product(_ left: Shape, _ right: Shape) -> MatrixProduct {
     let depth = left.last ?? 1
     let leftRows = left.count > 1 ? left[left.count - 2] : 1
@@ -58,7 +58,7 @@ struct MatMul: Operator {
       left: .dense(input: 0, rows: leftRows, columns: depth),
       right: .dense(input: 1, rows: depth, columns: columns))
     if rightBatch.elementCount == 1, rightBatch.count <= leftBatch.count {
-      // All matrices on the left meet the same one: they are one tall matrix.
+      // All matrices on the left are multiplied by the same one: they form one tall matrix.
       product.rows *= leftBatch.elementCount
       return product
     }
@@ -162,6 +162,6 @@ struct MatMul: Operator {
 }
 
 extension Set<ElementType> {
-  /// What matrix products are specified for.
+  /// The element types of matrix products in the specification.
   static let matrixElements: Self = floatingPoint.union([.int32, .int64, .uint32, .uint64])
 }

@@ -1,25 +1,24 @@
-/// How the result of a matrix product is cut into tasks.
+/// How the result of a matrix product is divided into tasks.
 ///
-/// A block packs its part of both matrices for itself, so that blocks want to be large; but there
-/// should be enough of them for many threads. Depends on shapes alone, never on the number of
-/// threads.
+/// A block packs its own part of both matrices, so that blocks should be large; but there should be
+/// enough of them for many threads. Depends only on shapes, never on the number of threads.
 struct MatrixBlocks: Sendable {
   let rows: Int
   let columns: Int
   private(set) var rowBlockCount: Int
   private(set) var columnBlockCount: Int
 
-  /// Rows and columns whose packed blocks fit into the L2 cache together.
+  /// The largest rows and columns whose packed blocks fit in the L2 cache together.
   private static let maximumRows = 224
   private static let maximumColumns = 512
-  /// Columns of a block begin at multiples of this, the widest vector tile.
+  /// Columns of a block start at multiples of this, the widest vector tile.
   private static let columnUnit = 32
   private static let rowUnit = 14
   private static let wantedTaskCount = 16
-  /// Multiply-adds that make a task worth handing out.
+  /// The smallest number of multiply-adds for a task.
   private static let minimumWork = 1 << 19
 
-  /// - Parameter repetitions: how many products of these shapes run side by side
+  /// - Parameter repetitions: the number of products with these shapes
   init(rows: Int, columns: Int, depth: Int, repetitions: Int) {
     self.rows = rows
     self.columns = columns
@@ -31,7 +30,7 @@ struct MatrixBlocks: Sendable {
     {
       let blockRows = rows / rowBlockCount
       let blockColumns = columns / columnBlockCount
-      // The narrower the block, the more often the other side is packed: halve the longer side.
+      // Narrow blocks pack the other side more often, so that the longer side is halved.
       if blockColumns >= 2 * MatrixBlocks.columnUnit, blockColumns >= blockRows {
         columnBlockCount *= 2
       } else if blockRows >= 2 * MatrixBlocks.rowUnit {
@@ -66,7 +65,7 @@ struct MatrixBlocks: Sendable {
   private static func divideUp(_ count: Int, by size: Int) -> Int { (count + size - 1) / size }
 }
 
-/// Part `part` of `count` items that are dealt evenly to `partCount` parts, in order.
+/// Part `part` of `count` items that are distributed evenly over `partCount` parts, in order.
 func evenRange(of count: Int, part: Int, partCount: Int) -> Range<Int> {
   let (quotient, remainder) = count.quotientAndRemainder(dividingBy: partCount)
   let start = part * quotient + min(part, remainder)

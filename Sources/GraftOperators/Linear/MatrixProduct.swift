@@ -4,17 +4,17 @@ import GraftTensor
 
 /// activation(alpha · A · B + beta · addend) for a batch of matrices of equal shapes, as a kernel.
 ///
-/// Which of its two ways a product takes, and how it is cut into tasks, follows from the shapes
-/// alone: few rows stream the right matrix in place, more rows pack both matrices block by block.
+/// The choice between two algorithms, and the division into tasks, depends only on shapes: with few
+/// rows, the right matrix is streamed in place; with more rows, both matrices are packed block by
+/// block.
 struct MatrixProduct: Sendable {
-  /// Where a matrix lies: steps in elements from row to row and from column to column, one of which
-  /// is 1.
+  /// The layout of a matrix: steps in elements between rows and between columns, one of which is 1.
   struct Operand: Sendable {
     var input: Int
     var rowStride: Int
     var columnStride: Int
 
-    /// A dense matrix of `columns` columns, or the transpose of one of `rows` columns.
+    /// A dense matrix with `columns` columns, or the transpose of one with `rows` columns.
     static func dense(
       input: Int, rows: Int, columns: Int, isTransposed: Bool = false
     ) -> Operand {
@@ -24,12 +24,12 @@ struct MatrixProduct: Sendable {
     }
   }
 
-  /// What is added to the product.
+  /// The addend of the product.
   struct Addend: Sendable {
     var input: Int
-    /// Whether there is an element for each column; if not, one for each row.
+    /// Whether there is an element for each column, rather than for each row.
     var spansColumns: Bool
-    /// From row to row; 0 repeats the row or the element.
+    /// The step between rows; 0 repeats the row or the element.
     var rowStride: Int
 
     /// An addend of `shape`, which broadcasts to rows x columns.
@@ -42,7 +42,7 @@ struct MatrixProduct: Sendable {
     }
   }
 
-  /// Where the matrices of one product of the batch begin, in elements.
+  /// The offsets of one product's matrices in the batch, in elements.
   struct Offsets: Sendable {
     var left = 0
     var right = 0
@@ -60,10 +60,11 @@ struct MatrixProduct: Sendable {
   var beta = 1.0
   var activation = FusedActivation.identity
 
-  /// Bytes of constant floats that make rounding to bfloat16 worth it: those that do not stay in the L2 cache.
+  /// The size of constant floats from which rounding to bfloat16 pays off: too large for the L2
+  /// cache.
   private static let narrowedByteCount = 1 << 20
 
-  /// The kernel, for elements of a type that the C kernels know.
+  /// The kernel, for element types of the C kernels.
   func kernel(_ elementType: ElementType, _ context: PrepareContext) throws -> PreparedKernel {
     let instructionSet = context.instructionSet
     let element = try elementType.requireKernelElement()
@@ -85,7 +86,8 @@ struct MatrixProduct: Sendable {
     return product.blockedKernel(element, instructionSet, byteWidth: elementType.byteWidth)
   }
 
-  /// Whether the right matrix is so large that reading it in order, once, outweighs what packing it would gain.
+  /// Whether the right matrix is so large that reading it once, in order, outweighs the gain of
+  /// packing.
   private var streamsRightMatrix: Bool {
     rows <= MatrixProduct.maximumStreamedRows && batch.count == 1 && depth * columns >= 1 << 22
   }

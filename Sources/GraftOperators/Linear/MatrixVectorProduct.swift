@@ -2,21 +2,22 @@ import CGraftKernels
 import GraftExecution
 import GraftTensor
 
-/// A product of few rows with a matrix that is read once, where it lies: at batch 1 that is all the
-/// time there is to a fully connected layer.
+/// A product of few rows with a matrix that is read once, in place: with a batch of 1 that is the
+/// whole cost of a fully connected layer.
 struct MatrixVectorProduct: Sendable {
   let product: MatrixProduct
   let element: Int32
   let instructionSet: InstructionSet
   let byteWidth: Int
-  /// The right matrix in bfloat16, to be read instead, if reduced precision is asked for; all else is
-  /// float then.
+  /// The right matrix in bfloat16, to be read instead, if reduced precision was requested;
+  /// everything else is then float.
   let narrowRight: Tensor?
 
-  /// Elements of the matrix that make a task worth handing out.
+  /// The smallest number of matrix elements for a task.
   private static let grain = 1 << 16
 
-  /// - Parameter asDotProducts: whether columns of the right matrix are contiguous, not its rows
+  /// - Parameter asDotProducts: whether columns of the right matrix are contiguous, rather than its
+  ///   rows
   func kernel(asDotProducts: Bool) -> PreparedKernel {
     asDotProducts ? dotProductKernel() : rowSumKernel()
   }
@@ -53,7 +54,7 @@ struct MatrixVectorProduct: Sendable {
   }
 
   /// Each task sums some rows of the matrix, so that memory is read in order; then the sums are
-  /// added up.
+  /// added.
   private func rowSumKernel() -> PreparedKernel {
     let product = product
     // A row of sums should stay in the L1 cache.

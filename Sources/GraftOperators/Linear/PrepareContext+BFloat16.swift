@@ -3,14 +3,14 @@ import GraftExecution
 import GraftTensor
 
 extension PrepareContext {
-  /// Elements that one thread converts before it gives their pages back: reading a large file does not
-  /// make all of it resident.
+  /// The elements that one thread converts before it releases their pages, so that reading a large
+  /// file does not make all of it resident.
   private static let convertedPart = 1 << 20
 
   /// A constant input of floats in bfloat16, rounded to nearest, ties to even.
   ///
-  /// - Parameter byteCount: Smaller inputs stay as they are.
-  /// - Returns: `nil` if reduced precision was not asked for, or this input stays as it is.
+  /// - Parameter byteCount: smaller inputs stay as they are
+  /// - Returns: `nil` if reduced precision was not requested, or this input stays as it is
   func narrowed(_ input: Int, atLeast byteCount: Int) throws -> Tensor? {
     guard precision == .bfloat16, let constant = constant(input),
       constant.elementType == .float, constant.byteCount >= byteCount

@@ -45,7 +45,7 @@ struct CenterCropPad: Operator {
     }
   }
 
-  /// Cropping undoes padding and the other way round, with the same centre.
+  /// Cropping reverses padding and vice versa, with the same centre.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     let shape = builder.add("Shape", [try builder.input(0)])

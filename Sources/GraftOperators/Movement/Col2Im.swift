@@ -3,7 +3,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Adds the columns of sliding blocks up to the image they were cut from.
+/// Adds the columns of sliding blocks to the image that they were cut from.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Col2Im.html>
 struct Col2Im: Operator {
@@ -29,7 +29,7 @@ struct Col2Im: Operator {
     try context.requireShape(0, [.unknown, .unknown, .known(blocks.blockCount)])
     let channels = try shape[1].map { channels in
       guard channels % blockSize == 0 else {
-        throw GraftError.badData("\(channels) rows are no multiple of \(blockSize) block elements")
+        throw GraftError.badData("\(channels) rows are not a multiple of \(blockSize)")
       }
       return channels / blockSize
     }
@@ -49,7 +49,7 @@ struct Col2Im: Operator {
     case .float16, .bfloat16:
       return try context.converting([type], to: .float) { try kernel(Float.self, $0, blocks) }
     default:
-      // The low bits of a sum are those of the sum of the low bits.
+      // The low bits of a sum depend only on the low bits of its terms.
       return try context.converting([type], to: .int64) {
         try kernel(Int64.self, $0, blocks) { $0 &+ $1 }
       }

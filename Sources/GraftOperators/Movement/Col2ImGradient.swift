@@ -4,8 +4,8 @@ import GraftGraph
 
 /// The gradient of ``Col2Im``: cuts sliding blocks from an image, as columns.
 ///
-/// Inputs: dy `[N, C, …]`, the image's and the block's extents. Output: `[N, C · block elements, blocks]`. The attributes are
-/// those of Col2Im.
+/// Inputs: dy `[N, C, …]`, the image's and the block's extents. Output: `[N, C · block elements,
+/// blocks]`. The attributes are those of Col2Im.
 struct Col2ImGradient: Operator {
   static let schema = OperatorSchema("Col2ImGradient", domain: "graft", since: [1], inputs: 3...3)
 

@@ -47,7 +47,7 @@ struct Compress: Operator {
     }
   }
 
-  /// The places of what was taken; where each of them was, its gradient goes back.
+  /// The gradient goes back to the positions of the selected elements.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     let input = try builder.input(0)

@@ -23,7 +23,7 @@ struct DepthBlocks {
 
   func quotient(_ extent: Int, by divisor: Int, _ what: String) throws -> Int {
     guard extent % divisor == 0 else {
-      throw GraftError.badData("\(extent) \(what) are no multiple of \(divisor)")
+      throw GraftError.badData("\(extent) \(what) are not a multiple of \(divisor)")
     }
     return extent / divisor
   }

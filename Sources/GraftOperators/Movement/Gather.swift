@@ -3,8 +3,7 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// Takes the slices of `data` along `axis` that `indices` name; negative indices count from the
-/// end.
+/// Takes slices of `data` along `axis` by `indices`; negative indices count from the end.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gather.html>
 struct Gather: Operator {
@@ -47,7 +46,7 @@ struct Gather: Operator {
     }
   }
 
-  /// Where the slices lie that the indices name, within the elements from `axis` on.
+  /// The offsets of the indexed slices, within the elements from `axis` on.
   static func offsets(
     _ context: PrepareContext, indices: Int, axis: Int, data: PrepareContext.Description
   ) throws -> IndexOffsets {

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Takes single elements: along `axis` where `indices` say, along the other axes where the index
-/// itself stands.
+/// Takes single elements: the position along `axis` comes from `indices`, the other positions are
+/// those of the index itself.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GatherElements.html>
 struct GatherElements: Operator {
@@ -59,7 +59,7 @@ struct GatherElements: Operator {
 }
 
 extension InferenceContext {
-  /// Checks the shape of indices that stand where the elements of input 0 do, but along `axis`.
+  /// Checks the shape of indices that correspond to the elements of input 0, except along `axis`.
   func requireElementwiseIndices(_ index: Int, axis: Int) throws {
     let shape = try shape(0)
     let axis = try normalizedAxis(axis, rank: shape.count)
@@ -78,7 +78,7 @@ extension InferenceContext {
 }
 
 extension IndexOffsets {
-  /// One index for each element, which replaces the element's own index along `axis`.
+  /// One index for each element, which replaces the element's own position along `axis`.
   init(
     elementwise input: Int, of data: PrepareContext.Description, axis: Int,
     in context: PrepareContext

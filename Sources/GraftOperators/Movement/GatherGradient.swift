@@ -3,10 +3,9 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// The gradient of ``Gather``: adds the slices of `dy` to where they were taken from, in index
-/// order.
+/// The gradient of ``Gather``: adds the slices of `dy` to their original positions, in index order.
 ///
-/// Inputs: dy, the x that was gathered from (its shape alone counts), indices.
+/// Inputs: dy, the input x of Gather (only its shape matters), indices.
 struct GatherGradient: Operator {
   static let schema = OperatorSchema("GatherGradient", domain: "graft", since: [1], inputs: 3...3)
 

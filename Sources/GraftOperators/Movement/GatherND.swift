@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Takes the slices that tuples of indices name; the first `batch_dims` axes are common to both.
+/// Takes slices by tuples of indices; the first `batch_dims` axes are common to both.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GatherND.html>
 struct GatherND: Operator {

@@ -2,10 +2,10 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The gradient of ``GatherND``: adds the slices of `dy` to where they were taken from, in index
+/// The gradient of ``GatherND``: adds the slices of `dy` to their original positions, in index
 /// order.
 ///
-/// Inputs: dy, the x that was gathered from (its shape alone counts), indices.
+/// Inputs: dy, the input x of GatherND (only its shape matters), indices.
 struct GatherNDGradient: Operator {
   static let schema = OperatorSchema("GatherNDGradient", domain: "graft", since: [1], inputs: 3...3)
 

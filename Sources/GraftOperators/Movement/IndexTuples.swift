@@ -3,7 +3,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The last axis of an index tensor read as tuples, each of which names a slice of some data.
+/// The last axis of an index tensor as tuples, each of which selects a slice of some data.
 struct IndexTuples {
   let offsets: IndexOffsets
   /// Elements of a slice.
@@ -31,10 +31,10 @@ struct IndexTuples {
     rowBytes = rowLength * data.elementType.byteWidth
   }
 
-  /// The shape of the slices that `indices` name, all together.
+  /// The combined shape of the slices that `indices` select.
   ///
-  /// - Throws: `GraftError` if the shapes do not fit; `InferenceStop` if the tuples' length is not
-  ///   known.
+  /// - Throws: `GraftError` if the shapes do not match; `InferenceStop` if the tuples' length is
+  ///   unknown
   static func gatheredShape(
     data: [Dimension], indices: [Dimension], batchAxes: Int = 0
   ) throws -> [Dimension] {

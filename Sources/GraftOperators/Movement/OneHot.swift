@@ -3,8 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A new axis of `depth` elements that holds the on-value where the index says, the off-value
-/// elsewhere.
+/// A new axis of `depth` elements with the on-value at the index, and the off-value elsewhere.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__OneHot.html>
 struct OneHot: Operator {
@@ -16,7 +15,7 @@ struct OneHot: Operator {
     axis = try attributes.int("axis", default: -1)
   }
 
-  /// Before opset 11, negative indices were outside, and now count from the end.
+  /// Before opset 11, negative indices were out of range; now they count from the end.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
@@ -84,7 +83,7 @@ struct OneHot: Operator {
     }
   }
 
-  /// Of the two values: what arrives where the index says, and what arrives elsewhere.
+  /// For the two values: the gradients at the indices, and those elsewhere.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(2) else { return }
     let gradient = try builder.outputGradient()

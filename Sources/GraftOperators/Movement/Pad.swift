@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Adds elements around a tensor, or takes some away: a constant, or the tensor's own in
-/// reflection, from the edge, or wrapped around.
+/// Adds elements around a tensor, or removes some. New elements are a constant, or the tensor's
+/// own: reflected, from the edge, or wrapped around.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Pad.html>
 struct Pad: Operator {
@@ -44,7 +44,7 @@ struct Pad: Operator {
       let rank = try context.rank(node.inputs[0], of: "input 0")
       guard let given = try node.constantIntegers("pads", at: 1, in: context),
         given.count == 2 * axes.count
-      else { throw GraftError.unsupported("'pads' is no constant") }
+      else { throw GraftError.unsupported("'pads' is not a constant") }
       var pads = [Int](repeating: 0, count: 2 * rank)
       for (index, axis) in try normalizedAxes(axes, rank: rank).enumerated() {
         pads[axis] = given[index]
@@ -57,7 +57,7 @@ struct Pad: Operator {
       if node.inputs.count > 2, let input = node.inputs[2] {
         guard let tensor = context.constant(input), tensor.elementCount == 1,
           tensor.elementType.isFloatingPoint, let value = try tensor.doubles().first
-        else { throw GraftError.unsupported("the value to pad with is no constant of float") }
+        else { throw GraftError.unsupported("the padding value is not a float constant") }
         if value != 0 { node.attributes["value"] = .float(Float(value)) }
       }
       try node.moveToAttribute("pads", from: 1, in: context)
@@ -109,7 +109,7 @@ struct Pad: Operator {
     }
   }
 
-  /// Constant padding is undone by padding with the opposite numbers.
+  /// Constant padding is reversed by padding with the opposite amounts.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard !builder.needs(2) else {
       throw GraftError.unsupported("Pad has no gradient for the constant to pad with")

@@ -3,10 +3,9 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// The gradient of ``Pad`` in the modes that repeat elements: the sum over the places where each
-/// stands.
+/// The gradient of ``Pad`` in the modes that repeat elements: the sum over all copies of each.
 ///
-/// Inputs: dy, the x that was padded (its shape alone counts), pads, axes.
+/// Inputs: dy, the input x of Pad (only its shape matters), pads, axes.
 struct PadGradient: Operator {
   static let schema = OperatorSchema("PadGradient", domain: "graft", since: [1], inputs: 3...4)
 

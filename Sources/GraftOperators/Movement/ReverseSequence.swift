@@ -62,7 +62,7 @@ struct ReverseSequence: Operator {
     }
   }
 
-  /// The same again: reversing twice changes nothing.
+  /// The same operation, which is its own inverse.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     builder.setInputGradient(

@@ -3,8 +3,9 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A copy of `data` with single elements updated: along `axis` where `indices` say, along the other
-/// axes where the index itself stands. Where indices repeat, updates join in order.
+/// A copy of `data` with single elements updated: the position along `axis` comes from `indices`,
+/// the other positions are those of the index itself. Updates to the same position are applied in
+/// order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterElements.html>
 struct ScatterElements: Operator {

@@ -2,8 +2,8 @@ import GraftFiles
 import GraftExecution
 import GraftGraph
 
-/// A copy of `data` with the slices updated that tuples of indices name. Where tuples repeat,
-/// updates join in order.
+/// A copy of `data` with slices updated that tuples of indices select. Updates to the same slice
+/// are applied in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterND.html>
 struct ScatterND: Operator {

@@ -3,11 +3,10 @@ import GraftGraph
 
 /// The gradients of scattering with a reduction, for ``ScatterElements`` and ``ScatterND``.
 ///
-/// As PyTorch has them (`scatter_reduce` with `include_self`): where the largest or smallest element is there several
-/// times, these share the gradient.
+/// As in PyTorch (`scatter_reduce` with `include_self`), equal maxima or minima share the gradient.
 struct ScatterGradient {
   let reduction: ScatterReduction
-  /// The operator, and the one that reads what it writes.
+  /// The operator, and the gather operator that reads the updated elements.
   let scatterType: String
   let gatherType: String
   let attributes: [ByteString: Attribute]
@@ -31,7 +30,7 @@ struct ScatterGradient {
     if builder.needs(2) { builder.setInputGradient(2, updates) }
   }
 
-  /// What is as large as the result gets its share.
+  /// Elements equal to the result get a share.
   private func extremes(
     _ gradient: ValueID, _ builder: inout GradientBuilder
   ) throws -> (data: ValueID, updates: ValueID) {
@@ -40,7 +39,7 @@ struct ScatterGradient {
     let isData = isEqual(data, result, &builder)
     let isUpdate = isEqual(updates, try gather(result, &builder), &builder)
     let count = try scatter(isUpdate, to: isData, .add, &builder)
-    // Elements that are nowhere reached by what they equal (NaN) have no share.
+    // Elements that equal nothing (NaN) have no share.
     let share = builder.add("Div", [gradient, count])
     return (
       builder.add("Mul", [share, isData]),
@@ -55,7 +54,8 @@ struct ScatterGradient {
     builder.add("CastLike", [builder.add("Equal", [left, right]), left])
   }
 
-  /// A factor's derivative is the product of the others: the whole divided by it, without zeros, which are counted.
+  /// A factor's derivative is the product of the others: the whole product divided by it, with
+  /// zeros counted separately.
   private func factors(
     _ gradient: ValueID, _ builder: inout GradientBuilder
   ) throws -> (data: ValueID, updates: ValueID) {

@@ -22,7 +22,7 @@ struct Slice: Operator {
     try node.moveToInput("axes", at: 3, in: &context)
   }
 
-  /// Before opset 11 axes count from the front, before 10 all is constant and there are no steps.
+  /// Before opset 11 axes count from the front; before 10 everything is constant, without steps.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {

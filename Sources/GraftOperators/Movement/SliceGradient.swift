@@ -2,9 +2,9 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// The gradient of ``Slice``: `dy` where the slice was taken from, zeros elsewhere.
+/// The gradient of ``Slice``: `dy` at the slice's original position, zeros elsewhere.
 ///
-/// Inputs: dy, the x that was sliced (its shape alone counts), starts, ends, axes, steps.
+/// Inputs: dy, the input x of Slice (only its shape matters), starts, ends, axes, steps.
 struct SliceGradient: Operator {
   static let schema = OperatorSchema("SliceGradient", domain: "graft", since: [1], inputs: 4...6)
 

@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What the inputs `starts`, `ends`, `axes` and `steps` of Slice mean.
+/// The decoded inputs `starts`, `ends`, `axes` and `steps` of Slice.
 struct SliceRanges {
   struct Range {
     let axis: Int
@@ -22,7 +22,7 @@ struct SliceRanges {
   let ranges: [Range]
 
   /// - Throws: `GraftError` if the numbers of starts, ends, axes and steps differ, an axis is
-  ///   wrong, or a step is 0.
+  ///   invalid, or a step is 0
   init(starts: [Int], ends: [Int], axes: [Int]?, steps: [Int]?, rank: Int) throws {
     guard starts.count <= rank || axes != nil else {
       throw GraftError.badData("has \(starts.count) starts for an input of rank \(rank)")
@@ -55,7 +55,7 @@ struct SliceRanges {
       let (first, count) = range.resolved(in: shape[range.axis])
       view.offset += count > 0 ? first * view.strides[range.axis] : 0
       view.shape[range.axis] = count
-      // A step is only taken, and only then smaller than the extent, if there is a second element.
+      // A step is only used, and only smaller than the extent, if there is a second element.
       if count > 1 { view.strides[range.axis] *= range.step }
     }
     return view

@@ -4,7 +4,7 @@ import GraftTensor
 
 /// How blocks slide over an image, for ``Col2Im`` and its gradient.
 struct SlidingBlocks: Sendable {
-  /// How they slide along one axis.
+  /// The sliding along one axis.
   struct Axis {
     let imageExtent: Int
     let blockExtent: Int
@@ -14,7 +14,7 @@ struct SlidingBlocks: Sendable {
     let padding: Int
   }
 
-  /// The attributes that say how.
+  /// The attributes of the sliding.
   struct Attributes: Sendable {
     let strides: [Int]?
     let pads: [Int]?
@@ -30,7 +30,7 @@ struct SlidingBlocks: Sendable {
   let axes: [Axis]
   private let imageStrides: [Int]
 
-  /// - Throws: `GraftError` if the attributes do not fit the shapes.
+  /// - Throws: `GraftError` if the attributes do not match the shapes
   init(_ attributes: Attributes, image: Shape, block: Shape) throws {
     let count = image.count
     let strides = attributes.strides ?? Array(repeating: 1, count: count)
@@ -56,12 +56,12 @@ struct SlidingBlocks: Sendable {
     _ = try axes.map(\.blockCount).checkedElementCount()
   }
 
-  /// Elements of an image, elements of a block, and blocks.
+  /// The elements of an image, those of a block, and the number of blocks.
   var imageCount: Int { axes.reduce(1) { $0 * $1.imageExtent } }
   var blockSize: Int { axes.reduce(1) { $0 * $1.blockExtent } }
   var blockCount: Int { axes.reduce(1) { $0 * $1.blockCount } }
 
-  /// Where an element of a block lies in the image; `nil` in the padding.
+  /// The position in the image of a block's element; `nil` in the padding.
   func place(_ element: Int, _ block: Int) -> Int? {
     var (element, block) = (element, block)
     var place = 0

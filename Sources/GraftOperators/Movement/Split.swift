@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Cuts a tensor along an axis: into parts of given lengths, or into `num_outputs` equal ones of
+/// Splits a tensor along an axis: into parts of given lengths, or into `num_outputs` equal ones, of
 /// which the last may be smaller.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Split.html>
@@ -31,7 +31,7 @@ struct Split: Operator {
     }
   }
 
-  /// Before opset 18 parts are equal if not said otherwise, before 13 they are said in an attribute.
+  /// Before opset 18 parts are equal by default; before 13 their lengths are an attribute.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
@@ -135,7 +135,7 @@ struct Split: Operator {
     }
   }
 
-  /// Joins the gradients, with zeros for outputs that none flows into.
+  /// Concatenates the gradients, with zeros for outputs without one.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     var parts: [ValueID?] = []

@@ -101,8 +101,7 @@ struct Tile: Operator {
     }
   }
 
-  /// Gives the copies axes of their own, `[repeats[0], extent[0], repeats[1], …]`, and sums over
-  /// those.
+  /// Gives the copies separate axes, `[repeats[0], extent[0], repeats[1], …]`, and sums over them.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     guard let rank = builder.type(of: try builder.input(0))?.shape?.count else {

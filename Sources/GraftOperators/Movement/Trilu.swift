@@ -43,7 +43,7 @@ struct Trilu: Operator {
         grain: max(1, (1 << 16) / max(1, rowBytes)), inPlaceInputs: [0]
       ) { arguments, range in
         let diagonal = hasDiagonal ? Int(arguments.input(1, as: Int64.self)[0]) : 0
-        // Beyond the matrix all diagonals are alike.
+        // All diagonals outside the matrix are equivalent.
         let shift = max(-rows, min(diagonal, columns))
         for row in range {
           let source = arguments.input(0) + row * rowBytes

@@ -3,9 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The different elements, or slices along `axis`: sorted or as they come, with where each stands
-/// first, which one each element is, and how often each occurs. NaN equals NaN and comes last.
-///
+/// The distinct elements, or slices along `axis`, sorted or in order of appearance, with the index
+/// of the first occurrence, the inverse mapping, and the counts. NaN equals NaN and comes last.
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Unique.html>
 struct Unique: Operator {
   static let schema = OperatorSchema(
@@ -60,7 +59,7 @@ struct Unique: Operator {
     }
   }
 
-  /// Slices that are equal, in the order of the output; each group's first slice comes first.
+  /// Groups of equal slices, in the order of the output; each group's first slice comes first.
   private func groups(of input: Tensor, axis: Int) throws -> [[Int]] {
     let keys = try input.sortingKeys()
     let extent = input.shape[axis]
@@ -120,11 +119,10 @@ struct Unique: Operator {
 }
 
 extension Tensor {
-  /// For each element an integer that sorts as the element does.
+  /// For each element an integer with the same sort order.
   fileprivate func sortingKeys() throws -> [Int64] {
     if elementType == .string {
-      // Bytes order strings by code points; String's own order takes canonical equivalence into
-      // account.
+      // Bytes order strings by code points; String's own order uses canonical equivalence.
       let codes = strings.map { Array($0.utf8) }
       let sorted = Set(codes).sorted { $0.lexicographicallyPrecedes($1) }
       let ranks = Dictionary(

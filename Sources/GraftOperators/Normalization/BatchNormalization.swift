@@ -2,8 +2,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Normalizes each channel: with the statistics it is given, or, in training, with those of the
-/// batch.
+/// Normalizes each channel with given statistics, or, in training, with those of the batch.
 ///
 /// In training it also updates the running statistics: old · momentum + new · (1 - momentum), with
 /// the population variance.
@@ -24,8 +23,8 @@ struct BatchNormalization: RealOperator {
     isTraining = try attributes.flag("training_mode")
   }
 
-  /// Before opset 14 the number of outputs said whether the node trains; before 9 `spatial` could
-  /// ask for statistics of each place of the map.
+  /// Before opset 14 the number of outputs determined whether the node trains; before 9 `spatial`
+  /// could request statistics per position.
   static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
@@ -34,7 +33,7 @@ struct BatchNormalization: RealOperator {
     let isTest = try version < 7 && attributes.flag("is_test")
     let isSpatial = try version >= 9 || attributes.flag("spatial", default: true)
     for name in ["is_test", "spatial", "consumed_inputs"] { node.attributes[name] = nil }
-    // What was saved for the backward pass has no place in the newest form.
+    // Saved values for the backward pass do not exist in the newest form.
     node.outputs = Array(node.outputs.prefix(3))
     while node.outputs.count > 1, node.outputs.last == .some(nil) { node.outputs.removeLast() }
     if isTest { node.outputs = Array(node.outputs.prefix(1)) }
@@ -42,14 +41,14 @@ struct BatchNormalization: RealOperator {
     if !isSpatial { try flattenMaps(&node, &context) }
   }
 
-  /// Before opset 14 a node trains that has all its outputs; before 7 one that does not train says so.
+  /// Before opset 14 a node with all its outputs trains; before 7 inference is an attribute.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let isTraining = try AttributeReader(node.attributes).flag("training_mode")
     node.attributes["training_mode"] = nil
     if isTraining {
-      // The variance that they kept was not said to be that of the whole population.
+      // Older opsets do not specify that the variance is that of the population.
       guard context.isFromFile(before: 14) else {
         throw GraftError.unsupported("it trains, which came to mean something else")
       }
@@ -64,7 +63,7 @@ struct BatchNormalization: RealOperator {
     if opset < 6 { node.attributes["consumed_inputs"] = .ints([0, 0, 0, 1, 1]) }
   }
 
-  /// Makes each place of the map a channel.
+  /// Makes each position of the map a channel.
   private static func flattenMaps(_ node: inout Node, _ context: inout UpgradeContext) throws {
     guard node.inputs.count == 5, let output = node.outputs.first ?? nil else { return }
     guard node.outputs.count == 1 else {

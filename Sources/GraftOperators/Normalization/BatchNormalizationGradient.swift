@@ -4,9 +4,9 @@ import GraftGraph
 
 /// The gradients of ``BatchNormalization`` in training.
 ///
-/// Inputs: dy [N, C, …], x [N, C, …], scale [C]. Outputs: dx, dscale [C], dbias [C]. With the statistics of the batch,
-/// x̂ = (x - mean) / √(variance + ε): dbias = Σ dy, dscale = Σ dy x̂,
-/// dx = scale / √(variance + ε) · (dy - mean(dy) - x̂ mean(dy x̂)).
+/// Inputs: dy [N, C, …], x [N, C, …], scale [C]. Outputs: dx, dscale [C], dbias [C]. With the
+/// statistics of the batch, x̂ = (x - mean) / √(variance + ε): dbias = Σ dy, dscale = Σ dy x̂, dx =
+/// scale / √(variance + ε) · (dy - mean(dy) - x̂ mean(dy x̂)).
 ///
 /// Source: Ioffe and Szegedy, "Batch Normalization", <https://arxiv.org/abs/1502.03167>, section 3
 struct BatchNormalizationGradient: RealOperator {

@@ -5,8 +5,7 @@ import GraftTensor
 
 /// Scales and shifts that broadcast to the input, for normalizations over its last axes.
 enum BroadcastParameters {
-  /// Whether a tensor of this shape has one element for each element of a row, the same for all
-  /// rows.
+  /// Whether a tensor of this shape has one element for each element of a row, common to all rows.
   static func isShared(_ shape: Shape, input: Shape, axis: Int) -> Bool {
     shape.drop { $0 == 1 }.count <= input.count - axis
       && Array(shape.suffix(input.count - axis)) == Array(input[axis...])

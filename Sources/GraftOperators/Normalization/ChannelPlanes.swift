@@ -1,11 +1,11 @@
 import GraftExecution
 import GraftTensor
 
-/// How the elements of a tensor [N, C, …] lie by channels. A tensor of one axis has one channel.
+/// The channel structure of a tensor [N, C, …]. A tensor with one axis has one channel.
 struct ChannelPlanes: Sendable {
   let batch: Int
   let channels: Int
-  /// Elements of one channel of one item of the batch.
+  /// The elements of one channel of one batch item.
   let count: Int
 
   init(_ shape: Shape) {
@@ -14,10 +14,10 @@ struct ChannelPlanes: Sendable {
     count = shape.dropFirst(2).reduce(1, *)
   }
 
-  /// Planes of a task.
+  /// The planes of a task.
   var grain: Int { max(1, 32768 / max(1, count)) }
 
-  /// Where a channel of an item begins.
+  /// The start of a channel of an item.
   func start(_ item: Int, _ channel: Int) -> Int { (item * channels + channel) * count }
 
   /// Mean and population variance of a channel.

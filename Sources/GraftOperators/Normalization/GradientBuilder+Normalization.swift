@@ -8,7 +8,7 @@ extension GradientBuilder {
     addConstant(try Tensor(axes.map(Int64.init), shape: [axes.count]))
   }
 
-  /// - Throws: `GraftError` if the rank is not known.
+  /// - Throws: `GraftError` if the rank is unknown
   func rank(of value: ValueID) throws -> Int {
     guard let shape = type(of: value)?.shape else {
       throw GraftError.unsupported("the gradient needs to know the rank of '\(graph[value].name)'")
@@ -23,20 +23,20 @@ extension GradientBuilder {
     return add("Reshape", [vector, shape])
   }
 
-  /// The sum over all axes but that of the channels, which alone is left.
+  /// The sum over all axes except the channels.
   mutating func sumPerChannel(_ value: ValueID, rank: Int) throws -> ValueID {
     let axes = try addAxes((0..<rank).filter { $0 != 1 })
-    // Without an axis of channels, there is one of them.
+    // Without an axis of channels, there is one channel.
     return add(
       "ReduceSum", [value, axes], attributes: ["keepdims": .int(rank == 1 ? 1 : 0)])
   }
 
-  /// The mean over axes, which stay with extent 1. No axes means that each element is its own mean.
+  /// The mean over axes, which stay with extent 1. Without axes, each element is its own mean.
   mutating func mean(_ value: ValueID, over axes: ValueID) -> ValueID {
     add("ReduceMean", [value, axes], attributes: ["noop_with_empty_axes": .int(1)])
   }
 
-  /// `x` normalized over `axes`, and what divides it.
+  /// `x` normalized over `axes`, and the factor.
   struct Normalization {
     /// (x - mean) / deviation
     var normal: ValueID
@@ -56,7 +56,7 @@ extension GradientBuilder {
   }
 
   /// The gradient through a normalization: (g - mean(g) - n · mean(g n)) / deviation, where g is
-  /// the gradient of what was normalized. `mean(g)` is there only if the normalization is centered.
+  /// the gradient of the normalized values. `mean(g)` only occurs in centered normalizations.
   mutating func gradient(
     through normalization: Normalization, of gradient: ValueID, over axes: ValueID,
     isCentered: Bool = true
@@ -68,8 +68,8 @@ extension GradientBuilder {
     return add("Mul", [rest, normalization.inverseDeviation])
   }
 
-  /// The gradients of a normalization of input 0 over the axes from `axis` on, with scales in input
-  /// 1 and shifts in input 2.
+  /// Sets the gradients of a normalization of input 0 over the axes from `axis` on, with scales in
+  /// input 1 and shifts in input 2.
   mutating func setRowNormalizationGradients(
     axis: Int, epsilon: Double, isCentered: Bool
   ) throws {

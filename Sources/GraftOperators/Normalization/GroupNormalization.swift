@@ -41,7 +41,7 @@ struct GroupNormalization: RealOperator {
     }
   }
 
-  /// Takes the normalization apart: before opset 21 there is none with a scale for each channel.
+  /// Decomposes the normalization: before opset 21 there are no scales per channel.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {

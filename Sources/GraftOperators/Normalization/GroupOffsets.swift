@@ -1,11 +1,11 @@
 import GraftTensor
 
-/// Splits a tensor into groups that differ in the axes kept and agree in those reduced. A group
-/// consists of contiguous segments.
+/// Divides a tensor into groups that differ in the kept axes, and contain all indices of the
+/// reduced ones. A group consists of contiguous segments.
 struct GroupOffsets: Sendable {
   let groupCount: Int
   let segmentCount: Int
-  /// Elements that lie next to each other and belong to the same group.
+  /// The length of contiguous elements in the same group.
   let segmentLength: Int
   private let kept: Axes
   private let reduced: Axes
@@ -43,7 +43,7 @@ struct GroupOffsets: Sendable {
         kept.strides.append(strides[axis])
       }
     }
-    // Nothing to do in an empty tensor, and nothing to divide by.
+    // An empty tensor has no groups.
     groupCount = shape.contains(0) ? 0 : kept.extents.reduce(1, *)
     segmentCount = reduced.extents.reduce(1, *)
     self.kept = kept

@@ -5,7 +5,7 @@ import GraftGraph
 /// The gradient of LRN.
 ///
 /// With s = bias + alpha / size · Σ x² it is dy s^-beta - 2 alpha beta / size · x · Σ dy x
-/// s^(-beta-1), the sum taken over the channels that look at x.
+/// s^(-beta-1), summed over the channels whose region includes x.
 ///
 /// Inputs: the gradient of the output, LRN's input. Attributes: those of LRN. Output: the gradient
 /// of the input.

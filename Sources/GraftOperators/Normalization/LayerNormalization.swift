@@ -6,7 +6,7 @@ import GraftTensor
 /// Normalizes over the axes from `axis` on, then scales and shifts by element.
 ///
 /// Mean and inverse deviation are computed in float, or in double where a tensor is double;
-/// `stash_type` only says in which type they are handed out.
+/// `stash_type` only sets the type in which they are returned.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LayerNormalization.html>
 struct LayerNormalization: RealOperator {

@@ -61,7 +61,7 @@ struct MeanVarianceNormalization: RealOperator {
 
   func gradient(_ builder: inout GradientBuilder) throws {
     let axes = try builder.addAxes(axes)
-    // The square of the specification's epsilon stands in for it; both only matter next to 0.
+    // Uses the square of the specification's epsilon; both only matter near 0.
     let normalization = try builder.normalization(
       of: try builder.input(0), over: axes, epsilon: Self.epsilon * Self.epsilon)
     builder.setInputGradient(

@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftGraph
 
-/// The attributes of LRN, and the arithmetic that it shares with its gradient.
+/// The attributes of LRN, and the arithmetic shared with its gradient.
 struct ResponseRegion: Sendable {
   let size: Int
   let alpha: Float
@@ -18,13 +18,13 @@ struct ResponseRegion: Sendable {
     bias = try attributes.float("bias", default: 1)
   }
 
-  /// The channels that a channel looks at.
+  /// The channels in the region of a channel.
   func channels(around channel: Int, of count: Int) -> Range<Int> {
     let before = (size - 1) / 2
     return max(0, channel - before)..<(channel + min(count - channel, size - before))
   }
 
-  /// The channels that look at a channel.
+  /// The channels whose region includes a channel.
   func channels(lookingAt channel: Int, of count: Int) -> Range<Int> {
     let before = (size - 1) / 2
     return max(0, channel - (size - 1 - before))..<(channel + min(count - channel, before + 1))

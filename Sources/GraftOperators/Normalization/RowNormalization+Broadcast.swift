@@ -2,8 +2,8 @@ import GraftExecution
 import GraftTensor
 
 extension RowNormalization {
-  /// A kernel whose scales (input 1) and shifts (input 2, optional) broadcast to input 0, and which
-  /// hands out mean and inverse deviation of each row (outputs 1 and 2) where they are wanted.
+  /// A kernel whose scales (input 1) and shifts (input 2, optional) broadcast to input 0. Returns
+  /// the mean and inverse deviation of each row as outputs 1 and 2 if they are used.
   func broadcastKernel<Element: RealElement>(
     _ context: PrepareContext, _ shape: Shape, axis: Int, _: Element.Type
   ) throws -> PreparedKernel {
@@ -22,7 +22,7 @@ extension RowNormalization {
           offset: (index - 1) * expandedByteCount, Element.self)
       }
     }
-    /// Scales or shifts, as they are or expanded.
+    /// Scales or shifts, unchanged or expanded.
     @Sendable func values(
       _ index: Int, _ arguments: KernelArguments
     ) -> UnsafePointer<Element>? {

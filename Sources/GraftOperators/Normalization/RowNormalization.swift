@@ -1,22 +1,22 @@
 import GraftExecution
 
 /// Normalizes rows of contiguous elements to mean 0 and variance 1, then scales and shifts them;
-/// what layer, instance, group and RMS normalization share.
+/// the common part of layer, instance, group and RMS normalization.
 struct RowNormalization: Sendable {
-  /// How a row reads the scales and shifts.
+  /// The layout of scales and shifts.
   enum Parameters: Sendable {
-    /// One for each element of the row, the same for all rows.
+    /// One for each element of the row, common to all rows.
     case shared
     /// One for each element of the input.
     case full
-    /// One for each of `channels` channels. A row holds `perRow` channels of `count` elements.
+    /// One for each of `channels` channels. A row has `perRow` channels with `count` elements.
     case perChannel(channels: Int, perRow: Int, count: Int)
   }
 
   let rowCount: Int
   let rowLength: Int
   let epsilon: Double
-  /// Whether the mean is taken off.
+  /// Whether the mean is subtracted.
   let isCentered: Bool
 
   var grain: Int { max(1, 16384 / max(1, rowLength)) }

@@ -3,9 +3,9 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Mean of each window. A window that lies in the padding gives 0.
+/// The mean of each window. A window within the padding gives 0.
 ///
-/// Padding counts as zeros if `count_include_pad` says so, and not at all otherwise; what
+/// Padding counts as zeros if `count_include_pad` is set, and not at all otherwise; what
 /// `ceil_mode` adds beyond the padding never counts.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__AveragePool.html>
@@ -23,7 +23,7 @@ struct AveragePool: RealOperator {
     self.attributes = attributes.attributes
   }
 
-  /// Before opset 19, how windows beyond the padding count was left open.
+  /// Before opset 19, the treatment of windows beyond the padding was undefined.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
@@ -131,7 +131,7 @@ struct AveragePool: RealOperator {
 }
 
 extension PoolGeometry.Window {
-  /// What the sum over the window is divided by; 1 if nothing lies in it.
+  /// The divisor of the window's sum; 1 for an empty window.
   @inline(__always) func divisor<Element: RealElement>(countsPadding: Bool) -> Element {
     max(1, countsPadding ? Element(paddedCount) : Element(count))
   }

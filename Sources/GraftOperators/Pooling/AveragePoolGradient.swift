@@ -6,7 +6,7 @@ import GraftGraph
 /// The gradient of AveragePool: spreads each output's gradient over its window.
 ///
 /// Inputs: the gradient of the output, the shape of AveragePool's input (int64). Attributes: those
-/// of AveragePool, and `is_sum`: whether the windows were summed, not averaged. Output: the
+/// of AveragePool, and `is_sum`: whether windows were summed instead of averaged. Output: the
 /// gradient of the input.
 struct AveragePoolGradient: RealOperator {
   static let schema = OperatorSchema(

@@ -22,7 +22,7 @@ struct GlobalMaxPool: RealOperator {
     }
   }
 
-  /// The gradient goes to the largest element, in equal parts if there are several.
+  /// The gradient is divided equally among the largest elements.
   func gradient(_ builder: inout GradientBuilder) throws {
     let x = try builder.input(0)
     let gradient = try builder.outputGradient()

@@ -1,7 +1,7 @@
 import GraftExecution
 import GraftGraph
 
-/// What the global poolings share: input `[N, C, D1, …]`, output `[N, C, 1, …]`.
+/// The common part of global poolings: input `[N, C, D1, …]`, output `[N, C, 1, …]`.
 enum GlobalPooling {
   static func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
@@ -13,7 +13,7 @@ enum GlobalPooling {
       0, elementType, Array(shape[..<2]) + [Dimension](repeating: 1, count: shape.count - 2))
   }
 
-  /// A kernel that makes one element of each plane of `count` elements.
+  /// A kernel that reduces each plane of `count` elements to one element.
   static func kernel<Element: RealElement>(
     _ context: PrepareContext, _: Element.Type, work: Int = 16384,
     reduce: @escaping @Sendable (_ plane: UnsafePointer<Element>, _ count: Int) -> Element
@@ -33,7 +33,7 @@ enum GlobalPooling {
 extension GradientBuilder {
   /// The spatial axes of input 0, for reductions.
   ///
-  /// - Throws: `GraftError` if its rank is not known.
+  /// - Throws: `GraftError` if its rank is unknown
   mutating func spatialAxes() throws -> ValueID {
     try addAxes(Array(2..<(try rank(of: input(0)))))
   }

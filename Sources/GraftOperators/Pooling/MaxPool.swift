@@ -4,9 +4,9 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Largest element of each window, and where it lies. NaN counts as larger than everything.
+/// The largest element of each window, and its position. NaN counts as larger than everything.
 ///
-/// A window that lies in the padding gives the lowest value there is, and the index -1.
+/// A window within the padding gives the type's lowest value, and the index -1.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>
 struct MaxPool: Operator {
@@ -14,7 +14,7 @@ struct MaxPool: Operator {
     "MaxPool", since: [1, 8, 10, 11, 12, 22], sameSince: 10, inputs: 1...1, outputs: 1...2)
 
   let window: PoolingWindow
-  /// Whether indices count along the first spatial axis fastest.
+  /// Whether the first spatial axis of indices varies fastest.
   let isColumnMajor: Bool
   private let attributes: [ByteString: Attribute]
 
@@ -151,7 +151,7 @@ struct MaxPool: Operator {
 }
 
 extension PoolGeometry {
-  /// The place of a row-major index when the first spatial axis counts fastest.
+  /// Converts a row-major index to one whose first spatial axis varies fastest.
   @inline(__always) func columnMajorIndex(_ index: Int) -> Int {
     guard index >= 0 else { return index }
     let column = index % width.inputExtent
@@ -163,7 +163,7 @@ extension PoolGeometry {
 }
 
 extension PoolGeometry.Window {
-  /// Where the first of the largest elements lies in the input's plane; -1 without taps inside.
+  /// The position of the first largest element in the input's plane; -1 for an empty window.
   @inline(__always) func indexOfLargest<Element: Comparable>(_ x: UnsafePointer<Element>) -> Int {
     var best = -1
     forEachTap { index in

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftExecution
 import GraftGraph
 
-/// The gradient of MaxPool: hands each output's gradient to the element that was the largest.
+/// The gradient of MaxPool: each output's gradient goes to the largest element of its window.
 ///
 /// Inputs: the gradient of the output, MaxPool's input. Attributes: those of MaxPool. Output: the
 /// gradient of the input.

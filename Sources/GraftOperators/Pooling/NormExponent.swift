@@ -23,7 +23,7 @@ extension Node {
     attributes["p"] = .int(exponent)
   }
 
-  /// The way back of ``makeExponentInteger()``.
+  /// The inverse of ``makeExponentInteger()``.
   mutating func makeExponentFloat() throws {
     guard let exponent = try AttributeReader(attributes).int("p") else { return }
     attributes["p"] = .float(Float(exponent))
@@ -40,7 +40,7 @@ extension RealElement {
     }
   }
 
-  /// The p-th root of a number that is not negative.
+  /// The p-th root of a non-negative number.
   @inline(__always) func magnitudeRoot(_ exponent: Int) -> Self {
     switch exponent {
     case 1: self

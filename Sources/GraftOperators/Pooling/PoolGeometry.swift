@@ -2,17 +2,17 @@ import CGraftKernels
 import GraftExecution
 import GraftTensor
 
-/// Where the windows of a pooling lie, for known extents; always with three spatial axes (outer
-/// ones of extent 1 stand in for those that are not there).
+/// The windows of a pooling, for known extents; always with three spatial axes, of which missing
+/// outer ones have extent 1.
 struct PoolGeometry: Sendable {
   /// The windows of one axis.
   struct Axis: Sendable {
     struct Window: Sendable {
-      /// Index of the first tap that lies inside of the input.
+      /// The index of the first tap inside the input.
       var first: Int
-      /// Taps inside of the input.
+      /// The taps inside the input.
       var count: Int
-      /// Taps inside of the input and its padding.
+      /// The taps inside the input and its padding.
       var paddedCount: Int
     }
 
@@ -38,7 +38,7 @@ struct PoolGeometry: Sendable {
     }
   }
 
-  /// Planes of the input: N times C.
+  /// The planes of the input: N times C.
   let planeCount: Int
   let depth: Axis
   let height: Axis
@@ -58,11 +58,11 @@ struct PoolGeometry: Sendable {
     width = axes[axes.count - 1]
   }
 
-  /// Elements of one plane.
+  /// The elements of one plane.
   var inputCount: Int { depth.inputExtent * height.inputExtent * width.inputExtent }
   var outputCount: Int { depth.outputExtent * height.outputExtent * width.outputExtent }
 
-  /// Planes that make a task of about `work` taps.
+  /// The planes of a task with about `work` taps.
   func grain(work: Int = 16384) -> Int {
     let (taps, overflow) = (depth.kernel * height.kernel)
       .multipliedReportingOverflow(by: width.kernel)
@@ -79,12 +79,12 @@ struct PoolGeometry: Sendable {
 
     @inline(__always) var count: Int { depth.count * height.count * width.count }
 
-    /// A product that may go beyond what an `Int` holds.
+    /// A product that may exceed an `Int`.
     @inline(__always) var paddedCount: Double {
       Double(depth.paddedCount) * Double(height.paddedCount) * Double(width.paddedCount)
     }
 
-    /// Calls `body` with the place of each tap in the input's plane, in ascending order.
+    /// Calls `body` with the position of each tap in the input's plane, in ascending order.
     @inline(__always) func forEachTap(_ body: (_ index: Int) -> Void) {
       for plane in 0..<depth.count {
         let planeIndex = depth.first + plane * geometry.depth.dilation
@@ -99,7 +99,7 @@ struct PoolGeometry: Sendable {
     }
   }
 
-  /// Calls `body` with each place in the output's plane, in ascending order, and its window.
+  /// Calls `body` with each position in the output's plane, in ascending order, and its window.
   @inline(__always) func forEachWindow(_ body: (_ index: Int, _ window: Window) -> Void) {
     var index = 0
     for plane in 0..<depth.outputExtent {
@@ -120,8 +120,8 @@ struct PoolGeometry: Sendable {
 }
 
 extension PoolGeometry {
-  /// The form that the C kernels take; `nil` for three spatial axes, and for rows so long that the
-  /// kernels' row buffer would be out of proportion.
+  /// The form for the C kernels; `nil` for three spatial axes, and for rows too long for the
+  /// kernels' row buffer.
   func planar(countsPadding: Bool = false) -> graft_pool? {
     let longestRow = 1 << 20
     guard depth.inputExtent == 1, depth.outputExtent == 1, depth.kernel == 1,
@@ -132,7 +132,7 @@ extension PoolGeometry {
     return kernelParameters(countsPadding: countsPadding)
   }
 
-  /// The windows of the last two axes, as C kernels take them.
+  /// The windows of the last two axes, in the form for the C kernels.
   func kernelParameters(countsPadding: Bool) -> graft_pool {
     graft_pool(
       input_height: Int64(height.inputExtent), input_width: Int64(width.inputExtent),

@@ -1,8 +1,8 @@
 /// Random numbers that are a pure function of (seed, stream, step, element).
 ///
-/// A stream is one consumer of randomness in a model, a step one run of it; so each task can draw
-/// its elements by itself, and a run can be repeated. The numbers are those of SplitMix64 with a
-/// counter.
+/// A stream is one use of random numbers in a model, a step is one run of it. Each task can
+/// therefore draw its elements independently, and a run can be repeated. The generator is
+/// SplitMix64 with a counter.
 ///
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014
 package struct CounterRandom: Sendable {

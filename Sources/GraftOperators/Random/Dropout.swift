@@ -3,13 +3,13 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Passes its input through; in training mode it makes a share of the elements zero and scales the
-/// others.
+/// Passes its input through; in training mode it sets a fraction of the elements to zero and scales
+/// the others.
 ///
-/// The specification leaves the random numbers open. Here they are a function of the attribute
-/// `seed` (0 if it is left out) and the element, the same in each run; training uses
-/// ``TrainingDropout``. Up to opset 6, `is_test` told the modes apart. Exported networks left it at
-/// its default of 0, so it is ignored, as all opsets from 7 to 11 do without it.
+/// The specification does not define the random numbers. Here they are a function of the attribute
+/// `seed` (0 by default) and the element, the same in each run; training uses ``TrainingDropout``.
+/// Up to opset 6, `is_test` selected the mode. Exported networks left it at its default of 0, so it
+/// is ignored, as in opsets 7 to 11, which do not have it.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Dropout.html>
 struct Dropout: Operator {
@@ -45,7 +45,8 @@ struct Dropout: Operator {
     }
   }
 
-  /// Before opset 12 the ratio is an attribute and nothing trains; before 10 the mask has the type of the data.
+  /// Before opset 12 the ratio is an attribute, without a training mode; before 10 the mask has the
+  /// type of the data.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
@@ -57,7 +58,7 @@ struct Dropout: Operator {
     }
     if node.inputs.count > 1, let input = node.inputs[1] {
       guard let ratio = try context.constant(input)?.doubles().first else {
-        throw GraftError.unsupported("the ratio is no constant")
+        throw GraftError.unsupported("the ratio is not a constant")
       }
       node.attributes["ratio"] = .float(Float(ratio))
     }
@@ -111,7 +112,7 @@ struct Dropout: Operator {
     }
   }
 
-  /// Where the mask is no output of the node, the same mask is drawn again.
+  /// If the node has no mask output, the same mask is drawn again.
   func gradient(_ builder: inout GradientBuilder) throws {
     let node = builder.node
     let gradient = try builder.outputGradient()

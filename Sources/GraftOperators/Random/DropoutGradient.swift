@@ -3,10 +3,10 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The gradient of Dropout's data: dx = dy mask / (1 - ratio); dx = dy outside of training.
+/// The gradient of Dropout's data: dx = dy mask / (1 - ratio) in training, otherwise dx = dy.
 ///
-/// Inputs: dy, mask (bool), ratio (a scalar, 1/2 if left out), training mode (a bool scalar, true
-/// if left out).
+/// Inputs: dy, mask (bool), ratio (a scalar, 1/2 by default), training mode (a bool scalar, true by
+/// default).
 struct DropoutGradient: Operator {
   static let schema = OperatorSchema(
     "DropoutGradient", domain: "graft", since: [1], inputs: 2...4)

@@ -2,17 +2,17 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// What Dropout and TrainingDropout compute: y = x mask / (1 - ratio), mask false with probability
-/// ratio.
+/// The common computation of Dropout and TrainingDropout: y = x mask / (1 - ratio), where mask is
+/// false with probability ratio.
 struct DropoutKernel {
   let seed: Int
   let stream: Int
-  /// The input that says whether to drop at all; `nil` if it is always done.
+  /// The input with the training mode; `nil` if it always drops.
   let trainingInput: Int?
   /// The input with the number of the run; `nil` for 0.
   let stepInput: Int?
 
-  /// Input 0 is the data, input 1 the ratio (1/2 if left out); output 0 is y, output 1 the mask.
+  /// Input 0 is the data, input 1 the ratio (1/2 by default); output 0 is y, output 1 the mask.
   func prepared(_ context: PrepareContext) throws -> PreparedKernel {
     let input = try context.input(0)
     switch input.elementType {
@@ -53,13 +53,12 @@ struct DropoutKernel {
 }
 
 extension KernelArguments {
-  /// The truth value in a scalar. It is read as a byte, since a file may hold other ones than 0 and
-  /// 1.
+  /// The Boolean in a scalar. It is read as a byte, since a file may contain others than 0 and 1.
   func flag(_ index: Int) -> Bool { input(index, as: UInt8.self).pointee != 0 }
 
   /// The ratio of Dropout in an input of type `type`; 1/2 if that is `nil`.
   ///
-  /// - Throws: `GraftError` if it is outside of 0...1.
+  /// - Throws: `GraftError` if it is outside 0...1
   func dropoutRatio(_ index: Int, _ type: ElementType?) throws -> Double {
     guard let type else { return 0.5 }
     var ratio = 0.0

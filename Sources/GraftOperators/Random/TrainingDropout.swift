@@ -6,7 +6,7 @@ import GraftGraph
 /// Dropout in training: y = data mask / (1 - ratio), mask false with probability ratio.
 ///
 /// Inputs: data, ratio (a scalar), step (an int64 scalar, the number of the run). Outputs: y, mask
-/// (bool). The attributes `seed` and `stream` and the step choose the random numbers, see
+/// (bool). The attributes `seed` and `stream` and the step determine the random numbers, see
 /// ``CounterRandom``.
 struct TrainingDropout: Operator {
   static let schema = OperatorSchema(
@@ -35,7 +35,7 @@ struct TrainingDropout: Operator {
       .prepared(context)
   }
 
-  /// Where the mask is no output of the node, the same mask is drawn again.
+  /// If the node has no mask output, the same mask is drawn again.
   func gradient(_ builder: inout GradientBuilder) throws {
     let node = builder.node
     let mask =

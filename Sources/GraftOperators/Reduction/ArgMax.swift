@@ -2,7 +2,7 @@ import GraftGraph
 import GraftFiles
 import GraftExecution
 
-/// Where along an axis the largest element lies: the first of several, or the last.
+/// The position of the largest element along an axis: the first of several, or the last.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ArgMax.html>
 struct ArgMax: ArgReduceOperator {

@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What the attributes of ArgMax and ArgMin say.
+/// The decoded attributes of ArgMax and ArgMin.
 struct ArgReductionForm: Sendable {
   let axis: Int
   let keepsAxis: Bool
@@ -16,7 +16,8 @@ struct ArgReductionForm: Sendable {
   }
 }
 
-/// An operator that finds the place of an extreme along an axis. NaN beats everything, as in NumPy.
+/// An operator that finds the position of an extreme along an axis. NaN beats everything, as in
+/// NumPy.
 protocol ArgReduceOperator: Operator {
   associatedtype Selected: Extreme
   var form: ArgReductionForm { get }
@@ -96,7 +97,7 @@ extension ArgReduceOperator {
     }
   }
 
-  /// Whether an element takes the place of the best one before it.
+  /// Whether an element replaces the best one before it.
   @inline(__always)
   private static func replaces<Element: Comparable>(
     _ candidate: Element, _ best: Element, selectsLast: Bool

@@ -16,8 +16,8 @@ struct AxisSplit: Sendable {
   /// Columns along the axis.
   var columnCount: Int { outerCount * innerCount }
 
-  /// Calls `body` for runs of columns that lie side by side among the columns `range`: with the
-  /// element that the first one starts at, and its number. A run has at most `limit` columns.
+  /// Calls `body` for runs of adjacent columns in `range`, with the first column's start and
+  /// number. A run has at most `limit` columns.
   @inline(__always)
   func forEachRun(
     in range: Range<Int>, limit: Int,

@@ -3,9 +3,9 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What the attributes of CumSum and CumProd say.
+/// The decoded attributes of CumSum and CumProd.
 struct CumulativeForm: Sendable {
-  /// Whether an element is left out of its own result.
+  /// Whether an element is excluded from its own result.
   let isExclusive: Bool
   let isReversed: Bool
 
@@ -15,16 +15,16 @@ struct CumulativeForm: Sendable {
   }
 }
 
-/// How an element joins those before it.
+/// How an element is combined with those before it.
 protocol CumulativeOperation: Sendable {
-  /// The result of nothing: 0 or 1.
+  /// The result for no elements: 0 or 1.
   static var identity: Int { get }
   static func join<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element
   static func join<Element: FixedWidthInteger>(_ left: Element, _ right: Element) -> Element
 }
 
-/// An operator that combines all elements up to each one along an axis. Floating point is kept in
-/// double on the way, integers wrap.
+/// An operator that combines all elements up to each one along an axis. Floating-point results are
+/// accumulated in double; integers wrap.
 protocol CumulativeOperator: Operator, CumulativeOperation {
   var form: CumulativeForm { get }
   init(form: CumulativeForm)
@@ -115,7 +115,7 @@ private enum FloatingPointScan<
   static func element(_ total: Double) -> Element { Element(total) }
 }
 
-/// Sums and products have the same low bits with and without a sign.
+/// The low bits of sums and products do not depend on signedness.
 private enum IntegerScan<
   Operation: CumulativeOperation, Element: FixedWidthInteger & BitwiseCopyable
 >: Scan {

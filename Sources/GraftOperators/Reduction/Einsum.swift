@@ -5,8 +5,8 @@ import GraftTensor
 
 /// Sums of products of elements in Einstein's notation.
 ///
-/// Operands are joined pairwise from left to right. Floating-point sums are made of partial sums of
-/// 32 products, which are added in order.
+/// Operands are combined pairwise from left to right. Floating-point sums consist of partial sums
+/// of 32 products, which are added in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Einsum.html>
 struct Einsum: Operator {
@@ -81,7 +81,7 @@ struct Einsum: Operator {
       "Einsum", [try builder.outputGradient()] + others.map { inputs[$0] },
       attributes: ["equation": .string(equation)])
     let shape = builder.add("Shape", [inputs[index]])
-    // Axes that only this operand had were summed over: all their elements have the same gradient.
+    // Axes that only this operand has were summed over: all their elements have the same gradient.
     if found.count < unique.count {
       let missing = unique.indices.filter { !known.contains(unique[$0]) }.map(Int64.init)
       let axes = builder.addConstant(try Tensor(missing, shape: [missing.count]))
@@ -92,7 +92,7 @@ struct Einsum: Operator {
         [shape, builder.addConstant(try Tensor(places.map(Int64.init), shape: [places.count]))])
       gradient = builder.add("Mul", [gradient, builder.add("Expand", [ones, extents])])
     }
-    // Axes that share a letter were read along their diagonal: the gradient is 0 beside it.
+    // Repeated labels were read along the diagonal: the gradient is 0 off it.
     var operands = [gradient]
     var parts = [letters.text(unique)]
     var result = ""
@@ -119,7 +119,7 @@ struct Einsum: Operator {
         "Einsum", operands,
         attributes: ["equation": .string(parts.joined(separator: ",") + "->" + result)])
     }
-    // Extents of 1 that were broadcast are summed, too.
+    // Broadcast extents of 1 are summed too.
     try builder.setBroadcastInputGradient(index, gradient)
   }
 
@@ -160,7 +160,7 @@ struct Einsum: Operator {
   }
 }
 
-/// Letters to write labels with, those of an ellipsis included.
+/// The letters available for labels, including those of an ellipsis.
 private struct EinsumLetters {
   private var letters: [EinsumLabel: Character] = [:]
   private var free = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".makeIterator()

@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftGraph
 
-/// An axis of Einstein's notation: a letter, or one of the axes that an ellipsis stands for.
+/// An axis in Einstein's notation: a letter, or one of the axes of an ellipsis.
 struct EinsumLabel: Hashable, Comparable, Sendable {
   /// The letter's code; for an ellipsis -1 for the last axis, -2 for the one before, and so on.
   let code: Int
@@ -16,20 +16,20 @@ struct EinsumLabel: Hashable, Comparable, Sendable {
   var isLetter: Bool { code > 0 }
 }
 
-/// An equation such as `bij,bjk->bik`, taken apart.
+/// A parsed equation such as `bij,bjk->bik`.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Einsum.html>
 struct EinsumEquation: Sendable {
-  /// What stands for one operand, or for the output.
+  /// The labels of one operand, or of the output.
   struct Term: Sendable, Equatable {
-    /// Letters before and behind the ellipsis; all of them before it if there is none.
+    /// The letters before and after the ellipsis; all of them before it if there is none.
     var head: [EinsumLabel] = []
     var tail: [EinsumLabel] = []
     var hasEllipsis = false
 
     var letters: [EinsumLabel] { head + tail }
 
-    /// The labels of all axes, where the ellipsis stands for `count` of them.
+    /// The labels of all axes, with `count` of them for the ellipsis.
     func labels(ellipsisCount count: Int) -> [EinsumLabel] {
       guard hasEllipsis else { return letters }
       return head + (0..<count).map { EinsumLabel(ellipsisAxis: count - $0) } + tail
@@ -37,10 +37,10 @@ struct EinsumEquation: Sendable {
   }
 
   let operands: [Term]
-  /// `nil` where the equation leaves it open: then it is what appears once, in alphabetical order.
+  /// `nil` if omitted: then the labels that appear once, in alphabetical order.
   let output: Term?
 
-  /// - Throws: `GraftError` if the text is no equation.
+  /// - Throws: `GraftError` if the text is not an equation
   init(_ text: String) throws {
     let scalars = Array(text.unicodeScalars.filter { $0 != " " })
     let arrow = scalars.indices.first {
@@ -75,7 +75,7 @@ struct EinsumEquation: Sendable {
         guard !term.hasEllipsis, index + 2 < scalars.endIndex, scalars[index + 1] == ".",
           scalars[index + 2] == "."
         else {
-          throw GraftError.badData("equation '\(text)' has dots that are no single ellipsis")
+          throw GraftError.badData("equation '\(text)' has dots that are not a single ellipsis")
         }
         term.hasEllipsis = true
         index += 3
@@ -120,7 +120,7 @@ struct EinsumEquation: Sendable {
     var operands: [[EinsumLabel]]
     var output: [EinsumLabel]
 
-    /// The extent that each label stands for.
+    /// The extent of each label.
     ///
     /// - Throws: `GraftError` if the operands disagree
     func extents(_ shapes: [[Dimension]]) throws -> [EinsumLabel: Dimension] {
@@ -130,7 +130,7 @@ struct EinsumEquation: Sendable {
         for (label, dimension) in zip(labels, shape) {
           if let earlier = own[label]?.known, let extent = dimension.known, earlier != extent {
             throw GraftError.badData(
-              "one letter stands for extents \(earlier) and \(extent) of one operand")
+              "one letter has the extents \(earlier) and \(extent) in one operand")
           }
           if own[label]?.known == nil { own[label] = dimension }
         }

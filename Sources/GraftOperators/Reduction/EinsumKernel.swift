@@ -3,13 +3,13 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The kernel of Einsum. Joins operands pairwise: each pair is brought into the order `[batch,
-/// rows, inner]` and `[batch, inner, columns]` in scratch memory, multiplied there, and the product
-/// is the next left operand.
+/// The kernel of Einsum. Combines operands pairwise: in scratch memory, each pair is rearranged to
+/// `[batch, rows, inner]` and `[batch, inner, columns]` and multiplied. The product is the next
+/// left operand.
 struct EinsumKernel<Products: EinsumProducts> {
   private typealias Element = Products.Element
 
-  /// Where the elements of an operand are.
+  /// The location of an operand's elements.
   private enum Place {
     case input(Int)
     case scratch(Int)
@@ -36,7 +36,7 @@ struct EinsumKernel<Products: EinsumProducts> {
     }
   }
 
-  /// An operand: its labels, each once, and the elements to step over for each.
+  /// An operand: its distinct labels, and a stride for each.
   private struct View {
     var place: Place
     var labels: [EinsumLabel]
@@ -62,7 +62,7 @@ struct EinsumKernel<Products: EinsumProducts> {
       for (label, (extent, stride)) in zip(
         resolved.operands[index], zip(shapes[index], shapes[index].denseStrides))
       {
-        // A repeated label walks the diagonal; an extent of 1 is broadcast.
+        // A repeated label reads the diagonal; an extent of 1 is broadcast.
         strides[label, default: 0] += extent == 1 ? 0 : stride
       }
       return View(place: .input(index), labels: strides.keys.sorted(), strides: strides)
@@ -79,7 +79,7 @@ struct EinsumKernel<Products: EinsumProducts> {
 
   private mutating func build() throws {
     guard var left = operands.first else { return }
-    // Where each label stands for the last time; those of the output are needed to the end.
+    // The last use of each label; those of the output are needed to the end.
     var lastPlaces: [EinsumLabel: Int] = [:]
     for (index, operand) in operands.enumerated() {
       for label in operand.labels { lastPlaces[label] = index }
@@ -108,7 +108,7 @@ struct EinsumKernel<Products: EinsumProducts> {
       strides: Dictionary(uniqueKeysWithValues: zip(labels, shape.denseStrides)))
   }
 
-  /// Writes a view densely in the order `labels`, summed over the labels that are not among them.
+  /// Writes a view densely in the order `labels`, summed over the other labels.
   private mutating func arrange(
     _ view: View, as labels: [EinsumLabel], in destination: Place
   ) throws {
@@ -143,7 +143,7 @@ struct EinsumKernel<Products: EinsumProducts> {
       })
   }
 
-  /// The product of two operands, summed over the labels that nothing needs later.
+  /// The product of two operands, summed over labels that are not needed later.
   private mutating func multiply(
     _ left: View, _ right: View, keeping later: Set<EinsumLabel>
   ) throws -> View {

@@ -4,7 +4,7 @@ import GraftExecution
 /// The arithmetic of Einsum for one element type.
 protocol EinsumProducts: Sendable {
   associatedtype Element: BitwiseCopyable & Sendable
-  /// A sum under way.
+  /// An accumulator.
   associatedtype Total: BitwiseCopyable
   static var empty: Total { get }
   static var one: Element { get }
@@ -18,11 +18,11 @@ protocol EinsumProducts: Sendable {
       _ count: Int
     ) -> Void
 
-  /// A function that adds a row, scaled, to another.
+  /// A function that adds a scaled row to another.
   static func addScaled(_ instructionSet: InstructionSet) -> AddScaled
 }
 
-/// Floats; single sums are kept in double.
+/// Floats, whose single sums are accumulated in double.
 enum FloatProducts: EinsumProducts {
   static var empty: Double { 0 }
   static var one: Float { 1 }
@@ -43,7 +43,7 @@ enum FloatProducts: EinsumProducts {
     return { function.table.add_scaled($0, $1, $2, Int64($3)) }
   }
 
-  /// Functions in C, which keep no state.
+  /// Stateless functions in C.
   private struct ScaledAddition: @unchecked Sendable {
     let table: graft_binary_table
   }

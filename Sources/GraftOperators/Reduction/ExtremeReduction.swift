@@ -4,9 +4,9 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// Which of two elements an extreme keeps.
+/// How an extreme compares elements.
 protocol Extreme: Sendable {
-  /// Whether `candidate` takes the place of `best`; false where one is NaN.
+  /// Whether `candidate` replaces `best`; false if one is NaN.
   static func beats<Element: Comparable>(_ candidate: Element, _ best: Element) -> Bool
   /// The extreme of no integers.
   static func start<Element: FixedWidthInteger>(_: Element.Type) -> Element
@@ -39,11 +39,11 @@ enum Minimum: Extreme {
   static func floatLoops(in table: graft_reduce_table) -> graft_extreme_f32_rows { table.minimum }
 }
 
-// The functions that the rows point to keep no state.
+// The functions that the rows point to are stateless.
 extension graft_extreme_f32_rows: @unchecked @retroactive Sendable {}
 
 extension PrepareContext {
-  /// A kernel that finds the extreme of input 0 over `axes`; NaN wins.
+  /// A kernel that finds the extreme of input 0 over `axes`; NaN takes precedence.
   func extremeKernel<E: Extreme>(axes: [Int], _ extreme: E.Type) throws -> PreparedKernel {
     func find<Element: FixedWidthInteger & Sendable & BitwiseCopyable>(
       _: Element.Type
@@ -69,7 +69,7 @@ extension PrepareContext {
         try $0.extremeKernel(axes: axes, extreme)
       }
     case .bool:
-      // Bytes from a file need not be 0 or 1; the extreme of nothing is 0 or 255.
+      // Bytes from a file may be other than 0 or 1; the extreme of no elements is 0 or 255.
       let loops = ReductionLoops(IntegerExtreme<UInt8, E>.self)
       return try reductionKernel(axes: axes, loops) { extreme, _ in extreme == 0 ? 0 : 1 }
     case .int8: return try find(Int8.self)
@@ -116,8 +116,8 @@ private enum FloatingPointExtreme<
 }
 
 extension ReduceOperator {
-  /// The gradient of an extreme: that of the output goes to the elements that equal it, in equal
-  /// parts where there are several.
+  /// The gradient of an extreme: the output's gradient is divided equally among the elements that
+  /// equal it.
   func setGradientOfExtreme(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let extreme = restoringAxes(try builder.output(0), &builder)

@@ -5,15 +5,15 @@ import GraftTensor
 
 /// The boxes with the highest scores that do not overlap too much, for each batch and class.
 ///
-/// Overlap is intersection over union. Boxes with equal scores come in the order of their indices;
-/// those with a score of NaN are left out.
+/// Overlap is intersection over union. Boxes with equal scores are ordered by index; those with a
+/// score of NaN are excluded.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html>
 struct NonMaxSuppression: Operator {
   static let schema = OperatorSchema(
     "NonMaxSuppression", since: [10, 11], sameSince: 10, inputs: 2...5)
 
-  /// Whether boxes are given as center and size, rather than by two corners.
+  /// Whether boxes are given by centre and size, rather than by two corners.
   let usesCenters: Bool
 
   init(_ attributes: AttributeReader) throws {

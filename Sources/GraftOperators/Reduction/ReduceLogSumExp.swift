@@ -3,7 +3,7 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// The logarithm of the sum of the exponentials over axes, without overflow on the way.
+/// The logarithm of the sum of exponentials over axes, without intermediate overflow.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceLogSumExp.html>
 struct ReduceLogSumExp: ReduceOperator {

@@ -3,7 +3,7 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// The largest element over axes; NaN wins, and true is larger than false.
+/// The largest element over axes; NaN takes precedence, and true is larger than false.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceMax.html>
 struct ReduceMax: ReduceOperator {

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftExecution
 import GraftGraph
 
-/// The mean over axes; of integers rounded toward zero, and 0 where there are none.
+/// The mean over axes; for integers rounded toward zero, and 0 for no elements.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceMean.html>
 struct ReduceMean: ReduceOperator {
@@ -17,7 +17,7 @@ struct ReduceMean: ReduceOperator {
       finishInteger: IntegerMean.self)
   }
 
-  /// dx = dy / n, where n elements come together in one
+  /// dx = dy / n, for n elements per output
   func gradient(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let inputCount = builder.add("CastLike", [builder.add("Size", [input]), input])
@@ -59,7 +59,7 @@ struct ReduceMean: ReduceOperator {
 private enum IntegerMean: IntegerFinish {
   static func finish<Element: FixedWidthInteger>(_ sum: Element, count: Int) -> Element {
     guard count > 0 else { return 0 }
-    // The count is that of elements in memory: it fits into the 64-bit types that sums are made in.
+    // The count is that of elements in memory, so that it fits the 64-bit accumulators.
     return sum / Element(truncatingIfNeeded: count)
   }
 }

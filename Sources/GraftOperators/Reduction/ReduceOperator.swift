@@ -3,11 +3,11 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What the attributes of the Reduce operators say.
+/// The decoded attributes of the Reduce operators.
 struct ReductionForm: Sendable {
   /// Whether reduced axes stay, with extent 1.
   let keepsAxes: Bool
-  /// Whether no axes mean none, rather than all.
+  /// Whether empty axes mean none, rather than all.
   let ignoresEmptyAxes: Bool
 
   init(_ attributes: AttributeReader) throws {
@@ -90,7 +90,7 @@ extension ReduceOperator {
 }
 
 extension ReduceOperator {
-  /// A value of the output's shape, with the axes that were dropped put back with extent 1.
+  /// A value of the output's shape, with the removed axes restored with extent 1.
   func restoringAxes(_ value: ValueID, _ builder: inout GradientBuilder) -> ValueID {
     guard !form.keepsAxes, builder.node.inputs.count > 1, let axes = builder.node.inputs[1] else {
       return value

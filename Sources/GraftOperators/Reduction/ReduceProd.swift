@@ -24,7 +24,7 @@ struct ReduceProd: ReduceOperator {
         axes: axes, ReductionLoops(FloatingPointProduct<Double>.self),
         finish: { product, _ in product })
     case .int64, .uint64:
-      // The low bits of a product do not depend on the sign.
+      // The low bits of a product do not depend on signedness.
       return try context.reductionKernel(
         axes: axes, ReductionLoops(IntegerProduct.self), finish: { product, _ in product })
     default:
@@ -34,9 +34,9 @@ struct ReduceProd: ReduceOperator {
     }
   }
 
-  /// dx = dy · the product of the other elements, which is right where elements are 0, too
+  /// dx = dy · the product of the other elements, which is also right for zeros.
   ///
-  /// Reduces one axis after the other; the product of the elements before and behind each one are
+  /// Reduces one axis after another; the products of the elements before and after each one are
   /// cumulative products.
   func gradient(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)

@@ -2,17 +2,17 @@ import GraftTensor
 import CGraftKernels
 import GraftExecution
 
-/// What of each element goes into a sum.
+/// The contribution of each element to a sum.
 enum SumTerm: Sendable {
   case element, square, magnitude
 }
 
 extension PrepareContext {
-  /// A kernel that sums terms of input 0 over `axes`. Floating-point sums are kept in double;
-  /// integers wrap.
+  /// A kernel that sums terms of input 0 over `axes`. Floating-point sums are accumulated in
+  /// double; integers wrap.
   ///
   /// - Parameters:
-  ///   - finish: makes the result of a sum
+  ///   - finish: computes the result from a sum
   ///   - finishInteger: the same for integers; without it they are computed in double
   func sumKernel<Finish: SumFinish>(
     axes: [Int], of term: SumTerm, finish: Finish.Type,
@@ -88,10 +88,10 @@ extension PrepareContext {
   }
 }
 
-// The functions that the rows point to keep no state.
+// The functions that the rows point to are stateless.
 extension graft_sum_f32_rows: @unchecked @retroactive Sendable {}
 
-/// Makes the result of a sum of `count` terms.
+/// Computes the result from a sum of `count` terms.
 protocol SumFinish: Sendable {
   static func finish(_ sum: Double, count: Int) -> Double
 }
@@ -102,7 +102,7 @@ enum Total: SumFinish {
   static func finish(_ sum: Double, count: Int) -> Double { sum }
 }
 
-/// Makes the result of a sum of integers.
+/// Computes the result from a sum of integers.
 protocol IntegerFinish: Sendable {
   static func finish<Element: FixedWidthInteger>(_ sum: Element, count: Int) -> Element
 }

@@ -3,10 +3,9 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The k largest or smallest elements along an axis, in order, and where they lie.
+/// The k largest or smallest elements along an axis, in order, and their positions.
 ///
-/// Of equal elements the one with the lower index comes first. NaN counts as larger than all
-/// numbers.
+/// Equal elements are ordered by index. NaN counts as larger than all numbers.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__TopK.html>
 struct TopK: Operator {
@@ -36,7 +35,7 @@ struct TopK: Operator {
   ) throws {
     guard opset < 10 else { return }
     guard let count = try node.constantIntegers("k", at: 1, in: context)?.first else {
-      throw GraftError.unsupported("'k' is no constant")
+      throw GraftError.unsupported("'k' is not a constant")
     }
     node.attributes["k"] = .int(count)
     node.removeInputs(from: 1)
@@ -89,7 +88,7 @@ struct TopK: Operator {
     let shape = try context.input(0).shape
     let axis = try normalizedAxis(axis, rank: shape.count)
     let input = AxisSplit(shape, axis: axis)
-    // Either output may be unwanted.
+    // Either output may be unused.
     let outputs = context.outputs.compactMap { $0 }
     guard let count = outputs.first?.shape[axis], count > 0 else { return .tasks(0) { _, _ in } }
     let selectsLargest = selectsLargest
@@ -160,7 +159,7 @@ struct TopK: Operator {
   }
 }
 
-/// The best elements of a column: a heap with the worst of them on top, sorted at the end.
+/// The best elements of a column: a heap with the worst of them at the top, sorted at the end.
 private struct Selection<Element: Comparable> {
   let elements: UnsafePointer<Element>
   let stride: Int

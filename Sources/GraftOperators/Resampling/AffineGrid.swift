@@ -48,7 +48,7 @@ struct AffineGrid: Operator {
     let shape = try context.output(0).shape
     let extents = Array(shape[1..<shape.count - 1])
     let axes = extents.count
-    // Along each axis the positions that the indices stand for.
+    // The positions of the indices along each axis.
     let positions = extents.map { extent in
       (0..<extent).map { index -> Element in
         if alignsCorners {
@@ -78,14 +78,15 @@ struct AffineGrid: Operator {
     }
   }
 
-  /// theta's gradient: for each coordinate what arrives at it, times the position (x, y, 1), summed over pixels.
+  /// The gradient of theta: for each coordinate its gradient times the position (x, y, 1), summed
+  /// over pixels.
   func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     let theta = try builder.input(0)
     guard let axes = builder.type(of: theta)?.shape?.dropFirst().first?.known else {
       throw GraftError(.software, "a gradient needs the shape of every value")
     }
-    // The grid of the identity are the positions themselves.
+    // The grid of the identity consists of the positions.
     let identity = (0..<axes * (axes + 1)).map { $0 / (axes + 1) == $0 % (axes + 1) ? 1.0 : 0 }
     let matrix = builder.addConstant(try Tensor(identity, shape: [1, axes, axes + 1]))
     let matrices = builder.add(

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Samples X `[N, C, D1, …, Dr]` at the positions of a grid `[N, O1, …, Or, r]`, -1 to 1 along each
-/// axis, the last axis' coordinate first.
+/// Samples X `[N, C, D1, …, Dr]` at the positions of a grid `[N, O1, …, Or, r]`, from -1 to 1 along
+/// each axis, with the last axis' coordinate first.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GridSample.html>
 struct GridSample: Operator {
@@ -23,7 +23,7 @@ struct GridSample: Operator {
     node.attributes["mode"] = .string(newNames[mode] ?? mode)
   }
 
-  /// Before opset 20 only images are sampled.
+  /// Before opset 20 only images are supported.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
@@ -135,7 +135,7 @@ struct GridSample: Operator {
     let grid = Tensor.floats([0, 0, -1, -1, 0.5, -0.5], [1, 1, 3, 2])
     let squares = Tensor.floats(
       [1, 3, 5, 8, 11, 15, 19, 23, 27, 32, 36, 42, 47, 52, 58, 64], [1, 1, 4, 4])
-    // To the left of the image, within it, below it.
+    // Left of the image, inside, below it.
     let places = Tensor.floats([-1.3, 0.2, 0.35, -0.6, 0.7, 1.45], [1, 1, 3, 2])
     func smooth(_ mode: String, _ padding: String, _ values: [Float]) -> OperatorExample {
       OperatorExample(

@@ -5,8 +5,8 @@ import GraftTensor
 
 /// The gradients of ``GridSample``.
 ///
-/// Inputs: dy `[N, C, O1, …, Or]`, X `[N, C, D1, …, Dr]`, grid `[N, O1, …, Or, r]`. Outputs: dX, dgrid. The attributes are those of
-/// GridSample.
+/// Inputs: dy `[N, C, O1, …, Or]`, X `[N, C, D1, …, Dr]`, grid `[N, O1, …, Or, r]`. Outputs: dX,
+/// dgrid. The attributes are those of GridSample.
 struct GridSampleGradient: Operator {
   static let schema = OperatorSchema(
     "GridSampleGradient", domain: "graft", since: [1], inputs: 3...3, outputs: 1...2)
@@ -45,7 +45,7 @@ struct GridSampleGradient: Operator {
       pixelCount: try context.input(0).shape[2...].reduce(1, *))
     var phases: [PreparedKernel.Phase] = []
     if context.hasOutput(0) {
-      // A plane is written by one task, in the order of its pixels.
+      // Each plane is written by one task, in the order of its pixels.
       phases.append(
         .parallel(count: shape[0] * shape[1], grain: 1) { arguments, planes in
           let dy = arguments.input(0, as: Element.self)
@@ -89,7 +89,7 @@ struct GridSampleGradient: Operator {
     return PreparedKernel(phases: phases)
   }
 
-  /// Which elements make up the samples of a grid.
+  /// The elements that contribute to the samples of a grid.
   private struct Samples: Sendable {
     let sampling: GridSampling
     let channels: Int
@@ -98,8 +98,8 @@ struct GridSampleGradient: Operator {
     var rank: Int { extents.count }
     var planeCount: Int { extents.reduce(1, *) }
 
-    /// Calls `body` with each element's place and weight, and for each coordinate of the grid how the weight changes
-    /// with it.
+    /// Calls `body` with each element's position and weight, and the weight's derivative by each
+    /// coordinate of the grid.
     func forEach<Element: BinaryFloatingPoint>(
       at coordinates: UnsafePointer<Element>,
       _ body: (_ place: Int, _ weight: Double, _ slope: (Int) -> Double) -> Void
@@ -107,7 +107,7 @@ struct GridSampleGradient: Operator {
       let width = GridSampling.tapsPerAxis
       withUnsafeTemporaryAllocation(of: GridSampling.Tap.self, capacity: rank * width) { taps in
         withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * rank) { integers in
-          // How many taps each axis has, and which of them is looked at.
+          // The number of taps per axis, and the current one.
           let (counts, chosen) = (integers.baseAddress!, integers.baseAddress! + rank)
           var combinations = 1
           for axis in 0..<rank {

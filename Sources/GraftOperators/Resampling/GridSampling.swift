@@ -2,13 +2,13 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// The attributes of ``GridSample``, and which elements along one axis make up a sample.
+/// The attributes of ``GridSample``, and the elements along one axis that contribute to a sample.
 struct GridSampling: Sendable {
   enum Interpolation: String, CaseIterable {
     case linear, nearest, cubic
   }
 
-  /// What lies outside of the input.
+  /// The values outside the input.
   enum Padding: String, CaseIterable {
     case zeros, border, reflection
   }
@@ -16,11 +16,11 @@ struct GridSampling: Sendable {
   struct Tap {
     var index: Int
     var weight: Double
-    /// How the weight changes with the normalized coordinate.
+    /// The weight's derivative by the normalized coordinate.
     var slope: Double
   }
 
-  /// The most elements along an axis that a sample needs.
+  /// The largest number of elements per axis for a sample.
   static let tapsPerAxis = 4
 
   let interpolation: Interpolation
@@ -37,7 +37,8 @@ struct GridSampling: Sendable {
     alignsCorners = try attributes.flag("align_corners")
   }
 
-  /// Makes a kernel in the type of these inputs, or in the narrower of float and double that holds all of them.
+  /// Makes a kernel in the type of these inputs, or in the narrower of float and double that can
+  /// represent all of them.
   static func kernel(
     _ context: PrepareContext, inputs: [Int],
     float: (PrepareContext) throws -> PreparedKernel,
@@ -51,8 +52,7 @@ struct GridSampling: Sendable {
       ? try make(context) : try context.converting(narrower, to: wide, make)
   }
 
-  /// Writes the taps of a sample at a normalized coordinate of one axis; returns how many there
-  /// are.
+  /// Writes the taps of a sample at a normalized coordinate of one axis; returns their number.
   func fill(
     _ taps: UnsafeMutableBufferPointer<Tap>, at normalized: Double, extent: Int
   ) -> Int {
@@ -60,11 +60,11 @@ struct GridSampling: Sendable {
     var coordinate =
       alignsCorners ? (normalized + 1) / 2 * (length - 1) : ((normalized + 1) * length - 1) / 2
     if interpolation == .nearest { coordinate = coordinate.rounded(.toNearestOrEven) }
-    // What the coordinate changes by with the normalized one.
+    // The coordinate's derivative by the normalized one.
     var slope = (alignsCorners ? length - 1 : length) / 2
     switch padding {
     case .zeros: break
-    // For cubic interpolation it is the elements that are clamped, as in PyTorch and onnxruntime.
+    // For cubic interpolation, elements are clamped instead, as in PyTorch and onnxruntime.
     case .border where interpolation == .cubic: break
     case .border:
       if coordinate <= 0 || coordinate >= length - 1 { slope = 0 }
@@ -74,7 +74,7 @@ struct GridSampling: Sendable {
       slope *= inside.sign
       coordinate = inside.coordinate
     }
-    // Two elements away from the input, all coordinates are alike; NaN is taken for one of those.
+    // Beyond two elements outside the input, all coordinates are equivalent; NaN is treated as one.
     coordinate = coordinate.isNaN ? -3 : max(-3, min(coordinate, length + 2))
     let base = Int(coordinate.rounded(.down))
     let part = coordinate - Double(base)
@@ -109,7 +109,8 @@ struct GridSampling: Sendable {
     return Tap(index: inside, weight: weight, slope: slope)
   }
 
-  /// Reflected at the outer elements' centres, or edges, until it lies between them; with the sign of its direction.
+  /// Reflects at the outer elements' centres or edges until it is between them; also returns the
+  /// sign of the direction.
   private func reflected(
     _ coordinate: Double, _ extent: Int
   ) -> (coordinate: Double, sign: Double) {
@@ -134,7 +135,7 @@ struct GridSampling: Sendable {
     return x < 2 ? -0.75 * (((x - 5) * x + 8) * x - 4) : 0
   }
 
-  /// Its derivative.
+  /// The derivative of ``cubicWeight(_:)``.
   private func cubicSlope(_ distance: Double) -> Double {
     let x = abs(distance)
     let sign = distance < 0 ? -1.0 : 1

@@ -1,23 +1,22 @@
 import GraftExecution
 
-/// All steps of a resampling, one slab after the other: what lies between them stays in the cache
-/// of one processor.
+/// All steps of a resampling, one slab after another, so that intermediate results stay in one
+/// processor's cache.
 ///
-/// A slab is what belongs to one index of the axes before those that are resampled, such as an
-/// image's channel.
+/// A slab belongs to one index of the axes before the resampled ones, such as an image's channel.
 struct ResamplingSlabs: Sendable {
-  /// Bytes that a level-2 cache holds beside what is read and written.
+  /// The bytes that fit in a level-2 cache besides input and output.
   private static let cacheByteCount = 1 << 18
   private static let elementsPerTask = 8192
 
   private let steps: [ResamplingStep]
   private let slabCount: Int
   private let byteWidth: Int
-  /// Elements of the largest tensor between two steps, for one slab.
+  /// The elements of the largest intermediate tensor, for one slab.
   private let largestCount: Int
 
-  /// - Returns: `nil` where it is better to take all slabs through one step after the other: there
-  ///   is one step, the slabs are large, or too few to keep all threads busy
+  /// - Returns: `nil` where it is better to process all slabs step by step: with a single step,
+  ///   large slabs, or too few slabs for all threads
   init?(_ steps: [ResamplingStep], slabCount: Int, _ byteWidth: Int) {
     guard steps.count > 1, slabCount >= 16 else { return nil }
     largestCount = (steps.dropLast().map(\.resultCount).max() ?? 0) / slabCount
@@ -27,7 +26,7 @@ struct ResamplingSlabs: Sendable {
     self.byteWidth = byteWidth
   }
 
-  /// For each worker: what one step makes, and what the next makes of it.
+  /// Per worker: the results of two consecutive steps.
   var scratchByteCount: Int { largestCount * byteWidth * (steps.count > 2 ? 2 : 1) }
 
   func phase(from source: ResamplingPlace, to target: ResamplingPlace) -> PreparedKernel.Phase {

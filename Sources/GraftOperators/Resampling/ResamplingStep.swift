@@ -1,10 +1,10 @@
 import CGraftKernels
 import GraftExecution
 
-/// Where a step of a resampling reads or writes.
+/// The input or output of a resampling step.
 enum ResamplingPlace: Sendable {
   case input
-  /// Bytes from the start of the scratch memory.
+  /// An offset in the scratch memory, in bytes.
   case scratch(Int)
   case output
 
@@ -25,20 +25,21 @@ enum ResamplingPlace: Sendable {
   }
 }
 
-// The functions of the table keep no state.
+// The functions of the table are stateless.
 extension graft_resampling_table: @unchecked @retroactive Sendable {}
 
-/// One axis of a resampling: from `[outer, input extent, inner]` to `[outer, output extent, inner]`.
+/// One axis of a resampling: from `[outer, input extent, inner]` to `[outer, output extent,
+/// inner]`.
 struct ResamplingStep: Sendable {
-  /// Makes rows of the result; both pointers are those of the whole tensors.
+  /// Computes rows of the result; both pointers are those of the whole tensors.
   private typealias Body =
     @Sendable (_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ rows: Range<Int>) -> Void
 
   let inputCount: Int
   let resultCount: Int
-  /// Rows that `body` tells apart.
+  /// The number of independent rows.
   let rowCount: Int
-  /// Rows that make a task.
+  /// The rows of a task.
   private let grain: Int
   private let body: Body
 
@@ -77,7 +78,7 @@ struct ResamplingStep: Sendable {
     }
   }
 
-  /// Makes the rows `rows` of the result from tensors that begin at `from` and `to`.
+  /// Computes the rows `rows` of the result from tensors that start at `from` and `to`.
   func run(_ rows: Range<Int>, from: UnsafeRawPointer, to: UnsafeMutableRawPointer) {
     body(from, to, rows)
   }

@@ -20,7 +20,7 @@ struct Resize: Operator {
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 11 { try upgradeScaling(&node, in: &context) }
-    // Before opset 13 an empty tensor stood where an input is left out today.
+    // Before opset 13 an empty tensor stood for an omitted input.
     for index in node.inputs.indices.dropFirst()
     where context.graph.constant(node.inputs[index])?.elementCount == 0 {
       node.inputs[index] = nil
@@ -46,8 +46,8 @@ struct Resize: Operator {
     if opset < 10 { node.operatorType = Upsample.schema.name }
   }
 
-  /// Opset 10, and Upsample: coordinates are divided by the scale, and the nearest neighbour lies
-  /// before the coordinate, or, where the tensor shrinks, behind it, as onnxruntime has it.
+  /// Opset 10, and Upsample: coordinates are divided by the scale. The nearest neighbour is before
+  /// the coordinate or, where the tensor shrinks, after it, as in onnxruntime.
   static func upgradeScaling(_ node: inout Node, in context: inout UpgradeContext) throws {
     guard node.inputs.count == 2 else {
       throw GraftError.badData("has \(node.inputs.count) inputs; expected 2")
@@ -73,7 +73,7 @@ struct Resize: Operator {
     node.inputs = [node.inputs[0], nil, node.inputs[1]]
   }
 
-  /// Says scales or sizes for all axes instead of some.
+  /// Expands scales or sizes from some axes to all.
   private static func addAxes(
     _ axes: [Int], to node: inout Node, in context: inout DowngradeContext
   ) throws {
@@ -88,7 +88,7 @@ struct Resize: Operator {
     if node.inputs.count > 2, let input = node.inputs[2] {
       guard let scales = try context.constant(input)?.elements(as: Float.self),
         scales.count == places.count
-      else { throw GraftError.unsupported("'scales' is no constant") }
+      else { throw GraftError.unsupported("'scales' is not a constant") }
       var all = [Float](repeating: 1, count: shape.count)
       for (axis, scale) in zip(places, scales) { all[axis] = scale }
       node.inputs[2] = context.addConstant(try Tensor(all, shape: [all.count]))
@@ -104,7 +104,7 @@ struct Resize: Operator {
     }
   }
 
-  /// The way back of ``upgradeScaling(_:in:)``.
+  /// The inverse of ``upgradeScaling(_:in:)``.
   private static func downgradeScaling(_ node: inout Node, in context: DowngradeContext) throws {
     let method = try ResizeMethod(AttributeReader(node.attributes))
     guard node.inputs.count == 3, node.inputs[1] == nil, let input = node.inputs[2] else {

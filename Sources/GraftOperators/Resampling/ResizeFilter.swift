@@ -4,9 +4,9 @@
 struct ResizeFilter {
   private let isCubic: Bool
   private let coefficient: Double
-  /// Below 1 where the filter is stretched over more elements.
+  /// Below 1 if the filter is stretched over more elements.
   private let scale: Double
-  /// Taps on each side of the coordinate.
+  /// The taps on each side of the coordinate.
   private let halfWidth: Int
 
   init(_ method: ResizeMethod, scale: Double) {
@@ -24,11 +24,11 @@ struct ResizeFilter {
     return 0
   }
 
-  /// The taps at a coordinate. Those outside of `0 ..< extent` go to the edge, or are left out.
+  /// The taps at a coordinate. Those outside `0 ..< extent` are moved to the edge, or omitted.
   func taps(
     at coordinate: Double, extent: Int, excludingOutside: Bool
   ) -> [(index: Int, weight: Double)] {
-    // Further away than the filter reaches, all coordinates are alike.
+    // Beyond the filter's reach, all coordinates are equivalent.
     let reach = Double(halfWidth + 1)
     let coordinate = max(-reach, min(coordinate, Double(extent) + reach))
     let base = Int(coordinate.rounded(.up)) - 1

@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// What the inputs `roi`, `scales` and `sizes` say of the axes of ``Resize``.
+/// The decoded inputs `roi`, `scales` and `sizes` of ``Resize``.
 struct ResizeGeometry {
   private let method: ResizeMethod
   private let axes: [Int]
@@ -12,7 +12,7 @@ struct ResizeGeometry {
   private let scales: [Float]?
   private let sizes: [Int]?
 
-  /// - Throws: `GraftError` if their numbers do not fit, or a scale, size or region is impossible.
+  /// - Throws: `GraftError` if their numbers do not match, or a scale, size or region is invalid
   init(_ method: ResizeMethod, roi: Tensor?, scales: Tensor?, sizes: Tensor?, rank: Int) throws {
     self.method = method
     axes = try normalizedAxes(method.axes, rank: rank)
@@ -80,7 +80,7 @@ struct ResizeGeometry {
     return Int(product)
   }
 
-  /// The axes to resize, with what becomes of them.
+  /// The axes to resize, with their parameters.
   func resizedAxes(_ shape: Shape) throws -> [(axis: Int, resized: ResizedAxis)] {
     var result: [(axis: Int, resized: ResizedAxis)] = []
     var common: Double?
@@ -105,7 +105,7 @@ struct ResizeGeometry {
         scale = Double(output) / Double(extent)
       }
       guard extent > 0 || output == 0 else { throw tooLarge(axis, extent) }
-      // The filter is stretched by 1 / scale; a region may make that more than the input has.
+      // The filter is stretched by 1 / scale, which a region may make larger than the input.
       guard !method.isAntialiased || output == 0 || scale * Double(extent) >= 0.25 else {
         throw tooLarge(axis, extent)
       }
@@ -141,7 +141,7 @@ extension InferenceContext {
 }
 
 extension PrepareContext {
-  /// As in inference, which made sure that the contents are known.
+  /// Like in inference, which ensured that the contents are known.
   func resizeGeometry(_ method: ResizeMethod, first: Int, rank: Int) throws -> ResizeGeometry {
     try ResizeGeometry(
       method, roi: constant(first), scales: constant(first + 1), sizes: constant(first + 2),

@@ -2,9 +2,9 @@ import GraftFiles
 import GraftExecution
 import GraftGraph
 
-/// The gradient of ``Resize``: each element of `dy` goes back to where its parts came from.
+/// The gradient of ``Resize``: distributes each element of `dy` to its sources.
 ///
-/// Inputs: dy, the x that was resized (its shape alone counts), roi, scales, sizes; attributes as
+/// Inputs: dy, the input x of Resize (only its shape matters), roi, scales, sizes; attributes of
 /// Resize.
 struct ResizeGradient: Operator {
   static let schema = OperatorSchema("ResizeGradient", domain: "graft", since: [1], inputs: 2...5)

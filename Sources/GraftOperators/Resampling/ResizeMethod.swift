@@ -1,13 +1,13 @@
 import GraftFiles
 import GraftGraph
 
-/// The attributes of ``Resize``, and what they say of one axis.
+/// The attributes of ``Resize``, and their effect on one axis.
 struct ResizeMethod {
   enum Interpolation: String, CaseIterable {
     case nearest, linear, cubic
   }
 
-  /// How an index of the result becomes a coordinate in the input.
+  /// How a result index becomes a coordinate in the input.
   enum CoordinateTransformation: String, CaseIterable {
     case half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric
     case tf_half_pixel_for_nn, tf_crop_and_resize
@@ -54,12 +54,12 @@ struct ResizeMethod {
   }
 }
 
-/// What becomes of one axis in a resize.
+/// The resizing of one axis.
 struct ResizedAxis {
   let inputExtent: Int
   let outputExtent: Int
   let scale: Double
-  /// The part of the input to look at, from 0 to 1; for `tf_crop_and_resize` only.
+  /// The part of the input to use, from 0 to 1; for `tf_crop_and_resize` only.
   var region: ClosedRegion = ClosedRegion(start: 0, end: 1)
 
   struct ClosedRegion: Equatable {
@@ -67,13 +67,13 @@ struct ResizedAxis {
     let end: Double
   }
 
-  /// Whether nothing happens.
+  /// Whether it has no effect.
   func isIdentity(_ method: ResizeMethod) -> Bool {
     inputExtent == outputExtent && abs(scale - 1) <= 1e-9
       && (method.coordinates != .tf_crop_and_resize || region == ClosedRegion(start: 0, end: 1))
   }
 
-  /// The coordinate in the input of an index of the result.
+  /// The input coordinate of a result index.
   private func coordinate(_ index: Int, _ method: ResizeMethod) -> Double {
     let place = Double(index)
     let input = Double(inputExtent)
@@ -95,7 +95,7 @@ struct ResizedAxis {
     return coordinate.isNaN ? 0 : coordinate
   }
 
-  /// For each index of the result the nearest of the input; `nil` outside of the region's input.
+  /// For each result index the nearest input index; `nil` outside the region's input.
   func nearest(_ method: ResizeMethod) -> [Int?] {
     (0..<outputExtent).map { index in
       let coordinate = coordinate(index, method)
@@ -116,7 +116,7 @@ struct ResizedAxis {
       && (coordinate < 0 || coordinate > Double(inputExtent - 1))
   }
 
-  /// The linear map of this axis, and which indices of the result lie outside.
+  /// The linear map of this axis, and the result indices outside.
   func weights(_ method: ResizeMethod) -> (weights: AxisWeights, outside: [Int]) {
     if method.interpolation == .nearest {
       let picked = nearest(method)
@@ -127,7 +127,7 @@ struct ResizedAxis {
     }
     var result = AxisWeights(inputExtent: inputExtent)
     var outside: [Int] = []
-    // Without elements, the scale may be anything.
+    // Without elements, the scale is arbitrary.
     guard outputExtent > 0 else { return (result, outside) }
     let filter = ResizeFilter(method, scale: scale)
     for index in 0..<outputExtent {

@@ -3,13 +3,13 @@ import GraftTensor
 
 /// A kernel that maps input 0 to output 0 axis by axis.
 ///
-/// float and double are computed in their own type, float16 and bfloat16 in float, integers in
-/// double, rounded to the nearest (ties to even) and clamped at the end.
+/// float and double are computed in their own type, float16 and bfloat16 in float, and integers in
+/// double, rounded to nearest (ties to even) and clamped at the end.
 struct SeparableResampling {
   struct Pass {
     let axis: Int
     let weights: AxisWeights
-    /// Indices of the result that are `fill` instead.
+    /// Result indices that are `fill` instead.
     var filled: [Int] = []
     var fill = 0.0
   }
@@ -29,7 +29,7 @@ struct SeparableResampling {
   func kernel() throws -> PreparedKernel {
     let type = elementType
     let computeType = computeType
-    // What shrinks most goes first, so that the others have less to do.
+    // The axis that shrinks most goes first, to reduce the work for the others.
     let ordered = passes.enumerated().sorted { first, second in
       let (a, b) = (first.element.weights.growth, second.element.weights.growth)
       return a == b ? first.offset > second.offset : a < b
@@ -78,7 +78,7 @@ struct SeparableResampling {
       workerScratchByteCount: workerScratchByteCount)
   }
 
-  /// Also rounds, in place before the conversion, what becomes an integer.
+  /// Also rounds values that become integers, in place before the conversion.
   private func conversion(
     from source: ResamplingPlace, _ sourceType: ElementType, to target: ResamplingPlace,
     _ targetType: ElementType,

@@ -46,7 +46,7 @@ struct Upsample: Operator {
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     guard let scales = try context.constant(node.inputs[1])?.elements(as: Float.self) else {
-      throw GraftError.unsupported("'scales' is no constant")
+      throw GraftError.unsupported("'scales' is not a constant")
     }
     node.removeInputs(from: 1)
     if opset >= 7 {

@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A tensor that the node itself holds.
+/// A tensor in the node's attributes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Constant.html>
 struct Constant: Operator {

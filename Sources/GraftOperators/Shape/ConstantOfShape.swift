@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A tensor of the shape that its input names, filled with one value.
+/// A tensor with the shape in its input, filled with one value.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ConstantOfShape.html>
 struct ConstantOfShape: Operator {
@@ -41,7 +41,7 @@ struct ConstantOfShape: Operator {
     ])
   }
 
-  /// A shape does not change with the values.
+  /// A shape does not depend on the values.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {

@@ -58,7 +58,7 @@ struct EyeLike: Operator {
     return PreparedKernel(phases: phases)
   }
 
-  /// A shape does not change with the values.
+  /// A shape does not depend on the values.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {

@@ -26,7 +26,7 @@ struct Flatten: Operator {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, [.unknown, .unknown])
     let shape = try context.shape(0)
-    // Unlike elsewhere, the rank itself is an axis, too.
+    // Unlike elsewhere, the rank itself is also a valid axis.
     guard axis >= -shape.count, axis <= shape.count else {
       throw GraftError.badData("axis \(axis) is out of range for rank \(shape.count)")
     }

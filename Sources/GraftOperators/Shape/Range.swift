@@ -11,7 +11,7 @@ struct RangeOperator: Operator {
 
   private static let integers: Set<ElementType> = [.int16, .int32, .int64]
 
-  /// float16 and bfloat16 are always computed in double, which is at least as exact as any stash
+  /// float16 and bfloat16 are always computed in double, which is at least as precise as any stash
   /// type.
   init(_ attributes: AttributeReader) throws {
     let stashType = try attributes.elementType("stash_type") ?? .float
@@ -29,7 +29,7 @@ struct RangeOperator: Operator {
     context.setOutput(0, elementType, [.known(count)])
   }
 
-  /// What start, limit and delta amount to.
+  /// The decoded start, limit and delta.
   private enum Numbers {
     case integers(start: Int64, delta: Int64, count: Int)
     case reals(start: Double, delta: Double, count: Int)

@@ -3,8 +3,8 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// The same elements under another shape; 0 keeps an extent (unless `allowzero`), -1 takes what is
-/// left.
+/// The same elements with another shape; 0 keeps an extent (unless `allowzero`), -1 is the
+/// remaining extent.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Reshape.html>
 struct Reshape: Operator {
@@ -33,7 +33,7 @@ struct Reshape: Operator {
     let target = try? node.constantIntegers("shape", at: 1, in: context)
     guard let shape = target ?? context.staticShape(of: node.outputs[0], from: node.inputs[0])
     else {
-      throw GraftError.unsupported("the shape is no constant")
+      throw GraftError.unsupported("the shape is not a constant")
     }
     guard try !AttributeReader(node.attributes).flag("allowzero") || !shape.contains(0) else {
       throw GraftError.unsupported("'allowzero' came later")
@@ -94,8 +94,7 @@ struct Reshape: Operator {
     return shape
   }
 
-  /// What is left of the elements of `input` when those of `others` are divided out; symbols
-  /// cancel.
+  /// The quotient of the element counts of `input` and `others`; symbols cancel.
   private func quotient(
     _ input: [Dimension], by others: [Dimension], _ target: [Int]
   ) throws -> Dimension {

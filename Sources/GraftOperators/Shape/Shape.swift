@@ -3,7 +3,7 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// The extents of the axes `start ..< end` of a tensor, which are clamped to those there are.
+/// The extents of the axes `start ..< end` of a tensor, clamped to the existing axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Shape.html>
 struct ShapeOperator: Operator {
@@ -44,7 +44,7 @@ struct ShapeOperator: Operator {
     }
   }
 
-  /// A shape does not change with the values.
+  /// A shape does not depend on the values.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {
@@ -53,7 +53,7 @@ struct ShapeOperator: Operator {
         "all axes", inputs: [.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])],
         outputs: [.integers([1, 2, 3], [3])]),
       OperatorExample(
-        "clamped, from behind", attributes: ["start": .int(-2), "end": .int(10)],
+        "clamped, from the end", attributes: ["start": .int(-2), "end": .int(10)],
         inputs: [.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])], outputs: [.integers([2, 3], [2])]),
       OperatorExample(
         "none", attributes: ["start": .int(2), "end": .int(1)],

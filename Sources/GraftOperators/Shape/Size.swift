@@ -24,7 +24,7 @@ struct Size: Operator {
     return .single { $0.output(0, as: Int64.self)[0] = count }
   }
 
-  /// A size does not change with the values.
+  /// A size does not depend on the values.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {

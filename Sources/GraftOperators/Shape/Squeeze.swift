@@ -3,7 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Drops axes of extent 1: those named, or all.
+/// Removes axes of extent 1: the given ones, or all.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Squeeze.html>
 struct Squeeze: Operator {

@@ -2,7 +2,7 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// Inserts axes of extent 1. `axes` count in the output's shape.
+/// Inserts axes of extent 1. `axes` refer to the output's shape.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Unsqueeze.html>
 struct Unsqueeze: Operator {

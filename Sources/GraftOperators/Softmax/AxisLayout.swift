@@ -1,6 +1,7 @@
 import GraftTensor
 
-/// How the elements along one axis lie: `columnCount` columns of `length` elements, `stride` apart.
+/// The layout of elements along one axis: `columnCount` columns of `length` elements, `stride`
+/// apart.
 struct AxisLayout: Sendable {
   let length: Int
   let stride: Int
@@ -14,13 +15,13 @@ struct AxisLayout: Sendable {
     columnCount = shape[..<axis].reduce(1, *) * stride
   }
 
-  /// Where the first element of a column lies.
+  /// The position of a column's first element.
   @inline(__always) func start(ofColumn column: Int) -> Int {
     column / stride * stride * length + column % stride
   }
 
-  /// Calls `body` with the parts of a range of columns that lie next to each other: where the first
-  /// element lies, and how many columns there are.
+  /// Calls `body` with the parts of a range of columns that are adjacent: the first element's
+  /// position, and the number of columns.
   func forEachRun(
     in columns: Range<Int>, _ body: (_ start: Int, _ columnCount: Int) throws -> Void
   ) rethrows {

@@ -1,7 +1,7 @@
 import GraftExecution
 import GraftTensor
 
-/// Softmax of float16 and bfloat16 as the specification's function body has it: the difference from the
+/// Softmax of float16 and bfloat16 as in the specification's function body: the difference from the
 /// maximum, the exponential, the sum and the quotient are each rounded to the element type.
 struct HalfPrecisionSoftmax: Sendable {
   let layout: AxisLayout

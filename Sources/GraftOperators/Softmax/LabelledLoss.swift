@@ -3,11 +3,12 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// What NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss share: the loss of log-probabilities
-/// `[N, C, D1, …]` given labels `[N, D1, …]` (int32 or int64) and, optionally, weights `[C]`.
+/// The common part of NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss: the loss of
+/// log-probabilities `[N, C, D1, …]` given labels `[N, D1, …]` (int32 or int64) and, optionally,
+/// weights `[C]`.
 ///
 /// The loss of one sample is -log p(label) · weight(label). `mean` divides the sum by the sum of
-/// the weights of all samples that count. The inputs are scores or log-probabilities, labels and
+/// the weights of all counted samples. The inputs are scores or log-probabilities, labels and
 /// weights, in this order.
 struct LabelledLoss: Sendable {
   enum Reduction: String, CaseIterable, Sendable {
@@ -40,7 +41,7 @@ struct LabelledLoss: Sendable {
     return reduction == .none ? samples : []
   }
 
-  /// How the tensors lie, and which label and weight a sample has.
+  /// The layout of the tensors, and the label and weight of each sample.
   struct Samples<Element: RealElement>: Sendable {
     let layout: AxisLayout
     let ignoredLabel: Int?
@@ -48,7 +49,7 @@ struct LabelledLoss: Sendable {
 
     /// The label of a sample; `nil` if it does not count.
     ///
-    /// - Throws: `GraftError` if there is no such class.
+    /// - Throws: `GraftError` if there is no such class
     @inline(__always) func label(
       _ labels: UnsafePointer<Int64>, _ sample: Int
     ) throws -> Int? {
@@ -61,7 +62,7 @@ struct LabelledLoss: Sendable {
       return label
     }
 
-    /// Where the log-probability of a label of a sample lies.
+    /// The position of the log-probability of a sample's label.
     @inline(__always) func place(_ sample: Int, _ label: Int) -> Int {
       layout.start(ofColumn: sample) + label * layout.stride
     }
@@ -75,7 +76,7 @@ struct LabelledLoss: Sendable {
       hasWeights: context.hasInput(first + 2))
   }
 
-  /// Phases that compute the loss into output 0 from what `logProbabilities` finds.
+  /// Phases that compute the loss into output 0 from the results of `logProbabilities`.
   func phases<Element: RealElement>(
     _ context: PrepareContext, _: Element.Type,
     logProbabilities: @escaping @Sendable (KernelArguments) -> UnsafePointer<Element>?

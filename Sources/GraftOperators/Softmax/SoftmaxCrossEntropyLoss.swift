@@ -26,7 +26,7 @@ struct SoftmaxCrossEntropyLoss: RealOperator {
     context.setOutput(0, scores.elementType, try loss.infer(&context))
   }
 
-  /// Log-probabilities go to output 1, or to scratch if that is not wanted.
+  /// Log-probabilities go to output 1, or to scratch if that is not used.
   func prepare<Element: RealElement>(
     _ context: PrepareContext, computingIn: Element.Type
   ) throws -> PreparedKernel {

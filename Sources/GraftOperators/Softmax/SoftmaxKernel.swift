@@ -9,7 +9,7 @@ struct SoftmaxKernel: Sendable {
   let isLogarithm: Bool
   let instructionSet: InstructionSet
 
-  /// Columns that make a task.
+  /// The columns of a task.
   var grain: Int { max(1, 8192 / max(1, layout.length)) }
 
   /// Works on a range of columns; `x` and `y` point to the first element of all.
@@ -47,8 +47,8 @@ struct SoftmaxKernel: Sendable {
 }
 
 extension Node {
-  /// Before opset 13, Softmax and its relatives saw the input as a matrix whose rows begin at
-  /// `axis`, which was 1 if not given.
+  /// Before opset 13, Softmax and its relatives treated the input as a matrix whose rows start at
+  /// `axis` (1 by default).
   mutating func coerceToMatrix(in context: inout UpgradeContext) throws {
     let axis = try AttributeReader(attributes).int("axis", default: 1)
     attributes["axis"] = .int(-1)
@@ -63,8 +63,8 @@ extension Node {
     context.addAfter("Reshape", [flatOutput, shape], output: output)
   }
 
-  /// The way back of ``coerceToMatrix(in:)``: rows of a matrix are the last axis, to which another
-  /// one is moved.
+  /// The inverse of ``coerceToMatrix(in:)``: the rows of a matrix are the last axis, to which
+  /// another axis is moved.
   mutating func coerceToLastAxis(in context: inout DowngradeContext) throws {
     let axis = try AttributeReader(attributes).int("axis", default: -1)
     guard let type = context.type(inputs[0]), let shape = type.shape else {
@@ -90,7 +90,7 @@ extension Node {
 }
 
 extension InferenceContext {
-  /// For operators along one axis that keep type and shape.
+  /// For operators along one axis that preserve type and shape.
   mutating func inferAlongAxis(_ axis: Int) throws {
     try require(0, .floatingPoint)
     try setOutputLikeInput()

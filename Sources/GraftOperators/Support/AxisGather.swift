@@ -2,25 +2,24 @@ import CGraftKernels
 import GraftExecution
 import GraftTensor
 
-/// Fills an output whose elements come from one input by a table per axis: output index to input
+/// Fills an output with elements of one input by a table per axis, from output index to input
 /// index.
 ///
-/// Nearest-neighbour resizing and the paddings that repeat elements are of this kind.
+/// Used for nearest-neighbour resizing and padding with repeated elements.
 struct AxisGather {
-  /// For each axis, for each index of the output, the index of the input; `nil` where there is
-  /// none.
+  /// For each axis, the input index of each output index; `nil` where there is none.
   let indices: [[Int?]]
   let inputShape: Shape
-  /// Bytes of an element.
+  /// The bytes of an element.
   let width: Int
-  /// What stands where an axis has no input index: one element.
+  /// The element for output indices without an input index.
   let fill: Tensor
   let instructionSet: InstructionSet
 
   func kernel(input: Int = 0) -> PreparedKernel {
     var width = width
     var axisCount = indices.count
-    // Trailing axes that are taken over whole move as one wide element.
+    // Unchanged trailing axes move as one wide element.
     while axisCount > 1, isWhole(axisCount - 1), width * inputShape[axisCount - 1] > 0,
       indices.joined().allSatisfy({ $0 != nil })
     {
@@ -58,7 +57,7 @@ struct AxisGather {
     }
   }
 
-  /// The last axis, for rows of elements of `width` bytes, if vectors can pick them.
+  /// The last axis, for rows of elements of `width` bytes, if vector instructions can pick them.
   private func rowMap(_ axis: Int, _ width: Int, _ laneCount: Int) -> LaneMap? {
     let inner = width / 4
     guard laneCount > 1, width % 4 == 0, inner > 0, inner < laneCount,

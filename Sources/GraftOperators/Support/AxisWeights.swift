@@ -1,26 +1,26 @@
-/// A linear map of one axis: each index of the result is a weighted sum of indices of the input.
+/// A linear map of one axis: each result index is a weighted sum of input indices.
 struct AxisWeights: Sendable {
   let inputExtent: Int
-  /// Where the taps of each index of the result start; one more at the end.
+  /// The start of the taps for each result index, and the end.
   private(set) var starts = [0]
   private(set) var indices: [Int] = []
   private(set) var weights: [Double] = []
 
   var outputExtent: Int { starts.count - 1 }
 
-  /// How much longer the result is than the input.
+  /// The ratio of the result's length to the input's.
   var growth: Double { Double(outputExtent) / Double(max(1, inputExtent)) }
 
   init(inputExtent: Int) { self.inputExtent = inputExtent }
 
-  /// Each index of the result is one index of the input, or nothing.
+  /// Each result index is one input index, or nothing.
   init(picking picked: [Int?], from inputExtent: Int) {
     self.init(inputExtent: inputExtent)
     for index in picked { append(index.map { [($0, 1)] } ?? []) }
   }
 
-  /// Appends an index of the result. Taps with the same index in a row are joined, those of weight
-  /// 0 left out.
+  /// Appends a result index. Consecutive taps with the same index are joined, and those with weight
+  /// 0 omitted.
   mutating func append(_ taps: [(index: Int, weight: Double)]) {
     var last: (index: Int, weight: Double)?
     for tap in taps {
@@ -41,7 +41,7 @@ struct AxisWeights: Sendable {
     weights.append(tap.weight)
   }
 
-  /// The map that takes gradients back: input and result changed places.
+  /// The transposed map, for gradients.
   func transposed() -> AxisWeights {
     var taps: [[(index: Int, weight: Double)]] = Array(repeating: [], count: inputExtent)
     for output in 0..<outputExtent {

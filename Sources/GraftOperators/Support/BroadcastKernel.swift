@@ -60,7 +60,8 @@ struct BinaryRows<Left, Right, Result>: Sendable {
   }
 }
 
-/// An input behind the second. Not a tuple: a function in one is wrapped anew, in fresh memory, each time it is taken out.
+/// An input after the second. Not a tuple, since a function in a tuple is wrapped in new memory
+/// each time it is read.
 private struct FoldedOperand<Element>: Sendable {
   let index: Int
   let rows: StridedRows
@@ -68,7 +69,7 @@ private struct FoldedOperand<Element>: Sendable {
 }
 
 extension PrepareContext {
-  /// Elements that make a task worth handing out, for a few operations an element.
+  /// The elements of a task with a few operations per element.
   static var elementwiseGrain: Int { 16384 }
 
   /// A kernel that combines inputs 0 and 1, broadcast to the shape of output 0.
@@ -93,7 +94,7 @@ extension PrepareContext {
   /// A kernel that combines any number of inputs from left to right, broadcast to the shape of
   /// output 0.
   ///
-  /// - Parameter finish: changes a run of results in place, once all inputs are in
+  /// - Parameter finish: changes a run of results in place, after all inputs
   func foldKernel<Element>(
     _ loops: BinaryRows<Element, Element, Element>,
     finish: (@Sendable (UnsafeMutablePointer<Element>, Int) -> Void)? = nil
@@ -108,7 +109,7 @@ extension PrepareContext {
       let rows = StridedRows(broadcasting: [shape, try input(index).shape], to: shape)
       return FoldedOperand(index: index, rows: rows, loop: loops.loop(for: rows))
     }
-    // With three inputs and more, one that is given twice is read after the result was begun.
+    // With three or more inputs, a repeated one is read after the result was started.
     return .parallel(
       count: first.elementCount, grain: Self.elementwiseGrain,
       inPlaceInputs: inputs.count == 2 ? try inPlaceInputs(among: [0, 1]) : []
@@ -129,7 +130,7 @@ extension PrepareContext {
     }
   }
 
-  /// Those inputs whose elements lie where those of output 0 will lie.
+  /// The inputs whose elements have the same layout as output 0.
   func inPlaceInputs(among candidates: [Int]) throws -> [Int] {
     let output = try output(0)
     return try candidates.filter {

@@ -3,19 +3,18 @@ import GraftGraph
 import GraftTensor
 
 extension Collection where Element == Dimension {
-  /// The product of these extents, as far as it can be said: one symbol among ones stays that
-  /// symbol.
+  /// The product of these extents, if known; a single symbol among ones stays that symbol.
   ///
-  /// - Throws: `GraftError` if the product does not fit.
+  /// - Throws: `GraftError` if the product overflows
   func product() throws -> Dimension {
     if let known = Array(self).knownShape { return .known(try known.checkedElementCount()) }
     let others = filter { $0 != 1 }
     return others.count == 1 ? others[0] : .unknown
   }
 
-  /// The sum of these extents, as far as it can be said.
+  /// The sum of these extents, if known.
   ///
-  /// - Throws: `GraftError` if the sum does not fit.
+  /// - Throws: `GraftError` if the sum overflows
   func sum() throws -> Dimension {
     let others = filter { $0 != 0 }
     if others.count == 1 { return others[0] }
@@ -31,7 +30,7 @@ extension Collection where Element == Dimension {
 }
 
 extension Dimension {
-  /// Whether this and `other` may turn out to be the same extent.
+  /// Whether this and `other` can be the same extent.
   func isCompatible(with other: Dimension) -> Bool {
     guard let known, let otherKnown = other.known else { return true }
     return known == otherKnown
@@ -40,7 +39,7 @@ extension Dimension {
 
 /// Axes counted from the front; all of `0 ..< rank` if `axes` is `nil`.
 ///
-/// - Throws: `GraftError` if one is out of range or given twice.
+/// - Throws: `GraftError` if one is out of range or repeated
 func normalizedAxes(_ axes: [Int]?, rank: Int) throws -> [Int] {
   guard let axes else { return Array(0..<rank) }
   var seen: Set<Int> = []
@@ -73,9 +72,9 @@ extension InferenceContext {
     }
   }
 
-  /// How many elements a one-dimensional input of shapes, axes or counts has, if that is known.
+  /// The number of elements of a one-dimensional input of shapes, axes or counts, if known.
   ///
-  /// - Throws: `GraftError` if the input has another rank.
+  /// - Throws: `GraftError` if the input has another rank
   func vectorLength(_ index: Int) throws -> Int? {
     guard let shape = try input(index).shape else { return nil }
     guard shape.count == 1 else {

@@ -18,8 +18,8 @@ extension DowngradeContext {
     try addBefore("Unsqueeze", [id, try addIntegers(axes)])
   }
 
-  /// The target with which Reshape makes `output` of `input`: 0 for what stays, -1 for what is open;
-  /// `nil` if too much is open.
+  /// The target with which Reshape computes `output` from `input`: 0 for unchanged extents, -1 for
+  /// an unknown one; `nil` if too many are unknown.
   func staticShape(of output: ValueID?, from input: ValueID?) -> [Int]? {
     guard let shape = type(output)?.shape else { return nil }
     let old = type(input)?.shape ?? []
@@ -27,7 +27,7 @@ extension DowngradeContext {
       if let extent = dimension.known { return extent }
       return axis < old.count && dimension != .unknown && old[axis] == dimension ? 0 : -1
     }
-    // An extent of 0 is not one that stays.
+    // An extent of 0 does not mean unchanged.
     guard !shape.contains(0), target.filter({ $0 == -1 }).count <= 1 else { return nil }
     return target
   }
@@ -63,7 +63,7 @@ extension Node {
     }
   }
 
-  /// Says how input 1 is broadcast, as opsets before 7 want it: the way back of `upgradeBroadcast`.
+  /// Declares the broadcasting of input 1 as before opset 7; the inverse of `upgradeBroadcast`.
   mutating func downgradeBroadcast(
     isCommutative: Bool, in context: inout DowngradeContext
   ) throws {
@@ -89,7 +89,7 @@ extension Node {
     guard right.count <= left.count else { throw GraftError.unsupported("it broadcasts input 0") }
     attributes["broadcast"] = .int(1)
     if right.allSatisfy({ $0 == 1 }) { return }
-    // Extents of 1 on both sides are dropped, so that the rest is a part of the other shape.
+    // Drops extents of 1 on both sides, so that the rest is a part of the other shape.
     let start = left.count - right.count
     func differs(_ axis: Int) -> Bool { right[axis] == 1 && left[start + axis] != 1 }
     let leading = right.indices.prefix(while: differs)
@@ -103,7 +103,7 @@ extension Node {
     if !trailing.isEmpty { attributes["axis"] = .int(start + leading.count) }
   }
 
-  /// Dilations of 1 go without saying.
+  /// Drops dilations of 1, the default.
   mutating func dropDilationsOfOne() throws {
     let dilations = try AttributeReader(attributes).ints("dilations") ?? []
     if dilations.allSatisfy({ $0 == 1 }) { attributes["dilations"] = nil }
@@ -111,7 +111,7 @@ extension Node {
 }
 
 extension DowngradeContext {
-  /// Whether two extents are the same. What is open in a file of an opset before `version` is, as
+  /// Whether two extents are equal. Unknown ones in a file of an opset before `version` are, since
   /// nothing else was allowed.
   fileprivate func isEqual(_ left: Dimension, _ right: Dimension, before version: Int) -> Bool {
     if left == right, left != .unknown { return true }

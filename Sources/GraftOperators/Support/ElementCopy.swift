@@ -5,13 +5,13 @@ import GraftTensor
 // The kernels that a matrix points to are constants.
 extension graft_movement_matrix: @unchecked @retroactive Sendable {}
 
-/// A copy of elements between two strided layouts, whatever their type: the core of most operators
-/// that only move data.
+/// A copy of elements of any type between two strided layouts: the core of most operators that only
+/// move data.
 ///
 /// Offsets and strides count elements. Strides of the source may be zero (repeats) or negative
 /// (reverses).
 struct ElementCopy: Sendable {
-  /// Where elements come from.
+  /// The source of elements.
   enum Source: Sendable {
     case input(Int)
     case tensor(Tensor)
@@ -31,13 +31,13 @@ struct ElementCopy: Sendable {
   private let outer: [graft_movement_axis]
   let blockCount: Int
   let byteCount: Int
-  /// Whether source and destination are one run of bytes each.
+  /// Whether source and destination are both contiguous.
   let isContiguous: Bool
 
   /// - Parameters:
-  ///   - width: bytes of an element
+  ///   - width: the bytes of an element
   ///   - axes: outermost first, in the destination's order
-  ///   - instructionSet: counts for transpositions alone
+  ///   - instructionSet: only matters for transpositions
   init(
     from source: Source, to output: Int = 0, width: Int, axes: [Axis], sourceOffset: Int = 0,
     destinationOffset: Int = 0, instructionSet: InstructionSet = .current
@@ -108,7 +108,7 @@ struct ElementCopy: Sendable {
     return result
   }
 
-  /// Takes out the axis that `isPreferred`, else the last; an axis of extent 1 if none is left.
+  /// Removes the axis that `isPreferred`, or else the last; an axis of extent 1 if none is left.
   private static func takeAxis(_ axes: inout [Axis], where isPreferred: (Axis) -> Bool) -> Axis {
     if let index = axes.lastIndex(where: isPreferred) ?? axes.indices.last {
       return axes.remove(at: index)
@@ -167,15 +167,14 @@ extension PreparedKernel.Phase {
 }
 
 extension PreparedKernel {
-  /// Runs copies that write different elements; with one copy of a whole input, no kernel at all.
+  /// Runs copies that write different elements; a single copy of a whole input needs no kernel.
   static func copying(_ copies: [ElementCopy]) -> PreparedKernel {
     PreparedKernel(phases: [.copying(copies)])
   }
 
-  /// One copy into output 0 that fills it; an alias if it keeps the order of all elements of its
-  /// input.
+  /// One copy that fills output 0; an alias if it preserves the order of all elements.
   ///
-  /// - Parameter inputCount: how many elements the input has
+  /// - Parameter inputByteCount: the bytes of the input
   static func reordering(_ copy: ElementCopy, inputByteCount: Int) -> PreparedKernel {
     if case .input(let index) = copy.source, copy.isContiguous, copy.byteCount == inputByteCount {
       return .alias(input: index)

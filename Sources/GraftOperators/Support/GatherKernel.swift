@@ -2,9 +2,9 @@ import CGraftKernels
 import GraftExecution
 
 extension PreparedKernel {
-  /// Fills output 0 with rows of `rowBytes` from input 0, each from where `offsets` says.
+  /// Fills output 0 with rows of `rowBytes` from input 0, each at the position in `offsets`.
   ///
-  /// Row `r` comes from slab `r / offsets.count`, `slabBytes` further on each, at offset `r %
+  /// Row `r` comes from slab `r / offsets.count`, which are `slabBytes` apart, at offset `r %
   /// offsets.count`.
   static func gathering(
     _ offsets: IndexOffsets, slabCount: Int = 1, slabBytes: Int = 0, rowBytes: Int
@@ -14,13 +14,13 @@ extension PreparedKernel {
       rowBytes: rowBytes)
   }
 
-  /// As above, with offsets that a phase of its own writes to the start of the scratch memory.
+  /// The same, with offsets that a separate phase writes to the start of the scratch memory.
   static func gathering(
     _ offsets: Phase, offsetCount: Int, slabCount: Int = 1, slabBytes: Int = 0, rowBytes: Int
   ) -> PreparedKernel {
     let scratchByteCount = offsetCount * MemoryLayout<Int>.stride
     guard offsetCount > 0, rowBytes > 0 else {
-      // Indices are checked even where they move nothing.
+      // Indices are checked even if nothing moves.
       return PreparedKernel(phases: [offsets], scratchByteCount: scratchByteCount)
     }
     return PreparedKernel(

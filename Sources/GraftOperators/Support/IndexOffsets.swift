@@ -2,12 +2,12 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// Turns the indices in an input into the places they mean, and checks them.
+/// Converts the indices in an input to positions, and checks them.
 ///
-/// For each position, the offset is that of the position itself along the `bases`, plus each
-/// component (`componentsPerPosition` indices in a row) times its step. Offsets are in bytes.
+/// Each offset is that of the position itself along the `bases`, plus each component
+/// (`componentsPerPosition` consecutive indices) times its step. Offsets are in bytes.
 struct IndexOffsets: Sendable {
-  /// What the indices of one component may be and mean.
+  /// The range and the effect of one component's indices.
   struct Component: Sendable {
     /// The axis of the data, for messages.
     let axis: Int
@@ -15,7 +15,7 @@ struct IndexOffsets: Sendable {
     let step: Int
   }
 
-  /// An axis of the positions: how far one step along it moves in the data.
+  /// An axis of the positions, and its step in the data.
   struct Base: Sendable {
     let extent: Int
     let step: Int
@@ -77,6 +77,6 @@ struct IndexOffsets: Sendable {
 }
 
 extension Set<ElementType> {
-  /// What indices may be.
+  /// The types of indices.
   static let indices: Self = [.int32, .int64]
 }

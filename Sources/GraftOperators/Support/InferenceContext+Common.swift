@@ -8,7 +8,8 @@ extension InferenceContext {
     setOutput(0, type.elementType, type.shape)
   }
 
-  /// Output 0 is the gradient of an activation whose result is input 1; input 0 is what arrives. All inputs are of one type.
+  /// Output 0 is the gradient of an activation whose result is input 1; input 0 is the output
+  /// gradient. All inputs have one type.
   mutating func inferActivationGradient() throws {
     try require(0, .floatingPoint)
     try requireSameElementType(Array(0..<inputCount))
@@ -27,7 +28,7 @@ extension InferenceContext {
 }
 
 extension Tensor {
-  /// For examples: a tensor of floats that is right by construction.
+  /// For examples: a valid tensor of floats.
   static func floats(_ elements: [Float], _ shape: Shape) -> Tensor {
     try! Tensor(elements, shape: shape)
   }

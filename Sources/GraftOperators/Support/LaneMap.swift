@@ -1,7 +1,7 @@
 import CGraftKernels
 
-/// A linear map of one axis, arranged by the vectors of an instruction set, for rows whose elements
-/// are neighbours in memory.
+/// A linear map of one axis, arranged for the vectors of an instruction set, for rows of contiguous
+/// elements.
 struct LaneMap: Sendable {
   private let inputExtent: Int
   private let outputExtent: Int
@@ -10,9 +10,9 @@ struct LaneMap: Sendable {
   private let weights: [Float]
 
   /// - Parameters:
-  ///   - inner: elements behind each index of the axis, which become part of the row
-  ///   - laneCount: lanes of a vector
-  /// - Returns: `nil` where an index of the result has no tap, or a row is too long
+  ///   - inner: the elements after each index of the axis, which become part of the row
+  ///   - laneCount: the lanes of a vector
+  /// - Returns: `nil` if a result index has no tap, or a row is too long
   init?(_ axis: AxisWeights, inner: Int, laneCount: Int) {
     let (inputExtent, isTooLong) = axis.inputExtent.multipliedReportingOverflow(by: inner)
     let (outputExtent, overflows) = axis.outputExtent.multipliedReportingOverflow(by: inner)
@@ -39,7 +39,7 @@ struct LaneMap: Sendable {
           tap_count: Int32(tapCount), offset: Int32(indices.count)))
       for tap in 0..<tapCount {
         for lane in 0..<laneCount {
-          // Lanes without a result, and what the others have too few taps for.
+          // Lanes without a result, and missing taps of the others.
           let lane = min(lane, outputs.count - 1)
           let own = taps[lane]
           let place = min(own.lowerBound + tap, own.upperBound - 1)
@@ -56,8 +56,8 @@ struct LaneMap: Sendable {
     self.weights = weights
   }
 
-  /// A last tap stands for the missing ones too, by halves: a weight of 0 would make NaN of an
-  /// infinite element.
+  /// Missing taps repeat the last one with half of its weight: a weight of 0 would turn an infinite
+  /// element into NaN.
   private static func share(
     of weight: Double, _ place: Int, _ taps: Range<Int>, _ tap: Int, _ tapCount: Int
   ) -> Float {

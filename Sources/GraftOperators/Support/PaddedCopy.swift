@@ -1,16 +1,16 @@
 import GraftTensor
 
-/// Puts a tensor into a larger or smaller one, with a constant around it.
+/// Copies a tensor into a larger or smaller one, padded with a constant.
 struct PaddedCopy {
   let inputShape: Shape
-  /// Elements to add before and behind each axis; negative ones are taken away.
+  /// The elements to add before and after each axis; negative amounts are removed.
   let begins: [Int]
   let ends: [Int]
   let width: Int
   /// One element.
   let fill: ElementCopy.Source
 
-  /// Copies that write each element of the output once: the input, then slabs around it, axis by
+  /// Copies that write each output element once: the input, then the surrounding slabs, axis by
   /// axis.
   func copies() -> [ElementCopy] {
     let rank = inputShape.count
@@ -37,7 +37,7 @@ struct PaddedCopy {
     ]
     let still = Array(repeating: 0, count: rank)
     for axis in 0..<rank {
-      // Earlier axes run over the input's part, later ones over the whole output.
+      // Earlier axes cover the input's part, later ones the whole output.
       var extents = Array(kept[..<axis]) + outputShape[axis...]
       var places = Array(firsts[..<axis]) + still[axis...]
       extents[axis] = firsts[axis]

@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftGraph
 
-/// What the elements that ``Pad`` adds are.
+/// The elements that ``Pad`` adds.
 enum PadMode: String, CaseIterable {
   case constant, reflect, edge, wrap
 
@@ -12,13 +12,13 @@ enum PadMode: String, CaseIterable {
   }
 }
 
-/// How many elements to add before and behind each axis; negative ones are taken away first.
+/// The elements to add before and after each axis; negative amounts are removed first.
 struct Padding {
   private(set) var begins: [Int]
   private(set) var ends: [Int]
 
   /// - Parameter pads: the begins of all `axes`, then their ends
-  /// - Throws: `GraftError` if the numbers do not fit
+  /// - Throws: `GraftError` if the numbers do not match
   init(_ pads: [Int], axes: [Int]?, rank: Int) throws {
     let axes = try normalizedAxes(axes, rank: rank)
     guard pads.count == 2 * axes.count else {
@@ -35,7 +35,7 @@ struct Padding {
     }
   }
 
-  /// - Throws: `GraftError` if more is taken away than there is, or nothing is left to repeat
+  /// - Throws: `GraftError` if too much is removed, or nothing is left to repeat
   func extent(_ dimension: Dimension, axis: Int, mode: PadMode) throws -> Dimension {
     if begins[axis] == 0, ends[axis] == 0 { return dimension }
     return try dimension.map { extent in
@@ -49,7 +49,7 @@ struct Padding {
     }
   }
 
-  /// For each index of the padded axis the index of the input that stands there.
+  /// For each index of the padded axis, the index of its element in the input.
   func indices(_ extent: Int, axis: Int, mode: PadMode) -> [Int?] {
     let first = max(0, -begins[axis])
     let kept = extent + min(0, begins[axis]) + min(0, ends[axis])

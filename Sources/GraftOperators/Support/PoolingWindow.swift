@@ -2,12 +2,12 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The attributes that all poolings share: how a window slides over the spatial axes.
+/// The common attributes of poolings: how a window slides over the spatial axes.
 ///
 /// Source: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>
 struct PoolingWindow: Sendable {
   enum Padding: Sendable {
-    /// All beginnings, then all ends.
+    /// All starts, then all ends.
     case explicit([Int])
     case valid
     case sameUpper
@@ -19,7 +19,7 @@ struct PoolingWindow: Sendable {
   let strides: [Int]
   let dilations: [Int]
   let padding: Padding
-  /// Whether a last window that reaches beyond the padding counts.
+  /// Whether a last window that extends beyond the padding counts.
   let roundsUp: Bool
 
   static let supportedRanks = 1...3
@@ -31,7 +31,7 @@ struct PoolingWindow: Sendable {
         "attribute 'kernel_shape' has \(kernel.count) extents; poolings have 1 to 3 spatial axes")
     }
 
-    /// Values that are small enough for any product of two of them to fit.
+    /// Limits values so that the product of any two fits.
     func checked(_ name: String, _ values: [Int], count: Int, atLeast least: Int) throws -> [Int] {
       guard values.count == count else {
         throw GraftError.badData(
@@ -68,12 +68,12 @@ struct PoolingWindow: Sendable {
     }
   }
 
-  /// Elements from the first to the last tap.
+  /// The distance from the first to the last tap.
   private func reach(_ axis: Int) -> Int { (kernel[axis] - 1) * dilations[axis] + 1 }
 
-  /// The output's extent along a spatial axis, and the padding before and behind the input.
+  /// The output's extent along a spatial axis, and the padding before and after the input.
   ///
-  /// - Throws: `GraftError` if not even one window fits.
+  /// - Throws: `GraftError` if not even one window fits
   func placement(axis: Int, inputExtent: Int) throws -> (
     outputExtent: Int, padBegin: Int, padEnd: Int
   ) {
@@ -99,7 +99,7 @@ struct PoolingWindow: Sendable {
     var outputExtent = room / stride + 1
     if roundsUp {
       if room % stride != 0 { outputExtent += 1 }
-      // The last window starts inside of the input or the padding before it.
+      // The last window must start inside the input or the padding before it.
       if (outputExtent - 1) * stride >= inputExtent + padBegin { outputExtent -= 1 }
     }
     return (outputExtent, padBegin, padEnd)

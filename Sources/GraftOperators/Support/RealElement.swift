@@ -3,7 +3,7 @@ import CGraftKernels
 import GraftExecution
 import GraftTensor
 
-/// The types that kernels over real numbers compute in: `Float` through the C kernels, `Double`.
+/// The types in which kernels compute real numbers: `Float` through C kernels, and `Double`.
 protocol RealElement: TensorElement, BinaryFloatingPoint {
   static func exponential(_ x: Self) -> Self
   static func logarithm(_ x: Self) -> Self
@@ -29,8 +29,7 @@ protocol RealElement: TensorElement, BinaryFloatingPoint {
     _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, count: Int, mean: Self, scale: Self,
     scales: UnsafePointer<Self>, shifts: UnsafePointer<Self>?, _ instructionSet: InstructionSet)
 
-  /// Softmax, or its logarithm, down `columnCount` columns of `length` elements that lie `stride`
-  /// apart.
+  /// Softmax, or its logarithm, of `columnCount` columns with `length` elements, `stride` apart.
   static func softmaxColumns(
     _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>, columnCount: Int, length: Int,
     stride: Int, isLogarithm: Bool, _ instructionSet: InstructionSet)

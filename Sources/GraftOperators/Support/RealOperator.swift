@@ -5,8 +5,8 @@ import GraftGraph
 
 /// An operator over real numbers whose kernel is written once, for `Float` and `Double`.
 ///
-/// Where all floating-point inputs and outputs are float, bfloat16 or float16, it computes in
-/// float; where one of them is double, in double.
+/// It computes in double if any floating-point input or output is double, otherwise (float,
+/// bfloat16, float16) in float.
 protocol RealOperator: Operator {
   /// Makes the kernel; all floating-point inputs and outputs are of type `Element`.
   func prepare<Element: RealElement>(
@@ -19,7 +19,7 @@ extension RealOperator {
     try prepareReal(context)
   }
 
-  /// Chooses the type to compute in.
+  /// Chooses the type of the computation.
   func prepareReal(_ context: PrepareContext) throws -> PreparedKernel {
     let types = Set((context.inputs + context.outputs).compactMap { $0?.elementType })
       .intersection(.floatingPoint)
@@ -38,7 +38,7 @@ extension RealOperator {
 }
 
 extension InferenceContext {
-  /// - Throws: `GraftError` if input `index` is known to have another shape than `expected`.
+  /// - Throws: `GraftError` if input `index` is known to have another shape than `expected`
   func requireShapeAgrees(_ index: Int, _ expected: [Dimension]) throws {
     guard hasInput(index), let shape = try input(index).shape else { return }
     let agrees =
@@ -52,7 +52,7 @@ extension InferenceContext {
     }
   }
 
-  /// - Throws: `GraftError` if input `index` has too low a rank.
+  /// - Throws: `GraftError` if the rank of input `index` is too low
   func requireRank(_ index: Int, atLeast rank: Int) throws {
     guard let shape = try input(index).shape, shape.count < rank else { return }
     throw GraftError.badData(

@@ -1,18 +1,18 @@
 import GraftExecution
 
-/// How a run of elements becomes one.
+/// How a run of elements is reduced to one.
 protocol Reduction<Element, Accumulator>: Sendable {
   associatedtype Element: Sendable
   associatedtype Accumulator: BitwiseCopyable & Sendable
-  /// What a reduction of nothing starts and ends with.
+  /// The initial value, and the result for no elements.
   static var identity: Accumulator { get }
   static func accumulate(_ element: Element, into accumulator: inout Accumulator)
   static func merge(_ other: Accumulator, into accumulator: inout Accumulator)
 }
 
-/// Loops that reduce rows, or reduce many rows into one element by element.
+/// Loops that reduce each row to one element, or many rows element by element.
 struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable>: Sendable {
-  /// Reduces rows of `count` contiguous elements, which begin `stride` apart, to as many results.
+  /// Reduces rows of `count` contiguous elements, which start `stride` apart, to one result each.
   typealias Reduce =
     @Sendable (
       _ results: UnsafeMutablePointer<Accumulator>, _ elements: UnsafePointer<Element>,
@@ -21,7 +21,7 @@ struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable
 
   let identity: Accumulator
   let reduce: Reduce
-  /// Takes the elements of a run into as many accumulators.
+  /// Adds the elements of a run to as many accumulators.
   let accumulate:
     @Sendable (
       _ accumulators: UnsafeMutablePointer<Accumulator>, _ elements: UnsafePointer<Element>,
@@ -47,7 +47,7 @@ struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable
   private static func reduced<Operation: Reduction<Element, Accumulator>>(
     _ elements: UnsafePointer<Element>, _ count: Int, by _: Operation.Type
   ) -> Accumulator {
-    // Four accumulators in turn, so that an operation need not wait for the one before.
+    // Four alternating accumulators avoid waiting for the previous operation.
     var first = Operation.identity
     var second = first
     var third = first
@@ -70,7 +70,7 @@ struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable
     return first
   }
 
-  /// Loops written by hand for what `Operation` says.
+  /// Loops in Swift for `Operation`.
   init<Operation: Reduction<Element, Accumulator>>(
     _: Operation.Type,
     reduce: @escaping Reduce,
@@ -89,8 +89,8 @@ struct ReductionLoops<Element: Sendable, Accumulator: BitwiseCopyable & Sendable
 extension PrepareContext {
   /// A kernel that reduces input 0 over `axes` (ascending, each once) to output 0.
   ///
-  /// How the work is cut, and with it the order of all operations, follows from the shape alone.
-  /// - Parameter finish: makes an element of an accumulator and the number of elements behind it
+  /// The division of the work, and with it the order of operations, depends only on the shape.
+  /// - Parameter finish: computes an element from an accumulator and the number of its elements
   @inline(__always)
   func reductionKernel<Element, Accumulator>(
     axes: [Int], _ loops: ReductionLoops<Element, Accumulator>,
@@ -111,14 +111,14 @@ extension PrepareContext {
 private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable & Sendable> {
   let plan: ReductionPlan
   let loops: ReductionLoops<Element, Accumulator>
-  /// Makes elements of as many accumulators, each of which has `reducedCount` elements behind it.
+  /// Computes elements from as many accumulators, each of `reducedCount` elements.
   let finish:
     @Sendable (
       _ accumulators: UnsafePointer<Accumulator>, _ results: UnsafeMutablePointer<Element>,
       _ outputCount: Int, _ reducedCount: Int
     ) -> Void
 
-  /// Accumulators that a task keeps at hand.
+  /// The accumulators of a task.
   private static var blockCount: Int { 1024 }
 
   func kernel() -> PreparedKernel {
@@ -144,7 +144,7 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
     }
   }
 
-  /// Reduces parts in a first phase, and merges them in their order in a second.
+  /// Reduces parts in a first phase, and merges them in order in a second.
   private func divided() -> PreparedKernel {
     let plan = plan
     let finish = finish
@@ -188,8 +188,8 @@ private struct ReductionKernel<Element: Sendable, Accumulator: BitwiseCopyable &
     _ accumulators: UnsafePointer<Accumulator>, _ position: Int, _ count: Int
   ) -> Void
 
-  /// A function that reduces the elements `part` of the outputs `outputs`, and hands the
-  /// accumulators on in blocks.
+  /// A function that reduces the elements `part` of the outputs `outputs`, and passes on the
+  /// accumulators in blocks.
   private func accumulation()
     -> @Sendable (
       _ elements: UnsafePointer<Element>, _ outputs: Range<Int>, _ part: Range<Int>,

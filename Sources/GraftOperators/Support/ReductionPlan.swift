@@ -1,18 +1,17 @@
 import GraftTensor
 
-/// Which elements come together in which output, and in how many parts.
+/// The elements of each output, and their division into parts.
 struct ReductionPlan: Sendable {
-  /// The outputs, by where their first element lies.
+  /// The outputs, by the position of their first element.
   let kept: StridedRows
   /// The elements of one output.
   let reduced: StridedRows
   let outputCount: Int
-  /// Elements behind one output.
+  /// The number of elements per output.
   let reducedCount: Int
-  /// Outputs that one task makes.
+  /// The outputs of one task.
   let outputsPerTask: Int
-  /// Parts that the elements of an output are cut into, if there are too few outputs for many
-  /// tasks.
+  /// The parts of an output's elements, if there are too few outputs for many tasks.
   let partCount: Int
 
   init(shape: Shape, axes: [Int]) {
@@ -44,8 +43,8 @@ struct ReductionPlan: Sendable {
     return start..<min(outputCount, start + outputsPerTask)
   }
 
-  /// Calls `body` for each run of at most `limit` outputs in `range` whose first elements lie
-  /// `stride` apart, the first of them at `offset`. For outputs that are no neighbours in memory.
+  /// Calls `body` for each run of at most `limit` outputs in `range` whose first elements are
+  /// `stride` apart, starting at `offset`. For outputs that are not adjacent in memory.
   @inline(__always)
   func forEachRun(
     in range: Range<Int>, limit: Int,

@@ -4,7 +4,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// How an update joins the element that is there.
+/// How an update is combined with the existing element.
 enum ScatterReduction: String, CaseIterable {
   case none, add, mul, max, min
 
@@ -14,7 +14,7 @@ enum ScatterReduction: String, CaseIterable {
     self = ScatterReduction(rawValue: name) ?? .none
   }
 
-  /// - Throws: `GraftError` if elements of this type cannot be reduced this way.
+  /// - Throws: `GraftError` if this type does not support the reduction
   func check(_ type: ElementType) throws {
     guard self == .none || Set<ElementType>.realNumbers.union([.bool]).contains(type) else {
       throw GraftError.badData("elements of type \(type) have no reduction '\(self)'")
@@ -22,25 +22,25 @@ enum ScatterReduction: String, CaseIterable {
   }
 }
 
-/// Writes rows of updates to the places that indices name, in the order of the updates.
+/// Writes rows of updates to indexed positions, in the order of the updates.
 ///
-/// Updates are `[outer, count, inner]`: of those, `outer` and `inner` tell apart places that never
-/// meet, so that tasks may share them out; whatever `count` runs over is done in order.
+/// Updates are `[outer, count, inner]`. Different `outer` and `inner` never write to the same
+/// position, so that tasks can divide them; `count` is processed in order.
 struct ScatterKernel {
-  /// One offset per position `[count]`, for rows of `inner` elements that lie together, or, without
+  /// One offset per position `[count]`, for contiguous rows of `inner` elements, or, without
   /// `slabBytes`, one for each update.
   let offsets: IndexOffsets
-  /// Which input the updates are.
+  /// The index of the input with the updates.
   let updates: Int
   let outer: Int
   let count: Int
   let inner: Int
-  /// How far the rows of one `outer` lie from those of the next.
+  /// The distance between the rows of two consecutive `outer`.
   var slabBytes: Int?
   let elementType: ElementType
   let reduction: ScatterReduction
 
-  /// First runs `initialization`, which gives output 0 the elements to update.
+  /// First runs `initialization`, which fills output 0 with the elements to update.
   func kernel(initialization: PreparedKernel.Phase, inPlaceInputs: [Int] = []) throws
     -> PreparedKernel
   {
@@ -115,7 +115,7 @@ struct ScatterKernel {
     }
   }
 
-  /// Shares out `outer` and parts of `inner`.
+  /// Divides `outer` and parts of `inner`.
   private func phase(
     _ body:
       @escaping @Sendable (

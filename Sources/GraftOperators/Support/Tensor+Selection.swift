@@ -1,9 +1,9 @@
 import GraftTensor
 
 extension Tensor {
-  /// The slices along `axis` that `slices` names, in that order.
+  /// The slices along `axis` with the indices `slices`, in that order.
   ///
-  /// - Precondition: the numbers are in range
+  /// - Precondition: the indices are in range
   func selecting(_ slices: [Int], axis: Int) throws -> Tensor {
     var newShape = shape
     newShape[axis] = slices.count
@@ -29,7 +29,7 @@ extension Tensor {
     return result
   }
 
-  /// Element by element: is it something else than 0, false or the empty string? -0 is 0.
+  /// Whether each element differs from 0, false or the empty string; -0 is 0.
   func isNonZero() -> [Bool] {
     if elementType == .string { return strings.map { !$0.isEmpty } }
     let isFloatingPoint = elementType.isFloatingPoint || elementType.isComplex

@@ -10,8 +10,8 @@ typealias UnaryBody<Element> =
 extension PrepareContext {
   /// A kernel that maps each element of input 0 to one of output 0, both of the same type.
   ///
-  /// float16 and bfloat16 are computed in float. The narrower integers are computed in int64,
-  /// uint64 by `uint64`, or if that is left out by `int64` on the same bits.
+  /// float16 and bfloat16 are computed in float. The narrower integers are computed in int64;
+  /// uint64 by `uint64`, or without it by `int64` on the same bits.
   func unaryKernel(
     float: @escaping UnaryBody<Float>, double: @escaping UnaryBody<Double>,
     int64: UnaryBody<Int64>? = nil, uint64: UnaryBody<UInt64>? = nil
@@ -32,7 +32,7 @@ extension PrepareContext {
     throw GraftError.unsupported("no kernel for element type \(type)")
   }
 
-  /// As above, in float by a function written in C, in the other types element by element.
+  /// The same, with a C function for float, and element by element for other types.
   func unaryKernel(
     _ function: FloatFunction?, double: @escaping @Sendable (Double) -> Double,
     int64: (@Sendable (Int64) -> Int64)? = nil, uint64: (@Sendable (UInt64) -> UInt64)? = nil
@@ -44,14 +44,14 @@ extension PrepareContext {
       int64: int64.map(each), uint64: uint64.map(each))
   }
 
-  /// As above, element by element.
+  /// The same, element by element.
   func unaryKernel(
     float: @escaping @Sendable (Float) -> Float, double: @escaping @Sendable (Double) -> Double
   ) throws -> PreparedKernel {
     try unaryKernel(float: each(float), double: each(double))
   }
 
-  /// The function of ``graft_unary_table`` for the instruction set of the plan.
+  /// The function in ``graft_unary_table`` for the plan's instruction set.
   func vectorFunction(
     _ function: (graft_unary_table) -> graft_unary_function?
   ) throws -> graft_unary_function {
@@ -71,7 +71,7 @@ extension PrepareContext {
     }
   }
 
-  /// Computes in `Wide`, to which a block of elements at a time is converted and back.
+  /// Computes in `Wide`, converting a block of elements at a time.
   private func blockwise<Wide: TensorElement>(
     _ body: @escaping UnaryBody<Wide>
   ) throws -> PreparedKernel {

@@ -7,10 +7,11 @@ import GraftTensor
 /// A step of AdaGrad, as Keras defines it:
 ///
 ///     accumulator' = accumulator + gradient²
-///     parameter' = parameter - rate · weightDecay · parameter - rate · gradient / √(accumulator' + epsilon)
+///     parameter' = parameter · (1 - rate · weightDecay)
+///       - rate · gradient / √(accumulator' + epsilon)
 ///
-/// Inputs: parameter, gradient, accumulator (all of one shape), learning rate (one float). Outputs: the new
-/// parameter, the new accumulator. Attributes: `epsilon`, `weightDecay` (floats).
+/// Inputs: parameter, gradient, accumulator (all of one shape), learning rate (one float). Outputs:
+/// the new parameter, the new accumulator. Attributes: `epsilon`, `weightDecay` (floats).
 ///
 /// Source: <https://keras.io/api/optimizers/adagrad/>
 struct AdaGradUpdate: Operator {

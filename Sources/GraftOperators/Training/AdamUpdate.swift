@@ -9,13 +9,15 @@ import GraftGraph
 ///     mean' = mean + (1 - beta1) · (gradient - mean)
 ///     square' = square + (1 - beta2) · (gradient² - square)
 ///     size = rate · √(1 - beta2^step) / (1 - beta1^step)
-///     parameter' = parameter - rate · weightDecay · parameter - size · mean' / (√square' + epsilon)
+///     parameter' = parameter · (1 - rate · weightDecay) - size · mean' / (√square' + epsilon)
 ///
-/// Inputs: parameter, gradient, mean, square (all of one shape), learning rate (one float), step (one int64, from
-/// 1). Outputs: the new parameter, mean and square. Attributes: `beta1`, `beta2`, `epsilon`, `weightDecay` (floats).
+/// Inputs: parameter, gradient, mean, square (all of one shape), learning rate (one float), step
+/// (one int64, from 1). Outputs: the new parameter, mean and square. Attributes: `beta1`, `beta2`,
+/// `epsilon`, `weightDecay` (floats).
 ///
-/// Sources: <https://keras.io/api/optimizers/adam/>, <https://keras.io/api/optimizers/adamw/>; Kingma and Ba, "Adam:
-/// A Method for Stochastic Optimization", <https://arxiv.org/abs/1412.6980>, the form before section 2.1
+/// Sources: <https://keras.io/api/optimizers/adam/>, <https://keras.io/api/optimizers/adamw/>;
+/// Kingma and Ba, "Adam: A Method for Stochastic Optimization", <https://arxiv.org/abs/1412.6980>,
+/// the form before section 2.1
 struct AdamUpdate: Operator {
   static let schema = OperatorSchema(
     "AdamUpdate", domain: "graft", since: [1], inputs: 6...6, outputs: 1...3)

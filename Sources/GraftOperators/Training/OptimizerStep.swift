@@ -4,7 +4,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// What the operators of optimizer steps share.
+/// The common part of optimizer step operators.
 ///
 /// They read a parameter (input 0), its gradient (input 1) and the state of the rule, all of one shape and type, and
 /// make the new parameter (output 0) and the new state; the learning rate is a float scalar, and the number of the
@@ -59,11 +59,12 @@ extension PrepareContext {
 }
 
 extension InferenceContext {
-  /// Checks the inputs of a step; gives the outputs the type and shape of the parameter, which is input 0.
+  /// Checks the inputs of a step; the outputs have the type and shape of the parameter, which is
+  /// input 0.
   ///
   /// - Parameters:
-  ///   - tensors: the gradient and the state among the inputs; those left out are not looked at
-  ///   - outputCount: how many outputs the parameter and the state have
+  ///   - tensors: the indices of the gradient and the state; omitted ones are not checked
+  ///   - outputCount: the number of outputs for the parameter and the state
   mutating func inferOptimizerStep(
     tensors: [Int], learningRate: Int, step: Int? = nil, outputCount: Int
   ) throws {
@@ -86,7 +87,7 @@ extension InferenceContext {
 }
 
 extension AttributeReader {
-  /// The decimal number that a float attribute stands for, in double: 0.999 instead of 0.99900001287….
+  /// The decimal number of a float attribute, in double: 0.999 instead of 0.99900001287….
   ///
   /// Rules use the complements of such numbers, in which the float's rounding error is a thousand times larger.
   ///

@@ -12,12 +12,12 @@ import GraftTensor
 ///     velocity' = momentum · velocity + rate · gradient / √(variance + epsilon)
 ///     parameter' = parameter - rate · weightDecay · parameter - velocity'
 ///
-/// Inputs: parameter, gradient, square (all of one shape), learning rate (one float); then velocity, which a step
-/// without momentum leaves out, and average, which makes the step centered. Outputs: the new parameter and square;
-/// the new velocity and average where their old ones are given. Attributes: `rho`, `momentum`, `epsilon`,
-/// `weightDecay` (floats).
+/// Inputs: parameter, gradient, square (all of one shape), learning rate (one float); then
+/// velocity, omitted without momentum, and average, which makes the step centered.
+/// Outputs: the new parameter and square; the new velocity and average where their old ones are
+/// given. Attributes: `rho`, `momentum`, `epsilon`, `weightDecay` (floats).
 ///
-/// Keras takes the root of a variance that rounding left below 0, too, which may be NaN.
+/// Like Keras, takes the root even of a variance that rounding made negative, which may give NaN.
 ///
 /// Source: <https://keras.io/api/optimizers/rmsprop/>
 struct RMSpropUpdate: Operator {

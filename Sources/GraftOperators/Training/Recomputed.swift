@@ -1,8 +1,8 @@
 import GraftExecution
 import GraftGraph
 
-/// Passes its input through to nodes that compute again what others computed before, so that they are not merged with
-/// these.
+/// Passes its input through to nodes that recompute others, so that they are not merged with the
+/// originals.
 struct Recomputed: Operator {
   static let schema = OperatorSchema(
     "Recomputed", domain: "graft", since: [1], inputs: 1...1)

@@ -9,7 +9,7 @@ import GraftTensor
 ///     velocity' = momentum · velocity - rate · gradient
 ///     parameter' = parameter · (1 - rate · weightDecay) + velocity'
 ///
-/// With `nesterov` the parameter moves by momentum · velocity' - rate · gradient instead.
+/// With `nesterov` the parameter changes by momentum · velocity' - rate · gradient instead.
 ///
 /// Inputs: parameter, gradient, velocity (all of one shape), learning rate (one float). Outputs:
 /// the new parameter, the new velocity. Attributes: `momentum`, `weightDecay` (floats), `nesterov`

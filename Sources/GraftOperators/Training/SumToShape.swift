@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// x summed to the shape of `like`, the reverse of broadcasting: over the axes that `like` does not
-/// have, and over those where it has extent 1.
+/// x summed to the shape of `like`, the reverse of broadcasting: over the axes that `like` lacks,
+/// and over those where it has extent 1.
 ///
 /// Inputs: x, like (only its shape counts). Output: of the type of x.
 struct SumToShape: Operator {
@@ -26,7 +26,7 @@ struct SumToShape: Operator {
         if let common = common.known, let extent = extent.known { common != extent } else { false }
       }
     guard !isWidened else {
-      throw GraftError.badData("shape \(shape) is no broadcast of \(target)")
+      throw GraftError.badData("shape \(shape) is not a broadcast of \(target)")
     }
   }
 

@@ -3,7 +3,7 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// y = |x|; the smallest integer stays as it is.
+/// y = |x|; the smallest integer is unchanged.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Abs.html>
 struct Abs: ElementwiseUnary {

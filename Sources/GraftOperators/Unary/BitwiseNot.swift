@@ -2,7 +2,7 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// Every bit the other way round.
+/// Inverts every bit.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitwiseNot.html>
 struct BitwiseNot: ElementwiseUnary {

@@ -16,7 +16,7 @@ struct Ceil: ElementwiseUnary {
     try context.unaryKernel(floatFunction, double: { $0.rounded(.up) })
   }
 
-  /// The derivative is zero wherever there is one: no gradient flows.
+  /// The derivative is zero almost everywhere: there is no gradient.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {

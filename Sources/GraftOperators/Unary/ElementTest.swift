@@ -2,7 +2,7 @@ import GraftTensor
 import GraftExecution
 
 extension PrepareContext {
-  /// A kernel that says of each element of input 0, of a floating-point type, whether `test` holds.
+  /// A kernel that tests each element of a floating-point input 0 by `test`.
   func testKernel(
     float: @escaping @Sendable (Float) -> Bool, double: @escaping @Sendable (Double) -> Bool
   ) throws -> PreparedKernel {

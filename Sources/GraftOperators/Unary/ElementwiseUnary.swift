@@ -4,10 +4,10 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// An operator that maps each element of its one input to one of its output, of the same type.
+/// An operator that maps each element of its one input to an output element of the same type.
 protocol ElementwiseUnary: Operator {
   static var elementTypes: Set<ElementType> { get }
-  /// What floats are computed by, if it is written in C.
+  /// The C function for floats, if any.
   var floatFunction: FloatFunction? { get }
 }
 
@@ -45,6 +45,6 @@ extension ElementwiseUnary {
 }
 
 extension Node {
-  /// Drops a hint about memory that operators had up to opset 5.
+  /// Removes a memory hint that operators had up to opset 5.
   mutating func dropConsumedInputs() { attributes["consumed_inputs"] = nil }
 }

@@ -31,7 +31,7 @@ indirect enum GradientFormula: Hashable {
   static func sqrt(_ formula: Self) -> Self { .apply("Sqrt", [formula]) }
   static func tanh(_ formula: Self) -> Self { .apply("Tanh", [formula]) }
 
-  /// `yes` where `condition` holds, else `no`.
+  /// `yes` where `condition` is true, else `no`.
   static func select(_ condition: Self, _ yes: Self, _ no: Self) -> Self {
     .apply("Where", [condition, yes, no])
   }

@@ -3,7 +3,7 @@ import GraftTensor
 import GraftExecution
 import GraftGraph
 
-/// Whether an element is infinite; attributes choose the signs that count.
+/// Whether an element is infinite; attributes select the signs.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__IsInf.html>
 struct IsInf: Operator {

@@ -2,7 +2,7 @@ import GraftExecution
 import GraftGraph
 import GraftTensor
 
-/// The negation of truth values.
+/// The negation of Booleans.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Not.html>
 struct Not: ElementwiseUnary {

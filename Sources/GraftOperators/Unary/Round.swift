@@ -2,7 +2,7 @@ import CGraftKernels
 import GraftExecution
 import GraftGraph
 
-/// The nearest integer, of two the even one.
+/// The nearest integer, ties to even.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Round.html>
 struct Round: ElementwiseUnary {
@@ -16,7 +16,7 @@ struct Round: ElementwiseUnary {
     try context.unaryKernel(floatFunction, double: { $0.rounded(.toNearestOrEven) })
   }
 
-  /// The derivative is zero wherever there is one: no gradient flows.
+  /// The derivative is zero almost everywhere: there is no gradient.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {

@@ -20,7 +20,7 @@ struct Sign: ElementwiseUnary {
       uint64: { $0.signum() })
   }
 
-  /// The derivative is zero wherever there is one: no gradient flows.
+  /// The derivative is zero almost everywhere: there is no gradient.
   func gradient(_ builder: inout GradientBuilder) throws {}
 
   static var examples: [OperatorExample] {
