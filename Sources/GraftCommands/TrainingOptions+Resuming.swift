@@ -28,8 +28,8 @@ extension TrainingOptions {
   func savedRecipe() throws -> Recipe {
     let (folder, other) =
       crossValidate == nil ? (output, foldFolder(1)) : (foldFolder(1), output)
-    guard FileSystem.exists(FineTuningRun.recipePath(folder)) else {
-      let holdsOther = FileSystem.exists(FineTuningRun.recipePath(other))
+    guard RunFolder(folder).hasRun else {
+      let holdsOther = RunFolder(other).hasRun
       throw GraftError(
         .noInput,
         "has no run \(crossValidate != nil && holdsOther ? "with folds " : "")to resume",
@@ -41,15 +41,13 @@ extension TrainingOptions {
             : "It has a run without folds; omit --cross-validate")
     }
     if let crossValidate { try requireFolds(crossValidate) }
-    return try FineTuningRun.saved(in: folder) { _ in false }.recipe
+    return try RunFolder(folder).saved { _ in false }.recipe
   }
 
   /// - Throws: `GraftError` if the folder has another number of folds: more, or fewer that are all
   ///   finished
   private func requireFolds(_ count: Int) throws {
-    let begun = (1...1000).prefix {
-      FileSystem.exists(FineTuningRun.recipePath(foldFolder($0)))
-    }.count
+    let begun = (1...1000).prefix { RunFolder(foldFolder($0)).hasRun }.count
     let isWhole = FileSystem.exists("\(output)/\(CrossValidationSummary.jsonName)")
     guard isWhole ? begun != count : begun > count else { return }
     throw GraftError.usage(

@@ -142,7 +142,7 @@ struct TrainingOptions: ParsableArguments {
     for (index, split) in folds.enumerated() {
       try print("fold \(index + 1) of \(crossValidate)")
       let folder = foldFolder(index + 1)
-      try FineTuningRun.requireOwnFolder(folder)
+      try RunFolder(folder).requireOwn()
       options.triesPreparation = index == 0
       let run = try train(command, recipe, split, folder: folder, options, interruption)
       results.append(phaseResults(of: run))
@@ -190,7 +190,7 @@ struct TrainingOptions: ParsableArguments {
     var options = options
     // After an interrupted fold, the next ones have not started.
     options.resumes =
-      resume && FileSystem.exists(FineTuningRun.recipePath(folder))
+      resume && RunFolder(folder).hasRun
     let progress = TrainingProgress(interruption)
     let run = try FineTuningRun(
       recipe, data: data, folder: folder, observers: [progress], options: options,

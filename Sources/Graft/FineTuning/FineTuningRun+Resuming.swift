@@ -23,54 +23,6 @@ extension FineTuningRun {
     }
   }
 
-  /// The recipe in the folder of a run, and the run's state; `nil` if nothing was saved.
-  ///
-  /// - Parameter isWanted: selects the checkpoint's values to read, by name
-  /// - Throws: `GraftError` if either cannot be read, the recipe does not match the checkpoint, or
-  ///   a saved checkpoint is missing
-  package static func saved(
-    in folder: String, where isWanted: (String) -> Bool = { _ in true }
-  ) throws -> (recipe: Recipe, checkpoint: Checkpoint?) {
-    let recipe = try Recipe(path: recipePath(folder))
-    let path = checkpointPath(folder)
-    guard FileSystem.exists(path) else {
-      try requireNothingTrained(in: folder)
-      return (recipe, nil)
-    }
-    let checkpoint = try Checkpoint(path: path, where: isWanted)
-    guard checkpoint.recipe.isBeginning(of: recipe) else {
-      throw GraftError.badData(
-        "is not the recipe of the run's checkpoint",
-        hint: "Undo the changes to it, or start another run with --output"
-      ).at(recipePath(folder))
-    }
-    return (recipe, checkpoint)
-  }
-
-  /// A run that was killed before its first checkpoint has at most one epoch in its log, and can
-  /// start again.
-  ///
-  /// - Throws: `GraftError` if the run in the folder has lost its checkpoint
-  private static func requireNothingTrained(in folder: String) throws {
-    let path = checkpointPath(folder)
-    let logPath = "\(folder)/log.csv"
-    // A log that is too long for one epoch, or unreadable, counts as more.
-    let log = try? TextFile.read(logPath, limit: 1 << 16)
-    let lineCount = log?.utf8.count { $0 == UInt8(ascii: "\n") } ?? .max
-    let hasEpochs = FileSystem.exists(logPath) && lineCount > 2
-    let others = [path, "\(folder)/model.onnx"]
-    guard hasEpochs || others.contains(where: { FileSystem.statusOfLink($0) != nil }) else {
-      return
-    }
-    let hasBest = FileSystem.isRegularFile("\(folder)/best.npz")
-    throw GraftError.badData(
-      "is missing, and the run cannot continue without it",
-      hint: "Restore it, "
-        + (hasBest ? "replace it by a copy of best.npz to continue from the best epoch, " : "")
-        + "or start another run with --output"
-    ).at(path)
-  }
-
   /// - Throws: `GraftError` if the network has changed: the checkpoint only has the trained weights
   func requireSameNetwork(_ digest: String, since checkpoint: Checkpoint) throws {
     guard checkpoint.state.networkDigest.map({ $0 == digest }) ?? true else {
@@ -108,9 +60,9 @@ extension FineTuningRun {
   /// - Throws: `GraftError` if that file was changed, or the images are not those that the run
   ///   started with; their folder may have moved
   static func requireSameImages(
-    _ split: SplitFile, in folder: String, since checkpoint: Checkpoint
+    _ split: SplitFile, in folder: RunFolder, since checkpoint: Checkpoint
   ) throws -> String {
-    let splitPath = splitPath(folder)
+    let splitPath = folder.path(of: .split)
     let written = try SplitFile(path: splitPath)
     let digest = try SplitFile.digest(path: splitPath)
     guard checkpoint.state.splitDigest.map({ $0 == digest }) ?? true else {
@@ -121,19 +73,17 @@ extension FineTuningRun {
     }
     guard split.isSame(as: written) else {
       throw GraftError.usage(
-        "the images are not those that the run in \(folder) started with",
+        "the images are not those that the run in \(folder.path) started with",
         hint: "Use the same data (with --cross-validate, the same number of folds), or start "
           + "another run with --output")
     }
     return digest
   }
 
-  var bestPath: String { "\(folder)/best.npz" }
-
   /// Reads the best epoch's checkpoint; errors say what to do.
   func withBest<Result>(_ body: () throws -> Result) throws -> Result {
     do {
-      return try withPlace(bestPath, body)
+      return try withPlace(folder.path(of: .best), body)
     } catch let error as GraftError {
       var error = error
       error.hint =
@@ -147,10 +97,11 @@ extension FineTuningRun {
   ///   kill it may be of a later epoch than the run's state; that epoch is repeated.
   func requireBest() throws {
     let history = fineTuner.state.history
-    guard !data.validation.isEmpty, let best = history.bestIndex, FileSystem.exists(bestPath)
+    guard !data.validation.isEmpty, let best = history.bestIndex,
+      FileSystem.exists(folder.path(of: .best))
     else { return }
     try withBest {
-      let records = try Checkpoint(path: bestPath) { _ in false }.state.history
+      let records = try Checkpoint(path: folder.path(of: .best)) { _ in false }.state.history
       guard records.agrees(with: history),
         records.count == best + 1 || records.count > history.count
       else { throw GraftError.badData("is not the checkpoint of the best epoch \(best + 1)") }

@@ -20,7 +20,7 @@ package final class FineTuningRun: FineTunerDelegate {
     package init() {}
   }
 
-  package let folder: String
+  package let folder: RunFolder
   /// The recipe; a resumed run keeps its form of export unless this recipe sets one.
   package let recipe: Recipe
   package let fineTuner: FineTuner
@@ -56,16 +56,11 @@ package final class FineTuningRun: FineTunerDelegate {
       + "the loss of the evaluation is the mean of -log of the right class's probability"
   }
 
-  package static func checkpointPath(_ folder: String) -> String { "\(folder)/last.npz" }
-  static func splitPath(_ folder: String) -> String { "\(folder)/split.csv" }
-  package static func recipePath(_ folder: String) -> String { "\(folder)/recipe.yaml" }
-  package var modelPath: String { "\(folder)/model.onnx" }
+  package var modelPath: String { folder.path(of: .model) }
   /// The path of the network in its training form; `nil` if it is not written.
   package var trainingModelPath: String? {
-    recipe.export.writesTrainingForm ? trainingFormPath : nil
+    recipe.export.writesTrainingForm ? folder.path(of: .trainingForm) : nil
   }
-  private var trainingFormPath: String { "\(folder)/training.onnx" }
-
   /// Reads model and data, and creates the folder.
   ///
   /// - Parameters:
@@ -88,21 +83,22 @@ package final class FineTuningRun: FineTunerDelegate {
     observers: [any TrainingObserver] = [], options: Options = Options(),
     remark: @escaping (String) -> Void = { _ in }
   ) throws {
+    let folder = RunFolder(folder)
     self.folder = folder
     self.remark = remark
-    let checkpointPath = FineTuningRun.checkpointPath(folder)
-    let exists = FileSystem.exists(FineTuningRun.recipePath(folder))
+    let checkpointPath = folder.path(of: .checkpoint)
+    let exists = folder.hasRun
     guard !exists || options.resumes else {
       throw GraftError(
-        .cannotCreate, "already has a run", places: [folder],
-        hint: "Continue it with --resume, or start another one with --output "
-          + FineTuningRun.freeFolder(after: folder))
+        .cannotCreate, "already has a run", places: [folder.path],
+        hint: "Continue it with --resume, or start another one with --output \(folder.nextFreePath)"
+      )
     }
-    if !exists { try FineTuningRun.requireNothingLost(in: folder) }
-    let saved = try exists ? FineTuningRun.saved(in: folder) : nil
+    if !exists { try folder.requireNothingLost() }
+    let saved = try exists ? folder.saved() : nil
     let resumed = saved?.checkpoint
     if options.resumes, resumed == nil {
-      remark("\(folder) has no checkpoint yet; starting from the beginning")
+      remark("\(folder.path) has no checkpoint yet; starting from the beginning")
     }
     var recipe = recipe
     if let saved { recipe.keepExport(of: saved.recipe) }
@@ -119,7 +115,7 @@ package final class FineTuningRun: FineTunerDelegate {
     let (model, preprocessing, isAssumed) = try TransferModel.make(
       recipe, classNames: data.classNames, remark: remark)
     self.preprocessing = preprocessing
-    tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder
+    tunerOptions.featureFolder = tunerOptions.featureFolder ?? folder.path
     fineTuner = try FineTuner(
       recipe, model: model, data: data, preprocessing: preprocessing, options: tunerOptions)
     networkDigest = try model.graph.contentDigest(threads: tunerOptions.executable.threadCount)
@@ -132,7 +128,7 @@ package final class FineTuningRun: FineTunerDelegate {
       let isFinished = try withPlace(checkpointPath) { try fineTuner.isFinished(at: resumed) }
       isDone =
         isFinished && saved?.recipe.export == recipe.export
-        && [reportPath, modelPath, trainingModelPath].compactMap { $0 }
+        && [folder.path(of: .report), modelPath, trainingModelPath].compactMap { $0 }
           .allSatisfy { FileSystem.exists($0) }
     }
     let phaseCount = recipe.enteredPhaseCount
@@ -150,29 +146,31 @@ package final class FineTuningRun: FineTunerDelegate {
     }
     if saved != nil, !isDone {
       try requireBest()
-      try requireReplaceableFiles()
+      try folder.requireReplaceableFiles()
     }
     // Nothing has been written so far.
-    try TextFile.makeFolder(folder)
+    try TextFile.makeFolder(folder.path)
     // The recipe comes first: it marks the folder of a run, which can be resumed from any point.
     if !exists { try saveRecipe() }
-    let log = try RunLog(folder: folder, lengths: resumed?.state.logLengths)
+    let log = try RunLog(folder: folder.path, lengths: resumed?.state.logLengths)
     self.log = log
     self.observers.insert(log, at: 0)
-    if options.resumes { removeLeftovers() }
+    if options.resumes { folder.removeLeftovers() }
     if let saved, !isDone {
       // From here on, the run counts as unfinished, wherever it is killed.
-      try removeResult(reportPath)
+      try folder.remove(.report)
       if saved.recipe != recipe { try saveRecipe() }
     }
     if resumed == nil { try writeBeginning(model, split) }
   }
 
   package func save(_ checkpoint: Checkpoint) throws {
-    try write(checkpoint, to: FineTuningRun.checkpointPath(folder))
+    try write(checkpoint, to: folder.path(of: .checkpoint))
   }
 
-  package func saveBest(_ checkpoint: Checkpoint) throws { try write(checkpoint, to: bestPath) }
+  package func saveBest(_ checkpoint: Checkpoint) throws {
+    try write(checkpoint, to: folder.path(of: .best))
+  }
 
   private func write(_ checkpoint: Checkpoint, to path: String) throws {
     var checkpoint = checkpoint
@@ -188,80 +186,17 @@ package final class FineTuningRun: FineTunerDelegate {
     try featureCache?.archive(for: work)
   }
 
-  /// The files of a run, besides its logs.
-  private static let fileNames = [
-    "last.npz", "best.npz", "initial-head.npz", "split.csv", "recipe.yaml", "model.onnx",
-    "training.onnx", "evaluation.json", "curves.svg", "curves.png", "report.html",
-  ]
-
-  /// - Throws: `GraftError` if a file to be written exists, but is not a regular file
-  private func requireReplaceableFiles() throws {
-    for path in FineTuningRun.fileNames.map({ "\(folder)/\($0)" })
-    where FileSystem.exists(path) && !FileSystem.isRegularFile(path) {
-      throw GraftError(
-        .cannotCreate, "is not a regular file", places: [path],
-        hint: "Remove it, or start another run with --output")
-    }
-  }
-
-  /// Removes files that a killed run left unfinished; their names start with the file's name.
-  private func removeLeftovers() {
-    _ = FileSystem.forEachEntry(inFolder: folder) { name, _ in
-      let isUnfinished = FineTuningRun.fileNames.contains { file in
-        name.hasPrefix("\(file).part") || name.hasPrefix("\(file).") && name.hasSuffix(".tmp")
-      }
-      if isUnfinished { FileSystem.remove("\(folder)/\(name)") }
-    }
-  }
-
-  /// - Throws: `GraftError` if a new run would overwrite existing files, including the network's
-  ///   own
-  private static func requireNothingLost(in folder: String) throws {
-    for name in fileNames + RunLog.fileNames {
-      guard FileSystem.statusOfLink("\(folder)/\(name)") != nil else { continue }
-      throw GraftError(
-        .cannotCreate, "already exists, and a run would overwrite it",
-        places: ["\(folder)/\(name)"],
-        hint: "Choose another folder, such as --output \(freeFolder(after: folder))")
-    }
-  }
-
-  /// The first free folder with the same name and a higher number.
-  private static func freeFolder(after folder: String) -> String {
-    var name = folder
-    while name.count > 1, name.hasSuffix("/") { name.removeLast() }
-    let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count
-    let number = digits < 10 ? Int(name.suffix(digits)) : nil
-    let base = number == nil ? name : String(name.dropLast(digits))
-    return ((number ?? 1) + 1...Int(Int32.max)).lazy.map { "\(base)\($0)" }
-      .first { !FileSystem.exists($0) } ?? "\(name)-new"
-  }
-
-  /// - Throws: `GraftError` if the folder is a link, which would redirect a run of several folds
-  package static func requireOwnFolder(_ folder: String) throws {
-    guard let status = FileSystem.statusOfLink(folder), status.st_mode & S_IFMT != S_IFDIR
-    else { return }
-    throw GraftError(
-      .cannotCreate, "is a link or not a folder", places: [folder],
-      hint: "Remove it, or choose another folder with --output")
-  }
-
   /// Writes what others need to repeat the run: the split, and the head's initial weights.
   private func writeBeginning(_ model: TransferModel, _ split: SplitFile) throws {
-    try TextFile.save(split.text, to: FineTuningRun.splitPath(folder))
+    try TextFile.save(split.text, to: folder.path(of: .split))
     let weights = model.headWeights.compactMap { id in
       model.graph.constants[id].map { (name: model.graph[id].name, tensor: $0) }
     }
-    try NPZFile.write(weights, path: "\(folder)/initial-head.npz")
+    try NPZFile.write(weights, path: folder.path(of: .initialHead))
   }
 
   private func saveRecipe() throws {
-    try TextFile.save(try recipe.yaml, to: FineTuningRun.recipePath(folder))
-  }
-
-  /// Removes results of an earlier end of the run.
-  private func removeResult(_ path: String) throws {
-    if FileSystem.exists(path), FileSystem.remove(path) != 0 { throw GraftError.writing(path) }
+    try TextFile.save(try recipe.yaml, to: folder.path(of: .recipe))
   }
 
   /// Trains to the end and writes the model.
@@ -291,6 +226,7 @@ package final class FineTuningRun: FineTunerDelegate {
     guard !data.validation.isEmpty, let best = history.bestIndex, best < history.count - 1 else {
       return fineTuner.model
     }
+    let bestPath = folder.path(of: .best)
     guard FileSystem.exists(bestPath) else {
       remark(
         "\(bestPath) is missing; model.onnx has the weights of the last epoch instead of the best")
@@ -313,14 +249,11 @@ package final class FineTuningRun: FineTunerDelegate {
     if let trainingModelPath {
       try ONNXExporter().write(model.trainingGraph(preprocessing), to: trainingModelPath)
     } else {
-      try removeResult(trainingFormPath)
+      try folder.remove(.trainingForm)
     }
     try ONNXExporter().write(
       model.inferenceGraph(preprocessing, recipe.export), to: modelPath)
   }
-
-  /// It is written last: a run without it is unfinished.
-  private var reportPath: String { "\(folder)/report.html" }
 
   /// `evaluation.json`, the curves as `curves.svg` and `curves.png`, and `report.html`.
   private func writeReport(_ model: TransferModel, _ result: EvaluationResult?) throws {
@@ -330,17 +263,17 @@ package final class FineTuningRun: FineTunerDelegate {
     if let result {
       let text = try JSONText.encode(
         RunEvaluation(result: result, notes: notes), isPretty: true)
-      try TextFile.save(text + "\n", to: "\(folder)/evaluation.json")
+      try TextFile.save(text + "\n", to: folder.path(of: .evaluation))
     }
-    try TextFile.save(CurveDrawing.svg(history), to: "\(folder)/curves.svg")
+    try TextFile.save(CurveDrawing.svg(history), to: folder.path(of: .curves))
     try CurveDrawing.image(history).pngFile().withUnsafeBytes {
-      try AtomicFile.write($0, to: "\(folder)/curves.png")
+      try AtomicFile.write($0, to: folder.path(of: .curvesImage))
     }
     let report = RunReport(
       recipe: recipe, history: history, model: model, data: data,
       exportedEpoch: exportedEpoch, notes: notes + [lossRemark].compactMap { $0 },
       evaluated: result.map { (part, items, $0) })
-    try TextFile.save(try report.html(), to: reportPath)
+    try TextFile.save(try report.html(), to: folder.path(of: .report))
     evaluated = result.map { (part, $0) }
   }
 

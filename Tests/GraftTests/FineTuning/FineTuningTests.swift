@@ -210,7 +210,7 @@ import TestSupport
       run.data.test, classNames: dataset.classNames, batchSize: 5)
     #expect(again.confusionMatrix == result.confusionMatrix)
     #expect(abs(again.loss - result.loss) < 1e-5)
-    let report = try String(contentsOfFile: "\(run.folder)/report.html", encoding: .utf8)
+    let report = try String(contentsOfFile: run.folder.path(of: .report), encoding: .utf8)
     for part in ["<polyline", "Confusion matrix (test)", "block2_conv/kernel", "batch_size: 16"] {
       #expect(report.contains(part))
     }

@@ -394,7 +394,7 @@ import TestSupport
 
   @Test func curvesAreAnImage() throws {
     let run = try run("curves", recipe)
-    let image = try Image.read("\(run.folder)/curves.png")
+    let image = try Image.read(run.folder.path(of: .curvesImage))
     #expect(image.size == ImageSize(width: 1680, height: 480))
     let samples = image.samples
     func count(_ color: [UInt8]) -> Int {
