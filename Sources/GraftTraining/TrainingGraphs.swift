@@ -35,23 +35,10 @@ struct TrainingGraphs {
       throw GraftError.badData("the number of scores per image is unknown")
     }
     self.scoreCount = scoreCount
-    let targets = training.addInput(
-      name: "targets", type: settings.loss.targetType(classCount: scoreCount))
-    var loss = try settings.loss.append(to: &training, scores: scores, targets: targets)
+    let targetType = settings.loss.targetType(classCount: scoreCount)
     let trained = trainingForm.trained
-    for id in trained {
-      guard let penalty = settings.penalties[id] else { continue }
-      loss = try penalty.append(to: &training, parameter: id, loss: loss)
-    }
-    training.outputs = [loss, scores]
-    let forwardCount = training.nodes.count
-    let gradients = try GradientPass.append(to: &training, loss: loss, targets: trained)
-    if settings.recomputes {
-      try Recomputation.apply(to: &training, forwardCount: forwardCount)
-    }
-    let changed = trained.compactMap { id in
-      gradients[id].map { TrainedParameter(id: id, gradient: $0) }
-    }
+    let changed = try settings.appendGradients(
+      of: trained, scores: scores, targetType: targetType, to: &training)
     if settings.accumulation.stepCount == 1 {
       let learningRate = training.addInput(name: "learning_rate", type: TensorType(.float, []))
       let gradientsEnd = training.nodes.count
@@ -68,13 +55,11 @@ struct TrainingGraphs {
     }
     step = training
     ownParameters = trainingForm.inferenceForm.parameters.keys.sorted()
-    var inference = trainingForm.inferenceForm
-    let evaluationTargets = inference.addInput(
-      name: "targets", type: settings.loss.targetType(classCount: scoreCount))
-    let evaluationLoss = try (settings.evaluationLoss ?? settings.loss).append(
-      to: &inference, scores: scores, targets: evaluationTargets)
-    inference.outputs = [evaluationLoss, scores]
-    evaluation = inference
+    evaluation = trainingForm.inferenceForm
+    let targets = evaluation.addInput(name: "targets", type: targetType)
+    let loss = try (settings.evaluationLoss ?? settings.loss).append(
+      to: &evaluation, scores: scores, targets: targets)
+    evaluation.outputs = [loss, scores]
   }
 
   /// The graph with all parameters.
@@ -88,5 +73,26 @@ struct TrainingGraphs {
         .plannedByteCount(batch: sampleCount)
     }
     return complete.parameters.values.reduce(0) { $0 + $1.byteCount } + arenas.reduce(0, +)
+  }
+}
+
+extension Trainer.Settings {
+  /// Appends loss, penalties and gradients; loss and scores become the graph's outputs.
+  fileprivate func appendGradients(
+    of trained: [ValueID], scores: ValueID, targetType: TensorType, to graph: inout Graph
+  ) throws -> [TrainedParameter] {
+    let targets = graph.addInput(name: "targets", type: targetType)
+    var loss = try loss.append(to: &graph, scores: scores, targets: targets)
+    for id in trained {
+      guard let penalty = penalties[id] else { continue }
+      loss = try penalty.append(to: &graph, parameter: id, loss: loss)
+    }
+    graph.outputs = [loss, scores]
+    let forwardCount = graph.nodes.count
+    let gradients = try GradientPass.append(to: &graph, loss: loss, targets: trained)
+    if recomputes { try Recomputation.apply(to: &graph, forwardCount: forwardCount) }
+    return trained.compactMap { id in
+      gradients[id].map { TrainedParameter(id: id, gradient: $0) }
+    }
   }
 }
