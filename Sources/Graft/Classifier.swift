@@ -1,7 +1,8 @@
-import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles
+import GraftGraph
+import GraftPasses
 import GraftRuntime
 import GraftTensor
 import GraftTraining

@@ -1,5 +1,6 @@
-import GraftPasses
+import GraftFiles
 import GraftGraph
+import GraftPasses
 import GraftRuntime
 
 /// A model ready for an ``Executable``: read from its file, or from its cached compiled form.

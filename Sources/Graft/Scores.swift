@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftRuntime
 
 /// The meaning of a classifier's output.
 package enum Scores: String, Sendable, CaseIterable {

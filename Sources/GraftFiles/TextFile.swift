@@ -112,7 +112,7 @@ package enum TextFile {
     return mode & S_IFMT == S_IFDIR && mode & (S_IWGRP | S_IWOTH) != 0
   }
 
-  static func byteCount(_ path: String) -> Int? {
+  package static func byteCount(_ path: String) -> Int? {
     guard let status = FileSystem.status(of: path), status.st_mode & S_IFMT == S_IFREG
     else { return nil }
     return Int(status.st_size)

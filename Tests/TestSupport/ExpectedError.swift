@@ -1,4 +1,4 @@
-import GraftTensor
+import GraftFiles
 import Testing
 
 /// Expects that a body throws a `GraftError` with a code (or the other), whose description has all

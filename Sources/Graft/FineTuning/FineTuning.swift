@@ -1,4 +1,5 @@
 import GraftData
+import GraftRuntime
 import GraftTraining
 
 /// Puts a new head on a trained network and trains it on your images. The run's folder contains

@@ -1,7 +1,8 @@
-import GraftTraining
 import GraftFiles
+import GraftGraph
 import GraftRuntime
 import GraftTensor
+import GraftTraining
 
 /// The memory that the end of a run needs, checked before it starts.
 extension FineTuningRun {

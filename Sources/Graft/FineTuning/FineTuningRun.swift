@@ -1,6 +1,7 @@
 import GraftData
 import GraftExecution
 import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftRuntime
 import GraftTraining
@@ -178,7 +179,7 @@ package final class FineTuningRun: FineTunerDelegate {
     checkpoint.state.networkDigest = networkDigest
     checkpoint.state.preparation = preparation
     checkpoint.state.preparationRemark = preparationRemark
-    checkpoint.state.logLengths = try log?.sync()
+    checkpoint.state.logLengths = try log?.sync() ?? [:]
     try checkpoint.write(to: path)
   }
 

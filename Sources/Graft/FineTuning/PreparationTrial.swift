@@ -1,6 +1,7 @@
 import GraftData
 import GraftGraph
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import GraftVision
 

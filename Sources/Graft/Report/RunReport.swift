@@ -2,6 +2,7 @@ import FoundationEssentials
 import GraftData
 import GraftFiles
 import GraftGraph
+import GraftTensor
 import GraftTraining
 import GraftVision
 

@@ -1,3 +1,4 @@
+import GraftExecution
 import CGraftKernels
 
 /// Packs a convolution's weights in the order in which ``ImplicitMatrixConvolution`` reads them.

@@ -1,4 +1,5 @@
 import GraftFiles
+import GraftGraph
 import GraftPasses
 import GraftRuntime
 import GraftTensor

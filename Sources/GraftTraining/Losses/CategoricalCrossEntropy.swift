@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 
 /// Cross-entropy of the softmax of logits `[N, K]` with probabilities `[N, K]` that add up to 1: -Σ

@@ -1,5 +1,6 @@
-import GraftPasses
 import GraftGraph
+import GraftPasses
+import GraftTensor
 
 extension TransferModel {
   /// The constants that training can change, in the order of their first readers.

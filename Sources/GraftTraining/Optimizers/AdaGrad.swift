@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 
 /// Steps divided by the root of the sum of all squared gradients so far, for each element:

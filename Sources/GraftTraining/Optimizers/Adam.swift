@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 
 /// Steps along a moving average of the gradients, divided by the root of one of their squares, for

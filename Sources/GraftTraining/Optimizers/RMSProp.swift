@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 
 /// Steps divided by the root of a moving average of the squared gradients, for each element:

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 
 /// Gradient descent with momentum: `v ← momentum·v − learningRate·g`, `p ← p + v`.

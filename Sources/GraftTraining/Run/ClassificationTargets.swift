@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftTensor
 
 /// The targets of losses, and the meaning of scores.

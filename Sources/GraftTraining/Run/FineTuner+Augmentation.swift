@@ -1,3 +1,4 @@
+import GraftData
 import GraftTensor
 
 extension FineTuner {

@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftRuntime
 import GraftTensor
 
 extension FineTuner {

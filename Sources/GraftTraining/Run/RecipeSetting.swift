@@ -7,13 +7,13 @@ package struct RecipeSetting: Sendable {
   package let help: String
   /// What help calls the value; `nil` for the name of the option.
   package let valueName: String?
-  package let path: PartialKeyPath<Recipe> & Sendable
+  package let path: any PartialKeyPath<Recipe> & Sendable
   let decode: @Sendable (inout Recipe, KeyedDecodingContainer<RecipeKey>) throws -> Void
   let encode: @Sendable (Recipe, inout KeyedEncodingContainer<RecipeKey>) throws -> Void
 
   /// A setting that has a value in every recipe; help ends with the default.
   static func required<Value: Codable & Sendable>(
-    _ key: String, _ path: WritableKeyPath<Recipe, Value> & Sendable, _ help: String = ""
+    _ key: String, _ path: any WritableKeyPath<Recipe, Value> & Sendable, _ help: String = ""
   ) -> RecipeSetting {
     RecipeSetting(
       key: key,
@@ -30,7 +30,7 @@ package struct RecipeSetting: Sendable {
 
   /// A setting that a recipe may leave open.
   static func optional<Value: Codable & Sendable>(
-    _ key: String, _ path: WritableKeyPath<Recipe, Value?> & Sendable, _ help: String = "",
+    _ key: String, _ path: any WritableKeyPath<Recipe, Value?> & Sendable, _ help: String = "",
     valueName: String? = nil
   ) -> RecipeSetting {
     RecipeSetting(

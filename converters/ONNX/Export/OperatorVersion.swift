@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// One version of an operator of ai.onnx, from onnx.defs.
 package struct OperatorVersion {

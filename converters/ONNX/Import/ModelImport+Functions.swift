@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 extension ModelImport {
   /// Inlines a call of a model-local function.

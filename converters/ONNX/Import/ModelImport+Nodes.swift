@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 extension ModelImport {
