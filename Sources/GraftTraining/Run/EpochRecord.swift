@@ -80,3 +80,25 @@ package struct StepProgress: Sendable {
   package var accuracy: Double
   package var imagesPerSecond: Double
 }
+
+/// The records of a run, or of one of its phases.
+extension [EpochRecord] {
+  /// The number of epochs since the loss last decreased.
+  package var epochsWithoutBetter: Int { bestIndex.map { count - 1 - $0 } ?? 0 }
+
+  /// The index of the epoch with the smallest ``EpochRecord/watchedLoss``, the first one among
+  /// equals.
+  package var bestIndex: Int? { indices.min { self[$0].watchedLoss < self[$1].watchedLoss } }
+
+  /// Whether both histories agree in their common epochs.
+  package func agrees(with other: [EpochRecord]) -> Bool {
+    zip(self, other).allSatisfy {
+      ($0.phase, $0.epoch, $0.watchedLoss) == ($1.phase, $1.epoch, $1.watchedLoss)
+    }
+  }
+}
+
+extension EpochRecord {
+  /// The loss that measures the weights: on validation data, or in training without such data.
+  package var watchedLoss: Double { validationLoss ?? loss }
+}

@@ -55,23 +55,23 @@ extension FineTuner {
   /// best epoch, and images in memory.
   package func byteCountAfterTraining() throws -> Int {
     let trained = try byteCount(trainedIn: recipe.phases)
-    let best = imageCounts.validation > 0 ? trained : 0
+    let best = images.counts.validation > 0 ? trained : 0
     return model.graph.heapByteCount() + trained + best + decodedByteCount
   }
 
   /// The bytes of the weights that phases change, in addition to the original ones.
   private func byteCount(trainedIn phases: some Sequence<Recipe.Phase>) throws -> Int {
-    let trained = try phases.filter { $0.epochs > 0 }.reduce(into: Set<ValueID>()) {
-      $0.formUnion(model.changing(training: try $1.selection.weights(of: model)))
-    }
+    let trained = try model.changing(trainingIn: phases.filter { $0.epochs > 0 })
     return trained.reduce(0) { $0 + (model.graph.constants[$1]?.byteCount ?? 0) }
   }
 
   /// The bytes of decoded images in memory.
   private var decodedByteCount: Int {
-    augmentation == nil
+    images.augmentation == nil
       ? 0
-      : min(DecodedImages.memoryLimit, batches.imageShape.elementCount * batches.items.count)
+      : min(
+        DecodedImages.memoryLimit, images.inputs.imageShape.elementCount * images.inputs.items.count
+      )
   }
 
   /// The bytes that a phase needs, including the network.
@@ -90,7 +90,7 @@ extension FineTuner {
     let graphs = try TrainingGraphs(cut.trainable, seed: 0, settings: settings)
     var sum = try graphs.byteCount(sampleCount: batchSize, options: planning)
     sum += try model.graph.heapByteCount() + byteCount(trainedIn: recipe.phases[..<number])
-    let image = batches.imageShape.elementCount * MemoryLayout<Float>.size
+    let image = images.inputs.imageShape.elementCount * MemoryLayout<Float>.size
     let frozenBatch = model.takesOneImage ? 1 : batchSize
     sum += image * frozenBatch
     if !cut.frozen.nodes.isEmpty {
@@ -105,10 +105,10 @@ extension FineTuner {
     let featureBytes = features * MemoryLayout<Float>.size
     sum += featureBytes * batchSize
     if options.keepsFeatures {
-      let changing = augmentation == nil ? 0 : imageCounts.training
+      let changing = images.augmentation == nil ? 0 : images.counts.training
       let variants = cut.frozen.nodes.isEmpty ? 0 : recipe.cachedAugmentations ?? 0
       let (kept, overflow) = featureBytes.multipliedReportingOverflow(
-        by: batches.items.count - changing + changing * variants)
+        by: images.inputs.items.count - changing + changing * variants)
       // Above the limit they are in a file.
       if !overflow, kept <= options.featureMemoryLimit { sum += kept }
     }

@@ -32,33 +32,26 @@ package final class FineTuner {
     package init() {}
   }
 
-  package internal(set) var model: TransferModel
-  package internal(set) var state = RunState()
+  package private(set) var state = RunState()
   package let recipe: Recipe
-  let loss: any Loss
+  private let loss: any Loss
   /// Without class weights, so that results can be compared.
   private let evaluationLoss: any Loss
   /// Whether losses are means of -log of the right class's probability, apart from class weights
   /// and penalties.
-  package var hasLogLoss: Bool { evaluationLoss.isLogLoss(scoreCount: targets.classCount) }
-  let targets: ClassificationTargets
+  package var hasLogLoss: Bool { evaluationLoss.isLogLoss(scoreCount: images.targets.classCount) }
   package let options: Options
-  let batches: ImageBatches
-  private let trainingCount: Int
-  let augmentation: AugmentationPipeline?
-  private let validationRange: Range<Int>
-  private let testRange: Range<Int>
+  let images: RunImages
   package weak var delegate: (any FineTunerDelegate)?
-  /// The weights that training has changed so far.
-  var changed: Set<ValueID> = []
-  /// The original values of weights that a finished phase changed.
-  var original: [ValueID: Tensor] = [:]
-  var phase: RunningPhase?
+  private var network: TrainedNetwork
+  private var phase: RunningPhase?
   /// With early stopping, the weights after the best epoch of the current phase.
-  var bestOfPhase: [ValueID: Tensor]?
+  private var bestOfPhase: [ValueID: Tensor]?
+
+  package var model: TransferModel { network.model }
 
   /// The objects of the current phase.
-  struct RunningPhase {
+  private struct RunningPhase {
     let trainer: Trainer
     let store: FeatureStore
     /// The number of cached variants of each training image; `nil` if images change in every epoch,
@@ -74,13 +67,11 @@ package final class FineTuner {
   ) throws {
     try recipe.validate()
     self.recipe = recipe
-    self.model = model
+    network = TrainedNetwork(model)
     var options = options
     if let precision = recipe.precision { options.executable.precision = precision }
     self.options = options
-    targets = ClassificationTargets(
-      classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary)
-    augmentation = try recipe.augmentation
+    let augmentation = try recipe.augmentation
     var losses = try recipe.losses(
       classNames: model.classNames, labels: data.training.map(\.label))
     if augmentation?.mixesTargets == true {
@@ -88,21 +79,11 @@ package final class FineTuner {
       losses.evaluation = try losses.evaluation.forMixedTargets()
     }
     (loss, evaluationLoss) = (losses.training, losses.evaluation)
-    guard !data.training.isEmpty else {
-      throw GraftError.usage("there are no training images", hint: "Change --split")
-    }
-    guard recipe.batchSize <= data.training.count else {
-      throw GraftError.usage(
-        "batch_size \(recipe.batchSize) is more than the \(data.training.count) training images",
-        hint: "Use --batch-size \(data.training.count) or less")
-    }
-    trainingCount = data.training.count
-    validationRange = trainingCount..<trainingCount + data.validation.count
-    testRange = validationRange.upperBound..<validationRange.upperBound + data.test.count
-    batches = try ImageBatches(
-      data.training + data.validation + data.test, preprocessing,
-      threadCount: options.executable.threadCount, trainingCount: trainingCount,
-      augmentation: augmentation)
+    images = try RunImages(
+      recipe, data, preprocessing, augmentation: augmentation, loss: losses.training,
+      targets: ClassificationTargets(
+        classCount: model.isBinary ? 1 : model.classNames.count, isBinary: model.isBinary),
+      threadCount: options.executable.threadCount)
     for phase in recipe.phases {
       // Reports misspelt names before time is spent.
       _ = try phase.selection.weights(of: model)
@@ -111,7 +92,7 @@ package final class FineTuner {
     _ = try learningRateFactors()
   }
 
-  var observers: [any TrainingObserver] { delegate?.observers ?? [] }
+  private var observers: [any TrainingObserver] { delegate?.observers ?? [] }
 
   /// Whether an observer wants the run to stop; asked after each step, and in evaluations.
   package var isInterrupted: Bool { observers.contains { $0.isInterrupted } }
@@ -158,8 +139,8 @@ package final class FineTuner {
     // With early stopping, the checkpoint determines the best weights, but the last ones continue.
     let last = bestOfPhase == nil ? nil : try phase.trainer.values()
     try takeBest()
-    if !testRange.isEmpty, state.phaseResults.count == state.phase {
-      let result = try evaluate(testRange, phase)
+    if !images.test.isEmpty, state.phaseResults.count == state.phase {
+      let result = try evaluate(images.test, phase)
       phase.store.fillArchive()
       guard let result else {
         if let last { phase.trainer.restore(last) }
@@ -169,11 +150,10 @@ package final class FineTuner {
       state.phaseResults.append(
         RunState.PhaseResult(
           phase: state.phase + 1, loss: result.loss, accuracy: result.accuracy,
-          count: testRange.count))
+          count: images.test.count))
     }
     let values = try phase.trainer.values()
-    for id in values.keys where original[id] == nil { original[id] = model.graph.constants[id] }
-    model.setWeights(values)
+    network.setWeights(values)
     // The end of the last phase is kept, so that it can be extended.
     let isLast = state.phase == recipe.enteredPhaseCount - 1
     if isLast {
@@ -193,11 +173,11 @@ package final class FineTuner {
   /// Whether nothing is left to do.
   package var isFinished: Bool { isFinished(at: state) }
 
-  func isFinished(at state: RunState) -> Bool {
+  private func isFinished(at state: RunState) -> Bool {
     let phaseCount = recipe.enteredPhaseCount
     return state.phase >= phaseCount
       || state.phase == phaseCount - 1 && state.isPhaseDone(in: recipe)
-        && (testRange.isEmpty || state.phaseResults.count == phaseCount)
+        && (images.test.isEmpty || state.phaseResults.count == phaseCount)
   }
 
   /// The trained and the frozen part in a phase.
@@ -221,18 +201,18 @@ package final class FineTuner {
     training.evaluationLoss = evaluationLoss
     training.clipping = try recipe.gradientClipping.map { try GradientClipping.named($0) }
     training.accumulation = try AccumulationGroups(
-      of: recipe.accumulationSteps, sampleCount: trainingCount, batchSize: recipe.batchSize)
+      of: recipe.accumulationSteps, sampleCount: images.trainingCount, batchSize: recipe.batchSize)
     training.learningRateFactors = try learningRateFactors()
-    training.penalties = model.penalties(imageCount: trainingCount)
+    training.penalties = model.penalties(imageCount: images.trainingCount)
     training.recomputes = options.recomputes
     training.options = options.executable
     return training
   }
 
-  func startPhase() throws {
+  private func startPhase() throws {
     let settings = recipe.phases[state.phase]
     let selected = try settings.selection.weights(of: model)
-    changed.formUnion(model.changing(training: selected))
+    network.willTrain(selected)
     let cut = try cut(settings)
     // Without a frozen part, nothing is saved by repeating variants.
     let variantCount = cut.frozen.nodes.isEmpty ? nil : recipe.cachedAugmentations
@@ -242,16 +222,18 @@ package final class FineTuner {
     if let memory = state.schedule { schedule.memory = memory }
     phase = RunningPhase(
       trainer: try Trainer(
-        cut.trainable.replacing(statistics), seed: Int(truncatingIfNeeded: positionSeed(1)),
+        cut.trainable.replacing(statistics),
+        seed: Int(truncatingIfNeeded: images.seed(1, phase: state.phase)),
         settings: trainerSettings(settings)),
       store: store, variantCount: variantCount, schedule: schedule)
   }
 
   private func featureStore(_ cut: TrainableCut, variantCount: Int?) throws -> FeatureStore {
     try FeatureStore(
-      cut, batches, batchSize: model.takesOneImage ? 1 : recipe.batchSize,
+      cut, images.inputs, batchSize: model.takesOneImage ? 1 : recipe.batchSize,
       keepsFeatures: options.keepsFeatures,
-      changingCount: augmentation == nil ? 0 : trainingCount, variantCount: variantCount ?? 0,
+      changingCount: images.augmentation == nil ? 0 : images.trainingCount,
+      variantCount: variantCount ?? 0,
       folder: options.featureFolder, memoryLimit: options.featureMemoryLimit,
       options: options.executable, augmentation: recipe.augment
     ) { try delegate?.archive(for: $0) }
@@ -270,19 +252,20 @@ package final class FineTuner {
       store = try featureStore(head, variantCount: nil)
     }
     var generator = SeededGenerator(seed: recipe.seed)
-    let numbers = generator.permutation(trainingCount).prefix(FeatureNormalization.sampleLimit)
-    let statistics = try normalization.statistics(of: batches(Array(numbers))) {
+    let numbers = generator.permutation(images.trainingCount).prefix(
+      FeatureNormalization.sampleLimit)
+    let statistics = try normalization.statistics(of: images.batches(of: Array(numbers))) {
       try store.features(of: $0)[0]
     }
-    model.setWeights(statistics)
+    network.adapt(statistics)
     return statistics
   }
 
   /// Returns false if the run was interrupted.
   private func runEpoch(_ phase: RunningPhase) throws -> Bool {
     let settings = recipe.phases[state.phase]
-    let batchesOfEpoch = batchesOfEpoch()
-    let stepCount = batchesOfEpoch.count
+    let batches = images.batches(ofEpoch: state.epoch, phase: state.phase)
+    let stepCount = batches.count
     func rate(_ step: Int) -> Double {
       settings.learningRate
         * phase.schedule.factor(
@@ -290,15 +273,17 @@ package final class FineTuner {
     }
     var clock = ContinuousClock.now
     while state.batch < stepCount {
-      let numbers = batchesOfEpoch[state.batch]
-      let (labels, tensor) = try trainingTargets(numbers)
+      let numbers = batches[state.batch]
+      let (labels, tensor) = try images.targets(of: numbers, in: augmentationRound)
       let result = try phase.trainer.step(
         inputs: try phase.store.features(of: numbers, augmentedIn: augmentationRound),
         targets: tensor, learningRate: Float(rate(state.step)), step: state.step + 1)
       state.batch += 1
       state.step += 1
       state.lossSum += Double(result.loss) * Double(numbers.count)
-      state.correctCount += zip(try targets.predictions(result.scores), labels).count { $0 == $1 }
+      state.correctCount += zip(try images.targets.predictions(result.scores), labels).count {
+        $0 == $1
+      }
       state.imageCount += numbers.count
       let now = ContinuousClock.now
       state.seconds += (now - clock) / .seconds(1)
@@ -313,8 +298,8 @@ package final class FineTuner {
       accuracy: Double(state.correctCount) / Double(state.imageCount),
       learningRate: rate(state.step - 1), seconds: state.seconds,
       imagesPerSecond: Double(state.imageCount) / max(state.seconds, 1e-9))
-    if !validationRange.isEmpty {
-      guard let result = try evaluate(validationRange, phase) else { return false }
+    if !images.validation.isEmpty {
+      guard let result = try evaluate(images.validation, phase) else { return false }
       record.validationLoss = result.loss
       record.validationAccuracy = result.accuracy
     }
@@ -331,27 +316,6 @@ package final class FineTuner {
     return true
   }
 
-  /// The images of each step of the current epoch.
-  func batchesOfEpoch() -> [[Int]] {
-    var order = Array(0..<trainingCount)
-    if recipe.shuffle {
-      var generator = SeededGenerator(seed: positionSeed(0))
-      order = generator.permutation(order.count)
-    }
-    return batches(order)
-  }
-
-  private func batches(_ numbers: [Int]) -> [[Int]] {
-    stride(from: 0, to: numbers.count, by: recipe.batchSize).map {
-      Array(numbers[$0..<min($0 + recipe.batchSize, numbers.count)])
-    }
-  }
-
-  var imageCounts: RunState.ImageCounts {
-    RunState.ImageCounts(
-      training: trainingCount, validation: validationRange.count, test: testRange.count)
-  }
-
   private func progress(_ stepCount: Int, stepLoss: Double) -> StepProgress {
     StepProgress(
       phase: state.phase + 1, epoch: state.epoch + 1,
@@ -362,14 +326,7 @@ package final class FineTuner {
       imagesPerSecond: Double(state.imageCount) / max(state.seconds, 1e-9))
   }
 
-  /// A seed for one purpose at this position in the run.
-  func positionSeed(_ purpose: Int) -> UInt64 {
-    CounterRandom(
-      seed: Int(truncatingIfNeeded: recipe.seed), stream: purpose, step: state.phase
-    ).bits(at: purpose == 0 ? state.epoch : 0)
-  }
-
-  func summary(of phase: RunningPhase) throws -> PhaseSummary {
+  private func summary(of phase: RunningPhase) throws -> PhaseSummary {
     let settings = recipe.phases[state.phase]
     let selected = try settings.selection.weights(of: model)
     let weights = model.weights
@@ -394,16 +351,178 @@ package final class FineTuner {
     _ range: Range<Int>, _ phase: RunningPhase
   ) throws -> (loss: Double, accuracy: Double)? {
     var (loss, correct) = (0.0, 0)
-    for start in stride(from: range.lowerBound, to: range.upperBound, by: recipe.batchSize) {
+    for numbers in images.batches(of: Array(range)) {
       if isInterrupted { return nil }
-      let numbers = Array(start..<min(start + recipe.batchSize, range.upperBound))
-      let labels = numbers.map { batches.items[$0].label }
+      let (labels, tensor) = try images.targets(of: numbers, in: nil)
       let result = try phase.trainer.evaluate(
-        inputs: try phase.store.features(of: numbers),
-        targets: try targets.tensor(labels, for: self.loss))
+        inputs: try phase.store.features(of: numbers), targets: tensor)
       loss += Double(result.loss) * Double(numbers.count)
-      correct += zip(try targets.predictions(result.scores), labels).count { $0 == $1 }
+      correct += zip(try images.targets.predictions(result.scores), labels).count { $0 == $1 }
     }
     return (loss / Double(range.count), Double(correct) / Double(range.count))
+  }
+
+  /// This epoch's source of random changes.
+  private var augmentationRound: AugmentationRound? {
+    images.round(
+      ofEpoch: state.epoch, phase: state.phase, variantCount: phase?.variantCount)
+  }
+
+  // MARK: The best epoch
+
+  /// Whether the current phase is finished, possibly early.
+  private var isPhaseDone: Bool { state.isPhaseDone(in: recipe) }
+
+  /// Saves the weights if no earlier epoch was better.
+  private func keepBest() throws {
+    if recipe.earlyStopping != nil, state.recordsOfPhase.epochsWithoutBetter == 0 {
+      bestOfPhase = try phase?.trainer.values()
+    }
+    if state.history.bestIndex == state.history.count - 1 { try delegate?.saveBest(checkpoint()) }
+  }
+
+  /// With early stopping, a phase ends with the weights of its best epoch.
+  private func takeBest() throws {
+    let records = state.recordsOfPhase
+    guard recipe.earlyStopping != nil, let bestOfPhase, let best = records.bestIndex else { return }
+    phase?.trainer.restore(bestOfPhase)
+    for observer in observers {
+      try observer.tookBest(
+        records[best], isEarly: records.count < recipe.phases[state.phase].epochs)
+    }
+  }
+
+  // MARK: The range of learning rates
+
+  /// Trains the first phase with a learning rate that increases with each step, until the loss
+  /// diverges.
+  ///
+  /// The weights are useless afterwards: use this instead of ``run()``.
+  ///
+  /// - Returns: `nil` if it was interrupted
+  package func findLearningRate() throws -> LearningRateRange? {
+    try startPhase()
+    guard let phase else { throw GraftError(.software, "the recipe has no phase") }
+    for observer in observers { try observer.phaseStarted(summary(of: phase)) }
+    var range = LearningRateRange()
+    defer { phase.store.fillArchive() }
+    while range.points.count < LearningRateRange.stepCount, !range.hasDiverged {
+      for numbers in images.batches(ofEpoch: state.epoch, phase: state.phase) {
+        let rate = LearningRateRange.rate(ofStep: range.points.count)
+        guard
+          let loss = try loss(of: numbers, phase, rate: rate, step: range.points.count + 1)
+        else { return range }
+        range.add(loss: loss)
+        if isInterrupted { return nil }
+        if range.points.count == LearningRateRange.stepCount || range.hasDiverged { break }
+      }
+      state.epoch += 1
+    }
+    return range
+  }
+
+  /// The loss of one step; `nil` if it is not finite, which ends the test.
+  private func loss(
+    of numbers: [Int], _ phase: RunningPhase, rate: Double, step: Int
+  ) throws -> Double? {
+    let inputs = try phase.store.features(of: numbers, augmentedIn: augmentationRound)
+    let targets = try images.targets(of: numbers, in: augmentationRound).tensor
+    do {
+      return Double(
+        try phase.trainer.step(
+          inputs: inputs, targets: targets, learningRate: Float(rate), step: step
+        ).loss)
+    } catch let error as GraftError where error.code == .badData {
+      return nil
+    }
+  }
+
+  // MARK: Checkpoints
+
+  /// Continues from a checkpoint. The recipe may change the number of epochs of the checkpoint's
+  /// current phase, and add phases.
+  ///
+  /// - Throws: `GraftError` if the checkpoint belongs to another recipe, other data or other
+  ///   weights, or is damaged
+  package func resume(_ checkpoint: Checkpoint) throws {
+    try validate(checkpoint)
+    state = checkpoint.state
+    let values = checkpoint.valuesByName
+    var keys = CheckpointKeys(model.graph)
+    try network.restore(checkpoint, trainedIn: phases(before: state))
+    guard state.phase < recipe.enteredPhaseCount else { return }
+    // A phase that continues has no result yet.
+    if !isPhaseDone { state.phaseResults = Array(state.phaseResults.prefix(state.phase)) }
+    try startPhase()
+    // Between phases, optimizers have no state.
+    guard state.step > 0, let trainer = phase?.trainer else { return }
+    let parameters = trainer.parameterNames
+    keys.add(parameters)
+    var state: [ValueID: Tensor] = [:]
+    for (id, _) in parameters {
+      guard let parameter = trainer.parameters.tensor(id) else { continue }
+      state[id] = try values.tensor(keys[id], like: parameter)
+    }
+    trainer.restore(state)
+    guard recipe.earlyStopping != nil, self.state.epoch > 0 else { return }
+    bestOfPhase = try trainer.values().reduce(into: [:]) { best, entry in
+      let key = CheckpointKeys.bestPrefix + keys[entry.key]
+      best[entry.key] = try values.tensor(key, like: entry.value)
+    }
+  }
+
+  /// Whether a run that continues from there has nothing left to train.
+  ///
+  /// - Throws: `GraftError` like ``resume(_:)``, except for damaged weights
+  package func isFinished(at checkpoint: Checkpoint) throws -> Bool {
+    try validate(checkpoint)
+    return isFinished(at: checkpoint.state)
+  }
+
+  private func validate(_ checkpoint: Checkpoint) throws {
+    try checkpoint.recipe.validate()
+    try checkpoint.requireContinuation(in: recipe)
+    try checkpoint.state.validate(for: checkpoint.recipe, images.counts)
+  }
+
+  /// The phases that have changed weights at a position in the run.
+  private func phases(before state: RunState) -> ArraySlice<Recipe.Phase> {
+    // Before its first step a phase has changed nothing.
+    recipe.phases.prefix(state.phase + (state.step > 0 ? 1 : 0))
+  }
+
+  /// The names of the network's weights in checkpoints; everything else is only for resuming.
+  package var weightNames: Set<ByteString> {
+    let keys = CheckpointKeys(model.graph)
+    return Set(model.graph.constants.keys.map { ByteString(keys[$0]) })
+  }
+
+  /// The model of a checkpoint of this run, which only needs the weights; call it after ``run()``
+  /// has finished.
+  ///
+  /// - Throws: `GraftError` if the checkpoint is of another run, or damaged
+  package func model(of checkpoint: Checkpoint) throws -> TransferModel {
+    let records = checkpoint.state.history
+    guard records.count <= state.history.count, records.agrees(with: state.history) else {
+      throw GraftError.badData("is a checkpoint of another run")
+    }
+    return try network.model(of: checkpoint, trainedIn: phases(before: checkpoint.state))
+  }
+
+  /// Everything needed to continue the run; valid until the next step, which overwrites the
+  /// weights.
+  private func checkpoint() throws -> Checkpoint {
+    var keys = CheckpointKeys(model.graph)
+    var tensors: [ValueID: Tensor] = [:]
+    for id in network.changed { tensors[id] = model.graph.constants[id] }
+    if let trainer = phase?.trainer {
+      keys.add(trainer.parameterNames)
+      tensors.merge(trainer.state) { _, trained in trained }
+    }
+    var values = tensors.sorted { $0.key < $1.key }.map { (name: keys[$0.key], tensor: $0.value) }
+    values += (bestOfPhase ?? [:]).sorted { $0.key < $1.key }.map {
+      (name: CheckpointKeys.bestPrefix + keys[$0.key], tensor: $0.value)
+    }
+    return Checkpoint(state: state, recipe: recipe, values: values)
   }
 }

@@ -47,3 +47,19 @@ package struct RunState: Sendable, Codable, Hashable {
     seconds = 0
   }
 }
+
+/// Early stopping, and the best epoch. Both depend only on the history.
+extension RunState {
+  /// The records of the current phase.
+  var recordsOfPhase: [EpochRecord] {
+    history.suffix(epoch).filter { $0.phase == phase + 1 }
+  }
+
+  /// Whether the current phase is finished, possibly early.
+  ///
+  /// Source: <https://keras.io/api/callbacks/early_stopping/>
+  func isPhaseDone(in recipe: Recipe) -> Bool {
+    epoch >= recipe.phases[phase].epochs
+      || recipe.earlyStopping.map { recordsOfPhase.epochsWithoutBetter >= $0 } ?? false
+  }
+}
