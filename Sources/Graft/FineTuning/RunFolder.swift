@@ -1,7 +1,7 @@
 import GraftFiles
 import GraftTraining
 
-/// The folder of a run: the files it has, and those that must not be there.
+/// The folder of a run and its files.
 package struct RunFolder: Sendable {
   /// The files of a run, besides its logs.
   package enum File: String, CaseIterable {

@@ -1,11 +1,12 @@
-/// Keeps what a ``FineTuner`` makes, and says who follows the run. By default nothing is kept.
+/// Stores checkpoints and features of a ``FineTuner``, and names its observers. By default, nothing
+/// is stored.
 package protocol FineTunerDelegate: AnyObject {
   var observers: [any TrainingObserver] { get }
-  /// Saves the state at the end of an epoch, and when the run is asked to stop.
+  /// Saves the state after an epoch, and after an interruption.
   func save(_ checkpoint: Checkpoint) throws
-  /// Saves the state at the end of an epoch that no earlier one was better than.
+  /// Saves the state after an epoch that is better than all earlier ones.
   func saveBest(_ checkpoint: Checkpoint) throws
-  /// Opens what earlier runs kept of features.
+  /// Opens the features of earlier runs; `nil` for none.
   func archive(for work: FrozenWork) throws -> (any FeatureArchive)?
 }
 

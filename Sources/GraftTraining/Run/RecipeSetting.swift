@@ -1,17 +1,17 @@
-/// A setting of training: its name in recipes, what it means, and where a ``Recipe`` has it.
+/// A training setting: its key in recipe files, its help, and its key path in a ``Recipe``.
 ///
-/// Files and the help of options follow from ``Recipe/settings``.
+/// Recipe files and the help of options are derived from ``Recipe/settings``.
 package struct RecipeSetting: Sendable {
   package let key: String
-  /// What help says; empty where there is no option.
+  /// The help of its option; empty if it has none.
   package let help: String
-  /// What help calls the value; `nil` for the name of the option.
+  /// The value's name in the help; `nil` for the option's name.
   package let valueName: String?
   package let path: any PartialKeyPath<Recipe> & Sendable
   let decode: @Sendable (inout Recipe, KeyedDecodingContainer<RecipeKey>) throws -> Void
   let encode: @Sendable (Recipe, inout KeyedEncodingContainer<RecipeKey>) throws -> Void
 
-  /// A setting that has a value in every recipe; help ends with the default.
+  /// A setting with a value in every recipe; its help ends with the default.
   static func required<Value: Codable & Sendable>(
     _ key: String, _ path: any WritableKeyPath<Recipe, Value> & Sendable, _ help: String = ""
   ) -> RecipeSetting {
@@ -28,7 +28,7 @@ package struct RecipeSetting: Sendable {
       encode: { try $1.encode($0[keyPath: path], forKey: RecipeKey(key)) })
   }
 
-  /// A setting that a recipe may leave open.
+  /// A setting that recipes may omit.
   static func optional<Value: Codable & Sendable>(
     _ key: String, _ path: any WritableKeyPath<Recipe, Value?> & Sendable, _ help: String = "",
     valueName: String? = nil
@@ -41,7 +41,7 @@ package struct RecipeSetting: Sendable {
 }
 
 extension Recipe {
-  /// All settings, in the order of files.
+  /// All settings, in their order in files.
   package static let settings = networkSettings + imageSettings + trainingSettings + exportSettings
 
   private static let networkSettings: [RecipeSetting] = [
