@@ -1,4 +1,5 @@
 import CGraftShims
+import GraftFiles
 
 /// The words of the command line, as the kernel passed them to the program.
 enum ProgramArguments {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Graft
 import GraftFiles
 import GraftTraining
 

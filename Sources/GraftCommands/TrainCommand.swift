@@ -1,4 +1,5 @@
 import ArgumentParser
+import GraftTraining
 
 /// `graft train`: a network from random weights.
 struct TrainCommand: ParsableCommand {

@@ -1,6 +1,7 @@
-import GraftVision
+import Graft
 import GraftData
 import GraftTraining
+import GraftVision
 
 extension TrainingOptions {
   /// Writes a sheet of images as training would see them.
