@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 import TestSupport
 import Testing

@@ -1,3 +1,7 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
 import GraftOperators
 import Testing
 

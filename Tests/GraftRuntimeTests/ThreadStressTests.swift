@@ -1,3 +1,4 @@
+import GraftExecution
 import Foundation
 import GraftRuntime
 import Synchronization
