@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftData
 import GraftExecution
 import GraftFiles

@@ -1,3 +1,5 @@
+import GraftExecution
+import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles

@@ -1,3 +1,4 @@
+import GraftRuntime
 import GraftFiles
 import GraftGraph
 import GraftRuntime

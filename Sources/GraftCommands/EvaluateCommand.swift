@@ -126,10 +126,12 @@ struct EvaluateCommand: ParsableCommand {
   static func summary(_ result: EvaluationResult) -> String {
     // The mean over no images and the area of a single class are not numbers.
     func figure(_ value: Double) -> String { value.isNaN ? "–" : String(printf: "%.4f", value) }
-    return String(
-      format: "accuracy %.2f %%  loss %@  precision %.4f  recall %.4f  F1 %.4f  AUC %@",
-      result.accuracy * 100, figure(result.loss), result.precision, result.recall, result.f1,
-      figure(result.auc))
+    return String(printf: "accuracy %.2f %%", result.accuracy * 100)
+      + "  loss \(figure(result.loss))"
+      + String(
+        printf: "  precision %.4f  recall %.4f  F1 %.4f", result.precision, result.recall, result.f1
+      )
+      + "  AUC \(figure(result.auc))"
       + (result.top5Accuracy.map { String(printf: "  top 5 %.2f %%", $0 * 100) } ?? "")
       + (result.inDistributionShare.map {
         String(printf: "  in distribution %.2f %%", $0 * 100)

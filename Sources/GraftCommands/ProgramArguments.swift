@@ -1,3 +1,4 @@
+import GraftFiles
 import CGraftShims
 import GraftFiles
 

@@ -1,3 +1,4 @@
+import Graft
 import ArgumentParser
 import Graft
 import GraftFiles

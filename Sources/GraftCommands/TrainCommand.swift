@@ -1,3 +1,4 @@
+import GraftTraining
 import ArgumentParser
 import GraftTraining
 

@@ -210,9 +210,8 @@ struct TrainingOptions: ParsableArguments {
     }
     for result in phaseResults(of: run) {
       try print(
-        String(
-          format: "test after phase %d: loss %.4f, accuracy %.2f %%", result.phase, result.loss,
-          result.accuracy * 100))
+        "test after phase \(result.phase): "
+          + String(printf: "loss %.4f, accuracy %.2f %%", result.loss, result.accuracy * 100))
     }
     if let epoch = run.exportedEpoch { try print(origin(of: epoch, run)) }
     if let (part, result) = run.evaluated {

@@ -51,7 +51,7 @@ final class TrainingProgress: TrainingObserver {
     try? Output.redrawLine(
       "\(heading(progress)) \(Terminal.bar(share, width: 20)) "
         + String(
-          format: "loss %.4f  accuracy %.2f %%  %.0f images/s  %.0f s left", progress.loss,
+          printf: "loss %.4f  accuracy %.2f %%  %.0f images/s  %.0f s left", progress.loss,
           progress.accuracy * 100, progress.imagesPerSecond, left))
   }
 

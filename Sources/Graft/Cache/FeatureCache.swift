@@ -1,3 +1,4 @@
+import GraftRuntime
 import GraftExecution
 import GraftFiles
 import GraftRuntime

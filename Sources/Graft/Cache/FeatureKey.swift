@@ -1,3 +1,6 @@
+import GraftVision
+import GraftRuntime
+import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles

@@ -1,3 +1,4 @@
+import GraftRuntime
 import GraftData
 import GraftRuntime
 import GraftTraining

@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftData
 import GraftExecution
 import GraftFiles
@@ -179,7 +180,7 @@ package final class FineTuningRun: FineTunerDelegate {
     checkpoint.state.networkDigest = networkDigest
     checkpoint.state.preparation = preparation
     checkpoint.state.preparationRemark = preparationRemark
-    checkpoint.state.logLengths = try log?.sync() ?? [:]
+    if let log { checkpoint.state.logLengths = try log.sync() }
     try checkpoint.write(to: path)
   }
 

@@ -51,20 +51,17 @@ struct SVGCanvas: ChartCanvas {
 
   mutating func dot(_ center: ChartPoint, color: UInt32) {
     parts.append(
-      String(
-        format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%@\"/>", center.x, center.y,
-        SVGCanvas.name(color)))
+      String(printf: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" ", center.x, center.y)
+        + "fill=\"\(SVGCanvas.name(color))\"/>")
   }
 
   mutating func text(
     _ text: String, _ position: ChartPoint, anchor: TextAnchor, isBold: Bool, color: UInt32
   ) {
     parts.append(
-      String(
-        format:
-          "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%@\" font-weight=\"%@\" fill=\"%@\">%@</text>",
-        position.x, position.y, anchor.rawValue, isBold ? "bold" : "normal",
-        SVGCanvas.name(color), text))
+      String(printf: "<text x=\"%.1f\" y=\"%.1f\" ", position.x, position.y)
+        + "text-anchor=\"\(anchor.rawValue)\" font-weight=\"\(isBold ? "bold" : "normal")\" "
+        + "fill=\"\(SVGCanvas.name(color))\">\(text)</text>")
   }
 
   private static func name(_ color: UInt32) -> String { String(printf: "#%06x", color) }

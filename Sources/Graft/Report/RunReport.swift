@@ -1,3 +1,4 @@
+import GraftTensor
 import FoundationEssentials
 import GraftData
 import GraftFiles
@@ -72,9 +73,10 @@ struct RunReport {
 
   private var summary: String {
     guard let evaluated else { return "" }
-    return String(
-      format: "On the %@ images: accuracy %.2f %%, loss %.4f.", evaluated.part,
-      evaluated.result.accuracy * 100, evaluated.result.loss)
+    return "On the \(evaluated.part) images: "
+      + String(
+        printf: "accuracy %.2f %%, loss %.4f.", evaluated.result.accuracy * 100,
+        evaluated.result.loss)
   }
 
   /// The origin of the model's weights.

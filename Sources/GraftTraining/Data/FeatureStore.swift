@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftFiles
 import GraftGraph
 import GraftPasses

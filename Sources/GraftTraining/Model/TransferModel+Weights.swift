@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftGraph
 import GraftPasses
 import GraftTensor

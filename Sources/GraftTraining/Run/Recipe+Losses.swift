@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftFiles
 import GraftGraph
 import GraftTensor

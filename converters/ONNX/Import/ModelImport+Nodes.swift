@@ -1,3 +1,4 @@
+import GraftOperators
 import GraftFiles
 import GraftGraph
 import GraftOperators
