@@ -56,8 +56,70 @@ package protocol Operator: Sendable {
   /// IEEE 754.
   static var flushesSubnormals: Bool { get }
 
+  /// How many of the first inputs are combined element by element, broadcast to one shape.
+  /// The inputs after them are settings, alike for all elements. 0: it is not elementwise.
+  static var operandCount: Int { get }
+
+  /// How floats can stand in for float16 and bfloat16.
+  static var widening: Widening { get }
+
+  /// Whether output 0 equals input 0, whatever input 0 contains.
+  func isIdentity(_ context: InferenceContext) -> Bool
+
+  /// Whether output 0 is input 0 in another shape, its elements in the same order.
+  static var onlyReshapes: Bool { get }
+
+  /// What kernels apply to their results instead of running this node; `nil` if they cannot.
+  func fusedActivation(_ context: InferenceContext) throws -> Activation?
+
+  /// The same operator with an ``Activation`` and rounding to narrow types, if there is one.
+  static var fusedForm: OperatorSchema? { get }
+
+  /// Inputs that training changes where they are constant.
+  static var weightInputs: [Int] { get }
+
+  /// Whether outputs are sums of input 0 times weights: a convolution or a matrix product.
+  static var isWeightedSum: Bool { get }
+
+  /// The axis of input 1 whose weights make one output channel each; input 2 is a bias for each.
+  /// `nil` where scaling those weights does not scale the channels.
+  var weightChannelAxis: Int? { get }
+
+  /// How many multiply-adds a node has: 0 for all but weighted sums, `nil` if that is not known.
+  ///
+  /// - Parameters:
+  ///   - inputs: the shapes of input 0 and of the weights
+  ///   - output: the shape of output 0
+  static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int?
+
+  /// Whether many input elements make one output element, so that folding could take minutes.
+  static var isLaborious: Bool { get }
+
   /// Small cases that drive the shape, kernel and gradient tests.
   static var examples: [OperatorExample] { get }
+}
+
+/// How an operator over float16 or bfloat16 can compute with the same numbers as floats.
+package enum Widening: Sendable {
+  /// Its float results, rounded to the narrow type, are what its kernel for that type gives.
+  case rounds
+  /// It moves, selects or compares: its float results are numbers of the narrow type already.
+  case isExact
+  /// It keeps its kernel for the narrow type.
+  case isUnknown
+}
+
+/// An activation that kernels apply to their results before they store them.
+package struct Activation: Sendable, Equatable {
+  /// `GRAFT_ACTIVATION_…`
+  package let kind: Int32
+  /// Its `alpha` and `beta`, as far as it has them.
+  package var parameters: [Float]
+
+  package init(_ kind: some BinaryInteger, _ parameters: Float...) {
+    self.kind = Int32(kind)
+    self.parameters = parameters
+  }
 }
 
 extension Operator {
@@ -78,6 +140,17 @@ extension Operator {
   package var isDeterministic: Bool { true }
   package static var acceptsUnalignedInputs: Bool { false }
   package static var flushesSubnormals: Bool { false }
+  package static var operandCount: Int { 0 }
+  package static var widening: Widening { .isUnknown }
+  package func isIdentity(_ context: InferenceContext) -> Bool { false }
+  package func fusedActivation(_ context: InferenceContext) throws -> Activation? { nil }
+  package static var onlyReshapes: Bool { false }
+  package static var fusedForm: OperatorSchema? { nil }
+  package static var weightInputs: [Int] { [] }
+  package static var isWeightedSum: Bool { false }
+  package var weightChannelAxis: Int? { nil }
+  package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? { 0 }
+  package static var isLaborious: Bool { false }
 
   /// The kernel of ``prepare(_:)``, with the operator's treatment of subnormal numbers.
   package func makeKernel(_ context: PrepareContext) throws -> PreparedKernel {

@@ -49,7 +49,7 @@ extension Graph {
   }
 
   /// The environment of a node's inference.
-  func inferenceContext(of node: Node, contents: (ValueID) -> Tensor?) -> InferenceContext {
+  package func inferenceContext(of node: Node, contents: (ValueID) -> Tensor?) -> InferenceContext {
     let unknown = node.inputs.enumerated().filter { _, input in
       input.map { self[$0].type == nil } ?? false
     }

@@ -2,66 +2,72 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 
-/// All operators of Graft. Each line is one file of this target.
+/// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
-  package static let operators: [any Operator.Type] =
-    activations + elementwise + neuralNetwork + shapes + reductions + training + blocked
+  package static let operators = [
+    activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
+    pooling, random, reduction, resampling, shape, softmax, training, unary,
+  ].flatMap { $0 }
 
-  static let activations: [any Operator.Type] = [
-    Abs.self,
-    Acos.self,
-    Acosh.self,
-    Asin.self,
-    Asinh.self,
-    Atan.self,
-    Atanh.self,
-    BitwiseNot.self,
-    Cast.self,
-    CastLike.self,
-    Ceil.self,
+  private static let activation: [any Operator.Type] = [
     Celu.self,
     Clip.self,
-    Cos.self,
-    Cosh.self,
-    Dropout.self,
-    DropoutGradient.self,
+    ClipGradient.self,
     Elu.self,
-    Erf.self,
-    Exp.self,
-    Floor.self,
     Gelu.self,
     HardSigmoid.self,
     HardSwish.self,
-    IsInf.self,
-    IsNaN.self,
     LeakyRelu.self,
-    Log.self,
     Mish.self,
-    Neg.self,
-    Not.self,
-    Reciprocal.self,
     Relu.self,
     ReluGradient.self,
-    ClipGradient.self,
-    Round.self,
-    RoundToType.self,
     Selu.self,
     Shrink.self,
     Sigmoid.self,
-    Sign.self,
-    Sin.self,
-    Sinh.self,
     Softplus.self,
     Softsign.self,
-    Sqrt.self,
     Swish.self,
-    Tan.self,
     Tanh.self,
     ThresholdedRelu.self,
-    TrainingDropout.self,
   ]
 
-  static let elementwise: [any Operator.Type] = [
+  private static let blocked: [any Operator.Type] = [
+    BlockedAffine.self,
+    BlockedAveragePool.self,
+    BlockedBatchNormalization.self,
+    BlockedBatchNormalizationGradient.self,
+    BlockedChannelShuffle.self,
+    BlockedChannelSum.self,
+    BlockedConv.self,
+    BlockedConvWeightGradient.self,
+    BlockedDepthwiseConv.self,
+    BlockedDepthwiseInputGradient.self,
+    BlockedDepthwiseWeightGradient.self,
+    BlockedGlobalAveragePool.self,
+    BlockedLRN.self,
+    BlockedMaxPool.self,
+    BlockedMaxPoolGradient.self,
+    BlockedZeroInsertion.self,
+    FromBlocked.self,
+    ToBlocked.self,
+  ]
+
+  private static let conversion: [any Operator.Type] = [
+    Cast.self,
+    CastLike.self,
+    RoundToType.self,
+  ]
+
+  private static let convolution: [any Operator.Type] = [
+    Conv.self,
+    ConvTranspose.self,
+    ConvolutionInputGradient.self,
+    ConvolutionWeightGradient.self,
+    FusedConv.self,
+    TransposedKernel.self,
+  ]
+
+  private static let elementwise: [any Operator.Type] = [
     Add.self,
     And.self,
     BitShift.self,
@@ -89,93 +95,74 @@ package enum OperatorCatalog {
     Xor.self,
   ]
 
-  static let neuralNetwork: [any Operator.Type] = [
-    AveragePool.self,
-    AveragePoolGradient.self,
-    BatchNormalization.self,
-    BatchNormalizationGradient.self,
-    Conv.self,
-    ConvTranspose.self,
-    ConvolutionInputGradient.self,
-    ConvolutionWeightGradient.self,
-    TransposedKernel.self,
-    FusedConv.self,
-    BlockedConv.self,
-    BlockedConvWeightGradient.self,
+  private static let linear: [any Operator.Type] = [
     FusedGemm.self,
     Gemm.self,
-    GlobalAveragePool.self,
-    GlobalLpPool.self,
-    GlobalMaxPool.self,
-    GroupNormalization.self,
-    Hardmax.self,
-    InstanceNormalization.self,
-    LRN.self,
-    LRNGradient.self,
-    LayerNormalization.self,
-    LogSoftmax.self,
-    LpNormalization.self,
-    LpPool.self,
     MatMul.self,
-    MaxPool.self,
-    MaxPoolGradient.self,
-    MeanVarianceNormalization.self,
-    NegativeLogLikelihoodLoss.self,
-    NegativeLogLikelihoodLossGradient.self,
-    RMSNormalization.self,
-    Softmax.self,
-    SoftmaxCrossEntropyLoss.self,
   ]
 
-  static let shapes: [any Operator.Type] = [
-    AffineGrid.self,
+  private static let movement: [any Operator.Type] = [
     CenterCropPad.self,
     Col2Im.self,
     Col2ImGradient.self,
     Compress.self,
     Concat.self,
-    Constant.self,
-    ConstantOfShape.self,
     DepthToSpace.self,
     Expand.self,
-    EyeLike.self,
-    Flatten.self,
     Gather.self,
     GatherElements.self,
     GatherGradient.self,
     GatherND.self,
     GatherNDGradient.self,
-    GridSample.self,
-    GridSampleGradient.self,
-    Identity.self,
     NonZero.self,
     OneHot.self,
     Pad.self,
     PadGradient.self,
-    RangeOperator.self,
-    Reshape.self,
-    Resize.self,
-    ResizeGradient.self,
     ReverseSequence.self,
     Scatter.self,
     ScatterElements.self,
     ScatterND.self,
-    ShapeOperator.self,
-    Size.self,
     Slice.self,
     SliceGradient.self,
     SpaceToDepth.self,
     Split.self,
-    Squeeze.self,
     Tile.self,
     Transpose.self,
     Trilu.self,
     Unique.self,
-    Unsqueeze.self,
-    Upsample.self,
   ]
 
-  static let reductions: [any Operator.Type] = [
+  private static let normalization: [any Operator.Type] = [
+    BatchNormalization.self,
+    BatchNormalizationGradient.self,
+    GroupNormalization.self,
+    InstanceNormalization.self,
+    LRN.self,
+    LRNGradient.self,
+    LayerNormalization.self,
+    LpNormalization.self,
+    MeanVarianceNormalization.self,
+    RMSNormalization.self,
+  ]
+
+  private static let pooling: [any Operator.Type] = [
+    AveragePool.self,
+    AveragePoolGradient.self,
+    GlobalAveragePool.self,
+    GlobalLpPool.self,
+    GlobalMaxPool.self,
+    LpPool.self,
+    MaxPool.self,
+    MaxPoolGradient.self,
+  ]
+
+  private static let random: [any Operator.Type] = [
+    Dropout.self,
+    DropoutGradient.self,
+    TrainingDropout.self,
+  ]
+
+  private static let reduction: [any Operator.Type] = [
     ArgMax.self,
     ArgMin.self,
     CumProd.self,
@@ -195,8 +182,39 @@ package enum OperatorCatalog {
     TopK.self,
   ]
 
-  /// Graft's own domain: gradients, losses and optimizer steps.
-  static let training: [any Operator.Type] = [
+  private static let resampling: [any Operator.Type] = [
+    AffineGrid.self,
+    GridSample.self,
+    GridSampleGradient.self,
+    Resize.self,
+    ResizeGradient.self,
+    Upsample.self,
+  ]
+
+  private static let shape: [any Operator.Type] = [
+    Constant.self,
+    ConstantOfShape.self,
+    EyeLike.self,
+    Flatten.self,
+    Identity.self,
+    RangeOperator.self,
+    Reshape.self,
+    ShapeOperator.self,
+    Size.self,
+    Squeeze.self,
+    Unsqueeze.self,
+  ]
+
+  private static let softmax: [any Operator.Type] = [
+    Hardmax.self,
+    LogSoftmax.self,
+    NegativeLogLikelihoodLoss.self,
+    NegativeLogLikelihoodLossGradient.self,
+    Softmax.self,
+    SoftmaxCrossEntropyLoss.self,
+  ]
+
+  private static let training: [any Operator.Type] = [
     AdaGradUpdate.self,
     AdamUpdate.self,
     RMSpropUpdate.self,
@@ -205,24 +223,33 @@ package enum OperatorCatalog {
     SumToShape.self,
   ]
 
-  /// Graft's own domain: images with channels in blocks.
-  static let blocked: [any Operator.Type] = [
-    BlockedAffine.self,
-    BlockedBatchNormalization.self,
-    BlockedBatchNormalizationGradient.self,
-    BlockedChannelShuffle.self,
-    BlockedChannelSum.self,
-    BlockedAveragePool.self,
-    BlockedDepthwiseConv.self,
-    BlockedDepthwiseInputGradient.self,
-    BlockedDepthwiseWeightGradient.self,
-    BlockedGlobalAveragePool.self,
-    BlockedLRN.self,
-    BlockedMaxPool.self,
-    BlockedMaxPoolGradient.self,
-    BlockedZeroInsertion.self,
-    FromBlocked.self,
-    ToBlocked.self,
+  private static let unary: [any Operator.Type] = [
+    Abs.self,
+    Acos.self,
+    Acosh.self,
+    Asin.self,
+    Asinh.self,
+    Atan.self,
+    Atanh.self,
+    BitwiseNot.self,
+    Ceil.self,
+    Cos.self,
+    Cosh.self,
+    Erf.self,
+    Exp.self,
+    Floor.self,
+    IsInf.self,
+    IsNaN.self,
+    Log.self,
+    Neg.self,
+    Not.self,
+    Reciprocal.self,
+    Round.self,
+    Sign.self,
+    Sin.self,
+    Sinh.self,
+    Sqrt.self,
+    Tan.self,
   ]
 
   private struct Key: Hashable {
@@ -279,5 +306,25 @@ package enum OperatorCatalog {
     if range.lowerBound == range.upperBound { return "\(range.lowerBound)" }
     if range.upperBound == OperatorSchema.unlimited { return "at least \(range.lowerBound)" }
     return "\(range.lowerBound) to \(range.upperBound)"
+  }
+}
+
+extension Node {
+  /// Whether the node is one of this operator.
+  package func `is`<Operation: Operator>(_ type: Operation.Type) -> Bool {
+    operatorType == type.schema.name && domain == type.schema.domain
+  }
+
+  /// The operator with the node's attributes, if it is one of this type.
+  ///
+  /// - Throws: `GraftError` if an attribute is missing or wrong.
+  package func operation<Operation: Operator>(as type: Operation.Type) throws -> Operation? {
+    try self.is(type) ? type.init(AttributeReader(attributes)) : nil
+  }
+
+  /// Makes the node one of another operator; inputs, outputs and attributes stay.
+  package mutating func become(_ schema: OperatorSchema) {
+    operatorType = schema.name
+    domain = schema.domain
   }
 }

@@ -31,6 +31,17 @@ extension Array where Element == Int {
     return hasZero ? 0 : count
   }
 
+  /// The product of all, which are not negative; `nil` if it does not fit.
+  package var checkedProduct: Int? {
+    var product = 1
+    for factor in self {
+      let (next, overflow) = product.multipliedReportingOverflow(by: factor)
+      if overflow { return nil }
+      product = next
+    }
+    return product
+  }
+
   /// The number of elements of a checked shape.
   package var elementCount: Int { reduce(1, *) }
 

@@ -9,13 +9,15 @@ import GraftTensor
 /// Up to opset 10 the bounds were attributes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Clip.html>
-struct Clip: Operator {
-  static let schema = OperatorSchema(
+package struct Clip: Operator {
+  package static let schema = OperatorSchema(
     "Clip", since: [1, 6, 11, 12, 13], sameSince: 11, inputs: 1...3)
+  package static let operandCount = 1
+  package static let widening = Widening.isExact
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     node.dropConsumedInputs()
@@ -28,7 +30,7 @@ struct Clip: Operator {
     }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     for (index, name) in [(1, "min"), (2, "max")] where index < node.inputs.count {
@@ -41,14 +43,21 @@ struct Clip: Operator {
     node.removeInputs(from: 1)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers)
     try context.requireSameElementType([0, 1, 2])
     for index in 1...2 where context.hasInput(index) { try context.requireOneElement(index) }
     try context.setOutputLikeInput()
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) throws -> Activation? {
+    guard let low = try context.constantScalar(1, default: -.infinity),
+      let high = try context.constantScalar(2, default: .infinity), low <= high
+    else { return nil }
+    return Activation(GRAFT_ACTIVATION_CLAMP, low, high)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let type = try context.input(0).elementType
     switch type {
     case .float:
@@ -93,14 +102,14 @@ struct Clip: Operator {
   }
 
   /// The gradient passes where nothing was clipped.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     let inputs = [try builder.outputGradient(), try builder.output(0)]
     builder.setInputGradient(
       0, builder.add("ClipGradient", domain: "graft", inputs + builder.node.inputs.dropFirst()))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "both bounds",

@@ -6,17 +6,19 @@ import GraftGraph
 /// The gradient of Clip: dx = 0 where y <= min or y >= max, else dy, like PyTorch's ReLU6.
 ///
 /// Inputs: dy, y, min, max (scalars, optional). Output: dx.
-struct ClipGradient: Operator {
-  static let schema = OperatorSchema("ClipGradient", domain: "graft", since: [1], inputs: 2...4)
+package struct ClipGradient: Operator {
+  package static let schema = OperatorSchema(
+    "ClipGradient", domain: "graft", since: [1], inputs: 2...4)
+  package static let operandCount = 2
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.inferActivationGradient()
     for index in 2...3 where context.hasInput(index) { try context.requireOneElement(index) }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     switch try context.input(0).elementType {
     case .float:
       let select = context.instructionSet.kernels.pointee.binary.pointee.clip_gradient
@@ -57,12 +59,12 @@ struct ClipGradient: Operator {
   }
 
   /// Linear in dy; y only selects.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let inputs = [try builder.outputGradient()] + builder.node.inputs.dropFirst()
     builder.setInputGradient(0, builder.add("ClipGradient", domain: "graft", inputs))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "both bounds",

@@ -6,27 +6,27 @@ import GraftGraph
 /// y = x for x >= 0, alpha (exp(x) - 1) below.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Elu.html>
-struct Elu: ElementwiseUnary {
-  static let schema = OperatorSchema("Elu", since: [1, 6, 22], sameSince: 1, inputs: 1...1)
+package struct Elu: ElementwiseUnary {
+  package static let schema = OperatorSchema("Elu", since: [1, 6, 22], sameSince: 1, inputs: 1...1)
 
   private let alpha: Float
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     alpha = try attributes.float("alpha", default: 1)
   }
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.elu }, alpha) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     return try context.unaryKernel(floatFunction, double: { $0 < 0 ? alpha * expm1($0) : $0 })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.select(.x < 0, .dy * (.y + .number(Double(alpha))), .dy))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "default",

@@ -6,14 +6,14 @@ import GraftGraph
 /// y = x Φ(x) with the normal distribution function Φ, or its approximation by tanh.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gelu.html>
-struct Gelu: ElementwiseUnary {
-  static let schema = OperatorSchema("Gelu", since: [20], sameSince: 20, inputs: 1...1)
+package struct Gelu: ElementwiseUnary {
+  package static let schema = OperatorSchema("Gelu", since: [20], sameSince: 20, inputs: 1...1)
 
   private let isApproximate: Bool
   private static let tanhScale = (2 / Double.pi).squareRoot()
   private static let cubicFactor = 0.044715
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     isApproximate =
       try attributes.choice("approximate", default: "none", of: ["none", "tanh"]) == "tanh"
   }
@@ -22,7 +22,7 @@ struct Gelu: ElementwiseUnary {
     isApproximate ? FloatFunction({ $0.gelu_tanh }) : FloatFunction({ $0.gelu })
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     guard isApproximate else {
       return try context.unaryKernel(
         floatFunction, double: { 0.5 * $0 * (1 + erf($0 * 0.5.squareRoot())) })
@@ -34,7 +34,7 @@ struct Gelu: ElementwiseUnary {
       })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * (isApproximate ? approximateDerivative : exactDerivative))
   }
 
@@ -53,7 +53,7 @@ struct Gelu: ElementwiseUnary {
     return 0.5 * (1 + tangent) + 0.5 * .x * (1 - tangent * tangent) * slope
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "exact",

@@ -6,20 +6,25 @@ import GraftGraph
 /// y = max(0, min(1, alpha x + beta))
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__HardSigmoid.html>
-struct HardSigmoid: ElementwiseUnary {
-  static let schema = OperatorSchema("HardSigmoid", since: [1, 6, 22], sameSince: 1, inputs: 1...1)
+package struct HardSigmoid: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "HardSigmoid", since: [1, 6, 22], sameSince: 1, inputs: 1...1)
 
   private let alpha: Float
   private let beta: Float
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     alpha = try attributes.float("alpha", default: 0.2)
     beta = try attributes.float("beta", default: 0.5)
   }
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.hard_sigmoid }, alpha, beta) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_HARD_SIGMOID, alpha, beta)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     let beta = Double(beta)
     return try context.unaryKernel(
@@ -30,12 +35,12 @@ struct HardSigmoid: ElementwiseUnary {
       })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let slope = GradientFormula.dy * .number(Double(alpha))
     try builder.setGradient(.select(.y > 0, .select(.y < 1, slope, 0), 0))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "default",

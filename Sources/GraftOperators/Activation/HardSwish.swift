@@ -12,6 +12,10 @@ struct HardSwish: ElementwiseUnary {
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.hard_swish }) }
 
+  func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_HARD_SWISH)
+  }
+
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { $0 * max(0, min(1, $0 / 6 + 0.5)) })
   }

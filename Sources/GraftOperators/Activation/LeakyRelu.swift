@@ -6,27 +6,32 @@ import GraftGraph
 /// y = x for x >= 0, alpha x below.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LeakyRelu.html>
-struct LeakyRelu: ElementwiseUnary {
-  static let schema = OperatorSchema("LeakyRelu", since: [1, 6, 16], sameSince: 1, inputs: 1...1)
+package struct LeakyRelu: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "LeakyRelu", since: [1, 6, 16], sameSince: 1, inputs: 1...1)
 
   private let alpha: Float
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     alpha = try attributes.float("alpha", default: 0.01)
   }
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.leaky_relu }, alpha) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_LEAKY_RELU, alpha)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let slope = Double(alpha)
     return try context.unaryKernel(floatFunction, double: { $0 < 0 ? slope * $0 : $0 })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.select(.x < 0, .dy * .number(Double(alpha)), .dy))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "default slope",

@@ -6,26 +6,32 @@ import GraftTensor
 /// y = max(x, 0); NaN stays NaN.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Relu.html>
-struct Relu: ElementwiseUnary {
-  static let schema = OperatorSchema("Relu", since: [1, 6, 13, 14], sameSince: 1, inputs: 1...1)
+package struct Relu: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Relu", since: [1, 6, 13, 14], sameSince: 1, inputs: 1...1)
   static let elementTypes: Set<ElementType> = .realNumbers.subtracting(.unsignedIntegers)
+  package static let widening = Widening.isExact
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.relu }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_CLAMP, 0, .infinity)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { $0 < 0 ? 0 : $0 }, int64: { max($0, 0) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(
       0,
       builder.add(
         "ReluGradient", domain: "graft", [try builder.outputGradient(), try builder.output(0)]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "signs",

@@ -6,16 +6,18 @@ import GraftGraph
 /// The gradient of Relu: dx = dy where y > 0, else 0.
 ///
 /// Inputs: dy, y (or x). Output: dx.
-struct ReluGradient: Operator {
-  static let schema = OperatorSchema("ReluGradient", domain: "graft", since: [1], inputs: 2...2)
+package struct ReluGradient: Operator {
+  package static let schema = OperatorSchema(
+    "ReluGradient", domain: "graft", since: [1], inputs: 2...2)
+  package static let operandCount = 2
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.inferActivationGradient()
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let count = try context.input(1).elementCount
     switch try context.input(0).elementType {
     case .float:
@@ -40,14 +42,14 @@ struct ReluGradient: Operator {
   }
 
   /// Linear in dy; y only selects.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(
       0,
       builder.add(
         "ReluGradient", domain: "graft", [try builder.outputGradient(), try builder.input(1)]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "signs", inputs: [.floats([1, 2, 3, 4], [2, 2]), .floats([-1, 0, 2, .nan], [2, 2])],

@@ -6,21 +6,22 @@ import GraftGraph
 /// y = gamma x for x >= 0, gamma alpha (exp(x) - 1) below.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Selu.html>
-struct Selu: ElementwiseUnary {
-  static let schema = OperatorSchema("Selu", since: [1, 6, 22], sameSince: 6, inputs: 1...1)
+package struct Selu: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Selu", since: [1, 6, 22], sameSince: 6, inputs: 1...1)
 
   private static let defaultAlpha: Float = 1.67326319217681884765625
   private static let defaultGamma: Float = 1.05070102214813232421875
   private let alpha: Float
   private let gamma: Float
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     alpha = try attributes.float("alpha", default: Self.defaultAlpha)
     gamma = try attributes.float("gamma", default: Self.defaultGamma)
   }
 
   /// The defaults had fewer digits in opset 1.
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     node.dropConsumedInputs()
@@ -29,7 +30,7 @@ struct Selu: ElementwiseUnary {
     if node.attributes["gamma"] == nil { node.attributes["gamma"] = .float(1.0507) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if node.attributes["alpha"] == nil { node.attributes["alpha"] = .float(defaultAlpha) }
@@ -38,20 +39,20 @@ struct Selu: ElementwiseUnary {
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.selu }, alpha, gamma) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     let gamma = Double(gamma)
     return try context.unaryKernel(
       floatFunction, double: { gamma * ($0 < 0 ? alpha * expm1($0) : $0) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let slope = GradientFormula.number(Double(gamma))
     let offset = GradientFormula.number(Double(alpha) * Double(gamma))
     try builder.setGradient(.select(.x < 0, .dy * (.y + offset), .dy * slope))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "default",

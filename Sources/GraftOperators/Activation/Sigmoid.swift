@@ -6,22 +6,27 @@ import GraftGraph
 /// y = 1 / (1 + exp(-x))
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Sigmoid.html>
-struct Sigmoid: ElementwiseUnary {
-  static let schema = OperatorSchema("Sigmoid", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+package struct Sigmoid: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Sigmoid", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.sigmoid }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_SIGMOID)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { 1 / (1 + exp(-$0)) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * .y * (1 - .y))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",

@@ -6,22 +6,23 @@ import GraftGraph
 /// y = log(1 + exp(x))
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Softplus.html>
-struct Softplus: ElementwiseUnary {
-  static let schema = OperatorSchema("Softplus", since: [1, 22], sameSince: 1, inputs: 1...1)
+package struct Softplus: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Softplus", since: [1, 22], sameSince: 1, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.softplus }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { max($0, 0) + log1p(exp(-abs($0))) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * .sigmoid(.x))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",

@@ -6,29 +6,33 @@ import GraftGraph
 /// y = x sigmoid(alpha x)
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Swish.html>
-struct Swish: ElementwiseUnary {
-  static let schema = OperatorSchema("Swish", since: [24], sameSince: 24, inputs: 1...1)
+package struct Swish: ElementwiseUnary {
+  package static let schema = OperatorSchema("Swish", since: [24], sameSince: 24, inputs: 1...1)
 
   private let alpha: Float
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     alpha = try attributes.float("alpha", default: 1)
   }
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.swish }, alpha) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_SWISH, alpha)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let alpha = Double(alpha)
     return try context.unaryKernel(floatFunction, double: { $0 / (1 + exp(-alpha * $0)) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let alpha = GradientFormula.number(Double(alpha))
     let sigmoid = GradientFormula.sigmoid(alpha * .x)
     try builder.setGradient(.dy * (sigmoid + alpha * .y * (1 - sigmoid)))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "default",

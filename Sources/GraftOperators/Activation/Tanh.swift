@@ -6,22 +6,27 @@ import GraftGraph
 /// The hyperbolic tangent.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Tanh.html>
-struct Tanh: ElementwiseUnary {
-  static let schema = OperatorSchema("Tanh", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+package struct Tanh: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Tanh", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.tanh }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_TANH)
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { tanh($0) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * (1 - .y * .y))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",

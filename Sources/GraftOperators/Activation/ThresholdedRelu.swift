@@ -9,6 +9,7 @@ import GraftGraph
 struct ThresholdedRelu: ElementwiseUnary {
   static let schema = OperatorSchema(
     "ThresholdedRelu", since: [10, 22], sameSince: 10, inputs: 1...1)
+  static let widening = Widening.isExact
 
   private let alpha: Float
 

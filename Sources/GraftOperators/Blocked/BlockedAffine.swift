@@ -9,14 +9,17 @@ import GraftTensor
 ///
 /// Inputs: image [N, ceil(C / 16), H, W, 16], scale [C], shift [C]. `activation` and
 /// `activation_params` are those of ``FusedConv``.
-struct BlockedAffine: Operator {
-  static let schema = OperatorSchema("BlockedAffine", domain: "graft", since: [1], inputs: 3...3)
+package struct BlockedAffine: Operator {
+  package static let schema = OperatorSchema(
+    "BlockedAffine", domain: "graft", since: [1], inputs: 3...3)
 
   let activation: FusedActivation
 
-  init(_ attributes: AttributeReader) throws { activation = try FusedActivation(attributes) }
+  package init(_ attributes: AttributeReader) throws {
+    activation = try FusedActivation(attributes)
+  }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     let image = try context.blockedShape(0)
     try context.requireSameElementType([0, 1, 2])
@@ -29,7 +32,7 @@ struct BlockedAffine: Operator {
     context.setBlockedOutput(image)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (blocks, width) = (shape[1], shape[3])
     let planeSize = shape[2] * width * channelBlock
@@ -58,7 +61,7 @@ struct BlockedAffine: Operator {
       scratchByteCount: scratch.byteCount, inPlaceInputs: [0])
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let image = Tensor.blocks([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])
     let (scale, shift) = (Tensor.floats([2, -1], [2]), Tensor.floats([-3, 5], [2]))
     return [
@@ -66,11 +69,14 @@ struct BlockedAffine: Operator {
         "no activation", inputs: [image, scale, shift],
         outputs: [.blocks([-1, 1, 3, 1, 0, -1], [1, 2, 1, 3])]),
       OperatorExample(
-        "Relu", attributes: ["activation": .string("Relu")], inputs: [image, scale, shift],
+        "Relu", attributes: ["activation": .string(Relu.schema.name)],
+        inputs: [image, scale, shift],
         outputs: [.blocks([0, 1, 3, 1, 0, 0], [1, 2, 1, 3])]),
       OperatorExample(
         "LeakyRelu",
-        attributes: ["activation": .string("LeakyRelu"), "activation_params": .floats([0.5])],
+        attributes: [
+          "activation": .string(LeakyRelu.schema.name), "activation_params": .floats([0.5]),
+        ],
         inputs: [image, scale, shift],
         outputs: [.blocks([-0.5, 1, 3, 1, 0, -0.5], [1, 2, 1, 3])]),
     ]

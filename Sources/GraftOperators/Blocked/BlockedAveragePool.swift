@@ -4,27 +4,27 @@ import GraftExecution
 import GraftGraph
 
 /// ``AveragePool`` of an image in the blocked layout, over two axes.
-struct BlockedAveragePool: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedAveragePool: Operator {
+  package static let schema = OperatorSchema(
     "BlockedAveragePool", domain: "graft", since: [1], inputs: 1...1)
 
   let window: PoolingWindow
   let countsPadding: Bool
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(blocked: attributes)
     countsPadding = try attributes.flag("count_include_pad")
   }
 
-  func infer(_ context: inout InferenceContext) throws { try window.inferBlocked(&context) }
+  package func infer(_ context: inout InferenceContext) throws { try window.inferBlocked(&context) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try window.blockedKernel(context, countsPadding: countsPadding) { layers, pool, x, y, rows in
       layers.average_pool(pool, x, y, rows.lowerBound, rows.upperBound)
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "3x3, stride 2, SAME_UPPER",

@@ -9,21 +9,21 @@ import GraftTensor
 /// Inputs: image [N, C / 16, H, W, 16], scale, bias, running mean and running variance [C].
 /// Outputs: the image, and the new running statistics. Attributes: those of BatchNormalization, and
 /// `activation` as ``FusedConv`` has it.
-struct BlockedBatchNormalization: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedBatchNormalization: Operator {
+  package static let schema = OperatorSchema(
     "BlockedBatchNormalization", domain: "graft", since: [1], inputs: 5...5, outputs: 1...3)
 
   let epsilon: Double
   let momentum: Double
   let activation: FusedActivation
 
-  init(_ attributes: AttributeReader) throws {
-    epsilon = Double(try attributes.float("epsilon", default: 1e-5))
-    momentum = Double(try attributes.float("momentum", default: 0.9))
+  package init(_ attributes: AttributeReader) throws {
+    let normalization = try BatchNormalization(attributes)
+    (epsilon, momentum) = (normalization.epsilon, normalization.momentum)
     activation = try FusedActivation(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     for index in 0..<3 { context.setOutput(index, .float, nil) }
     try context.requireSameElementType([0, 1, 2, 3, 4])
     let image = try context.blockedShape(0)
@@ -37,7 +37,7 @@ struct BlockedBatchNormalization: Operator {
     for index in 1...2 { context.setOutput(index, .float, scale) }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (blocks, positions) = (shape[1], shape[2] * shape[3])
     let channels = try context.input(1).shape[0]
@@ -91,7 +91,7 @@ struct BlockedBatchNormalization: Operator {
       inPlaceInputs: [0])
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let attributes: [ByteString: Attribute] = ["momentum": .float(0.75), "epsilon": .float(0.01)]
     let inputs: [Tensor] = [
       .blocks(
@@ -111,7 +111,7 @@ struct BlockedBatchNormalization: Operator {
         "no activation", attributes: attributes, inputs: inputs,
         outputs: [.blocks(result, [2, 2, 1, 3])] + statistics),
       OperatorExample(
-        "Relu", attributes: attributes.merging(["activation": .string("Relu")]) { $1 },
+        "Relu", attributes: attributes.merging(["activation": .string(Relu.schema.name)]) { $1 },
         inputs: inputs, outputs: [.blocks(result.map { max($0, 0) }, [2, 2, 1, 3])] + statistics),
     ]
   }

@@ -7,19 +7,19 @@ import GraftGraph
 /// ``BatchNormalizationGradient`` of images in the blocked layout.
 ///
 /// Inputs: dy and x [N, C / 16, H, W, 16], scale [C]. Outputs: dx, dscale [C], dbias [C].
-struct BlockedBatchNormalizationGradient: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedBatchNormalizationGradient: Operator {
+  package static let schema = OperatorSchema(
     "BlockedBatchNormalizationGradient", domain: "graft", since: [1], inputs: 3...3,
     outputs: 1...3)
-  static let flushesSubnormals = true
+  package static let flushesSubnormals = true
 
   let epsilon: Double
 
-  init(_ attributes: AttributeReader) throws {
-    epsilon = Double(try attributes.float("epsilon", default: 1e-5))
+  package init(_ attributes: AttributeReader) throws {
+    epsilon = try BatchNormalization(attributes).epsilon
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     for index in 0..<3 { context.setOutput(index, .float, nil) }
     try context.requireSameElementType([0, 1, 2])
     let image = try context.blockedShape(1)
@@ -39,7 +39,7 @@ struct BlockedBatchNormalizationGradient: Operator {
     case gradientFactor, deviationFactor, origin, shift
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(1).shape
     let (blocks, positions) = (shape[1], shape[2] * shape[3])
     let channels = try context.input(2).shape[0]
@@ -96,7 +96,7 @@ struct BlockedBatchNormalizationGradient: Operator {
       inPlaceInputs: [0])
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "one channel", attributes: ["epsilon": .float(0)],

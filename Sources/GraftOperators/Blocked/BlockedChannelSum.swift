@@ -8,20 +8,20 @@ import GraftGraph
 /// gradient of a bias.
 ///
 /// Input: [N, C / 16, H, W, 16]. Output: [C]. Attribute: `channels` (C).
-struct BlockedChannelSum: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedChannelSum: Operator {
+  package static let schema = OperatorSchema(
     "BlockedChannelSum", domain: "graft", since: [1], inputs: 1...1)
 
   let channels: Int
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     channels = try attributes.int("channels", default: 1)
     guard (1...1 << 24).contains(channels) else {
       throw GraftError.badData("\(channels) channels cannot be summed")
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, [.known(channels)])
     let shape = try context.blockedShape(0)
     if let blocks = shape[1].known, blocks != blockCount(channels) {
@@ -30,7 +30,7 @@ struct BlockedChannelSum: Operator {
   }
 
   /// A block's positions are summed in double for each image, and the images are added in order.
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (images, blocks, positions) = (shape[0], shape[1], shape[2] * shape[3])
     let layers = context.blockedLayers
@@ -57,7 +57,7 @@ struct BlockedChannelSum: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "one channel, two images", inputs: [.blocks([1, 2, 3, 4], [2, 1, 1, 2])],

@@ -142,7 +142,7 @@ package struct BlockedConv: Operator {
     return [
       OperatorExample(
         "planar image, residual and Relu",
-        attributes: ["activation": .string("Relu"), "planar_input": .int(1)],
+        attributes: ["activation": .string(Relu.schema.name), "planar_input": .int(1)],
         inputs: [
           image, kernel, .floats([1], [1]), .floats(blocked([1, 2, 5, 6]), [1, 1, 2, 2, 16]),
         ],

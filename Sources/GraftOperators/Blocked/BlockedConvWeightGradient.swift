@@ -12,15 +12,15 @@ import GraftTensor
 /// 3 x 3 kernels with stride 1 use Winograd's algorithm in reverse: for each tile, the transforms
 /// of the image and of the output gradient are multiplied pointwise and summed over all tiles, and
 /// the sums are transformed back. Others are sums of outer products of pixels.
-struct BlockedConvWeightGradient: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedConvWeightGradient: Operator {
+  package static let schema = OperatorSchema(
     "BlockedConvWeightGradient", domain: "graft", since: [1], inputs: 2...2)
-  static let flushesSubnormals = true
+  package static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   let weights: Shape
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
     weights = try attributes.ints("weights_shape") ?? []
     guard weights.count == 4, self.attributes.groupCount == 1 else {
@@ -30,11 +30,11 @@ struct BlockedConvWeightGradient: Operator {
     try ConvolutionAttributes.check(weights, of: "the weights")
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try attributes.inferBlockedWeightGradient(&context, weights: weights)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
     let problem = WeightGradientProblem(
       attributes, weights: weights, image: try context.input(0).shape,
@@ -45,7 +45,7 @@ struct BlockedConvWeightGradient: Operator {
     return problem.directKernel()
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "one tap, two images", attributes: ["weights_shape": .ints([1, 1, 1, 1])],

@@ -9,20 +9,20 @@ import GraftTensor
 ///
 /// Inputs: image [N, ceil(C / 16), H, W, 16], weights [C, 1, kH, kW], bias [C] (optional), residual
 /// of the output's shape (optional). Attributes are those of ``FusedConv``; `group` is C.
-struct BlockedDepthwiseConv: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedDepthwiseConv: Operator {
+  package static let schema = OperatorSchema(
     "BlockedDepthwiseConv", domain: "graft", since: [1], inputs: 2...4)
-  static let flushesSubnormals = true
+  package static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
   let activation: FusedActivation
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
     activation = try FusedActivation(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     let image = try context.blockedShape(0)
     try context.requireSameElementType([0, 1, 2, 3])
@@ -42,7 +42,7 @@ struct BlockedDepthwiseConv: Operator {
     context.setBlockedOutput(output)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let kernel = try context.input(1).shape
     let output = try context.output(0)
@@ -83,13 +83,14 @@ struct BlockedDepthwiseConv: Operator {
       scratchByteCount: scratch.byteCount, inPlaceInputs: hasResidual ? [3] : [])
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let image = Tensor.blocks([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])
     return [
       OperatorExample(
         "residual and Clip",
         attributes: [
-          "activation": .string("Clip"), "activation_params": .floats([0, 6]), "group": .int(2),
+          "activation": .string(Clip.schema.name), "activation_params": .floats([0, 6]),
+          "group": .int(2),
           "pads": .ints([0, 1, 0, 0]),
         ],
         inputs: [

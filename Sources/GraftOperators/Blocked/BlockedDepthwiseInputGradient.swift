@@ -9,18 +9,18 @@ import GraftGraph
 /// Inputs: output gradient [N, ceil(C / 16), oH, oW, 16], weights [C, 1, kH, kW], the image's shape
 /// (int64: N, C, H, W). Output: [N, ceil(C / 16), H, W, 16]. Attributes are those of Conv; `group`
 /// is C.
-struct BlockedDepthwiseInputGradient: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedDepthwiseInputGradient: Operator {
+  package static let schema = OperatorSchema(
     "BlockedDepthwiseInputGradient", domain: "graft", since: [1], inputs: 3...3)
-  static let flushesSubnormals = true
+  package static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     let gradient = try context.blockedShape(0)
     try context.requireSameElementType([0, 1])
@@ -40,7 +40,7 @@ struct BlockedDepthwiseInputGradient: Operator {
     context.setBlockedOutput([image[0], channels.map(blockCount), image[2], image[3]])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let output = try context.output(0)
     guard output.elementCount > 0 else { return .tasks(0) { _, _ in } }
     let gradient = try context.input(0).shape
@@ -68,7 +68,7 @@ struct BlockedDepthwiseInputGradient: Operator {
       phases: [weights.phase, phase].compactMap { $0 }, scratchByteCount: scratch.byteCount)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "two channels", attributes: ["group": .int(2)],

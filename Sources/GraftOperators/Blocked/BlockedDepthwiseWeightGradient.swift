@@ -11,17 +11,17 @@ import GraftTensor
 /// kW).
 ///
 /// With few blocks of channels, the images are split, and the partial sums are added in order.
-struct BlockedDepthwiseWeightGradient: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedDepthwiseWeightGradient: Operator {
+  package static let schema = OperatorSchema(
     "BlockedDepthwiseWeightGradient", domain: "graft", since: [1], inputs: 2...2)
-  static let flushesSubnormals = true
+  package static let flushesSubnormals = true
 
   private static let wantedTaskCount = 16
 
   let attributes: ConvolutionAttributes
   let weights: Shape
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
     weights = try attributes.ints("weights_shape") ?? []
     guard weights.count == 4, weights[0] == self.attributes.groupCount, weights[1] == 1 else {
@@ -31,11 +31,11 @@ struct BlockedDepthwiseWeightGradient: Operator {
     try ConvolutionAttributes.check(weights, of: "the weights")
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try attributes.inferBlockedWeightGradient(&context, weights: weights)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
     let image = try context.input(0).shape
     let gradient = try context.input(1).shape
@@ -84,7 +84,7 @@ struct BlockedDepthwiseWeightGradient: Operator {
     return PreparedKernel(phases: [sumPhase, resultPhase], scratchByteCount: scratch.byteCount)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "two channels",

@@ -4,18 +4,18 @@ import GraftExecution
 import GraftGraph
 
 /// Mean over height and width of an image in the blocked layout.
-struct BlockedGlobalAveragePool: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedGlobalAveragePool: Operator {
+  package static let schema = OperatorSchema(
     "BlockedGlobalAveragePool", domain: "graft", since: [1], inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     context.setBlockedOutput(Array(try context.blockedShape(0)[..<2]) + [1, 1])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let count = shape[2] * shape[3]
     let layers = context.blockedLayers
@@ -28,7 +28,7 @@ struct BlockedGlobalAveragePool: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "two images",

@@ -6,13 +6,14 @@ import GraftGraph
 
 /// ``LRN`` of a blocked image. Has its attributes, and `channels`: C; without it all lanes are
 /// channels.
-struct BlockedLRN: Operator {
-  static let schema = OperatorSchema("BlockedLRN", domain: "graft", since: [1], inputs: 1...1)
+package struct BlockedLRN: Operator {
+  package static let schema = OperatorSchema(
+    "BlockedLRN", domain: "graft", since: [1], inputs: 1...1)
 
   let region: ResponseRegion
   let channels: Int?
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     region = try ResponseRegion(attributes)
     channels = try attributes.int("channels")
     guard channels ?? 0 >= 0 else {
@@ -20,14 +21,14 @@ struct BlockedLRN: Operator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     let image = try context.blockedShape(0)
     if let channels { try context.requireBlocks(image[1], holding: .known(channels)) }
     context.setBlockedOutput(image)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let positionCount = shape[2] * shape[3]
     let imageSize = shape[1] * positionCount * channelBlock
@@ -55,7 +56,7 @@ struct BlockedLRN: Operator {
       inPlaceInputs: [0])
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "odd size",

@@ -4,22 +4,25 @@ import GraftExecution
 import GraftGraph
 
 /// ``MaxPool`` of an image in the blocked layout, over two axes and without indices.
-struct BlockedMaxPool: Operator {
-  static let schema = OperatorSchema("BlockedMaxPool", domain: "graft", since: [1], inputs: 1...1)
+package struct BlockedMaxPool: Operator {
+  package static let schema = OperatorSchema(
+    "BlockedMaxPool", domain: "graft", since: [1], inputs: 1...1)
 
   let window: PoolingWindow
 
-  init(_ attributes: AttributeReader) throws { window = try PoolingWindow(blocked: attributes) }
+  package init(_ attributes: AttributeReader) throws {
+    window = try PoolingWindow(blocked: attributes)
+  }
 
-  func infer(_ context: inout InferenceContext) throws { try window.inferBlocked(&context) }
+  package func infer(_ context: inout InferenceContext) throws { try window.inferBlocked(&context) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try window.blockedKernel(context) { layers, pool, x, y, rows in
       layers.max_pool(pool, x, y, rows.lowerBound, rows.upperBound)
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "padding and ceil_mode",

@@ -8,19 +8,19 @@ import GraftGraph
 ///
 /// With the attribute `follows_relu` the input is a Relu's output, and the result is the gradient
 /// of the Relu's input.
-struct BlockedMaxPoolGradient: Operator {
-  static let schema = OperatorSchema(
+package struct BlockedMaxPoolGradient: Operator {
+  package static let schema = OperatorSchema(
     "BlockedMaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
 
   let window: PoolingWindow
   let followsRelu: Bool
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(blocked: attributes)
     followsRelu = try attributes.flag("follows_relu")
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     try context.requireSameElementType([0, 1])
     let shape = try context.blockedShape(1)
@@ -28,7 +28,7 @@ struct BlockedMaxPoolGradient: Operator {
     try context.requireShapeAgrees(0, try window.outputShape(shape) + [.known(channelBlock)])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let layers = context.blockedLayers
     let geometry = try PoolGeometry(window, inputShape: Array(context.input(1).shape[..<4]))
     let pool = geometry.kernelParameters(countsPadding: false)
@@ -49,7 +49,7 @@ struct BlockedMaxPoolGradient: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "overlapping windows",

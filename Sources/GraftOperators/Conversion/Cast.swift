@@ -8,19 +8,20 @@ import GraftTensor
 /// In opset 1 the type was named by a string.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Cast.html>
-struct Cast: Operator {
-  static let schema = OperatorSchema(
+package struct Cast: Operator {
+  package static let schema = OperatorSchema(
     "Cast", since: [1, 6, 9, 13, 19, 21, 23, 24, 25, 28], sameSince: 6, inputs: 1...1)
+  package static let operandCount = 1
 
   private let target: ElementType
   private let rounding: NarrowFloat.Rounding
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     target = try attributes.required("to", attributes.elementType("to"))
     rounding = try NarrowFloat.Rounding(attributes)
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 6, case .string(let name) = node.attributes["to"] else { return }
@@ -31,26 +32,30 @@ struct Cast: Operator {
   }
 
   /// Before opset 6 types were strings.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     guard let type = try AttributeReader(node.attributes).elementType("to") else { return }
     node.attributes["to"] = .string("\(type)".uppercased())
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.inferCast(to: target)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool {
+    (try? context.elementType(0)) == target
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.castKernel(rounding)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setCastGradient(to: target)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "float to int64", attributes: ["to": .int(7)],

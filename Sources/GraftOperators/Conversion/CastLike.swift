@@ -6,18 +6,19 @@ import GraftGraph
 /// Converts each element of the first input to the type of the second.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__CastLike.html>
-struct CastLike: Operator {
-  static let schema = OperatorSchema(
+package struct CastLike: Operator {
+  package static let schema = OperatorSchema(
     "CastLike", since: [15, 19, 21, 23, 24, 25], sameSince: 15, inputs: 2...2)
+  package static let operandCount = 1
 
   private let rounding: NarrowFloat.Rounding
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     rounding = try NarrowFloat.Rounding(attributes)
   }
 
   /// Before opset 15 there is only Cast.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     guard let type = context.type(node.inputs.count > 1 ? node.inputs[1] : nil)?.elementType else {
@@ -28,20 +29,25 @@ struct CastLike: Operator {
     node.removeInputs(from: 1)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.inferCast(to: try context.elementType(1))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool {
+    guard let source = try? context.elementType(0) else { return false }
+    return (try? context.elementType(1)) == source
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.castKernel(rounding)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let target = builder.type(of: try builder.input(1))?.elementType
     try builder.setCastGradient(to: target ?? .float)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "integers to floats", inputs: [.integers([-2, 16_777_217], [2]), .floats([0], [1])],

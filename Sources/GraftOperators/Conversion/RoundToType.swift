@@ -8,13 +8,14 @@ import GraftTensor
 /// uses it where it computes float16 and bfloat16 values in float.
 ///
 /// The attribute `to` names the narrower type as Cast does.
-struct RoundToType: ElementwiseUnary {
-  static let schema = OperatorSchema("RoundToType", domain: "graft", since: [1], inputs: 1...1)
+package struct RoundToType: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "RoundToType", domain: "graft", since: [1], inputs: 1...1)
   static let elementTypes: Set<ElementType> = [.float]
 
   private let rounding: Rounding
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     rounding = try Rounding(try attributes.required("to", attributes.elementType("to")))
   }
 
@@ -23,7 +24,7 @@ struct RoundToType: ElementwiseUnary {
       ? FloatFunction({ $0.round_to_float16 }) : FloatFunction({ $0.round_to_bfloat16 })
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let function = try context.vectorFunction { table in floatFunction.flatMap { $0.select(table) }
     }
     return .parallel(
@@ -35,7 +36,7 @@ struct RoundToType: ElementwiseUnary {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let numbers: [Float] = [
       1, 1.000_488_3, 1.001_464_8, -65519, 65520, 0x1p-24, 0x1.8p-24, -0x1p-26, .infinity, .nan,
     ]

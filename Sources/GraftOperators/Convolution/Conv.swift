@@ -7,28 +7,41 @@ import GraftTensor
 ///
 /// Inputs: image [N, C, …], weights [M, C / group, …], bias [M] (optional).
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Conv.html>
-struct Conv: Operator {
-  static let schema = OperatorSchema("Conv", since: [1, 11, 22], sameSince: 1, inputs: 2...3)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+package struct Conv: Operator {
+  package static let schema = OperatorSchema(
+    "Conv", since: [1, 11, 22], sameSince: 1, inputs: 2...3)
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
+  package static let isWeightedSum = true
+  package static let isLaborious = true
+  package static var fusedForm: OperatorSchema? { FusedConv.schema }
 
-  let attributes: ConvolutionAttributes
+  package let attributes: ConvolutionAttributes
   private let original: [ByteString: Attribute]
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
     original = attributes.attributes
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package var weightChannelAxis: Int? { 0 }
+
+  package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? {
+    guard let output, let weights = inputs[1] else { return nil }
+    return (output + weights.dropFirst()).checkedProduct
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
     try attributes.inferConvolution(&context)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try attributes.prepareConvolution(context, residual: nil, activation: .identity)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let outputGradient = try builder.outputGradient()
     if builder.needs(0) {
       let shape = builder.add("Shape", [try builder.input(0)])
@@ -51,7 +64,7 @@ struct Conv: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let image = Tensor.floats((0..<25).map(Float.init), [1, 1, 5, 5])
     let ones = Tensor.floats([Float](repeating: 1, count: 9), [1, 1, 3, 3])
     return [

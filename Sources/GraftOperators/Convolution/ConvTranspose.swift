@@ -8,17 +8,21 @@ import GraftTensor
 ///
 /// Inputs: image [N, C, …], weights [C, M / group, …], bias [M] (optional).
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ConvTranspose.html>
-struct ConvTranspose: Operator {
-  static let schema = OperatorSchema(
+package struct ConvTranspose: Operator {
+  package static let schema = OperatorSchema(
     "ConvTranspose", since: [1, 11, 22], sameSince: 1, inputs: 2...3)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
+  package static let isWeightedSum = true
+  package static let isLaborious = true
 
   let attributes: ConvolutionAttributes
   private let outputPadding: [Int]?
   private let outputShape: [Int]?
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
     outputPadding = try attributes.ints("output_padding")
     outputShape = try attributes.ints("output_shape")
@@ -29,7 +33,12 @@ struct ConvTranspose: Operator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? {
+    guard let image = inputs[0], let weights = inputs[1] else { return nil }
+    return (image + weights.dropFirst()).checkedProduct
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1, 2])
     let elementType = try context.elementType(0)
@@ -93,7 +102,7 @@ struct ConvTranspose: Operator {
     }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let elementType = try context.input(0).elementType
     if Set.halfPrecision.contains(elementType) {
       return try context.converting([elementType], to: .float, prepare)
@@ -114,7 +123,7 @@ struct ConvTranspose: Operator {
 
   /// The gradient of the image is a convolution; that of the weights is a convolution's weight
   /// gradient with image and output gradient swapped.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let outputGradient = try builder.outputGradient()
     let convolution = try convolutionAttributes(builder)
     if builder.needs(0) {
@@ -173,7 +182,7 @@ struct ConvTranspose: Operator {
     ]
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let image = Tensor.floats([1, 2, 3, 4], [1, 1, 2, 2])
     let kernel = Tensor.floats([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
     return [

@@ -3,16 +3,16 @@ import GraftFiles
 import GraftGraph
 
 /// The common attributes of Conv, ConvTranspose and their gradients.
-struct ConvolutionAttributes: Sendable {
-  enum Padding: String, CaseIterable, Sendable {
+package struct ConvolutionAttributes: Sendable {
+  package enum Padding: String, CaseIterable, Sendable {
     case explicit = "NOTSET"
     case sameUpper = "SAME_UPPER"
     case sameLower = "SAME_LOWER"
     case valid = "VALID"
   }
 
-  let padding: Padding
-  let groupCount: Int
+  package let padding: Padding
+  package let groupCount: Int
   let kernelShape: [Int]?
   private let strides: [Int]?
   private let dilations: [Int]?
@@ -21,7 +21,7 @@ struct ConvolutionAttributes: Sendable {
   /// Bounds attributes so that products of two of them and an extent cannot overflow.
   static let largest = 1 << 24
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     let padding = try attributes.choice(
       "auto_pad", default: "NOTSET", of: Padding.allCases.map(\.rawValue))
     self.padding = Padding(rawValue: padding) ?? .explicit
@@ -58,13 +58,22 @@ struct ConvolutionAttributes: Sendable {
     try check("pads", pads, 2 * rank)
   }
 
-  func stride(_ axis: Int) -> Int { strides?[axis] ?? 1 }
-  func dilation(_ axis: Int) -> Int { dilations?[axis] ?? 1 }
+  package func stride(_ axis: Int) -> Int { strides?[axis] ?? 1 }
+  package func dilation(_ axis: Int) -> Int { dilations?[axis] ?? 1 }
 
   /// The value of `pads` for an axis of `rank` axes.
   func explicitPadding(_ axis: Int, rank: Int) -> (begin: Int, end: Int) {
     guard let pads else { return (0, 0) }
     return (pads[axis], pads[axis + rank])
+  }
+
+  /// The padding before all `rank` axes, then after them; `nil` if it depends on the input.
+  package func fixedPadding(rank: Int) -> [Int]? {
+    switch padding {
+    case .explicit: pads ?? [Int](repeating: 0, count: 2 * rank)
+    case .valid: [Int](repeating: 0, count: 2 * rank)
+    case .sameUpper, .sameLower: nil
+    }
   }
 
   /// The extent that a kernel covers, dilation included.

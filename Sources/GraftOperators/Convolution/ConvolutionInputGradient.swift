@@ -8,19 +8,19 @@ import GraftGraph
 /// Inputs: output gradient [N, M, …], weights [M, C / group, …], the image's shape (int64). The
 /// attributes are those of the Conv node. Its specification:
 /// <https://onnx.ai/onnx/operators/onnx__Conv.html>
-struct ConvolutionInputGradient: Operator {
-  static let schema = OperatorSchema(
+package struct ConvolutionInputGradient: Operator {
+  package static let schema = OperatorSchema(
     "ConvolutionInputGradient", domain: "graft", since: [1], inputs: 3...3)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1])
     let elementType = try context.elementType(0)
@@ -35,7 +35,7 @@ struct ConvolutionInputGradient: Operator {
       outputGradient, image: [Dimension](shape), weights: weights)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let elementType = try context.input(0).elementType
     if Set.halfPrecision.contains(elementType) {
       return try context.converting([elementType], to: .float, prepare)
@@ -53,7 +53,7 @@ struct ConvolutionInputGradient: Operator {
     ).kernel(context)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "stride that leaves a column", attributes: ["strides": .ints([2])],

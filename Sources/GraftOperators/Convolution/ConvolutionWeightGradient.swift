@@ -13,19 +13,19 @@ import GraftGraph
 /// It is the product of the output gradient with the unrolled image, summed over positions and
 /// images. Where that gives few tasks, the images are split, and the partial sums are added in
 /// order.
-struct ConvolutionWeightGradient: Operator {
-  static let schema = OperatorSchema(
+package struct ConvolutionWeightGradient: Operator {
+  package static let schema = OperatorSchema(
     "ConvolutionWeightGradient", domain: "graft", since: [1], inputs: 3...3)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
 
   let attributes: ConvolutionAttributes
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1])
     let elementType = try context.elementType(0)
@@ -39,7 +39,7 @@ struct ConvolutionWeightGradient: Operator {
     try attributes.checkGradient(try context.shape(1), image: image, weights: weights)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let elementType = try context.input(0).elementType
     if Set.halfPrecision.contains(elementType) {
       return try context.converting([elementType], to: .float, prepare)
@@ -53,7 +53,7 @@ struct ConvolutionWeightGradient: Operator {
     ).kernel()
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "two images",

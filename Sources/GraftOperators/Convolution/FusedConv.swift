@@ -9,20 +9,23 @@ import GraftTensor
 /// output's shape (optional). Attributes are those of Conv, and `activation` and
 /// `activation_params`; see ``FusedActivation``. Specification:
 /// <https://onnx.ai/onnx/operators/onnx__Conv.html>
-struct FusedConv: Operator {
-  static let schema = OperatorSchema("FusedConv", domain: "graft", since: [1], inputs: 2...4)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+package struct FusedConv: Operator {
+  package static let schema = OperatorSchema(
+    "FusedConv", domain: "graft", since: [1], inputs: 2...4)
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
+  package static let widening = Widening.rounds
+  package static var fusedForm: OperatorSchema? { FusedConv.schema }
 
   let attributes: ConvolutionAttributes
   let activation: FusedActivation
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
     activation = try FusedActivation(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try attributes.inferConvolution(&context)
     guard context.hasInput(3) else { return }
     try context.requireSameElementType([0, 3])
@@ -36,31 +39,33 @@ struct FusedConv: Operator {
     }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try attributes.prepareConvolution(
       context, residual: context.hasInput(3) ? 3 : nil, activation: activation)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let image = Tensor.floats([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
     let kernel = Tensor.floats([1, 0, 0, -1], [1, 1, 2, 2])
     let planes = Tensor.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])
     return [
       OperatorExample(
-        "residual and Relu", attributes: ["activation": .string("Relu")],
+        "residual and Relu", attributes: ["activation": .string(Relu.schema.name)],
         inputs: [image, kernel, .floats([1], [1]), .floats([1, 2, 5, 6], [1, 1, 2, 2])],
         outputs: [.floats([0, 0, 2, 3], [1, 1, 2, 2])]),
       OperatorExample(
         "HardSigmoid, no bias",
         attributes: [
-          "activation": .string("HardSigmoid"), "activation_params": .floats([0.25, 0.5]),
+          "activation": .string(HardSigmoid.schema.name),
+          "activation_params": .floats([0.25, 0.5]),
         ],
         inputs: [image, kernel, nil, .floats([3, 4, 5, 8], [1, 1, 2, 2])],
         outputs: [.floats([0.25, 0.5, 0.75, 1], [1, 1, 2, 2])]),
       OperatorExample(
         "depthwise with residual and Clip",
         attributes: [
-          "activation": .string("Clip"), "activation_params": .floats([0, 6]), "group": .int(2),
+          "activation": .string(Clip.schema.name), "activation_params": .floats([0, 6]),
+          "group": .int(2),
           "pads": .ints([1, 0]),
         ],
         inputs: [

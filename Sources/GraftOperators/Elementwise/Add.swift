@@ -5,8 +5,9 @@ import GraftGraph
 /// a + b with broadcasting; integers wrap.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Add.html>
-struct Add: ArithmeticOperator {
-  static let schema = OperatorSchema("Add", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
+package struct Add: ArithmeticOperator {
+  package static let schema = OperatorSchema(
+    "Add", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
   static let isCommutative = true
 
   @inline(__always)
@@ -22,14 +23,14 @@ struct Add: ArithmeticOperator {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.add }
 
   /// da = dy, db = dy
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     for index in 0...1 where builder.needs(index) {
       try builder.setBroadcastInputGradient(index, gradient)
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "same shape",

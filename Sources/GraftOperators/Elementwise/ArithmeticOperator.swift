@@ -28,14 +28,14 @@ protocol ArithmeticOperator: BinaryOperator, ArithmeticOperation {
 extension ArithmeticOperator {
   static var elementTypes: Set<ElementType> { .realNumbers }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let indices = Array(0..<context.inputCount)
     try context.require(0, Self.elementTypes)
     try context.requireSameElementType(indices)
     try context.setBroadcastOutput(try context.elementType(0), inputs: indices)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.arithmeticKernel(Self.self)
   }
 }

@@ -11,17 +11,22 @@ protocol BinaryOperator: Operator {
 }
 
 extension BinaryOperator {
+  package static var operandCount: Int { schema.inputs.upperBound }
+  package static var widening: Widening { .rounds }
   static var isCommutative: Bool { false }
 
-  init(_ attributes: AttributeReader) throws { self.init() }
+  package init(_ attributes: AttributeReader) throws { self.init() }
 
-  static func upgrade(
+  /// Of a single input nothing is combined.
+  package func isIdentity(_ context: InferenceContext) -> Bool { context.inputCount == 1 }
+
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 7 { try node.upgradeBroadcast(in: &context) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if schema.inputs.upperBound > 2 {

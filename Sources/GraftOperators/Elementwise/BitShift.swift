@@ -9,6 +9,7 @@ import GraftGraph
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BitShift.html>
 struct BitShift: Operator {
   static let schema = OperatorSchema("BitShift", since: [11, 28], sameSince: 11, inputs: 2...2)
+  static let operandCount = 2
 
   let shiftsLeft: Bool
 

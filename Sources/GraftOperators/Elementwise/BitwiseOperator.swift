@@ -5,13 +5,13 @@ import GraftGraph
 protocol BitwiseOperator: BinaryOperator, IntegerOperation {}
 
 extension BitwiseOperator {
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .integers)
     try context.requireSameElementType([0, 1])
     try context.setBroadcastOutput(try context.elementType(0), inputs: [0, 1])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.integerKernel(Self.self)
   }
 }

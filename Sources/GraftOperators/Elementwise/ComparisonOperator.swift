@@ -12,18 +12,20 @@ protocol ComparisonOperator: BinaryOperator {
 }
 
 extension ComparisonOperator {
-  func infer(_ context: inout InferenceContext) throws {
+  package static var widening: Widening { .isExact }
+
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers)
     try context.requireSameElementType([0, 1])
     try context.setBroadcastOutput(.bool, inputs: [0, 1])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.comparisonKernel(Self.self)
   }
 
   /// Piecewise constant: there is no gradient.
-  func gradient(_ builder: inout GradientBuilder) throws {}
+  package func gradient(_ builder: inout GradientBuilder) throws {}
 }
 
 // The functions that the rows point to are stateless.

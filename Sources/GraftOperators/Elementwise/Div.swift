@@ -6,8 +6,9 @@ import GraftGraph
 /// a / b with broadcasting. Integers round toward zero, and dividing them by zero is an error.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Div.html>
-struct Div: ArithmeticOperator {
-  static let schema = OperatorSchema("Div", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
+package struct Div: ArithmeticOperator {
+  package static let schema = OperatorSchema(
+    "Div", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
 
   @inline(__always)
   static func apply<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element {
@@ -25,7 +26,7 @@ struct Div: ArithmeticOperator {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.divide }
 
   /// da = dy / b, db = -dy · y / b
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let quotient = builder.add("Div", [try builder.outputGradient(), try builder.input(1)])
     if builder.needs(0) { try builder.setBroadcastInputGradient(0, quotient) }
     if builder.needs(1) {
@@ -34,7 +35,7 @@ struct Div: ArithmeticOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "scalar on the right", inputs: [.floats([1, -2, 3], [3]), .floats([4], [1])],

@@ -89,7 +89,8 @@ struct FusedElementwise: Operator {
       OperatorExample(
         "scale, shift and Relu",
         attributes: [
-          "operators": .strings(["Mul", "Add", "Relu"]), "operands": .ints([0, 1, -1, 2, -2]),
+          "operators": .strings([Mul.schema.name, Add.schema.name, Relu.schema.name]),
+          "operands": .ints([0, 1, -1, 2, -2]),
         ],
         inputs: [
           .floats([1, -2, 3, -4, 5, 6], [1, 2, 3]), .floats([2, 0.5], [2, 1]), .floats([1], []),
@@ -98,7 +99,7 @@ struct FusedElementwise: Operator {
       OperatorExample(
         "a step with an attribute, and one that is read twice",
         attributes: [
-          "operators": .strings(["LeakyRelu", "Sub", "Mul"]),
+          "operators": .strings([LeakyRelu.schema.name, Sub.schema.name, Mul.schema.name]),
           "operands": .ints([0, 1, -1, -1, -2]), "0.alpha": .float(0.5),
         ],
         inputs: [.floats([1, -2], [2]), .floats([3, 4], [2])],
@@ -106,7 +107,8 @@ struct FusedElementwise: Operator {
       OperatorExample(
         "Clip and normalization",
         attributes: [
-          "operators": .strings(["Normalize", "Clip"]), "operands": .ints([0, 1, 2, 3, -1, 4, 5]),
+          "operators": .strings(["Normalize", Clip.schema.name]),
+          "operands": .ints([0, 1, 2, 3, -1, 4, 5]),
         ],
         inputs: [
           .floats([1, -2, 3, -4], [2, 2]), .floats([1, 2], [2]), .floats([2, -1], [2]),
@@ -114,7 +116,7 @@ struct FusedElementwise: Operator {
         ],
         outputs: [.floats([0.5, 5, 4.5, 5], [2, 2])]),
       OperatorExample(
-        "empty", attributes: ["operators": .strings(["Exp"]), "operands": .ints([0])],
+        "empty", attributes: ["operators": .strings([Exp.schema.name]), "operands": .ints([0])],
         inputs: [.floats([], [0, 2])], outputs: [.floats([], [0, 2])]),
     ]
   }

@@ -8,13 +8,13 @@ protocol LogicalOperator: BinaryOperator {
 }
 
 extension LogicalOperator {
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, [.bool])
     try context.require(1, [.bool])
     try context.setBroadcastOutput(.bool, inputs: [0, 1])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.binaryKernel(BinaryRows(TruthValues<Self>.self))
   }
 }

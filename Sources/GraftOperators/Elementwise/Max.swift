@@ -8,6 +8,7 @@ import GraftGraph
 struct Max: ArithmeticOperator {
   static let schema = OperatorSchema(
     "Max", since: [1, 6, 8, 12, 13], sameSince: 8, inputs: 1...OperatorSchema.unlimited)
+  static let widening = Widening.isExact
 
   @inline(__always)
   static func apply<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element {

@@ -6,18 +6,18 @@ import GraftGraph
 /// The mean of any number of inputs with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Mean.html>
-struct Mean: BinaryOperator {
-  static let schema = OperatorSchema(
+package struct Mean: BinaryOperator {
+  package static let schema = OperatorSchema(
     "Mean", since: [1, 6, 8, 13], sameSince: 8, inputs: 1...OperatorSchema.unlimited)
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let indices = Array(0..<context.inputCount)
     try context.require(0, .floatingPoint)
     try context.requireSameElementType(indices)
     try context.setBroadcastOutput(try context.elementType(0), inputs: indices)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let count = context.inputs.count
     switch try context.output(0).elementType {
     case .float:
@@ -36,7 +36,7 @@ struct Mean: BinaryOperator {
   }
 
   /// dx = dy / n for each input
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     let count = try builder.addScalar(Double(builder.node.inputs.count), like: gradient)
     let part = builder.add("Div", [gradient, count])
@@ -45,7 +45,7 @@ struct Mean: BinaryOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "three inputs",

@@ -8,6 +8,8 @@ import GraftGraph
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Mod.html>
 struct Mod: Operator {
   static let schema = OperatorSchema("Mod", since: [10, 13, 28], sameSince: 10, inputs: 2...2)
+  static let operandCount = 2
+  static let widening = Widening.rounds
 
   let truncates: Bool
 

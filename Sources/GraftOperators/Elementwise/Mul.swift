@@ -5,8 +5,9 @@ import GraftGraph
 /// a · b with broadcasting; integers wrap.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Mul.html>
-struct Mul: ArithmeticOperator {
-  static let schema = OperatorSchema("Mul", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
+package struct Mul: ArithmeticOperator {
+  package static let schema = OperatorSchema(
+    "Mul", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
   static let isCommutative = true
 
   @inline(__always)
@@ -22,7 +23,7 @@ struct Mul: ArithmeticOperator {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.multiply }
 
   /// da = dy · b, db = dy · a
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     for index in 0...1 where builder.needs(index) {
       try builder.setBroadcastInputGradient(
@@ -30,7 +31,7 @@ struct Mul: ArithmeticOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "row", inputs: [.floats([1, 2, 3, 4], [2, 2]), .floats([10, -1], [2])],

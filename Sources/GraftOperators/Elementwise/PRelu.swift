@@ -7,8 +7,10 @@ import GraftTensor
 /// x where x ≥ 0, slope · x elsewhere; the slope is broadcast to the shape of x, not the other way.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__PRelu.html>
-struct PRelu: ArithmeticOperator {
-  static let schema = OperatorSchema("PRelu", since: [1, 6, 7, 9, 16], sameSince: 7, inputs: 2...2)
+package struct PRelu: ArithmeticOperator {
+  package static let schema = OperatorSchema(
+    "PRelu", since: [1, 6, 7, 9, 16], sameSince: 7, inputs: 2...2)
+  package static let weightInputs = [1]
 
   static var elementTypes: Set<ElementType> {
     .floatingPoint.union([.int32, .int64, .uint32, .uint64])
@@ -27,7 +29,7 @@ struct PRelu: ArithmeticOperator {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.prelu }
 
   /// Before opset 7 a slope of rank 1 holds one value for each channel, or one for all.
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 7 else { return }
@@ -41,7 +43,7 @@ struct PRelu: ArithmeticOperator {
     node.inputs[1] = context.addBefore("Unsqueeze", [node.inputs[1], axes])
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let slope = node.inputs[1]
@@ -64,7 +66,7 @@ struct PRelu: ArithmeticOperator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, Self.elementTypes)
     try context.requireSameElementType([0, 1])
     try context.setOutputLikeInput()
@@ -82,7 +84,7 @@ struct PRelu: ArithmeticOperator {
   }
 
   /// dx = dy where x ≥ 0, slope · dy elsewhere; dslope = x · dy where x < 0
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let gradient = try builder.outputGradient()
     let zero = try builder.addScalar(0, like: input)
@@ -97,7 +99,7 @@ struct PRelu: ArithmeticOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "slope for each channel",

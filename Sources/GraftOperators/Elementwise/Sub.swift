@@ -5,8 +5,9 @@ import GraftGraph
 /// a - b with broadcasting; integers wrap.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Sub.html>
-struct Sub: ArithmeticOperator {
-  static let schema = OperatorSchema("Sub", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
+package struct Sub: ArithmeticOperator {
+  package static let schema = OperatorSchema(
+    "Sub", since: [1, 6, 7, 13, 14], sameSince: 7, inputs: 2...2)
 
   @inline(__always)
   static func apply<Element: BinaryFloatingPoint>(_ left: Element, _ right: Element) -> Element {
@@ -21,7 +22,7 @@ struct Sub: ArithmeticOperator {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.subtract }
 
   /// da = dy, db = -dy
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     if builder.needs(0) { try builder.setBroadcastInputGradient(0, gradient) }
     if builder.needs(1) {
@@ -29,7 +30,7 @@ struct Sub: ArithmeticOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "scalar on the left", inputs: [.floats([1], []), .floats([0.5, 2, -3], [3])],

@@ -6,8 +6,8 @@ import GraftTensor
 /// The sum of any number of inputs with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Sum.html>
-struct Sum: ArithmeticOperator {
-  static let schema = OperatorSchema(
+package struct Sum: ArithmeticOperator {
+  package static let schema = OperatorSchema(
     "Sum", since: [1, 6, 8, 13], sameSince: 8, inputs: 1...OperatorSchema.unlimited)
 
   static var elementTypes: Set<ElementType> { .floatingPoint }
@@ -25,14 +25,14 @@ struct Sum: ArithmeticOperator {
   static func floatLoops(in table: graft_binary_table) -> graft_binary_f32_rows? { table.add }
 
   /// dx = dy for each input
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     for index in builder.node.inputs.indices where builder.needs(index) {
       try builder.setBroadcastInputGradient(index, gradient)
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "three inputs",

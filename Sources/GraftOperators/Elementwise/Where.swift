@@ -9,6 +9,8 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Where.html>
 struct Where: Operator {
   static let schema = OperatorSchema("Where", since: [9, 16], sameSince: 9, inputs: 3...3)
+  static let operandCount = 3
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

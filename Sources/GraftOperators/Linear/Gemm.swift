@@ -6,19 +6,23 @@ import GraftTensor
 /// alpha · A' · B' + beta · C, where A' and B' are A and B or their transposes, and C broadcasts.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gemm.html>
-struct Gemm: Operator {
-  static let schema = OperatorSchema(
+package struct Gemm: Operator {
+  package static let schema = OperatorSchema(
     "Gemm", since: [1, 6, 7, 9, 11, 13], sameSince: 11, inputs: 2...3)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
+  package static let isWeightedSum = true
+  package static var fusedForm: OperatorSchema? { FusedGemm.schema }
 
-  let attributes: GemmAttributes
+  package let attributes: GemmAttributes
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.attributes = try GemmAttributes(attributes)
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     // Before opset 7 the attribute only allowed what is now always allowed.
@@ -26,7 +30,7 @@ struct Gemm: Operator {
   }
 
   /// Before opset 11 the addend is required; before 7 its broadcasting must be declared.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if node.inputs.count < 3 || node.inputs[2] == nil {
@@ -42,13 +46,23 @@ struct Gemm: Operator {
     if !isWhole { node.attributes["broadcast"] = .int(1) }
   }
 
-  func infer(_ context: inout InferenceContext) throws { try attributes.infer(&context) }
+  package var weightChannelAxis: Int? {
+    guard attributes.alpha == 1, attributes.beta == 1 else { return nil }
+    return attributes.isRightTransposed ? 0 : 1
+  }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? {
+    guard let left = inputs[0], let output, let rows = output.first else { return nil }
+    return rows > 0 ? (output + [left.elementCount / rows]).checkedProduct : 0
+  }
+
+  package func infer(_ context: inout InferenceContext) throws { try attributes.infer(&context) }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try attributes.prepare(context, activation: .identity)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let left = try builder.input(0)
     let right = try builder.input(1)
     let outputGradient = try builder.outputGradient()
@@ -92,7 +106,7 @@ struct Gemm: Operator {
     try builder.setBroadcastInputGradient(2, addendGradient)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "with a bias",

@@ -4,11 +4,11 @@ import GraftFiles
 import GraftGraph
 
 /// The attributes of Gemm, shared with its fused form.
-struct GemmAttributes: Sendable {
-  let alpha: Float
-  let beta: Float
-  let isLeftTransposed: Bool
-  let isRightTransposed: Bool
+package struct GemmAttributes: Sendable {
+  package let alpha: Float
+  package let beta: Float
+  package let isLeftTransposed: Bool
+  package let isRightTransposed: Bool
 
   init(_ attributes: AttributeReader) throws {
     alpha = try attributes.float("alpha", default: 1)

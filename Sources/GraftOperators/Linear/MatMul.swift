@@ -7,14 +7,23 @@ import GraftTensor
 /// of one row (left) or one column (right).
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MatMul.html>
-struct MatMul: Operator {
-  static let schema = OperatorSchema("MatMul", since: [1, 9, 13], sameSince: 1, inputs: 2...2)
-  static let acceptsUnalignedInputs = true
-  static let flushesSubnormals = true
+package struct MatMul: Operator {
+  package static let schema = OperatorSchema(
+    "MatMul", since: [1, 9, 13], sameSince: 1, inputs: 2...2)
+  package static let acceptsUnalignedInputs = true
+  package static let flushesSubnormals = true
+  package static let widening = Widening.rounds
+  package static let weightInputs = [0, 1]
+  package static let isWeightedSum = true
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? {
+    guard let left = inputs[0], let output else { return nil }
+    return (output + [left.last ?? 0]).checkedProduct
+  }
+
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .matrixElements)
     try context.requireSameElementType([0, 1])
     let elementType = try context.elementType(0)
@@ -35,7 +44,7 @@ struct MatMul: Operator {
     context.setOutput(0, elementType, shape)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let elementType = try context.input(0).elementType
     if Set.halfPrecision.contains(elementType) {
       return try context.converting([elementType], to: .float, prepare)
@@ -89,7 +98,7 @@ struct MatMul: Operator {
   }
 
   /// dA = dY · Bᵀ and dB = Aᵀ · dY, summed over the axes that were broadcast.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let left = try builder.input(0)
     let right = try builder.input(1)
     guard let leftRank = builder.type(of: left)?.shape?.count,
@@ -133,7 +142,7 @@ struct MatMul: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "matrices",

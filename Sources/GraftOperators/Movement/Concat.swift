@@ -6,30 +6,31 @@ import GraftTensor
 /// Joins tensors along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Concat.html>
-struct Concat: Operator {
-  static let schema = OperatorSchema(
+package struct Concat: Operator {
+  package static let schema = OperatorSchema(
     "Concat", since: [1, 4, 11, 13], sameSince: 11, inputs: 1...OperatorSchema.unlimited)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
 
-  let axis: Int
+  package let axis: Int
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.required("axis", attributes.int("axis"))
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 4, node.attributes["axis"] == nil { node.attributes["axis"] = .int(1) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.countAxisFromFront(in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     try context.requireSameElementType(Array(0..<context.inputCount))
@@ -54,7 +55,9 @@ struct Concat: Operator {
     context.setOutput(0, elementType, shape)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool { context.inputCount == 1 }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let output = try context.output(0)
       let axis = try normalizedAxis(axis, rank: output.rank)
@@ -80,7 +83,7 @@ struct Concat: Operator {
   }
 
   /// Splits the gradient at the inputs' extents, which are known when the graph runs.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let inputCount = builder.node.inputs.count
     guard (0..<inputCount).contains(where: builder.needs) else { return }
     let gradient = try builder.outputGradient()
@@ -102,7 +105,7 @@ struct Concat: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "last axis", attributes: ["axis": .int(-1)],

@@ -12,6 +12,7 @@ struct DepthToSpace: Operator {
   static let schema = OperatorSchema(
     "DepthToSpace", since: [1, 11, 13, 28], sameSince: 1, inputs: 1...1)
   static let acceptsUnalignedInputs = true
+  static let widening = Widening.isExact
 
   let blocks: DepthBlocks
 

@@ -8,6 +8,7 @@ import GraftGraph
 struct Expand: Operator {
   static let schema = OperatorSchema("Expand", since: [8, 13], sameSince: 8, inputs: 2...2)
   static let acceptsUnalignedInputs = true
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

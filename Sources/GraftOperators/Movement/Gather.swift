@@ -8,6 +8,7 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gather.html>
 struct Gather: Operator {
   static let schema = OperatorSchema("Gather", since: [1, 11, 13], sameSince: 11, inputs: 2...2)
+  static let widening = Widening.isExact
 
   let axis: Int
 

@@ -8,6 +8,7 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx__NonZero.html>
 struct NonZero: Operator {
   static let schema = OperatorSchema("NonZero", since: [9, 13], sameSince: 9, inputs: 1...1)
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

@@ -7,16 +7,17 @@ import GraftTensor
 /// own: reflected, from the edge, or wrapped around.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Pad.html>
-struct Pad: Operator {
-  static let schema = OperatorSchema(
+package struct Pad: Operator {
+  package static let schema = OperatorSchema(
     "Pad", since: [1, 2, 11, 13, 18, 19, 21, 23, 24, 25], sameSince: 19, inputs: 2...4)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
 
-  let mode: PadMode
+  package let mode: PadMode
 
-  init(_ attributes: AttributeReader) throws { mode = try PadMode(attributes) }
+  package init(_ attributes: AttributeReader) throws { mode = try PadMode(attributes) }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 11 else { return }
@@ -37,7 +38,7 @@ struct Pad: Operator {
     node.inputs.append(context.addConstant(constant))
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if opset < 18, let axes = try node.constantIntegers("axes", at: 3, in: context) {
@@ -65,7 +66,7 @@ struct Pad: Operator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     let shape = try context.shape(0)
@@ -85,7 +86,12 @@ struct Pad: Operator {
     context.setOutput(0, elementType, result)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool {
+    guard let pads = try? context.inputContents[1]?.integers() else { return false }
+    return pads.allSatisfy { $0 == 0 }
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
       guard try context.output(0).elementCount > 0 else { return PreparedKernel(phases: []) }
@@ -110,7 +116,7 @@ struct Pad: Operator {
   }
 
   /// Constant padding is reversed by padding with the opposite amounts.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard !builder.needs(2) else {
       throw GraftError.unsupported("Pad has no gradient for the constant to pad with")
     }
@@ -130,7 +136,7 @@ struct Pad: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let matrix = Tensor.floats([1, 2, 3, 4, 5, 6], [2, 3])
     return [
       OperatorExample(

@@ -8,20 +8,20 @@ import GraftTensor
 /// order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterElements.html>
-struct ScatterElements: Operator {
-  static let schema = OperatorSchema(
+package struct ScatterElements: Operator {
+  package static let schema = OperatorSchema(
     "ScatterElements", since: [11, 13, 16, 18], sameSince: 11, inputs: 3...3)
 
   let axis: Int
   let reduction: ScatterReduction
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: 0)
     reduction = try ScatterReduction(attributes)
   }
 
   /// Before opset 11 it was called Scatter.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.countAxisFromFront(in: context)
@@ -33,7 +33,7 @@ struct ScatterElements: Operator {
     node.operatorType = Scatter.schema.name
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.setOutputLikeInput(0)
     try reduction.check(context.elementType(0))
     try context.requireSameElementType([0, 2])
@@ -42,7 +42,7 @@ struct ScatterElements: Operator {
     try context.requireShape(2, context.shape(1))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let data = try context.input(0)
       let axis = try normalizedAxis(axis, rank: data.rank)
@@ -56,14 +56,14 @@ struct ScatterElements: Operator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try ScatterGradient(
-      reduction: reduction, scatterType: "ScatterElements", gatherType: "GatherElements",
+      reduction: reduction, scatterType: "ScatterElements", gatherType: GatherElements.schema.name,
       attributes: ["axis": .int(axis)]
     ).append(to: &builder)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let row = Tensor.floats([1, 2, 3, 4, 5], [1, 5])
     return [
       OperatorExample(

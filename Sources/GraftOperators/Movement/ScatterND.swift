@@ -6,17 +6,17 @@ import GraftGraph
 /// are applied in order.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ScatterND.html>
-struct ScatterND: Operator {
-  static let schema = OperatorSchema(
+package struct ScatterND: Operator {
+  package static let schema = OperatorSchema(
     "ScatterND", since: [11, 13, 16, 18], sameSince: 11, inputs: 3...3)
 
   let reduction: ScatterReduction
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     reduction = try ScatterReduction(attributes)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.setOutputLikeInput(0)
     try reduction.check(context.elementType(0))
     try context.requireSameElementType([0, 2])
@@ -25,7 +25,7 @@ struct ScatterND: Operator {
       2, IndexTuples.gatheredShape(data: context.shape(0), indices: context.shape(1)))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let data = try context.input(0)
       let tuples = try IndexTuples(context, indices: 1, data: data)
@@ -36,13 +36,14 @@ struct ScatterND: Operator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try ScatterGradient(
-      reduction: reduction, scatterType: "ScatterND", gatherType: "GatherND", attributes: [:]
+      reduction: reduction, scatterType: "ScatterND", gatherType: GatherND.schema.name,
+      attributes: [:]
     ).append(to: &builder)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "elements",

@@ -10,6 +10,7 @@ struct Slice: Operator {
   static let schema = OperatorSchema(
     "Slice", since: [1, 10, 11, 13], sameSince: 11, inputs: 3...5)
   static let acceptsUnalignedInputs = true
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

@@ -12,6 +12,7 @@ struct SpaceToDepth: Operator {
   static let schema = OperatorSchema(
     "SpaceToDepth", since: [1, 13, 28], sameSince: 1, inputs: 1...1)
   static let acceptsUnalignedInputs = true
+  static let widening = Widening.isExact
 
   let blocks: DepthBlocks
 

@@ -7,21 +7,22 @@ import GraftTensor
 /// which the last may be smaller.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Split.html>
-struct Split: Operator {
-  static let schema = OperatorSchema(
+package struct Split: Operator {
+  package static let schema = OperatorSchema(
     "Split", since: [1, 2, 11, 13, 18], sameSince: 18, inputs: 1...2,
     outputs: 1...OperatorSchema.unlimited)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
 
-  let axis: Int
+  package let axis: Int
   let outputCount: Int?
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: 0)
     outputCount = try attributes.int("num_outputs")
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 18 else { return }
@@ -32,7 +33,7 @@ struct Split: Operator {
   }
 
   /// Before opset 18 parts are equal by default; before 13 their lengths are an attribute.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.countAxisFromFront(in: context)
@@ -54,7 +55,7 @@ struct Split: Operator {
     if opset < 2, node.attributes["axis"] == nil { node.attributes["axis"] = .int(0) }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     for index in 0..<context.outputCount { context.setOutput(index, elementType, nil) }
     var shape = try context.shape(0)
@@ -103,7 +104,7 @@ struct Split: Operator {
     return Array(repeating: .known(length), count: count - 1) + [.known(last)]
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
       let axis = try normalizedAxis(axis, rank: input.rank)
@@ -136,7 +137,7 @@ struct Split: Operator {
   }
 
   /// Concatenates the gradients, with zeros for outputs without one.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     var parts: [ValueID?] = []
     for index in builder.node.outputs.indices {
@@ -149,7 +150,7 @@ struct Split: Operator {
     builder.setInputGradient(0, builder.add("Concat", parts, attributes: ["axis": .int(axis)]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let matrix = Tensor.floats([1, 2, 3, 4, 5, 6], [2, 3])
     return [
       OperatorExample(

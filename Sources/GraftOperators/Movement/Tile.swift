@@ -9,6 +9,7 @@ import GraftTensor
 struct Tile: Operator {
   static let schema = OperatorSchema("Tile", since: [1, 6, 13], sameSince: 6, inputs: 2...2)
   static let acceptsUnalignedInputs = true
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

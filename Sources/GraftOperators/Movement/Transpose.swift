@@ -6,14 +6,15 @@ import GraftGraph
 /// Permutes axes: axis `i` of the output is axis `perm[i]` of the input; reversed without `perm`.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Transpose.html>
-struct Transpose: Operator {
-  static let schema = OperatorSchema(
+package struct Transpose: Operator {
+  package static let schema = OperatorSchema(
     "Transpose", since: [1, 13, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
 
-  let permutation: [Int]?
+  package let permutation: [Int]?
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     permutation = try attributes.ints("perm")
     if let permutation {
       guard permutation.sorted() == Array(permutation.indices) else {
@@ -22,7 +23,7 @@ struct Transpose: Operator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     let unknownShape = permutation.map { Array(repeating: Dimension.unknown, count: $0.count) }
     context.setOutput(0, elementType, unknownShape)
@@ -36,7 +37,12 @@ struct Transpose: Operator {
 
   private func order(rank: Int) -> [Int] { permutation ?? (0..<rank).reversed() }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool {
+    if let permutation { return permutation == Array(permutation.indices) }
+    return (try? context.shape(0))?.count == 1
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
       let sourceStrides = input.shape.denseStrides
@@ -55,7 +61,7 @@ struct Transpose: Operator {
   }
 
   /// The inverse permutation.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     var attributes: [ByteString: Attribute] = [:]
     if let permutation {
@@ -67,7 +73,7 @@ struct Transpose: Operator {
       0, builder.add("Transpose", [try builder.outputGradient()], attributes: attributes))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let counting = (0..<24).map(Float.init)
     return [
       OperatorExample(

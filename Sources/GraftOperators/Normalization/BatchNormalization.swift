@@ -8,16 +8,18 @@ import GraftGraph
 /// the population variance.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__BatchNormalization.html>
-struct BatchNormalization: RealOperator {
-  static let schema = OperatorSchema(
+package struct BatchNormalization: RealOperator {
+  package static let schema = OperatorSchema(
     "BatchNormalization", since: [1, 6, 7, 9, 14, 15], sameSince: 14, inputs: 5...5,
     outputs: 1...3)
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
 
-  let epsilon: Double
+  package let epsilon: Double
   let momentum: Double
-  let isTraining: Bool
+  package let isTraining: Bool
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     epsilon = Double(try attributes.float("epsilon", default: 1e-5))
     momentum = Double(try attributes.float("momentum", default: 0.9))
     isTraining = try attributes.flag("training_mode")
@@ -25,7 +27,7 @@ struct BatchNormalization: RealOperator {
 
   /// Before opset 14 the number of outputs determined whether the node trains; before 9 `spatial`
   /// could request statistics per position.
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 14 else { return }
@@ -42,7 +44,7 @@ struct BatchNormalization: RealOperator {
   }
 
   /// Before opset 14 a node with all its outputs trains; before 7 inference is an attribute.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let isTraining = try AttributeReader(node.attributes).flag("training_mode")
@@ -81,7 +83,7 @@ struct BatchNormalization: RealOperator {
     context.addAfter("Reshape", [flatOutput, shape], output: output)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     for index in 0..<5 { try context.require(index, .floatingPoint) }
     try context.requireSameElementType([1, 2])
     try context.requireSameElementType([3, 4])
@@ -184,7 +186,7 @@ struct BatchNormalization: RealOperator {
       scratchByteCount: 2 * layout.channels * MemoryLayout<Element>.stride)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     let x = try builder.input(0)
     let rank = try builder.rank(of: x)
@@ -234,7 +236,7 @@ struct BatchNormalization: RealOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "inference",

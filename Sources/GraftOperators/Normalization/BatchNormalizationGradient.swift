@@ -9,18 +9,18 @@ import GraftGraph
 /// scale / √(variance + ε) · (dy - mean(dy) - x̂ mean(dy x̂)).
 ///
 /// Source: Ioffe and Szegedy, "Batch Normalization", <https://arxiv.org/abs/1502.03167>, section 3
-struct BatchNormalizationGradient: RealOperator {
-  static let schema = OperatorSchema(
+package struct BatchNormalizationGradient: RealOperator {
+  package static let schema = OperatorSchema(
     "BatchNormalizationGradient", domain: "graft", since: [1], inputs: 3...3, outputs: 1...3)
-  static let flushesSubnormals = true
+  package static let flushesSubnormals = true
 
   let epsilon: Double
 
-  init(_ attributes: AttributeReader) throws {
-    epsilon = Double(try attributes.float("epsilon", default: 1e-5))
+  package init(_ attributes: AttributeReader) throws {
+    epsilon = try BatchNormalization(attributes).epsilon
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     for index in 0..<3 { try context.require(index, .floatingPoint) }
     try context.requireSameElementType([0, 1])
     let scaleType = try context.elementType(2)
@@ -80,7 +80,7 @@ struct BatchNormalizationGradient: RealOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       // Two items of one channel: mean 2, variance 1, and ε = 0.
       OperatorExample(

@@ -6,14 +6,16 @@ import GraftTensor
 /// Normalizes each group of channels of each item of a batch, then scales and shifts by channel.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GroupNormalization.html>
-struct GroupNormalization: RealOperator {
-  static let schema = OperatorSchema(
+package struct GroupNormalization: RealOperator {
+  package static let schema = OperatorSchema(
     "GroupNormalization", since: [18, 21], sameSince: 21, inputs: 3...3)
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
 
   let groupCount: Int
   let epsilon: Double
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     groupCount = try attributes.required("num_groups", attributes.int("num_groups"))
     guard groupCount > 0 else {
       throw GraftError.badData("attribute 'num_groups' is \(groupCount); expected at least 1")
@@ -22,7 +24,7 @@ struct GroupNormalization: RealOperator {
   }
 
   /// Opset 18 had one scale and one bias for each group; they are repeated for its channels.
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 21, node.inputs.count == 3 else { return }
@@ -42,7 +44,7 @@ struct GroupNormalization: RealOperator {
   }
 
   /// Decomposes the normalization: before opset 21 there are no scales per channel.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let form = try Self(AttributeReader(node.attributes))
@@ -70,7 +72,7 @@ struct GroupNormalization: RealOperator {
     node.attributes = [:]
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1, 2])
     try context.setOutputLikeInput()
@@ -97,7 +99,7 @@ struct GroupNormalization: RealOperator {
   }
 
   /// Groups become rows of `[N, groups, elements]`.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     let x = try builder.input(0)
     let rank = try builder.rank(of: x)
@@ -122,7 +124,7 @@ struct GroupNormalization: RealOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "two groups",

@@ -5,23 +5,25 @@ import GraftGraph
 /// Normalizes each channel of each item of a batch, then scales and shifts by channel.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html>
-struct InstanceNormalization: RealOperator {
-  static let schema = OperatorSchema(
+package struct InstanceNormalization: RealOperator {
+  package static let schema = OperatorSchema(
     "InstanceNormalization", since: [1, 6, 22], sameSince: 1, inputs: 3...3)
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
 
   let epsilon: Double
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     epsilon = Double(try attributes.float("epsilon", default: 1e-5))
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     node.attributes["consumed_inputs"] = nil
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1, 2])
     try context.setOutputLikeInput()
@@ -41,7 +43,7 @@ struct InstanceNormalization: RealOperator {
       context, .perChannel(channels: shape[1], perRow: 1, count: count), Element.self)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let gradient = try builder.outputGradient()
     let x = try builder.input(0)
     let rank = try builder.rank(of: x)
@@ -62,7 +64,7 @@ struct InstanceNormalization: RealOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "no spatial axes",

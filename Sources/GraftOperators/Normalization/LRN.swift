@@ -8,18 +8,20 @@ import GraftGraph
 /// y = x / (bias + alpha / size · Σ x²)^beta
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LRN.html>
-struct LRN: RealOperator {
-  static let schema = OperatorSchema("LRN", since: [1, 13], sameSince: 1, inputs: 1...1)
+package struct LRN: RealOperator {
+  package static let schema = OperatorSchema("LRN", since: [1, 13], sameSince: 1, inputs: 1...1)
+  package static let widening = Widening.rounds
+  package static let isLaborious = true
 
   let region: ResponseRegion
   private let attributes: [ByteString: Attribute]
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     region = try ResponseRegion(attributes)
     self.attributes = attributes.attributes
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.setOutputLikeInput()
     try context.requireRank(0, atLeast: 2)
@@ -47,7 +49,7 @@ struct LRN: RealOperator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(
       0,
       builder.add(
@@ -55,7 +57,7 @@ struct LRN: RealOperator {
         attributes: attributes))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "odd size",

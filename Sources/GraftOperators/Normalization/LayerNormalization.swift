@@ -9,15 +9,17 @@ import GraftTensor
 /// `stash_type` only sets the type in which they are returned.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LayerNormalization.html>
-struct LayerNormalization: RealOperator {
-  static let schema = OperatorSchema(
+package struct LayerNormalization: RealOperator {
+  package static let schema = OperatorSchema(
     "LayerNormalization", since: [17], inputs: 2...3, outputs: 1...3)
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1, 2]
 
   let axis: Int
   let epsilon: Double
   let statisticsType: ElementType
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: -1)
     epsilon = Double(try attributes.float("epsilon", default: 1e-5))
     statisticsType = try attributes.elementType("stash_type") ?? .float
@@ -27,7 +29,7 @@ struct LayerNormalization: RealOperator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)
     try context.requireSameElementType([0, 1, 2])
     try context.setOutputLikeInput()
@@ -53,14 +55,14 @@ struct LayerNormalization: RealOperator {
     return try rows.broadcastKernel(context, shape, axis: axis, Element.self)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.outputGradients.dropFirst().allSatisfy({ $0 == nil }) else {
       throw GraftError.unsupported("the mean and deviation of LayerNormalization have no gradient")
     }
     try builder.setRowNormalizationGradients(axis: axis, epsilon: epsilon, isCentered: true)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "last axis, all outputs",

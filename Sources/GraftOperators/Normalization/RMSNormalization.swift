@@ -8,6 +8,8 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx__RMSNormalization.html>
 struct RMSNormalization: RealOperator {
   static let schema = OperatorSchema("RMSNormalization", since: [23], inputs: 2...2)
+  static let widening = Widening.rounds
+  static let weightInputs = [1]
 
   let axis: Int
   let epsilon: Double

@@ -9,22 +9,24 @@ import GraftGraph
 /// `ceil_mode` adds beyond the padding never counts.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__AveragePool.html>
-struct AveragePool: RealOperator {
-  static let schema = OperatorSchema(
+package struct AveragePool: RealOperator {
+  package static let schema = OperatorSchema(
     "AveragePool", since: [1, 7, 10, 11, 19, 22], sameSince: 19, inputs: 1...1)
+  package static let widening = Widening.rounds
+  package static let isLaborious = true
 
-  let window: PoolingWindow
-  let countsPadding: Bool
+  package let window: PoolingWindow
+  package let countsPadding: Bool
   private let attributes: [ByteString: Attribute]
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(attributes)
     countsPadding = try attributes.flag("count_include_pad")
     self.attributes = attributes.attributes
   }
 
   /// Before opset 19, the treatment of windows beyond the padding was undefined.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let attributes = AttributeReader(node.attributes)
@@ -37,7 +39,7 @@ struct AveragePool: RealOperator {
     try node.dropDilationsOfOne()
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try window.infer(&context, .floatingPoint)
   }
 
@@ -67,7 +69,7 @@ struct AveragePool: RealOperator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let shape = builder.add("Shape", [try builder.input(0)])
     builder.setInputGradient(
       0,
@@ -76,7 +78,7 @@ struct AveragePool: RealOperator {
         attributes: attributes))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "3x3, stride 2, SAME_UPPER",

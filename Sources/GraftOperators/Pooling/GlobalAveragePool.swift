@@ -5,13 +5,14 @@ import GraftGraph
 /// Mean over all spatial axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html>
-struct GlobalAveragePool: RealOperator {
-  static let schema = OperatorSchema(
+package struct GlobalAveragePool: RealOperator {
+  package static let schema = OperatorSchema(
     "GlobalAveragePool", since: [1, 22], sameSince: 1, inputs: 1...1)
+  package static let widening = Widening.rounds
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws { try GlobalPooling.infer(&context) }
+  package func infer(_ context: inout InferenceContext) throws { try GlobalPooling.infer(&context) }
 
   func prepare<Element: RealElement>(
     _ context: PrepareContext, computingIn: Element.Type
@@ -36,7 +37,7 @@ struct GlobalAveragePool: RealOperator {
   }
 
   /// dx = dy / (elements of a plane), repeated over the plane
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let x = try builder.input(0)
     let gradient = try builder.outputGradient()
     let count = builder.add(
@@ -46,7 +47,7 @@ struct GlobalAveragePool: RealOperator {
       0, builder.add("Expand", [share, builder.add("Shape", [x])]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "2-D",

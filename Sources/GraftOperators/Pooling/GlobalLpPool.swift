@@ -8,6 +8,7 @@ import GraftGraph
 struct GlobalLpPool: RealOperator {
   static let schema = OperatorSchema(
     "GlobalLpPool", since: [1, 2, 22], sameSince: 2, inputs: 1...1)
+  static let widening = Widening.rounds
 
   let exponent: Int
 

@@ -5,12 +5,14 @@ import GraftGraph
 /// Largest element over all spatial axes; NaN if there is one.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html>
-struct GlobalMaxPool: RealOperator {
-  static let schema = OperatorSchema("GlobalMaxPool", since: [1, 22], sameSince: 1, inputs: 1...1)
+package struct GlobalMaxPool: RealOperator {
+  package static let schema = OperatorSchema(
+    "GlobalMaxPool", since: [1, 22], sameSince: 1, inputs: 1...1)
+  package static let widening = Widening.isExact
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws { try GlobalPooling.infer(&context) }
+  package func infer(_ context: inout InferenceContext) throws { try GlobalPooling.infer(&context) }
 
   func prepare<Element: RealElement>(
     _ context: PrepareContext, computingIn: Element.Type
@@ -23,7 +25,7 @@ struct GlobalMaxPool: RealOperator {
   }
 
   /// The gradient is divided equally among the largest elements.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let x = try builder.input(0)
     let gradient = try builder.outputGradient()
     let isLargest = builder.add(
@@ -35,7 +37,7 @@ struct GlobalMaxPool: RealOperator {
     builder.setInputGradient(0, builder.add("Mul", [isLargest, share]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "2-D",

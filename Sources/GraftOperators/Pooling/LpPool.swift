@@ -8,6 +8,8 @@ import GraftGraph
 struct LpPool: RealOperator {
   static let schema = OperatorSchema(
     "LpPool", since: [1, 2, 11, 18, 22], sameSince: 18, inputs: 1...1)
+  static let widening = Widening.rounds
+  static let isLaborious = true
 
   let window: PoolingWindow
   let exponent: Int

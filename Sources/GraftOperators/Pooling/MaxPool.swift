@@ -9,34 +9,36 @@ import GraftTensor
 /// A window within the padding gives the type's lowest value, and the index -1.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>
-struct MaxPool: Operator {
-  static let schema = OperatorSchema(
+package struct MaxPool: Operator {
+  package static let schema = OperatorSchema(
     "MaxPool", since: [1, 8, 10, 11, 12, 22], sameSince: 10, inputs: 1...1, outputs: 1...2)
+  package static let widening = Widening.isExact
+  package static let isLaborious = true
 
-  let window: PoolingWindow
+  package let window: PoolingWindow
   /// Whether the first spatial axis of indices varies fastest.
   let isColumnMajor: Bool
   private let attributes: [ByteString: Attribute]
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     window = try PoolingWindow(attributes)
     isColumnMajor = try attributes.flag("storage_order")
     self.attributes = attributes.attributes
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.dropDilationsOfOne()
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(1, .int64, nil)
     try window.infer(&context, .floatingPoint.union([.int8, .uint8]))
     context.setOutput(1, .int64, try window.outputShape(context.shape(0)))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let type = try context.input(0).elementType
     switch type {
     case .float:
@@ -84,7 +86,7 @@ struct MaxPool: Operator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.outputGradients.count < 2 || builder.outputGradients[1] == nil else {
       throw GraftError.badData("the indices of a MaxPool have no gradient")
     }
@@ -95,7 +97,7 @@ struct MaxPool: Operator {
         attributes: attributes))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "2x2, stride 2",

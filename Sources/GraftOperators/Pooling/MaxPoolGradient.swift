@@ -6,14 +6,15 @@ import GraftGraph
 ///
 /// Inputs: the gradient of the output, MaxPool's input. Attributes: those of MaxPool. Output: the
 /// gradient of the input.
-struct MaxPoolGradient: RealOperator {
-  static let schema = OperatorSchema("MaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
+package struct MaxPoolGradient: RealOperator {
+  package static let schema = OperatorSchema(
+    "MaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
 
-  let window: PoolingWindow
+  package let window: PoolingWindow
 
-  init(_ attributes: AttributeReader) throws { window = try PoolingWindow(attributes) }
+  package init(_ attributes: AttributeReader) throws { window = try PoolingWindow(attributes) }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(1, .floatingPoint)
     try context.requireSameElementType([0, 1])
     let elementType = try context.elementType(1)
@@ -45,7 +46,7 @@ struct MaxPoolGradient: RealOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "overlapping windows",

@@ -12,17 +12,17 @@ import GraftTensor
 /// is ignored, as in opsets 7 to 11, which do not have it.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Dropout.html>
-struct Dropout: Operator {
-  static let schema = OperatorSchema(
+package struct Dropout: Operator {
+  package static let schema = OperatorSchema(
     "Dropout", since: [1, 6, 7, 10, 12, 13, 22], sameSince: 12, inputs: 1...3, outputs: 1...2)
 
   private let seed: Int
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     seed = try attributes.int("seed", default: 0)
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 12 else { return }
@@ -47,7 +47,7 @@ struct Dropout: Operator {
 
   /// Before opset 12 the ratio is an attribute, without a training mode; before 10 the mask has the
   /// type of the data.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if node.inputs.count > 2, let mode = node.inputs[2] {
@@ -76,7 +76,7 @@ struct Dropout: Operator {
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPointAndFloat8)
     try context.setOutputLikeInput()
     context.setOutput(1, .bool, try context.input(0).shape)
@@ -90,7 +90,11 @@ struct Dropout: Operator {
     }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool {
+    !context.hasInput(2) || (try? context.inputContents[2]?.elements(as: Bool.self)) == [false]
+  }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let isTraining = context.hasInput(2) ? try context.constant(2)?.integers().first != 0 : false
     if isTraining {
       return try DropoutKernel(seed: seed, stream: 0, trainingInput: 2, stepInput: nil)
@@ -113,7 +117,7 @@ struct Dropout: Operator {
   }
 
   /// If the node has no mask output, the same mask is drawn again.
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let node = builder.node
     let gradient = try builder.outputGradient()
     guard node.inputs.count > 2, let training = node.inputs[2] else {
@@ -131,9 +135,9 @@ struct Dropout: Operator {
       builder.add("DropoutGradient", domain: "graft", [gradient, mask, node.inputs[1], training]))
   }
 
-  var isDeterministic: Bool { false }
+  package var isDeterministic: Bool { false }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "inference", inputs: [.floats([1, -2, 3], [3])], outputs: [.floats([1, -2, 3], [3])],

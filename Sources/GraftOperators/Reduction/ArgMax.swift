@@ -10,6 +10,7 @@ struct ArgMax: ArgReduceOperator {
 
   static let schema = OperatorSchema(
     "ArgMax", since: [1, 11, 12, 13], sameSince: 12, inputs: 1...1)
+  static let widening = Widening.isExact
 
   let form: ArgReductionForm
 

@@ -25,17 +25,17 @@ protocol ArgReduceOperator: Operator {
 }
 
 extension ArgReduceOperator {
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.init(form: try ArgReductionForm(attributes))
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.countAxisFromFront(in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers)
     context.setOutput(0, .int64, nil)
     var shape = try context.shape(0)
@@ -47,7 +47,7 @@ extension ArgReduceOperator {
     context.setOutput(0, .int64, shape)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let type = try context.input(0).elementType
     switch type {
     case .float: return try kernel(context, Float.self)

@@ -31,11 +31,11 @@ protocol CumulativeOperator: Operator, CumulativeOperation {
 }
 
 extension CumulativeOperator {
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.init(form: try CumulativeForm(attributes))
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint.union([.int32, .int64, .uint32, .uint64]))
     try context.require(1, [.int32, .int64])
     try context.setOutputLikeInput()
@@ -50,7 +50,7 @@ extension CumulativeOperator {
     return try normalizedAxis(given[0], rank: rank)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let type = try context.input(0).elementType
     switch type {
     case .float: return try kernel(context, FloatingPointScan<Self, Float>.self)

@@ -12,6 +12,7 @@ import GraftTensor
 struct NonMaxSuppression: Operator {
   static let schema = OperatorSchema(
     "NonMaxSuppression", since: [10, 11], sameSince: 10, inputs: 2...5)
+  static let isLaborious = true
 
   /// Whether boxes are given by centre and size, rather than by two corners.
   let usesCenters: Bool

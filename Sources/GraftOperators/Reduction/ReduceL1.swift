@@ -5,25 +5,25 @@ import GraftGraph
 /// The sum of the magnitudes over axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceL1.html>
-struct ReduceL1: ReduceOperator {
-  static let schema = OperatorSchema(
+package struct ReduceL1: ReduceOperator {
+  package static let schema = OperatorSchema(
     "ReduceL1", since: [1, 11, 13, 18], sameSince: 18, inputs: 1...2)
 
   let form: ReductionForm
 
-  func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
       axes: axes, of: .magnitude, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = sign x · dy
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let sign = builder.add("Sign", [try builder.input(0)])
     let gradient = restoringAxes(try builder.outputGradient(), &builder)
     builder.setInputGradient(0, builder.add("Mul", [sign, gradient]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "dropped axis", attributes: ["keepdims": .int(0)],

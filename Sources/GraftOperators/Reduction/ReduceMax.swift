@@ -6,9 +6,10 @@ import GraftTensor
 /// The largest element over axes; NaN takes precedence, and true is larger than false.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceMax.html>
-struct ReduceMax: ReduceOperator {
-  static let schema = OperatorSchema(
+package struct ReduceMax: ReduceOperator {
+  package static let schema = OperatorSchema(
     "ReduceMax", since: [1, 11, 12, 13, 18, 20], sameSince: 18, inputs: 1...2)
+  package static let widening = Widening.isExact
 
   static var elementTypes: Set<ElementType> {
     .floatingPoint.union([.int8, .int32, .int64, .uint8, .uint32, .uint64, .bool])
@@ -16,15 +17,15 @@ struct ReduceMax: ReduceOperator {
 
   let form: ReductionForm
 
-  func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.extremeKernel(axes: axes, Maximum.self)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try setGradientOfExtreme(&builder)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "dropped axis", attributes: ["keepdims": .int(0)],

@@ -5,20 +5,20 @@ import GraftGraph
 /// The mean over axes; for integers rounded toward zero, and 0 for no elements.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceMean.html>
-struct ReduceMean: ReduceOperator {
-  static let schema = OperatorSchema(
+package struct ReduceMean: ReduceOperator {
+  package static let schema = OperatorSchema(
     "ReduceMean", since: [1, 11, 13, 18], sameSince: 18, inputs: 1...2)
 
   let form: ReductionForm
 
-  func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
       axes: axes, of: .element, finish: MeanOfSum.self,
       finishInteger: IntegerMean.self)
   }
 
   /// dx = dy / n, for n elements per output
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let inputCount = builder.add("CastLike", [builder.add("Size", [input]), input])
     let outputSize = builder.add("Size", [try builder.output(0)])
@@ -28,7 +28,7 @@ struct ReduceMean: ReduceOperator {
     builder.setInputGradient(0, builder.add("Div", [gradient, count]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "dropped axis", attributes: ["keepdims": .int(0)],

@@ -9,6 +9,7 @@ import GraftTensor
 struct ReduceMin: ReduceOperator {
   static let schema = OperatorSchema(
     "ReduceMin", since: [1, 11, 12, 13, 18, 20], sameSince: 18, inputs: 1...2)
+  static let widening = Widening.isExact
 
   static var elementTypes: Set<ElementType> {
     .floatingPoint.union([.int8, .int32, .int64, .uint8, .uint32, .uint64, .bool])

@@ -4,9 +4,9 @@ import GraftGraph
 import GraftTensor
 
 /// The decoded attributes of the Reduce operators.
-struct ReductionForm: Sendable {
+package struct ReductionForm: Sendable {
   /// Whether reduced axes stay, with extent 1.
-  let keepsAxes: Bool
+  package let keepsAxes: Bool
   /// Whether empty axes mean none, rather than all.
   let ignoresEmptyAxes: Bool
 
@@ -40,23 +40,25 @@ protocol ReduceOperator: Operator {
 }
 
 extension ReduceOperator {
+  package static var widening: Widening { .rounds }
+
   static var elementTypes: Set<ElementType> {
     .floatingPoint.union([.int32, .int64, .uint32, .uint64])
   }
 
   static var axesAreInputSince: Int { 18 }
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     self.init(form: try ReductionForm(attributes))
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < axesAreInputSince { try node.moveToInput("axes", at: 1, in: &context) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let axes = try node.constantIntegers("axes", at: 1, in: context) ?? []
@@ -70,7 +72,7 @@ extension ReduceOperator {
     try node.countAxesFromFront(in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, Self.elementTypes)
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
@@ -83,7 +85,7 @@ extension ReduceOperator {
     context.setOutput(0, elementType, form.outputShape(shape, reducing: axes))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let axes = try form.axes(try context.integers(1), rank: try context.input(0).rank)
     return try prepare(context, axes: axes)
   }

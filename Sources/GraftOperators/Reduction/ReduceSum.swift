@@ -5,24 +5,25 @@ import GraftGraph
 /// The sum over axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceSum.html>
-struct ReduceSum: ReduceOperator {
-  static let schema = OperatorSchema("ReduceSum", since: [1, 11, 13], sameSince: 13, inputs: 1...2)
+package struct ReduceSum: ReduceOperator {
+  package static let schema = OperatorSchema(
+    "ReduceSum", since: [1, 11, 13], sameSince: 13, inputs: 1...2)
 
   static var axesAreInputSince: Int { 13 }
 
-  let form: ReductionForm
+  package let form: ReductionForm
 
-  func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
       axes: axes, of: .element, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = dy
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(0, try expandedGradient(&builder))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "dropped axis", attributes: ["keepdims": .int(0)],

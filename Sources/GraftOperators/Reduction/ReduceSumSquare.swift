@@ -5,26 +5,26 @@ import GraftGraph
 /// The sum of the squares over axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ReduceSumSquare.html>
-struct ReduceSumSquare: ReduceOperator {
-  static let schema = OperatorSchema(
+package struct ReduceSumSquare: ReduceOperator {
+  package static let schema = OperatorSchema(
     "ReduceSumSquare", since: [1, 11, 13, 18], sameSince: 18, inputs: 1...2)
 
   let form: ReductionForm
 
-  func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext, axes: [Int]) throws -> PreparedKernel {
     try context.sumKernel(
       axes: axes, of: .square, finish: Total.self, finishInteger: IntegerTotal.self)
   }
 
   /// dx = 2 · x · dy
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let input = try builder.input(0)
     let gradient = restoringAxes(try builder.outputGradient(), &builder)
     let twice = builder.add("Mul", [gradient, try builder.addScalar(2, like: input)])
     builder.setInputGradient(0, builder.add("Mul", [input, twice]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "dropped axis", attributes: ["keepdims": .int(0)],

@@ -6,17 +6,18 @@ import GraftTensor
 /// Resamples a tensor along its axes: nearest neighbour, linear or cubic.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Resize.html>
-struct Resize: Operator {
-  static let schema = OperatorSchema(
+package struct Resize: Operator {
+  package static let schema = OperatorSchema(
     "Resize", since: [10, 11, 13, 18, 19], sameSince: 19, inputs: 1...4)
+  package static let widening = Widening.rounds
 
   let method: ResizeMethod
 
-  init(_ attributes: AttributeReader) throws { method = try ResizeMethod(attributes) }
+  package init(_ attributes: AttributeReader) throws { method = try ResizeMethod(attributes) }
 
   init(_ method: ResizeMethod) { self.method = method }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 11 { try upgradeScaling(&node, in: &context) }
@@ -27,7 +28,7 @@ struct Resize: Operator {
     }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if opset < 18, let axes = try AttributeReader(node.attributes).ints("axes") {
@@ -129,7 +130,7 @@ struct Resize: Operator {
     node.attributes["nearest_mode"] = nil
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     if method.interpolation != .nearest { try context.require(0, .realNumbers) }
@@ -139,7 +140,7 @@ struct Resize: Operator {
     context.setOutput(0, elementType, try geometry.outputShape(shape))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
       guard try context.output(0).elementCount > 0 else { return PreparedKernel(phases: []) }
@@ -179,7 +180,7 @@ struct Resize: Operator {
     ).kernel()
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     builder.setInputGradient(
       0,
@@ -189,7 +190,7 @@ struct Resize: Operator {
         attributes: builder.node.attributes))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let matrix = Tensor.floats([1, 2, 3, 4], [1, 1, 2, 2])
     let doubled = Tensor.floats([1, 1, 2, 2], [4])
     return [

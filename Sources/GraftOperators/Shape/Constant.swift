@@ -6,13 +6,13 @@ import GraftTensor
 /// A tensor in the node's attributes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Constant.html>
-struct Constant: Operator {
-  static let schema = OperatorSchema(
+package struct Constant: Operator {
+  package static let schema = OperatorSchema(
     "Constant", since: [1, 9, 11, 12, 13, 19, 21, 23, 24, 25], sameSince: 12, inputs: 0...0)
 
   let value: Tensor
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     var values: [Tensor] = []
     if let tensor = try attributes.tensor("value") { values.append(tensor) }
     if let sparse = try attributes.sparseTensor("sparse_value") {
@@ -42,12 +42,12 @@ struct Constant: Operator {
     value = values[0]
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, value.elementType, [Dimension](value.shape))
     context.setContents(0, value)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     if value.elementType == .string { return .dynamic { [value] _ in [.tensor(value)] } }
     return .copying([
       ElementCopy(
@@ -56,7 +56,7 @@ struct Constant: Operator {
     ])
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "a tensor", attributes: ["value": .tensor(.floats([1, 2], [1, 2]))], inputs: [],

@@ -5,24 +5,26 @@ import GraftGraph
 /// A matrix: the axes before `axis` become its rows, the others its columns.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Flatten.html>
-struct Flatten: Operator {
-  static let schema = OperatorSchema(
+package struct Flatten: Operator {
+  package static let schema = OperatorSchema(
     "Flatten", since: [1, 9, 11, 13, 21, 23, 24, 25], sameSince: 11, inputs: 1...1)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
+  package static let onlyReshapes = true
 
   let axis: Int
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: 1)
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.countAxisFromFront(in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, [.unknown, .unknown])
     let shape = try context.shape(0)
@@ -35,13 +37,13 @@ struct Flatten: Operator {
       0, elementType, [try shape[..<cut].product(), try shape[cut...].product()])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setReshapedInputGradient()
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "default axis", inputs: [.floats([1, 2, 3, 4], [2, 1, 2])],

@@ -5,29 +5,32 @@ import GraftGraph
 /// Passes its input through: a tensor, a sequence or an optional.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Identity.html>
-struct Identity: Operator {
-  static let schema = OperatorSchema(
+package struct Identity: Operator {
+  package static let schema = OperatorSchema(
     "Identity", since: [1, 13, 14, 16, 19, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     guard let type = try context.type(0) else {
       throw GraftError.badData("input 0 is missing")
     }
     context.setOutput(0, type)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func isIdentity(_ context: InferenceContext) -> Bool { true }
+
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     context.hasInput(0) ? .alias(input: 0) : .dynamic { [$0.first ?? nil] }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(0, try builder.outputGradient())
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "floats", inputs: [.floats([1, 2], [2])], outputs: [.floats([1, 2], [2])],

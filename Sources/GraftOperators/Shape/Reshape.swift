@@ -7,18 +7,20 @@ import GraftGraph
 /// remaining extent.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Reshape.html>
-struct Reshape: Operator {
-  static let schema = OperatorSchema(
+package struct Reshape: Operator {
+  package static let schema = OperatorSchema(
     "Reshape", since: [1, 5, 13, 14, 19, 21, 23, 24, 25], sameSince: 5, inputs: 2...2)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
+  package static let onlyReshapes = true
 
   let allowsZero: Bool
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     allowsZero = try attributes.flag("allowzero")
   }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 5 else { return }
@@ -27,7 +29,7 @@ struct Reshape: Operator {
   }
 
   /// Before opset 5 the shape is an attribute.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let target = try? node.constantIntegers("shape", at: 1, in: context)
@@ -43,7 +45,7 @@ struct Reshape: Operator {
     node.removeInputs(from: 1)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     try context.require(1, [.int64])
@@ -116,13 +118,13 @@ struct Reshape: Operator {
     }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setReshapedInputGradient()
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "infers an extent",

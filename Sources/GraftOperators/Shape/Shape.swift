@@ -6,15 +6,16 @@ import GraftTensor
 /// The extents of the axes `start ..< end` of a tensor, clamped to the existing axes.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Shape.html>
-struct ShapeOperator: Operator {
-  static let schema = OperatorSchema(
+package struct ShapeOperator: Operator {
+  package static let schema = OperatorSchema(
     "Shape", since: [1, 13, 15, 19, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
 
-  let start: Int
-  let end: Int?
+  package let start: Int
+  package let end: Int?
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     start = try attributes.int("start", default: 0)
     end = try attributes.int("end")
   }
@@ -25,7 +26,7 @@ struct ShapeOperator: Operator {
     return first..<max(first, clamped(end ?? rank))
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .int64, [.unknown])
     let shape = try context.shape(0)
     let extents = Array(shape[axes(rank: shape.count)])
@@ -35,7 +36,7 @@ struct ShapeOperator: Operator {
     }
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let extents = shape[axes(rank: shape.count)].map(Int64.init)
     return .single { arguments in
@@ -45,9 +46,9 @@ struct ShapeOperator: Operator {
   }
 
   /// A shape does not depend on the values.
-  func gradient(_ builder: inout GradientBuilder) throws {}
+  package func gradient(_ builder: inout GradientBuilder) throws {}
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "all axes", inputs: [.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])],

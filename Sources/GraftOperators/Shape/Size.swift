@@ -9,6 +9,7 @@ struct Size: Operator {
   static let schema = OperatorSchema(
     "Size", since: [1, 13, 19, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
   static let acceptsUnalignedInputs = true
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

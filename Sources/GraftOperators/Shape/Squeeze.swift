@@ -6,27 +6,29 @@ import GraftTensor
 /// Removes axes of extent 1: the given ones, or all.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Squeeze.html>
-struct Squeeze: Operator {
-  static let schema = OperatorSchema(
+package struct Squeeze: Operator {
+  package static let schema = OperatorSchema(
     "Squeeze", since: [1, 11, 13, 21, 23, 24, 25], sameSince: 13, inputs: 1...2)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
+  package static let onlyReshapes = true
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 13 { try node.moveToInput("axes", at: 1, in: &context) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.moveToAttribute("axes", from: 1, in: context)
     try node.countAxesFromFront(in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     let shape = try context.shape(0)
@@ -47,13 +49,13 @@ struct Squeeze: Operator {
       0, elementType, shape.indices.filter { !dropped.contains($0) }.map { shape[$0] })
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setReshapedInputGradient()
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "one axis", inputs: [.floats([1, 2], [1, 2, 1]), .integers([0], [1])],

@@ -5,20 +5,22 @@ import GraftGraph
 /// Inserts axes of extent 1. `axes` refer to the output's shape.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Unsqueeze.html>
-struct Unsqueeze: Operator {
-  static let schema = OperatorSchema(
+package struct Unsqueeze: Operator {
+  package static let schema = OperatorSchema(
     "Unsqueeze", since: [1, 11, 13, 21, 23, 24, 25], sameSince: 13, inputs: 2...2)
-  static let acceptsUnalignedInputs = true
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
+  package static let onlyReshapes = true
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 13 { try node.moveToInput("axes", at: 1, in: &context) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.moveToAttribute("axes", from: 1, in: context)
@@ -26,7 +28,7 @@ struct Unsqueeze: Operator {
     try node.countAxesFromFront(plus: count, in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     let shape = try context.shape(0)
@@ -39,15 +41,15 @@ struct Unsqueeze: Operator {
       (0..<rank).map { inserted.contains($0) ? 1 : remaining.next() ?? .unknown })
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel { .alias(input: 0) }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     builder.setInputGradient(
       0, builder.add("Squeeze", [try builder.outputGradient(), try builder.input(1)]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "two axes, unsorted", inputs: [.floats([1, 2, 3], [3]), .integers([2, 0], [2])],

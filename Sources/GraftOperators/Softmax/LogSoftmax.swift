@@ -5,26 +5,28 @@ import GraftGraph
 /// x - log Σ exp(x) along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LogSoftmax.html>
-struct LogSoftmax: RealOperator {
-  static let schema = OperatorSchema("LogSoftmax", since: [1, 11, 13], inputs: 1...1)
+package struct LogSoftmax: RealOperator {
+  package static let schema = OperatorSchema("LogSoftmax", since: [1, 11, 13], inputs: 1...1)
 
   let axis: Int
 
-  init(_ attributes: AttributeReader) throws { axis = try attributes.int("axis", default: -1) }
+  package init(_ attributes: AttributeReader) throws {
+    axis = try attributes.int("axis", default: -1)
+  }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 13 { try node.coerceToMatrix(in: &context) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.coerceToLastAxis(in: &context)
   }
 
-  func infer(_ context: inout InferenceContext) throws { try context.inferAlongAxis(axis) }
+  package func infer(_ context: inout InferenceContext) throws { try context.inferAlongAxis(axis) }
 
   func prepare<Element: RealElement>(
     _ context: PrepareContext, computingIn: Element.Type
@@ -32,14 +34,14 @@ struct LogSoftmax: RealOperator {
     try SoftmaxKernel.prepare(context, axis: axis, isLogarithm: true, Element.self)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     builder.setInputGradient(
       0,
       try builder.logSoftmaxGradient(
         try builder.outputGradient(), output: try builder.output(0), axis: axis))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "last axis",

@@ -5,28 +5,30 @@ import GraftGraph
 /// exp(x) / Σ exp(x) along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Softmax.html>
-struct Softmax: RealOperator {
-  static let schema = OperatorSchema("Softmax", since: [1, 11, 13], inputs: 1...1)
+package struct Softmax: RealOperator {
+  package static let schema = OperatorSchema("Softmax", since: [1, 11, 13], inputs: 1...1)
 
   let axis: Int
 
-  init(_ attributes: AttributeReader) throws { axis = try attributes.int("axis", default: -1) }
+  package init(_ attributes: AttributeReader) throws {
+    axis = try attributes.int("axis", default: -1)
+  }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     if version < 13 { try node.coerceToMatrix(in: &context) }
   }
 
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.coerceToLastAxis(in: &context)
   }
 
-  func infer(_ context: inout InferenceContext) throws { try context.inferAlongAxis(axis) }
+  package func infer(_ context: inout InferenceContext) throws { try context.inferAlongAxis(axis) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     if Set.halfPrecision.contains(try context.input(0).elementType) {
       return try HalfPrecisionSoftmax.prepare(context, axis: axis)
     }
@@ -40,7 +42,7 @@ struct Softmax: RealOperator {
   }
 
   /// dx = y (dy - Σ dy y)
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let y = try builder.output(0)
     let gradient = try builder.outputGradient()
     let axes = try builder.addAxes([axis])
@@ -48,7 +50,7 @@ struct Softmax: RealOperator {
     builder.setInputGradient(0, builder.add("Mul", [y, builder.add("Sub", [gradient, sum])]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "last axis",

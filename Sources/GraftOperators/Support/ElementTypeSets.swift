@@ -8,8 +8,5 @@ extension Set<ElementType> {
   package static let realNumbers: Self = floatingPoint.union(integers)
   /// float16 and bfloat16, which kernels compute in float.
   package static let halfPrecision: Self = [.float16, .bfloat16]
-  /// Integers whose arithmetic fits into int64, or is the same in its low bits.
   package static let all = Set(ElementType.allCases)
-  /// Everything that has bytes.
-  package static let fixedWidth: Self = all.subtracting([.string])
 }

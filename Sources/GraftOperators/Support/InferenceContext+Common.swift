@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftGraph
 import GraftTensor
 
@@ -24,6 +25,19 @@ extension InferenceContext {
   mutating func setBroadcastOutput(_ elementType: ElementType, inputs: [Int]) throws {
     setOutput(0, elementType, nil)
     setOutput(0, elementType, try broadcast(inputs.map { try shape($0) }))
+  }
+}
+
+extension InferenceContext {
+  /// The constant scalar in a floating-point input; `value` if the input is left out.
+  ///
+  /// - Returns: `nil` if the input is not constant
+  package func constantScalar(_ index: Int, default value: Float) throws -> Float? {
+    guard hasInput(index) else { return value }
+    guard let tensor = inputContents[index], tensor.elementType.isFloatingPoint,
+      tensor.elementCount == 1
+    else { return nil }
+    return Float(try tensor.doubles()[0])
   }
 }
 

@@ -2,7 +2,7 @@ import GraftFiles
 import GraftGraph
 
 /// The elements that ``Pad`` adds.
-enum PadMode: String, CaseIterable {
+package enum PadMode: String, CaseIterable {
   case constant, reflect, edge, wrap
 
   init(_ attributes: AttributeReader) throws {

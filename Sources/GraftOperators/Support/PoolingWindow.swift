@@ -5,7 +5,7 @@ import GraftTensor
 /// The common attributes of poolings: how a window slides over the spatial axes.
 ///
 /// Source: <https://onnx.ai/onnx/operators/onnx__MaxPool.html>
-struct PoolingWindow: Sendable {
+package struct PoolingWindow: Sendable {
   enum Padding: Sendable {
     /// All starts, then all ends.
     case explicit([Int])
@@ -15,16 +15,16 @@ struct PoolingWindow: Sendable {
   }
 
   /// Extents, one for each spatial axis.
-  let kernel: [Int]
+  package let kernel: [Int]
   let strides: [Int]
   let dilations: [Int]
   let padding: Padding
   /// Whether a last window that extends beyond the padding counts.
-  let roundsUp: Bool
+  package let roundsUp: Bool
 
   static let supportedRanks = 1...3
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     let kernel = try attributes.required("kernel_shape", attributes.ints("kernel_shape"))
     guard PoolingWindow.supportedRanks.contains(kernel.count) else {
       throw GraftError.unsupported(
@@ -65,6 +65,16 @@ struct PoolingWindow: Sendable {
         pads.isEmpty
           ? [Int](repeating: 0, count: 2 * kernel.count)
           : try checked("pads", pads, count: 2 * kernel.count, atLeast: 0))
+    }
+  }
+
+  /// Whether windows of 2 x 2 elements tile the input, without padding.
+  package var isTwoByTwo: Bool {
+    guard kernel == [2, 2], strides == kernel, dilations == [1, 1], !roundsUp else { return false }
+    switch padding {
+    case .explicit(let pads): return pads.allSatisfy { $0 == 0 }
+    case .valid: return true
+    case .sameUpper, .sameLower: return false
     }
   }
 

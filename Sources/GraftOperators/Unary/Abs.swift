@@ -9,6 +9,7 @@ import GraftTensor
 struct Abs: ElementwiseUnary {
   static let schema = OperatorSchema("Abs", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
   static let elementTypes: Set<ElementType> = .realNumbers
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

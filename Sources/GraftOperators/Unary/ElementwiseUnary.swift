@@ -28,17 +28,19 @@ struct FloatFunction: Sendable {
 }
 
 extension ElementwiseUnary {
+  package static var operandCount: Int { 1 }
+  package static var widening: Widening { .rounds }
   static var elementTypes: Set<ElementType> { .floatingPoint }
 
   var floatFunction: FloatFunction? { nil }
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     node.dropConsumedInputs()
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, Self.elementTypes)
     try context.setOutputLikeInput()
   }

@@ -6,22 +6,22 @@ import GraftGraph
 /// y = exp(x)
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Exp.html>
-struct Exp: ElementwiseUnary {
-  static let schema = OperatorSchema("Exp", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+package struct Exp: ElementwiseUnary {
+  package static let schema = OperatorSchema("Exp", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.exp }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { exp($0) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * .y)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",

@@ -7,6 +7,7 @@ import GraftGraph
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Floor.html>
 struct Floor: ElementwiseUnary {
   static let schema = OperatorSchema("Floor", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

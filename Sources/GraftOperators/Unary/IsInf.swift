@@ -8,6 +8,8 @@ import GraftGraph
 /// Specification: <https://onnx.ai/onnx/operators/onnx__IsInf.html>
 struct IsInf: Operator {
   static let schema = OperatorSchema("IsInf", since: [10, 20], sameSince: 10, inputs: 1...1)
+  static let operandCount = 1
+  static let widening = Widening.isExact
 
   private let detectsPositive: Bool
   private let detectsNegative: Bool

@@ -7,6 +7,8 @@ import GraftGraph
 /// Specification: <https://onnx.ai/onnx/operators/onnx__IsNaN.html>
 struct IsNaN: Operator {
   static let schema = OperatorSchema("IsNaN", since: [9, 13, 20], sameSince: 9, inputs: 1...1)
+  static let operandCount = 1
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

@@ -9,6 +9,7 @@ import GraftTensor
 struct Neg: ElementwiseUnary {
   static let schema = OperatorSchema("Neg", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
   static let elementTypes: Set<ElementType> = .realNumbers.subtracting(.unsignedIntegers)
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

@@ -5,22 +5,23 @@ import GraftGraph
 /// y = 1 / x
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Reciprocal.html>
-struct Reciprocal: ElementwiseUnary {
-  static let schema = OperatorSchema("Reciprocal", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+package struct Reciprocal: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Reciprocal", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.reciprocal }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { 1 / $0 })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(-(.dy * .y * .y))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",

@@ -7,6 +7,7 @@ import GraftGraph
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Round.html>
 struct Round: ElementwiseUnary {
   static let schema = OperatorSchema("Round", since: [11, 22], sameSince: 11, inputs: 1...1)
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

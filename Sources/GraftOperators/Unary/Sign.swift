@@ -9,6 +9,7 @@ import GraftTensor
 struct Sign: ElementwiseUnary {
   static let schema = OperatorSchema("Sign", since: [9, 13], sameSince: 9, inputs: 1...1)
   static let elementTypes: Set<ElementType> = .realNumbers
+  static let widening = Widening.isExact
 
   init(_ attributes: AttributeReader) throws {}
 

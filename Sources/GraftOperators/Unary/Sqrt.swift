@@ -5,22 +5,23 @@ import GraftGraph
 /// The square root; NaN below zero.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Sqrt.html>
-struct Sqrt: ElementwiseUnary {
-  static let schema = OperatorSchema("Sqrt", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
+package struct Sqrt: ElementwiseUnary {
+  package static let schema = OperatorSchema(
+    "Sqrt", since: [1, 6, 13], sameSince: 1, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.sqrt }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { $0.squareRoot() })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * 0.5 / .y)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",
