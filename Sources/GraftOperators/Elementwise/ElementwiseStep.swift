@@ -83,18 +83,14 @@ package enum FusibleElementwise {
   package static let normalizeName = ElementwiseFunction.normalizeName
 
   /// Whether an operator maps each float separately, by a function in C.
-  package static func isUnary(_ operatorType: String, _ attributes: AttributeReader) -> Bool {
-    guard let type = elementwiseType(operatorType) as? any ElementwiseUnary.Type else {
-      return false
-    }
+  package static func isUnary(_ type: any Operator.Type, _ attributes: AttributeReader) -> Bool {
+    guard let type = type as? any ElementwiseUnary.Type else { return false }
     return (try? type.init(attributes).floatFunction) != nil
   }
 
   /// Whether an ONNX operator combines floats from left to right, by a function in C.
-  package static func isBinary(_ operatorType: String) -> Bool {
-    guard let type = OperatorCatalog.type(operatorType) as? any ArithmeticOperator.Type else {
-      return false
-    }
+  package static func isBinary(_ type: any Operator.Type) -> Bool {
+    guard let type = type as? any ArithmeticOperator.Type else { return false }
     return type.floatLoops(in: InstructionSet.scalar.kernels.pointee.binary.pointee) != nil
   }
 }

@@ -1,21 +1,10 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 extension BlockedLayoutRewriter {
-  /// The node that computes a gradient in the blocked layout; `nil` if the node stays planar.
-  mutating func convertGradient(_ node: Node) throws -> Node? {
-    switch node.operatorType {
-    case "ConvolutionInputGradient": try convertInputGradient(node)
-    case "ConvolutionWeightGradient": try convertWeightGradient(node)
-    case "MaxPoolGradient": try convertMaxPoolGradient(node)
-    case "ReluGradient", "ClipGradient": convertActivationGradient(node)
-    case "ReduceSum": try convertChannelSum(node)
-    case "BatchNormalizationGradient": convertNormalizationGradient(node)
-    default: nil
-    }
-  }
-
   func isBlocked(_ id: ValueID?) -> Bool { id.map { blocked[$0] != nil } ?? false }
 
   /// The weights' shape from the third input: a constant, or the Shape of a parameter.
@@ -26,18 +15,18 @@ extension BlockedLayoutRewriter {
     return graph[weights].type?.tensor?.shape?.knownShape
   }
 
-  private mutating func convertWeightGradient(_ node: Node) throws -> Node? {
+  mutating func convertWeightGradient(_ node: Node) throws -> Node? {
     guard node.inputs.count >= 2, let image = node.inputs[0], let arriving = node.inputs[1],
       let shape = try weightShape(ofGradient: node), shape.count == 4, shape.elementCount > 0,
       graph[image].type?.tensor?.elementType == .float,
       isBlocked(image) || isBlocked(arriving)
     else { return nil }
-    let groupCount = try AttributeReader(node.attributes).int("group", default: 1)
+    let groupCount = try ConvolutionAttributes(AttributeReader(node.attributes)).groupCount
     let isDepthwise = groupCount > 1 && shape[0] == groupCount && shape[1] == 1
     guard groupCount == 1 || isDepthwise else { return nil }
     var converted = node
-    converted.operatorType =
-      isDepthwise ? "BlockedDepthwiseWeightGradient" : "BlockedConvWeightGradient"
+    converted.become(
+      isDepthwise ? BlockedDepthwiseWeightGradient.schema : BlockedConvWeightGradient.schema)
     converted.inputs = [
       requireBlocked(image, channels: shape[1] * groupCount),
       requireBlocked(arriving, channels: shape[0]),
@@ -46,24 +35,24 @@ extension BlockedLayoutRewriter {
     return converted
   }
 
-  private mutating func convertMaxPoolGradient(_ node: Node) throws -> Node? {
+  mutating func convertMaxPoolGradient(_ node: Node) throws -> Node? {
     guard let arriving = node.inputs[0], let input = node.inputs[1], let output = node.outputs[0],
       let form = blocked[input],
-      try AttributeReader(node.attributes).ints("kernel_shape")?.count == 2
+      try node.operation(as: MaxPoolGradient.self)?.window.kernel.count == 2
     else { return nil }
     var converted = node
-    converted.operatorType = "BlockedMaxPoolGradient"
+    converted.become(BlockedMaxPoolGradient.schema)
     converted.inputs = [requireBlocked(arriving, channels: form.channels), form.value]
     converted.outputs = [makeBlocked(of: output, channels: form.channels)]
     return converted
   }
 
   /// A gradient that passes depending on the activation's result.
-  private mutating func convertActivationGradient(_ node: Node) -> Node? {
+  mutating func convertActivationGradient(_ node: Node) -> Node? {
     guard let arriving = node.inputs[0], let result = node.inputs[1], let output = node.outputs[0],
       let form = blocked[arriving] ?? blocked[result]
     else { return nil }
-    if node.operatorType == "ReluGradient",
+    if node.is(ReluGradient.self),
       let fused = fuseReluGradient(of: arriving, result: result, output: output)
     {
       return fused
@@ -80,34 +69,29 @@ extension BlockedLayoutRewriter {
   private mutating func fuseReluGradient(
     of arriving: ValueID, result: ValueID, output: ValueID
   ) -> Node? {
-    guard let form = unsharedForm(of: arriving), let input = blocked[result],
-      let index = nodes.lastIndex(where: { $0.outputs == [form.value] }),
-      nodes[index].operatorType == "BlockedMaxPoolGradient", nodes[index].inputs[1] == input.value
+    guard let maker = unsharedMaker(of: arriving), maker.is(BlockedMaxPoolGradient.self),
+      let input = blocked[result], maker.inputs[1] == input.value
     else { return nil }
-    var fused = nodes.remove(at: index)
-    blocked[arriving] = nil
-    fused.attributes["follows_relu"] = .int(1)
-    fused.outputs = [makeBlocked(of: output, channels: form.channels)]
-    return fused
+    return fuse(into: arriving, output: output) { $0.attributes["follows_relu"] = .int(1) }
   }
 
   /// The gradient of a bias.
-  private func convertChannelSum(_ node: Node) throws -> Node? {
+  func convertChannelSum(_ node: Node) throws -> Node? {
     guard let input = node.inputs[0], let form = blocked[input], node.inputs.count == 2,
       let axes = try graph.constant(node.inputs[1])?.integers(), Set(axes) == [0, 2, 3],
-      try AttributeReader(node.attributes).int("keepdims", default: 1) == 0
+      try node.operation(as: ReduceSum.self)?.form.keepsAxes == false
     else { return nil }
     return Node(
       name: node.name, operatorType: "BlockedChannelSum", domain: "graft", inputs: [form.value],
       outputs: node.outputs, attributes: ["channels": .int(form.channels)])
   }
 
-  private mutating func convertNormalizationGradient(_ node: Node) -> Node? {
+  mutating func convertNormalizationGradient(_ node: Node) -> Node? {
     guard node.inputs.count == 3, let arriving = node.inputs[0], let image = node.inputs[1],
       let form = blocked[image] ?? blocked[arriving]
     else { return nil }
     var converted = node
-    converted.operatorType = "BlockedBatchNormalizationGradient"
+    converted.become(BlockedBatchNormalizationGradient.schema)
     converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
     converted.inputs[1] = requireBlocked(image, channels: form.channels)
     if let output = node.outputs[0] {

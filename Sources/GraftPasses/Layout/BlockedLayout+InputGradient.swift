@@ -1,35 +1,36 @@
+import GraftExecution
 import GraftFiles
-import GraftTensor
 import GraftGraph
 import GraftOperators
+import GraftTensor
 
 extension BlockedLayoutRewriter {
   /// The gradient of a convolution's image is a convolution of the output gradient with the rotated
   /// weights; with strides, zeros are inserted between the positions.
   mutating func convertInputGradient(_ node: Node) throws -> Node? {
-    let attributes = AttributeReader(node.attributes)
     guard node.inputs.count >= 2, let arriving = node.inputs[0], let weights = node.inputs[1],
       let output = node.outputs[0], let shape = weightShape(weights)
     else { return nil }
-    let groupCount = try attributes.int("group", default: 1)
+    let attributes = try ConvolutionAttributes(AttributeReader(node.attributes))
+    let groupCount = attributes.groupCount
     if groupCount > 1, shape[0] == groupCount, shape[1] == 1 {
       var converted = node
-      converted.operatorType = "BlockedDepthwiseInputGradient"
+      converted.become(BlockedDepthwiseInputGradient.schema)
       converted.inputs[0] = requireBlocked(arriving, channels: groupCount)
       converted.outputs = [makeBlocked(of: output, channels: groupCount)]
       return converted
     }
     let transposed = [shape[1], shape[0], shape[2], shape[3]]
     guard groupCount == 1,
-      let geometry = try InputGradientGeometry(
-        node, kernel: Array(shape[2...]), image: imageExtents(ofGradient: node)),
+      let geometry = InputGradientGeometry(
+        attributes, kernel: Array(shape[2...]), image: try imageExtents(ofGradient: node)),
       BlockedConv.accepts(weights: transposed, groupCount: 1, isPlanar: false)
     else { return nil }
     let image = requireBlocked(arriving, channels: shape[0])
     let kernel = graph.addValue(
       name: "\(graph[weights].name)/transposed",
       type: .tensor(TensorType(.float, [Dimension](transposed))))
-    nodes.append(
+    append(
       Node(
         operatorType: "TransposedKernel", domain: "graft", inputs: [weights], outputs: [kernel]))
     let result = makeBlocked(of: output, channels: shape[1])
@@ -39,10 +40,10 @@ extension BlockedLayoutRewriter {
     let middle = graph.addValue(name: "\(graph[output].name)/spread")
     if geometry.reach == [0, 0] {
       // Before zeros are inserted, so that they are not multiplied.
-      nodes.append(geometry.convolution(named: node.name, of: image, kernel, to: middle))
+      append(geometry.convolution(named: node.name, of: image, kernel, to: middle))
       return geometry.insertion(named: node.name, of: middle, to: result)
     }
-    nodes.append(geometry.insertion(named: node.name, of: image, to: middle))
+    append(geometry.insertion(named: node.name, of: image, to: middle))
     return geometry.convolution(named: node.name, of: middle, kernel, to: result)
   }
 
@@ -74,14 +75,10 @@ private struct InputGradientGeometry {
   ///   - image: its height and width, if known
   /// - Returns: `nil` for convolutions that are better left alone: many zeros, or a part of the
   ///   image that no tap reaches
-  init?(_ node: Node, kernel: [Int], image: [Int]?) throws {
-    let attributes = AttributeReader(node.attributes)
-    guard ["NOTSET", "VALID"].contains(try attributes.string("auto_pad") ?? "NOTSET") else {
-      return nil
-    }
-    strides = try attributes.ints("strides") ?? [1, 1]
-    let dilations = try attributes.ints("dilations") ?? [1, 1]
-    let padding = try attributes.ints("pads") ?? [0, 0, 0, 0]
+  init?(_ attributes: ConvolutionAttributes, kernel: [Int], image: [Int]?) {
+    guard let padding = attributes.fixedPadding(rank: 2) else { return nil }
+    strides = (0..<2).map(attributes.stride)
+    let dilations = (0..<2).map(attributes.dilation)
     let reach = zip(kernel, dilations).map { ($0 - 1) * $1 }
     (self.dilations, self.reach) = (dilations, reach)
     pads = padding.enumerated().map { index, pad in reach[index % 2] - pad }

@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftOperators
@@ -31,11 +32,14 @@ struct BlockedLayoutRewriter {
   var blocked: [ValueID: Blocked] = [:]
   /// Values that exist in the planar layout.
   private(set) var planar: Set<ValueID> = []
-  var nodes: [Node] = []
+  /// `nil` where a node went into a later one.
+  private var nodes: [Node?] = []
+  /// Where the node stands that makes a value.
+  private var places: [ValueID: Int] = [:]
   var didChange: Bool { !blocked.isEmpty }
   /// Nodes that are fused into others, by index.
   private var skipped: Set<Int> = []
-  let useCounts: [ValueID: Int]
+  private let useCounts: [ValueID: Int]
   private let producers: [ValueID: Int]
 
   init(_ graph: Graph) {
@@ -49,9 +53,8 @@ struct BlockedLayoutRewriter {
 
   /// The value whose extents from `start` on form this value, through a Shape.
   func sourceOfShape(_ id: ValueID?, start: Int = 0, end: Int? = nil) throws -> ValueID? {
-    guard let node = producer(id), node.qualifiedType == "Shape",
-      try AttributeReader(node.attributes).int("start", default: 0) == start,
-      try AttributeReader(node.attributes).int("end") == end
+    guard let node = producer(id), let shape = try node.operation(as: ShapeOperator.self),
+      shape.start == start, shape.end == end
     else { return nil }
     return node.inputs[0]
   }
@@ -60,30 +63,56 @@ struct BlockedLayoutRewriter {
     let shuffles = try ChannelShuffle.all(in: graph)
     for (index, node) in graph.nodes.enumerated() {
       if let shuffle = shuffles[index], let converted = convertShuffle(shuffle) {
-        nodes.append(converted)
+        append(converted)
         skipped.formUnion(shuffle.nodes)
       }
       guard !skipped.contains(index) else { continue }
       if let converted = try convert(node) {
-        nodes.append(converted)
+        append(converted)
         continue
       }
       for case let input? in node.inputs { requirePlanar(input) }
       for body in node.bodies {
         for outer in body.captures.values { requirePlanar(outer) }
       }
-      nodes.append(node)
+      append(node)
       for case let output? in node.outputs { planar.insert(output) }
     }
     for output in graph.outputs { requirePlanar(output) }
     for update in graph.updates { requirePlanar(update.newValue) }
-    graph.nodes = nodes
+    graph.nodes = nodes.compactMap { $0 }
+  }
+
+  mutating func append(_ node: Node) {
+    for case let output? in node.outputs { places[output] = nodes.count }
+    nodes.append(node)
+  }
+
+  /// The node that makes the blocked form of a value that only one node reads.
+  func unsharedMaker(of value: ValueID) -> Node? {
+    guard useCounts[value] == 1, !planar.contains(value), let form = blocked[value] else {
+      return nil
+    }
+    return places[form.value].flatMap { nodes[$0] }
+  }
+
+  /// Takes out the node that makes the blocked form of a value: changed, it makes that of `output`.
+  mutating func fuse(
+    into value: ValueID, output: ValueID, _ change: (inout Node) -> Void
+  ) -> Node? {
+    guard let form = blocked.removeValue(forKey: value), let place = places[form.value],
+      var node = nodes[place]
+    else { return nil }
+    nodes[place] = nil
+    change(&node)
+    node.outputs[0] = makeBlocked(of: output, channels: form.channels)
+    return node
   }
 
   /// Converts a value to the planar layout, unless it exists there.
   private mutating func requirePlanar(_ value: ValueID) {
     guard let form = blocked[value], !planar.contains(value) else { return }
-    nodes.append(
+    append(
       Node(
         operatorType: "FromBlocked", domain: "graft", inputs: [form.value], outputs: [value],
         attributes: ["channels": .int(form.channels)]))
@@ -94,7 +123,7 @@ struct BlockedLayoutRewriter {
   mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
     if let form = blocked[value] { return form.value }
     let form = makeBlocked(of: value, channels: channels)
-    nodes.append(
+    append(
       Node(operatorType: "ToBlocked", domain: "graft", inputs: [value], outputs: [form]))
     planar.insert(value)
     return form
@@ -116,25 +145,27 @@ struct BlockedLayoutRewriter {
 
   /// The node that computes the same in the blocked layout; `nil` if `node` stays planar.
   private mutating func convert(_ node: Node) throws -> Node? {
-    switch (node.domain, node.operatorType) {
-    case ("", "Conv"), ("graft", "FusedConv"): return try convertConvolution(node)
-    case ("", "MaxPool"), ("", "AveragePool"), ("", "GlobalAveragePool"):
-      return try convertPool(node)
-    case ("", "BatchNormalization"): return try convertNormalization(node)
-    case ("", "LRN"): return convertLRN(node)
-    case ("graft", HalfPrecisionWidening.roundingType):
-      return try fuseRounding(node) ?? follow(node, as: node.operatorType)
-    case ("graft", "Recomputed"): return follow(node, as: "Recomputed")
-    case ("", "Concat"): return try convertConcat(node)
-    case ("", "Split"): return try convertSplit(node)
-    case ("", "ReduceSum"), ("graft", "ConvolutionInputGradient"),
-      ("graft", "ConvolutionWeightGradient"), ("graft", "MaxPoolGradient"),
-      ("graft", "ReluGradient"), ("graft", "ClipGradient"), ("graft", "BatchNormalizationGradient"):
-      return try convertGradient(node)
-    case ("", let type) where BlockedElementwise.unary.contains(type): return convertUnary(node)
-    case ("", let type) where BlockedElementwise.variadic.contains(type):
-      return try convertElementwise(node)
-    default: return nil
+    guard let type = OperatorCatalog.type(of: node) else { return nil }
+    switch type {
+    case is Conv.Type, is FusedConv.Type: return try convertConvolution(node)
+    case is MaxPool.Type: return try convertMaxPool(node)
+    case is AveragePool.Type: return follow(node, as: BlockedAveragePool.schema)
+    case is GlobalAveragePool.Type: return follow(node, as: BlockedGlobalAveragePool.schema)
+    case is BatchNormalization.Type: return try convertNormalization(node)
+    case is LRN.Type: return convertLRN(node)
+    case is Concat.Type: return try convertConcat(node)
+    case is Split.Type: return try convertSplit(node)
+    case is ConvolutionInputGradient.Type: return try convertInputGradient(node)
+    case is ConvolutionWeightGradient.Type: return try convertWeightGradient(node)
+    case is MaxPoolGradient.Type: return try convertMaxPoolGradient(node)
+    case is ReluGradient.Type, is ClipGradient.Type: return convertActivationGradient(node)
+    case is ReduceSum.Type: return try convertChannelSum(node)
+    case is BatchNormalizationGradient.Type: return convertNormalizationGradient(node)
+    default:
+      // Blocks hold floats.
+      guard graph.elementType(node.outputs[0]) == .float else { return nil }
+      if type.operandCount == 1 { return convertUnary(node, type.schema) }
+      return try type.operandCount > 1 ? convertElementwise(node) : nil
     }
   }
 
@@ -155,8 +186,8 @@ struct BlockedLayoutRewriter {
       node.inputs.count < 3 || node.inputs[2] == nil || graph.constant(node.inputs[2]) != nil
         || node.inputs[2].flatMap({ graph.parameters[$0] }) != nil
     else { return nil }
-    let groups = try AttributeReader(node.attributes).int("group", default: 1)
-    guard groups >= 1, weights[0] % groups == 0 else { return nil }
+    let groups = try ConvolutionAttributes(AttributeReader(node.attributes)).groupCount
+    guard weights[0] % groups == 0 else { return nil }
     let (channels, perGroup) = (weights[0], weights[1])
     let isDepthwise = groups > 1 && perGroup == 1 && channels == groups
     let isPlanar =
@@ -169,8 +200,7 @@ struct BlockedLayoutRewriter {
       else { return nil }
     }
     var converted = node
-    converted.domain = "graft"
-    converted.operatorType = isDepthwise ? "BlockedDepthwiseConv" : "BlockedConv"
+    converted.become(isDepthwise ? BlockedDepthwiseConv.schema : BlockedConv.schema)
     if isPlanar {
       converted.attributes["planar_input"] = .int(1)
       requirePlanar(image)
@@ -184,21 +214,20 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
-  /// A node with one computed input that becomes `type` if that input is blocked.
-  mutating func follow(_ node: Node, as type: String) -> Node? {
+  /// A node with one computed input, as one of another operator if that input is blocked.
+  mutating func follow(_ node: Node, as schema: OperatorSchema) -> Node? {
     guard let input = node.inputs.first ?? nil, let form = blocked[input],
       node.outputs.count == 1, let output = node.outputs[0]
     else { return nil }
     var converted = node
-    converted.domain = "graft"
-    converted.operatorType = type
+    converted.become(schema)
     converted.inputs[0] = form.value
     converted.outputs = [makeBlocked(of: output, channels: form.channels)]
     return converted
   }
 
   private mutating func convertLRN(_ node: Node) -> Node? {
-    guard var converted = follow(node, as: "BlockedLRN"), let input = node.inputs[0],
+    guard var converted = follow(node, as: BlockedLRN.schema), let input = node.inputs[0],
       let form = blocked[input]
     else { return nil }
     converted.attributes["channels"] = .int(form.channels)
@@ -216,7 +245,7 @@ struct BlockedLayoutRewriter {
   private mutating func convertConcat(_ node: Node) throws -> Node? {
     let forms = node.inputs.compactMap { $0.flatMap { blocked[$0] } }
     guard let output = node.outputs[0], forms.count == node.inputs.count,
-      try AttributeReader(node.attributes).int("axis", default: 1) == 1,
+      try node.operation(as: Concat.self)?.axis == 1,
       forms.dropLast().allSatisfy({ $0.channels % channelBlock == 0 })
     else { return nil }
     var converted = node
@@ -230,7 +259,7 @@ struct BlockedLayoutRewriter {
   /// Parts of whole channel blocks, such as the gradients of concatenated values.
   private mutating func convertSplit(_ node: Node) throws -> Node? {
     guard let form = node.inputs[0].flatMap({ blocked[$0] }),
-      try AttributeReader(node.attributes).int("axis", default: 0) == 1
+      try node.operation(as: Split.self)?.axis == 1
     else { return nil }
     guard let channels = try channelCounts(ofParts: node), channels.count == node.outputs.count,
       channels.reduce(0, +) == form.channels,
@@ -251,7 +280,7 @@ struct BlockedLayoutRewriter {
   private func channelCounts(ofParts node: Node) throws -> [Int]? {
     guard node.inputs.count > 1, let id = node.inputs[1] else { return nil }
     if let constant = graph.constant(id) { return try constant.integers() }
-    guard let concat = producer(id), concat.qualifiedType == "Concat" else { return nil }
+    guard let concat = producer(id), concat.is(Concat.self) else { return nil }
     let counts = try concat.inputs.compactMap { input -> Int? in
       guard let value = try sourceOfShape(input, start: 1, end: 2),
         let shape = graph[value].type?.tensor?.shape, shape.count > 1
@@ -262,15 +291,11 @@ struct BlockedLayoutRewriter {
   }
 
   /// An operator with one computed input that treats all elements alike and keeps its settings.
-  private mutating func convertUnary(_ node: Node) -> Node? {
+  private mutating func convertUnary(_ node: Node, _ schema: OperatorSchema) -> Node? {
     guard node.inputs.dropFirst().allSatisfy({ $0 == nil || graph.constant($0) != nil }) else {
       return nil
     }
-    if let fused = fuseActivation(node) { return fused }
-    let domain = node.domain
-    guard var converted = follow(node, as: node.operatorType) else { return nil }
-    converted.domain = domain
-    return converted
+    return fuseRounding(node) ?? fuseActivation(node) ?? follow(node, as: schema)
   }
 
   /// An operator on corresponding elements of blocked values with equal channels, and of constants.
@@ -286,12 +311,27 @@ struct BlockedLayoutRewriter {
         converted.inputs[position] = form.value
       } else {
         guard let constant = graph.constant(node.inputs[position]),
-          let operand = try BlockedElementwise.operand(constant, channels: channels)
+          let operand = try blockedOperand(constant, channels: channels)
         else { return nil }
         converted.inputs[position] = graph.addConstant(operand)
       }
     }
     converted.outputs = [makeBlocked(of: output, channels: channels)]
     return converted
+  }
+
+  /// A constant that broadcasts to [N, C, H, W], as one that broadcasts to blocks.
+  ///
+  /// - Returns: `nil` if it is neither a scalar nor one element a channel
+  private func blockedOperand(_ constant: Tensor, channels: Int) throws -> Tensor? {
+    guard constant.elementType == .float, constant.rank <= 4 else { return nil }
+    if constant.elementCount == 1 { return try constant.reshaped([]) }
+    let shape = [Int](repeating: 1, count: 4 - constant.rank) + constant.shape
+    guard shape == [1, channels, 1, 1] else { return nil }
+    let blocks = blockCount(channels)
+    var values = try constant.doubles().map(Float.init)
+    // What fills up the last block should not make infinities of divisions.
+    values += [Float](repeating: 1, count: blocks * channelBlock - channels)
+    return try Tensor(values, shape: [1, blocks, 1, 1, channelBlock])
   }
 }

@@ -10,14 +10,6 @@ import GraftTensor
 /// Networks exported from channels-last frameworks have a pair of Transposes around each
 /// convolution.
 package enum LayoutSelection: GraphPass {
-  /// Operators with one input that treat all elements alike.
-  private static let unary: Set<String> = [
-    "Abs", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish",
-    "LeakyRelu", "Log", "Mish", "Neg", "Reciprocal", "Relu", "Round", "Selu", "Sigmoid", "Sign",
-    "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
-  ]
-  private static let binary: Set<String> = ["Add", "Div", "Mul", "Sub"]
-
   /// A Transpose with one reader.
   private struct Move {
     let source: ValueID
@@ -60,19 +52,16 @@ package enum LayoutSelection: GraphPass {
   }
 
   private static func transpose(_ node: Node) throws -> (ValueID, Move)? {
-    guard node.domain.isEmpty, node.operatorType == "Transpose",
-      let source = node.inputs.first ?? nil, let output = node.outputs.first ?? nil,
-      let permutation = try AttributeReader(node.attributes).ints("perm"),
-      permutation.sorted() == Array(permutation.indices)
+    guard let permutation = try node.operation(as: Transpose.self)?.permutation,
+      let source = node.inputs.first ?? nil, let output = node.outputs.first ?? nil
     else { return nil }
     return (output, Move(source: source, permutation: permutation))
   }
 
   /// The number of a node's inputs that are operands rather than settings.
   private static func operandCount(_ node: Node) -> Int {
-    guard node.domain.isEmpty, node.outputs.count == 1 else { return 0 }
-    if unary.contains(node.operatorType) { return min(1, node.inputs.count) }
-    return binary.contains(node.operatorType) && node.inputs.count == 2 ? 2 : 0
+    guard node.outputs.count == 1, let type = OperatorCatalog.type(of: node) else { return 0 }
+    return min(type.operandCount, node.inputs.count)
   }
 
   /// The common permutation of the Transposes before all non-constant operands, if there is one.

@@ -1,6 +1,8 @@
+import GraftExecution
 import GraftFiles
-import GraftTensor
 import GraftGraph
+import GraftOperators
+import GraftTensor
 
 /// Merges consecutive Transposes into one, and consecutive Reshapes into the last.
 package enum TransposeCancellation: GraphPass {
@@ -9,28 +11,24 @@ package enum TransposeCancellation: GraphPass {
     var didChange = false
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      guard node.domain.isEmpty, let input = node.inputs.first ?? nil,
-        let producer = producers[input], graph.nodes[producer].domain.isEmpty,
+      guard let input = node.inputs.first ?? nil, let producer = producers[input],
         let source = graph.nodes[producer].inputs.first ?? nil
       else { continue }
-      switch (node.operatorType, graph.nodes[producer].operatorType) {
-      case ("Transpose", "Transpose"):
-        guard let outer = try AttributeReader(node.attributes).ints("perm"),
-          let inner = try AttributeReader(graph.nodes[producer].attributes).ints("perm"),
-          outer.count == inner.count, outer.allSatisfy(inner.indices.contains)
-        else { continue }
+      let first = graph.nodes[producer]
+      if let outer = try node.operation(as: Transpose.self)?.permutation,
+        let inner = try first.operation(as: Transpose.self)?.permutation,
+        outer.count == inner.count
+      {
         graph.nodes[index].inputs[0] = source
         graph.nodes[index].attributes["perm"] = .ints(outer.map { inner[$0] })
         didChange = true
-      case ("Reshape", "Reshape"), ("Reshape", "Flatten"), ("Reshape", "Squeeze"),
-        ("Reshape", "Unsqueeze"):
+      } else if node.is(Reshape.self), OperatorCatalog.type(of: first)?.onlyReshapes == true {
         // A 0 in the target keeps an extent of the input, which therefore must not change.
         guard node.inputs.count == 2, let target = graph.constant(node.inputs[1]),
           try !target.integers().contains(0)
         else { continue }
         graph.nodes[index].inputs[0] = source
         didChange = true
-      default: continue
       }
     }
     return didChange

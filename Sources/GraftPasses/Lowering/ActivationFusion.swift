@@ -1,7 +1,8 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftOperators
+import GraftTensor
 
 /// Lets a Conv or Gemm apply the next operators before storing its results: an activation, and for
 /// Conv a residual that is added before it.
@@ -24,16 +25,18 @@ package enum ActivationFusion: GraphPass {
     _ removed: inout Set<Int>
   ) throws -> Bool {
     let node = graph.nodes[index]
-    guard let activation = try Activation(node, in: graph), let input = node.inputs[0],
-      counts[input] == 1, let producer = producers[input], !removed.contains(producer),
-      let fusedType = fusedType(of: graph.nodes[producer]),
+    guard let input = node.inputs.first ?? nil, counts[input] == 1,
+      let producer = producers[input], !removed.contains(producer),
+      let form = OperatorCatalog.type(of: graph.nodes[producer])?.fusedForm,
       graph.nodes[producer].attributes["activation"] == nil,
-      graph.elementType(input)?.isFloatingPoint == true
+      graph.elementType(input)?.isFloatingPoint == true,
+      OperatorCatalog.type(of: node) != nil,
+      let activation = try OperatorCatalog.make(node).fusedActivation(
+        graph.inferenceContext(of: node))
     else { return false }
     var fused = graph.nodes[producer]
-    fused.operatorType = fusedType
-    fused.domain = "graft"
-    fused.attributes["activation"] = .string(activation.name)
+    fused.become(form)
+    fused.attributes["activation"] = .string(node.operatorType)
     if !activation.parameters.isEmpty {
       fused.attributes["activation_params"] = .floats(activation.parameters)
     }
@@ -49,62 +52,24 @@ package enum ActivationFusion: GraphPass {
     _ removed: inout Set<Int>
   ) throws {
     let node = graph.nodes[index]
-    guard node.domain.isEmpty, node.operatorType == "Add", node.inputs.count == 2,
-      let left = node.inputs[0], let right = node.inputs[1], left != right,
-      graph.haveSameShape(left, right)
+    guard node.is(Add.self), node.inputs.count == 2, let left = node.inputs[0],
+      let right = node.inputs[1], left != right, graph.haveSameShape(left, right)
     else { return }
     // The later one of two convolutions, whose input has to wait for the other anyway.
     let candidates = [(left, right), (right, left)].compactMap { made, other -> (Int, ValueID)? in
       guard counts[made] == 1, let producer = producers[made], !removed.contains(producer),
-        graph.nodes[producer].domain.isEmpty, graph.nodes[producer].operatorType == "Conv",
-        graph.elementType(made)?.isFloatingPoint == true
+        graph.nodes[producer].is(Conv.self), graph.elementType(made)?.isFloatingPoint == true
       else { return nil }
       return (producer, other)
     }
     guard let (producer, residual) = candidates.max(by: { $0.0 < $1.0 }) else { return }
     var fused = graph.nodes[producer]
-    fused.operatorType = "FusedConv"
-    fused.domain = "graft"
+    fused.become(FusedConv.schema)
     while fused.inputs.count < 3 { fused.inputs.append(nil) }
     fused.inputs.append(residual)
     fused.outputs = [node.outputs[0]]
     graph.nodes[index] = fused
     removed.insert(producer)
-  }
-
-  private static func fusedType(of node: Node) -> String? {
-    switch (node.domain, node.operatorType) {
-    case ("", "Conv"), ("graft", "FusedConv"): "FusedConv"
-    case ("", "Gemm"): "FusedGemm"
-    default: nil
-    }
-  }
-
-  /// An activation with its parameters as constants, in the form of fused operators.
-  private struct Activation {
-    let name: String
-    let parameters: [Float]
-
-    init?(_ node: Node, in graph: Graph) throws {
-      guard node.domain.isEmpty, node.inputs.first ?? nil != nil else { return nil }
-      let attributes = AttributeReader(node.attributes)
-      name = node.operatorType
-      switch node.operatorType {
-      case "Relu", "Sigmoid", "Tanh", "HardSwish": parameters = []
-      case "LeakyRelu": parameters = [try attributes.float("alpha", default: 0.01)]
-      case "Swish": parameters = [try attributes.float("alpha", default: 1)]
-      case "HardSigmoid":
-        parameters = [
-          try attributes.float("alpha", default: 0.2), try attributes.float("beta", default: 0.5),
-        ]
-      case "Clip":
-        guard let low = try graph.scalar(node, 1, default: -.infinity),
-          let high = try graph.scalar(node, 2, default: .infinity), low <= high
-        else { return nil }
-        parameters = [low, high]
-      default: return nil
-      }
-    }
   }
 }
 
@@ -117,12 +82,8 @@ extension Graph {
     return leftShape == rightShape && !leftShape.contains(.unknown)
   }
 
-  /// A constant floating-point scalar among a node's inputs; `value` if it is omitted, `nil` if it
-  /// is not constant.
-  func scalar(_ node: Node, _ position: Int, default value: Float) throws -> Float? {
-    guard position < node.inputs.count, let id = node.inputs[position] else { return value }
-    guard let tensor = constants[id], tensor.elementType.isFloatingPoint, tensor.elementCount == 1
-    else { return nil }
-    return Float(try tensor.doubles()[0])
+  /// What inference of a node sees before the graph runs.
+  func inferenceContext(of node: Node) -> InferenceContext {
+    inferenceContext(of: node) { constants[$0] }
   }
 }

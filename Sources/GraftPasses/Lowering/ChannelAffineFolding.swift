@@ -1,5 +1,6 @@
 import GraftExecution
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// Folds per-channel scaling and shifting by constants (an inference BatchNormalization, or a Mul,
@@ -11,15 +12,16 @@ package enum ChannelAffineFolding: GraphPass {
     let counts = graph.useCounts()
     var replacements: [ValueID: ValueID] = [:]
     var removed: Set<Int> = []
-    for (index, node) in graph.nodes.enumerated() where node.domain.isEmpty {
+    for (index, node) in graph.nodes.enumerated() {
       guard node.outputs.count == 1, let output = node.outputs[0],
         let input = node.inputs.first(where: { graph.constant($0) == nil }) ?? nil,
         counts[input] == 1
       else { continue }
       // A previously folded node reads the same value.
       let source = replacements[input] ?? input
-      guard let producer = producers[source], graph.nodes[producer].domain.isEmpty,
-        let affine = try affine(node, in: graph),
+      guard let producer = producers[source],
+        let affine = try ChannelAffine(normalization: node, in: graph)
+          ?? ChannelAffine(elementwise: node, in: graph),
         try fold(affine, into: producer, in: &graph, counts)
       else { continue }
       replacements[output] = source
@@ -30,39 +32,18 @@ package enum ChannelAffineFolding: GraphPass {
     return !removed.isEmpty
   }
 
-  private static func affine(_ node: Node, in graph: Graph) throws -> ChannelAffine? {
-    switch node.operatorType {
-    case "BatchNormalization":
-      guard node.inputs.count == 5, try !AttributeReader(node.attributes).flag("training_mode")
-      else { return nil }
-      return try ChannelAffine(batchNormalization: node, in: graph)
-    case "Add", "Mul", "Sub": return try ChannelAffine(elementwise: node, in: graph)
-    default: return nil
-    }
-  }
-
   private static func fold(
     _ affine: ChannelAffine, into index: Int, in graph: inout Graph, _ counts: [ValueID: Int]
   ) throws -> Bool {
     let node = graph.nodes[index]
-    let attributes = AttributeReader(node.attributes)
-    if node.operatorType == "BatchNormalization" {
-      return try foldIntoNormalization(affine, at: index, in: &graph, counts)
+    if let normalization = try node.operation(as: BatchNormalization.self) {
+      return try !normalization.isTraining
+        && foldIntoNormalization(affine, at: index, in: &graph, counts)
     }
-    guard node.inputs.count >= 2,
+    guard let channelAxis = try? OperatorCatalog.make(node).weightChannelAxis,
       let weights = graph.constant(node.inputs[1]),
       weights.elementType == .float || weights.elementType == .double
     else { return false }
-    let channelAxis: Int
-    switch node.operatorType {
-    case "Conv": channelAxis = 0
-    case "Gemm":
-      guard try attributes.float("alpha", default: 1) == 1,
-        try attributes.float("beta", default: 1) == 1
-      else { return false }
-      channelAxis = try attributes.flag("transB") ? 0 : 1
-    default: return false
-    }
     let channelCount = affine.scale.count
     guard weights.rank > channelAxis, weights.shape[channelAxis] == channelCount else {
       return false
@@ -93,7 +74,6 @@ package enum ChannelAffineFolding: GraphPass {
   ) throws -> Bool {
     let node = graph.nodes[index]
     guard node.inputs.count == 5, node.outputs.count == 1,
-      try !AttributeReader(node.attributes).flag("training_mode"),
       let scale = graph.constant(node.inputs[1]), let shift = graph.constant(node.inputs[2]),
       scale.elementCount == affine.scale.count, shift.elementCount == affine.scale.count
     else { return false }

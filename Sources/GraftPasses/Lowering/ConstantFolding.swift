@@ -170,13 +170,8 @@ package enum ConstantFolding: GraphPass {
     return byteCount <= budget.byteCount && !isLaborious(node, byteCount, graph) ? byteCount : nil
   }
 
-  /// Operators that read many elements, or a whole window, for each output element.
-  private static let windowed: Set<String> = [
-    "AveragePool", "Conv", "ConvTranspose", "LpPool", "LRN", "MaxPool", "NonMaxSuppression",
-  ]
-
   private static func isLaborious(_ node: Node, _ outputByteCount: Int, _ graph: Graph) -> Bool {
-    guard windowed.contains(node.operatorType) else { return false }
+    guard OperatorCatalog.type(of: node)?.isLaborious == true else { return false }
     let inputCount = node.inputs.compactMap { graph.constant($0)?.elementCount }.reduce(0, +)
     return Double(inputCount) * Double(outputByteCount) > 0x1p32
   }

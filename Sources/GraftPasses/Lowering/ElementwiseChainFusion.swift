@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftOperators
@@ -55,31 +56,26 @@ private struct Link {
 
   /// `nil` if a chain cannot contain the node.
   init?(_ node: Node, in graph: Graph) throws {
-    guard node.domain.isEmpty || node.operatorType == HalfPrecisionWidening.roundingType,
-      node.outputs.count == 1, let output = node.outputs[0],
-      graph.elementType(output) == .float
+    guard node.outputs.count == 1, let output = node.outputs[0],
+      graph.elementType(output) == .float, let type = OperatorCatalog.type(of: node)
     else { return nil }
     let inputs = node.inputs.compactMap { $0 }
     guard let first = inputs.first else { return nil }
     let full = inputs.filter { graph.haveSameShape($0, output) }
     let isFirstFull = full.contains(first)
     self.output = output
-    switch node.operatorType {
-    case "Clip":
-      guard isFirstFull else { return nil }
-      let bounds = try [(1, -Float.infinity), (2, .infinity)].compactMap {
-        position, limit -> Operand? in
-        guard let bound = try graph.scalar(node, position, default: limit) else { return nil }
-        return .constant(try Tensor(scalar: bound))
-      }
-      guard bounds.count == 2 else { return nil }
-      steps = [Step(name: "Clip", operands: [.value(first)] + bounds)]
+    if type is Clip.Type {
+      let context = graph.inferenceContext(of: node)
+      guard isFirstFull, let low = try context.constantScalar(1, default: -.infinity),
+        let high = try context.constantScalar(2, default: .infinity)
+      else { return nil }
+      let bounds = try [low, high].map { Operand.constant(try Tensor(scalar: $0)) }
+      steps = [Step(name: type.schema.name, operands: [.value(first)] + bounds)]
       attributes = [:]
       sources = [first]
-    case "BatchNormalization":
-      guard isFirstFull, let parameters = try Self.normalization(node, in: graph) else {
-        return nil
-      }
+    } else if let operation = try node.operation(as: BatchNormalization.self) {
+      guard isFirstFull, let parameters = try Self.parameters(of: operation, node, in: graph)
+      else { return nil }
       steps = [
         Step(
           name: FusibleElementwise.normalizeName,
@@ -87,34 +83,36 @@ private struct Link {
       ]
       attributes = [:]
       sources = [first]
-    case let type where inputs.count == 1:
+    } else if inputs.count == 1 {
       guard isFirstFull, FusibleElementwise.isUnary(type, AttributeReader(node.attributes)) else {
         return nil
       }
-      steps = [Step(name: type, operands: [.value(first)])]
+      steps = [Step(name: type.schema.name, operands: [.value(first)])]
       attributes = node.attributes
       sources = full
-    case let type where FusibleElementwise.isBinary(type):
+    } else if FusibleElementwise.isBinary(type) {
       guard inputs.count == node.inputs.count, inputs.count <= 4,
-        isFirstFull || (type != "PRelu" && full.contains(inputs[1]))
+        isFirstFull || !(type is PRelu.Type) && full.contains(inputs[1])
       else { return nil }
       steps = inputs.indices.dropFirst().map { index in
         Step(
-          name: type,
+          name: type.schema.name,
           operands: [index == 1 ? .value(first) : .previous, .value(inputs[index])])
       }
       attributes = [:]
       sources = full
-    default: return nil
+    } else {
+      return nil
     }
   }
 
   /// The mean, scale and shift of an inference BatchNormalization with constant statistics, one
   /// element per channel, computed as in its own kernel.
-  private static func normalization(_ node: Node, in graph: Graph) throws -> [Tensor]? {
-    let attributes = AttributeReader(node.attributes)
-    guard node.inputs.count == 5, try !attributes.flag("training_mode"),
-      let rank = graph.rank(node.inputs[0]), rank > 1
+  private static func parameters(
+    of operation: BatchNormalization, _ node: Node, in graph: Graph
+  ) throws -> [Tensor]? {
+    guard node.inputs.count == 5, !operation.isTraining, let rank = graph.rank(node.inputs[0]),
+      rank > 1
     else { return nil }
     var vectors: [[Float]] = []
     for input in node.inputs.dropFirst() {
@@ -123,9 +121,8 @@ private struct Link {
     }
     let channelCount = vectors[0].count
     guard vectors.allSatisfy({ $0.count == channelCount }) else { return nil }
-    let epsilon = Float(Double(try attributes.float("epsilon", default: 1e-5)))
     let scale = (0..<channelCount).map {
-      vectors[0][$0] / (vectors[3][$0] + epsilon).squareRoot()
+      vectors[0][$0] / (vectors[3][$0] + Float(operation.epsilon)).squareRoot()
     }
     let shape = [channelCount] + [Int](repeating: 1, count: rank - 2)
     return try [vectors[2], scale, vectors[1]].map { try Tensor($0, shape: shape) }

@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// Computes float16 and bfloat16 parts of a graph in float. Kernels of these types compute in float
@@ -11,9 +13,6 @@ import GraftTensor
 /// All others still read and write the narrow type. Run it last, except for passes that only know
 /// floats: each node rounds where the original node rounds.
 package enum HalfPrecisionWidening: GraphPass {
-  /// The operator that rounds where no kernel does so when storing.
-  static let roundingType = "RoundToType"
-
   package static func run(_ graph: inout Graph) throws -> Bool {
     let halves: Set<ElementType> = [.float16, .bfloat16]
     guard
@@ -44,31 +43,6 @@ private struct HalfPrecisionRewriter {
 
   init(_ graph: Graph) { self.graph = graph }
 
-  /// Operators whose results must be rounded.
-  private static let computing: Set = [
-    "Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "AveragePool",
-    "GlobalAveragePool", "LpPool", "GlobalLpPool", "BatchNormalization", "InstanceNormalization",
-    "LayerNormalization", "GroupNormalization", "RMSNormalization", "LRN", "Resize", "ReduceMean",
-    "ReduceSum", "Add", "Sub", "Mul", "Div", "Pow", "Sum", "Mean", "PRelu", "Celu", "Elu", "Erf",
-    "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Reciprocal", "Selu",
-    "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
-  ]
-
-  /// Operators that move or select elements, or round to integers: results for rounded numbers need
-  /// no rounding.
-  private static let selecting: Set = [
-    "Abs", "Ceil", "Clip", "Concat", "DepthToSpace", "Expand", "Flatten", "Floor", "Gather",
-    "GlobalMaxPool", "Identity", "Max", "MaxPool", "Min", "Neg", "Pad", "ReduceMax", "ReduceMin",
-    "Relu", "Reshape", "Round", "Sign", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile",
-    "Transpose", "Unsqueeze", "Where",
-  ]
-
-  /// Operators with results of another type that are the same for floats.
-  private static let reading: Set = [
-    "ArgMax", "ArgMin", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less",
-    "LessOrEqual", "NonZero", "Shape", "Size",
-  ]
-
   mutating func rewrite() throws {
     for node in graph.nodes {
       if try convert(node) {
@@ -96,22 +70,17 @@ private struct HalfPrecisionRewriter {
 
   /// Appends the float form of `node`; false if the node stays as it is.
   private mutating func convert(_ node: Node) throws -> Bool {
-    if node.qualifiedType == "Cast" { return try convertCast(node) }
-    guard node.domain.isEmpty || node.operatorType.hasPrefix("Fused"), node.bodies.isEmpty else {
-      return false
-    }
-    let type = node.operatorType
+    guard node.bodies.isEmpty, let type = OperatorCatalog.type(of: node) else { return false }
+    if type is Cast.Type { return try convertCast(node) }
     let outputTypes = Set(node.outputs.compactMap { narrowType($0) })
     let types = outputTypes.union(node.inputs.compactMap { narrowType($0) })
     guard types.count == 1, let narrow = types.first else { return false }
-    let isComputing = Self.computing.contains(type)
+    let isComputing = type.widening == .rounds
     let follows = node.inputs.contains {
       $0.map { wide[$0] != nil && graph.constants[$0] == nil } ?? false
     }
     guard
-      isComputing && outputTypes.count == 1
-        || follows && Self.selecting.contains(type) && outputTypes.count == 1
-        || follows && Self.reading.contains(type) && outputTypes.isEmpty,
+      isComputing && outputTypes.count == 1 || follows && type.widening == .isExact,
       node.outputs.allSatisfy({ $0 == nil || graph.elementType($0) != nil })
     else { return false }
 
@@ -122,11 +91,16 @@ private struct HalfPrecisionRewriter {
       }
     }
     var roundings: [Node] = []
-    let roundsItself = isComputing && fuseRounding(to: narrow, into: &converted)
+    // Convolutions and matrix products round their results themselves.
+    let fusedForm = isComputing ? type.fusedForm : nil
+    if let fusedForm {
+      converted.become(fusedForm)
+      converted.attributes["rounded_to"] = .int(Int(narrow.rawValue))
+    }
     for (position, output) in node.outputs.enumerated() {
       guard let output, narrowType(output) != nil else { continue }
       let result = makeWide(of: output)
-      guard isComputing, !roundsItself else {
+      guard isComputing, fusedForm == nil else {
         converted.outputs[position] = result
         continue
       }
@@ -140,21 +114,9 @@ private struct HalfPrecisionRewriter {
     return true
   }
 
-  /// Fuses the rounding into a convolution or matrix product; false if that is not possible.
-  private func fuseRounding(to type: ElementType, into node: inout Node) -> Bool {
-    switch node.operatorType {
-    case "Conv", "FusedConv": node.operatorType = "FusedConv"
-    case "Gemm", "FusedGemm": node.operatorType = "FusedGemm"
-    default: return false
-    }
-    node.domain = "graft"
-    node.attributes["rounded_to"] = .int(Int(type.rawValue))
-    return true
-  }
-
   private func rounding(_ value: ValueID, _ type: ElementType, to result: ValueID) -> Node {
     Node(
-      operatorType: HalfPrecisionWidening.roundingType, domain: "graft", inputs: [value],
+      operatorType: "RoundToType", domain: "graft", inputs: [value],
       outputs: [result], attributes: ["to": .int(Int(type.rawValue))])
   }
 

@@ -1,5 +1,7 @@
-import GraftTensor
+import GraftExecution
 import GraftGraph
+import GraftOperators
+import GraftTensor
 
 /// Recognizes operators that exporters decompose: MatMul plus a bias as Gemm, x·sigmoid(x) as
 /// Swish, a Sum of two as Add.
@@ -9,14 +11,15 @@ package enum OperatorFusion: GraphPass {
     let counts = graph.useCounts()
     var removed: Set<Int> = []
     var didChange = false
-    for index in graph.nodes.indices where graph.nodes[index].domain.isEmpty {
-      switch graph.nodes[index].operatorType {
-      case "Add": fuseBias(at: index, &graph, producers, counts, &removed)
-      case "Sum" where graph.nodes[index].inputs.count == 2:
-        graph.nodes[index].operatorType = "Add"
+    for index in graph.nodes.indices {
+      let node = graph.nodes[index]
+      if node.is(Add.self) {
+        fuseBias(at: index, &graph, producers, counts, &removed)
+      } else if node.is(Sum.self), node.inputs.count == 2 {
+        graph.nodes[index].become(Add.schema)
         didChange = true
-      case "Mul": fuseSwish(at: index, &graph, producers, counts, &removed)
-      default: break
+      } else if node.is(Mul.self) {
+        fuseSwish(at: index, &graph, producers, counts, &removed)
       }
     }
     graph.removeNodes(at: removed)
@@ -34,7 +37,7 @@ package enum OperatorFusion: GraphPass {
         let row = graph.constants[bias], row.rank == 1
       else { continue }
       let matMul = graph.nodes[producer]
-      guard matMul.domain.isEmpty, matMul.operatorType == "MatMul", !removed.contains(producer),
+      guard matMul.is(MatMul.self), !removed.contains(producer),
         graph.rank(matMul.inputs[0]) == 2, let weights = graph.constant(matMul.inputs[1]),
         weights.rank == 2, row.shape[0] == weights.shape[1],
         weights.elementType.isFloatingPoint
@@ -55,8 +58,8 @@ package enum OperatorFusion: GraphPass {
     let node = graph.nodes[index]
     for (value, gate) in [(node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])] {
       guard let value, let gate, counts[gate] == 1, let producer = producers[gate],
-        !removed.contains(producer), graph.nodes[producer].domain.isEmpty,
-        graph.nodes[producer].operatorType == "Sigmoid", graph.nodes[producer].inputs[0] == value
+        !removed.contains(producer), graph.nodes[producer].is(Sigmoid.self),
+        graph.nodes[producer].inputs[0] == value
       else { continue }
       graph.nodes[index] = Node(
         name: node.name, operatorType: "Swish", inputs: [value], outputs: node.outputs)

@@ -1,7 +1,8 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftOperators
+import GraftTensor
 
 /// Merges zero padding by Pad into the `pads` of the Conv after it, or of an AveragePool that
 /// counts padding.
@@ -12,8 +13,8 @@ package enum PadFolding: GraphPass {
     var didChange = false
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      guard node.domain.isEmpty, node.operatorType == "Conv" || node.operatorType == "AveragePool",
-        let input = node.inputs.first ?? nil, counts[input] == 1,
+      guard node.is(Conv.self) || node.is(AveragePool.self), let input = node.inputs.first ?? nil,
+        counts[input] == 1,
         let producer = producers[input],
         let pads = try zeroPads(graph.nodes[producer], in: graph),
         let source = graph.nodes[producer].inputs[0]
@@ -24,9 +25,8 @@ package enum PadFolding: GraphPass {
       guard try attributes.string("auto_pad", default: "NOTSET") == "NOTSET",
         spatialRank >= 1, own.count == 2 * spatialRank
       else { continue }
-      if node.operatorType == "AveragePool" {
-        let countsPadding = try attributes.flag("count_include_pad")
-        guard countsPadding || own.allSatisfy({ $0 == 0 }), try !attributes.flag("ceil_mode")
+      if let pool = try node.operation(as: AveragePool.self) {
+        guard pool.countsPadding || own.allSatisfy({ $0 == 0 }), !pool.window.roundsUp
         else { continue }
         graph.nodes[index].attributes["count_include_pad"] = .int(1)
       }
@@ -44,8 +44,7 @@ package enum PadFolding: GraphPass {
 
   /// The amounts of a Pad with zeros on the spatial axes only; `nil` for any other.
   private static func zeroPads(_ node: Node, in graph: Graph) throws -> [Int]? {
-    guard node.domain.isEmpty, node.operatorType == "Pad", node.inputs.count >= 2,
-      try AttributeReader(node.attributes).string("mode", default: "constant") == "constant",
+    guard node.inputs.count >= 2, try node.operation(as: Pad.self)?.mode == .constant,
       node.inputs.count < 4 || node.inputs[3] == nil,
       let pads = try graph.constant(node.inputs[1])?.integers(), pads.count >= 6,
       pads.count % 2 == 0, pads.allSatisfy({ (0..<1 << 20).contains($0) })

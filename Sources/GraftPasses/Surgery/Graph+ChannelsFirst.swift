@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 extension Graph {
   /// The permutation from `[N, C, H, W]` to `[N, H, W, C]`.
@@ -25,8 +27,8 @@ extension Graph {
         attributes: ["perm": .ints(Graph.toChannelsLast)]), at: 0)
     try graph.cancelTransposes()
     guard let output = graph.outputs.first, let producer = graph.producers()[output],
-      graph.nodes[producer].qualifiedType == "Transpose", graph.outputs.count == 1,
-      try AttributeReader(graph.nodes[producer].attributes).ints("perm") == Graph.toChannelsLast,
+      graph.outputs.count == 1,
+      try graph.nodes[producer].operation(as: Transpose.self)?.permutation == Graph.toChannelsLast,
       let source = graph.nodes[producer].inputs.first ?? nil
     else { return graph }
     graph.outputs = [source]
@@ -50,10 +52,10 @@ extension Graph {
   private mutating func removeIdleTransposes() throws -> Bool {
     var replacements: [ValueID: ValueID] = [:]
     var removed: Set<Int> = []
-    for (index, node) in nodes.enumerated() where node.qualifiedType == "Transpose" {
-      guard let input = node.inputs.first ?? nil, let output = node.outputs.first ?? nil,
-        let permutation = try AttributeReader(node.attributes).ints("perm"),
-        permutation == Array(permutation.indices)
+    for (index, node) in nodes.enumerated() {
+      guard let transpose = try node.operation(as: Transpose.self),
+        transpose.isIdentity(inferenceContext(of: node)),
+        let input = node.inputs.first ?? nil, let output = node.outputs.first ?? nil
       else { continue }
       replacements[output] = input
       removed.insert(index)

@@ -46,7 +46,7 @@ extension Graph {
     let floatInputs = inputs.filter { graph.elementType($0) == .float }
     let floatOutputs = outputs.filter { graph.elementType($0) == .float }
     // The operator defines its scales and regions as float.
-    let scales = graph.nodes.lazy.filter { $0.qualifiedType == "Resize" }
+    let scales = graph.nodes.lazy.filter { $0.is(Resize.self) }
       .flatMap { $0.inputs.dropFirst(2).compactMap { $0 } }
     try graph.replaceElements(by: .float16, except: Set(scales)) { $0 == .float }
     for value in floatInputs {

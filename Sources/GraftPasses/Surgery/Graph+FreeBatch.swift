@@ -42,10 +42,10 @@ extension Graph {
     graph.nodes = []
     for node in nodes {
       graph.nodes.append(node)
-      switch node.qualifiedType {
-      case "Reshape": try graph.freeReshape(at: graph.nodes.count - 1, batch: batch)
-      case "Concat" where batch == 1: try graph.freeConcat(of: node, computed: computed)
-      default: break
+      if node.is(Reshape.self) {
+        try graph.freeReshape(at: graph.nodes.count - 1, batch: batch)
+      } else if batch == 1, let axis = try node.operation(as: Concat.self)?.axis, axis != 0 {
+        try graph.freeConcat(of: node, axis: axis, computed: computed)
       }
     }
     try graph.inferTypes()
@@ -66,9 +66,8 @@ extension Graph {
 
   /// Repeats constants with a batch of 1 that are concatenated with computed values, such as class
   /// tokens. The node is the last one; the nodes that repeat constants are inserted before it.
-  private mutating func freeConcat(of node: Node, computed: Set<ValueID>) throws {
-    guard let axis = try AttributeReader(node.attributes).int("axis"), axis != 0,
-      let source = node.inputs.lazy.compactMap({ $0 }).first(where: computed.contains)
+  private mutating func freeConcat(of node: Node, axis: Int, computed: Set<ValueID>) throws {
+    guard let source = node.inputs.lazy.compactMap({ $0 }).first(where: computed.contains)
     else { return }
     let fixed = node.inputs.indices.filter { index in
       guard let shape = constant(node.inputs[index])?.shape else { return false }

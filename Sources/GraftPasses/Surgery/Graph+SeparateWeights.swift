@@ -1,4 +1,5 @@
 import GraftGraph
+import GraftOperators
 
 extension Graph {
   /// The same graph with a separate constant for each weight that training changes.
@@ -11,8 +12,7 @@ extension Graph {
     var graph = self
     _ = try ConstantFolding.run(&graph)
     var counts = graph.useCounts()
-    for index in graph.nodes.indices where graph.nodes[index].qualifiedType == "BatchNormalization"
-    {
+    for index in graph.nodes.indices where graph.nodes[index].is(BatchNormalization.self) {
       for position in 3..<max(3, min(5, graph.nodes[index].inputs.count)) {
         guard let id = graph.nodes[index].inputs[position], let count = counts[id], count > 1,
           let statistic = graph.constants[id]

@@ -1,6 +1,7 @@
 import GraftFiles
-import GraftTensor
 import GraftGraph
+import GraftOperators
+import GraftTensor
 
 extension Graph {
   /// The nodes that were exported in training mode, whose results depend on other images in the
@@ -16,7 +17,7 @@ extension Graph {
     var count = 0
     for index in nodes.indices where isInTrainingMode(nodes[index]) {
       count += 1
-      guard nodes[index].qualifiedType == "BatchNormalization" else {
+      guard nodes[index].is(BatchNormalization.self) else {
         nodes[index].inputs.removeLast(nodes[index].inputs.count - 2)
         continue
       }
@@ -37,14 +38,11 @@ extension Graph {
   }
 
   private func isInTrainingMode(_ node: Node) -> Bool {
-    switch node.qualifiedType {
-    case "BatchNormalization":
-      return (try? AttributeReader(node.attributes).flag("training_mode")) ?? false
-    case "Dropout":
+    if node.is(Dropout.self) {
       guard node.inputs.count > 2, let mode = node.inputs[2] else { return false }
       // An unknown value could be true.
       return (try? constants[mode]?.integers().first) ?? 1 != 0
-    default: return false
     }
+    return (try? node.operation(as: BatchNormalization.self))?.isTraining ?? false
   }
 }

@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 extension Graph {
   /// The part of the graph before a value, which becomes its only output.
@@ -43,7 +45,7 @@ extension Graph {
         name, among: names + names.flatMap(LayerNamePattern.beginnings)))
   }
 
-  /// The input of the last Conv, Gemm or MatMul with constant weights, if the output depends on it.
+  /// The input of the last weighted sum with constant weights, if the output comes from it.
   private func lastFeatures() throws -> ValueID {
     guard let output = outputs.first else { throw GraftError.badData("the model has no outputs") }
     let producers = producers()
@@ -51,7 +53,7 @@ extension Graph {
     while let index = producers[current] {
       let node = nodes[index]
       let isWeighted =
-        ["Conv", "Gemm", "MatMul"].contains(node.qualifiedType)
+        OperatorCatalog.type(of: node)?.isWeightedSum == true
         && node.inputs.dropFirst().contains { $0.map { constants[$0] != nil } ?? false }
       guard let data = node.inputs.first ?? nil else { break }
       if isWeighted { return data }
