@@ -45,14 +45,13 @@ package enum KerasExport {
     var graph = graph
     try graph.inferTypes()
     let producers = graph.producers()
-    return try graph.nodes.filter { $0.qualifiedType == "Gemm" }.map { node in
+    return try graph.nodes.filter { $0.is(Gemm.self) }.map { node in
       try withPlace(graph.label(node)) {
-        let attributes = AttributeReader(node.attributes)
-        guard node.inputs.count == 3, let kernel = graph.constant(node.inputs[1]),
-          let bias = graph.constant(node.inputs[2]), kernel.elementType == .float,
-          try attributes.float("alpha", default: 1) == 1,
-          try attributes.float("beta", default: 1) == 1,
-          try !attributes.flag("transA"), try !attributes.flag("transB")
+        let product = try node.operation(as: Gemm.self)?.attributes
+        guard let product, product.alpha == 1, product.beta == 1, !product.isLeftTransposed,
+          !product.isRightTransposed, node.inputs.count == 3,
+          let kernel = graph.constant(node.inputs[1]),
+          let bias = graph.constant(node.inputs[2]), kernel.elementType == .float
         else { throw GraftError.unsupported("is not a Keras dense layer") }
         let name = node.name.isEmpty ? graph[node.outputs[0]!].name : node.name
         return layer(
@@ -68,13 +67,13 @@ package enum KerasExport {
     _ kernel: Tensor, after input: ValueID?, in graph: Graph, _ producers: [ValueID: Int]
   ) throws -> Tensor {
     guard let flatten = input.flatMap({ producers[$0] }).map({ graph.nodes[$0] }),
-      ["Flatten", "Reshape"].contains(flatten.qualifiedType),
+      flatten.is(Flatten.self) || flatten.is(Reshape.self),
       let shape = flatten.inputs[0].flatMap({ graph[$0].type?.tensor?.shape }), shape.count == 4
     else { return kernel }
-    if let transpose = flatten.inputs[0].flatMap({ producers[$0] }).map({ graph.nodes[$0] }),
-      transpose.qualifiedType == "Transpose"
+    if let producer = flatten.inputs[0].flatMap({ producers[$0] }),
+      let transpose = try graph.nodes[producer].operation(as: Transpose.self)
     {
-      guard try AttributeReader(transpose.attributes).ints("perm") == [0, 2, 3, 1] else {
+      guard transpose.permutation == [0, 2, 3, 1] else {
         throw GraftError.unsupported("flattens maps in another order than Keras")
       }
       return kernel

@@ -1,8 +1,9 @@
-import GraftRuntime
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftOperators
+import GraftRuntime
 import GraftTensor
 
 /// A model's structure: its layers with output shapes, parameters and multiply-adds.
@@ -204,69 +205,29 @@ private struct LayerCollector {
     }
   }
 
+  /// `nil` if the node multiplies, but how much is not known.
   private func multiplyAdds(_ node: GraphOutline.Node, _ scope: Scope?) -> Int? {
-    guard let multiplyAdds = MultiplyAdds(node) else { return 0 }
-    return multiplyAdds.count { scope?.shape($0)?.knownShape }
-  }
-}
-
-/// The multiply-adds of an operator that mainly consists of them.
-private struct MultiplyAdds {
-  private let operatorType: String
-  private let inputs: [ByteString]
-  private let output: ByteString
-
-  /// The positions of the operand and the weights among the inputs.
-  private static let operands: [String: (Int, Int)] = [
-    "Conv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3), "ConvTranspose": (0, 1),
-    "Gemm": (0, 1), "MatMul": (0, 1), "MatMulInteger": (0, 1), "QLinearMatMul": (0, 3),
-  ]
-  /// Operators that multiply too, but are not counted.
-  private static let uncounted: Set<String> = [
-    "Attention", "DeformConv", "Einsum", "GRU", "LSTM", "RNN",
-  ]
-
-  private let places: (Int, Int)?
-
-  /// - Returns: `nil` for other operators
-  init?(_ node: GraphOutline.Node) {
-    places = MultiplyAdds.operands[node.qualifiedType]
-    guard places != nil || MultiplyAdds.mayMultiply(node.qualifiedType) else { return nil }
-    operatorType = node.qualifiedType
-    inputs = node.inputs
-    output = node.outputs.first ?? ""
+    let form = LayerCollector.quantized[node.qualifiedType]
+    guard let type = form?.type ?? OperatorCatalog.type(node.qualifiedType) else {
+      return LayerCollector.mayMultiply(node.qualifiedType) ? nil : 0
+    }
+    func shape(_ name: ByteString?) -> Shape? { name.flatMap { scope?.shape($0)?.knownShape } }
+    let places = [0, form?.weightInput ?? 1]
+    let inputs = places.map { $0 < node.inputs.count ? shape(node.inputs[$0]) : nil }
+    return type.multiplyAdds(inputs: inputs, output: shape(node.outputs.first))
   }
 
-  /// Whether an operator multiplies in an uncounted way, or is unknown.
+  /// Quantized forms of operators: what they multiply like, and the place of their weights.
+  private static let quantized: [String: (type: any Operator.Type, weightInput: Int)] = [
+    "ConvInteger": (Conv.self, 1), "QLinearConv": (Conv.self, 3),
+    "MatMulInteger": (MatMul.self, 1), "QLinearMatMul": (MatMul.self, 3),
+  ]
+
+  /// Whether an operator that Graft does not have may multiply.
   private static func mayMultiply(_ type: String) -> Bool {
-    if uncounted.contains(type) { return true }
+    if ["Attention", "DeformConv", "GRU", "LSTM", "RNN"].contains(type) { return true }
     if type.contains(".") { return !["ai.onnx.ml.", "graft."].contains { type.hasPrefix($0) } }
-    return OperatorCatalog.type(type) == nil && OperatorVersion.history(of: type).isEmpty
-  }
-
-  /// - Returns: `nil` if the number is unknown or overflows
-  func count(_ shape: (ByteString) -> Shape?) -> Int? {
-    guard let places, places.1 < inputs.count, let x = shape(inputs[places.0]),
-      let w = shape(inputs[places.1]), let y = shape(output)
-    else { return nil }
-    switch operatorType {
-    case "Conv", "ConvInteger", "QLinearConv": return product(y + w.dropFirst())
-    case "ConvTranspose": return product(x + w.dropFirst())
-    case "Gemm":
-      guard let rows = y.first, rows > 0 else { return 0 }
-      return product(y + [x.elementCount / rows])
-    default: return product(y + [x.last ?? 0])
-    }
-  }
-
-  private func product(_ factors: [Int]) -> Int? {
-    var product = 1
-    for factor in factors where factor != 1 {
-      let (next, overflow) = product.multipliedReportingOverflow(by: factor)
-      if overflow { return nil }
-      product = next
-    }
-    return product
+    return OperatorVersion.history(of: type).isEmpty
   }
 }
 

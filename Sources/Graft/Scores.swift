@@ -1,6 +1,8 @@
+import GraftExecution
 import GraftRuntime
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftRuntime
 
 /// The meaning of a classifier's output.
@@ -60,16 +62,16 @@ package enum OutputEnd: String {
       producers = graph.producers()
     }
 
-    /// Operators that move elements but keep each row's elements together.
-    private static let moving: Set = [
-      "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "CastLike", "Dropout",
-      "Transpose",
+    /// Operators that leave all elements in the row, besides those that only reshape.
+    private static let moving: [any Operator.Type] = [
+      Identity.self, Cast.self, CastLike.self, Dropout.self, Transpose.self,
     ]
     /// Operators with unbounded outputs.
-    private static let linear: Set = [
-      "Gemm", "MatMul", "Conv", "BatchNormalization", "InstanceNormalization", "LayerNormalization",
-      "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "LogSoftmax", "Tanh", "GlobalAveragePool",
-      "AveragePool", "GlobalMaxPool", "MaxPool", "ReduceMean", "ReduceSum", "ReduceMax",
+    private static let linear: [any Operator.Type] = [
+      Gemm.self, MatMul.self, Conv.self, BatchNormalization.self, InstanceNormalization.self,
+      LayerNormalization.self, Relu.self, LeakyRelu.self, PRelu.self, Elu.self, Selu.self,
+      LogSoftmax.self, Tanh.self, GlobalAveragePool.self, AveragePool.self, GlobalMaxPool.self,
+      MaxPool.self, ReduceMean.self, ReduceSum.self, ReduceMax.self,
     ]
     private static let depthLimit = 100
 
@@ -81,30 +83,30 @@ package enum OutputEnd: String {
     }
 
     private func findEnd(of value: ValueID, depth: Int) -> OutputEnd {
-      guard depth < Walk.depthLimit, let producer = producers[value] else { return .unknown }
-      let node = graph.nodes[producer]
-      let type = node.qualifiedType
-      if type == "Softmax" { return .distribution }
-      if type == "Sigmoid" || type == "HardSigmoid" { return .probabilities }
-      if Walk.linear.contains(type) { return .linear }
-      let inputs = node.inputs.compactMap { $0 }
-      if Walk.moving.contains(type) {
+      guard depth < Walk.depthLimit, let producer = producers[value],
+        let type = OperatorCatalog.type(of: graph.nodes[producer])
+      else { return .unknown }
+      if type is Softmax.Type { return .distribution }
+      if type is Sigmoid.Type || type is HardSigmoid.Type { return .probabilities }
+      if Walk.linear.contains(where: { $0 == type }) { return .linear }
+      let inputs = graph.nodes[producer].inputs.compactMap { $0 }
+      if type.onlyReshapes || Walk.moving.contains(where: { $0 == type }) {
         return inputs.first.map { end(of: $0, depth: depth + 1) } ?? .unknown
       }
       let computed = inputs.filter { graph.constants[$0] == nil }
       func ends() -> [OutputEnd] { computed.map { end(of: $0, depth: depth + 1) } }
       switch type {
-      case "Mean":
+      case is Mean.Type:
         return common(ends())
-      case "Add", "Sub", "Sum":
+      case is Add.Type, is Sub.Type, is Sum.Type:
         // A bias, or the scores of several networks.
         return !computed.isEmpty && ends().allSatisfy { $0 == .linear } ? .linear : .unknown
-      case "Mul", "Div":
-        if type == "Div", isSoftmax(inputs, depth) { return .distribution }
+      case is Mul.Type, is Div.Type:
+        if type is Div.Type, isSoftmax(inputs, depth) { return .distribution }
         guard computed.count == 1, let factor = producers[computed[0]] else { return .unknown }
         let sum = graph.nodes[factor]
         // An explicit mean of networks with the same kind of output.
-        if ["Add", "Sum"].contains(sum.qualifiedType) {
+        if sum.is(Add.self) || sum.is(Sum.self) {
           let parts = sum.inputs.compactMap { $0 }.map { end(of: $0, depth: depth + 2) }
           if let first = parts.first, first == .distribution { return common(parts) }
         }
@@ -118,8 +120,7 @@ package enum OutputEnd: String {
     private func isSoftmax(_ inputs: [ValueID], _ depth: Int) -> Bool {
       guard inputs.count == 2, let first = producers[inputs[0]], let second = producers[inputs[1]]
       else { return false }
-      return graph.nodes[first].qualifiedType == "Exp"
-        && graph.nodes[second].qualifiedType == "ReduceSum"
+      return graph.nodes[first].is(Exp.self) && graph.nodes[second].is(ReduceSum.self)
         && graph.nodes[second].inputs.first == inputs[0]
     }
 

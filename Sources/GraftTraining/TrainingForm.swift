@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// A graph in training form: Dropout is active, and BatchNormalization uses the batch's statistics,
@@ -29,10 +30,10 @@ package struct TrainingForm: Sendable {
       let isTrained = node.inputs.contains { $0.map(dependent.contains) ?? false }
       if isTrained { dependent.formUnion(node.outputs.compactMap { $0 }) }
       guard isTrained || node.metadata[TrainingForm.headMark] != nil else { continue }
-      switch node.qualifiedType {
-      case "Dropout": try training.makeDropoutDrop(at: index, step: step, seed: seed)
-      case "BatchNormalization": try training.makeNormalizationTrain(at: index)
-      default: break
+      if node.is(Dropout.self) {
+        try training.makeDropoutDrop(at: index, step: step, seed: seed)
+      } else if node.is(BatchNormalization.self) {
+        try training.makeNormalizationTrain(at: index)
       }
     }
     inferenceForm = graph

@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// A penalty on the size of weights, added to the loss: l1 · Σ|w| + l2 · Σw².
@@ -68,8 +70,9 @@ package struct WeightPenalty: Sendable, Hashable {
   /// The loss plus the penalty on one parameter.
   func append(to graph: inout Graph, parameter: ValueID, loss: ValueID) throws -> ValueID {
     var terms = [loss]
-    for (factor, reduction) in [(l1, "ReduceL1"), (l2, "ReduceSumSquare")] where factor != 0 {
-      let sum = graph.addNode(reduction, [parameter], attributes: ["keepdims": .int(0)])
+    for (factor, reduction) in [(l1, ReduceL1.schema), (l2, ReduceSumSquare.schema)]
+    where factor != 0 {
+      let sum = graph.addNode(reduction.name, [parameter], attributes: ["keepdims": .int(0)])
       terms.append(graph.addNode("Mul", [sum, graph.addConstant(try Tensor(scalar: factor))]))
     }
     return terms.count == 1 ? loss : graph.addNode("Sum", terms, outputName: "loss")

@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 import GraftTraining
 import Testing
@@ -98,6 +100,44 @@ import Testing
     for selection in [WeightSelection("blok2"), WeightSelection("all", except: "blok2")] {
       let error = #expect(throws: GraftError.self) { try selection.weights(of: model) }
       #expect(error?.hint?.contains("block2") == true)
+    }
+  }
+
+  /// Layers that hold weights, with the shapes of their inputs behind an image [N, 4, 5, 5].
+  private static let layers:
+    [(type: String, attributes: [ByteString: Attribute], inputs: [Shape])] = [
+      ("Conv", [:], [[4, 4, 1, 1], [4]]),
+      ("ConvTranspose", [:], [[4, 4, 1, 1], [4]]),
+      ("Gemm", [:], [[100, 4], [4]]),
+      ("MatMul", [:], [[5, 5]]),
+      ("BatchNormalization", [:], [[4], [4], [4], [4]]),
+      ("InstanceNormalization", [:], [[4], [4]]),
+      ("GroupNormalization", ["num_groups": .int(2)], [[4], [4]]),
+      ("LayerNormalization", [:], [[5], [5]]),
+      ("RMSNormalization", [:], [[5]]),
+      ("PRelu", [:], [[4, 1, 1]]),
+    ]
+
+  /// A weight that is not listed is never trained.
+  @Test func weightsOfAllOperatorsAreListed() throws {
+    let names = OperatorCatalog.operators.filter { !$0.weightInputs.isEmpty }.map(\.schema.name)
+    #expect(Set(names) == Set(Self.layers.map(\.type)))
+    for layer in Self.layers {
+      var graph = Graph(name: "trunk")
+      var value = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 4, 5, 5]))
+      if layer.type == "Gemm" { value = graph.addNode("Flatten", [value]) }
+      let inputs = try layer.inputs.enumerated().map { index, shape in
+        let ones = [Float](repeating: 1, count: shape.elementCount)
+        return graph.addConstant(name: "weight_\(index + 1)", try Tensor(ones, shape: shape))
+      }
+      graph.outputs = [graph.addNode(layer.type, [value] + inputs, attributes: layer.attributes)]
+      let model = try TransferModel(
+        trunk: graph, image: .init(channels: 4, height: 5, width: 5),
+        head: HeadSpecification("gap,dense(classes)"), classNames: ["a", "b", "c"], seed: 1)
+      let weights = model.weights.map { model.graph[$0].name }.filter { !$0.hasPrefix("head/") }
+      // Running statistics follow the batches; they are no weights.
+      let expected = layer.inputs.indices.prefix(2).map { "weight_\($0 + 1)" }
+      #expect(weights == expected, "\(layer.type)")
     }
   }
 }

@@ -59,12 +59,12 @@ extension Graph {
   /// Bypasses Dropout nodes, which do nothing in inference.
   fileprivate mutating func removeDropouts() {
     var replaced: [ValueID: ValueID] = [:]
-    for node in nodes where node.qualifiedType == "Dropout" {
+    for node in nodes where node.is(Dropout.self) {
       if let output = node.outputs.first ?? nil, let input = node.inputs.first ?? nil {
         replaced[output] = replaced[input] ?? input
       }
     }
-    nodes.removeAll { $0.qualifiedType == "Dropout" }
+    nodes.removeAll { $0.is(Dropout.self) }
     for index in nodes.indices {
       nodes[index].inputs = nodes[index].inputs.map { $0.map { replaced[$0] ?? $0 } }
     }

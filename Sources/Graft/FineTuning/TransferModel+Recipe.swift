@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftPasses
 import GraftTraining
 import GraftVision
@@ -119,7 +120,7 @@ extension Graph {
   fileprivate mutating func removeProbabilities() throws {
     guard let output = outputs.first, let producer = producers()[output] else { return }
     let node = nodes[producer]
-    guard ["Softmax", "Sigmoid"].contains(node.qualifiedType), let scores = node.inputs.first ?? nil
+    guard node.is(Softmax.self) || node.is(Sigmoid.self), let scores = node.inputs.first ?? nil
     else { return }
     outputs = [scores]
     _ = try DeadNodeElimination.run(&self)

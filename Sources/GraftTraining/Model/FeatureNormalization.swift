@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// The head layer `normalization`: subtracts each feature's mean from [N, C], and divides by its
@@ -106,7 +107,7 @@ extension Graph {
       let variances = try constant(node.inputs[4])?.elements(as: Float.self)
     else { return }
     let readers = nodes.indices.filter { nodes[$0].inputs.contains(output) }
-    guard let reader = readers.first, readers.count == 1, nodes[reader].qualifiedType == "Gemm",
+    guard let reader = readers.first, readers.count == 1, nodes[reader].is(Gemm.self),
       !outputs.contains(output), let kernelID = nodes[reader].inputs[1],
       let biasID = nodes[reader].inputs[2], let kernel = constants[kernelID],
       let bias = constants[biasID]

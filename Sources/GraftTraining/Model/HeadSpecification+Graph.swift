@@ -129,7 +129,7 @@ extension HeadSpecification {
       let weights = node.inputs.dropFirst().compactMap { $0 }.filter {
         graph.constants[$0]?.elementType == .float
       }
-      if node.inputs.first == .some(features), node.qualifiedType != "Dropout" {
+      if node.inputs.first == .some(features), !node.is(Dropout.self) {
         built.weights += weights
       }
       if let text = node.metadata[WeightPenalty.mark], let first = weights.first {

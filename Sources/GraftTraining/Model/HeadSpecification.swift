@@ -1,4 +1,6 @@
+import GraftExecution
 import GraftFiles
+import GraftOperators
 
 /// The layers of a head as text: `gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)`; or
 /// `keep` for a network that already has layers to score the classes.
@@ -52,10 +54,11 @@ package struct HeadSpecification: Sendable, Hashable {
   package static let untrained = try! HeadSpecification(
     "gmp,dropout(0.3),dense(128,relu,l2=1e-5),dense(classes)")
 
-  private static let activations = [
-    "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "elu": "Elu", "selu": "Selu",
-    "gelu": "Gelu", "swish": "Swish", "leakyrelu": "LeakyRelu", "softplus": "Softplus",
-  ]
+  private static let activations = Dictionary(
+    uniqueKeysWithValues: [
+      Elu.schema, Gelu.schema, LeakyRelu.schema, Relu.schema, Selu.schema, Sigmoid.schema,
+      Softplus.schema, Swish.schema, Tanh.schema,
+    ].map { ($0.name.lowercased(), $0.name) })
 
   /// - Throws: `GraftError` that says which part of the text is invalid
   package init(_ text: String) throws {

@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftTensor
 import GraftGraph
+import GraftOperators
 import GraftPasses
 import GraftTensor
 
@@ -15,7 +17,8 @@ extension TransferModel {
     var decomposed = DecomposedLayers(graph: graph)
     return graph.nodes.map { node in
       guard !FeatureNormalization.isMarked(node) else { return (graph.layerName(of: node), []) }
-      let positions = TransferModel.weightInputs(of: node) + decomposed.weightInputs(of: node)
+      let own = OperatorCatalog.type(of: node)?.weightInputs ?? []
+      let positions = own + decomposed.weightInputs(of: node)
       let weights = positions.compactMap { position -> ValueID? in
         guard position < node.inputs.count, let id = node.inputs[position],
           graph.constants[id]?.elementType == .float
@@ -23,19 +26,6 @@ extension TransferModel {
         return id
       }
       return (graph.layerName(of: node), weights)
-    }
-  }
-
-  /// Inputs of a node that hold weights.
-  private static func weightInputs(of node: Node) -> [Int] {
-    switch node.qualifiedType {
-    case "Conv", "ConvTranspose", "Gemm", "BatchNormalization", "LayerNormalization",
-      "InstanceNormalization", "GroupNormalization":
-      [1, 2]
-    case "MatMul": [0, 1]
-    case "PRelu": [1]
-    case "LSTM", "GRU", "RNN": [1, 2, 3]
-    default: []
     }
   }
 }
@@ -62,29 +52,29 @@ private struct DecomposedLayers {
     guard let output = node.outputs.first ?? nil,
       let rank = graph[output].type?.tensor?.shape?.count, rank > 1
     else { return [] }
-    switch node.qualifiedType {
-    case "Conv", "ConvTranspose":
-      if hasConstant(node) { channelAxes[output] = [1] }
-    case "Gemm", "MatMul":
-      if hasConstant(node) { channelAxes[output] = [rank - 1] }
-    case "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LayerNormalization":
+    switch OperatorCatalog.type(of: node) {
+    case let type? where type.isWeightedSum:
+      guard hasConstant(node) else { break }
+      channelAxes[output] = [type is Gemm.Type || type is MatMul.Type ? rank - 1 : 1]
+    case let type? where type.operandCount == 0 && !type.weightInputs.isEmpty:
+      // Normalizations
       channelAxes[output] = [1, rank - 1]
-    case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
+    case let type? where type.onlyReshapes:
       if axes(of: node.inputs.first ?? nil) != nil { channelAxes[output] = [1, rank - 1] }
-    case "Transpose":
+    case is Transpose.Type:
       channelAxes[output] = transposedAxes(node, rank: rank)
-    case "Sqrt":
+    case is Sqrt.Type:
       deviations.insert(output)
-    case "Reciprocal":
+    case is Reciprocal.Type:
       if node.inputs.contains(where: isDeviation) { deviations.insert(output) }
-    case "Div":
+    case is Div.Type:
       guard node.inputs.count == 2, isDeviation(node.inputs[1]) else { break }
       if hasConstant(node) {
         deviations.insert(output)
       } else {
         channelAxes[output] = [1, rank - 1]
       }
-    case "Mul", "Add", "Sub":
+    case is Mul.Type, is Add.Type, is Sub.Type:
       return weightOperands(of: node, output, rank: rank)
     default: break
     }
@@ -92,7 +82,7 @@ private struct DecomposedLayers {
   }
 
   private mutating func weightOperands(of node: Node, _ output: ValueID, rank: Int) -> [Int] {
-    let isScaling = node.qualifiedType == "Mul" && node.inputs.contains(where: isDeviation)
+    let isScaling = node.is(Mul.self) && node.inputs.contains(where: isDeviation)
     let source = node.inputs.first { axes(of: $0) != nil } ?? nil
     guard let axes = isScaling ? [1, rank - 1] : axes(of: source) else { return [] }
     if isScaling, hasConstant(node) {
@@ -118,7 +108,7 @@ private struct DecomposedLayers {
   private func transposedAxes(_ node: Node, rank: Int) -> [Int]? {
     guard let axes = axes(of: node.inputs.first ?? nil) else { return nil }
     let permutation =
-      (try? AttributeReader(node.attributes).ints("perm")) ?? Array((0..<rank).reversed())
+      (try? node.operation(as: Transpose.self)?.permutation) ?? Array((0..<rank).reversed())
     return axes.compactMap { permutation.firstIndex(of: $0) }
   }
 

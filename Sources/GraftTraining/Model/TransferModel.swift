@@ -127,7 +127,7 @@ package struct TransferModel: Sendable {
   /// normalization, and the running statistics of normalizations whose scale is among the weights.
   func changing(training weights: Set<ValueID>) -> Set<ValueID> {
     var changed = weights.union(normalization?.adapted ?? [])
-    for node in graph.nodes where node.qualifiedType == "BatchNormalization" {
+    for node in graph.nodes where node.is(BatchNormalization.self) {
       guard node.inputs.count == 5, let scale = node.inputs[1], weights.contains(scale) else {
         continue
       }

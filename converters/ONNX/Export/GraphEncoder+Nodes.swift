@@ -1,3 +1,5 @@
+import GraftExecution
+import GraftOperators
 import GraftFiles
 import GraftGraph
 import GraftTensor
@@ -25,7 +27,7 @@ extension GraphEncoder {
 
   func constantNode(_ tensor: Tensor, _ name: String) throws -> SegmentedMessage {
     var node = Onnx_NodeProto()
-    node.opType = "Constant"
+    node.opType = Constant.schema.name
     node.output = [name]
     var message = try SegmentedMessage(node)
     message.append(field: 5, try tensorAttribute("value", tensor))

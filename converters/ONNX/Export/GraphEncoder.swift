@@ -1,5 +1,7 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 /// Writes native graphs as `GraphProto`.
 struct GraphEncoder {
@@ -86,7 +88,7 @@ struct GraphEncoder {
       }
       let name = ExportNames.unique(names[id] + "_output", or: "", &usedNames)
       var copy = Onnx_NodeProto()
-      copy.opType = "Identity"
+      copy.opType = Identity.schema.name
       copy.input = [names[id]]
       copy.output = [name]
       copies.append(copy)

@@ -1,6 +1,8 @@
+import GraftExecution
 import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// One version of an operator of ai.onnx, from onnx.defs.
@@ -91,14 +93,15 @@ package struct OperatorVersion {
   }
 
   private static let limitedValues = [
-    LimitedValue("Pad", "mode", "wrap", 19..<Int.max),
+    LimitedValue(Pad.schema.name, "mode", "wrap", 19..<Int.max),
     LimitedValue(
-      "Resize", "coordinate_transformation_mode", "half_pixel_symmetric", 19..<Int.max),
-    LimitedValue("Resize", "coordinate_transformation_mode", "tf_half_pixel_for_nn", 11..<13),
-    LimitedValue("ScatterElements", "reduction", "max", 18..<Int.max),
-    LimitedValue("ScatterElements", "reduction", "min", 18..<Int.max),
-    LimitedValue("ScatterND", "reduction", "max", 18..<Int.max),
-    LimitedValue("ScatterND", "reduction", "min", 18..<Int.max),
+      Resize.schema.name, "coordinate_transformation_mode", "half_pixel_symmetric", 19..<Int.max),
+    LimitedValue(
+      Resize.schema.name, "coordinate_transformation_mode", "tf_half_pixel_for_nn", 11..<13),
+    LimitedValue(ScatterElements.schema.name, "reduction", "max", 18..<Int.max),
+    LimitedValue(ScatterElements.schema.name, "reduction", "min", 18..<Int.max),
+    LimitedValue(ScatterND.schema.name, "reduction", "max", 18..<Int.max),
+    LimitedValue(ScatterND.schema.name, "reduction", "min", 18..<Int.max),
   ]
 }
 

@@ -81,7 +81,7 @@ extension ModelImport {
   private func constant(
     _ node: Node, _ proto: Onnx_NodeProto, in frame: NameFrame
   ) throws -> Tensor? {
-    guard node.operatorType == "Constant", node.domain.isEmpty else { return nil }
+    guard node.is(Constant.self) else { return nil }
     guard node.attributes.count == 1, let (name, attribute) = node.attributes.first,
       proto.output.count == 1, proto.input.isEmpty
     else {
