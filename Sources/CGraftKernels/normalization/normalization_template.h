@@ -9,13 +9,13 @@ static double sum_squared_deviations(const float *x, int64_t count, float mean) 
     const int64_t end = count - start < SUM_LENGTH ? count : start + SUM_LENGTH;
     vector even = broadcast(0), odd = broadcast(0);
     int64_t i = start;
-    for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
+    for (; i + 2 * VECTOR_LANES <= end; i += 2 * VECTOR_LANES) {
       const vector first = subtract(load(x + i), center);
-      const vector second = subtract(load(x + i + GRAFT_WIDTH), center);
+      const vector second = subtract(load(x + i + VECTOR_LANES), center);
       even = multiply_add(first, first, even);
       odd = multiply_add(second, second, odd);
     }
-    for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) {
+    for (; i + VECTOR_LANES <= end; i += VECTOR_LANES) {
       const vector deviation = subtract(load(x + i), center);
       even = multiply_add(deviation, deviation, even);
     }
@@ -32,7 +32,7 @@ static void normalize(
     const float *x, float *y, int64_t count, float mean, float scale, float shift) {
   const vector means = broadcast(mean), scales = broadcast(scale), shifts = broadcast(shift);
   int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= count; i += GRAFT_WIDTH) {
+  for (; i + VECTOR_LANES <= count; i += VECTOR_LANES) {
     store(y + i, multiply_add(subtract(load(x + i), means), scales, shifts));
   }
   if (i < count) {
@@ -46,7 +46,7 @@ static void normalize_each(
     const float *shifts) {
   const vector means = broadcast(mean), factor = broadcast(scale);
   int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= count; i += GRAFT_WIDTH) {
+  for (; i + VECTOR_LANES <= count; i += VECTOR_LANES) {
     const vector normal = multiply(subtract(load(x + i), means), factor);
     const vector shift = shifts ? load(shifts + i) : broadcast(0);
     store(y + i, multiply_add(normal, load(scales + i), shift));
@@ -63,7 +63,7 @@ static void normalize_elements(
     const float *x, float *y, int64_t count, const float *means, const float *scales,
     const float *shifts) {
   int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= count; i += GRAFT_WIDTH) {
+  for (; i + VECTOR_LANES <= count; i += VECTOR_LANES) {
     const vector centered = subtract(load(x + i), load(means + i));
     store(y + i, multiply_add(centered, load(scales + i), load(shifts + i)));
   }

@@ -18,7 +18,7 @@ GRAFT_INLINE float fold_one(float a, float b, int is_maximum) {
 GRAFT_INLINE void fold_rows(
     const float *x, int64_t step, int64_t count, int64_t width, float *row, int is_maximum) {
   int64_t column = 0;
-  for (; column + GRAFT_WIDTH <= width; column += GRAFT_WIDTH) {
+  for (; column + VECTOR_LANES <= width; column += VECTOR_LANES) {
     const float *element = x + column;
     vector folded = load(element);
     for (int64_t i = 1; i < count; i++) {
@@ -39,7 +39,7 @@ GRAFT_INLINE void fold_rows(
   }
 }
 
-/// Folds the columns of windows that lie one or two apart: of GRAFT_WIDTH outputs.
+/// Folds the columns of windows that lie one or two apart: of VECTOR_LANES outputs.
 GRAFT_INLINE vector fold_columns(const graft_pool *pool, const float *row, int is_maximum) {
   const int64_t step = pool->dilation_width, count = pool->kernel_width;
   vector folded;
@@ -117,14 +117,14 @@ GRAFT_INLINE void pool_rows(
     }
     int64_t column = 0;
     if (is_vectorized) {
-      for (; column < output_width; column += GRAFT_WIDTH) {
+      for (; column < output_width; column += VECTOR_LANES) {
         vector folded = fold_columns(pool, row + column * pool->stride_width, is_maximum);
         if (!is_maximum) {
           const vector counts = multiply(broadcast(divisor), load(column_counts + column));
           folded = divide(folded, maximum(broadcast(1), counts));
         }
         const int64_t rest = output_width - column;
-        if (rest < GRAFT_WIDTH) {
+        if (rest < VECTOR_LANES) {
           store_first(output + column, rest, folded);
         } else {
           store(output + column, folded);

@@ -10,14 +10,14 @@ GRAFT_INLINE void map_block(
   const float *first = slab + indices[0] * inner;
   const vector weight = broadcast(weights[0]);
   for (int part = 0; part < BLOCK_VECTORS; part++)
-    sums[part] = multiply(weight, load(first + part * GRAFT_WIDTH));
+    sums[part] = multiply(weight, load(first + part * VECTOR_LANES));
   for (ptrdiff_t tap = 1; tap < tap_count; tap++) {
     const float *from = slab + indices[tap] * inner;
     const vector weight = broadcast(weights[tap]);
     for (int part = 0; part < BLOCK_VECTORS; part++)
-      sums[part] = multiply_add(weight, load(from + part * GRAFT_WIDTH), sums[part]);
+      sums[part] = multiply_add(weight, load(from + part * VECTOR_LANES), sums[part]);
   }
-  for (int part = 0; part < BLOCK_VECTORS; part++) store(to + part * GRAFT_WIDTH, sums[part]);
+  for (int part = 0; part < BLOCK_VECTORS; part++) store(to + part * VECTOR_LANES, sums[part]);
 }
 
 static void map_axis(
@@ -36,9 +36,9 @@ static void map_axis(
       continue;
     }
     ptrdiff_t i = 0;
-    for (; i + BLOCK_VECTORS * GRAFT_WIDTH <= inner; i += BLOCK_VECTORS * GRAFT_WIDTH)
+    for (; i + BLOCK_VECTORS * VECTOR_LANES <= inner; i += BLOCK_VECTORS * VECTOR_LANES)
       map_block(to + i, slab + i, indices, weights, tap_count, inner);
-    for (; i < inner; i += GRAFT_WIDTH) {
+    for (; i < inner; i += VECTOR_LANES) {
       const ptrdiff_t count = inner - i;
       vector sum =
           multiply(broadcast(weights[0]), load_up_to(slab + indices[0] * inner + i, count));
@@ -56,15 +56,15 @@ static void map_rows(
   const ptrdiff_t extent = map->output_extent;
   for (ptrdiff_t row = 0; row < row_count; row++) {
     const graft_lane_group *group = map->groups;
-    for (ptrdiff_t output = 0; output < extent; output += GRAFT_WIDTH, group++) {
+    for (ptrdiff_t output = 0; output < extent; output += VECTOR_LANES, group++) {
       const float *from = source + group->first;
       const ptrdiff_t readable = map->input_extent - group->first;
       const int32_t *indices = map->indices + group->offset;
       const float *weights = map->weights + group->offset;
       vector sum = multiply(load(weights), pick(from, readable, indices, group->span));
       for (int32_t tap = 1; tap < group->tap_count; tap++) {
-        indices += GRAFT_WIDTH;
-        weights += GRAFT_WIDTH;
+        indices += VECTOR_LANES;
+        weights += VECTOR_LANES;
         sum = multiply_add(load(weights), pick(from, readable, indices, group->span), sum);
       }
       store_up_to(destination + output, extent - output, sum);
@@ -77,7 +77,7 @@ static void map_rows(
 static void pick_row(void *destination, const void *source, const graft_lane_map *map) {
   const ptrdiff_t extent = map->output_extent;
   const graft_lane_group *group = map->groups;
-  for (ptrdiff_t output = 0; output < extent; output += GRAFT_WIDTH, group++) {
+  for (ptrdiff_t output = 0; output < extent; output += VECTOR_LANES, group++) {
     const vector picked = pick(
         (const float *)source + group->first, map->input_extent - group->first,
         map->indices + group->offset, group->span);
@@ -86,7 +86,7 @@ static void pick_row(void *destination, const void *source, const graft_lane_map
 }
 
 static const graft_resampling_table resampling_table = {
-    .lane_count = GRAFT_WIDTH,
+    .lane_count = VECTOR_LANES,
     .map_axis = map_axis,
     .map_rows = map_rows,
     .pick_row = pick_row,

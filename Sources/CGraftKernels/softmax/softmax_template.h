@@ -25,13 +25,13 @@ GRAFT_INLINE vector exponential(vector x) {
 GRAFT_INLINE float largest_of_row(const float *x, int64_t length) {
   vector largest = broadcast(-INFINITY), second = largest, third = largest, fourth = largest;
   int64_t i = 0;
-  for (; i + 4 * GRAFT_WIDTH <= length; i += 4 * GRAFT_WIDTH) {
+  for (; i + 4 * VECTOR_LANES <= length; i += 4 * VECTOR_LANES) {
     largest = larger(load(x + i), largest);
-    second = larger(load(x + i + GRAFT_WIDTH), second);
-    third = larger(load(x + i + 2 * GRAFT_WIDTH), third);
-    fourth = larger(load(x + i + 3 * GRAFT_WIDTH), fourth);
+    second = larger(load(x + i + VECTOR_LANES), second);
+    third = larger(load(x + i + 2 * VECTOR_LANES), third);
+    fourth = larger(load(x + i + 3 * VECTOR_LANES), fourth);
   }
-  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) largest = larger(load(x + i), largest);
+  for (; i + VECTOR_LANES <= length; i += VECTOR_LANES) largest = larger(load(x + i), largest);
   if (i < length) second = larger(load_first(x + i, length - i, -INFINITY), second);
   return largest_element(larger(larger(largest, second), larger(third, fourth)));
 }
@@ -46,17 +46,17 @@ GRAFT_INLINE float sum_of_powers(const float *x, float *y, int64_t length, vecto
     const int64_t end = length - start < SUM_LENGTH ? length : start + SUM_LENGTH;
     vector sum = broadcast(0), odd = sum;
     int64_t i = start;
-    for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
+    for (; i + 2 * VECTOR_LANES <= end; i += 2 * VECTOR_LANES) {
       const vector power = exponential(subtract(load(x + i), largest));
-      const vector next = exponential(subtract(load(x + i + GRAFT_WIDTH), largest));
+      const vector next = exponential(subtract(load(x + i + VECTOR_LANES), largest));
       sum = add(sum, power);
       odd = add(odd, next);
       if (y) {
         store(y + i, power);
-        store(y + i + GRAFT_WIDTH, next);
+        store(y + i + VECTOR_LANES, next);
       }
     }
-    for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) {
+    for (; i + VECTOR_LANES <= end; i += VECTOR_LANES) {
       const vector power = exponential(subtract(load(x + i), largest));
       sum = add(sum, power);
       if (y) store(y + i, power);
@@ -87,7 +87,8 @@ static void softmax_rows(const float *x, float *y, const int64_t row_count, int6
   for (int64_t row = 0; row < row_count; row++, y += length) {
     const vector scale = broadcast(scales[row]);
     int64_t i = 0;
-    for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) store(y + i, multiply(load(y + i), scale));
+    for (; i + VECTOR_LANES <= length; i += VECTOR_LANES)
+      store(y + i, multiply(load(y + i), scale));
     if (i < length) {
       store_first(y + i, length - i, multiply(load_first(y + i, length - i, 0), scale));
     }
@@ -98,7 +99,7 @@ static void log_softmax_row(const float *x, float *y, int64_t length) {
   const vector largest = broadcast(largest_of_row(x, length));
   const vector logarithm = broadcast(logf(sum_of_powers(x, NULL, length, largest)));
   int64_t i = 0;
-  for (; i + GRAFT_WIDTH <= length; i += GRAFT_WIDTH) {
+  for (; i + VECTOR_LANES <= length; i += VECTOR_LANES) {
     store(y + i, subtract(subtract(load(x + i), largest), logarithm));
   }
   if (i < length) {
@@ -108,9 +109,9 @@ static void log_softmax_row(const float *x, float *y, int64_t length) {
 }
 
 GRAFT_INLINE vector logarithm_of_elements(vector x) {
-  float elements[GRAFT_WIDTH];
+  float elements[VECTOR_LANES];
   store(elements, x);
-  for (int i = 0; i < GRAFT_WIDTH; i++) elements[i] = logf(elements[i]);
+  for (int i = 0; i < VECTOR_LANES; i++) elements[i] = logf(elements[i]);
   return load(elements);
 }
 
@@ -147,8 +148,9 @@ GRAFT_INLINE vector sum_of_column_powers(
 static void columns(
     const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
     int32_t is_logarithm) {
-  for (int64_t column = 0; column < column_count; column += GRAFT_WIDTH) {
-    const int64_t count = column_count - column < GRAFT_WIDTH ? column_count - column : GRAFT_WIDTH;
+  for (int64_t column = 0; column < column_count; column += VECTOR_LANES) {
+    const int64_t count =
+        column_count - column < VECTOR_LANES ? column_count - column : VECTOR_LANES;
     const float *from = x + column;
     float *to = y + column;
     vector largest = broadcast(-INFINITY);

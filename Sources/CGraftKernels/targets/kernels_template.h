@@ -1,5 +1,5 @@
 // Makes the kernels of one instruction set. The file that includes this is compiled for that set,
-// and defines the operations of the vector folder and
+// includes the operations of the set from the vector folder, and defines
 //   INSTRUCTION_SET   GRAFT_ISA_…
 //   KERNELS           the name of the kernels
 //   VECTOR_BYTES      the width of a vector

@@ -2,7 +2,7 @@
 #define GRAFT_VECTOR_AVX2_H
 
 // As scalar.h, for vectors of eight floats.
-#define GRAFT_WIDTH 8
+#define VECTOR_LANES 8
 
 typedef __m256 vector;
 

@@ -2,7 +2,7 @@
 #define GRAFT_VECTOR_AVX512_H
 
 // As scalar.h, for vectors of sixteen floats.
-#define GRAFT_WIDTH 16
+#define VECTOR_LANES 16
 
 typedef __m512 vector;
 

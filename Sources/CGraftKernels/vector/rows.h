@@ -2,11 +2,11 @@
 
 /// The first `count` elements, which may be all.
 GRAFT_INLINE vector load_up_to(const float *p, int64_t count) {
-  return count < GRAFT_WIDTH ? load_first(p, count, 0) : load(p);
+  return count < VECTOR_LANES ? load_first(p, count, 0) : load(p);
 }
 
 GRAFT_INLINE void store_up_to(float *p, int64_t count, vector x) {
-  if (count < GRAFT_WIDTH)
+  if (count < VECTOR_LANES)
     store_first(p, count, x);
   else
     store(p, x);
@@ -21,11 +21,11 @@ GRAFT_INLINE double sum_of_floats(const float *x, int64_t count) {
     const int64_t end = count - start < SUM_LENGTH ? count : start + SUM_LENGTH;
     vector even = broadcast(0), odd = broadcast(0);
     int64_t i = start;
-    for (; i + 2 * GRAFT_WIDTH <= end; i += 2 * GRAFT_WIDTH) {
+    for (; i + 2 * VECTOR_LANES <= end; i += 2 * VECTOR_LANES) {
       even = add(even, load(x + i));
-      odd = add(odd, load(x + i + GRAFT_WIDTH));
+      odd = add(odd, load(x + i + VECTOR_LANES));
     }
-    for (; i + GRAFT_WIDTH <= end; i += GRAFT_WIDTH) even = add(even, load(x + i));
+    for (; i + VECTOR_LANES <= end; i += VECTOR_LANES) even = add(even, load(x + i));
     if (i < end) odd = add(odd, load_first(x + i, end - i, 0));
     total += sum_of_elements(add(even, odd));
   }

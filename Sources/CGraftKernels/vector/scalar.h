@@ -2,7 +2,7 @@
 #define GRAFT_VECTOR_SCALAR_H
 
 // The vector operations that the kernel templates are written in, for vectors of one float.
-#define GRAFT_WIDTH 1
+#define VECTOR_LANES 1
 
 typedef float vector;
 
