@@ -6,14 +6,15 @@ import GraftGraph
 
 /// The common part of optimizer step operators.
 ///
-/// They read a parameter (input 0), its gradient (input 1) and the state of the rule, all of one shape and type, and
-/// make the new parameter (output 0) and the new state; the learning rate is a float scalar, and the number of the
-/// step an int64 scalar.
+/// They read a parameter (input 0), its gradient (input 1) and the state of the rule, all of one
+/// shape and type, and make the new parameter (output 0) and the new state; the learning rate is a
+/// float scalar, and the number of the step an int64 scalar.
 extension PrepareContext {
   /// A kernel that runs a rule in C over all elements.
   ///
   /// - Parameters:
-  ///   - states: the input and output of each state, in the order of the rule; those without an input are left out
+  ///   - states: the input and output of each state, in the order of the rule; those without an
+  ///     input are left out
   ///   - learningRate: the input that has it
   ///   - configure: sets what the rule reads besides
   /// - Throws: `GraftError` if an output is not wanted: a step that forgets its state is a mistake.
@@ -89,7 +90,8 @@ extension InferenceContext {
 extension AttributeReader {
   /// The decimal number of a float attribute, in double: 0.999 instead of 0.99900001287….
   ///
-  /// Rules use the complements of such numbers, in which the float's rounding error is a thousand times larger.
+  /// Rules use the complements of such numbers, in which the float's rounding error is a thousand
+  /// times larger.
   ///
   /// - Throws: `GraftError` if it is missing and there is no default.
   func decimal(_ name: String, default value: Double? = nil) throws -> Double {

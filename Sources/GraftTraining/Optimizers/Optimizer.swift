@@ -19,7 +19,8 @@ package protocol Optimizer: Sendable {
   /// - Throws: `GraftError` if a number is out of range.
   init(_ call: inout NamedCall) throws
 
-  /// Appends the update of one parameter, and lists it and that of the rule's state in the graph's updates.
+  /// Appends the update of one parameter, and lists it and that of the rule's state in the graph's
+  /// updates.
   ///
   /// - Parameters:
   ///   - parameter: one of the graph's parameters
