@@ -28,7 +28,7 @@ struct CaseRunner {
     defer { watchdog.stop() }
     var goodCount = 0
     var refusedCount = 0
-    let count = count * FuzzEffort.factor
+    let count = self.count * FuzzEffort.factor
     for number in Self.chosenCases ?? 0..<count {
       log.note("\(name) \(number)")
       watchdog.begin("\(name) \(number)")
