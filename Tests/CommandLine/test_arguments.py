@@ -186,7 +186,10 @@ def test_infer_has_a_version(infer, graft):
         ("epocs: 3\n", ["recipes have no property 'epocs'", "'epochs'", "'phases'"]),
         ("phases:\n- epocs: 3\n", ["phases have no property 'epocs'", "Did you mean 'epochs'?"]),
         ("modle: vgg16\n", ["recipes have no property 'modle'", "Did you mean 'model'?"]),
-        (f"phases:\n- epochs: {2**63 - 1}\n", [f"phase 1: epochs {2**63 - 1} is not between 0 and 1000000"]),
+        (
+            f"phases:\n- epochs: {2**63 - 1}\n",
+            [f"phase 1: epochs {2**63 - 1} is not between 0 and 1000000"],
+        ),
         (f"phases:\n- epochs: {10**20}\n", ["phase 1: epochs: is not an integer, or is too large"]),
         ("phases:\n- {}\n- optimizer: adm\n", ["phase 2: unknown optimizer 'adm'"]),
         ("batch_size: many\n", ["batch_size: is not an integer"]),
@@ -273,7 +276,10 @@ def model_of(folder, declaration, nodes):
         ),
         (["inspect", "--shape", "y=2,3"], "the model has no input 'y'"),
         (["benchmark", "--shape", "y=2,3"], "the model has no input 'y'"),
-        (["benchmark", "--batch", "4", "--shape", "x=2,3"], "--batch is 4, but --shape sets input 'x' to [2, 3]"),
+        (
+            ["benchmark", "--batch", "4", "--shape", "x=2,3"],
+            "--batch is 4, but --shape sets input 'x' to [2, 3]",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

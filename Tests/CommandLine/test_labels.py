@@ -180,7 +180,9 @@ def test_labels_in_a_model_that_do_not_fit_are_an_error(infer, image, tmp_path):
     save_scores(model, numpy.eye(3), metadata={"graft.labels": "a\nb\nc\nd"})
     result = infer(image, "--model", model)
     assert result.status == 65
-    assert "metadata 'graft.labels': there are 4 labels, but the model has 3 classes" in result.errors
+    assert (
+        "metadata 'graft.labels': there are 4 labels, but the model has 3 classes" in result.errors
+    )
 
 
 @pytest.mark.parametrize("text", ['["a", "b"', "[1, 2, 3]", '{"0": "a", "1": "b", "2": "c"}'])

@@ -93,7 +93,10 @@ def test_the_file_says_it(graft, image, tmp_path):
         ({"orientation": "left"}, "orientation': unknown orientation rule 'left'"),
         ({"mean": "nan"}, "mean': is not a known preprocessing property; its value is 'nan'"),
         ({"std": "0,0,0"}, "std': is not a known preprocessing property; its value is '0,0,0'"),
-        ({"name": None, "resize": "4"}, "name': is missing, but 'graft.preprocessing.resize' is present"),
+        (
+            {"name": None, "resize": "4"},
+            "name': is missing, but 'graft.preprocessing.resize' is present",
+        ),
     ],
     ids=str,
 )
@@ -285,7 +288,10 @@ def test_another_file_under_the_name_of_a_known_model_is_noted(graft, tmp_path):
     for name, official in [("vgg16", "vgg16"), ("squeezenet", "squeezenet1.1-7")]:
         result = graft("models", "add", name, model)
         assert result.status == 0
-        assert f"instead of the official one of {official}; 'graft models remove {name}'" in result.errors
+        assert (
+            f"instead of the official one of {official}; 'graft models remove {name}'"
+            in result.errors
+        )
 
 
 def test_another_file_under_the_name_of_a_known_model_has_its_aliases(

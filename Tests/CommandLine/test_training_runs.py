@@ -840,7 +840,11 @@ def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
 
 
 def test_the_documents_say_what_each_file_is(finished):
-    table = (ROOT / "docs/commands.md").read_text().split("The run is a folder:")[1].split("\n\n")[1]
-    named = {name for row in table.splitlines() for name in re.findall("`(.*?)`", row.split("|")[1])}
+    table = (
+        (ROOT / "docs/commands.md").read_text().split("The run is a folder:")[1].split("\n\n")[1]
+    )
+    named = {
+        name for row in table.splitlines() for name in re.findall("`(.*?)`", row.split("|")[1])
+    }
     written = {re.sub(r"^events\..*", "events…", path.name) for path in finished.iterdir()}
     assert named == written

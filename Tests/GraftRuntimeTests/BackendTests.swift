@@ -8,7 +8,8 @@ import GraftTensor
 import Synchronization
 import Testing
 
-/// A back end that this target adds: one operator of a domain of its own, and the pass that puts it in.
+/// A back end that this target adds: one operator of a domain of its own, and the pass that puts it
+/// in.
 @Suite(.serialized) struct BackendTests {
   /// max(x, 0), which counts how often its kernel is made.
   private struct Rectify: Operator {

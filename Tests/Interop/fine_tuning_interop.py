@@ -327,7 +327,8 @@ class FineTuning(unittest.TestCase):
         for fold in ["fold1", "fold2", "fold3"]:
             self.assertEqual(
                 (self.path / "parts" / fold / "model.onnx").read_bytes(),
-                (self.path / "whole" / fold / "model.onnx").read_bytes())
+                (self.path / "whole" / fold / "model.onnx").read_bytes(),
+            )
         self.expect_error("repeat that option", "--resume", code=66, output="parts")
         result = self.finetune("--resume", "--cross-validate", 4, output="parts")
         self.assertEqual(result.returncode, 64)
@@ -438,8 +439,7 @@ class FineTuning(unittest.TestCase):
         self.assertEqual(self.finetune(*self.TRUNK, *self.SHORT).returncode, 0)
         # As if the last phase had still to come to its end.
         (self.path / "run" / "report.html").unlink()
-        self.expect_error(
-            "already has a run", *self.TRUNK, *self.SHORT, code=73, output="run")
+        self.expect_error("already has a run", *self.TRUNK, *self.SHORT, code=73, output="run")
         self.expect_error("keeps its recipe", "--resume", "--seed", 9, output="run")
         with np.load(self.path / "images.npz") as arrays:
             np.savez(self.path / "fewer.npz", x=arrays["x"][2:], y=arrays["y"][2:])
