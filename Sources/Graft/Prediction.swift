@@ -1,4 +1,3 @@
-
 /// One class in a ranking.
 public struct Prediction: Sendable, Equatable, Encodable {
   /// The index of the class in the model's output, from 0.

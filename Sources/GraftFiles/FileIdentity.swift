@@ -1,4 +1,3 @@
-
 /// Identifies a state of a file without reading its content.
 package struct FileIdentity: Hashable, Sendable {
   package var device: UInt64

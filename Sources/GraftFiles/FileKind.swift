@@ -1,4 +1,3 @@
-
 /// The kind of a file by its content, for messages when another kind was expected.
 package struct FileKind: Sendable, Equatable {
   package enum Family: Sendable {

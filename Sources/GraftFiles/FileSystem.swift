@@ -1,4 +1,3 @@
-
 /// System calls on paths. All of Graft uses these, so that names keep their exact bytes (see
 /// ``Swift/String/init(fileName:)-(Collection)``).
 ///

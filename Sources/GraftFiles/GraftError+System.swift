@@ -1,4 +1,3 @@
-
 /// Errors of system calls on files. The same cause always has the same exit code.
 extension GraftError {
   /// A file could not be opened for reading.

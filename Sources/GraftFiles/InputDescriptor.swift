@@ -1,4 +1,3 @@
-
 /// A regular file open for reading; closed when the last reference is released.
 ///
 /// Every input file is opened this way. Named pipes and devices are refused: the one would wait for

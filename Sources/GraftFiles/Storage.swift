@@ -1,6 +1,5 @@
 import CGraftMapping
 
-
 /// The memory of tensors: heap memory, a mapped file, or memory with another owner.
 ///
 /// Safe to share between threads while nobody writes; its creator may write until it is shared.

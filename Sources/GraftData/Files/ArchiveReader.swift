@@ -2,7 +2,6 @@ import CArchive
 import GraftFiles
 import GraftVision
 
-
 /// Unpacks archives into memory: libarchive reads tar, plain or compressed by gzip, bzip2 or xz;
 /// libzip reads ZIP.
 ///

@@ -1,4 +1,3 @@
-
 /// The names in a folder, on disk or in an archive, in natural order. Nothing is opened. Hidden and
 /// system files are only counted.
 package struct DataFolder: Sendable {

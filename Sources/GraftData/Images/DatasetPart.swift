@@ -1,4 +1,3 @@
-
 /// The parts of a dataset, recognized by common names.
 enum DatasetPart: String, Sendable, CaseIterable {
   case training
