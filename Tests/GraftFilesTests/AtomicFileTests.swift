@@ -19,8 +19,7 @@ import TestSupport
       try write()
       #expect(FileSystem.isRegularFile(path))
     } else {
-      let error = #expect(throws: GraftError.self) { try write() }
-      #expect(error?.code == .cannotCreate)
+      expectError(.cannotCreate, path) { try write() }
       #expect(FileSystem.status(of: path).map { $0.st_mode & S_IFMT } == S_IFIFO)
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["file"])

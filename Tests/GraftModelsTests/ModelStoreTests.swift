@@ -29,8 +29,7 @@ import TestSupport
     for value in ["1", "true", "Yes", "ON"] { #expect(try isOffline(value), "\(value)") }
     for value in [nil, "", "0", "False", "no", "off"] { #expect(try !isOffline(value)) }
     for value in ["maybe", "2", "-1", " 1", "10", "y"] {
-      let error = #expect(throws: GraftError.self) { try isOffline(value) }
-      #expect(error?.code == .usage)
+      expectError(.usage, "'\(value)'") { try isOffline(value) }
     }
   }
 
@@ -71,10 +70,9 @@ import TestSupport
     #expect(store.list().last?.name == "mine")
     #expect(folder.files.filter { $0.hasPrefix("store/models/") }.count == 2)
     expectError(.usage, "'../mine'") { try store.add("../mine", file: "\(folder.path)/mine.h5") }
-    let reserved = #expect(throws: GraftError.self) {
+    expectError(.usage, "'\(EmbeddedModel.name)'") {
       try store.add(EmbeddedModel.name, file: "\(folder.path)/mine.h5")
     }
-    #expect(reserved?.code == .usage)
     expectError(.noInput, "\(folder.path)/missing") {
       try store.add("mine", file: "\(folder.path)/missing")
     }
@@ -115,8 +113,7 @@ import TestSupport
     utimes(entry.path, nil)
     #expect(try store.path(for: "mine") == entry.path)
     try Data("abd".utf8).write(to: URL(filePath: entry.path))
-    let error = #expect(throws: GraftError.self) { try store.path(for: "mine") }
-    #expect(error?.code == .badData)
+    expectError(.badData, "'mine'") { try store.path(for: "mine") }
     expectError(.badData, "'mine'") { try store.pull("mine") }
   }
 
@@ -129,10 +126,9 @@ import TestSupport
   }
 
   @Test func refusesEmptyFiles() throws {
-    let error = #expect(throws: GraftError.self) {
+    expectError(.badData, "empty.onnx", "is empty") {
       try store.add("mine", file: folder.write("empty.onnx", text: ""))
     }
-    #expect(error?.code == .badData)
   }
 
   @Test(arguments: [("VGG17", "'vgg16'"), ("VGG16", "'vgg16'"), ("mobilenet", "'mobilenetv2'")])

@@ -50,11 +50,9 @@ import TestSupport
     var options = Executable.Options()
     options.memoryLimit = 1 << 20
     let session = Session(try Executable(graph, options: options))
-    let error = #expect(throws: GraftError.self) {
+    expectError(.operatingSystem, "--max-memory") {
       try session.run([try Tensor(zeros: .float, shape: [1])])
     }
-    #expect(error?.code == .operatingSystem)
-    #expect(error?.description.contains("--max-memory") == true)
   }
 
   /// Runs a network whose output takes some megabytes, on a machine on which others are free.
@@ -71,11 +69,9 @@ import TestSupport
 
   @Test func whatIsFreeIsTheLimit() throws {
     #expect(try expansion(megabytes: 20, free: 40) == 20 << 18)
-    let error = #expect(throws: GraftError.self) {
+    expectError(.operatingSystem, "the 40 MB of memory that is free") {
       try expansion(megabytes: 48, free: 40)
     }
-    #expect(error?.code == .operatingSystem)
-    #expect(error?.description.contains("the 40 MB of memory that is free") == true)
     // For little, nobody asks what is free.
     #expect(try expansion(megabytes: 8, free: 0) == 8 << 18)
   }
@@ -124,9 +120,7 @@ import TestSupport
     #expect(small.shape == [2, 146])
     #expect(try growingChain(12, limit: nil)[0].shape == small.shape)
     for limit in [1 << 20, 20 << 20] {
-      let error = #expect(throws: GraftError.self) { try growingChain(60, limit: limit) }
-      #expect(error?.code == .operatingSystem)
-      #expect(error?.description.contains("the \(limit >> 20) MB") == true)
+      expectError(.operatingSystem, "the \(limit >> 20) MB") { try growingChain(60, limit: limit) }
     }
   }
 
@@ -148,8 +142,7 @@ import TestSupport
       ]).map { try $0.elements() }
     }
     for limit in [10 << 20, 20 << 20] {
-      let error = #expect(throws: GraftError.self) { try run(limit) }
-      #expect(error?.code == .operatingSystem)
+      expectError(.operatingSystem, "MB") { try run(limit) }
     }
     let expected = (1...20).map { [Float($0) * 2 * Float(1 << 18)] }
     #expect(try run(64 << 20) == expected)

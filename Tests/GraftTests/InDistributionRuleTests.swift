@@ -25,17 +25,15 @@ import TestSupport
     #expect(try rule.accepts(-1.5))
     #expect(try !rule.accepts(-1.5000001))
     for score in [Float.nan, .infinity, -.infinity] {
-      let error = #expect(throws: GraftError.self) { try rule.accepts(score) }
-      #expect(error?.code == .badData)
+      expectError(.badData, "in-distribution score") { try rule.accepts(score) }
     }
   }
 
   @Test(arguments: ["nan", "inf", "-infinity", "1e39", "", " ", "0,5", "1.5 "])
   func refusesThresholds(_ text: String) {
-    let error = #expect(throws: GraftError.self) {
+    expectError(.badData, "graft.in_distribution.threshold") {
       try rule(["graft.in_distribution.output": "s", "graft.in_distribution.threshold": text])
     }
-    #expect(error?.code == .badData)
   }
 
   @Test func wantsBothKeys() {

@@ -199,9 +199,7 @@ import Testing
       ("32", "64"), ("shorter:16", "64x32"), (nil, "65"),
     ]
     for (resize, size) in tooLarge {
-      let error = #expect(throws: GraftError.self) { try crop(resize, size) }
-      #expect(error?.code == .usage)
-      #expect(error?.message.contains("no \(size)") == true)
+      expectError(.usage, "no \(size)") { try crop(resize, size) }
     }
   }
 }
