@@ -5,6 +5,7 @@ there.
 """
 
 import argparse
+import contextlib
 import glob
 import json
 import os
@@ -23,6 +24,14 @@ DATA = os.environ.get("GRAFT_TEST_DATA", "")
 OUTPUT = os.environ.get("GRAFT_TEST_OUTPUT", "")
 GRAFT = ""
 NEEDS_DATA = unittest.skipUnless(DATA, "GRAFT_TEST_DATA is not set")
+
+
+@contextlib.contextmanager
+def private_home():
+    """Keeps Graft out of the folder that a person keeps models in, and off the network."""
+    with tempfile.TemporaryDirectory(prefix="graft-home-") as home:
+        os.environ.update(GRAFT_HOME=home, GRAFT_OFFLINE="1")
+        yield
 
 
 def graft(*arguments, check=True, environment=None):
@@ -425,7 +434,8 @@ def main(module):
         else loader.loadTestsFromModule(module)
     )
     started = time.time()
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    with private_home():
+        result = unittest.TextTestRunner(verbosity=2).run(suite)
     bad = len(result.failures) + len(result.errors)
     good = result.testsRun - bad - len(result.skipped)
     for test, reason in result.skipped:

@@ -13,6 +13,7 @@ that many points lie in the writing of files.
 
 import argparse
 import json
+import os
 import pathlib
 import random
 import signal
@@ -175,6 +176,7 @@ def main():
     generator = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
+        os.environ.update(GRAFT_HOME=str(folder / "home"), GRAFT_OFFLINE="1")
         write_trunk(folder / "trunk.onnx")
         write_images(folder / "images.npz")
         start = time.monotonic()
