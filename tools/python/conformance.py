@@ -214,6 +214,9 @@ def main():
     parser.add_argument("--update", action="store_true", help="write the list of passes anew")
     parser.add_argument("--verbose", action="store_true", help="print why cases fail")
     options = parser.parse_args()
+    # Not the folder that a person keeps models in.
+    home = tempfile.TemporaryDirectory(prefix="graft-home-")
+    os.environ["GRAFT_HOME"] = home.name
 
     known = read_list(PASSES)
     reasons = read_list(REASONS)
