@@ -1,9 +1,4 @@
-"""What the documents claim, held against the code.
-
-    python Tests/CommandLine/test_documents.py
-
-writes README's list of operators from the catalog's (tools/conformance-lists/operators.txt).
-"""
+"""What the documents claim, held against the code."""
 
 import functools
 import itertools
@@ -17,13 +12,16 @@ import textwrap
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools/python"))
+
+import operator_list  # noqa: E402
+from benchmark import chart  # noqa: E402
+
 DOCUMENTS = [
     path
     for folder in [ROOT, ROOT / "docs", ROOT / "models"]
     for path in sorted(folder.glob("*.md"))
 ]
-BEGIN = "<!-- Written by Tests/CommandLine/test_documents.py from here … -->"
-END = "<!-- … to here -->"
 
 
 @functools.cache
@@ -62,31 +60,12 @@ def prose(page):
     return re.sub(r"^```.*?^```|^    .*?$", "", page, flags=re.DOTALL | re.MULTILINE)
 
 
-# The operators
-
-
-def operators():
-    lines = text("tools/conformance-lists/operators.txt").splitlines()
-    return {line.split()[0] for line in lines if line and not line.startswith("#")}
-
-
-def operator_list():
-    """A paragraph for each family, which is a folder of GraftOperators."""
-    base, families = ROOT / "Sources/GraftOperators", {}
-    for path in sources("Sources/GraftOperators"):
-        if path.stem in operators():
-            families.setdefault(path.relative_to(base).parts[0], []).append(path.stem)
-    return "\n\n".join(
-        textwrap.fill(f"**{family}**: {', '.join(sorted(families[family]))}.", 100)
-        for family in sorted(families)
-    )
-
-
 def test_the_list_of_operators_is_the_catalog():
-    block = text("README.md").split(BEGIN)[1].split(END)[0].strip()
-    assert block == operator_list(), "python Tests/CommandLine/test_documents.py writes it"
-    assert set(re.findall(r"(\w+)[,.]", block)) == operators()
-    assert f"{len(operators())} of `ai.onnx`" in text("README.md")
+    names, page = operator_list.operators(), text("README.md")
+    block = page.split(operator_list.BEGIN)[1].split(operator_list.END)[0].strip()
+    assert block == operator_list.paragraphs(), "python3 tools/python/operator_list.py writes it"
+    assert set(re.findall(r"(\w+)[,.]", block)) == names
+    assert f"{len(names)} of `ai.onnx`" in page
 
 
 # Commands, options, exit codes, environment
@@ -283,13 +262,4 @@ def test_the_three_numbers_are_those_of_the_tables(name):
 
 
 def test_the_chart_is_drawn_from_the_tables():
-    sys.path.insert(0, str(ROOT / "tools/python"))
-    from benchmark import chart
-
     assert text("docs/performance.svg") == chart.svg(text("docs/performance.md"))
-
-
-if __name__ == "__main__":
-    page = text("README.md")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    (ROOT / "README.md").write_text(f"{before}{BEGIN}\n\n{operator_list()}\n\n{END}{after}")
