@@ -1,8 +1,9 @@
 import GraftData
 import GraftFiles
 import GraftTensor
-import Testing
+import GraftVision
 import TestSupport
+import Testing
 
 @Suite struct ArchiveTests {
   private func open(

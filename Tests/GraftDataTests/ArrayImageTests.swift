@@ -1,8 +1,9 @@
 import Foundation
 import GraftData
 import GraftTensor
-import Testing
+import GraftVision
 import TestSupport
+import Testing
 
 /// IDX, NPY and NPZ files.
 @Suite struct ArrayImageTests {

@@ -1,7 +1,8 @@
 import GraftData
 import GraftFiles
-import Testing
+import GraftVision
 import TestSupport
+import Testing
 
 @Suite struct CIFARTests {
   let folder: TemporaryFolder

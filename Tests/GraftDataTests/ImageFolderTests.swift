@@ -1,8 +1,9 @@
 import Foundation
 import GraftData
 import GraftFiles
-import Testing
+import GraftVision
 import TestSupport
+import Testing
 
 @Suite struct ImageFolderTests {
   let folder: TemporaryFolder

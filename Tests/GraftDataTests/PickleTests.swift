@@ -1,7 +1,8 @@
 import GraftData
 import GraftFiles
-import Testing
+import GraftTensor
 import TestSupport
+import Testing
 
 @Suite struct PickleTests {
   private func read(_ bytes: [UInt8]) throws -> PickleValue {

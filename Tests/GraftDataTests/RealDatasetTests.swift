@@ -1,7 +1,8 @@
 import Foundation
 import GraftData
-import Testing
+import GraftVision
 import TestSupport
+import Testing
 
 private let testData = ProcessInfo.processInfo.environment["GRAFT_TEST_DATA"]
 

@@ -7,18 +7,19 @@ import Testing
   @Test(
     arguments: [
       ("model: [1", "line 2, column 1"), ("model: a: b", "line 1, column 9"),
-      ("seed: 1\nseed: 2", "line 2, column 1: 'seed' is there twice"),
+      ("seed: 1\nseed: 2", "line 2, column 1: duplicate property 'seed'"),
       ("model: *other", "line 1, column 8: 'other'"), ("[1]: 2\n", "line 1, column 1"),
       ("seed: 1\n---\nseed: 2", "line 2, column 1: expected a single document"),
       ("seed: 1\n\u{1}", "line 2: control characters"),
       (String(repeating: "[", count: 100), "nested too deeply"),
       (YAMLTests.bomb, "too many values"),
-      ("seed: -1", "seed: is no whole number from 0"), ("seed: '1'", "seed: is no whole number"),
+      ("seed: -1", "seed: is not an integer of 0 or more"),
+      ("seed: '1'", "seed: is not an integer"),
       ("seed: 1.5", "seed"), ("seed: 099", "seed"), ("shuffle: 'true'", "neither true nor false"),
-      ("head: [a]", "head: is no single value"), ("phases: 3", "phases: is no list"),
-      ("phases: [3]", "phase 1: is no list of properties"),
-      ("phases: [{learning_rate: fast}]", "phase 1: learning_rate: is no number"),
-      ("", "no list of properties"),
+      ("head: [a]", "head: is not a single value"), ("phases: 3", "phases: is not a list"),
+      ("phases: [3]", "phase 1: is not a list of properties"),
+      ("phases: [{learning_rate: fast}]", "phase 1: learning_rate: is not a number"),
+      ("", "not a list of properties"),
     ])
   func faultsAreNamed(_ yaml: String, part: String) {
     let error = #expect(throws: GraftError.self) { try Recipe(yaml: yaml) }

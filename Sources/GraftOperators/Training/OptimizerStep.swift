@@ -7,17 +7,17 @@ import GraftGraph
 /// The common part of optimizer step operators.
 ///
 /// They read a parameter (input 0), its gradient (input 1) and the state of the rule, all of one
-/// shape and type, and make the new parameter (output 0) and the new state; the learning rate is a
-/// float scalar, and the number of the step an int64 scalar.
+/// shape and type, and compute the new parameter (output 0) and the new state. The learning rate is
+/// a float scalar, and the step number an int64 scalar.
 extension PrepareContext {
   /// A kernel that runs a rule in C over all elements.
   ///
   /// - Parameters:
   ///   - states: the input and output of each state, in the order of the rule; those without an
-  ///     input are left out
-  ///   - learningRate: the input that has it
-  ///   - configure: sets what the rule reads besides
-  /// - Throws: `GraftError` if an output is not wanted: a step that forgets its state is a mistake.
+  ///     input are omitted
+  ///   - learningRate: the index of its input
+  ///   - configure: sets the other fields that the rule reads
+  /// - Throws: `GraftError` if an output is unused, as a step must not lose its state
   func optimizerStep(
     _ rule: (graft_optimizer_table) -> graft_optimizer_rule?, states: [(input: Int, output: Int)],
     learningRate: Int,
@@ -25,7 +25,7 @@ extension PrepareContext {
   ) throws -> PreparedKernel {
     let pairs = [(input: 0, output: 0)] + states
     for (input, output) in pairs where hasInput(input) && !hasOutput(output) {
-      throw GraftError.unsupported("output \(output) of an optimizer's step has to be kept")
+      throw GraftError.unsupported("output \(output) of an optimizer step must be used")
     }
     let parameter = try input(0)
     guard parameter.elementType == .float || parameter.elementType == .double else {
@@ -90,10 +90,10 @@ extension InferenceContext {
 extension AttributeReader {
   /// The decimal number of a float attribute, in double: 0.999 instead of 0.99900001287….
   ///
-  /// Rules use the complements of such numbers, in which the float's rounding error is a thousand
-  /// times larger.
+  /// Rules use 1 minus such a number, in which the float's rounding error weighs a thousand times
+  /// more.
   ///
-  /// - Throws: `GraftError` if it is missing and there is no default.
+  /// - Throws: `GraftError` if it is missing and there is no default
   func decimal(_ name: String, default value: Double? = nil) throws -> Double {
     guard let number = try float(name) else { return try required(name, value) }
     // The shortest decimal that rounds to the float.

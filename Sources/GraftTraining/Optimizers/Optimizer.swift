@@ -11,16 +11,16 @@ import GraftTensor
 package protocol Optimizer: Sendable {
   /// The rule's name in recipes.
   static var name: String { get }
-  /// What it takes there: `key=` or a word.
+  /// Its arguments in recipes: `key=` or a word.
   static var arguments: [String] { get }
 
-  /// Takes what it knows away from the arguments; the defaults are those of Keras.
+  /// Consumes the rule's arguments; the defaults are those of Keras.
   ///
   /// - Throws: `GraftError` if a number is out of range.
   init(_ call: inout NamedCall) throws
 
-  /// Appends the update of one parameter, and lists it and that of the rule's state in the graph's
-  /// updates.
+  /// Appends the update of one parameter, and lists it and the updates of the rule's state in the
+  /// graph's updates.
   ///
   /// - Parameters:
   ///   - parameter: one of the graph's parameters

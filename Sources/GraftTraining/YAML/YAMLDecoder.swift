@@ -1,6 +1,6 @@
 import GraftFiles
 
-/// Makes values of YAML.
+/// Decodes values from YAML.
 enum YAMLDecoder {
   /// - Throws: `GraftError` if the text is not YAML; what `type` throws; `DecodingError` for a value
   ///   of another kind than expected: `typeMismatch` with `YAMLNode`, `[YAMLNode]` or
@@ -12,9 +12,9 @@ enum YAMLDecoder {
   }
 }
 
-/// A value that stands in YAML as a scalar.
+/// A value that is a scalar in YAML.
 protocol YAMLScalar {
-  /// - Parameter isPlain: whether it stands without quotes
+  /// - Parameter isPlain: whether the scalar has no quotes
   init?(yaml: String, isPlain: Bool)
   var yaml: String { get }
 }
@@ -46,7 +46,7 @@ extension YAMLScalar where Self: FixedWidthInteger {
     let sign = digits.first == "-" ? "-" : ""
     if digits.first == "-" || digits.first == "+" { digits.removeFirst() }
     guard isPlain, let first = digits.first, first != "-", first != "+" else { return nil }
-    // As YAML 1.1 has it, a zero in front means octal digits.
+    // In YAML 1.1, a leading zero marks octal digits.
     let radixes = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)]
     let (prefix, radix) =
       digits == "0" ? ("", 10) : radixes.first { digits.hasPrefix($0.0) } ?? ("", 10)
@@ -67,7 +67,7 @@ extension Double: YAMLScalar {
     }
   }
 
-  /// The shortest digits that mean this number, without an exponent where that takes few zeros.
+  /// The shortest digits of this number, without an exponent where few zeros are needed.
   var yaml: String {
     guard isFinite else { return isNaN ? ".nan" : self < 0 ? "-.inf" : ".inf" }
     guard self == 0 || (1e-40...1e40).contains(magnitude) else { return "\(self)" }

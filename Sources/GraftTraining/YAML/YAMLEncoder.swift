@@ -11,7 +11,7 @@ enum YAMLEncoder {
 
 /// Strings as YAML.
 enum YAMLText {
-  /// The string as a plain scalar, or in quotes if it would mean something else without.
+  /// The string as a plain scalar, or quoted if a plain scalar would have another meaning.
   static func quoted(_ text: String) -> String {
     guard text.unicodeScalars.allSatisfy({ (0x20..<0x7f).contains($0.value) }) else {
       let escaped = text.unicodeScalars.map { scalar in
@@ -26,7 +26,7 @@ enum YAMLText {
     return isPlain(text) ? text : "'\(text.replacing(["'": "''"]))'"
   }
 
-  /// Whether printable ASCII characters can stand without quotes, and mean text then.
+  /// Whether printable ASCII characters need no quotes to be read as text.
   private static func isPlain(_ text: String) -> Bool {
     guard let first = text.first, let last = text.last, first != " ", last != " ", last != ":",
       !"#,[]{}&*!|>'\"%@`".contains(first), !["-", "?", ":"].contains(first) || text.count > 1,
@@ -37,7 +37,7 @@ enum YAMLText {
     return !words.contains(text.lowercased()) && !isNumber(text)
   }
 
-  /// Whether a text means a number, or a date, in some version of YAML.
+  /// Whether a text is a number or a date in some version of YAML.
   private static func isNumber(_ text: String) -> Bool {
     if Double(yaml: text, isPlain: true) != nil || UInt64(yaml: text, isPlain: true) != nil {
       return true
@@ -90,7 +90,7 @@ private final class NodeEncoder: Encoder, SingleValueEncodingContainer, UnkeyedE
     }
   }
 
-  /// The dashes of lists need none.
+  /// Lists need no indentation before their dashes.
   private var indentation: String {
     if case .mapping = content { "  " } else { "" }
   }

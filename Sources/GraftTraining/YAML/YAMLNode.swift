@@ -5,12 +5,12 @@ import GraftFiles
 ///
 /// Source: <https://yaml.org/spec/1.1/>
 indirect enum YAMLNode {
-  /// - isPlain: without quotes, so that it may mean a number, true, false or nothing
+  /// - isPlain: without quotes, so that it may be a number, true, false or null
   case scalar(String, isPlain: Bool)
   case sequence([YAMLNode])
   case mapping([(key: String, value: YAMLNode)])
 
-  /// - Throws: `GraftError` that says where the text is not YAML, or too much of it
+  /// - Throws: `GraftError` with the place, if the text is not YAML or too large
   init(yaml: String) throws {
     var yaml = yaml
     self = try yaml.withUTF8 { bytes in
@@ -27,10 +27,10 @@ indirect enum YAMLNode {
   }
 }
 
-/// Makes values of libyaml's events.
+/// Builds values from libyaml's events.
 private struct YAMLReader {
   private static let depthLimit = 64
-  /// What aliases stand for counts each time.
+  /// The values that an alias refers to count each time.
   private static let nodeLimit = 100_000
 
   private struct Event {
@@ -105,13 +105,13 @@ private struct YAMLReader {
       } else if keys.insert(ByteString(key.text)).inserted {
         entries.append((key.text, value))
       } else {
-        throw failure("'\(key.text)' is there twice", key.mark)
+        throw failure("duplicate property '\(key.text)'", key.mark)
       }
     }
     return entries + merged.filter { keys.insert(ByteString($0.key)).inserted }
   }
 
-  /// What `<<` brings into a mapping, unless it has a value of its own.
+  /// The properties that `<<` merges into a mapping, unless it has its own.
   private static func merged(_ node: YAMLNode) -> [(key: String, value: YAMLNode)] {
     switch node {
     case .scalar: return []
