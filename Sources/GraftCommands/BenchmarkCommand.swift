@@ -134,7 +134,7 @@ struct BenchmarkCommand: ParsableCommand {
       throw GraftError(
         .cannotCreate, "there is no cache folder for the tuning record", hint: "Set GRAFT_HOME")
     }
-    try Surroundings.closeFolder(FilePath.folder(of: file.path))
+    try CommandEnvironment.closeFolder(FilePath.folder(of: file.path))
     try file.requireWritable()
     let graph = try load(cache: nil, options, remark: { _ in }).graph
     let executable = try withPlace(model) { try Executable(graph, options: options) }

@@ -46,7 +46,7 @@ package enum CommandLineProgram {
       try CommandNames.check(words, of: root)
       var command = try root.parseAsRoot(CommandNames.joiningNegativeNumbers(words))
       // Help does not depend on it.
-      if type(of: command)._commandName != "help" { try Surroundings.check() }
+      if type(of: command)._commandName != "help" { try CommandEnvironment.check() }
       try command.run()
     } catch  where isFromParser(error, root) {
       let status = root.exitCode(for: error)

@@ -44,7 +44,7 @@ struct ComputeOptions: ParsableArguments {
     get throws {
       guard !noCache, let cache = try ModelCache.standard() else { return nil }
       do {
-        try Surroundings.closeFolder(cache.folder)
+        try CommandEnvironment.closeFolder(cache.folder)
       } catch let error as GraftError {
         CommandLineProgram.warn("\(error); nothing is cached there")
       }
@@ -57,7 +57,7 @@ struct ComputeOptions: ParsableArguments {
     var options = Executable.Options()
     if let threads { options.threadCount = threads }
     if let precision { options.precision = precision }
-    if !noCache, let record = Surroundings.tuningRecord() { options.tuning = record }
+    if !noCache, let record = CommandEnvironment.tuningRecord() { options.tuning = record }
     if let maxMemory { options.memoryLimit = maxMemory << 20 }
     return options
   }

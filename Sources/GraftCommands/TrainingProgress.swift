@@ -81,7 +81,7 @@ final class TrainingProgress: TrainingObserver {
     }
   }
 
-  func tookBest(_ record: EpochRecord, isEarly: Bool) {
+  func restoredBest(_ record: EpochRecord, isEarly: Bool) {
     let end = isEarly ? "stopped early, as the loss did not improve" : "at the end"
     try? print("  \(end): using the weights of epoch \(record.epoch)")
   }

@@ -36,7 +36,7 @@ extension BlockedLayoutRewriter {
       converted.attributes["training_mode"] = nil
       converted.inputs[0] = form.value
       if let output = node.outputs[0] {
-        converted.outputs[0] = makeBlocked(of: output, channels: form.channels)
+        converted.outputs[0] = addBlockedValue(for: output, channels: form.channels)
       }
       return converted
     }

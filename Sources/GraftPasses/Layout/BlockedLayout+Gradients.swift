@@ -43,7 +43,7 @@ extension BlockedLayoutRewriter {
     var converted = node
     converted.become(BlockedMaxPoolGradient.schema)
     converted.inputs = [requireBlocked(arriving, channels: form.channels), form.value]
-    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    converted.outputs = [addBlockedValue(for: output, channels: form.channels)]
     return converted
   }
 
@@ -60,7 +60,7 @@ extension BlockedLayoutRewriter {
     var converted = node
     converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
     converted.inputs[1] = requireBlocked(result, channels: form.channels)
-    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    converted.outputs = [addBlockedValue(for: output, channels: form.channels)]
     return converted
   }
 
@@ -95,7 +95,7 @@ extension BlockedLayoutRewriter {
     converted.inputs[0] = requireBlocked(arriving, channels: form.channels)
     converted.inputs[1] = requireBlocked(image, channels: form.channels)
     if let output = node.outputs[0] {
-      converted.outputs[0] = makeBlocked(of: output, channels: form.channels)
+      converted.outputs[0] = addBlockedValue(for: output, channels: form.channels)
     }
     return converted
   }

@@ -17,7 +17,7 @@ extension BlockedLayoutRewriter {
       var converted = node
       converted.become(BlockedDepthwiseInputGradient.schema)
       converted.inputs[0] = requireBlocked(arriving, channels: groupCount)
-      converted.outputs = [makeBlocked(of: output, channels: groupCount)]
+      converted.outputs = [addBlockedValue(for: output, channels: groupCount)]
       return converted
     }
     let transposed = [shape[1], shape[0], shape[2], shape[3]]
@@ -33,7 +33,7 @@ extension BlockedLayoutRewriter {
     append(
       Node(
         operatorType: "TransposedKernel", domain: "graft", inputs: [weights], outputs: [kernel]))
-    let result = makeBlocked(of: output, channels: shape[1])
+    let result = addBlockedValue(for: output, channels: shape[1])
     guard geometry.strides != [1, 1] else {
       return geometry.convolution(named: node.name, of: image, kernel, to: result)
     }

@@ -71,15 +71,15 @@ struct BlockedLayoutRewriter {
         append(converted)
         continue
       }
-      for case let input? in node.inputs { requirePlanar(input) }
+      for case let input? in node.inputs { convertToPlanar(input) }
       for body in node.bodies {
-        for outer in body.captures.values { requirePlanar(outer) }
+        for outer in body.captures.values { convertToPlanar(outer) }
       }
       append(node)
       for case let output? in node.outputs { planar.insert(output) }
     }
-    for output in graph.outputs { requirePlanar(output) }
-    for update in graph.updates { requirePlanar(update.newValue) }
+    for output in graph.outputs { convertToPlanar(output) }
+    for update in graph.updates { convertToPlanar(update.newValue) }
     graph.nodes = nodes.compactMap { $0 }
   }
 
@@ -105,12 +105,12 @@ struct BlockedLayoutRewriter {
     else { return nil }
     nodes[place] = nil
     change(&node)
-    node.outputs[0] = makeBlocked(of: output, channels: form.channels)
+    node.outputs[0] = addBlockedValue(for: output, channels: form.channels)
     return node
   }
 
   /// Converts a value to the planar layout, unless it exists there.
-  private mutating func requirePlanar(_ value: ValueID) {
+  private mutating func convertToPlanar(_ value: ValueID) {
     guard let form = blocked[value], !planar.contains(value) else { return }
     append(
       Node(
@@ -122,7 +122,7 @@ struct BlockedLayoutRewriter {
   /// The blocked form of a value, converted if necessary.
   mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
     if let form = blocked[value] { return form.value }
-    let form = makeBlocked(of: value, channels: channels)
+    let form = addBlockedValue(for: value, channels: channels)
     append(
       Node(operatorType: "ToBlocked", domain: "graft", inputs: [value], outputs: [form]))
     planar.insert(value)
@@ -130,7 +130,7 @@ struct BlockedLayoutRewriter {
   }
 
   /// A new value for the blocked form of `value`.
-  mutating func makeBlocked(of value: ValueID, channels: Int) -> ValueID {
+  mutating func addBlockedValue(for value: ValueID, channels: Int) -> ValueID {
     var type: ValueType?
     if let shape = graph[value].type?.tensor?.shape, shape.count == 4 {
       let spatial = [shape[2], shape[3]]
@@ -203,14 +203,14 @@ struct BlockedLayoutRewriter {
     converted.become(isDepthwise ? BlockedDepthwiseConv.schema : BlockedConv.schema)
     if isPlanar {
       converted.attributes["planar_input"] = .int(1)
-      requirePlanar(image)
+      convertToPlanar(image)
     } else {
       converted.inputs[0] = requireBlocked(image, channels: perGroup * groups)
     }
     if node.inputs.count > 3, let residual = node.inputs[3] {
       converted.inputs[3] = requireBlocked(residual, channels: channels)
     }
-    converted.outputs = [makeBlocked(of: output, channels: channels)]
+    converted.outputs = [addBlockedValue(for: output, channels: channels)]
     return converted
   }
 
@@ -222,7 +222,7 @@ struct BlockedLayoutRewriter {
     var converted = node
     converted.become(schema)
     converted.inputs[0] = form.value
-    converted.outputs = [makeBlocked(of: output, channels: form.channels)]
+    converted.outputs = [addBlockedValue(for: output, channels: form.channels)]
     return converted
   }
 
@@ -238,7 +238,7 @@ struct BlockedLayoutRewriter {
     guard let form = blocked[shuffle.input], form.channels == shuffle.channels else { return nil }
     return Node(
       operatorType: "BlockedChannelShuffle", domain: "graft", inputs: [form.value],
-      outputs: [makeBlocked(of: shuffle.output, channels: form.channels)],
+      outputs: [addBlockedValue(for: shuffle.output, channels: form.channels)],
       attributes: ["channels": .int(form.channels), "groups": .int(shuffle.groups)])
   }
 
@@ -251,7 +251,7 @@ struct BlockedLayoutRewriter {
     var converted = node
     converted.inputs = forms.map(\.value)
     converted.outputs = [
-      makeBlocked(of: output, channels: forms.reduce(0) { $0 + $1.channels })
+      addBlockedValue(for: output, channels: forms.reduce(0) { $0 + $1.channels })
     ]
     return converted
   }
@@ -269,7 +269,7 @@ struct BlockedLayoutRewriter {
     let counts = channels.map { Int64(blockCount($0)) }
     converted.inputs = [form.value, graph.addConstant(try Tensor(counts, shape: [counts.count]))]
     converted.outputs = zip(node.outputs, channels).map { output, channels in
-      output.map { makeBlocked(of: $0, channels: channels) }
+      output.map { addBlockedValue(for: $0, channels: channels) }
     }
     converted.attributes["num_outputs"] = nil
     return converted
@@ -316,7 +316,7 @@ struct BlockedLayoutRewriter {
         converted.inputs[position] = graph.addConstant(operand)
       }
     }
-    converted.outputs = [makeBlocked(of: output, channels: channels)]
+    converted.outputs = [addBlockedValue(for: output, channels: channels)]
     return converted
   }
 

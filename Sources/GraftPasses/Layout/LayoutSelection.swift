@@ -40,7 +40,7 @@ package enum LayoutSelection: GraphPass {
         nodes.append(node)
         continue
       }
-      let (moved, transpose) = try sink(permutation, behind: node, &graph, moves)
+      let (moved, transpose) = try sink(permutation, after: node, &graph, moves)
       nodes += [moved, transpose]
       didChange = true
       if counts[output] == 1, let source = moved.outputs[0] {
@@ -82,7 +82,7 @@ package enum LayoutSelection: GraphPass {
 
   /// The node without the Transposes before it, and one Transpose after it.
   private static func sink(
-    _ permutation: [Int], behind node: Node, _ graph: inout Graph, _ moves: [ValueID: Move]
+    _ permutation: [Int], after node: Node, _ graph: inout Graph, _ moves: [ValueID: Move]
   ) throws -> (Node, Node) {
     var moved = node
     for position in 0..<operandCount(node) {

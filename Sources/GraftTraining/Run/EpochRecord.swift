@@ -31,7 +31,7 @@ package protocol TrainingObserver: AnyObject {
   func epochEnded(_ record: EpochRecord, progress: StepProgress) throws
   /// A phase with early stopping returns to the weights of an epoch; `isEarly` says whether it ends
   /// before its last epoch.
-  func tookBest(_ record: EpochRecord, isEarly: Bool) throws
+  func restoredBest(_ record: EpochRecord, isEarly: Bool) throws
   /// Whether to stop the run; read after each step, and during evaluations.
   var isInterrupted: Bool { get }
 }
@@ -40,7 +40,7 @@ extension TrainingObserver {
   package func phaseStarted(_ phase: PhaseSummary) throws {}
   package func stepEnded(_ progress: StepProgress) throws {}
   package func epochEnded(_ record: EpochRecord, progress: StepProgress) throws {}
-  package func tookBest(_ record: EpochRecord, isEarly: Bool) throws {}
+  package func restoredBest(_ record: EpochRecord, isEarly: Bool) throws {}
   package var isInterrupted: Bool { false }
 }
 

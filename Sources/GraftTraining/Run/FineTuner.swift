@@ -138,7 +138,7 @@ package final class FineTuner {
   private func endPhase(_ phase: RunningPhase) throws -> Bool {
     // With early stopping, the checkpoint determines the best weights, but the last ones continue.
     let last = bestOfPhase == nil ? nil : try phase.trainer.values()
-    try takeBest()
+    try restoreBest()
     if !images.test.isEmpty, state.phaseResults.count == state.phase {
       let result = try evaluate(images.test, phase)
       phase.store.fillArchive()
@@ -382,12 +382,12 @@ package final class FineTuner {
   }
 
   /// With early stopping, a phase ends with the weights of its best epoch.
-  private func takeBest() throws {
+  private func restoreBest() throws {
     let records = state.recordsOfPhase
     guard recipe.earlyStopping != nil, let bestOfPhase, let best = records.bestIndex else { return }
     phase?.trainer.restore(bestOfPhase)
     for observer in observers {
-      try observer.tookBest(
+      try observer.restoredBest(
         records[best], isEarly: records.count < recipe.phases[state.phase].epochs)
     }
   }

@@ -4,7 +4,7 @@ import GraftFiles
 import GraftModels
 
 /// The environment of commands: variables and the cache folder.
-enum Surroundings {
+enum CommandEnvironment {
   /// - Throws: `GraftError` if a variable has an invalid value
   static func check() throws {
     _ = try ThreadPool.chosenThreadCount()
