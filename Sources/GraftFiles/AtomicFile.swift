@@ -16,9 +16,9 @@ package final class AtomicFile {
   package static let ownMode: mode_t = 0o600
 
   /// - Parameters:
-  ///   - mode: who may do what with the file, as far as the process's mask allows
-  ///   - replacesSpecialFiles: whether the file may take the place of a pipe and the like, as in a
-  ///     folder of Graft's own
+  ///   - mode: the permissions of the file, limited by the process's mask
+  ///   - replacesSpecialFiles: whether the file may replace a pipe and the like, as in one of
+  ///     Graft's own folders
   /// - Throws: `GraftError` if the file cannot be created, or something other than a regular file
   ///   has the name
   package init(path: String, mode: mode_t = 0o666, replacesSpecialFiles: Bool = false) throws {

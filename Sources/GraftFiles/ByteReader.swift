@@ -11,7 +11,7 @@ package struct ByteReader {
   package let byteOrder: ByteOrder
   /// The offset of the bytes in the file, for messages.
   private let origin: Int
-  /// The offset of the next bytes to take.
+  /// The offset of the next bytes to read.
   private var position = 0
 
   package init(_ bytes: UnsafeRawBufferPointer, _ byteOrder: ByteOrder = .little, origin: Int = 0) {
@@ -48,12 +48,12 @@ package struct ByteReader {
   }
 
   package var isAtEnd: Bool { position == bytes.count }
-  /// The number of bytes that nobody took yet.
+  /// The number of bytes not yet read.
   package var restCount: Int { bytes.count - position }
 
-  /// Steps over the next bytes.
+  /// Skips the next bytes.
   ///
-  /// - Throws: `GraftError` if there are fewer.
+  /// - Throws: `GraftError` if there are fewer
   package mutating func take(_ count: Int) throws -> UnsafeRawBufferPointer {
     let part = try slice(at: position, count: count).bytes
     position += count

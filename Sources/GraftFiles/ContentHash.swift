@@ -22,8 +22,8 @@ package struct ContentHash: Hashable, Sendable {
 
   /// The hash of a file.
   ///
-  /// - Parameter map: gives the digests of the pieces `0 ..< count`, on several threads maybe
-  /// - Throws: `GraftError` if the file cannot be read, or is not in the state `identity`.
+  /// - Parameter map: returns the digests of the pieces `0 ..< count`, possibly on several threads
+  /// - Throws: `GraftError` if the file cannot be read, or is not in the state `identity`
   package init(
     path: String, identity: FileIdentity,
     map: (_ count: Int, _ digest: @escaping @Sendable (Int) throws -> SHA256Digest) throws

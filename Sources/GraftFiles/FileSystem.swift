@@ -130,8 +130,8 @@ package enum FileSystem {
     return String(fileName: value)
   }
 
-  /// The text of a file of the kernel, which tells its length only by its end; `nil` if it cannot be
-  /// read or has 16 MiB.
+  /// The text of a kernel file, whose length is only known at its end; `nil` if it cannot be read
+  /// or has 16 MiB.
   package static func kernelFile(_ path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

@@ -32,7 +32,7 @@ extension StringProtocol {
     return String(String.UnicodeScalarView(start[...last]))
   }
 
-  /// With other text in the place of some characters; what combines with these stays.
+  /// With some characters replaced by text; characters that combine with them stay.
   package func replacing(_ replacements: [Unicode.Scalar: String]) -> String {
     var text = String.UnicodeScalarView()
     for scalar in unicodeScalars {

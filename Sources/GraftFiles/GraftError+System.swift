@@ -23,8 +23,8 @@ extension GraftError {
   /// A system call failed.
   ///
   /// - Parameters:
-  ///   - code: the code for causes that have none of their own
-  ///   - path: the file or folder that it was about
+  ///   - code: the exit code for causes without their own
+  ///   - path: the file or folder
   package static func system(
     _ code: Code, _ what: String, _ path: String? = nil, _ number: Int32 = errno,
     hint: String? = nil

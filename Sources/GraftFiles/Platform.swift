@@ -1,4 +1,4 @@
-// The C library: system calls, and the functions of <math.h>. Whoever imports GraftFiles has it.
+// The C library: system calls, and the functions of <math.h>. Importing GraftFiles is enough.
 #if canImport(Darwin)
   @_exported import Darwin
 #elseif canImport(Glibc)

@@ -1,6 +1,6 @@
 /// The system's clocks.
 package enum SystemTime {
-  /// Nanoseconds of a clock that nobody sets.
+  /// Nanoseconds of a monotonic clock.
   package static var monotonic: UInt64 { UInt64(nanoseconds(of: CLOCK_MONOTONIC)) }
 
   /// Nanoseconds since 1970.

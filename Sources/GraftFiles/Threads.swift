@@ -1,6 +1,6 @@
-/// Starts a thread; whoever needs its end joins it, all others detach it.
+/// Starts a thread; callers that need its end join it, others detach it.
 ///
-/// - Returns: `nil` if the system gives no more threads
+/// - Returns: `nil` if the system has no more threads
 package func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
   let context = Unmanaged.passRetained(ThreadBody(body))
   #if canImport(Darwin)
@@ -11,7 +11,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
   let status = pthread_create(
     &thread, nil,
     { context in
-      // Darwin promises a context, Linux does not.
+      // The context is not optional on Darwin.
       let context: UnsafeMutableRawPointer? = context
       guard let context else { return nil }
       Unmanaged<ThreadBody>.fromOpaque(context).takeRetainedValue().run()
@@ -30,7 +30,7 @@ private final class ThreadBody: Sendable {
   init(_ run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-/// A lock, and a place to sleep until something that it guards has changed.
+/// A lock, and a condition for changes of the state that it guards.
 package final class Condition: Sendable {
   private nonisolated(unsafe) let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(
     capacity: 1)
@@ -52,19 +52,19 @@ package final class Condition: Sendable {
   package func lock() { pthread_mutex_lock(mutex) }
   package func unlock() { pthread_mutex_unlock(mutex) }
 
-  /// Gives the lock away until ``broadcast()``, or for no reason at all.
+  /// Releases the lock until ``broadcast()``; may also return spuriously.
   package func wait() { pthread_cond_wait(condition, mutex) }
   package func broadcast() { pthread_cond_broadcast(condition) }
 }
 
-/// Work on threads of its own, which the process can wait for before it ends.
+/// Work on its own threads; the process can wait for it before it ends.
 package final class BackgroundWork: Sendable {
   private let condition = Condition()
   private nonisolated(unsafe) var count = 0
 
   package init() {}
 
-  /// Starts some work; does it at once if there is no thread for it.
+  /// Starts some work; runs it immediately if there is no thread for it.
   package func begin(_ work: @escaping @Sendable () -> Void) {
     add(1)
     let thread = startThread { [self] in
