@@ -8,19 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
-// A handler may take no lock and call little else but write and _exit, so that the table has a
-// fixed size and its numbers are atomic.
+// A handler may not lock, and may call little else but write and _exit: the table has a fixed size
+// and atomic entries.
 
 enum { slot_count = 4096 };
 
 static struct {
-  // 0 where the slot is free.
+  // 0 if the slot is free.
   atomic_uintptr_t start;
-  // 0 while the slot is not in use yet, or no longer.
+  // 0 if the slot is not in use yet, or no longer.
   atomic_size_t byte_count;
 } slots[slot_count];
 
-// Where to look for a free slot next.
+// The first slot to try for the next mapping.
 static atomic_uint next_slot;
 
 int graft_mapping_add(const void *start, size_t byte_count) {
@@ -56,20 +56,20 @@ static const char *watch_text = "";
 static int watch_status = 1;
 static struct sigaction previous;
 
-// Set by the first thread that meets a missing page: several read the same file at once.
+// Set by the first thread that reads a missing page; several threads may read the same file.
 static atomic_flag is_ending = ATOMIC_FLAG_INIT;
 
 static void handle(int signal_number, siginfo_t *info, void *context) {
   (void)context;
   // Signals that another process sends have no address.
   if (info->si_code > 0 && is_mapped((uintptr_t)info->si_addr)) {
-    // The first thread ends the others while they wait.
+    // The first thread ends the process while the others wait.
     while (atomic_flag_test_and_set(&is_ending)) pause();
     ssize_t count = write(STDERR_FILENO, watch_text, strlen(watch_text));
     (void)count;
     _exit(watch_status);
   }
-  // Comes again when this returns.
+  // Delivered after this returns.
   sigaction(signal_number, &previous, NULL);
   raise(signal_number);
 }

@@ -2,12 +2,12 @@
 
 #include <stddef.h>
 
-// Swift's CommandLine reads /proc/self/cmdline, which not every machine has.
+// Swift's CommandLine reads /proc/self/cmdline, which some systems lack.
 
 static int count = 0;
 static char **words = NULL;
 
-// The C library hands a constructor what it hands to main.
+// The C library passes the arguments of main to constructors too.
 __attribute__((constructor)) static void keep_arguments(int argc, char **argv, char **environment) {
   (void)environment;
   count = argc;

@@ -23,7 +23,8 @@ static size_t receive_data(char *bytes, size_t size, size_t count, void *context
   const graft_curl_request *const request = current->request;
   long status = 0;
   curl_easy_getinfo(current->handle, CURLINFO_RESPONSE_CODE, &status);
-  // CURL_WRITEFUNC_ERROR is newer than some systems; any other count stops the transfer as well.
+  // CURL_WRITEFUNC_ERROR is newer than some systems' libcurl; any other count stops the transfer
+  // too.
   return request->on_data(request->context, status, bytes, size * count) == 0 ? size * count
                                                                               : size * count + 1;
 }

@@ -1,6 +1,6 @@
 #include "graft_embedded.h"
 
-// #embed is newer than C11; clang accepts it in all modes.
+// #embed is newer than C11; clang accepts it in all language modes.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 static const char manifest[] = {

@@ -6,8 +6,7 @@
 #include "graft_hdf5.h"
 
 int32_t graft_hdf5_prepare(void) {
-  // The library would otherwise tear itself down at exit, over objects that a failed write left
-  // open.
+  // Otherwise the library would clean up at exit, including objects that a failed write left open.
   if (H5dont_atexit() < 0) H5Eclear2(H5E_DEFAULT);
   if (H5open() < 0) return -1;
   if (H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0) return -1;
@@ -21,7 +20,7 @@ typedef struct {
   size_t capacity;
 } error_text;
 
-/// Keeps the description of the innermost error, which is the most specific one.
+/// Stores the description of the innermost error, which is the most specific one.
 static herr_t keep_description(unsigned index, const H5E_error2_t *error, void *context) {
   (void)index;
   error_text *const target = context;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// A handler needs no thread, which a machine may refuse. It may call little else but write and
+// A handler needs no thread, which the system could refuse. It may call little else but write and
 // _exit.
 
 static volatile sig_atomic_t is_requested = 0;
@@ -17,7 +17,7 @@ static const char *second_text = "";
 static int exit_status = 1;
 
 static void say(const char *text) {
-  // A standard error that cannot be written is not a reason to go on.
+  // A failure to write to standard error is ignored.
   ssize_t count = write(STDERR_FILENO, text, strlen(text));
   (void)count;
 }
@@ -27,7 +27,7 @@ static void handle(int signal_number) {
   int saved = errno;
   if (is_requested) {
     say(second_text);
-    // Other threads still work with what exit handlers would take down.
+    // Exit handlers would free objects that other threads still use.
     _exit(exit_status);
   }
   is_requested = 1;
@@ -45,7 +45,7 @@ void graft_watch_interruption(const char *first, const char *second, int status)
   action.sa_handler = handle;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  // One after the other, not one within the other.
+  // One after the other, never nested.
   sigaddset(&action.sa_mask, SIGINT);
   sigaddset(&action.sa_mask, SIGTERM);
   sigaction(SIGINT, &action, NULL);

@@ -7,7 +7,7 @@
 
 #include <jpeglib.h>
 
-/// Small files can ask for the work of thousands of scans over a large image.
+/// Limits scans: a small file can request thousands of them over a large image.
 enum { maximum_scan_count = 500 };
 
 struct graft_jpeg_reader {
@@ -26,7 +26,7 @@ static void fail(j_common_ptr decoder) {
   longjmp(reader->failure, 1);
 }
 
-/// Warnings, of level -1, are about damage that the decoder can bridge.
+/// Warnings (level -1) are about damage that the decoder can bridge.
 static void note_message(j_common_ptr decoder, int level) {
   graft_jpeg_reader *reader = decoder->client_data;
   if (level >= 0 || reader->warning[0] != 0) return;
@@ -36,8 +36,8 @@ static void note_message(j_common_ptr decoder, int level) {
 static void init_source(j_decompress_ptr decoder) { (void)decoder; }
 static void term_source(j_decompress_ptr decoder) { (void)decoder; }
 
-/// All bytes are there from the start: asking for more means that the file ends early. The decoder
-/// is suspended, as in Pillow, instead of being fed a made-up end.
+/// All bytes are there from the start: a request for more means that the file ends early. The
+/// decoder is suspended, as in Pillow, instead of being fed a made-up end.
 static boolean fill_input_buffer(j_decompress_ptr decoder) {
   (void)decoder;
   return FALSE;

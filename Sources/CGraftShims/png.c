@@ -22,8 +22,7 @@ struct graft_png_reader {
 static const char truncated[] = "it is truncated";
 static const char damaged[] = "its data do not match their checksum";
 
-/// What zlib says of data that do not match the checksum after them: they were damaged, as Pillow
-/// has it, too.
+/// zlib's message for data that do not match their checksum: they are damaged, for Pillow too.
 static const char wrong_content[] = "incorrect data check";
 
 static void fail(png_structp decoder, png_const_charp reason) {
@@ -32,7 +31,7 @@ static void fail(png_structp decoder, png_const_charp reason) {
   longjmp(reader->failure, 1);
 }
 
-/// Warnings that matter are those about the pixels.
+/// Only warnings about the pixels matter.
 static void note_warning(png_structp decoder, png_const_charp warning) {
   graft_png_reader *reader = png_get_error_ptr(decoder);
   if (strstr(warning, "CRC error") != NULL) reader->has_wrong_checksum = 1;
@@ -73,9 +72,9 @@ graft_png_reader *graft_png_open(
     return NULL;
   }
   png_set_read_fn(reader->decoder, reader, read_bytes);
-  // Nothing but the pixels and their palette is wanted: profiles and texts can hide large contents.
+  // Only the pixels and their palette are read: profiles and texts can hide large contents.
   png_set_keep_unknown_chunks(reader->decoder, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
-  // The caller checks the extents; these are PNG's own.
+  // The caller checks the extents; these are PNG's own limits.
   png_set_user_limits(reader->decoder, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_read_info(reader->decoder, reader->info);
   return reader;
@@ -94,7 +93,7 @@ uint32_t graft_png_bits_per_pixel(const graft_png_reader *reader) {
          png_get_channels(reader->decoder, reader->info);
 }
 
-/// Whether the last row was decoded. What follows is only the end of the compressed data.
+/// Whether the last row was decoded; only the end of the compressed data follows.
 static int has_all_rows(const graft_png_reader *reader) {
   if (png_get_interlace_type(reader->decoder, reader->info) != PNG_INTERLACE_NONE)
     return png_get_current_pass_number(reader->decoder) >= 7;
@@ -118,7 +117,7 @@ int graft_png_read_rgb(
     }
     return 0;
   }
-  // What follows a wrong checksum is decoded. The compressed data have a checksum of their own.
+  // Data with a wrong checksum are decoded; the compressed data have their own checksum.
   png_set_crc_action(decoder, PNG_CRC_WARN_USE, PNG_CRC_WARN_DISCARD);
   size_t width = png_get_image_width(decoder, info);
   size_t height = png_get_image_height(decoder, info);

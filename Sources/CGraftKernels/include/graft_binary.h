@@ -3,27 +3,27 @@
 
 #include <stdint.h>
 
-// Elementwise kernels over rows. Pointers need only the alignment of their elements; the result may
-// lie exactly on an operand, but must not overlap one otherwise. A scalar operand is read once.
+// Elementwise kernels over rows. Pointers need only the alignment of their elements. The result may
+// be exactly an operand's memory, but must not overlap it otherwise. A scalar operand is read once.
 
 typedef void (*graft_binary_f32)(
     const float *left, const float *right, float *result, int64_t count);
 typedef void (*graft_compare_f32)(
     const float *left, const float *right, uint8_t *result, int64_t count);
 
-/// One operation on two vectors, on a vector and a scalar, and on a scalar and a vector.
+/// One operation on two vectors, a vector and a scalar, or a scalar and a vector.
 typedef struct {
   graft_binary_f32 vector_vector, vector_scalar, scalar_vector;
 } graft_binary_f32_rows;
 
-/// As `graft_binary_f32_rows`; the results are 0 or 1.
+/// Like `graft_binary_f32_rows`, with results of 0 or 1.
 typedef struct {
   graft_compare_f32 vector_vector, vector_scalar, scalar_vector;
 } graft_compare_f32_rows;
 
 typedef struct {
   graft_binary_f32_rows add, subtract, multiply, divide;
-  /// NaN wins.
+  /// NaN if either is NaN.
   graft_binary_f32_rows minimum, maximum;
   /// left < 0 ? left * right : left
   graft_binary_f32_rows prelu;

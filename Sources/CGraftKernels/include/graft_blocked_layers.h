@@ -7,12 +7,11 @@
 #include "graft_pool.h"
 
 // Kernels of the blocked layout (see graft_blocked.h) for all layers but dense convolutions. A
-// plane is one block of channels of one image, [H, W, 16]. What the lanes that fill up the last
-// block hold never reaches another lane.
+// plane is one block of channels of one image, [H, W, 16]. The padding lanes of the last block
+// never affect other lanes.
 
-/// A convolution where each channel has a kernel of its own, for one plane:
-/// output[o] = bias + residual[o] + sum over taps t of weights[t] * input[o, t]. Tap steps are
-/// positive.
+/// A convolution with one kernel per channel, for one plane: output[o] = bias + residual[o] + sum
+/// over taps t of weights[t] * input[o, t]. Tap steps are positive.
 typedef struct {
   graft_conv_axis height, width;
   const float *input;
@@ -20,24 +19,24 @@ typedef struct {
   const float *weights;
   /// 16, or NULL.
   const float *bias;
-  /// As `output`, or NULL; may be `output`.
+  /// Laid out like `output`, or NULL; may be `output`.
   const float *residual;
   float *output;
   graft_activation activation;
 } graft_blocked_depthwise;
 
-/// One plane of such a convolution, for its gradients. The axes are those of the convolution.
+/// One plane of such a convolution, for its gradients. The axes are the convolution's.
 typedef struct {
   graft_conv_axis height, width;
   const float *input;
   const float *output_gradient;
 } graft_blocked_depthwise_gradient;
 
-/// Division by (bias + factor * sum of squares)^beta, the sum over the channels from `before`
-/// channels before one to `after` channels after it.
+/// Division by (bias + factor * sum of squares)^beta, with the sum over the channels from `before`
+/// channels before to `after` channels after each channel.
 typedef struct {
   ptrdiff_t channels;
-  /// Positions of a plane.
+  /// The number of positions of a plane.
   ptrdiff_t position_count;
   ptrdiff_t before, after;
   float factor, bias, beta;
@@ -45,18 +44,18 @@ typedef struct {
 
 /// The kernels of one instruction set.
 typedef struct {
-  /// Interleaves `count` positions of up to 16 channels, whose planes lie `channel_stride` apart;
-  /// the lanes beyond `channels` become 0.
+  /// Interleaves `count` positions of up to 16 channels, whose planes are `channel_stride` apart;
+  /// lanes beyond `channels` become 0.
   void (*to_blocks)(
       const float *x, ptrdiff_t channel_stride, ptrdiff_t channels, ptrdiff_t count, float *y);
   /// The inverse: writes the first `channels` lanes of `count` positions.
   void (*from_blocks)(
       const float *x, ptrdiff_t count, ptrdiff_t channels, ptrdiff_t channel_stride, float *y);
-  /// As those of graft_pool_table, on planes of blocks, and with the same bits.
+  /// Like those of graft_pool_table, on planes of blocks, with the same bits.
   void (*max_pool)(
       const graft_pool *pool, const float *x, float *y, ptrdiff_t first_row, ptrdiff_t past_row);
-  /// The gradient of max_pool of one plane: what arrives at an output goes to the first of the
-  /// largest elements of its window; if x `follows_relu`, only where that is positive.
+  /// The gradient of max_pool of one plane: an output's gradient is added to the first of the
+  /// largest elements of its window; if x `follows_relu`, only where that element is positive.
   void (*max_pool_gradient)(
       const graft_pool *pool, const float *x, const float *output_gradient, int follows_relu,
       float *gradient);
@@ -80,19 +79,18 @@ typedef struct {
   void (*scale_positions)(
       const float *x, const float *scale, const float *shift, const graft_activation *activation,
       ptrdiff_t count, float *y);
-  /// Divides all channels of some positions of one image. `y` may be `x`; scratch is as
-  /// graft_blocked_response_scratch_count says.
+  /// Divides all channels of some positions of one image. `y` may be `x`; for the size of the
+  /// scratch memory see graft_blocked_response_scratch_count.
   void (*divide_responses)(
       const graft_blocked_response *response, const float *x, ptrdiff_t first_position,
       ptrdiff_t count, float *scratch, float *y);
-  /// Fills a block, whose 16 channels are these ones of an image of blocks; 0 where a channel is
-  /// negative.
+  /// Fills a block with the given 16 channels of an image of blocks; 0 where a channel is negative.
   void (*gather_channels)(
       const float *image, ptrdiff_t position_count, const int32_t *channels, float *y);
-  /// Adds, for each of the 16 channels of `count` positions, the sum of x - origin and that of its
+  /// Adds, for each of the 16 channels of `count` positions, the sums of x - origin and of its
   /// squares to sums[0] to sums[15] and sums[16] to sums[31].
   void (*add_deviations)(const float *x, const float *origin, ptrdiff_t count, double *sums);
-  /// The same with the sum of a gradient, and that of its products with x - origin.
+  /// The same with the sums of a gradient and of its products with x - origin.
   void (*add_gradient_deviations)(
       const float *x, const float *origin, const float *gradient, ptrdiff_t count, double *sums);
   /// y = gradient * gradient_factor + (x - origin) * deviation_factor + shift. `y` may be
@@ -102,7 +100,7 @@ typedef struct {
       const float *deviation_factor, const float *shift, ptrdiff_t count, float *y);
 } graft_blocked_layers;
 
-/// Floats of scratch memory that `divide_responses` needs.
+/// The floats of scratch memory that `divide_responses` needs.
 ptrdiff_t graft_blocked_response_scratch_count(const graft_blocked_response *response);
 
 #endif

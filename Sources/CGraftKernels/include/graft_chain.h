@@ -8,28 +8,28 @@
 #include "graft_normalization.h"
 #include "graft_unary.h"
 
-// Chains of elementwise functions, computed block by block: what one function hands to the next
-// stays in the L1 cache.
+// Chains of elementwise functions, computed block by block: intermediate results stay in the L1
+// cache.
 
 enum {
-  /// Floats of a block.
+  /// The floats of a block.
   GRAFT_CHAIN_BLOCK = 1024,
-  /// Operands, buffers and the result together.
+  /// The operands, buffers and the result together.
   GRAFT_CHAIN_MAXIMUM_REGISTERS = 64,
   GRAFT_CHAIN_MAXIMUM_RANK = 16,
 };
 
-/// How the elements of an operand are spread over those of the result.
+/// How the elements of an operand are broadcast to those of the result.
 typedef struct {
-  /// Axes of the result, outermost first, as far as the operand tells them apart; 0 for an operand
-  /// of one element.
+  /// The axes of the result, outermost first, without those that the operand does not distinguish;
+  /// 0 for an operand of one element.
   int32_t rank;
   const ptrdiff_t *extents;
   /// In elements of the operand; the last one is 0 or 1.
   const ptrdiff_t *strides;
-  /// Whether it has an element for each of the result's, in the same order.
+  /// Whether it has one element for each of the result, in the same order.
   int32_t is_full;
-  /// The buffer that blocks of it are spread out in.
+  /// The buffer for its broadcast blocks.
   int32_t buffer;
 } graft_chain_operand;
 
@@ -42,7 +42,7 @@ enum {
   GRAFT_CHAIN_NORMALIZE = 3,
 };
 
-/// One function of a chain. Registers count the operands first, then the buffers, then the result.
+/// One function of a chain. Registers number the operands first, then the buffers, then the result.
 typedef struct {
   int32_t kind;
   int32_t registers[4];
@@ -57,12 +57,13 @@ typedef struct {
   int32_t operand_count, buffer_count, step_count;
   const graft_chain_operand *operands;
   const graft_chain_step *steps;
-  /// Elements of the result over which each operand is contiguous or stays on one element; blocks
-  /// do not cross its multiples. With 0, operands that repeat are spread out in buffers.
+  /// The elements of the result over which each operand is contiguous or one repeated element;
+  /// blocks do not cross multiples of this number. With 0, repeating operands are broadcast in
+  /// buffers.
   ptrdiff_t row;
 } graft_chain;
 
-/// Computes elements `first` and following of the result, with scratch memory for all buffers.
+/// Computes elements of the result from `first` on, with scratch memory for all buffers.
 ///
 /// Only the last step writes to the result, which may be the memory of any full operand.
 void graft_chain_run(

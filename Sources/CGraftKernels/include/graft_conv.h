@@ -3,8 +3,8 @@
 
 #include "graft_gemm.h"
 
-/// How output positions and kernel taps along one axis meet the input: output position o and tap t
-/// read input position o * stride + first + t * tap_step, or zero if that is outside.
+/// Maps output positions and kernel taps along one axis to the input: output position o and tap t
+/// read input position o * stride + first + t * tap_step, or zero outside the input.
 typedef struct {
   ptrdiff_t input, output, taps;
   ptrdiff_t stride, first, tap_step;
@@ -13,30 +13,30 @@ typedef struct {
 /// A convolution of one image and group: output[r][o] = sum over channels c and taps t of
 /// weights[r][c][t] * input[c][o, t], in that order.
 ///
-/// Convolutions and their transposes both have this form; of a transposed one with strides each
-/// residue class of output positions is one such problem, whose outputs lie `step` apart. All
-/// strides count elements.
+/// Convolutions and their transposes both have this form. A transposed one with strides is one such
+/// problem per residue class of output positions, whose outputs are `step` apart. All strides count
+/// elements.
 typedef struct {
-  /// Depth, height and width; all 1 where a convolution has fewer axes.
+  /// Depth, height and width; 1 for axes that the convolution does not have.
   graft_conv_axis axes[3];
   ptrdiff_t channels, rows;
   /// channels x input positions, dense.
   const void *input;
-  /// Row r's output position (d, h, w) lies at r * output_row_stride + d * output_step[0] + …
+  /// The output position (d, h, w) of row r is at r * output_row_stride + d * output_step[0] + …
   void *output;
   ptrdiff_t output_row_stride, output_step[3];
-  /// As `output`, or NULL.
+  /// Laid out like `output`, or NULL.
   const void *residual;
-  /// One element a row, or NULL.
+  /// One element per row, or NULL.
   const void *bias;
   /// From `pack_weights`, or NULL if there is nothing to multiply with.
   const void *weights;
-  /// Panels that the rows are dealt to.
+  /// The number of panels that the rows are distributed to.
   ptrdiff_t panel_count;
   graft_activation activation;
 } graft_conv_problem;
 
-/// Where weights lie before they are packed; taps count along all three axes.
+/// The layout of weights before packing; taps are numbered through all three axes.
 typedef struct {
   const void *weights;
   ptrdiff_t rows, channels;
@@ -60,14 +60,13 @@ typedef struct {
 
 /// The convolution kernels of one element type.
 typedef struct {
-  /// The largest number of rows that a panel may have, and the number of positions a pass takes at
-  /// once.
+  /// The maximum number of rows of a panel, and the number of positions per pass.
   ptrdiff_t maximum_rows, panel_columns;
-  /// Computes the rows of some panels at a range of output positions (counted through all axes).
+  /// Computes the rows of some panels for a range of output positions (numbered through all axes).
   void (*convolve)(
       const graft_conv_problem *problem, ptrdiff_t first_panel, ptrdiff_t panel_count,
       ptrdiff_t first_position, ptrdiff_t position_count, void *scratch);
-  /// Packs the rows of some panels; `packed` is rows x channels x taps elements in all.
+  /// Packs the rows of some panels; `packed` has rows x channels x taps elements in total.
   void (*pack_weights)(
       const graft_conv_weights *weights, ptrdiff_t panel_count, ptrdiff_t first_panel,
       ptrdiff_t packed_panel_count, void *packed);
@@ -75,7 +74,7 @@ typedef struct {
   void (*weight_gradient)(
       const graft_conv_gradient_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count,
       void *scratch);
-  /// Scratch bytes of `convolve` and of `weight_gradient`.
+  /// The scratch bytes of `convolve` and of `weight_gradient`.
   size_t (*convolve_scratch_byte_count)(ptrdiff_t depth);
   size_t (*gradient_scratch_byte_count)(ptrdiff_t rows, ptrdiff_t positions);
 } graft_conv_table;

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Conversions between float and the 16-bit kinds, which are passed as their bits.
+/// Conversions between float and the 16-bit types, which are passed as bits.
 ///
-/// To the narrow type they round to nearest, ties to even; NaN stays NaN, overflow is infinity.
+/// To the narrow type they round to nearest, ties to even; NaN stays NaN, overflow gives infinity.
 /// Source and destination must not overlap.
 typedef struct {
   void (*float16_to_float)(const uint16_t *source, float *destination, size_t count);

@@ -13,10 +13,10 @@ typedef struct {
   ptrdiff_t weight_row_step, weight_column_step;
   /// One element, or NULL.
   const void *bias;
-  /// As `output`, or NULL.
+  /// Laid out like `output`, or NULL.
   const void *residual;
   void *output;
-  /// Elements from one output position to the next along both axes.
+  /// The distance of output positions along both axes, in elements.
   ptrdiff_t output_row_step, output_column_step;
   graft_activation activation;
 } graft_depthwise_problem;
@@ -27,7 +27,7 @@ typedef struct {
   void (*convolve_rows)(
       const graft_depthwise_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
       void *scratch);
-  /// Scratch bytes that `convolve_rows` needs for `row_count` rows.
+  /// The scratch bytes that `convolve_rows` needs for `row_count` rows.
   size_t (*scratch_byte_count)(
       const graft_conv_axis *height, const graft_conv_axis *width, ptrdiff_t row_count);
 } graft_depthwise_table;

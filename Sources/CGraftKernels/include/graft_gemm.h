@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Element types that the kernels of matrices and convolutions are made for. Integers wrap.
+/// Element types of the kernels for matrices and convolutions. Integers wrap.
 enum {
   GRAFT_ELEMENT_F32 = 0,
   GRAFT_ELEMENT_F64 = 1,
@@ -12,7 +12,7 @@ enum {
   GRAFT_ELEMENT_I64 = 3,
 };
 
-/// What is applied to a result before it is stored. NaN stays NaN.
+/// The function applied to a result before it is stored. NaN stays NaN.
 enum {
   GRAFT_ACTIVATION_CLAMP = 0,         // alpha = lowest, beta = highest value
   GRAFT_ACTIVATION_LEAKY_RELU = 1,    // alpha = slope below 0
@@ -23,8 +23,8 @@ enum {
   GRAFT_ACTIVATION_TANH = 6,
 };
 
-/// What results of float kernels are rounded to, nearest, ties to even; they are stored as floats
-/// all the same.
+/// The type that results of float kernels are rounded to, nearest, ties to even; they are still
+/// stored as floats.
 enum {
   GRAFT_ROUNDING_NONE = 0,
   GRAFT_ROUNDING_FLOAT16 = 1,
@@ -39,9 +39,9 @@ typedef struct {
 
 /// C = activation(alpha * A * B + beta * (addend + row addend)).
 ///
-/// A is rows x depth, B is depth x columns, C is rows x columns with contiguous rows. Of the two
-/// strides of A and of B one is 1. All strides count elements. A, B and the addends may lie at any
-/// address, C is aligned to its elements. For integers alpha and beta are 1, and there is no
+/// A is rows x depth, B is depth x columns, C is rows x columns with contiguous rows. One of the
+/// two strides of A is 1, and one of B. All strides count elements. A, B and the addends need no
+/// alignment; C is aligned to its elements. For integers alpha and beta are 1, and there is no
 /// activation.
 typedef struct {
   ptrdiff_t rows, columns, depth;
@@ -61,8 +61,8 @@ typedef struct {
 
 /// The matrix kernels of one element type.
 typedef struct {
-  /// Computes a block of C: blocks may be computed in any order and at the same time. Each element
-  /// is the sum of products in order of depth, in blocks that only the depth determines.
+  /// Computes a block of C; blocks may be computed in any order and in parallel. Each element is
+  /// the sum of products in order of depth, in blocks that only depend on the depth.
   void (*product)(
       const graft_gemm_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *scratch);
@@ -70,29 +70,28 @@ typedef struct {
   /// are 1, and rows is at most GRAFT_GEMV_MAXIMUM_ROWS.
   void (*dot_columns)(
       const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);
-  /// Sums the part of A * B that a range of depth contributes to a range of columns, and writes it
+  /// Sums the products of A * B over a range of depth for a range of columns, and writes the sums
   /// to those columns of `partial`, whose rows are graft_partial_stride apart. B's column stride is
   /// 1, and rows is at most GRAFT_ROW_SUM_MAXIMUM_ROWS.
   void (*add_rows)(
       const graft_gemm_problem *problem, ptrdiff_t first_depth, ptrdiff_t depth_count,
       ptrdiff_t first_column, ptrdiff_t column_count, void *partial);
-  /// Finishes what `add_rows` began: adds up `split_count` partial sums, one after the other, in
-  /// order.
+  /// Completes `add_rows`: adds `split_count` partial sums in order.
   void (*finish_rows)(
       const graft_gemm_problem *problem, const void *partial, ptrdiff_t split_count,
       ptrdiff_t first_column, ptrdiff_t column_count);
-  /// Scratch bytes that `product` needs for a block, aligned to 64.
+  /// The scratch bytes that `product` needs for a block, aligned to 64.
   size_t (*scratch_byte_count)(ptrdiff_t row_count, ptrdiff_t column_count, ptrdiff_t depth);
 } graft_gemm_table;
 
-/// Elements from row to row of partial sums: not a power of 2, so that a column's sums do not fall
-/// into one set of the cache.
+/// The row stride of partial sums in elements: not a power of 2, so that a column's sums are in
+/// different sets of the cache.
 static inline ptrdiff_t graft_partial_stride(ptrdiff_t columns) { return columns + 16; }
 
 enum { GRAFT_GEMV_MAXIMUM_ROWS = 4, GRAFT_ROW_SUM_MAXIMUM_ROWS = 32 };
 
-/// Products of few rows of floats with a B of bfloat16. B is widened, and all else is float: as
-/// `graft_gemm_table` has these.
+/// Products of few rows of floats with a bfloat16 B. B is widened, and everything else is float, as
+/// in `graft_gemm_table`.
 typedef struct {
   void (*dot_columns)(
       const graft_gemm_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count);

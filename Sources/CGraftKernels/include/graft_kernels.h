@@ -32,7 +32,7 @@ typedef struct {
   const graft_depthwise_table *_Nonnull const *_Nonnull depthwise;
   /// By element type.
   const graft_gemm_table *_Nonnull const *_Nonnull gemm;
-  /// With weights of bfloat16.
+  /// With bfloat16 weights.
   const graft_gemv_table *_Nonnull gemv_bf16;
   const graft_movement_table *_Nonnull movement;
   const graft_normalization_table *_Nonnull normalization;
@@ -45,8 +45,8 @@ typedef struct {
   const graft_unary_table *_Nonnull unary;
 } graft_kernels;
 
-/// The kernels for a processor that has an instruction set (GRAFT_ISA_…): those of the best set of
-/// its family that this one includes.
+/// The kernels for a processor with an instruction set (GRAFT_ISA_…): those of the best set of its
+/// family that it includes.
 const graft_kernels *_Nonnull graft_kernels_for(int32_t instruction_set);
 
 #endif

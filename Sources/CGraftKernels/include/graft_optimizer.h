@@ -3,28 +3,28 @@
 
 #include <stdint.h>
 
-/// Values that a rule keeps for each element of the parameter, before and after the step.
+/// Values that a rule stores for each element of the parameter, before and after the step.
 typedef struct {
   const void *old_values;
   void *new_values;
 } graft_optimizer_state;
 
-/// A step over `count` elements. New values may lie exactly on old ones, or on the gradient.
+/// A step over `count` elements. New values may be in exactly the memory of old ones, or of the
+/// gradient.
 typedef struct {
   int64_t count;
   const void *parameter, *gradient;
   void *new_parameter;
   graft_optimizer_state states[3];
-  /// The learning rate times this share of the parameter is subtracted together with the step, as
-  /// 1 - learning_rate * weight_decay would lose most of its digits.
+  /// The learning rate times this fraction of the parameter is subtracted together with the step: 1
+  /// - learning_rate * weight_decay would lose most of its digits.
   double learning_rate, weight_decay;
   double epsilon, momentum;
-  /// How much moving averages keep: that of the gradients (beta1), and that of their squares
-  /// (beta2).
+  /// The decay rates of the moving averages of the gradients (beta1) and of their squares (beta2).
   double beta1, beta2;
-  /// Adam: the learning rate with both bias corrections in it.
+  /// Adam: the learning rate including both bias corrections.
   double step_size;
-  /// Whether the step looks ahead along the new velocity.
+  /// Whether to use Nesterov momentum.
   int32_t nesterov;
 } graft_optimizer_step;
 
@@ -32,15 +32,16 @@ typedef void (*graft_optimizer_rule)(const graft_optimizer_step *step);
 
 /// The rules for one element type. Doubles are rounded after each operation.
 typedef struct {
-  /// States: velocity. It becomes momentum * velocity - rate * gradient; the parameter moves by it.
+  /// States: velocity. It becomes momentum * velocity - rate * gradient and is added to the
+  /// parameter.
   graft_optimizer_rule sgd_momentum;
-  /// States: accumulator, the sum of the squares of the gradients. Divides by its square root.
+  /// States: accumulator, the sum of squared gradients. Divides by its square root.
   graft_optimizer_rule adagrad;
   /// States: the moving average of the squares; the velocity, null without momentum; the moving
-  /// average of the gradients, both averaged with beta2, null unless the step is centered. Divides
+  /// average of the gradients, null unless the step is centered. Both averages use beta2. Divides
   /// by the square root of the first or of the variance.
   graft_optimizer_rule rmsprop;
-  /// States: the moving averages of the gradients and of their squares. Moves along the first,
+  /// States: the moving averages of the gradients and of their squares. The step is the first
   /// divided by the square root of the second.
   graft_optimizer_rule adam;
 } graft_optimizer_table;

@@ -11,49 +11,48 @@ typedef struct {
   ptrdiff_t output_extent;
   const ptrdiff_t *starts;
   const ptrdiff_t *indices;
-  /// As floats or as doubles, like the elements.
+  /// Floats or doubles, like the elements.
   const void *weights;
 } graft_resampling_axis;
 
-/// As many results, one after the other, as a vector has lanes; the last ones of a row may be
-/// fewer.
+/// Consecutive results, as many as a vector has lanes, or fewer at the end of a row.
 typedef struct {
-  /// The element of the input that lane indices count from.
+  /// The element of the input that lane indices are relative to.
   int32_t first;
-  /// Lane indices lie below.
+  /// Lane indices are below this.
   int32_t span;
-  /// Taps of each lane.
+  /// The taps of each lane.
   int32_t tap_count;
-  /// Where the group's lane indices and weights start; those of one tap lie together.
+  /// The start of the group's lane indices and weights; those of one tap are adjacent.
   int32_t offset;
 } graft_lane_group;
 
-/// A linear map of rows, arranged by vectors: the form of a map whose elements lie apart by one.
+/// A linear map of rows, arranged by vectors: the form of a map of contiguous elements.
 typedef struct {
   ptrdiff_t input_extent;
   ptrdiff_t output_extent;
   const graft_lane_group *groups;
   const int32_t *indices;
-  /// Null in a map that picks one element for each result.
+  /// Null in a map that selects one element for each result.
   const float *weights;
 } graft_lane_map;
 
 typedef struct {
-  /// The lanes that a map for `map_rows` and `pick_rows` must be arranged by.
+  /// The number of lanes that a map for `map_rows` and `pick_rows` must be arranged by.
   ptrdiff_t lane_count;
-  /// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o)
-  /// `first_row` and following, of `inner` elements each.
+  /// Maps `[outer, input_extent, inner]` to `[outer, output_extent, inner]`: rows (outer, o) from
+  /// `first_row` on, of `inner` elements each.
   void (*map_axis)(
       float *destination, const float *source, const graft_resampling_axis *axis, ptrdiff_t inner,
       ptrdiff_t first_row, ptrdiff_t row_count);
   /// Maps `row_count` dense rows to dense rows.
   void (*map_rows)(
       float *destination, const float *source, const graft_lane_map *map, ptrdiff_t row_count);
-  /// Makes one row of elements of 4 bytes at any address, whose bits it keeps.
+  /// Makes one row of elements of 4 bytes without alignment; their bits are unchanged.
   void (*pick_row)(void *destination, const void *source, const graft_lane_map *map);
 } graft_resampling_table;
 
-/// As `map_axis`, for doubles.
+/// Like `map_axis`, for doubles.
 void graft_resampling_axis_double(
     double *destination, const double *source, const graft_resampling_axis *axis, ptrdiff_t inner,
     ptrdiff_t first_row, ptrdiff_t row_count);

@@ -5,9 +5,9 @@
 
 /// Softmax, or its logarithm. `y` may be `x`.
 typedef struct {
-  /// Of `row_count` rows of `length` contiguous floats.
+  /// Over `row_count` rows of `length` contiguous floats.
   void (*rows)(const float *x, float *y, int64_t row_count, int64_t length, int32_t is_logarithm);
-  /// Down `column_count` columns of `length` floats that lie `stride` apart.
+  /// Over `column_count` columns of `length` floats that are `stride` apart.
   void (*columns)(
       const float *x, float *y, int64_t column_count, int64_t length, int64_t stride,
       int32_t is_logarithm);

@@ -4,13 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Maps `count` floats of `x` to those of `y`; `y` may be `x`, else they must not overlap.
+/// Maps `count` floats of `x` to those of `y`; `y` may be `x`, but must not overlap it otherwise.
 ///
-/// An element's result depends on its value and the two parameters alone, never on its position.
+/// A result depends only on the element's value and the two parameters, not on its position.
 typedef void (*graft_unary_function)(
     const float *x, float *y, size_t count, float alpha, float beta);
 
-/// One function per operator; what `alpha` and `beta` mean stands beside it, where they matter.
+/// One function per operator, with the meaning of `alpha` and `beta` where they are used.
 ///
 /// Results of celu, elu, erf, exp, gelu_tanh, log, mish, sigmoid, softplus, swish and tanh are
 /// within 2 ULP of the correctly rounded one, those of gelu within 3.

@@ -3,18 +3,18 @@
 
 #include <stddef.h>
 
-// The places where files are mapped, and what happens when one of these files becomes shorter: the
-// kernel sends SIGBUS to whoever reads the pages that are gone.
+// The places where files are mapped. If one of these files becomes shorter, the kernel sends SIGBUS
+// to readers of the missing pages.
 
-/// Adds the place of a mapped file; returns its number, or -1 if 4,096 are there already; of that
-/// file nothing is said then.
+/// Adds the place of a mapped file. Returns its number, or -1 if there are already 4,096; errors of
+/// that file are not reported then.
 int graft_mapping_add(const void *start, size_t byte_count);
 
 /// Removes a place by its number, before the file is unmapped.
 void graft_mapping_remove(int number);
 
 /// From now on, SIGBUS at one of these places writes `text` to standard error and ends the process
-/// with `status`. Elsewhere it does what it did before. The text must stay valid.
+/// with `status`; elsewhere it has its previous effect. The text must stay valid.
 void graft_mapping_watch(const char *text, int status);
 
 #endif

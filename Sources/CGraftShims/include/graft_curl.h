@@ -4,22 +4,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// One HTTP transfer through libcurl, whose option functions are variadic and so out of Swift's
-// reach.
+// One HTTP transfer through libcurl, whose variadic option functions Swift cannot call.
 
 typedef struct {
   const char *address;
-  /// Further request headers, `Name: value`.
+  /// More request headers, `Name: value`.
   const char *const *headers;
   size_t header_count;
-  /// Seconds without a byte after which the transfer is given up.
+  /// The transfer fails after this many seconds without a byte.
   long stall_seconds;
   long connect_seconds;
-  /// Called with each line of the headers, of every response on the way (redirects have their own).
-  /// Stops the transfer by returning other than 0.
+  /// Called with each line of the headers of every response, including redirects. A result other
+  /// than 0 stops the transfer.
   int32_t (*on_header)(void *context, const char *line, size_t byte_count);
-  /// Called with each piece of the body of the last response. Stops the transfer by returning other
-  /// than 0.
+  /// Called with each piece of the body of the last response. A result other than 0 stops the
+  /// transfer.
   int32_t (*on_data)(void *context, long status, const void *bytes, size_t byte_count);
   void *context;
 } graft_curl_request;
@@ -28,9 +27,9 @@ enum {
   GRAFT_CURL_OK = 0,
   /// A callback stopped the transfer.
   GRAFT_CURL_STOPPED = 1,
-  /// No connection, or it was lost, or it stalled: trying again may help.
+  /// No connection, or a lost or stalled one: trying again may help.
   GRAFT_CURL_INTERRUPTED = 2,
-  /// Anything else, that will not get better by itself.
+  /// Any other failure; trying again does not help.
   GRAFT_CURL_FAILED = 3,
 };
 
@@ -41,10 +40,10 @@ typedef struct {
   char message[256];
 } graft_curl_result;
 
-/// To be called once, before any other thread exists that uses libcurl; 0 on success.
+/// Must be called once, before any other thread uses libcurl; 0 on success.
 int32_t graft_curl_initialize(void);
 
-/// Carries out a GET request over http or https; a redirect from https leads to https only.
+/// Performs a GET request over http or https; redirects from https may only lead to https.
 graft_curl_result graft_curl_get(const graft_curl_request *request);
 
 #endif

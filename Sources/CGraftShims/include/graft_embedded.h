@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-// Small files of models/, within the binary so that it can be moved.
+// Small files of models/, embedded so that the binary can be moved.
 
 typedef struct {
   const char *bytes;
@@ -12,13 +12,13 @@ typedef struct {
 
 graft_embedded_file graft_embedded_manifest(void);
 
-/// The names of ImageNet's 1,000 classes, one a line.
+/// The names of ImageNet's 1,000 classes, one per line.
 graft_embedded_file graft_embedded_imagenet_labels(void);
 
-/// What WordNet calls these classes, one a line: `n01440764`, …
+/// WordNet's IDs of these classes, one per line: `n01440764`, …
 graft_embedded_file graft_embedded_imagenet_wordnet_ids(void);
 
-/// An ONNX model, at a multiple of 64 bytes.
+/// An ONNX model, aligned to 64 bytes.
 graft_embedded_file graft_embedded_cifar10_model(void);
 
 #endif

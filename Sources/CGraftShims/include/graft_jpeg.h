@@ -4,11 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Room for a message, the closing zero included.
+/// The size of a message, including the terminating zero.
 #define GRAFT_JPEG_MESSAGE_SIZE 256
 
-/// A JPEG image in memory that is being read. libjpeg reports errors with longjmp, which must not
-/// pass through Swift: these functions catch it and return a status instead.
+/// A JPEG image in memory. libjpeg reports errors with longjmp, which must not pass through Swift:
+/// these functions catch it and return a status instead.
 typedef struct graft_jpeg_reader graft_jpeg_reader;
 
 /// Opens the image and reads its header.
@@ -22,15 +22,15 @@ graft_jpeg_reader *graft_jpeg_open(
 uint32_t graft_jpeg_width(const graft_jpeg_reader *reader);
 uint32_t graft_jpeg_height(const graft_jpeg_reader *reader);
 
-/// Whether the entropy coder is Huffman's, which spends at least one bit on each block.
+/// Whether the entropy coder is Huffman's, which uses at least one bit per block.
 int graft_jpeg_is_huffman_coded(const graft_jpeg_reader *reader);
 
-/// Decodes the image to height x width x 3 bytes, once. Returns 0 on failure, with the reason in
-/// `message`; an image that ends early is a failure.
+/// Decodes the image to height x width x 3 bytes; call it once. Returns 0 on failure, with the
+/// reason in `message`. A truncated image is a failure.
 int graft_jpeg_read_rgb(
     graft_jpeg_reader *reader, uint8_t *pixels, char message[GRAFT_JPEG_MESSAGE_SIZE]);
 
-/// What libjpeg first noticed of damage that it could bridge; empty if there was none.
+/// libjpeg's first warning about damage that it could bridge; empty if there was none.
 const char *graft_jpeg_warning(const graft_jpeg_reader *reader);
 
 void graft_jpeg_close(graft_jpeg_reader *reader);

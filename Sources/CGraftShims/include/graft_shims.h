@@ -1,7 +1,7 @@
 #ifndef GRAFT_SHIMS_H
 #define GRAFT_SHIMS_H
 
-// One header per library that Swift cannot reach by itself.
+// One header per library that Swift cannot import itself.
 #include "graft_arguments.h"
 #include "graft_curl.h"
 #include "graft_embedded.h"
