@@ -1,6 +1,6 @@
 // Scaling and shifting each channel.
 
-// Positions that stay in the L1 cache until their activation is computed.
+// The number of positions that stay in the L1 cache until their activation is computed.
 enum { POSITIONS_PER_ACTIVATION = 64 };
 
 static void scale_positions(

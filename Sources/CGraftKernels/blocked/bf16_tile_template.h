@@ -1,12 +1,11 @@
-// The register tile with weights of bfloat16, for AVX512-BF16; blocked_template.h stands before
-// this.
+// The register tile with bfloat16 weights, for AVX512-BF16; needs blocked_template.h.
 
 /// Pairs of channels of the pixels that a step multiplies.
 enum { PAIRS = GRAFT_BLOCK / 2 };
 
 /// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. The panel
-/// holds pairs of depths, [depth / 2][column][2]; a step's channels are rounded to such pairs
-/// first, nearest, ties to even. Denormals count as zero.
+/// has pairs of depths, [depth / 2][column][2]; a step's channels are first rounded to such pairs,
+/// nearest, ties to even. Denormals count as zero.
 GRAFT_INLINE void multiply_rows_bf16(
     const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks) {
   __m512 sums[BLOCKED_ROWS][PANEL_BLOCKS];
@@ -38,7 +37,7 @@ GRAFT_INLINE void multiply_rows_bf16(
           sums[r][j] = _mm512_dpbf16_ps(sums[r][j], x, weights[j]);
       }
       panel += blocks * GRAFT_BLOCK;
-      // As in the tile of floats: there are no registers for loads that come early.
+      // As in the float tile: there are no registers for earlier loads.
       __asm__ volatile("" ::: "memory");
     }
   }

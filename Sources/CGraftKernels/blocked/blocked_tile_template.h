@@ -1,4 +1,4 @@
-// What the register tiles of the blocked layout share, and the functions of single blocks.
+// The common part of the register tiles of the blocked layout, and the functions of single blocks.
 
 typedef float block __attribute__((ext_vector_type(16)));
 typedef float unaligned_block __attribute__((ext_vector_type(16), aligned(4)));
@@ -45,7 +45,7 @@ GRAFT_INLINE void store_sums(
   }
 }
 
-/// Does to results that were just stored what does not fit into registers.
+/// Applies the parts of the activation that do not fit into registers to results just stored.
 static void finish_rows(
     const graft_activation *activation, float *c, ptrdiff_t row_stride, ptrdiff_t rows) {
   if (row_stride == GRAFT_BLOCK) {

@@ -1,9 +1,8 @@
 // Gradients of a depthwise convolution of the blocked layout (depthwise_template.h).
 //
-// Each loop goes along a row of outputs that all have one tap; a row is short enough to stay in the
-// L1 cache.
+// Each loop is over a row of outputs for one tap; a row is short enough to stay in the L1 cache.
 
-/// The outputs of a row or column that read with one tap an element inside the image.
+/// The outputs of a row or column for which a tap reads an element inside the image.
 static index_range outputs_of_tap(const graft_conv_axis *axis, ptrdiff_t tap) {
   return outputs_inside(
       axis->first + tap * axis->tap_step, axis->stride, 1, axis->input, axis->output);

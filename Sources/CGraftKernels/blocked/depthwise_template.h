@@ -1,22 +1,22 @@
-// Depthwise convolution of the blocked layout: each lane is a channel of its own.
+// Depthwise convolution of the blocked layout: each lane is its own channel.
 //
-// Taps are added one after the other to a row of outputs in registers, in the order of
+// Taps are added one after the other to a row of outputs in registers, in the same order as in
 // depthwise/depthwise_template.h, so that the bits are the same.
 
 #include "windows.h"
 
-/// The taps that some outputs of one row have, and where in the input the first of them all would
-/// be read.
+/// The taps of some outputs in one row, and the place in the input of the first tap of the first
+/// output.
 typedef struct {
   index_range rows, columns;
   ptrdiff_t source;
 } depthwise_taps;
 
-/// Computes `outputs` (at most BLOCKED_ROWS) outputs, from element `place` of the output on. Where
-/// this is inlined the last arguments are constants.
+/// Computes `outputs` (at most BLOCKED_ROWS) outputs, from element `place` of the output on. The
+/// last arguments are constants when inlined.
 ///
-/// `kernel` is 3 if all rows have 3 taps side by side and the stride is 1: each input is read once
-/// for a row of taps then. It is 0 otherwise.
+/// `kernel` is 3 if all rows have 3 adjacent taps and the stride is 1: each input is then read once
+/// for a row of taps. Otherwise it is 0.
 GRAFT_INLINE void sum_outputs(
     const graft_blocked_depthwise *p, const depthwise_taps *taps, ptrdiff_t place,
     const ptrdiff_t outputs, const ptrdiff_t stride, const ptrdiff_t kernel) {
@@ -102,7 +102,7 @@ GRAFT_INLINE void sum_interior(
   }
 }
 
-/// Computes outputs one by one, each with the taps of its own.
+/// Computes outputs one by one, each with its own taps.
 static void sum_border(
     const graft_blocked_depthwise *p, index_range rows, ptrdiff_t source_row, ptrdiff_t output_row,
     ptrdiff_t first, ptrdiff_t past) {
@@ -124,7 +124,7 @@ static void convolve_depthwise(
       width->first, width->stride, (width->taps - 1) * width->tap_step + 1, width->input,
       width->output);
   if (width->stride > 2) interior.past = interior.first;
-  // Fewer registers do not hold the inputs of as many outputs.
+  // With fewer registers, fewer outputs fit.
   const int shares_inputs =
       BLOCKED_ROWS > 6 && width->taps == 3 && width->tap_step == 1 && width->stride == 1;
   for (ptrdiff_t row = first_row; row < first_row + row_count; row++) {

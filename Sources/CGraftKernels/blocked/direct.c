@@ -7,9 +7,9 @@ static ptrdiff_t divide_up(ptrdiff_t x, ptrdiff_t divisor) { return (x + divisor
 
 static ptrdiff_t smaller(ptrdiff_t x, ptrdiff_t y) { return x < y ? x : y; }
 
-/// Steps of the depth that are multiplied in one go: their weights for a panel fit into the L1
-/// cache, and sums are short enough to round little. Depends on the depth of a step and the format
-/// of weights alone.
+/// The steps of the depth per pass: their weights for a panel fit into the L1 cache, and sums are
+/// short enough for small rounding errors. It only depends on the depth of a step and the format of
+/// the weights.
 enum { MAXIMUM_DEPTH = 256 };
 
 static ptrdiff_t maximum_depth(const graft_direct_problem *p) {
@@ -20,16 +20,15 @@ static ptrdiff_t pixel_size(const graft_direct_problem *p) {
   return p->is_planar ? 1 : GRAFT_BLOCK;
 }
 
-/// Channels of the input that are multiplied in one step: the most of which a block and a group
-/// hold a whole number, so that a panel reads no more than the groups it needs. Pairs of bfloat16
-/// come in whole blocks.
+/// The input channels per step: the largest number that divides a block and a group, so that a
+/// panel only reads the groups that it needs. For bfloat16 pairs it is a whole block.
 static ptrdiff_t part_channels(const graft_direct_problem *p) {
   if (p->group_count == 1 || p->is_planar || p->product->weight_format == GRAFT_WEIGHTS_BF16)
     return pixel_size(p);
   const ptrdiff_t channels = p->input_channels / p->group_count;
   ptrdiff_t size = GRAFT_BLOCK;
   while (channels % size != 0) size /= 2;
-  // Steps of one channel would cost more than the channels of 0 that they avoid.
+  // Steps of one channel would cost more than the zero channels that they avoid.
   return size == 1 ? GRAFT_BLOCK : size;
 }
 
@@ -59,7 +58,7 @@ static ptrdiff_t columns_of_panel(const graft_direct_problem *p, ptrdiff_t panel
   return smaller(left, p->panel_columns);
 }
 
-/// Multiplications per pixel and tap with panels of so many columns.
+/// Multiplications per pixel and tap with panels of this many columns.
 static ptrdiff_t work_with_panels(const graft_direct_problem *p, ptrdiff_t columns) {
   graft_direct_problem split = *p;
   split.panel_columns = columns;
@@ -74,7 +73,7 @@ static ptrdiff_t work_with_panels(const graft_direct_problem *p, ptrdiff_t colum
 ptrdiff_t graft_direct_panel_columns(const graft_direct_problem *p) {
   const ptrdiff_t widest = p->product->panel_columns;
   if (p->group_count == 1 || widest == GRAFT_BLOCK) return widest;
-  // A narrow panel loads as many pixels for half of the products.
+  // A narrow panel loads as many pixels for half as many products.
   const ptrdiff_t narrow = work_with_panels(p, GRAFT_BLOCK), wide = work_with_panels(p, widest);
   return narrow * 8 < wide * 7 ? GRAFT_BLOCK : widest;
 }
@@ -151,8 +150,8 @@ void graft_direct_convolve(
         p->weights + graft_weight_floats(p->product, graft_direct_weight_offset(p, panel)));
 }
 
-/// Packs a panel of weights that all inputs meet: reads what lies together, and writes to few rows
-/// at a time.
+/// Packs a panel of weights for all inputs: reads contiguous weights, and writes to few rows at a
+/// time.
 static void pack_dense(
     const graft_direct_problem *p, const graft_unaligned_float *weights, ptrdiff_t first,
     ptrdiff_t width, float *target) {

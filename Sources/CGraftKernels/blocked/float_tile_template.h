@@ -1,6 +1,6 @@
-// The register tile with weights of float: see blocked_tile_template.h.
+// The register tile with float weights: see blocked_tile_template.h.
 
-/// Adds the products of one channel of the rows, which lie `stride` apart, with its weights.
+/// Adds the products of one channel of the rows, `stride` apart, with its weights.
 GRAFT_INLINE void PRODUCT(add_products)(
     block sums[BLOCKED_ROWS][PANEL_BLOCKS], const float *a, const ptrdiff_t stride,
     const float *panel, const ptrdiff_t rows, const ptrdiff_t blocks) {
@@ -13,13 +13,13 @@ GRAFT_INLINE void PRODUCT(add_products)(
 #pragma clang loop unroll(full)
     for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] += x * weights[j];
   }
-  // Loads of the next channel are not moved up here: there are no registers left to hold them.
+  // Loads of the next channel are not moved up here, as no registers are left for them.
   __asm__ volatile("" ::: "memory");
 }
 
-/// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. `is_dense`
-/// says that rows and steps are blocks: with extents that the compiler knows, rows are addressed
-/// without instructions of their own.
+/// Multiplies a fixed number of rows and blocks of columns: the sums stay in registers. With
+/// `is_dense`, rows and steps are adjacent blocks: the compiler knows the extents and needs no
+/// instructions to address rows.
 GRAFT_INLINE void PRODUCT(multiply_steps)(
     const graft_blocked_tile *tile, const ptrdiff_t rows, const ptrdiff_t blocks,
     const int is_dense) {

@@ -1,6 +1,6 @@
-// Statistics of channels over many positions, for normalization by batches and its gradient.
-// Elements enter sums as their deviations from an origin, and sums are double: the variance is
-// exact to the last bits of a float, however far the mean lies from 0.
+// Statistics of channels over many positions, for batch normalization and its gradient. Sums are
+// doubles of the deviations from an origin, so that the variance is exact to the last bits of a
+// float, even if the mean is far from 0.
 
 typedef double unaligned_wide_block __attribute__((ext_vector_type(16), aligned(8)));
 

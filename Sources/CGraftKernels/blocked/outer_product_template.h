@@ -1,10 +1,10 @@
 // Sums of outer products of pixels of one block with those of others (see graft_outer_product).
 
-// Channels of the block that are summed at once: with PANEL_BLOCKS blocks of columns they fill the
-// registers.
+// The channels of the block that are summed at once: with PANEL_BLOCKS blocks of columns they fill
+// the registers.
 #define OUTER_ROWS (BLOCKED_ROWS > 6 ? 8 : 4)
-// Outer products that are summed in one go: sums over the pixels of a batch are long, and round
-// less as sums of shorter ones.
+// The outer products per partial sum: sums over the pixels of a batch are long, and sums of shorter
+// ones have smaller rounding errors.
 #define OUTER_DEPTH 128
 
 GRAFT_INLINE void add_outer_rows(

@@ -1,20 +1,20 @@
-// Pools of the blocked layout: each lane is a channel of its own.
+// Pools of the blocked layout: each lane is its own channel.
 //
-// A window's columns are folded from top to bottom, then the results from left to right, so that
-// sums have the bits of those that pool/pool_template.h makes.
+// A window's columns are reduced from top to bottom, then the results from left to right, so that
+// sums have the same bits as those of pool/pool_template.h.
 
 #include "windows.h"
 
-// Outputs that share the folds of their columns, as far as these fit into the registers.
+// The outputs that share the reductions of their columns, as far as these fit into the registers.
 #define WINDOWS_TOGETHER (BLOCKED_ROWS > 6 ? 4 : 2)
-// Of windows of 3 columns with a stride of 2.
+// For windows of 3 columns with a stride of 2.
 #define MAXIMUM_COLUMNS ((WINDOWS_TOGETHER - 1) * 2 + 3)
 
 GRAFT_INLINE block fold_pair(block x, block y, const int is_maximum) {
   return is_maximum ? larger_block(x, y) : x + y;
 }
 
-/// Folds the rows of one column.
+/// Reduces the rows of one column.
 GRAFT_INLINE block
 fold_column(const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, const int is_maximum) {
   block folded = load_block(x);
@@ -23,7 +23,7 @@ fold_column(const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, const
   return folded;
 }
 
-/// Folds some columns that lie `column_step` apart.
+/// Reduces some columns that are `column_step` apart.
 GRAFT_INLINE block fold_block_window(
     const float *x, ptrdiff_t row_step, const ptrdiff_t row_count, ptrdiff_t column_step,
     const ptrdiff_t column_count, const int is_maximum) {
@@ -34,7 +34,7 @@ GRAFT_INLINE block fold_block_window(
   return folded;
 }
 
-/// How many elements an average is of. Floats, since products may go beyond integers.
+/// The divisor of an average. Floats, since products may exceed integers.
 GRAFT_INLINE float window_size(float row_count, float column_count) {
   const float count = row_count * column_count;
   return count > 1 ? count : 1;
@@ -54,8 +54,8 @@ static float counted_taps(
 /// One row of an output.
 typedef struct {
   const graft_pool *pool;
-  /// The first row of the input that the windows cover (its first element inside), the distance of
-  /// two of them, and how many there are.
+  /// The first row inside the input that the windows cover (its first element), the distance of
+  /// rows, and their number.
   const float *input;
   ptrdiff_t row_step, row_count;
   float counted_rows;
@@ -83,13 +83,13 @@ GRAFT_INLINE void pool_window(const pool_row *row, ptrdiff_t column, const int i
   store_block(output, is_maximum ? folded : folded / size);
 }
 
-/// As fold_pair, but NaN is not looked for.
+/// Like fold_pair, without a check for NaN.
 GRAFT_INLINE block fold_numbers(block x, block y, const int is_maximum) {
   return is_maximum ? (y > x ? y : x) : x + y;
 }
 
-/// Computes WINDOWS_TOGETHER outputs, whose windows of `kernel` columns share what they overlap in.
-/// False if the results are wrong, since there is NaN in a window.
+/// Computes WINDOWS_TOGETHER outputs, whose windows of `kernel` columns share their overlap.
+/// Returns false if the results are wrong because a window contains NaN.
 GRAFT_INLINE int pool_together(
     const pool_row *row, ptrdiff_t column, const ptrdiff_t kernel, const ptrdiff_t stride,
     const int is_maximum) {
@@ -126,7 +126,7 @@ GRAFT_INLINE int pool_together(
   return !__builtin_reduce_or(sum != sum);
 }
 
-/// Computes outputs whose windows lie inside of the row.
+/// Computes outputs whose windows are inside the row.
 GRAFT_INLINE void pool_interior(
     const pool_row *row, index_range columns, const ptrdiff_t kernel, const ptrdiff_t stride,
     const int is_maximum) {
@@ -139,7 +139,7 @@ GRAFT_INLINE void pool_interior(
   }
 }
 
-/// Computes all outputs of a row, of which the windows of some lie inside of it.
+/// Computes all outputs of a row, some of whose windows are inside it.
 GRAFT_INLINE void pool_columns(const pool_row *row, index_range interior, const int is_maximum) {
   const ptrdiff_t kernel = row->pool->kernel_width, stride = row->pool->stride_width;
   const ptrdiff_t width = row->pool->output_width;
@@ -195,7 +195,7 @@ static void average_pool_blocks(
   pool_block_rows(pool, x, y, first_row, past_row, 0);
 }
 
-// Positions that one float adds up before it goes into a double.
+// The positions that a float adds up before it is added to a double.
 enum { POSITIONS_PER_SUM = 64 };
 
 static void global_average_pool_blocks(

@@ -1,4 +1,4 @@
-// Blocks put together from the channels of others.
+// Blocks assembled from channels of other blocks.
 
 #if HAS_AVX512
 /// The lanes of a block that come from one block of the image.

@@ -1,4 +1,4 @@
-// Dispatches a tile on its extents. The file that includes this defines
+// Dispatches a tile by its extents. The file that includes this defines
 //   PRODUCT(base)   the names of the kind of product whose `multiply_rows` it included
 // and includes blocked_tile_template.h.
 

@@ -1,6 +1,6 @@
-// Between the blocked layout and planes of single channels, 16 positions at a time.
+// Converts between the blocked layout and planes of single channels, 16 positions at a time.
 
-// Two shuffles of 128-bit quarters, which all instruction sets have instructions for.
+// Two shuffles of 128-bit quarters, for which all instruction sets have instructions.
 #define EVEN_QUARTERS(x, y) \
   __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27)
 #define ODD_QUARTERS(x, y) \

@@ -4,10 +4,10 @@
 #include "graft_blocked.h"
 #include "../convert/bfloat16.h"
 
-/// Columns of the widest panel.
+/// The columns of the widest panel.
 enum { GRAFT_MAXIMUM_PANEL_COLUMNS = 32 };
 
-/// The place in floats of the weight with this number; of those of bfloat16 two take that of one
+/// The offset in floats of the weight with this number; two bfloat16 weights take the place of one
 /// float.
 static inline ptrdiff_t graft_weight_floats(
     const graft_blocked_product *product, ptrdiff_t weight_count) {

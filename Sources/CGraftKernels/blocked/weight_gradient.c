@@ -11,8 +11,8 @@ static ptrdiff_t point_count(const graft_weight_gradient_problem *p) {
   return p->form->input_extent * p->form->input_extent;
 }
 
-/// From one point of the transforms of `tile_count` tiles to the next. They lie
-/// [point][block][tile][16], blocks of the input first, with a cache line between points.
+/// The distance of two points of the transforms of `tile_count` tiles, [point][block][tile][16],
+/// blocks of the input first, with a cache line between points.
 static ptrdiff_t point_stride(const graft_weight_gradient_problem *p, ptrdiff_t tile_count) {
   return (p->input_blocks + p->output_blocks) * tile_count * GRAFT_BLOCK + GRAFT_BLOCK;
 }
@@ -48,7 +48,7 @@ void graft_weight_gradient_transform(
   }
 }
 
-/// From one point of the products to the next: [point][output block][input channel][16].
+/// The distance of two points of the products: [point][output block][input channel][16].
 static ptrdiff_t product_stride(const graft_weight_gradient_problem *p) {
   return p->output_blocks * p->input_blocks * GRAFT_BLOCK * GRAFT_BLOCK + GRAFT_BLOCK;
 }
@@ -102,7 +102,7 @@ void graft_weight_gradient_finish(
   }
 }
 
-/// The outputs of a row whose tap lies inside of the input.
+/// The outputs of a row whose tap is inside the input.
 static void outputs_inside(
     ptrdiff_t tap_offset, ptrdiff_t stride, ptrdiff_t input_extent, ptrdiff_t output_extent,
     ptrdiff_t *first, ptrdiff_t *past) {

@@ -4,7 +4,7 @@ static ptrdiff_t divide_up(ptrdiff_t x, ptrdiff_t divisor) { return (x + divisor
 
 static ptrdiff_t smaller(ptrdiff_t x, ptrdiff_t y) { return x < y ? x : y; }
 
-/// Where a tile of the output begins.
+/// The start of a tile of the output.
 typedef struct {
   ptrdiff_t image, top, left;
 } tile_place;
@@ -18,8 +18,8 @@ static tile_place place_of_tile(const graft_winograd_problem *p, ptrdiff_t tile)
   return place;
 }
 
-/// Tiles are multiplied in parts of about equal size that a register tile can take. Transformed
-/// inputs lie [point][part][block][tile of the part][16], so that a part is read as one stream.
+/// Tiles are multiplied in parts of about equal size that fit a register tile. Transformed inputs
+/// are [point][part][block][tile of the part][16], so that a part is read as one stream.
 static ptrdiff_t part_count(const graft_winograd_problem *p, ptrdiff_t tile_count) {
   return divide_up(tile_count, p->table->product.maximum_rows);
 }
@@ -33,7 +33,7 @@ void graft_winograd_transform(
     ptrdiff_t first_block, ptrdiff_t block_count, float *target) {
   const ptrdiff_t plane = p->input_height * p->input_width * GRAFT_BLOCK;
   const ptrdiff_t parts = part_count(p, tile_count);
-  // One block after the other, so that the rows under the tiles are read as streams.
+  // Block by block, so that the rows under the tiles are read as streams.
   for (ptrdiff_t block = first_block; block < first_block + block_count; block++)
     for (ptrdiff_t part = 0; part < parts; part++) {
       const ptrdiff_t start = part_start(tile_count, parts, part);
@@ -51,8 +51,8 @@ void graft_winograd_transform(
     }
 }
 
-/// Products lie [point][block of columns][tile][16], with a cache line between points, so that the
-/// same place of different points does not fall into one set of the cache.
+/// Products are [point][block of columns][tile][16], with a cache line between points, so that the
+/// same place of different points is not in the same set of the cache.
 static ptrdiff_t product_point_stride(
     const graft_winograd_problem *p, ptrdiff_t tile_count, ptrdiff_t panel_count) {
   return tile_count * panel_count * p->table->product.panel_columns + GRAFT_BLOCK;

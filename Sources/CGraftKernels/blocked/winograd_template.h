@@ -1,16 +1,17 @@
 // Winograd's transforms in one dimension, for tiles of 2, 4 and 6 outputs and kernels of 3 taps
 // (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015).
 //
-// The input's is B: row i, for the interpolation point p, holds the coefficients of the product of
-// (x - q) over the other points q; the last row, for infinity, of the product over all. The
-// kernel's is G, (1, p, p^2) over the product of (p - q); the output's is A, the powers of p.
-// Points come as 0, p, -p, ..., infinity, so that rows of p and -p share their even and odd parts.
+// The input's matrix is B: row i, for the interpolation point p, has the coefficients of the
+// product of (x - q) over the other points q; the last row, for infinity, those of the product over
+// all. The kernel's is G, (1, p, p^2) over the product of (p - q); the output's is A, the powers of
+// p. The order of points is 0, p, -p, ..., infinity, so that rows of p and -p share their even and
+// odd parts.
 // The points were chosen for small rounding errors: 1; 1/sqrt(2), sqrt(2); 1/2, 1, 2.
 
 #define ROOT_OF_HALF 0.70710678118654752440
 #define ROOT_OF_TWO 1.41421356237309504880
 
-/// even + odd and even - odd, at places of opposite points.
+/// even + odd and even - odd, at the places of opposite points.
 GRAFT_INLINE void store_opposite(block even, block odd, block *target) {
   target[0] = even + odd;
   target[1] = even - odd;
@@ -118,7 +119,7 @@ GRAFT_INLINE void output_gradient_row_6(const block *y, block *m) {
   m[7] = y[5];
 }
 
-/// Adds what weight_pair's points p and -p give.
+/// Adds the results of weight_pair's points p and -p.
 GRAFT_INLINE void weight_gradient_pair(const block *t, double point, double divisor, block *w) {
   const block even = (float)(1 / divisor) * (t[0] + t[1]);
   w[0] += even;

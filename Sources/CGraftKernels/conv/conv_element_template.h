@@ -1,5 +1,5 @@
-// Convolution as a matrix product whose right side is read from the image on the fly, for one
-// element type. The file that includes this defines
+// Convolution as a matrix product whose right side is read directly from the image, for one element
+// type. The file that includes this defines
 //   ELEMENT, LANES         the element type and the elements of a vector
 //   HAS_MASKS              whether vectors of float can be loaded under a mask
 //   NAME(base)             the name of a function of this instance
@@ -11,8 +11,8 @@ typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 typedef NAME(pair) NAME(unaligned_pair) __attribute__((aligned(1)));
 
-/// Copies pieces of input rows, one of each channel: `count` elements `stride` apart, starting at
-/// position `start` of a row of `extent`. What is outside of the row is 0.
+/// Copies pieces of input rows, one per channel: `count` elements `stride` apart, starting at
+/// position `start` of a row of `extent`. Positions outside the row are 0.
 static void NAME(copy_pieces)(
     const NAME(unaligned) * row, ptrdiff_t row_step, ptrdiff_t extent, ptrdiff_t start,
     ptrdiff_t stride, ptrdiff_t count, ELEMENT *target, ptrdiff_t target_step,
@@ -47,7 +47,7 @@ static void NAME(copy_pieces)(
       for (ptrdiff_t i = low; i < high; i++) target[i] = row[i];
     } else if (stride == 2) {
       ptrdiff_t i = low;
-      // The last of a pair of vectors may lie beyond the row.
+      // The last of a pair of vectors may be beyond the row.
       for (; i + LANES < high; i += LANES)
         *(NAME(unaligned_vector) *)(target + i) =
             (*(const NAME(unaligned_pair) *)(row + i * 2)).even;
@@ -61,8 +61,8 @@ static void NAME(copy_pieces)(
   }
 }
 
-/// Unrolls part of the input: target[k][i] is what output position `first_position + i` reads of
-/// channel and tap `first_depth + k`. Rows are `width` apart, and 0 beyond `count`.
+/// Unrolls part of the input: target[k][i] is the input that output position `first_position + i`
+/// reads for channel and tap `first_depth + k`. Rows are `width` apart, and 0 beyond `count`.
 static void NAME(unroll)(
     const graft_conv_axis *axes, const void *untyped_input, ptrdiff_t first_depth, ptrdiff_t depth,
     ptrdiff_t first_position, ptrdiff_t count, ptrdiff_t width, ELEMENT *target) {
@@ -80,7 +80,7 @@ static void NAME(unroll)(
   const ptrdiff_t begin_channel = first_depth / tap_count, begin_tap = first_depth % tap_count;
   const ptrdiff_t end_channel = (first_depth + depth) / tap_count,
                   end_tap = (first_depth + depth) % tap_count;
-  // Where a piece of an output row lies is the same for a tap of all channels.
+  // The pieces of an output row have the same places for a tap of all channels.
   ptrdiff_t tap = 0;
   for (ptrdiff_t tap_d = 0; tap_d < d.taps; tap_d++)
     for (ptrdiff_t tap_h = 0; tap_h < h.taps; tap_h++)
@@ -110,7 +110,7 @@ static void NAME(unroll)(
       }
 }
 
-/// Where output positions lie, seen from the first element of a row.
+/// The places of output positions, relative to the first element of a row.
 static void NAME(find_places)(
     const graft_conv_problem *p, ptrdiff_t first_position, ptrdiff_t count, ptrdiff_t *places) {
   const ptrdiff_t height = p->axes[1].output, width = p->axes[2].output;

@@ -1,4 +1,4 @@
-// The gradient of a convolution's weights; what must be defined stands in conv_template.h.
+// The gradient of a convolution's weights; for the required definitions see conv_template.h.
 
 static size_t NAME(gradient_scratch_byte_count)(ptrdiff_t rows, ptrdiff_t positions) {
   const size_t block =

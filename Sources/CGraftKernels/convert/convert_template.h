@@ -1,4 +1,4 @@
-// Conversions between float and the 16-bit kinds: see graft_convert.h.
+// Conversions between float and the 16-bit types: see graft_convert.h.
 
 enum { FLOAT_LANES = VECTOR_BYTES / 4 };
 
@@ -29,7 +29,7 @@ GRAFT_INLINE halves halves_of_floats(floats value) {
 
 #else
 
-// By arithmetic on bits, right whether or not denormals are flushed.
+// Integer arithmetic on bits, so that flushing denormals has no effect.
 
 GRAFT_INLINE words select_words(words mask, words yes, words no) {
   return (mask & yes) | (~mask & no);
@@ -74,7 +74,7 @@ GRAFT_INLINE halves brains_of_floats(floats value) {
   return __builtin_convertvector((quiet & is_nan) | (rounded & ~is_nan), halves);
 }
 
-/// Defines `name`. What does not fill a vector is converted in one that is padded with zeros.
+/// Defines `name`. An incomplete vector is padded with zeros and converted.
 #define CONVERT(name, From, from_vector, To, to_vector, convert)         \
   static void name(const From *source, To *destination, size_t count) {  \
     from_vector value = {0};                                             \

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/// The nearest float16, ties to even, as a float: right whether or not subnormal numbers are
-/// flushed. NaN stays NaN.
+/// The nearest float16, ties to even, as a float; correct with and without flushing of subnormal
+/// numbers. NaN stays NaN.
 GRAFT_INLINE float graft_rounded_to_float16(float x) {
   uint32_t bits, small_bits;
   memcpy(&bits, &x, sizeof bits);
@@ -24,7 +24,7 @@ GRAFT_INLINE float graft_rounded_to_float16(float x) {
   return x;
 }
 
-/// As above, for bfloat16.
+/// The same for bfloat16.
 GRAFT_INLINE float graft_rounded_to_bfloat16(float x) {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);

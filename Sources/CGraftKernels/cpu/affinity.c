@@ -6,7 +6,7 @@
 
 int32_t graft_cpu_affinity_count(void) {
 #if defined(__linux__)
-  // A set that is too small for the machine is refused.
+  // The system refuses a set that is too small for the machine.
   for (int limit = 1024; limit <= 1 << 18; limit *= 2) {
     cpu_set_t *set = CPU_ALLOC(limit);
     if (!set) break;

@@ -1,5 +1,5 @@
-// Depthwise convolution for one element type, which gemm_template.h has made activations for. The
-// file that includes this defines
+// Depthwise convolution for one element type, whose activations are from gemm_template.h. The file
+// that includes this defines
 //   ELEMENT, LANES, NAME(base)   as gemm_tile_template.h has them
 
 typedef ELEMENT NAME(vector) __attribute__((ext_vector_type(LANES)));
@@ -8,8 +8,8 @@ typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 typedef NAME(pair) NAME(unaligned_pair) __attribute__((aligned(1)));
 
-// Input rows are copied with their zero border, and split by column modulo stride: what a vector of
-// output positions reads for one tap is contiguous then, whatever stride and dilation are.
+// Input rows are copied with a border of zeros, and split by column modulo stride: a vector of
+// output positions then reads contiguous elements for each tap, with any stride and dilation.
 
 /// Elements of the columns of one residue.
 static ptrdiff_t NAME(residue_length)(const graft_conv_axis *width) {
@@ -21,13 +21,13 @@ static size_t NAME(depthwise_scratch_byte_count)(
     const graft_conv_axis *height, const graft_conv_axis *width, ptrdiff_t row_count) {
   const ptrdiff_t rows =
       (row_count - 1) * height->stride + (height->taps - 1) * height->tap_step + 1;
-  // One more row takes results before they are spread; then come the taps.
+  // One more row is for results before they are spread, then come the taps.
   const size_t elements = (size_t)((rows * width->stride + 1) * NAME(residue_length)(width));
   return elements * sizeof(ELEMENT) +
          (size_t)(height->taps * width->taps) * (sizeof(ptrdiff_t) + sizeof(ELEMENT));
 }
 
-/// Copies what lies in columns first, first + 2, … and in those between of the inside of a row.
+/// Separates columns first, first + 2, … from those between, inside a row.
 GRAFT_INLINE void NAME(copy_pairs)(
     const NAME(unaligned) * source, ptrdiff_t count, ELEMENT *even, ELEMENT *odd) {
   ptrdiff_t i = 0;
@@ -42,7 +42,7 @@ GRAFT_INLINE void NAME(copy_pairs)(
   }
 }
 
-/// Copies pairs of columns near the ends of a row, where some are outside of it and 0.
+/// Copies pairs of columns near the ends of a row; columns outside the row are 0.
 GRAFT_INLINE void NAME(copy_edge)(
     const graft_conv_axis *width, const NAME(unaligned) * row, ptrdiff_t begin, ptrdiff_t end,
     ELEMENT *even, ELEMENT *odd) {
@@ -86,14 +86,14 @@ static void NAME(copy_row)(
   }
 }
 
-/// Where taps read, seen from the first element that a row of output positions reads.
+/// The places that taps read, relative to the first element that a row of output positions reads.
 typedef struct {
   ptrdiff_t count;
   const ptrdiff_t *offsets;
   const ELEMENT *weights;
 } NAME(taps);
 
-/// Computes `vectors` (a constant where this is inlined) vectors of one output row.
+/// Computes `vectors` (a constant when inlined) vectors of one output row.
 GRAFT_INLINE void NAME(sum_taps)(
     const int vectors, const NAME(taps) * taps, const ELEMENT *source, ELEMENT bias,
     ELEMENT *target) {
@@ -111,7 +111,7 @@ GRAFT_INLINE void NAME(sum_taps)(
   for (int v = 0; v < vectors; v++) *(NAME(unaligned_vector) *)(target + v * LANES) = sums[v];
 }
 
-/// Computes one output row. Writes whole vectors, so up to a vector beyond `width`.
+/// Computes one output row. Writes whole vectors, so up to one vector beyond `width`.
 static void NAME(sum_row)(
     const NAME(taps) * taps, const ELEMENT *source, ptrdiff_t width, ELEMENT bias,
     ELEMENT *target) {
@@ -125,7 +125,7 @@ static void NAME(sum_row)(
     NAME(sum_taps)(1, taps, source, bias, target);
 }
 
-/// Lists the taps in scratch memory.
+/// Stores the taps in scratch memory.
 static NAME(taps) NAME(list_taps)(
     const graft_depthwise_problem *p, ptrdiff_t row_size, ptrdiff_t length, void *memory) {
   const ptrdiff_t count = p->height.taps * p->width.taps, stride = p->width.stride;

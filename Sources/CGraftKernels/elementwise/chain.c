@@ -2,18 +2,18 @@
 
 #include <string.h>
 
-/// What a step reads: a block, or one element for all of the block.
+/// An operand of a step: a block, or one element for the whole block.
 typedef struct {
   const float *address;
   int is_single;
 } block_register;
 
-/// Which part of an operand a buffer holds, so that it need not be spread out again.
+/// The part of an operand in a buffer; it need not be broadcast again.
 typedef struct {
   ptrdiff_t span, phase, count;
 } spread_state;
 
-/// Where in the operand element `position` of the result comes from.
+/// The element of the operand for element `position` of the result.
 static ptrdiff_t offset_of(const graft_chain_operand *operand, ptrdiff_t position) {
   ptrdiff_t offset = 0;
   for (int32_t axis = operand->rank - 1; axis >= 0; axis--) {
@@ -23,7 +23,7 @@ static ptrdiff_t offset_of(const graft_chain_operand *operand, ptrdiff_t positio
   return offset;
 }
 
-/// Writes what a block of the result sees of an operand.
+/// Writes the elements of an operand for a block of the result.
 static void spread(
     const graft_chain_operand *operand, const float *source, ptrdiff_t position, ptrdiff_t count,
     float *target) {
@@ -58,13 +58,13 @@ static void spread(
   }
 }
 
-/// Spreads an operand out for a block, unless its buffer already holds the same elements.
+/// Broadcasts an operand for a block, unless its buffer already has the same elements.
 static void refresh(
     const graft_chain_operand *operand, const float *source, ptrdiff_t position, ptrdiff_t count,
     float *target, spread_state *state) {
   const int32_t last = operand->rank - 1;
   const int is_repeated = operand->strides[last] == 0;
-  // Within a span the operand repeats the same run of elements.
+  // Within a span the operand repeats the same elements.
   const ptrdiff_t run = is_repeated ? 1 : operand->extents[last];
   ptrdiff_t span_length = operand->extents[last];
   if (!is_repeated && last > 0 && operand->strides[last - 1] == 0)

@@ -2,8 +2,8 @@
 
 #include "vector_math.h"
 
-/// Defines `name` from a vector expression of `x`, `alpha` and `beta`. What does not fill a floats
-/// is computed in one that is padded with zeros, by the same instructions.
+/// Defines `name` by a vector expression of `x`, `alpha` and `beta`. An incomplete vector is padded
+/// with zeros and computed by the same instructions.
 #define UNARY(name, expression)                                                                \
   GRAFT_INLINE floats name##_of(floats x, float alpha, float beta) {                           \
     (void)alpha, (void)beta;                                                                   \

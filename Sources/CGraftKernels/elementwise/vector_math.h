@@ -81,7 +81,7 @@ struct split {
 };
 
 GRAFT_INLINE struct split split_exponent(floats x) {
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
   const floats magic = splat(0x1.8p23f);
   const floats shifted = product_sum(x, splat(0x1.715476p0f), magic);
   const floats exponent = shifted - magic;
@@ -105,7 +105,7 @@ GRAFT_INLINE floats power_of_two(integers exponent) { return (floats)((exponent 
 
 /// x * 2^exponent, for exponents from -252 to 254
 GRAFT_INLINE floats scale(floats x, integers exponent) {
-  // Two factors, since the power may lie beyond the normal numbers while the product does not.
+  // Two factors, since the power may be out of range even if the product is not.
   const integers half = exponent >> 1;
   return x * power_of_two(half) * power_of_two(exponent - half);
 }
@@ -150,13 +150,13 @@ GRAFT_INLINE floats vector_log(floats x) {
 /// log(1 + x) for 0 <= x <= 1
 GRAFT_INLINE floats vector_log_one_plus(floats x) {
   const floats sum = 1 + x;
-  // What rounding took from the sum comes back to first order.
+  // Adds the rounding error of the sum back, to first order.
   return vector_log(sum) + (x - (sum - 1)) / sum;
 }
 
-/// factor / (1 + exp(-(x + low))), where `low` is what rounding took from x.
+/// factor / (1 + exp(-(x + low))), where `low` is the rounding error of x.
 ///
-/// The factor goes in before the last scaling, as the quotient alone may be denormal.
+/// The factor is applied before the last scaling, as the quotient alone may be denormal.
 GRAFT_INLINE floats scaled_sigmoid(floats factor, floats x, floats low) {
   const integers is_negative = x < 0;
   const floats a = magnitude(x);
@@ -165,9 +165,9 @@ GRAFT_INLINE floats scaled_sigmoid(floats factor, floats x, floats low) {
   const floats power = exp_minus_one_of_rest(parts.rest);
   const floats e = scale(1 + power, parts.exponent);
   const floats sum = 1 + e;
-  // What rounding took from the sum, relative to it: 1 - e / 2 is near enough to its inverse.
+  // The relative rounding error of the sum: 1 - e / 2 approximates its inverse well enough.
   const floats lost = (e - (sum - 1)) * product_sum(e, splat(-0.5f), splat(1));
-  // What the numerator exceeds `factor` by: exp(x) is expanded by exp(x) where x < 0.
+  // The excess of the numerator over `factor`: exp(x) is expanded by exp(x) where x < 0.
   const floats excess = select(is_negative, power, splat(0));
   const floats numerator = product_sum(factor, excess - lost * (1 + excess), factor);
   return scale(numerator / sum, is_negative & parts.exponent);
@@ -235,7 +235,7 @@ GRAFT_INLINE floats vector_gelu(floats x) {
   q = product_sum(q, v, splat(0x1.58d6a4p-5f));
   q = product_sum(q, v, splat(-0x1.8831eap-4f));
   q = product_sum(q, v, splat(-0x1.3108bap-2f));
-  // The last steps keep what rounding takes away, for a result within 2 ULP.
+  // The last steps include rounding errors, for a result within 2 ULP.
   const floats part = q * v, whole = 0.5f + part;
   const floats whole_low = (0.5f - whole) + part + product_error(q, v, part);
   const floats tail = w * whole;
@@ -289,7 +289,7 @@ GRAFT_INLINE floats vector_mish(floats x) {
   const floats rest_low =
       (0.5f * rest) * (-product_error(rest, sum, rest * sum) + (2 - rest * sum) - rest * sum_low);
   const floats above = x * ((1 - rest) - rest_low);
-  // Below zero, x * e * (factor / sum), where e goes in last, as it may be denormal where the
+  // Below zero, x * e * (factor / sum), with e multiplied last, as it may be denormal even if the
   // result is not.
   const floats gate = factor / sum, gate_sum = gate * sum;
   const floats gate_low =

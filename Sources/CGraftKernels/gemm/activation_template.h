@@ -1,4 +1,4 @@
-// Activations for one floating-point type; see gemm_tile_template.h for what must be defined.
+// Activations for one floating-point type; for the required definitions see gemm_tile_template.h.
 
 #if IS_FLOATING
 #include "../convert/rounding.h"
@@ -6,11 +6,11 @@
 #if !defined(GRAFT_FAST_EXPONENTIAL)
 #define GRAFT_FAST_EXPONENTIAL
 
-/// e to the x, for vectorised loops: to 2 units in the last place; 0 below -86.6 and infinite above
-/// 88.7.
+/// e to the x, for vectorised loops: within 2 units in the last place; 0 below -86.6, infinity
+/// above 88.7.
 GRAFT_INLINE float graft_exponential(float x) {
   const float log2_e = 1.44269504f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  // Adding 1.5 * 2^23 rounds to an integer, which is then in the low bits.
   const float magic = 12582912.0f;
   const float clamped = x < -86.6f ? -86.6f : (x > 88.7f ? 88.7f : x);
   const float shifted = clamped * log2_e + magic;
@@ -46,7 +46,7 @@ GRAFT_INLINE ELEMENT NAME(clamp)(ELEMENT x, ELEMENT lowest, ELEMENT highest) {
   return raised > highest ? highest : raised;
 }
 
-/// Rounds floats as GRAFT_ROUNDING_… says; doubles are never rounded.
+/// Rounds floats according to GRAFT_ROUNDING_…; doubles are never rounded.
 static void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t count) {
   if (rounding == GRAFT_ROUNDING_NONE || sizeof *results != sizeof(float)) return;
   float *x = (float *)results;
@@ -99,12 +99,12 @@ static void NAME(activate)(const graft_activation *activation, ELEMENT *x, ptrdi
   NAME(round_results)(activation->rounding, x, count);
 }
 
-/// Whether nothing is left to do once results were clamped.
+/// Whether clamping the results completes the activation.
 static inline int NAME(only_clamps)(const graft_activation *activation) {
   return activation->kind == GRAFT_ACTIVATION_CLAMP && activation->rounding == GRAFT_ROUNDING_NONE;
 }
 
-/// Does to results which were clamped, if that is what the activation does, what is left to do.
+/// Applies the rest of the activation to results that are already clamped.
 static void NAME(finish)(const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
   if (activation->kind == GRAFT_ACTIVATION_CLAMP)
     NAME(round_results)(activation->rounding, x, count);

@@ -1,4 +1,4 @@
-// Matrix products for one element type; what must be defined stands in gemm_tile_template.h.
+// Matrix products for one element type; for the required definitions see gemm_tile_template.h.
 
 #include "gemm_tile_template.h"
 
@@ -24,7 +24,7 @@ static void NAME(copy_columns)(
   }
 }
 
-/// Packs a block of B into panels of the width that tiles take.
+/// Packs a block of B into panels as wide as tiles.
 static void NAME(pack_columns)(
     const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t depth, ptrdiff_t first_column,
     ptrdiff_t columns, ELEMENT *panels) {
@@ -43,7 +43,7 @@ static void NAME(pack_columns)(
   }
 }
 
-/// Packs a block of alpha * A into panels of even heights.
+/// Packs a block of alpha * A into panels of nearly equal heights.
 static void NAME(pack_rows)(
     const graft_gemm_problem *p, ptrdiff_t first_row, ptrdiff_t rows, ptrdiff_t first_depth,
     ptrdiff_t depth, ptrdiff_t panel_count, ELEMENT *panels) {

@@ -3,7 +3,7 @@
 
 #include "graft_gemm.h"
 
-/// A small block of C, whose sums stay in registers. Products of one pass over (part of) the depth.
+/// A small block of C, whose sums stay in registers: products of one pass over (part of) the depth.
 typedef struct {
   ptrdiff_t depth;
   const void *a;  // depth x rows, dense
@@ -25,27 +25,27 @@ typedef struct {
 /// The register tiles of one element type.
 typedef struct {
   ptrdiff_t maximum_rows;
-  /// Columns of a B panel; a panel with at most half of them left is half as wide.
+  /// The columns of a B panel; a panel with at most half as many columns left is half as wide.
   ptrdiff_t panel_columns;
   /// Computes rows (at most maximum_rows) x columns (at most panel_columns).
   void (*run)(const graft_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
-  /// Copies `rows` rows of `depth` contiguous elements each to depth x width, transposed. Rows up
-  /// to `width` that are not there become 0.
+  /// Transposes `rows` rows of `depth` contiguous elements each to depth x width. Missing rows up
+  /// to `width` become 0.
   void (*transpose)(
       const void *source, ptrdiff_t row_stride, ptrdiff_t rows, ptrdiff_t depth, void *target,
       ptrdiff_t width);
 } graft_tile_table;
 
-/// Depth of a pass: a panel of B as deep as this fits into the L1 cache, and its sums are short
-/// enough to round little: 288 doubled the error of a deep network. Depends on the depth alone, as
-/// it decides the order of sums.
+/// The depth of a pass: a panel of B of this depth fits into the L1 cache, and its sums are short
+/// enough for small rounding errors (288 doubled the error of a deep network). It must only depend
+/// on the depth, as it determines the order of sums.
 static inline ptrdiff_t graft_depth_block(ptrdiff_t depth) {
   const ptrdiff_t limit = 72;
   const ptrdiff_t count = (depth + limit - 1) / limit;
   return count > 1 ? (depth + count - 1) / count : depth;
 }
 
-/// The first of the rows of panel `index`, when `rows` are dealt evenly to `count` panels.
+/// The first row of panel `index` when `rows` are distributed evenly to `count` panels.
 static inline ptrdiff_t graft_panel_start(ptrdiff_t rows, ptrdiff_t count, ptrdiff_t index) {
   const ptrdiff_t quotient = rows / count, remainder = rows % count;
   return index * quotient + (index < remainder ? index : remainder);

@@ -9,7 +9,7 @@ typedef ELEMENT NAME(vector) __attribute__((ext_vector_type(LANES)));
 typedef ELEMENT NAME(unaligned) __attribute__((aligned(1)));
 typedef NAME(vector) NAME(unaligned_vector) __attribute__((aligned(1)));
 
-/// `rows` and `vectors` are constants where this is inlined, so that the sums are registers.
+/// `rows` and `vectors` are constants when inlined, so that the sums are in registers.
 GRAFT_INLINE void NAME(tile)(const int rows, const int vectors, const graft_tile *tile) {
   NAME(vector) sums[GEMM_ROWS][2];
 #pragma unroll
@@ -98,7 +98,7 @@ static void NAME(run_tile)(const graft_tile *tile, ptrdiff_t rows, ptrdiff_t col
   if (columns == width) {
     NAME(tiles)[rows - 1][width / LANES - 1](tile);
   } else {
-    // The tile is wider than what is left: it works on copies.
+    // The tile is wider than the rest of C, so it works on copies.
     ELEMENT sums[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64)));
     ELEMENT addend[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64)));
     graft_tile copy = *tile;

@@ -1,5 +1,5 @@
-// Products of few rows of floats with a matrix of bfloat16, whose elements are widened as they are
-// read: it is memory that takes the time. gemm_template.h stands before this, for floats.
+// Products of few rows of floats with a bfloat16 matrix, whose elements are widened when read:
+// memory bandwidth is the limit. Needs gemm_template.h, for floats.
 
 typedef uint16_t unaligned_bf16 __attribute__((aligned(1)));
 typedef uint16_t brains __attribute__((vector_size(2 * LANES)));

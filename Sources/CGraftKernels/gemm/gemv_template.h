@@ -1,5 +1,5 @@
-// Products of few rows with a big matrix, which is read once and in place; what must be defined
-// stands in gemm_tile_template.h.
+// Products of few rows with a large matrix, which is read once and in place; for the required
+// definitions see gemm_tile_template.h.
 
 /// alpha * sum + beta * addends, for one element.
 GRAFT_INLINE ELEMENT

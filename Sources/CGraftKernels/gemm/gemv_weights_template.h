@@ -1,14 +1,13 @@
-// Products of few rows with a matrix that is read once, where it lies, for one type of its
-// elements. The file that includes this defines
+// Products of few rows with a matrix that is read once and in place, for one type of its elements.
+// The file that includes this defines
 //   WEIGHT                 an element of B at any address
 //   LOAD_WEIGHTS(address)  a vector of them as ELEMENT
 //   LOAD_WEIGHT(address)   one of them as ELEMENT
-//   WEIGHT_NAME(base)      the name of what is defined here
+// WEIGHT_NAME(base)      the names of the functions defined here
 // and includes gemv_template.h.
 
-/// Dot products of all rows of A with `columns` columns of B; `rows` (those of A), `columns` and
-/// `parts` are constants where this is inlined. `parts` sums for each product hide the latency of
-/// adding.
+/// Dot products of all rows of A with `columns` columns of B. `rows` (of A), `columns` and `parts`
+/// are constants when inlined. `parts` sums for each product hide the latency of additions.
 GRAFT_INLINE void WEIGHT_NAME(dots)(
     const int rows, const int columns, const int parts, const graft_gemm_problem *p,
     ptrdiff_t column) {
@@ -76,7 +75,7 @@ static void WEIGHT_NAME(dot_columns)(
 #undef DOT_COLUMNS
 
 /// Adds `depth` rows of B, each times its element of A, to `rows` partial rows; `rows` and `depth`
-/// are constants where this is inlined.
+/// are constants when inlined.
 GRAFT_INLINE void WEIGHT_NAME(add_some_rows)(
     const int rows, const int depth, const graft_gemm_problem *p, ptrdiff_t k,
     ptrdiff_t first_column, ptrdiff_t column_count, ELEMENT *partial) {
@@ -115,7 +114,7 @@ GRAFT_INLINE void WEIGHT_NAME(add_some_rows)(
         partial[row * columns + column] += x[row][i] * LOAD_WEIGHT(b + i * stride + column);
 }
 
-/// The same for any number of rows: eight vectors of B stay in registers while all rows take them.
+/// The same for any number of rows: eight vectors of B stay in registers for all rows.
 static void WEIGHT_NAME(add_many_rows)(
     const graft_gemm_problem *p, ptrdiff_t k, ptrdiff_t first_column, ptrdiff_t column_count,
     ELEMENT *partial) {
@@ -153,7 +152,7 @@ static void WEIGHT_NAME(add_many_rows)(
             x[row][i] * LOAD_WEIGHT(b + i * stride + column);
 }
 
-/// Some rows of the depth that `add_many_rows` leaves.
+/// The rows of the depth that `add_many_rows` does not add.
 static void WEIGHT_NAME(add_last_rows)(
     const graft_gemm_problem *p, ptrdiff_t first_depth, ptrdiff_t end_depth, ptrdiff_t first_column,
     ptrdiff_t column_count, ELEMENT *partial) {

@@ -3,7 +3,7 @@
 #include "graft_movement.h"
 #include "unaligned.h"
 
-// A block of rows x columns whose columns lie apart by any steps.
+// A block of rows x columns with arbitrary steps between columns.
 #define DEFINE_STRIDED(WIDTH)                                                                     \
   static void copy_strided_##WIDTH(                                                               \
       char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
@@ -69,8 +69,8 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
     }                                                                                        \
   }
 
-// Fewer rows than a square has, such as the channels of an image: what is read with them belongs
-// to the columns after it, and is not written.
+// Fewer rows than a square has, such as the channels of an image: elements read beyond them belong
+// to the next columns, and are not written.
 #define DEFINE_FEW_ROWS(WIDTH)                                                                    \
   static void copy_few_rows_##WIDTH(                                                              \
       char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
@@ -95,8 +95,8 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
         columns - column);                                                                        \
   }
 
-// Fewer columns than a square has, one row of the destination right after the other: what is
-// written with a row is what the rows after it write over.
+// Fewer columns than a square has, with adjacent rows in the destination: the next rows overwrite
+// the elements written beyond a row.
 #define DEFINE_FEW_COLUMNS(WIDTH)                                                                 \
   static void copy_few_columns_##WIDTH(                                                           \
       char *destination, const char *source, const graft_movement_matrix *matrix, ptrdiff_t rows, \
@@ -117,7 +117,7 @@ typedef uint64_t lanes_8 __attribute__((vector_size(16)));
   }
 
 // A block whose rows are dense in the source and whose columns are dense in the destination. Rows
-// are taken a cache line of the source at a time, so that each line is read once.
+// are copied one cache line of the source at a time, so that each line is read once.
 #define DEFINE_TRANSPOSE(WIDTH, ROUNDS)                                                           \
   DEFINE_SQUARE(WIDTH, ROUNDS)                                                                    \
   DEFINE_FEW_ROWS(WIDTH)                                                                          \

@@ -103,7 +103,7 @@ void graft_movement_gather_axes(
       char *to = (char *)destination + row * row_bytes;
       const ptrdiff_t offset = row_offsets[place];
       if (is_outside || offset < 0) fill_row(to, fill, width, columns);
-      // Rows that come from the same one often follow each other.
+      // Consecutive rows often have the same source row.
       else if (offset == last)
         memcpy(to, to - row_bytes, (size_t)row_bytes);
       else if (rows)

@@ -1,5 +1,4 @@
-// Transposes blocks of elements by squares of vectors, where these are as wide as a square of 4
-// or 8.
+// Transposes blocks of elements by squares of vectors, for vectors as wide as a square of 4 or 8.
 
 #if VECTOR_BYTES > 16
 
@@ -40,8 +39,8 @@ GRAFT_INLINE void transpose_longs(longs *x) {
 
 #else
 
-// Elements, pairs and quadruples change places within and between the halves of 16 bytes: one
-// instruction each.
+// Swaps elements, pairs and quadruples within and between the halves of 16 bytes: one instruction
+// each.
 GRAFT_INLINE void transpose_words(words *x) {
   words t[8];
 #pragma clang loop unroll(full)
@@ -81,8 +80,8 @@ GRAFT_INLINE void transpose_longs(longs *x) {
 
 #endif
 
-// Squares at the edges overlap those before them: what is written twice is the same. Columns go by
-// lines of the destination, so that each line is written at once.
+// Squares at the edges overlap those before them and write the same elements again. The order of
+// columns follows cache lines of the destination, so that each line is written at once.
 #define DEFINE_TRANSPOSE(name, vector, width)                                                    \
   static void name(                                                                              \
       char *destination, ptrdiff_t destination_step, const char *source, ptrdiff_t source_step,  \

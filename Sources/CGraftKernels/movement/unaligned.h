@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-// Elements by width, to be read and written at any address.
+// Elements by width, readable and writable without alignment.
 typedef struct __attribute__((packed, may_alias)) {
   uint8_t bits;
 } element_1;

@@ -2,7 +2,7 @@
 //   ELEMENT      the element type
 //   NAME(base)   the name of a function of this instance
 
-// What all steps read and write.
+// The operands of all steps.
 #define STEP                                                                 \
   const ELEMENT *const parameter = step->parameter;                          \
   const ELEMENT *const gradient = step->gradient;                            \
@@ -41,7 +41,7 @@ static void NAME(adagrad)(const graft_optimizer_step *step) {
   }
 }
 
-// The pointers of what is left out are not read.
+// Pointers of omitted states are not read.
 GRAFT_INLINE void NAME(rmsprop_form)(
     const graft_optimizer_step *step, int has_momentum, int is_centered) {
   STEP;
@@ -59,7 +59,7 @@ GRAFT_INLINE void NAME(rmsprop_form)(
       const ELEMENT mean = rho * average[i] + rest * g;
       new_average[i] = mean;
       variance = s - mean * mean;
-      // By rounding only.
+      // Negative only by rounding.
       variance = variance < 0 ? 0 : variance;
     }
     ELEMENT move = rate * g / __builtin_elementwise_sqrt(variance + epsilon);

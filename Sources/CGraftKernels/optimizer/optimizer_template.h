@@ -6,7 +6,7 @@
 #undef ELEMENT
 #undef NAME
 
-// Doubles are rounded after each operation, as the rules are written, with and without FMA.
+// Doubles are rounded after each operation, as the rules are written; FMA makes no difference.
 #pragma STDC FP_CONTRACT OFF
 #define ELEMENT double
 #define NAME(base) base##_f64

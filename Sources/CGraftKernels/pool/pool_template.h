@@ -1,7 +1,7 @@
 // The pooling kernels over the vector operations of one instruction set.
 //
-// A window is folded in two steps: its rows into one row, element by element, then the columns of
-// that. All variants fold in the same order, so that their results are equal to the bit.
+// A window is reduced in two steps: its rows to one row, element by element, then the columns of
+// that row. All variants use the same order, so that their results are bit-identical.
 
 #include "row_width.h"
 
@@ -14,7 +14,7 @@ GRAFT_INLINE float fold_one(float a, float b, int is_maximum) {
   return b > a || b != b ? b : a;
 }
 
-/// Folds `count` rows that lie `step` apart into `row`.
+/// Reduces `count` rows, `step` apart, to `row`.
 GRAFT_INLINE void fold_rows(
     const float *x, int64_t step, int64_t count, int64_t width, float *row, int is_maximum) {
   int64_t column = 0;
@@ -39,7 +39,7 @@ GRAFT_INLINE void fold_rows(
   }
 }
 
-/// Folds the columns of windows that lie one or two apart: of VECTOR_LANES outputs.
+/// Reduces the columns of VECTOR_LANES windows that are one or two apart.
 GRAFT_INLINE vector fold_columns(const graft_pool *pool, const float *row, int is_maximum) {
   const int64_t step = pool->dilation_width, count = pool->kernel_width;
   vector folded;
@@ -55,7 +55,7 @@ GRAFT_INLINE vector fold_columns(const graft_pool *pool, const float *row, int i
   return folded;
 }
 
-/// Folds the columns of one window.
+/// Reduces the columns of one window.
 GRAFT_INLINE float fold_window(const graft_pool *pool, const float *row, int is_maximum) {
   float folded = row[0];
   for (int64_t i = 1; i < pool->kernel_width; i++) {
@@ -64,7 +64,7 @@ GRAFT_INLINE float fold_window(const graft_pool *pool, const float *row, int is_
   return folded;
 }
 
-/// How many of the `kernel` taps from `start` on lie in `begin ..< end`.
+/// The number of taps, of `kernel` from `start` on, that are in `begin ..< end`.
 static int64_t count_taps(
     int64_t start, int64_t kernel, int64_t dilation, int64_t begin, int64_t end, int64_t *first) {
   *first = start < begin ? (begin - start + dilation - 1) / dilation : 0;

@@ -3,10 +3,10 @@
 
 #include "graft_pool.h"
 
-/// Floats after a padded row that vectors may read.
+/// The floats after a padded row that vectors may read.
 enum { GRAFT_POOL_SLACK = 32 };
 
-/// Length of a row with its padding, as far as windows reach.
+/// The length of a row with its padding, as far as windows reach.
 static inline int64_t graft_pool_row_width(const graft_pool *pool) {
   const int64_t input_end = pool->pad_left + pool->input_width;
   const int64_t window_end = (pool->output_width - 1) * pool->stride_width +

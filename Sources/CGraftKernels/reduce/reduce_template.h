@@ -1,6 +1,6 @@
 // Reductions of rows: see graft_reduce.h.
 
-// Eight lanes each, at any alignment of their elements.
+// Eight lanes each, without alignment.
 typedef float float8 __attribute__((vector_size(32), aligned(4)));
 typedef int32_t int8 __attribute__((vector_size(32), aligned(4)));
 typedef double double8 __attribute__((vector_size(64), aligned(8)));
@@ -16,9 +16,9 @@ GRAFT_INLINE double sum_of_lanes(double8 lanes) {
   return (halves[0] + halves[2]) + (halves[1] + halves[3]);
 }
 
-// Four vectors of eight doubles hide the latency of an addition. A last part of a vector is taken
-// together with elements before it, which a mask makes zero, and so is a row shorter than a vector
-// with what follows it in memory, unless nothing does.
+// Four vectors of eight doubles hide the latency of an addition. An incomplete last vector is read
+// with the elements before it, which a mask makes zero. A row shorter than a vector is read with
+// the memory after it, if there is any.
 #define SUM(name, vector_term, scalar_term)                                                  \
   GRAFT_INLINE double name##_of_row(const float *values, int64_t count) {                    \
     double8 sums[4] = {{0}};                                                                 \
@@ -75,8 +75,8 @@ SUM(sum, x, x)
 SUM(sum_of_squares, (x * x), (x * x))
 SUM(sum_of_magnitudes, (double8)((long8)x & INT64_MAX), __builtin_fabs(x))
 
-// The winner of each lane, which a NaN never is. Vectors of comparisons remember NaN; a row that
-// has one is searched for it.
+// The maximum or minimum of each lane, never NaN. Vectors of comparisons record NaN; a row that has
+// one is searched for it.
 #define WINNERS(a, b, comparison) \
   ((float8)(((int8)(a) & ((a)comparison(b))) | ((int8)(b) & ~((a)comparison(b)))))
 

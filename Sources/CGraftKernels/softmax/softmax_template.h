@@ -20,8 +20,8 @@ GRAFT_INLINE vector exponential(vector x) {
   return zero_below(scale_by_power_of_two(power, n), x, lowest);
 }
 
-/// The largest of the elements that are not NaN. Those that are make NaN of the sum of powers, and
-/// so of all results.
+/// The largest of the elements that are not NaN. A NaN makes the sum of powers NaN, and so all
+/// results.
 GRAFT_INLINE float largest_of_row(const float *x, int64_t length) {
   vector largest = broadcast(-INFINITY), second = largest, third = largest, fourth = largest;
   int64_t i = 0;
@@ -36,7 +36,7 @@ GRAFT_INLINE float largest_of_row(const float *x, int64_t length) {
   return largest_element(larger(larger(largest, second), larger(third, fourth)));
 }
 
-// Columns add floats for at most so many elements before they go into sums of sums.
+// The maximum number of elements that a column adds as floats before adding to sums of sums.
 enum { COLUMN_SUM_LENGTH = 256 };
 
 /// The sum of exp(x - largest); also stores the summands, unless `y` is null.
@@ -72,8 +72,8 @@ GRAFT_INLINE float sum_of_powers(const float *x, float *y, int64_t length, vecto
   return (float)total;
 }
 
-// The passes over a few rows take turns, so that one row need not wait for the sum of another's
-// lanes.
+// The passes over several rows are interleaved, so that one row need not wait for the sum of
+// another's lanes.
 enum { ROWS_AT_ONCE = 4 };
 
 static void softmax_rows(const float *x, float *y, const int64_t row_count, int64_t length) {
@@ -128,7 +128,7 @@ static void rows(
   }
 }
 
-/// As `sum_of_powers`, for each of the first `count` columns.
+/// Like `sum_of_powers`, for each of the first `count` columns.
 GRAFT_INLINE vector sum_of_column_powers(
     const float *x, float *y, int64_t count, int64_t length, int64_t stride, vector largest) {
   vector total = broadcast(0);

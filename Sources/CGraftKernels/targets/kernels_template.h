@@ -12,7 +12,7 @@
 //   HAS_F16C          whether there are conversions of float16
 //   HAS_AVX512        whether there are the intrinsics of AVX-512
 
-// Functions that take vectors are inlined: there is no call whose convention could change.
+// Functions with vector arguments are inlined, as calling conventions differ between sets.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #include "../vector/rows.h"
@@ -28,7 +28,7 @@
 #include "../resampling/resampling_template.h"
 #include "../softmax/softmax_template.h"
 
-// These build on those before them.
+// These use the ones before them.
 #include "../gemm/gemm_template.h"
 #include "../conv/conv_template.h"
 #include "../depthwise/depthwise_template.h"

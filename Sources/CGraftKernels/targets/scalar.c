@@ -1,4 +1,4 @@
-// The kernels for any processor: the compiler maps short vectors to what its baseline has.
+// The kernels for any processor: the compiler maps short vectors to baseline instructions.
 #include "targets.h"
 
 #include "../vector/scalar.h"

@@ -3,7 +3,7 @@
 #include "graft_cpu.h"
 
 const graft_kernels *graft_kernels_for(int32_t instruction_set) {
-  // In each family, the best come first; all processors can do what is scalar.
+  // Best first in each family; every processor supports the scalar ones.
   static const graft_kernels *const all[] = {
 #if defined(__x86_64__)
       &graft_kernels_avx512,

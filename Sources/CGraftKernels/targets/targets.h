@@ -26,8 +26,8 @@ extern const graft_kernels graft_kernels_scalar;
 /// A function that is inlined wherever it is called.
 #define GRAFT_INLINE static inline __attribute__((always_inline, unused))
 
-/// A loop over `count` elements without dependences: an output lies exactly on an input or nowhere
-/// near it.
+/// A loop over `count` elements without dependences: an output is exactly an input, or does not
+/// overlap it.
 #define EACH_ELEMENT \
   _Pragma("clang loop vectorize(assume_safety)") for (int64_t i = 0; i < count; i++)
 

@@ -1,7 +1,7 @@
 #ifndef GRAFT_VECTOR_AVX2_H
 #define GRAFT_VECTOR_AVX2_H
 
-// As scalar.h, for vectors of eight floats.
+// Like scalar.h, for vectors of eight floats.
 #define VECTOR_LANES 8
 
 typedef __m256 vector;
@@ -35,7 +35,7 @@ GRAFT_INLINE vector pick(const float *p, int64_t readable, const int32_t *indice
   const vector low = readable < 8 ? load_first(p, readable, 0) : load(p);
   const vector picked = _mm256_permutevar8x32_ps(low, lanes);
   if (span <= 8) return picked;
-  // Only the lowest three bits of an index count.
+  // Only the lowest three bits of an index are used.
   const vector high = readable < 16 ? load_first(p + 8, readable - 8, 0) : load(p + 8);
   const __m256i is_low = _mm256_cmpgt_epi32(_mm256_set1_epi32(8), lanes);
   return _mm256_blendv_ps(

@@ -1,7 +1,7 @@
 #ifndef GRAFT_VECTOR_AVX512_H
 #define GRAFT_VECTOR_AVX512_H
 
-// As scalar.h, for vectors of sixteen floats.
+// Like scalar.h, for vectors of sixteen floats.
 #define VECTOR_LANES 16
 
 typedef __m512 vector;

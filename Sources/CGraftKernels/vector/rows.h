@@ -12,7 +12,7 @@ GRAFT_INLINE void store_up_to(float *p, int64_t count, vector x) {
     store(p, x);
 }
 
-// Lanes add floats for at most so many elements before they go into a double.
+// The maximum number of elements that lanes add as floats before adding to doubles.
 enum { SUM_LENGTH = 4096 };
 
 GRAFT_INLINE double sum_of_floats(const float *x, int64_t count) {
