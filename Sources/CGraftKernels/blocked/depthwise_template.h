@@ -5,8 +5,8 @@
 
 #include "windows.h"
 
-/// The taps of some outputs in one row, and the place in the input of the first tap of the first
-/// output.
+/// The taps of some outputs in one row, and the place in the input of tap (0, 0) of the first
+/// output, which may be outside.
 typedef struct {
   index_range rows, columns;
   ptrdiff_t source;
