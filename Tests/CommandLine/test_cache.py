@@ -246,7 +246,7 @@ def test_other_files_are_left_alone(graft, convolution, home, tmp_path):
         check()
     run(graft, convolution, tmp_path / "y.npz")
     assert len(check()) == 2
-    # Left behind by a process that was stopped.
+    # Left by a process that was stopped.
     (folder / "model.123-456.tmp").write_bytes(b"")
     listed = graft("cache", "list")
     assert listed.status == 0 and "thesis" not in listed.output

@@ -295,7 +295,7 @@ def test_killed_at_any_moment_the_model_is_the_old_or_the_new(graft, tmp_path, s
             break
         assert result.status == -signal.SIGKILL
     else:
-        pytest.fail("it never came to its end")
+        pytest.fail("it never finished")
     # Two files synced and named, at least.
     assert moment > 4
     assert seen == expected

@@ -154,7 +154,7 @@ def test_scores_that_are_not_finite(infer, graft, tmp_path, number, score):
     assert f"in-distribution score is not a finite number ({score})" in result.errors
     [answer] = [json.loads(line) for line in result.output.splitlines()]
     assert answer["file"] == str(red) and answer["in_distribution"] is True
-    # Where many images are asked for, that is no answer for one of them.
+    # A result for many images has no answer for a single one.
     result = graft("evaluate", tmp_path / "m.onnx", tmp_path / "data", "--json")
     [report] = answers(result)
     assert "for 2 of 4 images" in result.errors

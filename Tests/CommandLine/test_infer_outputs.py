@@ -1,4 +1,4 @@
-"""infer: models that are no classifiers are refused."""
+"""infer: models that are not classifiers are refused."""
 
 import onnx
 import onnx.parser

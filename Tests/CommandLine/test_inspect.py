@@ -378,7 +378,7 @@ def test_labels_are_shown(graft, tmp_path):
         onnx.save(described, tmp_path / "described.onnx")
         assert inspect(graft, tmp_path / "described.onnx")["labels"] == ["a\nb", ""]
         assert "labels  2: a\\nb, –\n" in graft("inspect", tmp_path / "described.onnx").output
-    # Broken ones are no reason not to show the rest.
+    # Invalid ones do not hide the rest.
     helper.set_model_props(described, {"graft.labels": '["a", "b"'})
     onnx.save(described, tmp_path / "described.onnx")
     result = graft("inspect", tmp_path / "described.onnx")

@@ -86,7 +86,7 @@ def test_a_compiled_model_becomes_shorter(graft, convolution, home):
     os.truncate(compiled, 0)
     status, errors = ended(process)
     assert status == 74 and "a file in use was shortened" in errors, (status, errors)
-    # The next start makes it anew.
+    # The next start makes it again.
     assert graft("run", *convolution).status == 0
     (compiled,) = (home / "compiled").glob("*.model")
     assert compiled.stat().st_size > 0

@@ -745,7 +745,7 @@ def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
     assert "the limit is 7 MB" in result.errors
     assert not (tmp_path / "run").exists()
     assert finetune(graft, trunk, tmp_path / "run", *options, 20).status == 0
-    # What came to its end is not to be evaluated and written again.
+    # A finished run is not evaluated and written again.
     again = ("finetune", trunk / "pictures", "--output", tmp_path / "run", "--resume")
     result = graft(*again, "--max-memory", 7)
     assert result.status == 0, result.errors
@@ -778,7 +778,7 @@ def test_phases_that_train_the_same_are_named(graft, trunk, tmp_path, options, h
 
 
 def test_what_losses_are_is_said(graft, trunk, tmp_path):
-    """Penalties are no part of the validation loss: as they grow with the weights, they would make
+    """Penalties are not part of the validation loss: as they grow with the weights, they would make
     early epochs the best.
     """
     evaluations = "the loss of the evaluation is the mean of -log"

@@ -163,7 +163,7 @@ def log_sum_exp(logits):
 
 
 def fitted_temperature(logits, labels):
-    """The temperature with the least negative log likelihood, to three digits behind the point."""
+    """The temperature with the least negative log likelihood, to three decimal places."""
 
     def loss(temperature):
         scaled = logits / temperature

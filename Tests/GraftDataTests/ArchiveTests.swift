@@ -136,7 +136,7 @@ import Testing
     #expect(message(limits: limits, members).contains("more than 3 members"))
     limits = ArchiveReader.Limits()
     limits.byteCount = 1 << 20
-    // What is left out counts, too: it has to be unpacked to get behind it.
+    // Skipped members count too: they have to be unpacked to get past them.
     let large = [UInt8](repeating: 0, count: 600_000)
     #expect(
       message(limits: limits, [.init("a", large), .init(".b", large)]).contains("more than 1 MB"))

@@ -36,7 +36,7 @@ struct RealDatasetTests {
     #expect(try unpacked.checked(.headers, maximumBad: 0, threads: 2).bad.isEmpty)
     #expect(try inMemory.checked(.headers, maximumBad: 0, threads: 2).bad.isEmpty)
 
-    // One that is no image, one that is cut off.
+    // One that is not an image, one that is truncated.
     try folder.write("train/cat.5000.jpg", text: "<html>")
     let half = try Data(contentsOf: URL(fileURLWithPath: "\(folder.path)/train/dog.3.jpg"))
     try folder.write("train/dog.3.jpg", Array(half.prefix(half.count / 2)))

@@ -5,8 +5,8 @@ import GraftOperators
 import GraftTensor
 import TestSupport
 
-/// Changes of decoded fields of a model, which leave it well formed as far as protobuf goes, so
-/// that the damage reaches what lies behind the parser.
+/// Changes of decoded fields of a model. It stays well-formed protobuf, so that the damage reaches
+/// the code after the parser.
 struct ModelMutation {
   /// Models to take nodes from.
   let donors: [SeedModel]

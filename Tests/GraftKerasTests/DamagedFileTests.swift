@@ -98,8 +98,8 @@ import TestSupport
     return storage
   }
 
-  /// - Parameter repairCount: how many wrong checksums are put right, so that what lies behind them
-  ///   is reached
+  /// - Parameter repairCount: how many wrong checksums are corrected, so that the data after them
+  ///   are read
   private func readEverything(_ bytes: Data, repairCount: Int = 0) throws {
     let storage = try storage(bytes)
     let target = UnsafeMutableRawBufferPointer(

@@ -109,7 +109,7 @@ import TestSupport
 
   @Test func anAddedFileThatChangedIsNotUsed() throws {
     let entry = try store.add("mine", file: folder.write("mine.onnx", text: "abc"))
-    // Another time alone is no change.
+    // A new time alone is not a change.
     utimes(entry.path, nil)
     #expect(try store.path(for: "mine") == entry.path)
     try Data("abd".utf8).write(to: URL(filePath: entry.path))

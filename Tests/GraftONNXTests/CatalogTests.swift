@@ -16,7 +16,7 @@ import TestSupport
       let schema = type.schema
       let versions = OperatorVersion.history(of: schema.name).filter { !$0.isRemoval }
         .map(\.version)
-      #expect(!versions.isEmpty, "\(schema.name) is no operator of ONNX")
+      #expect(!versions.isEmpty, "\(schema.name) is not an ONNX operator")
       let missing = Set(versions).subtracting(schema.since)
       #expect(missing.isEmpty, "\(schema.name) lacks the versions \(missing.sorted())")
       #expect(schema.since.contains(schema.sameSince) || schema.sameSince == 1, "\(schema.name)")

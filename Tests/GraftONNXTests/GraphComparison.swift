@@ -5,7 +5,7 @@ import GraftTensor
 /// What differs between two graphs that should be the same under the same names; empty if nothing
 /// does.
 ///
-/// Where a value stands in the lists of a graph is no part of what the graph is.
+/// The order of values in a graph's lists is ignored.
 func differences(_ first: Graph, _ second: Graph) -> [String] {
   var differences: [String] = []
   func compare<Part: Equatable>(_ what: String, _ part: (Graph) -> Part) {

@@ -43,7 +43,7 @@ import TestSupport
       let input = try Tensor(zeros: type, shape: [2])
       if allowed.contains(type) {
         #expect(throws: Never.self, "\(name) of \(type)") {
-          // "" is no number, which only the cast of strings minds.
+          // "" is not a number, which only matters for the cast of strings.
           if type != .string { _ = try apply(name, input) }
         }
       } else {

@@ -5,13 +5,12 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Sound graphs in which operators that Graft lacks stand in front of those that it has.
+/// Valid graphs in which operators that Graft lacks come before those that it has.
 @Suite struct UnknownOperatorTests {
   static let types = OperatorCatalog.operators.filter { $0.schema.domain.isEmpty }
     .map { OperatorName(type: $0) }
 
-  /// Nothing is known of what an unknown operator computes, which is no reason to refuse its
-  /// readers.
+  /// The types of an unknown operator's outputs are unknown; its readers are valid anyway.
   @Test(arguments: types)
   func inferenceGoesOnBehindUnknownOperators(_ name: OperatorName) throws {
     for example in name.type.examples {

@@ -130,7 +130,7 @@ import TestSupport
     #expect(operators == ["Exp", "Exp", "Mul", "Exp", "Neg"])
   }
 
-  /// A convolution keeps its activation; only what is left behind it makes a chain.
+  /// A convolution keeps its activation; only the functions after it form a chain.
   @Test func activationsStayWithConvolutions() throws {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: TensorType(.float, [1, 2, 5, 5]))

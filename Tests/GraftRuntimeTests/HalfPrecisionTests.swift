@@ -25,8 +25,8 @@ import Testing
     for node in blocked where node.operatorType.hasSuffix("Conv") {
       #expect(node.attributes["rounded_to"] != nil, "\(node.operatorType)")
     }
-    // Softmax computes in half precision by its definition; in front of it and behind it are the
-    // only conversions.
+    // Softmax computes in half precision by its definition; the only conversions are before and
+    // after it.
     #expect(lowered.nodes.filter { $0.operatorType == "Cast" }.count == 2)
     #expect(
       lowered.constants.values.allSatisfy { $0.elementType != .float16 }, "weights are converted")

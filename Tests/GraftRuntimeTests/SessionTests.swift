@@ -87,7 +87,7 @@ import TestSupport
       let session = Session(try Executable(graph))
       if type == sequence {
         guard case .sequence(let found) = try session.run([.sequence([vector, vector])])[0] else {
-          Issue.record("the output is no sequence")
+          Issue.record("the output is not a sequence")
           continue
         }
         #expect(found.count == 2)

@@ -120,7 +120,7 @@ private struct Block {
     y = clipped(try normalized(sum, "conv4", "norm4", stride: 2, pad: 1, groupCount: 16))
   }
 
-  /// Normalization behind each half, two heads of four numbers.
+  /// Normalization after each half, two heads of four numbers.
   mutating func appendEncoder() throws {
     func dense(_ input: ValueID, _ name: String, _ separator: String = ".") throws -> ValueID {
       let weights = graph.addNode(

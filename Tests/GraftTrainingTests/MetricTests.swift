@@ -103,7 +103,7 @@ import TestSupport
     #expect(try Self.matrix(classCount: 3, [batch]).accuracy == 0)
   }
 
-  /// Classes without samples, and scores that are no numbers.
+  /// Classes without samples, and scores that are NaN.
   @Test func emptyClassesAndOddScoresAreNoTraps() throws {
     let scores = try Tensor([Float.nan, 1, 0, .nan, .nan, .nan], shape: [2, 3])
     let batch = try LabelledScores(scores: scores, labels: [0, 1], kind: .logits)

@@ -200,7 +200,7 @@ import TestSupport
     expectError(.usage, "0 steps") { try AccumulationGroups(of: 0) }
   }
 
-  /// A norm that is no finite number leaves nothing finite, instead of a step that seems harmless.
+  /// With a norm that is not finite, no weight stays finite: the step must not seem harmless.
   @Test func globalNormSpreadsWhatIsNotFinite() throws {
     var graph = Graph()
     let inputs = (0..<2).map {

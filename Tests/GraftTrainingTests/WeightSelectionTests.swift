@@ -73,7 +73,7 @@ import Testing
     #expect(names == ["kernel", "k_mask", "k_row", "k_number", "k_bias", "bias"])
   }
 
-  /// Scale and bias behind (x - mean) / √(variance + ε), as PyTorch wrote layer normalization
+  /// Scale and bias after (x - mean) / √(variance + ε), as PyTorch wrote layer normalization
   /// before opset 17; what prepares images is left alone.
   @Test func normalizationsOfSeveralNodesHaveWeights() throws {
     let names = try weightNames { graph, x, constant in

@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  /// Makes the checksums of PNG chunks true, so that damage reaches what lies behind them.
+  /// Corrects the checksums of PNG chunks, so that damage reaches the code after their check.
   private func repairChecksums(_ bytes: inout [UInt8]) {
     var offset = 8
     while offset + 12 <= bytes.count {

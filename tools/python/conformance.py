@@ -211,7 +211,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--graft", required=True)
     parser.add_argument("--only", help="run the cases whose names match this pattern")
-    parser.add_argument("--update", action="store_true", help="write the list of passes anew")
+    parser.add_argument("--update", action="store_true", help="write the list of passes again")
     parser.add_argument("--verbose", action="store_true", help="print why cases fail")
     options = parser.parse_args()
     # Not the folder that a person keeps models in.

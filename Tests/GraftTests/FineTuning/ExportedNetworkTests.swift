@@ -71,7 +71,7 @@ import Testing
     #expect(found == 13)
   }
 
-  /// A weight behind Identity shows where the features end.
+  /// A weight after Identity shows where the features end.
   @Test func theHeadIsFoundBehindIdentity() throws {
     var trunk = trunk
     let last = try #require(trunk.nodes.last)

@@ -36,8 +36,8 @@ extension FineTuningTests {
     cache.files().map(\.path).filter { $0.hasSuffix(".features") }
   }
 
-  /// A second run finds all features of the first, and comes to the same bits; other heads find
-  /// them, too.
+  /// A second run finds all features of the first, and has the same bits; runs with other heads
+  /// find them too.
   @Test func laterRunsFindFeatures() throws {
     let expected = try bytes(run("no-cache", recipe()).run)
     let cache = cache()
@@ -114,7 +114,7 @@ extension FineTuningTests {
     #expect(changed == 24, "images that are not trained on do not change")
   }
 
-  /// A file that is damaged anywhere is none, and is written anew.
+  /// A damaged file is ignored, and written again.
   @Test func damagedFeaturesAreComputedAnew() throws {
     let cache = cache()
     var recipe = recipe()

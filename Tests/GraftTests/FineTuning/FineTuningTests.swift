@@ -161,7 +161,7 @@ import TestSupport
       try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/nonsense")
     }
     #expect(error?.message.contains("'gmp' does not fit") == true)
-    // The map in front of the network's own pooling can be pooled in other ways.
+    // The map before the network's own pooling can be pooled in other ways.
     recipe.head = Recipe().head
     recipe.cut = "block2_conv"
     remarks = []

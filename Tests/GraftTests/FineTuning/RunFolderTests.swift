@@ -146,7 +146,7 @@ import TestSupport
     #expect(first.count < 40)
     let best = try #require(first.bestIndex)
     #expect(first.count == best + 3)
-    // One phase alone that ends with the best epoch comes to the same weights.
+    // A single phase that ends with the best epoch has the same weights.
     var short = recipe
     short.earlyStopping = nil
     short.phases = [recipe.phases[0]]
@@ -172,7 +172,7 @@ import TestSupport
     }
   }
 
-  /// The rate of an epoch that was interrupted right behind its last step is that of its last step.
+  /// The rate of an epoch that was interrupted right after its last step is that of its last step.
   @Test func recordsSurviveInterruptions() throws {
     var recipe = recipe
     recipe.phases[0].schedule = "cosine"
@@ -272,7 +272,7 @@ import TestSupport
     #expect(try losses("over") == losses("whole"))
   }
 
-  /// Nothing of a run that came to its end is made again.
+  /// No file of a finished run is made again.
   @Test func aRunThatIsDoneStaysAsItIs() throws {
     try run("done", recipe)
     let files = ["model.onnx", "report.html", "log.csv", "last.npz"]
@@ -436,7 +436,7 @@ import TestSupport
     #expect(lines.count == range.points.count + 1)
     #expect(
       String(decoding: try bytes("search/learning-rates.svg"), as: UTF8.self).contains("<poly"))
-    // It is no run: one can begin in the same folder.
+    // It is not a run: one can start in the same folder.
     recipe.phases[0].learningRate = suggestion
     let history = try run("search", recipe).fineTuner.state.history
     #expect(history[3].loss < history[0].loss)

@@ -109,7 +109,7 @@ class Peer:
 
 
 class Graft:
-    """Graft, started anew for every turn."""
+    """Graft, started again for every turn."""
 
     name = "Graft"
 

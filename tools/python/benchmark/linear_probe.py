@@ -29,7 +29,7 @@ def features(path):
     data = path.read_bytes()
     magic, version, key_size, width, count = struct.unpack_from("<5Q", data)
     if (magic, version) != (MAGIC, 1):
-        raise ValueError(f"{path} is no file of features")
+        raise ValueError(f"{path} is not a file of features")
     digests = aligned(40 + key_size)
     start = aligned(digests + 32 * count)
     rows = numpy.frombuffer(data, "<f4", count * width, start).reshape(count, width)

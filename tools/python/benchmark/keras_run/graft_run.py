@@ -149,7 +149,7 @@ class GraftRun:
     def _path(self, name):
         path = self.folder / name
         if not path.exists():
-            raise Unusable(f"{path}: is missing; this is no run of `graft finetune` that ended")
+            raise Unusable(f"{path}: is missing; this is not a finished run of `graft finetune`")
         return path
 
     def _mapping(self, name):

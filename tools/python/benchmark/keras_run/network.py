@@ -90,7 +90,7 @@ class Network:
                 case "gap":
                     layers = [keras.layers.GlobalAveragePooling2D()]
                 case "flatten":
-                    # Graft has channels in front of rows and columns.
+                    # Graft has channels before rows and columns.
                     layers = [keras.layers.Permute((3, 1, 2))] if len(shape) == 4 else []
                     layers.append(keras.layers.Flatten())
                 case "dropout":

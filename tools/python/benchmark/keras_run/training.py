@@ -11,7 +11,7 @@ from benchmark.keras_run.images import scratch_array
 
 @dataclass
 class KerasRun:
-    """What Keras came to: the losses of each phase's steps, and each phase's result."""
+    """Keras's results: the losses of each phase's steps, and each phase's result."""
 
     steps: dict = field(default_factory=dict)
     results: dict = field(default_factory=dict)
@@ -123,7 +123,7 @@ class Features:
 
 
 def padded(batch, size):
-    """The batch with zeros behind it, so that all batches have one shape."""
+    """The batch followed by zeros, so that all batches have one shape."""
     missing = size - len(batch)
     return np.pad(batch, [(0, missing)] + [(0, 0)] * (batch.ndim - 1)) if missing else batch
 
