@@ -73,8 +73,8 @@ package struct ModelLoader {
     let threads = options.threadCount
     let tuning = try options.tuning.choices.isEmpty ? "" : ContentHash(of: options.tuning.text).text
     let variant = """
-      \(source.variant), batch \(batch), precision \(options.precision.rawValue), tuning \(tuning), \
-      backend \(options.backend.name)
+      \(source.variant), batch \(batch), precision \(options.precision.rawValue), \
+      tuning \(tuning), backend \(options.backend.name)
       """
     if let path = source.path,
       let compilation = cache?.find(path: path, variant: variant, threads: threads),

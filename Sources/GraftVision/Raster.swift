@@ -36,8 +36,7 @@ package struct Raster<Sample: TensorElement>: Sendable {
   package init(width: Int, height: Int, channelCount: Int, samples: [Sample]) throws {
     guard try [height, width, channelCount].checkedElementCount() == samples.count else {
       throw GraftError.badData(
-        "\(samples.count) samples do not fill \(width)x\(height) pixels with \(channelCount) channels"
-      )
+        "\(samples.count) samples are not \(width)x\(height) pixels of \(channelCount) channels")
     }
     try self.init(width: width, height: height, channelCount: channelCount) { target in
       _ = target.update(from: samples)

@@ -113,7 +113,7 @@ def data():
 
 @pytest.fixture(scope="session")
 def faults(data):
-    """The folder of small inputs that went wrong once, each with a NOTE of what is right."""
+    """The folder of small inputs that once failed, each with a NOTE of the right result."""
     folder = data / "faults"
     if not folder.is_dir():
         pytest.skip("the folder of GRAFT_TEST_DATA has no faults/")

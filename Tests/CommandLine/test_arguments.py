@@ -8,7 +8,7 @@ import pytest
 
 
 def without_proc(graft, *arguments, mount):
-    """Runs the program in a mount namespace of its own, where /proc is not what it should be."""
+    """Runs the program in its own mount namespace, with an unusual /proc."""
     hide = "umount -l /proc" if mount == "none" else "mount -t tmpfs none /proc"
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", f'{hide} || exit 99; exec "$@"', "sh"]
@@ -166,7 +166,7 @@ def test_previews_are_png_files(graft, tmp_path, command, name):
     result = graft(command, "data", "--augment", "flip", "--preview", name, cwd=tmp_path)
     assert result.status == 64 and "--preview must name a PNG file" in result.errors
     assert (tmp_path / "photo.jpg").read_text() == "a photo"
-    # The ending may have capital letters; then the images are what is missing.
+    # The extension may have capital letters; then only the images are missing.
     result = graft(command, "data", "--augment", "flip", "--preview", "SHEET.PNG", cwd=tmp_path)
     assert result.status == 66 and "data" in result.errors
 
@@ -291,7 +291,7 @@ def test_shapes_that_contradict(graft, tmp_path, words, part):
 
 
 def test_a_batch_that_the_model_does_not_take(graft, tmp_path):
-    # The second Reshape moves what belongs to one image to another.
+    # The second Reshape moves elements of one image to another.
     model = model_of(
         tmp_path,
         "(float[1, 6] x) => (float[1, 36] y) <int64[2] a = {6, 1}, int64[2] b = {1, 36}>",
@@ -313,7 +313,7 @@ def test_a_batch_of_one_can_be_another_one(graft, tmp_path, words):
     assert result.status == 0, result.errors
     report = json.loads(result.output)
     assert report["images_per_second"] * report["p50_ms"] == pytest.approx(4000)
-    # What no batch makes fit is refused.
+    # A model that fits no batch is refused.
     result = graft("benchmark", model, "--shape", "x=4,5")
     assert result.status == 64 and "the model declares float[1, 3]" in result.errors
 

@@ -1,4 +1,4 @@
-"""The folder of compiled models: what is used, what is made again, and what stays."""
+"""The folder of compiled models: which files are used, made again, and kept."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def run(graft, arguments, output, **options):
 
 @pytest.fixture
 def kept(graft, convolution, home, tmp_path):
-    """The folder with the compiled form of a model, and what the model answers."""
+    """The folder with the compiled form of a model, and the model's output."""
     answer = run(graft, convolution, tmp_path / "first.npz")
     return home / "compiled", answer
 
@@ -350,7 +350,7 @@ def test_a_tuning_record_that_is_not_used_is_named(graft, convolution, home):
     result = graft(*words)
     assert result.status == 0 and result.errors.count("the tuning record is not used") == 1
     assert f"`chmod 600 {record}`" in result.errors
-    # What does not read it says nothing.
+    # Commands that do not read it print nothing.
     for others in [[*words, "--no-cache"], ["models", "list"]]:
         result = graft(*others)
         assert result.status == 0 and "tuning record" not in result.errors

@@ -1,4 +1,4 @@
-"""graft convert: what survives, which formats are written, and that a model is never lost."""
+"""graft convert: preserved metadata, formats, and that a model is never lost."""
 
 import re
 import shutil
@@ -144,7 +144,7 @@ def test_external_data_is_named_after_its_content(graft, tmp_path):
         # The weights of the model before are gone.
         assert sorted(p.name for p in tmp_path.glob("out*")) == ["out.onnx", names[-1]]
     assert names[0] == names[3] != names[1] == names[2]
-    # Written without, the model takes its weights back.
+    # Converted back, the model includes its weights again.
     assert graft("convert", out, out).status == 0
     assert [p.name for p in tmp_path.glob("out*")] == ["out.onnx"]
     assert numpy.array_equal(weights_of(out), external_model(1)[1])

@@ -1,4 +1,4 @@
-"""Data sets as people have them: names, parts, tables, archives, and what is left out of them."""
+"""Data sets as found in practice: names, parts, tables, archives, and skipped files."""
 
 import csv
 import gzip
@@ -52,7 +52,7 @@ def model(faults):
 
 @pytest.fixture
 def finetune(graft, model, tmp_path):
-    """Trains on some data; gives the result, what each part has, and the classes."""
+    """Trains on some data; returns the result, the contents of each part, and the classes."""
 
     def run(data, *options, output="run"):
         folder = tmp_path / output

@@ -1,4 +1,4 @@
-"""What the documents claim, held against the code."""
+"""Compares statements of the documents with the code."""
 
 import functools
 import itertools

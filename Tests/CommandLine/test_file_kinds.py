@@ -1,4 +1,4 @@
-"""What is said of files of other kinds where a model, weights or a tensor was expected."""
+"""Messages about files of other kinds where a model, weights or a tensor was expected."""
 
 import gzip
 import io

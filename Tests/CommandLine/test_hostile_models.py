@@ -1,4 +1,4 @@
-"""Files that name the same thing many times: refused before they take memory or time."""
+"""Files that name the same thing many times: refused before they use memory or time."""
 
 import resource
 
@@ -233,7 +233,7 @@ def test_weights_that_a_few_initializers_share(graft, tmp_path):
     ],
 )
 def test_files_that_went_wrong(graft, faults, name, status):
-    # What is refused is refused before anything is printed.
+    # Invalid files are refused before anything is printed.
     for arguments in ([], ["--json"]) if status == 0 else ([],):
         result = graft(
             "inspect", faults / "hostile" / f"{name}.onnx", *arguments, preexec_fn=limited

@@ -134,7 +134,7 @@ def test_quantized_models(graft, tmp_path):
     assert summary["parameterBytes"] == 108 + 72 + 4 + 1
     assert "multiplyAdds" not in summary
     assert "unknown multiply-adds" in graft("inspect", model).output
-    # What the file declares is enough to count.
+    # The declarations in the file are enough to count.
     declared = onnx.load(model)
     declared.graph.value_info.append(value("a", [1, 4, 6, 6], TensorProto.UINT8))
     onnx.save(declared, model)
@@ -150,7 +150,7 @@ def test_an_unknown_operator_in_front_of_another(graft, faults):
         if command == ["convert"]:
             arguments.append("/dev/null/no.onnx")
         result = graft(*command, *arguments)
-        # The file cannot be made there; what matters is that the model is sound.
+        # The file cannot be made there; the test is that the model is valid.
         assert result.status == (0 if command == ["inspect"] else 73), result.errors
         assert "damaged" not in result.errors and "element type" not in result.errors
 
@@ -300,7 +300,7 @@ def test_operators_are_counted(graft, three_operators):
 
 
 def on_terminal(graft, columns, *arguments):
-    """What a command writes to a terminal of so many columns."""
+    """The output of a command on a terminal of this many columns."""
     terminal, program = pty.openpty()
     fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(

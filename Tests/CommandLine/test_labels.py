@@ -112,7 +112,7 @@ def test_scores_can_be_said(graft, infer, image, tmp_path):
     assert found("--scores", "probabilities")[0] == pytest.approx([0.25, 0.5, 0.25], abs=1e-6)
     independent = 1 / (1 + numpy.exp([-0.25, -0.5, -0.25]))
     assert found("--scores", "sigmoid")[0] == pytest.approx(independent, abs=1e-6)
-    # What was said goes into the model.
+    # The given labels are written to the model.
     said = tmp_path / "said.onnx"
     assert graft("convert", model, said, "--scores", "sigmoid").status == 0
     values, errors = found(model=said)
@@ -194,7 +194,7 @@ def test_labels_in_a_model_that_are_broken(graft, infer, image, tmp_path, text):
         assert (
             f"{model}: metadata 'graft.labels': is neither a JSON array of names" in result.errors
         )
-    # What the message advises.
+    # As the message suggests.
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
     labels = ["--labels", tmp_path / "labels.txt"]
     assert infer(image, "--model", model, *labels).status == 0

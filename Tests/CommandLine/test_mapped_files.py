@@ -41,7 +41,7 @@ def started(graft, arguments, mapped):
     """A benchmark that does not end by itself, and runs the model already."""
     process = subprocess.Popen(
         [graft.path, "benchmark", *arguments, "--runs", str(10**9), "--threads", "2"],
-        # Swift's own report of a crash takes long.
+        # Swift's own report of a crash is slow.
         env={**graft.environment, "SWIFT_BACKTRACE": "enable=no"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

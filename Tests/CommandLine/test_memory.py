@@ -73,7 +73,7 @@ def test_benchmark_refuses_shapes_before_it_makes_inputs(graft, model):
         "g (float[1, 100000] x) => (float[2, 50000] y) "
         "<int64[2] shape = {2, 50000}> { y = Reshape(x, shape) }"
     )
-    # The input would take 8 GB, and its numbers minutes.
+    # The input would need 8 GB, and minutes for its numbers.
     options = ["--batch", 20_000, "--max-memory", 1 << 20]
     result = graft("benchmark", model(text), *options, timeout=30, preexec_fn=limited)
     check(result, 65, "Reshape")
@@ -87,7 +87,7 @@ def test_benchmark_of_all_types(graft, model):
 
 
 def chain(count):
-    """Each NonZero doubles what the one before it made; each has a plan of its own."""
+    """Each NonZero doubles the result of the one before it; each has its own plan."""
     nodes = []
     for number in range(count):
         nodes.append(f"n{number} = NonZero({f'f{number - 1}' if number else 'x'})")
@@ -145,7 +145,7 @@ def test_generated_weights_count_together(graft, model, tmp_path):
 
 
 def test_generated_weights_count_as_much_when_they_are_kept(graft, model, tmp_path, home):
-    """One constant of 8 MB is left of two that were there together, besides 8 MB of output."""
+    """One of two constants of 8 MB is released; the other one and 8 MB of output remain."""
     numpy.save(tmp_path / "x.npy", numpy.ones(1, numpy.float32))
     path = model(
         "g (float[1] x) => (float[A] y) <int64[1] shape = {2000000}, float[1] two = {2.0}> {"

@@ -1,4 +1,4 @@
-"""graft models: names, files, what is known of them."""
+"""graft models: names, files, and their metadata."""
 
 import json
 import os
@@ -114,7 +114,7 @@ def test_preparation_in_a_model_that_cannot_be(graft, infer, image, tmp_path, en
         assert f"{model}: metadata 'graft.preprocessing.{part}" in result.errors
         assert ("Remove the entry from the file" in result.errors) == ("no property" in part)
     if entries["name"] is None:
-        # What the message advises.
+        # As the message suggests.
         assert infer(image, "--model", model, "--preprocess", "unit").status == 0
         done = graft("convert", model, tmp_path / "copy.onnx", "--preprocess", "unit")
         assert done.status == 0
@@ -216,7 +216,7 @@ def test_the_name_of_the_built_in_network_is_taken(graft, infer, image, tmp_path
     assert graft("models", "list").output.count("cifar10") == 1
     result = infer(image, "--model", "cifar10", "--json")
     assert result.status == 0 and "in_distribution_score" in result.output
-    # What is left of that can go.
+    # The rest of it can be removed.
     result = graft("models", "remove", "cifar10")
     assert result.status == 0 and result.output == f"removed {weights}\n"
     assert not list(folder.glob("cifar10*")) and len(list(folder.iterdir())) == 2
@@ -272,7 +272,7 @@ def test_every_command_takes_a_name_for_a_model(graft, tmp_path):
         assert result.status == 0, result.errors
         assert result.errors.count("'mine' is used as the name of a model") == 1
         assert graft(words[0], "./mine", *words[2:], cwd=tmp_path).status == 65
-    # What is added is a file.
+    # Only files can be added.
     assert graft("models", "add", "other", "mine", cwd=tmp_path).status == 65
 
 

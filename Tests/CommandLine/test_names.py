@@ -1,4 +1,4 @@
-"""Names are byte strings: texts that Unicode takes for equal are different names."""
+"""Names are byte strings: texts that are equivalent in Unicode are different names."""
 
 import numpy
 import onnx

@@ -1,4 +1,4 @@
-"""graft convert --opset: what was read at an opset is written at it, and at every later one.
+"""graft convert --opset: a model of an opset is written at it, and at every later one.
 
 For each operator cases of ONNX's backend test suite are written at every opset that has a form of
 its own. What comes of them must pass ONNX's checker, give the cases' outputs, and be readable and
@@ -37,7 +37,7 @@ def versions(operator):
     return all_versions().get(operator, [])
 
 
-# The modules of ONNX's cases; importing one computes its cases, which takes seconds for some.
+# The modules of ONNX's cases; importing one computes its cases, which is slow for some.
 MODULES = {
     module.name.replace("_", ""): module.name
     for module in pkgutil.iter_modules(node_cases.__path__)
@@ -97,7 +97,7 @@ def opset_of(model):
 
 
 def place(sample, name):
-    """What a name of a sample is called in a model of several."""
+    """The name of a sample's value in a model of several samples."""
     return f"{sample.name}/{name}" if name else ""
 
 
@@ -136,7 +136,7 @@ def part(model, sample):
 
 
 def outputs_of(graft, path, samples, folder):
-    """What onnxruntime computes of each sample; where it has no kernel, what Graft does."""
+    """onnxruntime's outputs for each sample; Graft's where it has no kernel."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
@@ -200,7 +200,7 @@ def write(graft, samples, opset, folder):
         for value, right in zip(results[sample], sample.outputs, strict=True):
             assert value.dtype == right.dtype and value.shape == right.shape, message
             numpy.testing.assert_allclose(value, right, rtol=2e-3, atol=1e-4, err_msg=message)
-    # And back: what was written is read, and written at the same opset.
+    # And back: the written model is read, and written at the same opset.
     result = graft("convert", path, again, "--opset", opset)
     assert result.status == 0, f"{names} again at opset {opset}: {result.errors}"
     checker.check_model(onnx.load(again), full_check=infers)
@@ -208,7 +208,7 @@ def write(graft, samples, opset, folder):
 
 
 def write_at_all(graft, samples, folder):
-    """Writes samples of one opset at their opsets, lowest last; returns what each took."""
+    """Writes samples of one opset at their opsets, lowest last; returns the opsets of each."""
     taken = {sample: [] for sample in samples}
     for opset in sorted({opset for sample in samples for opset in sample.opsets}, reverse=True):
         wanted = [sample for sample in samples if opset in sample.opsets]
@@ -553,7 +553,7 @@ def old_samples():
     for number, form in enumerate(old_forms()):
         opset, nodes, inputs, outputs, initializers = form.values
         changed = {version for n in nodes for version in versions(n.op_type) if version > opset}
-        # Whatever else an old form becomes has changed at these.
+        # All other upgraded forms changed at these opsets.
         opsets = {opset, *changed, 7, 11, 13, 18, NEWEST} - set(range(1, opset))
         source = model(opset, nodes, inputs, outputs, initializers)
         by_opset[opset].append(
@@ -568,7 +568,7 @@ def test_old_forms_at_their_opset_and_later_ones(graft, tmp_path, opset):
     for sample, taken in write_at_all(graft, samples, tmp_path).items():
         assert sorted(taken) == sorted(sample.opsets), sample.name
     # The lowest opset from 7 on is at most the one that the model came with, but for
-    # GroupNormalization: its old scales of groups would take several nodes.
+    # GroupNormalization: its old scales of groups would need several nodes.
     operators = {node.op_type for sample in samples for node in sample.model.graph.node}
     highest = 21 if "GroupNormalization" in operators else max(7, opset)
     onnx.save(together(samples), tmp_path / "source.onnx")

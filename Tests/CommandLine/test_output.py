@@ -1,4 +1,4 @@
-"""What the commands print, and where: failing outputs, exit codes, control characters."""
+"""The output of the commands, and its targets: failing outputs, exit codes, control characters."""
 
 import json
 import os
@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_created_has_one_code(graft, identity, tmp_path, a
 def test_a_trace_that_cannot_be_written_is_said_before_anything_runs(graft, tmp_path, path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.json").mkdir()
-    # Else the model would be what is missing.
+    # Otherwise the model would be reported as missing.
     result = graft("benchmark", "nosuch.onnx", "--profile", path, cwd=tmp_path)
     assert result.status == 73 and path in result.errors
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.json", "graft-home"]
@@ -190,7 +190,7 @@ def test_what_a_run_cannot_write_is_said_before_images_are_read(
 ):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.png").mkdir()
-    # Else the images would be what is missing.
+    # Otherwise the images would be reported as missing.
     result = graft(command, "nosuch", *arguments, cwd=tmp_path)
     assert result.status == 73 and arguments[1] in result.errors
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.png", "graft-home"]

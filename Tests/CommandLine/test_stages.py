@@ -1,4 +1,4 @@
-"""tools/test: its stages, and what it says of one that it does not know."""
+"""tools/test: its stages, and the message for an unknown one."""
 
 import subprocess
 

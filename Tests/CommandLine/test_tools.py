@@ -1,4 +1,4 @@
-"""tools/infer: what it says before it builds, and while it does."""
+"""tools/infer: its messages before and during a build."""
 
 import os
 import shutil

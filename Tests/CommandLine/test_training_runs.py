@@ -1,4 +1,4 @@
-"""graft finetune: the folder of a run, how it goes on, and what it refuses."""
+"""graft finetune: the folder of a run, resuming it, and errors."""
 
 import io
 import json
@@ -71,7 +71,7 @@ def test_gradients_of_the_last_group_are_applied(graft, trunk, tmp_path):
     last = arrays(tmp_path / "a/last.npz")
     moved = [name for name in first if not numpy.array_equal(first[name], last[name])]
     assert "head/dense_1/kernel.npy" in moved
-    # The group is as long as the epoch, whatever larger number is said.
+    # The group is as long as the epoch if a larger number is given.
     result = finetune(graft, trunk, tmp_path / "b", *options, "--accumulation-steps", 3)
     assert result.status == 0, result.errors
     assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
@@ -163,7 +163,7 @@ def without_contents(text):
         ("split.csv", lambda text: text.replace("pictures/", "elsewhere/", 1)),
         ("recipe.yaml", lambda text: text.replace("seed: 1", "seed: 2")),
         ("recipe.yaml", lambda text: text.replace("learning_rate: 0.001", "learning_rate: 0.1")),
-        # What could not even begin.
+        # Runs that could not even start.
         ("recipe.yaml", lambda text: text.replace("batch_size: 29", "batch_size: 1000")),
         ("recipe.yaml", lambda text: text.replace("split: 80,20", "split: 80,30")),
         ("recipe.yaml", lambda text: text.replace("model: ", "model: /nowhere", 1)),
@@ -220,7 +220,7 @@ def change_operator(model):
     ids=["weights", "statistics", "exchange", "attribute", "operator"],
 )
 def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_path, change):
-    """What is frozen is in no checkpoint."""
+    """Frozen weights are in no checkpoint."""
     path = tmp_path / "model.onnx"
     shutil.copy(trunk / "model.onnx", path)
     words = ["finetune", trunk / "pictures", "--output", tmp_path / "run"]
@@ -234,7 +234,7 @@ def test_a_run_goes_on_with_the_network_that_it_began_with(graft, trunk, tmp_pat
     result = graft(*words, "--resume", "--epochs", "2,0")
     assert result.status == 65 and str(path) in result.errors, result.errors
     assert "not the network that the run started with" in result.errors
-    # What says nothing about the results may change.
+    # Settings that do not affect the results may change.
     model = onnx.load(trunk / "model.onnx")
     model.doc_string = "the same"
     for node in model.graph.node:
@@ -305,7 +305,7 @@ def test_what_the_end_needs_is_checked_in_the_beginning(
     assert "emove it" in result.errors
     for other in names:
         assert (run / other).read_bytes() == (finished / other).read_bytes()
-    # What the message says.
+    # As the message suggests.
     if (run / name).is_dir():
         (run / name).rmdir()
     else:
@@ -425,7 +425,7 @@ def test_a_run_that_was_killed_before_its_report_is_exported(graft, trunk, finis
 
 
 def test_a_run_that_came_to_its_end_is_left_as_it_is(graft, trunk, finished, tmp_path):
-    """Whatever times its files have: copies have others."""
+    """With any times of its files: copies have others."""
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     os.utime(run / "report.html", (0, 0))
@@ -477,7 +477,7 @@ def test_a_run_keeps_the_form_of_its_network(graft, trunk, finished, tmp_path):
     output = resume("--export-type", "float16", "--export-training-checkpoint")
     assert "model.onnx (float16)" in output and "training.onnx" in output
     assert weight_types(run / "model.onnx") == half
-    # Whatever makes the run write them again.
+    # For any reason to write them again.
     (run / "report.html").unlink()
     output = resume()
     assert "model.onnx (float16)" in output and "training.onnx" in output
@@ -533,7 +533,7 @@ def test_commands_that_are_suggested_can_be_pasted(graft, trunk, tmp_path):
     ]
     words = shlex.split(inference.removeprefix(f"{run}/model.onnx: "))
     assert words == ["infer", "IMAGE", "--model", f"{run}/model.onnx"]
-    # What is the name of a file in a line of text does not break it.
+    # A file name does not break its line of text.
     run = tmp_path / "a\nb"
     result = finetune(graft, trunk, run, "--epochs", "1,0")
     assert result.status == 0, result.errors
@@ -562,7 +562,7 @@ def test_a_phase_that_stopped_early_is_over(graft, trunk, tmp_path):
 
 
 def test_the_model_is_that_of_the_best_epoch(graft, trunk, tmp_path):
-    """The best epoch lies in the first phase; the second one, with a huge rate, makes it worse."""
+    """The best epoch is in the first phase; the second one, with a huge rate, makes it worse."""
     run = tmp_path / "run"
     result = finetune(
         graft,
@@ -610,7 +610,7 @@ def test_cross_validation_is_summed_up(graft, trunk, tmp_path):
         assert f"{numpy.mean(values) * 100:.2f} ± {deviation * 100:.2f} %" in result.output
     page = (tmp_path / "run/summary.html").read_text()
     assert "fold3/report.html" in page
-    # What holds for all folds is said once.
+    # Notes about all folds appear once.
     assert result.errors.count("the head reads") == 1
     assert result.output.count("fold 2 of 3") == 1
     again = graft(
@@ -619,7 +619,7 @@ def test_cross_validation_is_summed_up(graft, trunk, tmp_path):
     )  # fmt: skip
     assert again.status == 0
     assert json.loads((tmp_path / "run/summary.json").read_text()) == summary
-    # It goes on as it began.
+    # It continues as it started.
     words = ["finetune", trunk / "pictures", "--output", tmp_path / "run", "--resume"]
     for folds in [2, 4]:
         again = graft(*words, "--cross-validate", folds)
@@ -737,7 +737,7 @@ def test_steps_that_do_not_fit_are_refused(graft, trunk, tmp_path):
 
 
 def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
-    """The steps of this network take less than 7 MB, the report and what it draws more."""
+    """The steps of this network use less than 7 MB, the report and its images more."""
     options = ("--epochs", "1,0", "--max-memory")
     result = finetune(graft, trunk, tmp_path / "run", *options, 7)
     assert result.status == 71, result.errors
@@ -767,7 +767,7 @@ def test_what_the_end_takes_is_known_in_the_beginning(graft, trunk, tmp_path):
     ],
 )
 def test_phases_that_train_the_same_are_named(graft, trunk, tmp_path, options, hint):
-    """Nothing is trained: what phases do is said before images are drawn."""
+    """Nothing is trained: errors in phases are reported before images are drawn."""
     sheet = ("--augment", "flip", "--preview", tmp_path / "sheet.png")
     result = finetune(graft, trunk, tmp_path / "run", *options, *sheet)
     assert result.status == 0, result.errors

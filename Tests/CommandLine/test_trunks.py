@@ -248,7 +248,7 @@ def test_batches_of_one_of_all_kinds(graft, faults, tmp_path, kind, batch):
 
 
 def train_layers(graft, faults, output, *options):
-    """The model of a run of three epochs in which the options say what is trained."""
+    """The model of a run of three epochs with the given options for trained layers."""
     result = graft(
         "finetune", faults / "evaluate-on-trained-pictures/pictures",
         "--model", faults / "layer-names/model.onnx", "--preprocess", "unit", "--resize", 16,
@@ -291,7 +291,7 @@ def test_cuts_have_the_names_that_inspect_lists(graft, faults, tmp_path):
     for output, cut in [("a", "/layer2/relu/Relu"), ("b", "layer2")]:
         result = graft(*common, "--cut", cut, "--output", tmp_path / output)
         assert result.status == 0, result.errors
-        # Which node a beginning stands for is said.
+        # The message names the node that a prefix selects.
         assert ("the head reads" in result.errors) == (cut == "layer2")
     assert (tmp_path / "a/model.onnx").read_bytes() == (tmp_path / "b/model.onnx").read_bytes()
 
@@ -373,7 +373,7 @@ def test_no_key_of_the_old_head_stays(graft, faults, tmp_path):
         ("label2id", '{"x": 0, "z": 2, "y": 1}', ["x", "y", "z"]),
         ("class_names", "x\ny\nz\n", ["x", "y", "z"]),
         ("classes", "x, y, z", ["x", "y", "z"]),
-        # Nothing is evaluated, and what does not fit is passed over.
+        # Nothing is evaluated, and values that do not fit are skipped.
         ("names", "{0: __import__('os').system('touch pwned'), 1: 'y', 2: 'z'}", None),
         ("names", "{0: 'x', 1: 'y'}", None),
         ("names", "{0: 'x', 99999999999: 'y', 2: 'z'}", None),
@@ -500,7 +500,7 @@ def test_a_few_images_tell_how_they_are_prepared(graft, data, tmp_path):
     assert "assuming 'torch'" in first.errors
     assert "on 32 images 'keras-caffe' separates the classes better" in first.errors
     assert first.errors == run("again").errors
-    # It is still there where people look at the end, and when the run goes on.
+    # It is still there at the end, and when the run continues.
     note = "on 32 images 'keras-caffe' separates the classes better"
     assert first.errors.count(note) == 2 and note in first.errors.splitlines()[-1]
     assert note in page(tmp_path / "assumed")

@@ -1,4 +1,4 @@
-"""Writes what torchvision and Pillow make of images, for the tests of GraftTraining.
+"""Writes the results of torchvision and Pillow for the tests of GraftTraining.
 
     python Tests/Fixtures/augmentation_fixtures.py
 

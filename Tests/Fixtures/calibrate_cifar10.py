@@ -123,7 +123,7 @@ def outliers(images, count, generator):
 
 
 class Network:
-    """The network, and what comes before its end."""
+    """The network, and the output before its last layer."""
 
     def __init__(self, model):
         self.model = onnx.ModelProto()
@@ -287,7 +287,7 @@ def digits(path, count=2000):
 
 
 def figures(model, data, test):
-    """What the model card gives. `test` is images and labels."""
+    """The figures of the model card. `test` is images and labels."""
     network = Network(model)
     probabilities = network.run(test[0])[0]
     result = {

@@ -25,7 +25,7 @@ TOLERANCE = 1e-5
 
 
 def array_differences(made, kept):
-    """What differs between two NPZ files."""
+    """The differences between two NPZ files."""
     with np.load(made) as made, np.load(kept) as kept:
         if set(made.files) != set(kept.files):
             yield f"has other arrays: {sorted(set(made.files) ^ set(kept.files))}"

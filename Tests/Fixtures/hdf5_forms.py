@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes HDF5 files of every form that h5py has, and what h5py reads from them.
+"""Writes HDF5 files of every form that h5py has, and the values that h5py reads from them.
 
 Usage: hdf5_forms.py FOLDER [FILE…]
 
@@ -23,7 +23,7 @@ TYPES = {
 
 
 def value(array, info):
-    """What a data set or an attribute holds, as the tests compare it."""
+    """The value of a data set or an attribute, as the tests compare it."""
     if isinstance(array, h5py.Empty):
         return {"type": "empty"}
     string = h5py.check_string_dtype(info)
@@ -156,7 +156,7 @@ def write_layouts(file):
         "resized/smaller", (9, 9), "<f4", chunks=(2, 2), maxshape=(None, 9))  # fmt: skip
     growing[...] = numbers((9, 9))
     growing.resize((3, 5))
-    # So many chunks that indexes have levels and pages.
+    # Enough chunks for indexes with levels and pages.
     many = file.create_dataset("many/growing", (6000,), "<i2", chunks=(2,), maxshape=(None,))
     many[...] = numbers((6000,), "<i2")
     many[3000:3200] = 0

@@ -50,7 +50,7 @@ def write_floats(name, values):
 
 
 def add(name, data, expected=None):
-    """Keeps a file and what Pillow makes of it, unless something else is expected."""
+    """Stores a file and Pillow's result for it, unless another one is expected."""
     (FOLDER / name).write_bytes(data)
     if expected is None:
         expected = np.array(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -497,7 +497,7 @@ def make_preprocessed(pixels):
 
 
 def make_photos(photos):
-    """One line for each photo: checksums (CRC-32) of what the libraries make of it."""
+    """One line for each photo: checksums (CRC-32) of the libraries' results."""
     import tensorflow as tf
     from keras.src.applications.imagenet_utils import preprocess_input
 

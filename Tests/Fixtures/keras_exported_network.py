@@ -72,7 +72,7 @@ def gelu(x):
 def normalized():
     layers = keras.layers
     inputs = keras.Input((12, 10, 3), name="image")
-    # What prepares images is not trained.
+    # Layers that prepare images are not trained.
     x = layers.Rescaling(scale=[2.0, 2.5, 3.0], offset=[-1.0, -0.9, -0.8])(inputs)
     x = layers.Conv2D(8, 2, strides=2, name="stem", **BIAS)(x)
     x = normalization("stem_norm")(x)
@@ -106,7 +106,7 @@ def write(name, make):
     )
     losses = []
     for step in range(6):
-        # What is reported are means since the last reset.
+        # Reported values are means since the last reset.
         model.reset_metrics()
         losses.append(float(model.train_on_batch(x[step % 2], y[step % 2])))
     np.savez(

@@ -127,7 +127,7 @@ with create("too-big.h5") as file:
     del file["fc"]["fc/bias:0"]
     file["fc"].create_dataset("fc/bias:0", (1 << 40,), "<f4", chunks=(1 << 20,), compression="gzip")
 
-# The only chunk lies at the file's end, and all but four of its bytes are left out.
+# The only chunk is at the file's end, and all but four of its bytes are missing.
 with create("one-chunk.h5") as file:
     data = file.create_dataset("data", (1 << 17,), "<f4", chunks=(1 << 17,))
     data.id.write_direct_chunk((0,), bytes(4))

@@ -1,4 +1,4 @@
-"""Writes what Keras and PyTorch answer to the questions that the tests of GraftTraining ask.
+"""Writes the results of Keras and PyTorch for the tests of GraftTraining.
 
     KERAS_BACKEND=torch python Tests/Fixtures/optimizer_trajectories.py
 
@@ -38,7 +38,7 @@ def write(name, arrays):
 
 
 def floats(values):
-    """Rounded to float, so that Graft reads exactly what Keras had."""
+    """Rounded to float, so that Graft reads exactly Keras's numbers."""
     return np.asarray(values).astype(np.float32).astype(np.float64)
 
 

@@ -5,8 +5,8 @@ import GraftTensor
 import GraftOperators
 import Testing
 
-/// Steps of optimizers have the bits of their rules: floats with the products that a fused
-/// multiply-add takes in where there is one, doubles rounded after each operation.
+/// Optimizer steps are bit-identical to their rules: floats with fused multiply-add if available,
+/// doubles rounded after each operation.
 @Suite struct OptimizerStepTests {
   private static let count = 1003
   private static let attributes: [ByteString: Attribute] = [

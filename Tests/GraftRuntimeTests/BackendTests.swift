@@ -9,8 +9,7 @@ import Synchronization
 import Testing
 import TestSupport
 
-/// A back end that this target adds: one operator of a domain of its own, and the pass that puts it
-/// in.
+/// A back end that this target adds: one operator with its own domain, and the pass that uses it.
 @Suite(.serialized) struct BackendTests {
   /// max(x, 0), which counts how often its kernel is made.
   private struct Rectify: Operator {

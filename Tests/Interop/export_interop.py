@@ -92,7 +92,7 @@ class Exports(unittest.TestCase):
         return scores
 
     def expect_same_evaluation(self, run, scores):
-        """What Graft says of the file is what follows from onnxruntime's scores."""
+        """Graft's results for the file follow from onnxruntime's scores."""
         report = json.loads(
             self.graft("evaluate", f"{run}/model.onnx", "images.npz", "--json").stdout
         )
@@ -153,7 +153,7 @@ class Exports(unittest.TestCase):
             "--learning-rate",
             "1e-3",
         ]
-        # Without a step the network stays what it is, and its penalty is in the loss.
+        # Without a step the network is unchanged, and its penalty is in the loss.
         result = self.graft(*arguments, "--epochs", 0, "--unfreeze", "none", "--output", "same")
         self.assertEqual(result.returncode, 0, result.stderr)
         np.testing.assert_allclose(self.scores("same"), self.scores("float32"), atol=1e-6)

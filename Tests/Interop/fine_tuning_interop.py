@@ -48,7 +48,7 @@ def unit_pixels(path):
 
 
 def largest_difference(model, images, names=None):
-    """Between what `infer` says without any flag but --model and what onnxruntime computes."""
+    """The difference of `infer` with no option but --model from onnxruntime."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (name,) = [value.name for value in session.get_inputs()]
     flags = ["--model", model] if names is None else []
@@ -94,7 +94,7 @@ class CIFAR10(unittest.TestCase):
         cls.folder.cleanup()
 
     def run_folder(self, command, form):
-        """The folder of a run on a form of the data; finetune grafts on what train made."""
+        """The folder of a run on a form of the data; finetune uses train's trunk."""
         key = f"{command}-{os.path.basename(form)}"
         if key not in self.runs:
             output = os.path.join(self.folder.name, key)

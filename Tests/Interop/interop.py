@@ -35,7 +35,7 @@ def private_home():
 
 
 def graft(*arguments, check=True, environment=None):
-    """Runs graft; returns what it printed."""
+    """Runs graft; returns its output."""
     result = subprocess.run(
         [GRAFT, *map(str, arguments)],
         capture_output=True,
@@ -96,7 +96,7 @@ def infer(images, *arguments, environment=None):
 
 
 def caffe_input(path):
-    """An image as Keras's VGG16 takes it: nearest to 224x224, BGR, means taken off, NCHW."""
+    """An image as input of Keras's VGG16: nearest to 224x224, BGR, minus the means, NCHW."""
     image = Image.open(path).convert("RGB").resize((224, 224), Image.NEAREST)
     values = np.asarray(image, dtype=np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
@@ -329,7 +329,7 @@ class RealModels(unittest.TestCase):
 
 
 class LeNet(unittest.TestCase):
-    """What the unit tests trained and exported."""
+    """The networks that the unit tests trained and exported."""
 
     def test_exported_network_agrees_with_onnxruntime(self):
         model = os.path.join(OUTPUT, "lenet.onnx")

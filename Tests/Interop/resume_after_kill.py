@@ -119,7 +119,7 @@ TIMES = {"seconds", "images_per_second"}
 
 
 def outcome(output):
-    """What a run left in its folder, by name, without what depends on time."""
+    """The files in a run's folder, by name, without those that depend on time."""
     parts = {"model": (output / "model.onnx").read_bytes()}
     parts["steps"] = (output / "steps.csv").read_text()
     records = map(json.loads, (output / "log.jsonl").read_text().splitlines())

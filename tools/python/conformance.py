@@ -28,7 +28,7 @@ REASONS = os.path.join(HERE, "..", "conformance-lists", "reasons.txt")
 SUPPORTED = os.path.join(HERE, "..", "conformance-lists", "operators.txt")
 KINDS = ["node", "simple", "real", "pytorch-converted", "pytorch-operator"]
 TIMEOUT_SECONDS = 120
-# A case that runs away takes itself down, not the machine.
+# A case that uses too much memory ends itself, not the machine.
 MEMORY_KILOBYTES = 6 << 20
 
 

@@ -2,9 +2,9 @@ import GraftFiles
 
 /// Decodes values from YAML.
 enum YAMLDecoder {
-  /// - Throws: `GraftError` if the text is not YAML; what `type` throws; `DecodingError` for a value
-  ///   of another kind than expected: `typeMismatch` with `YAMLNode`, `[YAMLNode]` or
-  ///   `[String: YAMLNode]` where a single value, a list or properties are meant
+  /// - Throws: `GraftError` if the text is not YAML; errors from decoding `type`; `DecodingError`
+  ///   for a value of the wrong kind: `typeMismatch` with `YAMLNode`, `[YAMLNode]` or
+  ///   `[String: YAMLNode]` where a single value, a list or properties are expected
   static func decode<Value: Decodable>(
     _ type: Value.Type, from yaml: String
   ) throws -> Value {

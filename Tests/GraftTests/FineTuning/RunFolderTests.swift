@@ -361,8 +361,8 @@ import TestSupport
     func save(_ checkpoint: Checkpoint) throws { try checkpoint.write(to: path) }
   }
 
-  /// What a phase trained of running statistics is still there when a later phase, which does not,
-  /// goes on.
+  /// Running statistics that a phase trained stay when a later phase, which does not train them,
+  /// is resumed.
   @Test func runningStatisticsSurvive() throws {
     var trunk = try FineTuningTests.trunk()
     let features = trunk.outputs[0]

@@ -15,7 +15,7 @@ from benchmark.contenders import Unavailable
 
 
 def _image(folder):
-    """An image as VGG16 takes it: 224x224, BGR, means taken off, NCHW."""
+    """An image as input of VGG16: 224x224, BGR, minus the means, NCHW."""
     image = Image.open(models.image(folder)).convert("RGB").resize((224, 224), Image.NEAREST)
     values = np.asarray(image, np.float32)[..., ::-1] - np.float32([103.939, 116.779, 123.68])
     return np.ascontiguousarray(values.transpose(2, 0, 1)[None])
@@ -53,7 +53,7 @@ def reference(weights, image):
 
 
 def _with_outputs(path, target, names):
-    """The model with other outputs and without what is then of no use."""
+    """The model with other outputs and without the parts that they do not need."""
     model = onnx.load(path)
     del model.graph.output[:]
     for name in names:

@@ -1,4 +1,4 @@
-"""What is measured: a peer in a process of its own, or `graft benchmark`.
+"""A measured program: a peer in its own process, or `graft benchmark`.
 
 A contender computes `turn(warmup, runs)`: the median of the runs in ms. `spent` is the processor
 time that it has taken so far, so that one can tell whether anything else was at work.
@@ -19,11 +19,11 @@ from benchmark.peers import PEERS
 
 
 class Unavailable(Exception):
-    """A contender cannot take part; the message says why."""
+    """A contender cannot be measured; the message is the reason."""
 
 
 def median(values):
-    """The lower median, as `graft benchmark` takes it."""
+    """The lower median, like `graft benchmark`."""
     return sorted(values)[(len(values) + 1) // 2 - 1]
 
 

@@ -1,4 +1,4 @@
-"""Repeats runs of `graft finetune` with VGG16 in Keras, and compares what came of them.
+"""Repeats runs of `graft finetune` with VGG16 in Keras, and compares the results.
 
     tools/benchmark keras RUN… --weights WEIGHTS [--steps N] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""What the measuring machine is, and whether it was quiet."""
+"""Describes the measuring machine, and whether it was idle."""
 
 import datetime
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""What one writes to classify an image: onnxruntime_infer.py IMAGE MODEL THREADS"""
+"""A minimal program to classify an image: onnxruntime_infer.py IMAGE MODEL THREADS"""
 
 import sys
 

@@ -154,7 +154,7 @@ class NCNN:
 
 
 def _write_ncnn(weights, graph_path, weight_path):
-    """VGG16 with activations fused, which is what ncnn's own optimizer makes of it.
+    """VGG16 with activations fused, as by ncnn's own optimizer.
 
     A weight is preceded by 0, for float32; a bias by nothing. ncnn flattens channels first.
     """

@@ -1,4 +1,4 @@
-"""Writes what was measured as Markdown."""
+"""Writes measurements as Markdown."""
 
 import textwrap
 
@@ -119,7 +119,7 @@ def machine_text(machine):
 
 
 def _absences(results):
-    """Who did not take part, once for each reason."""
+    """The contenders that were not measured, once for each reason."""
     reasons = {}
     for row in results["rows"].values():
         for part in (row, *row.get("models", {}).values()):
@@ -139,7 +139,7 @@ def _unsteady(results):
 
 
 def _occasions(results):
-    """When the rows were measured, and what was disturbed."""
+    """The times of the measurements, and the disturbed ones."""
     groups = {}
     for key, row in results["rows"].items():
         occasion = (row["date"], row["graft_version"], row["weights"])

@@ -1,4 +1,4 @@
-"""The rows of the report: what is measured for each, and what is to be reached.
+"""The rows of the report: the measurement of each, and its target.
 
 A row's result has `lines` for the table (`work`, `graft`, `beside`, `value`, `limit`, `unit`,
 `reached`, or a `note` instead of the value), and what was measured to get there.
@@ -23,7 +23,7 @@ def row(function):
 
 
 class Setting:
-    """What a row needs to know: the program, the folder to work in, how long to measure."""
+    """The context of a row: the program, the folder to work in, how long to measure."""
 
     def __init__(self, graft, root, folder, missing, rounds, quick):
         self.graft, self.root, self.folder, self.missing = graft, root, folder, missing
@@ -213,7 +213,7 @@ def precision(setting):
 
 @row
 def steady(setting):
-    """What tests show: nothing is allocated, and memory does not grow."""
+    """From tests: nothing is allocated, and memory does not grow."""
     names = []
     if shutil.which("swift"):
         # Tests are built with other flags, so in a folder of their own.

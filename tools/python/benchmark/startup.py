@@ -1,4 +1,4 @@
-"""A whole process that says what is in one image: time from start to end, and peak memory."""
+"""A whole process that classifies one image: time from start to end, and peak memory."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Measures this build of Graft beside another one, in turns, to see what a change did to its speed.
+"""Measures this build of Graft beside another one, in turns, to see how a change affects its speed.
 
 Usage: tools/benchmark versions --before PROGRAM [--graft PROGRAM] [--rounds 5] [--quick]
 

@@ -1,4 +1,4 @@
-"""What the folder of a run holds: recipe, split, first weights, losses of steps, results."""
+"""Reads the folder of a run: recipe, split, first weights, losses of steps, results."""
 
 import csv
 import json
@@ -74,7 +74,7 @@ class Result:
     accuracy: float
 
 
-# What a recipe may say that Keras does not do here.
+# Settings of recipes that are not supported here.
 UNREPEATED = [
     "accumulation_steps",
     "augment",
@@ -104,7 +104,7 @@ class GraftRun:
                 raise Unusable(
                     f"{self.folder}: its recipe says '{key}', which is not repeated here"
                 )
-        # YAML 1.1 takes 3e-4 for a text, as it has no point.
+        # In YAML 1.1, 3e-4 is a text, as it has no point.
         self.phases = [
             Phase(
                 unfreeze=str(phase.get("unfreeze", "all" if "freeze" in phase else "none")),
@@ -174,7 +174,7 @@ class GraftRun:
 
 
 def runs_in(folders):
-    """The runs; a folder of a cross-validation stands for its folds."""
+    """The runs; a folder of a cross-validation gives its folds."""
     runs = []
     for folder in map(Path, folders):
         folds = sorted(folder.glob("fold*/recipe.yaml"), key=lambda path: int(path.parent.name[4:]))

@@ -19,7 +19,7 @@ CAFFE_MEANS = np.array([103.939, 116.779, 123.68], np.float32)
 TORCH_MEANS = np.array([0.485, 0.456, 0.406], np.float32)
 TORCH_DEVIATIONS = np.array([0.229, 0.224, 0.225], np.float32)
 
-# What a scheme means where nothing else is said: resize, crop, interpolation.
+# The defaults of each scheme: resize, crop, interpolation.
 SCHEMES = {
     "keras-caffe": ("224", None, "nearest"),
     "keras-tf": ("224", None, "nearest"),
@@ -52,7 +52,7 @@ class Preparation:
 
     @staticmethod
     def of(recipe, metadata):
-        """What a recipe says, else the metadata of the trunk, else what suits VGG16 of Keras."""
+        """The recipe's preparation, or that of the trunk's metadata, or that of Keras's VGG16."""
         scheme = metadata.get("graft.preprocessing.name", "keras-caffe")
         recorded = metadata.get("graft.preprocessing.orientation", "applied")
         applies_orientation = not recipe.get("ignore_orientation", recorded == "ignored")
@@ -93,7 +93,7 @@ class Preparation:
 
     @property
     def element_type(self):
-        """Pillow gives whole numbers, TensorFlow what lies between them, too."""
+        """Pillow gives integers, TensorFlow also values between them."""
         return np.float32 if self.interpolation == "tf-bilinear" else np.uint8
 
     def read(self, path):
@@ -127,7 +127,7 @@ class Preparation:
         return (shorter, longer) if size[0] <= size[1] else (longer, shorter)
 
     def _cropped(self, samples):
-        """The middle, as torchvision's CenterCrop takes it."""
+        """The central crop, like torchvision's CenterCrop."""
         if self.crop is None:
             return samples
         for axis, side in ((0, self.crop[1]), (1, self.crop[0])):

@@ -126,7 +126,7 @@ class Network:
         )
 
     def select(self, unfreeze, freeze):
-        """Makes trainable what a phase trains: the head, and what of the trunk its texts name."""
+        """Makes a phase's weights trainable: the head, and the named parts of the trunk."""
         for layer in self.trunk_layers:
             for variable in layer.weights:
                 variable.trainable = False
@@ -178,7 +178,7 @@ def chain(input_shape, layers):
 
 
 def matches(pattern, name):
-    """Whether a name in `unfreeze` stands for a weight: `block4` does for `block4_conv1/kernel`."""
+    """Whether a name in `unfreeze` includes a weight: `block4` includes `block4_conv1/kernel`."""
     if "*" in pattern:
         literal = pattern.replace("[", "[[]").replace("?", "[?]")
         return fnmatch.fnmatchcase(name, literal)

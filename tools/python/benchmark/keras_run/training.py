@@ -1,4 +1,4 @@
-"""Trains in Keras what Graft trained: the same images, first weights, phases and optimizers."""
+"""Repeats a run of Graft in Keras: the same images, first weights, phases and optimizers."""
 
 from dataclasses import dataclass, field
 
