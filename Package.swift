@@ -55,7 +55,7 @@ func engine(below end: String? = nil) -> [Target.Dependency] {
   return modules.prefix { $0 != end }.map { .init(stringLiteral: $0) }
 }
 
-/// What the engine does not need: images, data, formats, models, training.
+/// Modules outside the engine: images, data, formats, models, training.
 let peripherals: [Target.Dependency] = [
   "GraftVision", "GraftData", "GraftONNX", "GraftKeras", "GraftModels", "GraftTraining",
 ]
@@ -104,7 +104,7 @@ let package = Package(
     library("GraftPasses", engine(below: "GraftPasses")),
     library("GraftRuntime", engine(below: "GraftRuntime") + ["CGraftKernels"]),
 
-    // What comes in and goes out
+    // Images, data and formats
     library("GraftVision", ["GraftFiles", "GraftTensor", "CGraftShims", "CWebP"]),
     library("GraftData", ["GraftFiles", "GraftTensor", "GraftVision", "CArchive", "CZip"]),
     library(
@@ -120,7 +120,7 @@ let package = Package(
       ],
       engine(below: "GraftPasses") + ["CGraftShims"]),
 
-    // What people use
+    // Training, the library and the commands
     library("GraftTraining", engine() + ["GraftVision", "GraftData", "CYAML"]),
     library("Graft", engine() + peripherals),
     library(

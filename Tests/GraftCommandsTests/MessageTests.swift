@@ -1,5 +1,4 @@
 import GraftFiles
-import GraftTensor
 import TestSupport
 import Testing
 

@@ -3,6 +3,7 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 import GraftOperators
+import GraftTensor
 import Testing
 
 /// Optimizer steps are bit-identical to their rules: floats with fused multiply-add if available,

@@ -1,5 +1,6 @@
 import GraftExecution
 import Foundation
+import GraftExecution
 import GraftRuntime
 import Synchronization
 import Testing
