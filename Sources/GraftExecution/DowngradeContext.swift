@@ -89,7 +89,7 @@ package struct DowngradeContext {
   }
 
   private func requireExtraNodes() throws {
-    guard allowsExtraNodes else { throw GraftError.unsupported("it would need several nodes") }
+    guard allowsExtraNodes else { throw GraftError.unsupported("it would become several nodes") }
   }
 }
 

@@ -130,7 +130,7 @@ extension Operator {
   package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
-    throw GraftError.unsupported("the operator was added later")
+    throw GraftError.unsupported("the operator is newer")
   }
 
   package func gradient(_ builder: inout GradientBuilder) throws {

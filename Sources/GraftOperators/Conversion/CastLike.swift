@@ -22,7 +22,7 @@ package struct CastLike: Operator {
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     guard let type = context.type(node.inputs.count > 1 ? node.inputs[1] : nil)?.elementType else {
-      throw GraftError.unsupported("its type is open")
+      throw GraftError.unsupported("its type is unknown")
     }
     node.operatorType = Cast.schema.name
     node.attributes["to"] = .int(Int(type.rawValue))

@@ -169,7 +169,7 @@ package struct ConvTranspose: Operator {
       // A convolution drops only what does not fill a stride.
       guard -end < stride else {
         throw GraftError.unsupported(
-          "ConvTranspose's gradient where the output exceeds what the kernel reaches")
+          "ConvTranspose's gradient with outputs that the kernel does not reach")
       }
       begins.append(extent.begin)
       ends.append(max(0, end))

@@ -34,7 +34,7 @@ final class ElementwiseChain: @unchecked Sendable {
     let registerCount = shapes.count + bufferCount + 1
     guard registerCount <= GRAFT_CHAIN_MAXIMUM_REGISTERS,
       output.count <= GRAFT_CHAIN_MAXIMUM_RANK
-    else { throw GraftError.unsupported("a fused chain of this size or rank") }
+    else { throw GraftError.unsupported("a fused chain of this size or rank is not supported") }
 
     operands = .allocate(capacity: shapes.count)
     steps = .allocate(capacity: program.count)

@@ -48,16 +48,16 @@ package struct PRelu: ArithmeticOperator {
   ) throws {
     let slope = node.inputs[1]
     guard let shape = context.type(slope)?.shape else {
-      throw GraftError.unsupported("the rank of the slope is open")
+      throw GraftError.unsupported("the rank of the slope is unknown")
     }
     let rank = try context.rank(node.inputs[0], of: "input 0")
     // One value for all, or one per channel: the extents after it are 1.
     let isForAll = shape.allSatisfy { $0 == 1 }
     guard isForAll || rank == 2 && shape.count == 1 || shape.count == rank - 1 else {
-      throw GraftError.unsupported("the slope is not one for each channel")
+      throw GraftError.unsupported("it needs one slope per channel")
     }
     guard shape.dropFirst().allSatisfy({ $0 == 1 }) else {
-      throw GraftError.unsupported("the slope is not one for each channel")
+      throw GraftError.unsupported("it needs one slope per channel")
     }
     if shape.isEmpty {
       node.inputs[1] = try context.reshaped(slope, inserting: [0])

@@ -20,7 +20,7 @@ struct Pow: BinaryOperator {
   ) throws {
     guard let base = context.type(node.inputs[0])?.elementType,
       context.type(node.inputs[1])?.elementType == base || context.isFromFile(before: 12)
-    else { throw GraftError.unsupported("base and exponent are of two types") }
+    else { throw GraftError.unsupported("base and exponent have different types") }
     if opset < 7 { try node.downgradeBroadcast(isCommutative: false, in: &context) }
   }
 

@@ -35,7 +35,7 @@ package struct Gemm: Operator {
   ) throws {
     if node.inputs.count < 3 || node.inputs[2] == nil {
       guard let type = context.type(node.inputs[0])?.elementType else {
-        throw GraftError.unsupported("its element type is open")
+        throw GraftError.unsupported("its element type is unknown")
       }
       node.removeInputs(from: 2)
       node.inputs.append(context.addConstant(try Tensor(zeros: type, shape: [1])))

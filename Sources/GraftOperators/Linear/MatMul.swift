@@ -31,7 +31,7 @@ package struct MatMul: Operator {
     let left = try context.shape(0)
     let right = try context.shape(1)
     guard let leftDepth = left.last, let rightLast = right.last else {
-      throw GraftError.badData("MatMul takes no scalars")
+      throw GraftError.badData("MatMul does not accept scalars")
     }
     let rightDepth = right.count > 1 ? right[right.count - 2] : rightLast
     if let leftDepth = leftDepth.known, let rightDepth = rightDepth.known, leftDepth != rightDepth {

@@ -27,7 +27,7 @@ package struct ScatterElements: Operator {
     try node.countAxisFromFront(in: context)
     try node.requireIndicesFromFront(at: 1, in: context)
     guard try AttributeReader(node.attributes).string("reduction", default: "none") == "none" else {
-      throw GraftError.unsupported("'reduction' came later")
+      throw GraftError.unsupported("'reduction' is newer")
     }
     node.attributes["reduction"] = nil
     node.operatorType = Scatter.schema.name

@@ -37,7 +37,7 @@ struct Slice: Operator {
       if node.inputs.count > 4, node.inputs[4] != nil, !context.isFromFile(before: 11) {
         let steps = try node.constantIntegers("steps", at: 4, in: context)
         guard steps?.allSatisfy({ $0 > 0 }) ?? true else {
-          throw GraftError.unsupported("'steps' go backwards")
+          throw GraftError.unsupported("'steps' are negative")
         }
       }
       return

@@ -43,7 +43,7 @@ package struct Split: Operator {
       let shape = context.type(node.inputs[0])?.shape
       let extent = try shape.flatMap { try $0[normalizedAxis(axis, rank: $0.count)].known }
       guard extent != nil || context.isFromFile(before: 18) else {
-        throw GraftError.unsupported("whether the parts are equal is open")
+        throw GraftError.unsupported("its parts may differ in size")
       }
       if let extent, count > 0, extent % count != 0 {
         let part = (extent + count - 1) / count

@@ -21,7 +21,7 @@ struct Tile: Operator {
     guard node.inputs.count == 3, let copies = context.graph.constant(node.inputs[1]),
       let axis = context.graph.constant(node.inputs[2])
     else {
-      throw GraftError.unsupported("Tile of opset 1 with copies or axis that are not constant")
+      throw GraftError.unsupported("Tile of opset 1 with copies or an axis that is not constant")
     }
     let rank = try context.rank(node.inputs[0], of: "input 0")
     var repeats = Array(repeating: 1, count: rank)
@@ -35,7 +35,7 @@ struct Tile: Operator {
   ) throws {
     let repeats = try node.constantIntegers("repeats", at: 1, in: context) ?? []
     guard let type = context.type(node.inputs[0])?.elementType else {
-      throw GraftError.unsupported("its element type is open")
+      throw GraftError.unsupported("its element type is unknown")
     }
     let axes = repeats.indices.filter { repeats[$0] != 1 }
     let last = axes.last ?? 0

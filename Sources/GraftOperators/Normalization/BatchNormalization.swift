@@ -52,7 +52,7 @@ package struct BatchNormalization: RealOperator {
     if isTraining {
       // Older opsets do not specify that the variance is that of the population.
       guard context.isFromFile(before: 14) else {
-        throw GraftError.unsupported("it trains, which came to mean something else")
+        throw GraftError.unsupported("training mode had another meaning")
       }
       while node.outputs.count < 5 { node.outputs.append(nil) }
       for index in node.outputs.indices where node.outputs[index] == nil {

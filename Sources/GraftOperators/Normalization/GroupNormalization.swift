@@ -51,7 +51,7 @@ package struct GroupNormalization: RealOperator {
     let x = node.inputs[0]
     let rank = try context.rank(x, of: "input 0")
     guard rank >= 2, let type = context.type(x)?.elementType else {
-      throw GraftError.unsupported("its element type is open")
+      throw GraftError.unsupported("its element type is unknown")
     }
     let groups = form.groupCount
     let ones = try ElementConversion.scalar(1, as: type)

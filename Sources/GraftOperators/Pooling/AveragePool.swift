@@ -34,7 +34,7 @@ package struct AveragePool: RealOperator {
       try !attributes.flag("ceil_mode") || !attributes.flag("count_include_pad")
       || context.isFromFile(before: 19)
     guard isSettled else {
-      throw GraftError.unsupported("how 'ceil_mode' and 'count_include_pad' go together is open")
+      throw GraftError.unsupported("'ceil_mode' with 'count_include_pad' was ambiguous")
     }
     try node.dropDilationsOfOne()
   }

@@ -18,7 +18,7 @@ extension Node {
   mutating func makeExponentInteger() throws {
     guard let value = try AttributeReader(attributes).float("p") else { return }
     guard let exponent = Int(exactly: value) else {
-      throw GraftError.unsupported("attribute 'p' is \(value); only whole exponents are supported")
+      throw GraftError.unsupported("attribute 'p' is \(value); it must be an integer")
     }
     attributes["p"] = .int(exponent)
   }

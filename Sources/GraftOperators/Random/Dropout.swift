@@ -53,7 +53,7 @@ package struct Dropout: Operator {
     if node.inputs.count > 2, let mode = node.inputs[2] {
       guard let trains = context.constant(mode), try trains.elements(as: Bool.self) == [false]
       else {
-        throw GraftError.unsupported("it trains")
+        throw GraftError.unsupported("it is in training mode")
       }
     }
     if node.inputs.count > 1, let input = node.inputs[1] {
@@ -67,7 +67,7 @@ package struct Dropout: Operator {
     if opset < 7 { node.attributes["is_test"] = .int(1) }
     let hasMask = node.outputs.count > 1 && node.outputs[1] != nil
     guard !hasMask || context.isFromFile(before: 12) else {
-      throw GraftError.unsupported("what the mask is where nothing is dropped was left open")
+      throw GraftError.unsupported("the mask of inference was undefined")
     }
     if opset < 10, node.outputs.count > 1, let mask = node.outputs[1] {
       let type = context.graph[node.outputs[0] ?? mask].type

@@ -64,7 +64,7 @@ extension ReduceOperator {
     let axes = try node.constantIntegers("axes", at: 1, in: context) ?? []
     let ignoresEmptyAxes = try AttributeReader(node.attributes).flag("noop_with_empty_axes")
     guard !axes.isEmpty || !ignoresEmptyAxes else {
-      throw GraftError.unsupported("'noop_with_empty_axes' came later")
+      throw GraftError.unsupported("'noop_with_empty_axes' is newer")
     }
     node.attributes["noop_with_empty_axes"] = nil
     node.removeInputs(from: 1)

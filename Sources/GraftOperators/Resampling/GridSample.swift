@@ -29,7 +29,7 @@ struct GridSample: Operator {
   ) throws {
     let isImage = context.type(node.inputs[0])?.shape.map { $0.count == 4 }
     guard isImage ?? context.isFromFile(before: 20) else {
-      throw GraftError.unsupported("it samples what is not known to be an image")
+      throw GraftError.unsupported("its input may not be an image")
     }
     guard case .string(let mode)? = node.attributes["mode"] else { return }
     let oldNames = ["linear": "bilinear", "cubic": "bicubic"]

@@ -79,11 +79,11 @@ package struct Resize: Operator {
     _ axes: [Int], to node: inout Node, in context: inout DowngradeContext
   ) throws {
     let shape = context.type(node.inputs[0])?.shape
-    guard let shape else { throw GraftError.unsupported("the rank of input 0 is open") }
+    guard let shape else { throw GraftError.unsupported("the rank of input 0 is unknown") }
     let places = try normalizedAxes(axes, rank: shape.count)
     // The region of interest has two numbers for each axis.
     guard node.inputs.count < 2 || node.inputs[1] == nil else {
-      throw GraftError.unsupported("'axes' with a region came later")
+      throw GraftError.unsupported("'axes' with a region of interest is newer")
     }
     node.attributes["axes"] = nil
     if node.inputs.count > 2, let input = node.inputs[2] {
@@ -98,7 +98,7 @@ package struct Resize: Operator {
       let policy = try AttributeReader(node.attributes).string(
         "keep_aspect_ratio_policy", default: "stretch")
       guard policy == "stretch", sizes.count == places.count, var all = shape.knownShape else {
-        throw GraftError.unsupported("the extents of the other axes are open")
+        throw GraftError.unsupported("the extents of the other axes are unknown")
       }
       for (axis, size) in zip(places, sizes) { all[axis] = size }
       node.inputs[3] = try context.addIntegers(all)
@@ -109,21 +109,21 @@ package struct Resize: Operator {
   private static func downgradeScaling(_ node: inout Node, in context: DowngradeContext) throws {
     let method = try ResizeMethod(AttributeReader(node.attributes))
     guard node.inputs.count == 3, node.inputs[1] == nil, let input = node.inputs[2] else {
-      throw GraftError.unsupported("it is told sizes or a region, not scales")
+      throw GraftError.unsupported("it has sizes or a region of interest instead of scales")
     }
     guard method.coordinates == .asymmetric, method.interpolation != .cubic else {
-      throw GraftError.unsupported("its way of sampling came later")
+      throw GraftError.unsupported("its sampling method is newer")
     }
     let scales = try context.constant(input)?.elements(as: Float.self)
     let grows = scales?.allSatisfy { $0 >= 1 } ?? context.isFromFile(before: 11)
     let shrinks = scales?.allSatisfy { $0 <= 1 } ?? false
     if method.interpolation == .nearest {
       guard method.rounding == .floor && grows || method.rounding == .ceil && shrinks else {
-        throw GraftError.unsupported("its way of rounding came later")
+        throw GraftError.unsupported("its rounding mode is newer")
       }
     }
     guard context.opset >= 10 || grows else {
-      throw GraftError.unsupported("Upsample does not shrink")
+      throw GraftError.unsupported("Upsample cannot shrink")
     }
     node.inputs = [node.inputs[0], input]
     node.attributes["coordinate_transformation_mode"] = nil

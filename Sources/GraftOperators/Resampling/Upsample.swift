@@ -54,7 +54,7 @@ struct Upsample: Operator {
       return
     }
     guard scales.count == 4, scales[0] == 1, scales[1] == 1 else {
-      throw GraftError.unsupported("it enlarges more than height and width")
+      throw GraftError.unsupported("it scales other axes than height and width")
     }
     node.attributes["height_scale"] = .float(scales[2])
     node.attributes["width_scale"] = .float(scales[3])

@@ -38,7 +38,7 @@ package struct Reshape: Operator {
       throw GraftError.unsupported("the shape is not a constant")
     }
     guard try !AttributeReader(node.attributes).flag("allowzero") || !shape.contains(0) else {
-      throw GraftError.unsupported("'allowzero' came later")
+      throw GraftError.unsupported("'allowzero' is newer")
     }
     node.attributes["allowzero"] = nil
     node.attributes["shape"] = .ints(shape)
@@ -135,7 +135,7 @@ package struct Reshape: Operator {
         inputs: [.floats([1, 2, 3, 4], [2, 2]), .integers([0, 1, 2], [3])],
         outputs: [.floats([1, 2, 3, 4], [2, 1, 2])]),
       OperatorExample(
-        "takes zero literally", attributes: ["allowzero": .int(1)],
+        "zero extents", attributes: ["allowzero": .int(1)],
         inputs: [.floats([], [0, 3, 4]), .integers([3, 4, 0], [3])],
         outputs: [.floats([], [3, 4, 0])]),
     ]

@@ -69,7 +69,7 @@ extension Node {
     let axis = try AttributeReader(attributes).int("axis", default: -1)
     guard let type = context.type(inputs[0]), let shape = type.shape else {
       guard axis == -1, context.opset >= 11 else {
-        throw GraftError.unsupported("the rank of input 0 is open")
+        throw GraftError.unsupported("the rank of input 0 is unknown")
       }
       attributes["axis"] = .int(-1)
       return

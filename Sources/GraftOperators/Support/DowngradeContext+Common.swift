@@ -41,7 +41,7 @@ extension Node {
     guard !context.isFromFile(before: 11) else { return }
     guard let indices = context.constant(inputs[index]),
       try indices.integers().allSatisfy({ $0 >= 0 })
-    else { throw GraftError.unsupported("indices may count from the end") }
+    else { throw GraftError.unsupported("indices may be negative") }
   }
 
   /// Operators on any number of inputs do not broadcast before opset 8.
@@ -52,7 +52,7 @@ extension Node {
     for shape in shapes.dropFirst() {
       guard let shape, let first = shapes[0] else {
         guard context.isFromFile(before: 8) else {
-          throw GraftError.unsupported("whether the shapes are equal is open")
+          throw GraftError.unsupported("its shapes may differ")
         }
         continue
       }
@@ -70,7 +70,7 @@ extension Node {
     guard var left = context.type(inputs[0])?.shape, var right = context.type(inputs[1])?.shape
     else {
       guard context.isFromFile(before: 7) else {
-        throw GraftError.unsupported("the ranks of its inputs are open")
+        throw GraftError.unsupported("the ranks of its inputs are unknown")
       }
       attributes["broadcast"] = .int(1)
       return
@@ -96,7 +96,7 @@ extension Node {
     let trailing = right.indices.reversed().prefix(while: differs)
     let kept = leading.count..<(right.count - trailing.count)
     guard kept.allSatisfy({ context.isEqual(left[start + $0], right[$0], before: 7) }) else {
-      throw GraftError.unsupported("it broadcasts as only later opsets do")
+      throw GraftError.unsupported("its form of broadcasting is newer")
     }
     let dropped = Array(leading) + trailing.reversed()
     if !dropped.isEmpty { inputs[1] = try context.reshaped(inputs[1], dropping: dropped) }

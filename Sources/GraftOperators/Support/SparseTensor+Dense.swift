@@ -9,7 +9,7 @@ extension SparseTensor {
   func dense() throws -> Tensor {
     let result = try Tensor(zeros: values.elementType, shape: shape)
     guard values.elementType != .string else {
-      throw GraftError.unsupported("sparse tensors of strings")
+      throw GraftError.unsupported("sparse tensors of strings are not supported")
     }
     let count = values.elementCount
     let places = try indices.integers()

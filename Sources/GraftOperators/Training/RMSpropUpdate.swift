@@ -44,7 +44,7 @@ struct RMSpropUpdate: Operator {
     }
     for (input, output) in [(4, 2), (5, 3)] where !context.hasInput(input) {
       guard output >= context.outputCount || !context.wantedOutputs[output] else {
-        throw GraftError.badData("output \(output) has no input \(input) to come from")
+        throw GraftError.badData("output \(output) needs input \(input)")
       }
     }
   }

@@ -27,7 +27,7 @@ struct Floor: ElementwiseUnary {
         inputs: [.floats([-1.5, 1.2, 2, -0.5], [4])],
         outputs: [.floats([-2, 1, 2, -1], [4])]),
       OperatorExample(
-        "what has no fraction",
+        "integers and special values",
         inputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])],
         outputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])]),
     ]

@@ -27,7 +27,7 @@ struct Round: ElementwiseUnary {
         inputs: [.floats([0.9, 2.5, 2.3, 1.5, -4.5], [5])],
         outputs: [.floats([1, 2, 2, 2, -4], [5])]),
       OperatorExample(
-        "what has no fraction",
+        "integers and special values",
         inputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])],
         outputs: [.floats([.nan, -.infinity, 16777215, -1e30], [4])]),
     ]

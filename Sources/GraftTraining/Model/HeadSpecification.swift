@@ -110,7 +110,7 @@ package struct HeadSpecification: Sendable, Hashable {
       throw GraftError.usage(
         "unknown layer '\(call.name)'",
         hint:
-          "Use gmp, gap, flatten, normalization, dropout or dense; or keep for the own head"
+          "Use gmp, gap, flatten, normalization, dropout or dense; or keep for the network's own"
       )
     }
   }

@@ -96,7 +96,7 @@ struct GraphDowngrader {
       if opset < type.schema.sameSince { return try downgrade(node, type) }
       let history = OperatorVersion.history(of: node.operatorType)
       guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
-        throw GraftError.unsupported("the operator was added later")
+        throw GraftError.unsupported("the operator is newer")
       }
       try appendChecked(node, version)
     }
@@ -114,7 +114,7 @@ struct GraphDowngrader {
       if downgraded.operatorType == node.operatorType {
         let history = OperatorVersion.history(of: node.operatorType)
         guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
-          throw GraftError.unsupported("the operator was added later")
+          throw GraftError.unsupported("the operator is newer")
         }
         try appendChecked(downgraded, version)
       } else {
@@ -151,7 +151,7 @@ struct GraphDowngrader {
       }
       while node.inputs.last == .some(nil) { node.inputs.removeLast() }
       guard version.accepts(node, in: graph) else {
-        throw GraftError.unsupported("its attributes, inputs or element types are too new")
+        throw GraftError.unsupported("its attributes, inputs or element types are newer")
       }
       graph.nodes.append(node)
     }
@@ -164,7 +164,7 @@ struct GraphDowngrader {
         let old = history.last { $0.version <= imported }
         guard old?.version == history.last(where: { $0.version <= opset })?.version else {
           throw GraftError.unsupported(
-            "Graft does not know it, so that it keeps its form of opset \(imported)")
+            "Graft does not know it and can only write it as in opset \(imported)")
         }
       }
       graph.nodes.append(node)

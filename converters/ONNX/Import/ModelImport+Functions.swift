@@ -48,7 +48,7 @@ extension ModelImport {
     for (name, result) in zip(function.output, results) {
       guard let result else { continue }
       guard case .value(let value)? = inner.resolve(name) else {
-        throw GraftError.badData("is a function whose output '\(name)' nothing computes")
+        throw GraftError.badData("is a function that does not compute its output '\(name)'")
       }
       // A passed-through input, or one value with two names.
       guard value != result else { continue }

@@ -51,7 +51,7 @@ extension ModelImport {
       switch frame.resolve(name) {
       case .value(let id)?: return id
       case .absent?: return nil
-      case nil: throw GraftError.badData("reads '\(name)', which nothing computes")
+      case nil: throw GraftError.badData("reads '\(name)', which no node computes")
       }
     }
   }
