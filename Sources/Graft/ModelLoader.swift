@@ -100,7 +100,7 @@ package struct ModelLoader {
     /// Everything that the graph depends on besides the file.
     let variant: String
     /// Reads it, either only for display or to run it.
-    let read: (_ isForShowing: Bool) throws -> Graph
+    let read: (_ isForDisplay: Bool) throws -> Graph
 
     /// The outline of an ONNX file; `nil` for other files.
     func outline() throws -> GraphOutline? {
@@ -152,14 +152,14 @@ package struct ModelLoader {
       let said = entry.metadata
       let words = said.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
       let hash = try ContentHash(of: words.joined(separator: "\n")).text
-      return Source(path: path, variant: "file, top \(includeTop), said \(hash)") { isForShowing in
-        var graph = try graph(file: path, isForShowing: isForShowing)
+      return Source(path: path, variant: "file, top \(includeTop), said \(hash)") { isForDisplay in
+        var graph = try graph(file: path, isForDisplay: isForDisplay)
         for (key, text) in said { graph.metadata[key] = text }
         return graph
       }
     }
-    return Source(path: path, variant: "model \(model.name), top \(includeTop)") { isForShowing in
-      try graph(model, path: path, isForShowing: isForShowing)
+    return Source(path: path, variant: "model \(model.name), top \(includeTop)") { isForDisplay in
+      try graph(model, path: path, isForDisplay: isForDisplay)
     }
   }
 
@@ -178,13 +178,13 @@ package struct ModelLoader {
   }
 
   private func source(file path: String) -> Source {
-    Source(path: path, variant: "file, top \(includeTop)") { isForShowing in
-      try graph(file: path, isForShowing: isForShowing)
+    Source(path: path, variant: "file, top \(includeTop)") { isForDisplay in
+      try graph(file: path, isForDisplay: isForDisplay)
     }
   }
 
   private func graph(
-    _ model: ModelManifest.Model, path: String, isForShowing: Bool
+    _ model: ModelManifest.Model, path: String, isForDisplay: Bool
   ) throws -> Graph {
     var graph: Graph
     if model.format == .kerasHDF5, let name = model.architecture {
@@ -197,7 +197,7 @@ package struct ModelLoader {
           includeTop: includeTop && model.includesTop != false)
       }
     } else {
-      graph = try self.graph(file: path, isForShowing: isForShowing)
+      graph = try self.graph(file: path, isForDisplay: isForDisplay)
     }
     if graph.metadata[preprocessingKey] == nil {
       graph.metadata[preprocessingKey] = model.preprocessing
@@ -216,10 +216,10 @@ package struct ModelLoader {
 
   private var preprocessingKey: String { Preprocessing.MetadataKey.name.rawValue }
 
-  private func graph(file path: String, isForShowing: Bool) throws -> Graph {
+  private func graph(file path: String, isForDisplay: Bool) throws -> Graph {
     guard FileKind.recognize(path: path)?.isHDF5 ?? false else {
       var importer = ONNXImporter(givenInputs: givenInputs)
-      importer.keepsOlderForms = isForShowing
+      importer.keepsOlderForms = isForDisplay
       return try importer.graph(path: path)
     }
     let weights = try KerasWeights.read(path)

@@ -107,12 +107,12 @@ struct EvaluateCommand: ParsableCommand {
   ) throws -> [ImageDataset.Item] {
     let own = part.items(of: dataset)
     guard let split = try SplitFile.ofRun(model: model) else { return own }
-    let isAsked = self.part != nil && part != .all
-    let candidates = isAsked ? Part.all.items(of: dataset) : own
+    let isRequested = self.part != nil && part != .all
+    let candidates = isRequested ? Part.all.items(of: dataset) : own
     let parts = try split.parts(of: candidates, threadCount: compute.threadCount)
       .map { $0.map(Part.init) }
     guard parts.contains(where: { $0 != nil }) else { return own }
-    if isAsked { return zip(candidates, parts).filter { $1 == part }.map(\.0) }
+    if isRequested { return zip(candidates, parts).filter { $1 == part }.map(\.0) }
     let trainedCount = parts.count { $0 == .training }
     if trainedCount > 0 {
       CommandLineProgram.note(

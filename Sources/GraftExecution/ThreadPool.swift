@@ -118,7 +118,7 @@ private final class PoolState: Sendable {
   func leave() { callerCount.wrappingSubtract(1, ordering: .relaxed) }
 
   /// Whether a worker takes part in the job: one stays idle for each caller without workers.
-  private func isInvited(_ worker: Int) -> Bool {
+  private func participates(_ worker: Int) -> Bool {
     worker == 0
       || worker < participants.load(ordering: .relaxed) - callerCount.load(ordering: .relaxed) + 1
   }
@@ -166,9 +166,9 @@ private final class PoolState: Sendable {
       let current = ticket.load(ordering: .acquiring)
       let task = Int(current & 0xffff_ffff)
       let count = taskCount.load(ordering: .relaxed)
-      let isInvited = isInvited(worker)
+      let participates = participates(worker)
       let address = jobAddress.load(ordering: .relaxed)
-      guard task < count, isInvited else { return false }
+      guard task < count, participates else { return false }
       guard
         ticket.compareExchange(
           expected: current, desired: current + 1, ordering: .acquiringAndReleasing
@@ -220,7 +220,7 @@ private final class PoolState: Sendable {
           let task = Int(ticket.load(ordering: .sequentiallyConsistent) & 0xffff_ffff)
           return !isStopped.load(ordering: .relaxed)
             && (task >= taskCount.load(ordering: .relaxed)
-              || !isInvited(worker))
+              || !participates(worker))
         })
     }
   }

@@ -34,7 +34,7 @@ extension ModelCache {
     guard let kind = Kind(name: name) else { return nil }
     let path = "\(folder)/\(name)"
     guard let status = FileSystem.statusOfLink(path), status.st_mode & S_IFMT == S_IFREG,
-      status.isOwn, kind == .unfinished || isGrafts(path, kind)
+      status.isOwn, kind == .unfinished || hasExpectedContent(path, kind)
     else { return nil }
     let identity = FileIdentity(status)
     return File(
@@ -43,7 +43,7 @@ extension ModelCache {
   }
 
   /// Whether a file's content matches its name.
-  private func isGrafts(_ path: String, _ kind: Kind) -> Bool {
+  private func hasExpectedContent(_ path: String, _ kind: Kind) -> Bool {
     guard let file = try? InputDescriptor(path) else { return false }
     return switch kind {
     case .model: CompiledModel.isEnd(file)
@@ -64,9 +64,9 @@ extension ModelCache {
     let now = time(nil)
     var kept: [File] = []
     for file in files() {
-      let isLeftBehind =
+      let isAbandoned =
         file.isUnfinished && now - file.lastUse / 1_000_000_000 > ModelCache.unfinishedSeconds
-      if isLeftBehind { FileSystem.remove(file.path) } else { kept.append(file) }
+      if isAbandoned { FileSystem.remove(file.path) } else { kept.append(file) }
     }
     var total = kept.reduce(0) { $0 + $1.byteCount }
     for file in kept where total > byteLimit {

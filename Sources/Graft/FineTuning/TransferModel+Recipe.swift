@@ -19,11 +19,11 @@ extension TransferModel {
     let loaded =
       try recipe.fromScratch
       ? ModelLoader.randomTrunk(recipe.model, seed: recipe.seed &+ 1)
-      : ModelLoader(weights: recipe.weights, includeTop: head.keepsOwn, remark: remark)
+      : ModelLoader(weights: recipe.weights, includeTop: head.keepsNetworkHead, remark: remark)
         .graph(recipe.model)
     return try withPlace(recipe.model) {
       var trunk = loaded
-      if head.keepsOwn {
+      if head.keepsNetworkHead {
         guard recipe.cut == nil else {
           throw GraftError.usage("--cut cannot be combined with --head keep", hint: "Omit --cut")
         }

@@ -56,7 +56,7 @@ package enum ArchiveReader {
         let target = String(
           fileName: UnsafeRawBufferPointer(start: content.baseAddress, count: content.byteCount))
         try root.insert(linkTo: linkTarget(target, from: path), path)
-      } else if let name = path.last, DataFile.isOfUse(name) {
+      } else if let name = path.last, DataFile.isNeeded(name) {
         try budget.reserve(member.byteCount)
         let content = try archive.content(of: member)
         try root.insert(FileBytes(content, 0..<content.byteCount), path)
@@ -109,7 +109,7 @@ package enum ArchiveReader {
           try root.insert(linkTo: linkTarget(target, from: [name]), path)
         }
         try stream.skip()
-      case .file where !isHidden && DataFile.isOfUse(name):
+      case .file where !isHidden && DataFile.isNeeded(name):
         let isImage = DataFile(name: name, path: "").isImage
         let content = try withPlace(path.joined(separator: "/")) {
           try isImage

@@ -94,12 +94,12 @@ final class ArchiveStream {
 
   /// The member's bytes: a range of the archive if it is not compressed, otherwise a copy.
   ///
-  /// - Parameter isOfUse: decides by the first bytes; of a rejected member only these are kept
-  func content(while isOfUse: ((UnsafeRawBufferPointer) -> Bool)?) throws -> FileBytes {
+  /// - Parameter isNeeded: decides by the first bytes; of a rejected member only these are kept
+  func content(while isNeeded: ((UnsafeRawBufferPointer) -> Bool)?) throws -> FileBytes {
     var content = GrowingBytes(
       expectedCount: archive_entry_size_is_set(entry) != 0 ? Int(archive_entry_size(entry)) : 0)
     var place: Range<Int>?
-    var isDecided = isOfUse == nil
+    var isDecided = isNeeded == nil
     var isKept = true
     try read { block, range in
       if let range, content.count == 0, place == nil || place?.upperBound == range.lowerBound {
@@ -112,9 +112,9 @@ final class ArchiveStream {
         place = nil
       }
       if isKept { try content.append(block) }
-      if !isDecided, content.count >= Self.decidingCount, let isOfUse {
+      if !isDecided, content.count >= Self.decidingCount, let isNeeded {
         isDecided = true
-        isKept = try content.bytes.withUnsafeBytes(isOfUse)
+        isKept = try content.bytes.withUnsafeBytes(isNeeded)
         if !isKept { content.cut(to: Self.decidingCount) }
       }
     }

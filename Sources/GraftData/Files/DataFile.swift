@@ -46,7 +46,7 @@ package struct DataFile: Sendable {
 
   /// Whether a file with that name can be part of a dataset (an image, an array, or a part of CIFAR
   /// or MNIST), or marks the folder of a run.
-  static func isOfUse(_ name: String) -> Bool {
+  static func isNeeded(_ name: String) -> Bool {
     let file = DataFile(name: name, path: "")
     return file.isImage || ["", "bin", "npy", "gz", "txt", "meta"].contains(file.ending)
       || file.ending.hasSuffix("-ubyte") || name.hasPrefix("data_batch")

@@ -65,7 +65,7 @@ extension ImageDataset {
         let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard index < items.count else { return }
         guard let error = items[index].image.failure(depth) else { continue }
-        guard error.isOfTheImage else {
+        guard error.isImageError else {
           failure.withLock { if index < $0?.index ?? .max { $0 = (index, error) } }
           return
         }
@@ -102,7 +102,7 @@ extension ImageDataset.ImageSource {
 extension GraftError {
   /// Whether the image itself is invalid or missing, rather than the system being unable to read
   /// it.
-  fileprivate var isOfTheImage: Bool {
+  fileprivate var isImageError: Bool {
     switch code {
     case .badData, .noInput, .unavailable: true
     default: false

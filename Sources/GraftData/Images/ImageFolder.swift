@@ -154,13 +154,13 @@ enum ImageFolder {
     _ folder: DataFolder?, _ form: Form, _ dataset: inout ImageDataset
   ) throws -> [ImageDataset.Item] {
     guard let folder else { return [] }
-    let isTold =
+    let hasClasses =
       switch form {
       case .folders: !folder.foldersWithImages.isEmpty
       case .names:
         folder.images.contains { ClassifiedFiles.className(of: $0.name) != nil }
       }
-    guard isTold else {
+    guard hasClasses else {
       let count = folder.allImages.count
       if count > 0 {
         dataset.leftOut.add(.unlabelled, count)

@@ -30,10 +30,10 @@ package struct AveragePool: RealOperator {
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let attributes = AttributeReader(node.attributes)
-    let isSettled =
+    let isUnambiguous =
       try !attributes.flag("ceil_mode") || !attributes.flag("count_include_pad")
       || context.isFromFile(before: 19)
-    guard isSettled else {
+    guard isUnambiguous else {
       throw GraftError.unsupported("'ceil_mode' with 'count_include_pad' was ambiguous")
     }
     try node.dropDilationsOfOne()

@@ -167,7 +167,7 @@ package enum ConstantFolding: GraphPass {
       guard !overflow else { return nil }
       byteCount = sum
     }
-    return byteCount <= budget.byteCount && !isLaborious(node, byteCount, graph) ? byteCount : nil
+    return byteCount <= budget.byteCount && !isExpensive(node, byteCount, graph) ? byteCount : nil
   }
 
   private static func isLaborious(_ node: Node, _ outputByteCount: Int, _ graph: Graph) -> Bool {

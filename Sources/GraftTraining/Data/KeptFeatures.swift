@@ -18,8 +18,8 @@ final class KeptFeatures {
       offsets.append(offset)
       let (bytes, overflow) = (count * MemoryLayout<Float>.size).multipliedReportingOverflow(
         by: itemCount)
-      let (end, isTooMuch) = offset.addingReportingOverflow(bytes)
-      guard !overflow, !isTooMuch else {
+      let (end, endOverflows) = offset.addingReportingOverflow(bytes)
+      guard !overflow, !endOverflows else {
         throw GraftError(.operatingSystem, "the features of \(itemCount) images are too large")
       }
       offset = end

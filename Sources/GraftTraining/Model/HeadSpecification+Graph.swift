@@ -34,7 +34,9 @@ extension HeadSpecification {
     to graph: inout Graph, features: ValueID, scoreCount: Int,
     using generator: inout SeededGenerator
   ) throws -> Built {
-    guard !keepsOwn else { return try HeadSpecification.own(of: graph, scoreCount: scoreCount) }
+    guard !keepsNetworkHead else {
+      return try HeadSpecification.own(of: graph, scoreCount: scoreCount)
+    }
     var built = Built(scores: features)
     var number = 0
     for (index, layer) in layers.enumerated() {

@@ -43,7 +43,7 @@ package struct HeadSpecification: Sendable, Hashable {
 
   /// The text for no layers.
   private static let keep = "keep"
-  package var keepsOwn: Bool { layers.isEmpty }
+  package var keepsNetworkHead: Bool { layers.isEmpty }
 
   /// Logistic regression on normalized features.
   package static let standard = try! HeadSpecification(
@@ -139,7 +139,7 @@ package struct HeadSpecification: Sendable, Hashable {
 
 extension HeadSpecification: CustomStringConvertible {
   package var description: String {
-    if keepsOwn { return HeadSpecification.keep }
+    if keepsNetworkHead { return HeadSpecification.keep }
     return layers.map { layer in
       switch layer {
       case .globalMaxPool: return "gmp"

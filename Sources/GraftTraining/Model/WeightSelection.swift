@@ -50,10 +50,10 @@ package struct WeightSelection: Sendable, Hashable {
     var selected: Set<ValueID> = []
     var isLayer = false
     for layer in layers {
-      let isMeant = pattern.matches(layer.name)
-      isLayer = isLayer || isMeant
+      let isMatch = pattern.matches(layer.name)
+      isLayer = isLayer || isMatch
       selected.formUnion(
-        layer.weights.filter { isMeant || pattern.matches(model.graph[$0].name) })
+        layer.weights.filter { isMatch || pattern.matches(model.graph[$0].name) })
     }
     guard selected.isEmpty else { return model.weights.filter(selected.contains) }
     guard !isLayer else {
