@@ -170,7 +170,7 @@ package enum ConstantFolding: GraphPass {
     return byteCount <= budget.byteCount && !isExpensive(node, byteCount, graph) ? byteCount : nil
   }
 
-  private static func isLaborious(_ node: Node, _ outputByteCount: Int, _ graph: Graph) -> Bool {
+  private static func isExpensive(_ node: Node, _ outputByteCount: Int, _ graph: Graph) -> Bool {
     guard OperatorCatalog.type(of: node)?.isLaborious == true else { return false }
     let inputCount = node.inputs.compactMap { graph.constant($0)?.elementCount }.reduce(0, +)
     return Double(inputCount) * Double(outputByteCount) > 0x1p32
