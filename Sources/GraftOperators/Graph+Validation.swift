@@ -27,7 +27,7 @@ extension Graph {
     }
   }
 
-  /// All operators of the graph and its bodies that Graft does not have, by name.
+  /// The operators of the graph and its bodies that Graft does not support, by name.
   ///
   /// - Parameter isSupported: whether a node's operator is there
   package func unsupportedOperators(
@@ -40,7 +40,7 @@ extension Graph {
   }
 
   /// - Parameter isSupported: whether a node's operator is there
-  /// - Throws: `GraftError` that lists all operators that Graft does not have
+  /// - Throws: `GraftError` that lists all unsupported operators
   package func requireSupportedOperators(
     where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
   ) throws {

@@ -36,7 +36,7 @@ package struct Backend: Sendable {
     operators[Backend.key(node.operatorType, node.domain)] ?? OperatorCatalog.type(of: node)
   }
 
-  /// The operator of a node, its attributes decoded.
+  /// The operator of a node, with decoded attributes.
   ///
   /// - Throws: `GraftError` if the operator is unknown, or its attributes or arity are invalid
   package func makeOperator(_ node: Node) throws -> any Operator {

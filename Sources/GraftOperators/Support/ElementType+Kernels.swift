@@ -3,7 +3,7 @@ import GraftFiles
 import GraftTensor
 
 extension ElementType {
-  /// The number that the C kernels know this type by; `nil` if they have none for it.
+  /// This type's number in the C kernels; `nil` without kernels for it.
   var kernelElement: Int32? {
     switch self {
     case .float: Int32(GRAFT_ELEMENT_F32)
@@ -14,7 +14,7 @@ extension ElementType {
     }
   }
 
-  /// - Throws: `GraftError` if there are no C kernels for this type.
+  /// - Throws: `GraftError` if there are no C kernels for this type
   func requireKernelElement() throws -> Int32 {
     guard let element = kernelElement else {
       throw GraftError.unsupported("no kernel for element type \(self)")

@@ -50,7 +50,7 @@ extension PrepareContext {
   }
 }
 
-/// Runs phases on tensors at hand, on the calling thread.
+/// Runs phases on tensors, on the calling thread.
 private func run(
   _ phases: [PreparedKernel.Phase], inputs: [Tensor?], outputs: [Tensor?], scratchByteCount: Int
 ) throws {

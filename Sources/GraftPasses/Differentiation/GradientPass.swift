@@ -8,7 +8,6 @@ import GraftTensor
 ///
 /// Works on canonical operators, before lowering. Builds only what the targets need: no gradient
 /// flows into nodes that do not depend on a target.
-/// flows into nodes behind which no target stands.
 package enum GradientPass {
   /// - Parameters:
   ///   - loss: a scalar

@@ -5,7 +5,6 @@ import GraftVision
 ///
 /// Images are already resized and cropped, but not normalized: 8 bits, red, green and blue, or
 /// grey.
-/// numbers: 8 bits, red, green and blue, or grey.
 package protocol Augmentation: Sendable {
   /// The name that recipes use.
   static var name: String { get }

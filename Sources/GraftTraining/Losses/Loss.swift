@@ -5,7 +5,6 @@ import GraftGraph
 ///
 /// All losses are means over a batch, and over the numbers of each sample if there are several, as
 /// in Keras.
-/// these, too, as in Keras.
 package protocol Loss: Sendable {
   /// The name that recipes use.
   static var name: String { get }

@@ -30,9 +30,9 @@ package struct Adam: Optimizer {
     try take(&call)
   }
 
-  /// Takes the arguments of a call, which AdamW has, too.
+  /// Consumes the arguments of a call, which AdamW shares.
   mutating func take(_ call: inout NamedCall) throws {
-    // At 1 the averages would stay 0, and their correction would divide by that.
+    // With 1 the averages would stay 0, and their correction would divide by 0.
     try call.take("beta1", into: &beta1, below: 0.999_999)
     try call.take("beta2", into: &beta2, below: 0.999_999)
     try call.take("epsilon", into: &epsilon)

@@ -11,7 +11,7 @@ package enum Optimizers {
   /// The syntax of each optimizer.
   package static var usages: [String] { known.usages }
 
-  /// - Throws: `GraftError` for an unknown name or argument.
+  /// - Throws: `GraftError` for an unknown name or argument
   package static func named(_ text: String) throws -> any Optimizer {
     var call = try NamedCall(text)
     guard let kind = kinds.first(where: { $0.name == call.name }) else {

@@ -114,7 +114,7 @@ package struct Recipe: Sendable, Codable, Hashable {
     return recipe
   }
 
-  /// What ``augment`` says; `nil` for no change.
+  /// The parsed ``augment``; `nil` for no change.
   package var augmentation: AugmentationPipeline? {
     get throws {
       guard let pipeline = try augment.map({ try AugmentationPipeline($0) }), !pipeline.isEmpty

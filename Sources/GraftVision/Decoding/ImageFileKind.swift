@@ -2,7 +2,6 @@
 ///
 /// The content decides how a file is read. The name only decides whether to read it, and what to
 /// call it otherwise.
-/// call it if not.
 package enum ImageFileKind: Sendable, Hashable {
   /// An image that Graft decodes.
   case readable

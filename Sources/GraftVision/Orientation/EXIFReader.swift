@@ -4,7 +4,6 @@ import GraftFiles
 ///
 /// Every offset is checked, and only the first directory's offset is followed, so that no data can
 /// make it run long.
-/// data can make it run long.
 package enum EXIFReader {
   private static let orientationTag = 0x0112
 
