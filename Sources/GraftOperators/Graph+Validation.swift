@@ -29,7 +29,7 @@ extension Graph {
 
   /// The operators of the graph and its bodies that Graft does not support, by name.
   ///
-  /// - Parameter isSupported: whether a node's operator is there
+  /// - Parameter isSupported: whether a node's operator is supported
   package func unsupportedOperators(
     where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
   ) -> [UnsupportedOperator] {
@@ -39,7 +39,7 @@ extension Graph {
       .map { UnsupportedOperator(qualifiedType: $0.key, nodeCount: $0.value) }
   }
 
-  /// - Parameter isSupported: whether a node's operator is there
+  /// - Parameter isSupported: whether a node's operator is supported
   /// - Throws: `GraftError` that lists all unsupported operators
   package func requireSupportedOperators(
     where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
