@@ -1,6 +1,7 @@
 import CCrypto
 
 /// A hash of a file's content, written `sha256:…` or `md5:…`.
+///
 /// MD5 is only for files whose publisher states no better hash: it detects damage, not malice.
 package struct Checksum: Hashable, Sendable {
   package enum Algorithm: String, Sendable {

@@ -71,9 +71,10 @@ package enum TextFile {
 
   /// Makes a folder that others may write to private; does nothing if it does not exist.
   ///
-  /// A folder behind a link may be shared on purpose, so that its mode stays.
+  /// A linked folder may be shared on purpose, so its mode is unchanged.
+  ///
   /// - Returns: whether the folder was open
-  /// - Throws: `GraftError` if others may write to a folder of another user or behind a link, or as
+  /// - Throws: `GraftError` if others may write to a folder of another user or a linked one, or as
   ///   ``requireFolder(_:)``
   package static func closeFolder(_ path: String) throws -> Bool {
     try requireFolder(path)

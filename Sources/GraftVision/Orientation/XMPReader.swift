@@ -2,7 +2,6 @@
 ///
 /// The packet is searched, not parsed: no other property ends with this name, and no XML can make a
 /// search run long.
-/// XML can do makes a search run long.
 package enum XMPReader {
   private static let name = Array("tiff:Orientation".utf8)
 
