@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension CommandsTests {
-  /// What the commands do, on the network that is part of the program.
+  /// The results of the commands with the built-in network.
   @Suite struct CommandTests {
     private let folder: TemporaryFolder
     private let image: String

@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func differentNamesAreDifferentTexts() {
-    // The text that stands for a byte is itself the name of another file.
+    // The text that represents a byte is itself the name of another file.
     let names: [[UInt8]] = [[0xe9], Array("\u{10F7E9}".utf8), Array("\\xE9".utf8)]
     #expect(Set(names.map { String(fileName: $0) }).count == 3)
   }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What the files of the project import.
+/// The imports of the project's files.
 @Suite struct ImportTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()

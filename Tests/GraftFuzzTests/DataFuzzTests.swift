@@ -132,7 +132,7 @@ extension FuzzTests {
       NSTemporaryDirectory() + "graft-fuzz-\(getpid()).\(kind)"
     }
 
-    /// Reads every byte, which must lie in memory.
+    /// Reads every byte, which must be in memory.
     private static func touch(_ tensor: Tensor) {
       _ = tensor.withUnsafeBytes { $0.reduce(0) { $0 &+ $1 } }
     }

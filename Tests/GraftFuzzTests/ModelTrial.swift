@@ -105,7 +105,7 @@ enum ModelTrial {
     case .int32: fill(Int32.self) { Int32(truncatingIfNeeded: generator.integer()) }
     case .bool: fill(UInt8.self) { UInt8(generator.below(2)) }
     default:
-      // Elements of less than a byte lie extended in one.
+      // Elements smaller than a byte are extended to one.
       let bound = elementType.isSubByte ? 2 : 256
       result.withUnsafeMutableBytes { bytes in
         for index in bytes.indices { bytes[index] = UInt8(generator.below(bound)) }

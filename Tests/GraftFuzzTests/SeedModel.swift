@@ -10,9 +10,9 @@ import SwiftProtobuf
 struct SeedModel: Sendable {
   let name: String
   let model: Onnx_ModelProto
-  /// What the model may be given.
+  /// The inputs that the model accepts.
   let inputs: [Tensor?]
-  /// Where its external data lies.
+  /// The folder of its external data.
   var folder: String?
 
   func bytes() throws -> [UInt8] { try model.serializedBytes() }

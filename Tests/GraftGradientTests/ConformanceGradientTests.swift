@@ -84,7 +84,7 @@ import TestSupport
       inputs[$0].elementCount > 0 && !fixed.contains(wide.inputs[$0])
     }
     guard !positions.isEmpty else { return nil }
-    // Powers of integers are integers, whatever the exponent.
+    // Powers of integers are integers, with any exponent.
     if let base = graph.nodes[0].inputs[0], graph.nodes[0].qualifiedType == "Pow",
       wide.constants[base] != nil
     {
@@ -103,7 +103,7 @@ import TestSupport
     }
   }
 
-  /// What an operator's examples say can be differentiated.
+  /// The inputs that an operator's examples declare differentiable.
   private struct Differentiable {
     var inputs: Set<Int> = []
     var outputs: Set<Int>?

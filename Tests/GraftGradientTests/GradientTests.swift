@@ -25,7 +25,7 @@ import Testing
     }
   }
 
-  /// Whatever becomes of the examples: so many operators have had gradients.
+  /// At least this many operators must have gradients.
   @Test func operatorsWithGradientsWereFound() { #expect(Self.types.count >= 100) }
 }
 

@@ -5,7 +5,7 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Cut and mutated files: an error comes out, or weights that lie within their memory.
+/// Cut and mutated files: reading fails, or gives weights inside their memory.
 @Suite struct DamagedFileTests {
   static let files = [
     "legacy.h5", "legacy-variable-strings.h5", "legacy-gzip.h5", "legacy-big-endian.h5",
@@ -126,7 +126,7 @@ import TestSupport
     }
   }
 
-  /// All that hangs on an object. What is wrong with one part does not keep others from being read.
+  /// Everything in an object. An error in one part does not prevent others from being read.
   private func readAll(_ object: HDF5Object, path: String, depth: Int) throws {
     for attribute in try object.attributes() { try attempt { touch(try attribute.tensor()) } }
     if object.kind == .dataset { try attempt { touch(try object.dataset().tensor()) } }

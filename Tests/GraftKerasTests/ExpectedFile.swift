@@ -37,7 +37,7 @@ struct ExpectedFile: Decodable {
     var object: Object
   }
 
-  /// What is otherwise in the file that Graft's reader sees.
+  /// Everything else in the file that Graft's reader sees.
   func differences(from file: HDF5File) throws -> [String] {
     let root = try file.root()
     return try objects.flatMap { path, expected in

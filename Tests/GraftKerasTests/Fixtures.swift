@@ -10,7 +10,7 @@ enum Fixtures {
 
   static let shapes: [Shape] = [[3, 3, 3, 2], [2], [8, 4], [4]]
 
-  /// What the n-th weight of all of them holds.
+  /// The value of the n-th weight of all of them.
   static func values(_ index: Int) -> [Double] {
     (0..<shapes[index].elementCount).map { Double(index) + Double($0) / 8 }
   }

@@ -180,7 +180,7 @@ extension Reference {
     for index in values.indices { add(bias[index / size % bias.count], at: index) }
   }
 
-  /// What the reference of [N, C, H, W] is in blocks.
+  /// The reference of [N, C, H, W] in blocks.
   func blocked(fill: Float = 0) throws -> Reference {
     let blockedValues = try Tensor(values.map(Float.init), shape: shape).blocked(fill: fill)
     var result = Reference(shape: blockedValues.shape)

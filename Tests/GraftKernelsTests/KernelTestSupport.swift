@@ -39,7 +39,7 @@ extension Tensor {
   }
 }
 
-/// What a node must compute, and by how much each element may differ.
+/// The expected outputs of a node, and the allowed error of each element.
 struct Reference {
   var shape: Shape
   var values: [Double]

@@ -37,7 +37,7 @@ import TestSupport
     }
   }
 
-  /// Matrices so large that more rows stream them, too.
+  /// Matrices large enough to be streamed for more rows too.
   @Test(arguments: [5, 7])
   func widensWeightsForMoreRows(_ rows: Int) throws {
     var generator = Generator(seed: UInt64(rows))
@@ -64,7 +64,7 @@ import TestSupport
       reference, from: "MatMul", inputs: [left, right], bfloat16Instructions: [.none])
   }
 
-  /// What is small, computed, or multiplied with many rows stays as exact as it is in float.
+  /// Small or computed weights, and those multiplied with many rows, stay exact floats.
   @Test(arguments: [
     MatrixProductTests.Case(rows: 1, columns: 300, depth: 300),
     MatrixProductTests.Case(rows: 5, columns: 519, depth: 523),
@@ -291,16 +291,16 @@ private enum Special {
   static let values: [Float] = [
     .nan, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude,
     .leastNonzeroMagnitude, Float(bitPattern: 0x8012_3456), .leastNormalMagnitude, 1, -1,
-    // Ties to even, downwards and upwards, and what lies just beside them.
+    // Ties to even, downwards and upwards, and their neighbours.
     Float(bitPattern: 0x3f80_8000), Float(bitPattern: 0x3f81_8000),
     Float(bitPattern: 0x3f80_8001), Float(bitPattern: 0x3f81_7fff),
     // The largest that does not become infinity, and the smallest that does.
     Float(bitPattern: 0x7f7f_7fff), Float(bitPattern: 0x7f7f_8000),
-    // A NaN whose payload lies in the lower half.
+    // A NaN with its payload in the lower half.
     Float(bitPattern: 0x7f80_0001),
   ]
 
-  /// What a product with 1 gives: kernels take denormals for 0.
+  /// The product with 1: kernels treat denormals as 0.
   static func product(_ value: Float) -> Float { value.isSubnormal ? 0 : value }
 }
 

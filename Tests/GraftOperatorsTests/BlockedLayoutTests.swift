@@ -6,7 +6,7 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Operators of the channels-blocked layout against those that they stand for.
+/// Operators of the blocked layout against the ones they replace.
 ///
 /// NaN fills up the last block of all inputs, which must not reach any channel.
 @Suite struct BlockedLayoutTests {
@@ -162,7 +162,7 @@ import TestSupport
     }
   }
 
-  /// Small inputs count as constants; so many channels do not.
+  /// Small inputs count as constants; this many channels do not.
   @Test(arguments: sets)
   func computedParametersArePacked(_ set: InstructionSet) throws {
     var random = Generator(seed: 8)

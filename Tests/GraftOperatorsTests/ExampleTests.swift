@@ -5,7 +5,7 @@ import GraftOperators
 import GraftTensor
 import Testing
 
-/// Runs the examples that stand in the operators' own files.
+/// Runs the examples in the operators' own files.
 @Suite struct ExampleTests {
   static let types = OperatorCatalog.operators.map { OperatorName(type: $0) }
 

@@ -6,7 +6,7 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// What the operators' own examples are too small for: blocked copies, several tasks, bad indices.
+/// Cases too large for the operators' own examples: blocked copies, several tasks, bad indices.
 @Suite struct MovementTests {
   private func run(
     _ name: String, _ inputs: [Tensor?], attributes: [ByteString: Attribute] = [:], threads: Int = 1

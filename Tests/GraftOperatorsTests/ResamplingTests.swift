@@ -137,7 +137,7 @@ import Testing
     }
   }
 
-  /// Half-pixel coordinates; what lies outside is the edge.
+  /// Half-pixel coordinates; positions outside are clamped to the edge.
   private func taps(
     _ index: Int, _ input: Int, _ output: Int, _ isCubic: Bool
   ) -> [(index: Int, weight: Double)] {

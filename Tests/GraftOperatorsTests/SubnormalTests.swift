@@ -24,7 +24,7 @@ import Testing
   /// How to make numbers of a type subnormal, and how far results may be off.
   struct Format: Sendable, CustomTestStringConvertible {
     let type: ElementType
-    /// What examples' numbers, which lie around 1, are multiplied by.
+    /// The factor for the examples' numbers, which are around 1.
     let factor: Double
     /// Relative to the largest number of the result.
     let tolerance: Double
@@ -175,7 +175,7 @@ import Testing
       )
       return
     }
-    // What does not fit into the type is infinite.
+    // Values out of the type's range are infinite.
     let reference = try expected.converted(to: output.elementType).converted(to: .double)
       .elements(as: Double.self)
     let values = try output.converted(to: .double).elements(as: Double.self)

@@ -97,7 +97,7 @@ import Testing
     $0.operandCount == 1 && $0.schema.inputs.lowerBound == 1 && $0.schema.domain.isEmpty
   }.map(\.schema.name)
 
-  /// Tasks cut tensors anywhere, so an element's bits must not depend on what stands around it.
+  /// Tasks cut tensors anywhere, so an element's bits must not depend on its neighbours.
   @Test(arguments: unaryNames)
   func bitsDoNotDependOnThePosition(_ name: String) throws {
     guard !["Cast", "Identity", "IsInf", "IsNaN", "Not"].contains(name) else { return }

@@ -15,7 +15,7 @@ import TestSupport
     .float8e4m3fn, .float8e4m3fnuz, .float8e5m2, .float8e5m2fnuz,
   ]
 
-  /// What the newest versions of the specification allow.
+  /// The types that the newest versions of the specification allow.
   static let allowed: [String: Set<ElementType>] = {
     var allowed: [String: Set<ElementType>] = [
       "Relu": floats.union(signed), "Neg": floats.union(signed),

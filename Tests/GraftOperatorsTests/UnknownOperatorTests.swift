@@ -48,7 +48,7 @@ import TestSupport
     #expect(graph[z].type == nil)
   }
 
-  /// What cannot be upgraded, because nothing is known of its input, is kept only for showing.
+  /// Nodes with an input of unknown type cannot be upgraded, and are only kept for display.
   @Test func olderFormsAreKeptForShowing() throws {
     for keeps in [true, false] {
       var graph = Graph()

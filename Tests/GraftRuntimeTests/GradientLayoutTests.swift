@@ -5,7 +5,7 @@ import GraftRuntime
 import GraftTensor
 import Testing
 
-/// Gradients of convolutions in the blocked layout against those of the graph as it stands.
+/// Gradients of convolutions in the blocked layout against those of the original graph.
 @Suite struct GradientLayoutTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var extents: [Int]
@@ -32,7 +32,7 @@ import Testing
     Case(extents: [1, 2], kernel: 1, operatorType: "BlockedZeroInsertion"),
     Case(
       extents: [8, 7], kernel: 3, strides: [1, 1], pads: [1, 0, 1, 2], operatorType: "BlockedConv"),
-    // What goes through as it stands.
+    // Nodes that are not converted.
     Case(
       extents: [8, 7], kernel: 1, pads: [1, 0, 0, 0], operatorType: "ConvolutionInputGradient"),
     Case(extents: [11, 9], kernel: 3, strides: [3, 2], operatorType: "ConvolutionInputGradient"),

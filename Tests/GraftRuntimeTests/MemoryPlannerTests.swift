@@ -35,7 +35,7 @@ import TestSupport
     #expect(try MemoryPlanner.layOut(buffers).byteCount == 2048)
   }
 
-  /// However buffers are looked up, each lies at the lowest offset where it fits.
+  /// With any lookup of buffers, each is at the lowest offset where it fits.
   @Test(arguments: [(40, 8), (400, 200), (2000, 4), (500, 3000)])
   func findsTheLowestGap(_ count: Int, _ longest: Int) throws {
     var generator = Generator(seed: 5)

@@ -179,7 +179,7 @@ import TestSupport
     #expect(operators.filter { $0 == "Transpose" }.count == (count % 3 == 0 ? 0 : 1))
   }
 
-  /// What is folded into one node again and again leaves one set of constants, with short names.
+  /// Nodes folded into one again and again leave one set of constants, with short names.
   @Test func foldingAChainKeepsNothingOfItsSteps() throws {
     for isNormalization in [true, false] {
       var fixture = Fixture()

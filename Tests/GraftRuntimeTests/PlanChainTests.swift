@@ -5,7 +5,7 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Values that pass between plans, or lie outside of a plan's arena.
+/// Values that pass between plans, or are outside a plan's arena.
 @Suite struct PlanChainTests {
   @Test func laterPlansReadWhatWasFolded() throws {
     var graph = Graph()

@@ -14,7 +14,8 @@ import Testing
     let x = [try ConvolutionNetwork.input([2, 3, 24, 20])]
     let y = [try Tensor(zeros: .float, shape: [2, 10])]
     for _ in 0..<5 { try session.run(x, into: y) }
-    // Other tests may run beside this one: only this thread counts. It runs what workers run, too.
+    // Other tests may run beside this one, so only this thread counts. It also runs the workers'
+    // part.
     let before = allocation_counter_thread_count()
     for _ in 0..<20 { try session.run(x, into: y) }
     #expect(allocation_counter_thread_count() == before)

@@ -27,7 +27,7 @@ import Testing
     #expect(try names("cat\ndog\n", classCount: 3) == ["cat", "dog", ""])
     #expect(try names("[cat]\ndog") == ["[cat]", "dog"])
     #expect(try names("[cat]", classCount: 1) == ["[cat]"])
-    // One score may stand for two classes.
+    // One score may be for two classes.
     #expect(try names("[cat]\n[dog]", classCount: 1) == ["[cat]", "[dog]"])
     #expect(try names("") == nil)
     #expect(try Labels(metadata: [:], classCount: nil) == nil)

@@ -9,7 +9,7 @@ import GraftTensor
 import Testing
 import TestSupport
 
-/// Compiled models: the same answers from cold and compiled starts, whatever became of the files.
+/// Compiled models: cold and compiled starts give the same answers, even if files were changed.
 @Suite final class ModelCacheTests: Sendable {
   private let temporaryFolder: TemporaryFolder
   private var folder: String { temporaryFolder.path }
@@ -64,7 +64,7 @@ import TestSupport
     var didStore: Bool
   }
 
-  /// What a program does that runs the model once.
+  /// Runs the model once, like a program.
   @discardableResult
   private func start(
     _ model: String? = nil, cache: ModelCache?, batch: Int = 1,
@@ -232,7 +232,7 @@ import TestSupport
 
   @Test func aFolderThatCannotBeWrittenIsNoCache() throws {
     let expected = try start(cache: nil).bits
-    // A file stands where the folder should be; permissions mean nothing to root.
+    // There is a file in place of the folder; permissions have no effect on root.
     try Data().write(to: URL(fileURLWithPath: "\(folder)/cache"))
     let start = try start(cache: cache)
     #expect(start.bits == expected && !start.didStore && !start.wasCompiled)
@@ -289,7 +289,7 @@ import TestSupport
       Set(try FileManager.default.contentsOfDirectory(atPath: cache.folder)) == Set(names))
   }
 
-  /// What was measured is part of what a compiled model is made for.
+  /// Measured choices are part of the key of a compiled model.
   @Test func tuningHasCompiledModelsOfItsOwn() throws {
     let file = TuningFile(root: folder)
     #expect(file.read() == TuningRecord())

@@ -81,7 +81,7 @@ import TestSupport
       let samples = try pipeline.apply(to: image, seed: seed).samples
       let middle = (8 * 16 + 8) * 3
       counts[Array(samples[middle..<middle + 2]), default: 0] += 1
-      // What lies outside is black.
+      // Pixels outside are black.
       let black = samples.indices.count { $0 % 3 == 0 && samples[$0] == 0 }
       let (column, row) = (Int(samples[middle]) - 9, Int(samples[middle + 1]) - 9)
       #expect(abs(column) <= 4 && abs(row) <= 4)

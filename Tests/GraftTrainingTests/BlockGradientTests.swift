@@ -7,7 +7,7 @@ import Testing
 
 /// Gradients of whole blocks against what PyTorch found.
 @Suite struct BlockGradientTests {
-  /// In float the blocks run in the blocked layout, by Winograd's method; in double as they stand.
+  /// In float the blocks run in the blocked layout, by Winograd's method; in double as written.
   @Test(arguments: [ElementType.float, .double], ["vgg", "residual", "inverted", "encoder"])
   func gradientsAreThoseOfPyTorch(_ type: ElementType, _ name: String) throws {
     var block = try Block(name, type)

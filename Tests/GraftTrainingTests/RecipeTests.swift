@@ -66,7 +66,7 @@ import Testing
     #expect(try GradientClipping.named("global_norm(1e-3)") == .globalNorm(1e-3))
   }
 
-  /// Numbers may stand where text is meant.
+  /// Numbers are allowed as texts.
   @Test func plainNumbersAreText() throws {
     let recipe = try Recipe(yaml: "image_size: 64\ncrop: 224\nweights: 1e3\n")
     #expect(recipe.imageSize == "64" && recipe.crop == "224" && recipe.weights == "1e3")

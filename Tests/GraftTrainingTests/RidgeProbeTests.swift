@@ -34,7 +34,7 @@ import Testing
       RidgeProbe(features: column.map { [Float($0)] }, labels: labels, classCount: 2))
     let expected = errorOfRefits(column, labels.map(Double.init))
     #expect(abs(probe.error - expected) < 1e-9)
-    // 0.75 lies nearer to the other class, and 1 to this one's.
+    // 0.75 is nearer to the other class, and 1 to this one.
     #expect(probe.accuracy > 0.7)
   }
 

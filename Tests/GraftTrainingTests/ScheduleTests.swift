@@ -9,7 +9,7 @@ import TestSupport
   struct Case: CustomTestStringConvertible, Sendable {
     let name: String
     let schedule: any LearningRateSchedule
-    /// What the factor is multiplied by.
+    /// The base rate, which the factor is multiplied by.
     let rate: Double
     var stepsPerEpoch = 1
     let stepCount: Int
@@ -65,7 +65,7 @@ import TestSupport
     #expect(Set(expected).count > 2)
   }
 
-  /// A run that is interrupted after any epoch goes on with the same rates.
+  /// A run that is interrupted after any epoch continues with the same rates.
   @Test func plateausSurviveCheckpoints() throws {
     let losses = try Fixtures.schedules.numbers("plateau_losses")
     var whole: any LearningRateSchedule = ReduceOnPlateau(decay: 0.5, patience: 2, cooldown: 1)

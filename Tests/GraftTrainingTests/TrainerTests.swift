@@ -74,7 +74,7 @@ import TestSupport
     }
   }
 
-  /// Parameters and their state change where they lie, and one gradient waits at a time.
+  /// Parameters and their state change in place, and only one gradient is stored at a time.
   @Test(
     arguments: [Adam(), StochasticGradientDescent(momentum: 0.9), RMSProp()] as [any Optimizer])
   func stepsTakeTheMemoryOfOneGradient(_ optimizer: any Optimizer) throws {
@@ -99,7 +99,7 @@ import TestSupport
     #expect(trainer.arenaByteCount < gradient * 7 / 4, "\(trainer.arenaByteCount)")
   }
 
-  /// Forward pass, backward pass and update, on this thread, which does what workers do, too.
+  /// Forward pass, backward pass and update on this thread, which also does the workers' part.
   @Test(arguments: [(1, 1), (2, 1), (1, 2)] as [(threads: Int, accumulationSteps: Int)])
   func stepsAllocateNothing(threads: Int, accumulationSteps: Int) throws {
     var settings = Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: Adam())

@@ -27,7 +27,7 @@ import Testing
     #expect("\(error, default: "")".contains(part), "\(error, default: "")")
   }
 
-  /// A few lines that stand for a million values.
+  /// A few lines that expand to a million values.
   private static let bomb = (0..<6).map { level in
     let name = "a\(level)"
     let element = level == 0 ? "x" : "*a\(level - 1)"

@@ -48,7 +48,7 @@ import Testing
     #expect(difference(cropped, try Fixtures.expectedImage("cropped-\(size)")) == nil)
   }
 
-  /// What is left out is not computed, and the rest is the same.
+  /// Cropped parts are not computed, and the rest is the same.
   @Test(arguments: sizes, pillowInterpolations + [.tensorFlowBilinear])
   func computesTheMiddleAlone(size: String, interpolation: Interpolation) throws {
     let source = try source()

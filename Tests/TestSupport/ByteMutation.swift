@@ -1,4 +1,4 @@
-/// Damage to the bytes of a file, whatever they mean.
+/// Damage to the bytes of a file, independent of its format.
 package enum ByteMutation {
   /// - Parameter other: another file of the same kind, to splice parts from
   package static func apply(
@@ -24,7 +24,7 @@ package enum ByteMutation {
     return bytes
   }
 
-  /// Changes a few bytes, half of the time near the start: sizes, counts and offsets stand there.
+  /// Changes a few bytes, half of the time near the start, the place of sizes, counts and offsets.
   package static func flip(_ bytes: inout [UInt8], _ generator: inout Generator) {
     let reach = generator.oneIn(2) ? min(bytes.count, 96) : bytes.count
     for _ in 0...generator.below(6) { change(&bytes[generator.below(reach)], &generator) }

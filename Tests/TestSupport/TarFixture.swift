@@ -10,7 +10,7 @@ package enum TarFixture {
     /// `0` for a file, `1` and `2` for a hard and a symbolic link, `5` for a folder.
     package var type: Character
     package var link: String
-    /// What the header says, where that is not the content's size.
+    /// The size in the header, if it is not the content's.
     package var declaredSize: Int?
 
     package init(
@@ -48,7 +48,7 @@ package enum TarFixture {
     return header
   }
 
-  /// The bytes of a name, of which U+10F7NN stands for 0xNN.
+  /// The bytes of a name, in which U+10F7NN represents 0xNN.
   private static func bytes(_ name: String) -> [UInt8] {
     name.unicodeScalars.flatMap { scalar in
       (0x10f780...0x10f7ff).contains(scalar.value)

@@ -11,7 +11,7 @@ package final class TemporaryFolder: Sendable {
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  /// Writes a file and the folders that it lies in; returns its path.
+  /// Writes a file, and makes its folders; returns its path.
   @discardableResult
   package func write(_ name: String, _ bytes: [UInt8]) throws -> String {
     let file = "\(path)/\(name)"
@@ -21,13 +21,13 @@ package final class TemporaryFolder: Sendable {
     return file
   }
 
-  /// Writes a text file and the folders that it lies in; returns its path.
+  /// Writes a text file, and makes its folders; returns its path.
   @discardableResult
   package func write(_ name: String, text: String) throws -> String {
     try write(name, Array(text.utf8))
   }
 
-  /// Makes a folder and those that it lies in.
+  /// Makes a folder and its parents.
   package func makeFolder(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: "\(path)/\(name)", withIntermediateDirectories: true)

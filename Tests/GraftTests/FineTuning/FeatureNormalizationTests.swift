@@ -46,7 +46,7 @@ import TestSupport
     return run
   }
 
-  /// What the head's layer reads has the mean and the variance that the layer takes for its.
+  /// The input of the head's layer has the mean and the variance that the layer assumes.
   @Test func statisticsAreThoseOfTheTrainingImages() throws {
     let run = try run("statistics", recipe)
     let graph = run.fineTuner.model.graph
@@ -69,7 +69,7 @@ import TestSupport
       let mean = values.reduce(0, +) / Double(values.count)
       let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
       #expect(abs(Double(constants[2][column]) - mean) <= 1e-5 * max(1, abs(mean)))
-      // What is the same in all images keeps its scale.
+      // Features that are equal in all images keep their scale.
       let expected = variance == 0 ? 1 : variance
       #expect(abs(Double(constants[3][column]) - expected) <= 1e-4 * expected)
     }

@@ -110,7 +110,7 @@ import TestSupport
     try Data(contentsOf: URL(fileURLWithPath: run.modelPath))
   }
 
-  /// Convolutions take images of any size, whatever the file says; dense layers do not.
+  /// Convolutions accept images of any size, even if the file has a fixed one; dense layers do not.
   @Test func trunksTakeOtherSizesWhereTheyCan() throws {
     var recipe = recipe()
     recipe.head = "flatten,dense(4,relu),dense(classes)"
@@ -234,7 +234,7 @@ import TestSupport
     }
   }
 
-  /// A schedule that watches the loss goes on with what it took note of before an interruption.
+  /// A schedule that watches the loss continues with its state before an interruption.
   @Test func schedulesSurviveInterruptions() throws {
     var recipe = recipe()
     recipe.phases[0].optimizer = "rmsprop(momentum=0.5)"

@@ -10,7 +10,7 @@ import GraftVision
 import Testing
 import TestSupport
 
-/// What a run leaves in its folder, and how it goes on from there.
+/// The files in a run's folder, and how runs resume from them.
 @Suite final class RunFolderTests {
   private let temporaryFolder: TemporaryFolder
   let folder: String
@@ -109,7 +109,7 @@ import TestSupport
     #expect(added >= 2 * trained && added <= 2 * all.reduce(0, +))
   }
 
-  /// What earlier phases trained lies beside the first weights while a later phase trains it again.
+  /// Weights of earlier phases are stored beside the first weights while a later phase trains them.
   @Test func weightsOfEarlierPhasesTakeMemory() throws {
     var recipe = recipe
     recipe.phases = ["all", "none", "all", "all"].map {
@@ -258,7 +258,7 @@ import TestSupport
   @Test func startingOverIsSaid() throws {
     try run("over", recipe, stopAfter: 1)
     try FileManager.default.removeItem(atPath: "\(folder)/over/last.npz")
-    // What a killed run had not finished, and what is not the run's.
+    // Unfinished files of a killed run, and files that are not the run's.
     for name in ["last.npz.part", "last.npz.part.AbC123", "report.html.77.tmp", "notes.tmp"] {
       try Data([1]).write(to: URL(fileURLWithPath: "\(folder)/over/\(name)"))
     }
