@@ -1,4 +1,5 @@
 import CGraftKernels
+import GraftExecution
 import GraftOperators
 import Testing
 
