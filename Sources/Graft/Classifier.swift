@@ -2,7 +2,6 @@ import GraftGraph
 import GraftData
 import GraftExecution
 import GraftFiles
-import GraftGraph
 import GraftPasses
 import GraftRuntime
 import GraftTensor

@@ -3,7 +3,6 @@ import GraftRuntime
 import GraftFiles
 import GraftGraph
 import GraftOperators
-import GraftRuntime
 
 /// The meaning of a classifier's output.
 package enum Scores: String, Sendable, CaseIterable {

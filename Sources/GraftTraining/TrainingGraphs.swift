@@ -4,7 +4,6 @@ import GraftGraph
 import GraftOperators
 import GraftPasses
 import GraftRuntime
-import GraftTensor
 
 /// The graphs of training: for a step, for updates shared by several steps, and for evaluation.
 ///

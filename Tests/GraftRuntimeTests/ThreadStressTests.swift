@@ -1,6 +1,5 @@
 import GraftExecution
 import Foundation
-import GraftExecution
 import GraftRuntime
 import Synchronization
 import Testing

@@ -1,6 +1,5 @@
 import GraftGraph
 import GraftFiles
-import GraftGraph
 import GraftRuntime
 import GraftTensor
 import GraftTraining

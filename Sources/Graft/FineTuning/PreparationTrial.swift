@@ -2,7 +2,6 @@ import GraftTensor
 import GraftData
 import GraftGraph
 import GraftRuntime
-import GraftTensor
 import GraftTraining
 import GraftVision
 

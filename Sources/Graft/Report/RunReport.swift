@@ -3,7 +3,6 @@ import FoundationEssentials
 import GraftData
 import GraftFiles
 import GraftGraph
-import GraftTensor
 import GraftTraining
 import GraftVision
 

@@ -3,7 +3,6 @@ import GraftTensor
 import GraftGraph
 import GraftOperators
 import GraftPasses
-import GraftTensor
 
 extension TransferModel {
   /// The constants that training can change, in the order of their first readers.

@@ -4,7 +4,6 @@ import GraftFiles
 import GraftGraph
 import GraftPasses
 import GraftRuntime
-import GraftTensor
 
 /// The memory that a run needs, checked before it starts.
 extension FineTuner {

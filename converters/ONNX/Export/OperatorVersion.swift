@@ -3,7 +3,6 @@ import GraftTensor
 import GraftFiles
 import GraftGraph
 import GraftOperators
-import GraftTensor
 
 /// One version of an operator of ai.onnx, from onnx.defs.
 package struct OperatorVersion {
