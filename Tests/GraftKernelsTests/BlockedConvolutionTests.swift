@@ -1,3 +1,5 @@
+import GraftGraph
+import GraftFiles
 import Foundation
 import GraftOperators
 import GraftTensor

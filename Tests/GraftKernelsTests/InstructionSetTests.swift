@@ -1,3 +1,4 @@
+import GraftExecution
 import CGraftKernels
 import GraftExecution
 import GraftOperators

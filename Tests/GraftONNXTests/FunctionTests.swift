@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftOperators
 import GraftGraph
 import GraftONNX

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftTensor
 import GraftOperators
 import GraftGraph

@@ -1,3 +1,4 @@
+import GraftGraph
 import GraftOperators
 import Foundation
 import GraftFiles

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftExecution
 import GraftGraph
 import GraftOperators

@@ -1,3 +1,5 @@
+import GraftTensor
+import GraftFiles
 import GraftExecution
 import GraftGraph
 import Testing

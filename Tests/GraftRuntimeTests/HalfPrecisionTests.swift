@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftPasses
 import GraftGraph
 import GraftRuntime

@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftExecution
 import Foundation
 import GraftRuntime

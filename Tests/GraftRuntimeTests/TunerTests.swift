@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftExecution
 import GraftRuntime
 import Testing
