@@ -1,5 +1,4 @@
 import GraftExecution
-import GraftRuntime
 import GraftFiles
 import GraftGraph
 import GraftOperators

@@ -1,5 +1,4 @@
 import GraftExecution
-import GraftTensor
 import GraftGraph
 import GraftOperators
 import GraftPasses

@@ -1,5 +1,4 @@
 import GraftExecution
-import GraftTensor
 import GraftFiles
 import GraftGraph
 import GraftOperators
