@@ -47,10 +47,8 @@ import TestSupport
   }
 
   @Test func takesAFileThatWasPutInPlace() throws {
-    try FileManager.default.createDirectory(
-      atPath: "\(folder.path)/store/models", withIntermediateDirectories: true)
     let path = try folder.write(
-      "weights", to: "store/models/vgg16_weights_tf_dim_ordering_tf_kernels.h5")
+      "store/models/vgg16_weights_tf_dim_ordering_tf_kernels.h5", text: "weights")
     #expect(try store.path(for: "vgg16") == path)
     #expect(try store.entry(named: "vgg16").byteCount == 7)
     // Pulling looks at the checksum.

@@ -1,3 +1,5 @@
+import GraftGraph
+import GraftRuntime
 import GraftTensor
 import GraftTraining
 import Testing

@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftData
 import GraftFiles
 import GraftTraining

@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftOperators
 import GraftGraph
 import GraftPasses

@@ -1,3 +1,4 @@
+import GraftTensor
 import Foundation
 import GraftTraining
 import GraftVision

@@ -1,5 +1,6 @@
 import GraftFiles
 import GraftTraining
+import TestSupport
 import Testing
 
 /// Recipes as YAML that is odd, broken or hostile.
@@ -22,9 +23,7 @@ import Testing
       ("", "not a list of properties"),
     ])
   func faultsAreNamed(_ yaml: String, part: String) {
-    let error = #expect(throws: GraftError.self) { try Recipe(yaml: yaml) }
-    #expect(error?.code == .badData)
-    #expect("\(error, default: "")".contains(part), "\(error, default: "")")
+    expectError(.badData, part) { try Recipe(yaml: yaml) }
   }
 
   /// A few lines that expand to a million values.
