@@ -1,4 +1,3 @@
-import GraftExecution
 import CGraftKernels
 import GraftExecution
 import GraftOperators

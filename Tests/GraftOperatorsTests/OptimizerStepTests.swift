@@ -1,7 +1,6 @@
 import GraftExecution
 import GraftFiles
 import GraftGraph
-import GraftTensor
 import GraftOperators
 import GraftTensor
 import Testing
