@@ -2,6 +2,7 @@ import GraftExecution
 import GraftGraph
 import GraftOperators
 import GraftPasses
+import GraftTensor
 
 extension TransferModel {
   /// The constants that training can change, in the order of their first readers.

@@ -2,6 +2,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftOperators
+import GraftTensor
 
 /// One version of an operator of ai.onnx, from onnx.defs.
 package struct OperatorVersion {
