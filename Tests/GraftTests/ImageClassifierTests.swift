@@ -1,3 +1,5 @@
+import GraftFiles
+import GraftTensor
 import GraftOperators
 import Foundation
 import Graft

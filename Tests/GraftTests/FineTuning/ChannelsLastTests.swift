@@ -1,3 +1,5 @@
+import GraftGraph
+import Graft
 import GraftVision
 import Foundation
 import GraftData

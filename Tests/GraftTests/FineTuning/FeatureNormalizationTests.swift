@@ -1,3 +1,4 @@
+import GraftTensor
 import GraftGraph
 import Foundation
 import Graft

@@ -1,3 +1,4 @@
+import GraftData
 import Graft
 import Foundation
 import GraftFiles

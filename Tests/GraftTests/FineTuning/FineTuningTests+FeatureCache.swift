@@ -1,3 +1,4 @@
+import GraftGraph
 import Foundation
 import Graft
 import GraftData

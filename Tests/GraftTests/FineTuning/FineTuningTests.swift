@@ -1,3 +1,4 @@
+import GraftRuntime
 import Foundation
 import Graft
 import GraftData
@@ -130,7 +131,7 @@ import TestSupport
     #expect(shape?.suffix(3).map(\.known) == [3, 24, 24])
     let again = try Classifier(ModelLoader().load(larger.modelPath, cache: nil)).evaluate(
       larger.data.test, classNames: dataset.classNames, batchSize: 5)
-    #expect(try again.confusionMatrix == larger.testResult()?.confusionMatrix)
+    #expect(again.confusionMatrix == larger.evaluated?.result.confusionMatrix)
   }
 
   /// Classifiers end with pooling of their own, as a rule; the default head's has nothing to do
@@ -199,7 +200,7 @@ import TestSupport
     let history = run.fineTuner.state.history
     #expect(history.count == 42)
     #expect(history.last!.loss < history.first!.loss * 0.8)
-    let result = try #require(try run.testResult())
+    let result = try #require(run.evaluated).result
     #expect(result.count == 12)
     #expect(result.confusionMatrix.flatMap { $0 }.reduce(0, +) == 12)
     // The exported file alone, as `infer` and `graft evaluate` take it.

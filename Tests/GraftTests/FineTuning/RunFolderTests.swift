@@ -1,3 +1,4 @@
+import GraftRuntime
 import Foundation
 import Graft
 import GraftData
