@@ -2,6 +2,7 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftOperators
+import GraftRuntime
 
 /// The meaning of a classifier's output.
 package enum Scores: String, Sendable, CaseIterable {

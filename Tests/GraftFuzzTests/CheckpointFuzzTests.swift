@@ -1,12 +1,13 @@
 import Foundation
 import Graft
 import GraftData
+import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 extension FuzzTests {
   /// Runs that are resumed from damaged checkpoints.

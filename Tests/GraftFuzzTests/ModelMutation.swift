@@ -1,4 +1,5 @@
 import Foundation
+import GraftExecution
 import GraftGraph
 import GraftONNX
 import GraftOperators

@@ -60,7 +60,7 @@ import Testing
 
   /// The operators whose conformance cases must pass; README shows the list.
   @Test func listOfSupportedOperatorsIsThatOfTheCatalog() throws {
-    let names = OperatorCatalog.operators.map(\.schema).filter(\.domain.isEmpty).map(\.name)
+    let names = OperatorCatalog.operators.map { $0.schema }.filter(\.domain.isEmpty).map(\.name)
     let expected =
       "# The operators of ai.onnx that Graft supports: cases that use only these must pass.\n"
       + names.sorted().map { "\($0)\n" }.joined()
@@ -89,7 +89,7 @@ import Testing
         files[String(schema.1)] = path
       }
     }
-    #expect(Set(files.keys) == Set(OperatorCatalog.operators.map(\.schema.name)))
+    #expect(Set(files.keys) == Set(OperatorCatalog.operators.map { $0.schema.name }))
     for folder in ["Sources", "converters", "models"] {
       for (path, text) in try Self.swiftFiles(in: folder) {
         // The operations of RandAugment have names of their own.

@@ -95,7 +95,7 @@ import Testing
   /// Operators that map each element by itself.
   static let unaryNames = OperatorCatalog.operators.filter {
     $0.operandCount == 1 && $0.schema.inputs.lowerBound == 1 && $0.schema.domain.isEmpty
-  }.map(\.schema.name)
+  }.map { $0.schema.name }
 
   /// Tasks cut tensors anywhere, so an element's bits must not depend on its neighbours.
   @Test(arguments: unaryNames)

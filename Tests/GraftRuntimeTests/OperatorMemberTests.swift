@@ -114,7 +114,7 @@ import Testing
       $0.schema.inputs == 1...OperatorSchema.unlimited && $0.schema.name != "Einsum"
     }
     #expect(
-      Set(variadic.map(\.schema.name)).isSuperset(of: ["Concat", "Max", "Mean", "Min", "Sum"]))
+      Set(variadic.map { $0.schema.name }).isSuperset(of: ["Concat", "Max", "Mean", "Min", "Sum"]))
     for type in variadic {
       try expectIdentity(type, attributes: ["axis": .int(0)], [nil], true)
     }

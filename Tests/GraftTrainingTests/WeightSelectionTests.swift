@@ -120,7 +120,7 @@ import Testing
 
   /// A weight that is not listed is never trained.
   @Test func weightsOfAllOperatorsAreListed() throws {
-    let names = OperatorCatalog.operators.filter { !$0.weightInputs.isEmpty }.map(\.schema.name)
+    let names = OperatorCatalog.operators.filter { !$0.weightInputs.isEmpty }.map { $0.schema.name }
     #expect(Set(names) == Set(Self.layers.map(\.type)))
     for layer in Self.layers {
       var graph = Graph(name: "trunk")
