@@ -1,7 +1,7 @@
-import GraftGraph
 import GraftData
 import GraftExecution
 import GraftFiles
+import GraftGraph
 import GraftPasses
 import GraftRuntime
 import GraftTensor

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 extension Graph {
   /// Checks the model's declared outputs, so that a detector or an image-to-image network is not

@@ -1,5 +1,5 @@
-import GraftFiles
 import FoundationEssentials
+import GraftFiles
 
 /// Writes JSON with sorted keys, and null for numbers that JSON does not have.
 package enum JSONText {

@@ -1,8 +1,8 @@
-import GraftPasses
-import GraftOperators
 import GraftFiles
 import GraftGraph
 import GraftKeras
+import GraftOperators
+import GraftPasses
 import GraftTensor
 
 /// Writes the weights of a network with a known architecture, and of dense layers on top of it, as

@@ -1,11 +1,11 @@
-import GraftExecution
-import GraftPasses
 import GraftData
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftKeras
 import GraftModels
 import GraftONNX
+import GraftPasses
 import GraftRuntime
 import GraftVision
 

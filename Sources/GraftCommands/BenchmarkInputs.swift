@@ -1,8 +1,8 @@
-import GraftRuntime
 import GraftData
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftRuntime
 import GraftTensor
 
 /// Seeded random inputs for a model, of which only types and shapes matter.

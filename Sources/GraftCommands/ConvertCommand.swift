@@ -1,9 +1,9 @@
-import GraftOperators
 import ArgumentParser
 import Graft
 import GraftFiles
 import GraftGraph
 import GraftONNX
+import GraftOperators
 
 /// `graft convert`: HDF5 or ONNX to ONNX, or to HDF5 for architectures that Keras has.
 struct ConvertCommand: ParsableCommand {

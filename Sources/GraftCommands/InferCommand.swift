@@ -1,10 +1,10 @@
-import GraftRuntime
-import GraftOperators
 import ArgumentParser
 import Graft
 import GraftFiles
 import GraftGraph
 import GraftModels
+import GraftOperators
+import GraftRuntime
 import GraftVision
 
 /// `infer` and `graft infer`: classifies images.

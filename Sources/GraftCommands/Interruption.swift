@@ -1,5 +1,5 @@
-import GraftFiles
 import CGraftShims
+import GraftFiles
 
 /// On Ctrl-C or SIGTERM, the run stops after its step, with an immediate message; a second signal
 /// stops the process.

@@ -1,7 +1,7 @@
-import GraftGraph
 import ArgumentParser
 import Graft
 import GraftFiles
+import GraftGraph
 import GraftModels
 
 /// `graft models`: models by name.

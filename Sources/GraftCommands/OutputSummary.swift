@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftTensor
 
 /// Summarizes the outputs of a model: names, types, shapes and ranges.

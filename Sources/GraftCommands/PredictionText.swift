@@ -1,5 +1,5 @@
-import GraftFiles
 import Graft
+import GraftFiles
 
 /// Ranked classes as text; with bars on a terminal.
 enum PredictionText {

@@ -1,5 +1,5 @@
-import GraftFiles
 import CGraftShims
+import GraftFiles
 
 /// The words of the command line, as the kernel passed them to the program.
 enum ProgramArguments {

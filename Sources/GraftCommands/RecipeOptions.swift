@@ -1,5 +1,5 @@
-import Graft
 import ArgumentParser
+import Graft
 import GraftFiles
 import GraftTraining
 

@@ -1,7 +1,7 @@
-import GraftExecution
 import ArgumentParser
 import Graft
 import GraftData
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftONNX

@@ -1,5 +1,5 @@
-import GraftTraining
 import ArgumentParser
+import GraftTraining
 
 /// `graft train`: a network from random weights.
 struct TrainCommand: ParsableCommand {

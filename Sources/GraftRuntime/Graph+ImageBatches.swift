@@ -1,6 +1,6 @@
+import GraftGraph
 import GraftOperators
 import GraftPasses
-import GraftGraph
 
 extension Graph {
   /// The graph for batches of images, and whether it only takes one image at a time.

@@ -1,7 +1,7 @@
-import GraftPasses
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftPasses
 import GraftTensor
 
 /// Runs an executable. Owns the memory for intermediate values; not thread-safe.

@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
 import GraftOperators
+import GraftTensor
 
 /// Averages gradients over several steps, for batches that do not fit into memory.
 ///

@@ -1,9 +1,9 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftPasses
 import GraftRuntime
+import GraftTensor
 
 /// The graphs of training: for a step, for updates shared by several steps, and for evaluation.
 ///

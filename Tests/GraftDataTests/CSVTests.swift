@@ -1,7 +1,7 @@
 import GraftData
 import GraftFiles
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct CSVTests {
   let folder: TemporaryFolder

@@ -1,8 +1,8 @@
 import Foundation
 import GraftData
 import GraftFiles
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct CheckingTests {
   let folder: TemporaryFolder

@@ -1,7 +1,7 @@
 import GraftData
 import GraftFiles
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct SplitTests {
   private func dataset(_ counts: [Int], test: Int = 0, validation: Int = 0) -> ImageDataset {

@@ -1,7 +1,7 @@
 import Foundation
 import GraftFiles
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct AtomicFileTests {
   /// What becomes of a pipe is asked for by name, and does not follow from the mode.

@@ -1,8 +1,8 @@
 import Foundation
 import GraftFiles
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 /// Runs the cases of one kind of file, and watches each one's errors, time and memory.
 ///

@@ -5,8 +5,8 @@ import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 extension FuzzTests {
   /// Damaged arrays, tensors and labels.

@@ -1,9 +1,9 @@
-import GraftVision
 import Foundation
 import GraftData
 import GraftTensor
-import Testing
+import GraftVision
 import TestSupport
+import Testing
 
 extension FuzzTests {
   /// Damaged files of data sets of images.

@@ -1,6 +1,6 @@
 import SwiftProtobuf
-import Testing
 import TestSupport
+import Testing
 
 /// All hostile files; one kind after the other, so that time and memory are those of one.
 @Suite(.serialized) enum FuzzTests {}

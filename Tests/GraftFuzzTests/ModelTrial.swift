@@ -1,7 +1,7 @@
-import GraftOperators
 import GraftFiles
 import GraftGraph
 import GraftONNX
+import GraftOperators
 import GraftRuntime
 import GraftTensor
 import TestSupport

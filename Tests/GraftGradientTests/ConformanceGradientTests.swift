@@ -1,13 +1,13 @@
-import GraftExecution
 import Foundation
 import GraftData
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Every operator's gradient against central differences, in double, over the cases of ONNX's
 /// backend test suite.

@@ -2,8 +2,8 @@ import Foundation
 import GraftFiles
 import GraftKeras
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Cut and mutated files: reading fails, or gives weights inside their memory.
 @Suite struct DamagedFileTests {

@@ -2,8 +2,8 @@ import Foundation
 import GraftFiles
 import GraftKeras
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Files of every form, compared value by value with what h5py reads from them.
 @Suite struct HDF5FormsTests {

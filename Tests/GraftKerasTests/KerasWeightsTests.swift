@@ -2,8 +2,8 @@ import Foundation
 import GraftFiles
 import GraftKeras
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct KerasWeightsTests {
   static let readable: [(file: String, elementType: ElementType)] = [

@@ -1,10 +1,10 @@
-import GraftGraph
-import GraftFiles
 import Foundation
+import GraftFiles
+import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Convolutions in the blocked layout of every instruction set against sums in double.
 @Suite(.serialized) struct BlockedConvolutionTests {

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Gradients in the blocked layout of every instruction set against sums in double.
 @Suite struct BlockedGradientTests {

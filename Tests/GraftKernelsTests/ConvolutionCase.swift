@@ -1,8 +1,8 @@
 import GraftFiles
 import GraftGraph
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// A convolution of small extents, and what it and its gradients are by definition.
 struct ConvolutionCase: CustomTestStringConvertible, Sendable {

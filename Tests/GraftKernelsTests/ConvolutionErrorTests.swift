@@ -4,8 +4,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// The rounding errors of convolution layers and their gradients, for every way to compute them:
 /// their root mean square is bounded by 5e-6 of that of the sums in double.

@@ -1,10 +1,10 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Convolutions of every instruction set against sums in double.
 @Suite(.serialized) struct ConvolutionTests {

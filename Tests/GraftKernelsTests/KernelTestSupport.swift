@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// The instruction sets of this machine that kernels are written for.
 let testedInstructionSets = InstructionSet.available

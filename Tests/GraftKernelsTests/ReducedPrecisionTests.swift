@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Kernels of `Precision.bfloat16` against sums in double of the numbers that they round to, for
 /// every instruction set and for 1, 2, 3 and 8 threads.

@@ -1,8 +1,8 @@
 import Foundation
 import GraftFiles
 import GraftModels
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct ModelStoreTests {
   let folder: TemporaryFolder

@@ -2,8 +2,8 @@ import Foundation
 import GraftFiles
 import GraftModels
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct PullTests {
   static let server = Result { try TestServer() }

@@ -2,8 +2,8 @@ import GraftFiles
 import GraftGraph
 import GraftModels
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct VGGTests {
   /// Weights as Keras has them. Zeros, which take no memory until they are touched, but for one

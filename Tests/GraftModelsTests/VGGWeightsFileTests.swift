@@ -1,12 +1,12 @@
-import GraftTensor
-import GraftGraph
-import GraftExecution
 import Foundation
+import GraftExecution
 import GraftFiles
+import GraftGraph
 import GraftKeras
 import GraftModels
-import Testing
+import GraftTensor
 import TestSupport
+import Testing
 
 /// VGG16 from files in the layout of the official ones, which take 600 MB while this runs.
 @Suite struct VGGWeightsFileTests {

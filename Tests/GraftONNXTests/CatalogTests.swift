@@ -1,12 +1,12 @@
-import GraftTensor
 import Foundation
 import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftOperators
-import Testing
+import GraftTensor
 import TestSupport
+import Testing
 
 /// The catalog against what ONNX says of its operators.
 @Suite struct CatalogTests {

@@ -1,7 +1,7 @@
 import GraftFiles
-import GraftOperators
 import GraftGraph
 import GraftONNX
+import GraftOperators
 import GraftTensor
 import SwiftProtobuf
 import Testing

@@ -1,7 +1,7 @@
-import GraftTensor
-import GraftGraph
 import Foundation
+import GraftGraph
 import GraftONNX
+import GraftTensor
 import Testing
 
 @Suite struct ExternalDataTests {

@@ -1,12 +1,12 @@
-import GraftGraph
-import GraftOperators
 import Foundation
 import GraftFiles
+import GraftGraph
 import GraftONNX
+import GraftOperators
 import GraftTensor
 import SwiftProtobuf
-import Testing
 import TestSupport
+import Testing
 
 /// Damaged models: each must be read or refused with a `GraftError`; anything else ends the test
 /// run.

@@ -1,7 +1,7 @@
-import GraftTensor
-import GraftOperators
 import GraftGraph
 import GraftONNX
+import GraftOperators
+import GraftTensor
 import Testing
 
 @Suite struct FunctionTests {

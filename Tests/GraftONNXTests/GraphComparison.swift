@@ -1,5 +1,5 @@
-import GraftONNX
 import GraftGraph
+import GraftONNX
 import GraftTensor
 
 /// What differs between two graphs that should be the same under the same names; empty if nothing

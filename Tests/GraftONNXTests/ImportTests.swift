@@ -1,8 +1,8 @@
 import GraftFiles
-import GraftTensor
-import GraftOperators
 import GraftGraph
 import GraftONNX
+import GraftOperators
+import GraftTensor
 import Testing
 
 @Suite struct ImportTests {

@@ -1,10 +1,10 @@
-import GraftGraph
-import GraftOperators
 import Foundation
 import GraftFiles
+import GraftGraph
 import GraftONNX
-import Testing
+import GraftOperators
 import TestSupport
+import Testing
 
 /// Models of other people's making.
 @Suite(.enabled(if: TestData.isPresent, "\(TestData.absence)"))

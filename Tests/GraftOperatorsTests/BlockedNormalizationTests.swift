@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Normalization by batches in the blocked layout of every instruction set, against that of
 /// ordinary tensors in double.

@@ -1,8 +1,8 @@
 import GraftFiles
 import GraftGraph
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct CastTests {
   @Test func numbersBecomeStrings() throws {

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct DropoutTests {
   @Test func randomNumbersAreAFunctionOfTheirOrigin() {

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Cases too large for the operators' own examples: blocked copies, several tasks, bad indices.
 @Suite struct MovementTests {

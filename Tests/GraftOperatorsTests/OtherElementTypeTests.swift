@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// No kernel reads an input as another type than it has: each input of each example is replaced by
 /// a smaller one of another element type, which operators take or refuse. With AddressSanitizer a

@@ -4,8 +4,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Every vector variant of the pooling, softmax and normalization kernels against the scalar one.
 @Suite struct PoolingKernelTests {

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Which element types the unary operators take, and that all of them are computed right.
 @Suite struct UnaryElementTypeTests {

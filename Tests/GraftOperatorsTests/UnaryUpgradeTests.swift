@@ -1,7 +1,7 @@
-import GraftTensor
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 import Testing
 
 /// Older forms of the unary operators.

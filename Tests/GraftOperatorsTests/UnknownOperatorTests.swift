@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Valid graphs in which operators that Graft lacks come before those that it has.
 @Suite struct UnknownOperatorTests {

@@ -1,8 +1,8 @@
 import Foundation
 import GraftFiles
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Memory that is left, in made-up machines and trees of cgroups.
 @Suite struct AvailableMemoryTests {

@@ -6,8 +6,8 @@ import GraftPasses
 import GraftRuntime
 import GraftTensor
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 /// A back end that this target adds: one operator with its own domain, and the pass that uses it.
 @Suite(.serialized) struct BackendTests {

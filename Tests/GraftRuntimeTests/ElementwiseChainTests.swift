@@ -2,8 +2,8 @@ import GraftFiles
 import GraftGraph
 import GraftRuntime
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Chains of elementwise operators against the same operators one by one: equal to the bit.
 @Suite struct ElementwiseChainTests {

@@ -1,7 +1,7 @@
 import Foundation
 import GraftExecution
-import Testing
 import TestSupport
+import Testing
 
 /// Counting processors in made-up trees of cgroups.
 @Suite struct GrantedProcessorsTests {

@@ -1,6 +1,6 @@
 import GraftFiles
-import GraftPasses
 import GraftGraph
+import GraftPasses
 import GraftRuntime
 import GraftTensor
 import Testing

@@ -1,6 +1,6 @@
 import GraftRuntime
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct MemoryPlannerTests {
   /// Buffers that live at the same time never share bytes, and the arena is no larger than their

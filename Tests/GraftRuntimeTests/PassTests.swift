@@ -1,11 +1,11 @@
-import GraftOperators
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftPasses
 import GraftRuntime
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Each pass on a graph made for it: what is left of the graph, and that it computes the same.
 @Suite struct PassTests {

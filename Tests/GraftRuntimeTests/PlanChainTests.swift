@@ -2,8 +2,8 @@ import GraftFiles
 import GraftGraph
 import GraftRuntime
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Values that pass between plans, or are outside a plan's arena.
 @Suite struct PlanChainTests {

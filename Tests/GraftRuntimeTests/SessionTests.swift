@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftRuntime
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct SessionTests {
   /// relu(x · w + b) reshaped, twice, with a residual.

@@ -1,6 +1,6 @@
-import GraftFiles
 import Foundation
 import GraftExecution
+import GraftFiles
 import GraftGraph
 import GraftRuntime
 import GraftTensor

@@ -1,7 +1,7 @@
-import GraftTensor
-import GraftExecution
 import Foundation
+import GraftExecution
 import GraftRuntime
+import GraftTensor
 import Synchronization
 import Testing
 

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftRuntime
+import GraftTensor
 import Testing
 
 /// Choices of kernels by measurement: any of them is right, and what was chosen determines the

@@ -1,12 +1,12 @@
-import GraftFiles
-import GraftTensor
-import GraftOperators
 import Foundation
 import Graft
+import GraftFiles
 import GraftGraph
 import GraftONNX
-import Testing
+import GraftOperators
+import GraftTensor
 import TestSupport
+import Testing
 
 @Suite struct ImageClassifierTests {
   /// A network that says which of three colours an image has most of.

@@ -2,8 +2,8 @@ import Graft
 import GraftFiles
 import GraftGraph
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct InDistributionRuleTests {
   private func rule(_ metadata: [ByteString: String]) throws -> InDistributionRule? {

@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import Graft
 import GraftFiles
+import TestSupport
 import Testing
 
 @Suite struct LabelsTests {

@@ -1,7 +1,7 @@
-import GraftKeras
 import Foundation
 import GraftData
 import GraftGraph
+import GraftKeras
 import GraftModels
 import GraftONNX
 import GraftRuntime

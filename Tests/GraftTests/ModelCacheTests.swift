@@ -6,8 +6,8 @@ import GraftGraph
 import GraftONNX
 import GraftRuntime
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Compiled models: cold and compiled starts give the same answers, even if files were changed.
 @Suite final class ModelCacheTests: Sendable {

@@ -1,5 +1,5 @@
-import GraftFiles
 import Graft
+import GraftFiles
 import GraftGraph
 import GraftTensor
 import Testing

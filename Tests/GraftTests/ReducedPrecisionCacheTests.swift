@@ -5,8 +5,8 @@ import GraftGraph
 import GraftONNX
 import GraftRuntime
 import GraftTensor
-import Testing
 import TestSupport
+import Testing
 
 /// Compiled models of reduced precision: the same answers as from cold starts, apart from those in
 /// float.

@@ -1,9 +1,9 @@
 import Foundation
-import TestSupport
 import Graft
 import GraftFiles
 import GraftGraph
 import GraftTensor
+import TestSupport
 import Testing
 
 @Suite struct ScoresTests {

@@ -1,10 +1,10 @@
-import GraftTensor
 import GraftData
 import GraftFiles
+import GraftTensor
 import GraftTraining
 import GraftVision
-import Testing
 import TestSupport
+import Testing
 
 /// What random changes do, how often, and what they follow from.
 @Suite struct AugmentationTests {

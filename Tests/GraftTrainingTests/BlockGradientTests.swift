@@ -1,6 +1,6 @@
 import GraftFiles
-import GraftOperators
 import GraftGraph
+import GraftOperators
 import GraftPasses
 import GraftRuntime
 import GraftTensor

@@ -1,9 +1,9 @@
 import Foundation
-import GraftTensor
 import GraftData
+import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct CheckpointTests {
   /// Runs that an earlier version began can be resumed.

@@ -3,8 +3,8 @@ import GraftData
 import GraftFiles
 import GraftTraining
 import GraftVision
-import Testing
 import TestSupport
+import Testing
 
 /// What stays in memory of images that are augmented again and again.
 @Suite final class DecodedImageTests {

@@ -1,5 +1,5 @@
-import GraftTensor
 import Foundation
+import GraftTensor
 import GraftTraining
 import GraftVision
 import Testing

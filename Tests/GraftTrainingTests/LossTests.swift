@@ -4,8 +4,8 @@ import GraftPasses
 import GraftRuntime
 import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 /// Each loss and its gradient against what Keras computed.
 @Suite struct LossTests {

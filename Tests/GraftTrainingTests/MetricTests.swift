@@ -1,8 +1,8 @@
 import GraftFiles
 import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 /// Metrics against what Keras measured; areas against all pairs of samples.
 @Suite struct MetricTests {

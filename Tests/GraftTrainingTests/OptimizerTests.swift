@@ -4,8 +4,8 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 /// Each optimizer's graph against what Keras did with the same gradients, step by step.
 @Suite struct OptimizerTests {

@@ -1,8 +1,8 @@
 import Foundation
 import GraftFiles
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 /// Each schedule against the learning rates that Keras and PyTorch gave.
 @Suite struct ScheduleTests {

@@ -5,8 +5,8 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct TrainerTests {
   /// Steps in which the gradients are the targets, against Keras's trajectories.

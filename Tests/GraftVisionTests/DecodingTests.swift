@@ -1,6 +1,6 @@
 import GraftFiles
-import TestSupport
 import GraftVision
+import TestSupport
 import Testing
 
 @Suite struct DecodingTests {

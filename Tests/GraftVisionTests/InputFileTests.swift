@@ -1,7 +1,7 @@
 import Foundation
 import GraftFiles
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct InputFileTests {
   @Test func readsWholeFiles() throws {

@@ -1,7 +1,7 @@
 import Foundation
 import GraftFiles
-import TestSupport
 import GraftVision
+import TestSupport
 import Testing
 
 /// Damaged images have to be decoded or refused; nothing else may happen.

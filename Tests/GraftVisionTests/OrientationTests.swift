@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 import GraftVision
 import Testing
 

@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftFiles
-import TestSupport
+import GraftTensor
 import GraftVision
+import TestSupport
 import Testing
 
 @Suite struct PreprocessingTests {

@@ -1,6 +1,6 @@
-import GraftRuntime
 import GraftExecution
 import GraftFiles
+import GraftRuntime
 import GraftTraining
 
 /// Image features that outlive a run, in the folder of compiled models: a ``FeatureFile`` for each

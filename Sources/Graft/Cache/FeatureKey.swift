@@ -1,10 +1,10 @@
-import GraftVision
-import GraftRuntime
-import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles
+import GraftPasses
+import GraftRuntime
 import GraftTraining
+import GraftVision
 
 extension FrozenWork {
   /// Everything that an image's features depend on besides the image; equal texts mean equal bits.

@@ -1,7 +1,7 @@
-import GraftONNX
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftONNX
 import GraftTensor
 
 extension Graph {

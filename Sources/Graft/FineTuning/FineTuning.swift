@@ -1,5 +1,5 @@
-import GraftRuntime
 import GraftData
+import GraftRuntime
 import GraftTraining
 
 /// Puts a new head on a trained network and trains it on your images. The run's folder contains

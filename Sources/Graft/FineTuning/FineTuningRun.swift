@@ -1,7 +1,7 @@
-import GraftGraph
 import GraftData
 import GraftExecution
 import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftRuntime
 import GraftTraining

@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftData
 import GraftGraph
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import GraftVision
 

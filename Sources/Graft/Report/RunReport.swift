@@ -1,8 +1,8 @@
-import GraftTensor
 import FoundationEssentials
 import GraftData
 import GraftFiles
 import GraftGraph
+import GraftTensor
 import GraftTraining
 import GraftVision
 

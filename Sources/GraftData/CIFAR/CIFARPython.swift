@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 
 /// Files of the Python version: pickled dictionaries with an array `data` of uint8 `[N, 3072]` and
 /// lists of labels.

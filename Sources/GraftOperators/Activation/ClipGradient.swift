@@ -1,7 +1,7 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// The gradient of Clip: dx = 0 where y <= min or y >= max, else dy, like PyTorch's ReLU6.
 ///

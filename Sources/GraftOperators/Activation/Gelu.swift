@@ -1,6 +1,6 @@
-import GraftFiles
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// y = x Φ(x) with the normal distribution function Φ, or its approximation by tanh.

@@ -1,7 +1,7 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// The gradient of Relu: dx = dy where y > 0, else 0.
 ///

@@ -1,6 +1,6 @@
-import GraftFiles
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// The hyperbolic tangent.

@@ -1,6 +1,6 @@
-import GraftFiles
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// ``AveragePool`` of an image in the blocked layout, over two axes.

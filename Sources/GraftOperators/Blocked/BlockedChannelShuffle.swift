@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Shuffles the channels of a blocked image: channel g · C / G + i becomes i · G + g, for G groups.
 ///

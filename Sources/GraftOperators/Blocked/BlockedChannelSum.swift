@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The sum of each channel of an image in the blocked layout, over images and positions: the
 /// gradient of a bias.

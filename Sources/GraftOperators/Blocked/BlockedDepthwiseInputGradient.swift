@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// ``ConvolutionInputGradient`` in the blocked layout, with a separate kernel for each channel.
 ///

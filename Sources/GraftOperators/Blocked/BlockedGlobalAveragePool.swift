@@ -1,7 +1,7 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// Mean over height and width of an image in the blocked layout.
 package struct BlockedGlobalAveragePool: Operator {

@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// ``LRN`` of a blocked image. Has its attributes, and `channels`: C; without it all lanes are
 /// channels.

@@ -1,6 +1,6 @@
-import GraftFiles
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// ``MaxPool`` of an image in the blocked layout, over two axes and without indices.

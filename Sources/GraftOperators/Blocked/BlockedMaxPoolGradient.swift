@@ -1,8 +1,8 @@
-import GraftFiles
-import GraftTensor
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// ``MaxPoolGradient`` of images in the blocked layout, over two axes.
 ///

@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Inserts zeros between the positions of a blocked image: position (i, j) moves to (i · sh, j ·
 /// sw).

@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Converts an image from channel blocks of 16, the inverse of ``ToBlocked``: [N, ceil(C / 16), H,
 /// W, 16] becomes [N, C, H, W]. Attribute `channels`: C.

@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Converts an image to channel blocks of 16, padded with zeros: [N, C, H, W] becomes [N, ceil(C /
 /// 16), H, W, 16].

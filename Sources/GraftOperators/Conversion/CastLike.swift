@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Converts each element of the first input to the type of the second.
 ///

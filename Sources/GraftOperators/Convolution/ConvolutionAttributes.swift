@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The common attributes of Conv, ConvTranspose and their gradients.
 package struct ConvolutionAttributes: Sendable {

@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The gradient of a convolution's image.
 ///

@@ -1,8 +1,8 @@
-import GraftFiles
-import GraftTensor
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The gradient of a convolution's weights.
 ///

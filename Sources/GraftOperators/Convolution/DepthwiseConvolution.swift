@@ -1,6 +1,6 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
+import GraftTensor
 
 /// Convolution with one input channel for each output channel, and the transpose of one: directly,
 /// one plane at a time.

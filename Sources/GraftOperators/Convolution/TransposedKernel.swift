@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The weights with which the gradient of a convolution's image is itself a convolution: input and
 /// output channels are swapped, and kernels are rotated by 180°.

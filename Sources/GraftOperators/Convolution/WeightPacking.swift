@@ -1,5 +1,5 @@
-import GraftExecution
 import CGraftKernels
+import GraftExecution
 
 /// Packs a convolution's weights in the order in which ``ImplicitMatrixConvolution`` reads them.
 struct WeightPacking: Sendable {

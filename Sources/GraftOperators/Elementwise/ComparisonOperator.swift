@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// An operator that compares numbers of one type. Comparisons with NaN are false.
 protocol ComparisonOperator: BinaryOperator {

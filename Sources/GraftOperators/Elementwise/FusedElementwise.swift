@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// A chain of elementwise operators over floats, computed in one pass over memory.
 ///

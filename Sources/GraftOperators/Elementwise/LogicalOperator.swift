@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// An operator that combines Booleans.
 protocol LogicalOperator: BinaryOperator {

@@ -1,7 +1,7 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// The mean of any number of inputs with broadcasting.
 ///

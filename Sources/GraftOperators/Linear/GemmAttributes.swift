@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The attributes of Gemm, shared with its fused form.
 package struct GemmAttributes: Sendable {

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// The gradient of ``Col2Im``: cuts sliding blocks from an image, as columns.
 ///

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// Broadcasts a tensor to a shape, which may also be narrower than the tensor.
 ///

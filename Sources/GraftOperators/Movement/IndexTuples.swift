@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The last axis of an index tensor as tuples, each of which selects a slice of some data.
 struct IndexTuples {

@@ -1,7 +1,7 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The gradient of ``Pad`` in the modes that repeat elements: the sum over all copies of each.
 ///

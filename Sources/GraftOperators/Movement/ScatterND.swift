@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// A copy of `data` with slices updated that tuples of indices select. Updates to the same slice

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// The gradient of ``Slice``: `dy` at the slice's original position, zeros elsewhere.
 ///

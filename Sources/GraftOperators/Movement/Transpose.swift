@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Permutes axes: axis `i` of the output is axis `perm[i]` of the input; reversed without `perm`.
 ///

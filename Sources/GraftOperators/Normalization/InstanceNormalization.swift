@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// Normalizes each channel of each item of a batch, then scales and shifts by channel.

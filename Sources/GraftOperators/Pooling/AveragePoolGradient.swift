@@ -1,7 +1,7 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The gradient of AveragePool: spreads each output's gradient over its window.
 ///

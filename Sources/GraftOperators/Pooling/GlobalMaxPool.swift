@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// Largest element over all spatial axes; NaN if there is one.

@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// The gradient of MaxPool: each output's gradient goes to the largest element of its window.

@@ -1,7 +1,7 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Dropout in training: y = data mask / (1 - ratio), mask false with probability ratio.
 ///

@@ -1,6 +1,6 @@
-import GraftGraph
-import GraftFiles
 import GraftExecution
+import GraftFiles
+import GraftGraph
 
 /// The position of the largest element along an axis: the first of several, or the last.
 ///

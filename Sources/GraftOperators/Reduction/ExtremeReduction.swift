@@ -1,8 +1,8 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// How an extreme compares elements.
 protocol Extreme: Sendable {

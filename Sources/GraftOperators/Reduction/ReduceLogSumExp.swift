@@ -1,7 +1,7 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The logarithm of the sum of exponentials over axes, without intermediate overflow.
 ///

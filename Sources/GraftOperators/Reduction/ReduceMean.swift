@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// The mean over axes; for integers rounded toward zero, and 0 for no elements.

@@ -1,6 +1,6 @@
-import GraftTensor
 import CGraftKernels
 import GraftExecution
+import GraftTensor
 
 /// The contribution of each element to a sum.
 enum SumTerm: Sendable {

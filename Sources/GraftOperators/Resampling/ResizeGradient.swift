@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// The gradient of ``Resize``: distributes each element of `dy` to its sources.

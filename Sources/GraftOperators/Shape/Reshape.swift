@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The same elements with another shape; 0 keeps an extent (unless `allowzero`), -1 is the
 /// remaining extent.

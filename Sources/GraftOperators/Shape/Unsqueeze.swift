@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// Inserts axes of extent 1. `axes` refer to the output's shape.
 ///

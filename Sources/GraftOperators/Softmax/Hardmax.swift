@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// 1 at the first of the largest elements along an axis, 0 elsewhere.

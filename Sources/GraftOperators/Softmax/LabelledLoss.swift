@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The common part of NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss: the loss of
 /// log-probabilities `[N, C, D1, …]` given labels `[N, D1, …]` (int32 or int64) and, optionally,

@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// x - log Σ exp(x) along an axis.

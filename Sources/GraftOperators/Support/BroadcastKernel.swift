@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftExecution
+import GraftTensor
 
 /// How two elements become one.
 protocol ElementOperation<Left, Right, Result>: Sendable {

@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 extension DowngradeContext {
   /// A value with axes of extent 1 dropped.

@@ -1,6 +1,6 @@
-import GraftFiles
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftTensor
 
 /// The types in which kernels compute real numbers: `Float` through C kernels, and `Double`.

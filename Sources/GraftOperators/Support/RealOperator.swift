@@ -1,7 +1,7 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// An operator over real numbers whose kernel is written once, for `Float` and `Double`.
 ///

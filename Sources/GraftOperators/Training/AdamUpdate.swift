@@ -1,8 +1,8 @@
-import GraftTensor
-import GraftFiles
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// A step of Adam, as Keras defines it; with `weightDecay` that of AdamW:
 ///

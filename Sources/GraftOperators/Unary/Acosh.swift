@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// The inverse of the hyperbolic cosine; NaN below 1.

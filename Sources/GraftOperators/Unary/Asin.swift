@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftExecution
+import GraftFiles
 import GraftGraph
 
 /// The arc sine, in radians; NaN outside of -1...1.

@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftExecution
+import GraftTensor
 
 extension PrepareContext {
   /// A kernel that tests each element of a floating-point input 0 by `test`.

@@ -1,7 +1,7 @@
-import GraftFiles
-import GraftTensor
 import GraftExecution
+import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Whether an element is infinite; attributes select the signs.
 ///

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftExecution
 import GraftGraph
+import GraftTensor
 
 /// Whether an element is NaN.
 ///

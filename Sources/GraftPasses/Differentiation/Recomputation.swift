@@ -1,7 +1,7 @@
 import GraftExecution
-import GraftTensor
 import GraftGraph
 import GraftOperators
+import GraftTensor
 
 /// Trades time for memory: activations for the backward pass are recomputed shortly before their
 /// use, from few stored values. The values are bit for bit the same.

@@ -1,7 +1,7 @@
-import GraftOperators
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 extension Graph {

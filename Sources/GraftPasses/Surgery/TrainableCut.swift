@@ -1,7 +1,7 @@
-import GraftOperators
-import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftOperators
+import GraftTensor
 
 /// A graph in two parts: the frozen one, and the one that depends on trained values.
 ///

@@ -1,5 +1,5 @@
-import GraftFiles
 import GraftData
+import GraftFiles
 import GraftVision
 
 /// How a training image is mixed with another.

@@ -1,5 +1,5 @@
-import GraftGraph
 import GraftFiles
+import GraftGraph
 import GraftPasses
 import GraftRuntime
 import GraftTensor

@@ -1,6 +1,6 @@
-import GraftOperators
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 /// Cross-entropy of sigmoids of logits `[N, K]` with targets `[N, K]` from 0 to 1. It is
 /// softplus(logit) - target · logit, which avoids cancellation.

@@ -1,6 +1,6 @@
-import GraftOperators
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// The factors of samples' losses, by class.

@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Cross-entropy of the softmax of logits `[N, K]` with classes `[N]`: -log softmax(logits)[class].
 ///

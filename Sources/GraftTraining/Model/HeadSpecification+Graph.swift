@@ -1,8 +1,8 @@
-import GraftPasses
-import GraftOperators
 import GraftData
 import GraftFiles
 import GraftGraph
+import GraftOperators
+import GraftPasses
 import GraftTensor
 
 extension HeadSpecification {

@@ -1,9 +1,9 @@
-import GraftPasses
-import GraftRuntime
-import GraftOperators
 import GraftData
 import GraftFiles
 import GraftGraph
+import GraftOperators
+import GraftPasses
+import GraftRuntime
 import GraftTensor
 
 /// A trunk with a head, in inference form: `[N, C, H, W]` to logits `[N, K]`.

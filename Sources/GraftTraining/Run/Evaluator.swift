@@ -1,7 +1,7 @@
-import GraftPasses
 import GraftData
 import GraftExecution
 import GraftFiles
+import GraftPasses
 import GraftRuntime
 import GraftTensor
 import GraftVision

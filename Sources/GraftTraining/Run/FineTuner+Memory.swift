@@ -1,9 +1,9 @@
-import GraftTensor
 import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftPasses
 import GraftRuntime
+import GraftTensor
 
 /// The memory that a run needs, checked before it starts.
 extension FineTuner {

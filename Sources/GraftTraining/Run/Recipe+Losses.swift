@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 extension Recipe {
   /// The loss of training, and that of evaluation, which is the same without class weights.

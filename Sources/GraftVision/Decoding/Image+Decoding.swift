@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 
 extension Raster where Sample == UInt8 {
   /// Decodes a JPEG, PNG, WebP, BMP or PNM image to red, green and blue, like Pillow's

@@ -1,6 +1,6 @@
+import CGraftShims
 import GraftFiles
 import GraftTensor
-import CGraftShims
 
 /// PNG by libpng: every colour type and depth, interlaced or not; 16-bit samples keep their upper 8
 /// bits.

@@ -1,5 +1,5 @@
-import GraftFiles
 import CGraftShims
+import GraftFiles
 
 /// Texts in PNG files: chunks tEXt, zTXt and iTXt.
 ///

@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 
 extension Raster<UInt8> {
   /// Writes the image to a PNG file, which appears under its name when it is complete.

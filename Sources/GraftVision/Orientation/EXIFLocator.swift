@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 
 /// Finds EXIF data in image files. Damaged files count as having none.
 enum EXIFLocator {

@@ -1,11 +1,11 @@
-import GraftGraph
-import Graft
-import GraftVision
 import Foundation
+import Graft
 import GraftData
+import GraftGraph
 import GraftRuntime
 import GraftTensor
 import GraftTraining
+import GraftVision
 import Testing
 
 /// Networks of images with channels last, as Keras exports them, are trained as Keras trains them;

@@ -1,8 +1,8 @@
-import GraftPasses
 import Foundation
 import GraftData
 import GraftGraph
 import GraftONNX
+import GraftPasses
 import GraftTensor
 import GraftTraining
 import Testing

@@ -1,15 +1,15 @@
-import GraftTensor
-import GraftGraph
 import Foundation
 import Graft
 import GraftData
 import GraftFiles
+import GraftGraph
 import GraftONNX
 import GraftRuntime
+import GraftTensor
 import GraftTraining
 import GraftVision
-import Testing
 import TestSupport
+import Testing
 
 /// A head that normalizes features by the statistics of the training images.
 @Suite final class FeatureNormalizationTests {

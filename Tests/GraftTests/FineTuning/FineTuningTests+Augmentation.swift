@@ -1,11 +1,11 @@
-import GraftData
-import Graft
 import Foundation
+import Graft
+import GraftData
 import GraftFiles
 import GraftTraining
 import GraftVision
-import Testing
 import TestSupport
+import Testing
 
 /// Training on images that are changed at random.
 extension FineTuningTests {

@@ -1,7 +1,7 @@
-import GraftGraph
 import Foundation
 import Graft
 import GraftData
+import GraftGraph
 import GraftONNX
 import GraftTensor
 import GraftTraining

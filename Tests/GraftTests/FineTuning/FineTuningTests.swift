@@ -1,4 +1,3 @@
-import GraftRuntime
 import Foundation
 import Graft
 import GraftData
@@ -6,10 +5,11 @@ import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftONNX
+import GraftRuntime
 import GraftTensor
 import GraftTraining
-import Testing
 import TestSupport
+import Testing
 
 /// Fine-tuning on small images that are made here: what is computed once, what is resumed, what is
 /// exported.

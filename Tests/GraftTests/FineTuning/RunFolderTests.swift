@@ -1,15 +1,15 @@
-import GraftRuntime
 import Foundation
 import Graft
 import GraftData
 import GraftFiles
 import GraftGraph
 import GraftONNX
+import GraftRuntime
 import GraftTensor
 import GraftTraining
 import GraftVision
-import Testing
 import TestSupport
+import Testing
 
 /// The files in a run's folder, and how runs resume from them.
 @Suite final class RunFolderTests {

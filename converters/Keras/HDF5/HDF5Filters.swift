@@ -1,6 +1,6 @@
-import GraftTensor
 import CZlib
 import GraftFiles
+import GraftTensor
 
 /// The filters that were applied to each chunk before writing.
 ///

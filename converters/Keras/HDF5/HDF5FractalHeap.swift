@@ -1,5 +1,5 @@
-import GraftTensor
 import GraftFiles
+import GraftTensor
 
 /// The links and attributes of objects that have many.
 ///

@@ -1,5 +1,5 @@
-import GraftFiles
 import CGraftShims
+import GraftFiles
 import GraftTensor
 import Synchronization
 

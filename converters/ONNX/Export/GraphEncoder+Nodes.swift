@@ -1,7 +1,7 @@
 import GraftExecution
-import GraftOperators
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 import FoundationEssentials

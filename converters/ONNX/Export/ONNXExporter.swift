@@ -1,6 +1,6 @@
-import GraftOperators
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 /// Writes native graphs as ONNX models, at the lowest opset and IR version that express them.
 ///

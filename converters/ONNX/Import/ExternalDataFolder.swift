@@ -1,6 +1,6 @@
-import GraftTensor
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// The folder of a model, from which its external data is read.
 ///

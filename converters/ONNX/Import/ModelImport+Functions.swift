@@ -1,6 +1,6 @@
-import GraftOperators
 import GraftFiles
 import GraftGraph
+import GraftOperators
 
 extension ModelImport {
   /// Inlines a call of a model-local function.
