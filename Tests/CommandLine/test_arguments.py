@@ -37,7 +37,7 @@ class TestWithoutProc:
         assert (tmp_path / "out.onnx").stat().st_size > 0
 
     def test_infer_answers(self, infer, faults, mount):
-        image = faults / "no-proc-arguments/image.png"
+        image = faults / "no-proc-arguments/picture.png"
         done = without_proc(infer, image, mount=mount)
         assert done.returncode == 0, done.stderr
         assert str(image) in done.stdout
@@ -85,7 +85,7 @@ def test_near_names_of_commands(graft, words, hint):
 @pytest.mark.parametrize("command", ["infer", "models path"])
 def test_near_names_of_models(graft, faults, name, hint, command):
     if command == "infer":
-        image = faults / "no-proc-arguments/image.png"
+        image = faults / "no-proc-arguments/picture.png"
         result = graft("infer", image, "--model", name)
     else:
         result = graft("models", "path", name)
@@ -182,7 +182,7 @@ def test_infer_has_a_version(infer, graft):
     [
         ("model: vgg16\nphases: [\n", ["is not valid YAML", "line 3"]),
         ("model: vgg16\n  head: x\n", ["is not valid YAML", "line 2, column"]),
-        ("model: vgg16\nmodel: vgg19\n", ["is not valid YAML", "'model' appears twice"]),
+        ("model: vgg16\nmodel: vgg19\n", ["is not valid YAML", "duplicate property 'model'"]),
         ("epocs: 3\n", ["recipes have no property 'epocs'", "'epochs'", "'phases'"]),
         ("phases:\n- epocs: 3\n", ["phases have no property 'epocs'", "Did you mean 'epochs'?"]),
         ("modle: vgg16\n", ["recipes have no property 'modle'", "Did you mean 'model'?"]),

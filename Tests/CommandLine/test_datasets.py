@@ -203,14 +203,14 @@ def test_labels_with_line_breaks(finetune, graft, faults, tmp_path):
 
 
 def test_hard_links_in_tar(finetune, faults):
-    result, parts = finetune(faults / "tar-hard-links/images.tar")
+    result, parts = finetune(faults / "tar-hard-links/pictures.tar")
     assert result.status == 0, result.errors
     assert classes(parts) == [6, 6, 6]
     assert "18 images found, all used" in result.errors
 
 
 def test_zip_of_code_page_437(finetune, faults):
-    result, parts = finetune(faults / "zip-names-no-utf8/images.zip")
+    result, parts = finetune(faults / "zip-names-no-utf8/pictures.zip")
     assert result.status == 0, result.errors
     assert classes(parts) == [6, 6, 6]
     assert "BLAU, GRÄN, GRÜN" in result.output

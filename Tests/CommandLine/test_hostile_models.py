@@ -66,7 +66,7 @@ def test_a_long_name_before_every_inlined_name(graft, tmp_path):
         [value("y")],
         [inner, outer],
     )
-    check(graft, model, "too much memory")
+    check(graft, model, "too much for the size of its files")
 
 
 def body(count):
@@ -125,7 +125,7 @@ def test_references_to_a_tensor(graft, tmp_path):
         [value("y", TensorProto.INT8)],
         [function("C", [], ["b0"], nodes, ["g"])],
     )
-    check(graft, model, "too much memory", commands=["inspect"])
+    check(graft, model, "too much for the size of its files", commands=["inspect"])
 
 
 def test_references_to_a_list(graft, tmp_path):
@@ -137,7 +137,7 @@ def test_references_to_a_list(graft, tmp_path):
         [value("y")],
         [function("C", [], ["b0"], nodes, ["g"])],
     )
-    check(graft, model, "too much memory", commands=["inspect"])
+    check(graft, model, "too much for the size of its files", commands=["inspect"])
 
 
 def test_bodies_and_calls_too_deep_in_each_other(graft, tmp_path):
@@ -198,7 +198,7 @@ def test_one_blob_of_many_initializers(graft, tmp_path, kind, width):
         [value("y")],
         initializers=initializers,
     )
-    check(graft, model, "too much memory", commands=["inspect"])
+    check(graft, model, "too much for the size of its files", commands=["inspect"])
 
 
 def test_weights_that_a_few_initializers_share(graft, tmp_path):

@@ -82,7 +82,7 @@ def test_shares_of_the_model_card(infer, graft, data, cifar):
     assert report["count"] == 1000
     assert report["accuracy"] == pytest.approx(0.905)
     assert report["in_distribution_share"] >= 0.9
-    sys.path.insert(0, str(ROOT / "tools" / "python"))
+    sys.path.insert(0, str(ROOT / "Tests" / "Fixtures"))
     from calibrate_cifar10 import PHOTOS_OF_KNOWN_CLASSES
 
     known = sum(PHOTOS_OF_KNOWN_CLASSES.values(), [])
@@ -107,14 +107,14 @@ def test_shares_of_the_model_card(infer, graft, data, cifar):
     ],
 )
 def test_metadata_that_make_no_sense(infer, faults, described, values, message):
-    result = infer(faults / "no-proc-arguments/image.png", "--model", described(**values))
+    result = infer(faults / "no-proc-arguments/picture.png", "--model", described(**values))
     assert result.status == 65, result.output
     assert "graft.in_distribution." in result.errors
     assert message in result.errors
 
 
 def test_the_threshold_decides(infer, faults, described):
-    image = faults / "no-proc-arguments/image.png"
+    image = faults / "no-proc-arguments/picture.png"
     for threshold, is_accepted in [("-1e30", True), ("1e30", False)]:
         [answer] = answers(infer(image, "--json", "--model", described(threshold=threshold)))
         assert answer["in_distribution"] is is_accepted
@@ -163,7 +163,7 @@ def test_scores_that_are_not_finite(infer, graft, tmp_path, number, score):
 
 def test_converted_models_keep_it(graft, infer, faults, tmp_path):
     assert graft("convert", "cifar10", tmp_path / "copy.onnx").status == 0
-    image = faults / "no-proc-arguments/image.png"
+    image = faults / "no-proc-arguments/picture.png"
     [first], [second], [cached] = (
         answers(infer(image, "--json", *model))
         for model in [[], *[["--model", tmp_path / "copy.onnx"]] * 2]

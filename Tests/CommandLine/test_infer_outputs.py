@@ -31,7 +31,7 @@ MODELS = {
 @pytest.mark.parametrize("name", MODELS)
 def test_detectors_are_refused(graft, faults, tmp_path, name):
     outputs, nodes = MODELS[name]
-    image = faults / "no-proc-arguments/image.png"
+    image = faults / "no-proc-arguments/picture.png"
     result = graft("infer", image, "--model", model(tmp_path / "m.onnx", outputs, nodes))
     assert result.status == 65, result.errors
     assert "not a classifier: its outputs are" in result.errors
@@ -39,7 +39,7 @@ def test_detectors_are_refused(graft, faults, tmp_path, name):
 
 
 def test_classifiers_may_have_other_outputs(graft, faults, tmp_path):
-    image = faults / "no-proc-arguments/image.png"
+    image = faults / "no-proc-arguments/picture.png"
     path = model(tmp_path / "m.onnx", "float[1, 3] y, float[1, 3, 1, 1] s", SCORES)
     result = graft("infer", image, "--model", path)
     assert result.status == 0, result.errors

@@ -32,7 +32,7 @@ def classifier(path, classes=3, metadata=None):
 
 @pytest.fixture
 def image(faults):
-    return faults / "no-proc-arguments/image.png"
+    return faults / "no-proc-arguments/picture.png"
 
 
 def test_added_files_are_described_by_the_user(graft, image, tmp_path):
@@ -112,7 +112,7 @@ def test_preparation_in_a_model_that_cannot_be(graft, infer, image, tmp_path, en
     ]:
         assert result.status == 65 and not result.output
         assert f"{model}: metadata 'graft.preprocessing.{part}" in result.errors
-        assert ("Remove the entry from the file" in result.errors) == ("no property" in part)
+        assert ("Remove the entry from the file" in result.errors) == ("is not a known" in part)
     if entries["name"] is None:
         # As the message suggests.
         assert infer(image, "--model", model, "--preprocess", "unit").status == 0

@@ -15,7 +15,7 @@ def data_set(faults, tmp_path):
     for name in ["a", "b", "c"]:
         (folder / name).mkdir(parents=True)
         for number in range(2):
-            shutil.copy(faults / "nan-json/image.png", folder / name / f"{number}.png")
+            shutil.copy(faults / "nan-json/picture.png", folder / name / f"{number}.png")
     return folder
 
 
@@ -29,7 +29,7 @@ def strict(text):
 def test_infer_names_no_class(graft, faults, model, options):
     words = ["--preprocess", "unit"] + (["--resize", "8x6"] if "json" in model else [])
     result = graft(
-        "infer", faults / "nan-json/image.png", "--model", faults / model, *words, *options
+        "infer", faults / "nan-json/picture.png", "--model", faults / model, *words, *options
     )
     assert result.status == 65
     assert "not a number" in result.errors

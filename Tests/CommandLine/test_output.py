@@ -32,7 +32,7 @@ def model(faults):
 
 @pytest.fixture
 def image(faults):
-    return faults / "no-proc-arguments/image.png"
+    return faults / "no-proc-arguments/picture.png"
 
 
 @pytest.fixture

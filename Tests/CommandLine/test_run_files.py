@@ -194,12 +194,12 @@ class TestWhatIsNoRegularFile:
         for name in ["a", "b"]:
             (data / name).mkdir(parents=True)
             for number in range(2):
-                (data / name / f"{number}.png").symlink_to(faults / "no-proc-arguments/image.png")
+                (data / name / f"{number}.png").symlink_to(faults / "no-proc-arguments/picture.png")
         words = [
             word.replace("PATH", str(path))
             .replace("ONE", str(one))
             .replace("DATA", str(data))
-            .replace("IMAGE", str(faults / "no-proc-arguments/image.png"))
+            .replace("IMAGE", str(faults / "no-proc-arguments/picture.png"))
             for word in command
         ]
         result = graft(*words, cwd=tmp_path, timeout=20)
@@ -223,7 +223,7 @@ class TestWhatIsNoRegularFile:
     def test_a_pipe_in_a_folder_of_images(self, graft, faults, tmp_path):
         folder = tmp_path / "images"
         folder.mkdir()
-        (folder / "a.png").symlink_to(faults / "no-proc-arguments/image.png")
+        (folder / "a.png").symlink_to(faults / "no-proc-arguments/picture.png")
         os.mkfifo(folder / "b.png")
         result = graft("infer", folder, timeout=20)
         assert "a.png" in result.output

@@ -261,7 +261,7 @@ def test_a_run_goes_on_with_the_preparation_that_it_began_with(graft, trunk, tmp
     save("torch")
     result = graft(*words, "--resume", "--epochs", "2,0")
     assert result.status == 65 and str(path) in result.errors, result.errors
-    assert "'graft.preprocessing.name' is 'torch', and was 'unit'" in result.errors
+    assert "'graft.preprocessing.name' is 'torch', but was 'unit'" in result.errors
     save("unit")
     result = graft(*words, "--resume", "--epochs", "2,0")
     assert result.status == 0, result.errors
