@@ -128,7 +128,10 @@ package final class Executable: Sendable {
   ) throws -> Plan {
     try plans.withLock { plans in
       plans.removeAll { $0.plan == nil }
-      for case let plan? in plans.lazy.map(\.plan) where plan.request.fits(values, nodes: nodes) {
+      for case let plan? in plans.lazy.map(\.plan)
+      where plan.request.asks(for: ids, contents: contents)
+        && plan.request.fits(values, nodes: nodes)
+      {
         return plan
       }
       let plan = try planner(memory: memory).plan(

@@ -52,6 +52,13 @@ struct PlanRequest: Sendable {
     return true
   }
 
+  /// Whether this request is about these inputs, with the contents of these. Links of a chain may
+  /// have the same nodes and differ in the contents alone.
+  func asks(for ids: [ValueID], contents: Set<ValueID>) -> Bool {
+    inputs.map(\.id) == ids
+      && inputs.allSatisfy { ($0.contents != nil) == contents.contains($0.id) }
+  }
+
   /// The bytes of the request.
   var byteCount: Int {
     (nodes?.count ?? 0) * MemoryLayout<Int>.stride

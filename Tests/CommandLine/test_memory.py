@@ -140,7 +140,7 @@ def test_generated_weights_count_together(graft, model, tmp_path):
     result = graft("run", path, *options, "--max-memory", 100, preexec_fn=limited)
     check(result, 71, "the limit of 100 MB", "--max-memory")
     result = graft("run", path, *options, "--max-memory", 250, preexec_fn=limited)
-    check(result, 71, "the 250 MB", "--max-memory")
+    check(result, 71, "the limit of 250 MB", "--max-memory")
     check(graft("run", path, *options, "--max-memory", 400), 0)
 
 

@@ -42,6 +42,23 @@ import Testing
     #expect(outputs[2].strings == ["b"])
   }
 
+  /// Each link of the chain has the same nodes and needs the contents of one more input.
+  @Test func contentsThatAreNeededOneAfterTheOther() throws {
+    var graph = Graph()
+    let bounds = ["start", "limit", "delta"].map {
+      graph.addInput(name: $0, type: TensorType(.int64, []))
+    }
+    graph.outputs = [graph.addNode("Range", bounds.map { $0 })]
+    let executable = try Executable(graph)
+    for session in [Session(executable), Session(executable)] {
+      for limit in [5, 3, 5] as [Int64] {
+        let inputs = try [0, limit, 1].map { try Tensor([$0], shape: []) }
+        let outputs = try session.run(inputs)
+        #expect(try outputs[0].elements(as: Int64.self) == Array(0..<limit))
+      }
+    }
+  }
+
   @Test func memoryBeyondTheLimitIsRefusedFirst() throws {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: TensorType(.float, [1]))

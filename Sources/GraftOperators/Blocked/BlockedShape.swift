@@ -15,7 +15,7 @@ package func blockCount(_ channels: Int) -> Int {
 /// The channels-blocked layout stores an image [N, C, H, W] as the tensor [N, ceil(C / 16), H, W,
 /// 16].
 ///
-/// The padding lanes of the last block never affect the others.
+/// The padding lanes of the last block hold finite numbers, and never affect the others.
 extension InferenceContext {
   /// [N, blocks, H, W] of an input in the blocked layout.
   ///

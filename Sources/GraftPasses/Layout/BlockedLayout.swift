@@ -163,7 +163,9 @@ struct BlockedLayoutRewriter {
     case is BatchNormalizationGradient.Type: return convertNormalizationGradient(node)
     default:
       // Blocks hold floats.
-      guard graph.elementType(node.outputs[0]) == .float else { return nil }
+      guard graph.elementType(node.outputs[0]) == .float, try keepsPaddingFinite(node) else {
+        return nil
+      }
       if type.operandCount == 1 { return convertUnary(node, type.schema) }
       return try type.operandCount > 1 ? convertElementwise(node) : nil
     }
@@ -320,6 +322,26 @@ struct BlockedLayoutRewriter {
     return converted
   }
 
+  /// Whether an elementwise operator maps the lanes that fill up the last block, 0 after a
+  /// convolution, to finite numbers. The next convolution multiplies them by zero weights.
+  private func keepsPaddingFinite(_ node: Node) throws -> Bool {
+    let channels = node.inputs.lazy.compactMap { $0.flatMap { blocked[$0]?.channels } }.first
+    guard let channels, channels % channelBlock != 0 else { return true }
+    let inputs = try node.inputs.map { id -> RuntimeValue? in
+      guard let id else { return nil }
+      if blocked[id] != nil { return .tensor(try Tensor([0] as [Float], shape: [1])) }
+      guard let constant = graph.constant(id) else { return nil }
+      if constant.elementCount == 1 { return .tensor(constant) }
+      return .tensor(try Tensor([1] as [Float], shape: [1]))
+    }
+    let outputs = try? evaluate(
+      OperatorCatalog.make(node), inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil })
+    guard case .tensor(let result)? = outputs?.first, let floats = try? result.floats() else {
+      return true
+    }
+    return floats.allSatisfy(\.isFinite)
+  }
+
   /// A constant that broadcasts to [N, C, H, W], as one that broadcasts to blocks.
   ///
   /// - Returns: `nil` if it is neither a scalar nor one element a channel
@@ -330,7 +352,7 @@ struct BlockedLayoutRewriter {
     guard shape == [1, channels, 1, 1] else { return nil }
     let blocks = blockCount(channels)
     var values = try constant.doubles().map(Float.init)
-    // What fills up the last block should not make infinities of divisions.
+    // The padding lanes hold 1, so that a division by them gives no infinity.
     values += [Float](repeating: 1, count: blocks * channelBlock - channels)
     return try Tensor(values, shape: [1, blocks, 1, 1, channelBlock])
   }
