@@ -52,8 +52,10 @@ package struct Gemm: Operator {
   }
 
   package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? {
-    guard let left = inputs[0], let output, let rows = output.first else { return nil }
-    return rows > 0 ? (output + [left.elementCount / rows]).checkedProduct : 0
+    guard let count = inputs[0]?.checkedProduct, let output, let rows = output.first else {
+      return nil
+    }
+    return rows > 0 ? (output + [count / rows]).checkedProduct : 0
   }
 
   package func infer(_ context: inout InferenceContext) throws { try attributes.infer(&context) }
