@@ -98,7 +98,7 @@ private struct MNIST {
     let pixelCount = 28 * 28
     let images = try Tensor(zeros: .float, shape: [indices.count, 1, 28, 28])
     let classes = try Tensor(zeros: .int64, shape: [indices.count])
-    images.withUnsafeBytes { source in
+    self.images.withUnsafeBytes { source in
       images.withUnsafeMutableBytes { target in
         let values = target.bindMemory(to: Float.self)
         for (position, index) in indices.enumerated() {

@@ -298,7 +298,7 @@ import Testing
     }
     var other = recipe()
     other.seed = 9
-    expectError(.badData, or: .usage, "recipe") { try run("pictures", other, resumes: true) }
+    expectError(.usage, "not those") { try run("pictures", other, resumes: true) }
   }
 
   @Test func frozenWeightsStay() throws {
