@@ -42,9 +42,11 @@ struct FusedActivation: Sendable, Equatable {
 
   /// The form of the kernels.
   var parameters: graft_activation {
-    let parameters = activation.parameters.map(Double.init)
+    // Kernels ask in every run, which must not allocate memory.
+    let parameters = activation.parameters
     return graft_activation(
-      kind: activation.kind, rounding: rounding.code, alpha: parameters.first ?? 0,
-      beta: parameters.count > 1 ? parameters[1] : 0)
+      kind: activation.kind, rounding: rounding.code,
+      alpha: parameters.isEmpty ? 0 : Double(parameters[0]),
+      beta: parameters.count > 1 ? Double(parameters[1]) : 0)
   }
 }
