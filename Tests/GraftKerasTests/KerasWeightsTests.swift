@@ -65,7 +65,7 @@ import Testing
     ("virtual-data.h5", ["'fc/bias:0'", "other files"]),
     ("too-deep.h5", ["deeper than 64"]),
     ("too-big.h5", ["'fc/bias:0'", "decodes to more than"]),
-    ("strings.h5", ["'fc/bias:0'", "element type"]),
+    ("strings.h5", ["'fc/bias:0'", "elements of text"]),
     ("no-weights.h5", ["no Keras weights", "something"]),
     ("../Fixtures.swift", ["is a text file, not an HDF5 file"]),
     ("absent.h5", ["cannot be opened"]),

@@ -30,7 +30,7 @@ import Testing
 
   @Test func unknownTypesAreRefused() throws {
     for target in [0, 14, 99, -1, Int.max] {
-      expectError(.badData, "'to'", "\(target)") {
+      expectError(.badData, target == 14 ? "complex64" : "'to'", target == 14 ? "" : "\(target)") {
         try NodeTesting.apply(
           Node(
             operatorType: "Cast", inputs: [ValueID(0)], outputs: [ValueID(1)],

@@ -101,7 +101,7 @@ import Testing
       attributes: attributes)
     let operation = try OperatorCatalog.make(node)
     let inputs = try operands.map { RuntimeValue.tensor(try Tensor(scalar: $0)) }
-    expectError(.badData, "zero") {
+    expectError(.badData, name == "Pow" ? "0 to the power -1" : "zero") {
       try evaluate(operation, inputs: inputs, wantedOutputs: [true])
     }
   }

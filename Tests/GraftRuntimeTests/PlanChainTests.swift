@@ -137,7 +137,9 @@ import Testing
     #expect(small.shape == [2, 146])
     #expect(try growingChain(12, limit: nil)[0].shape == small.shape)
     for limit in [1 << 20, 20 << 20] {
-      expectError(.operatingSystem, "the \(limit >> 20) MB") { try growingChain(60, limit: limit) }
+      expectError(.operatingSystem, "limit of \(limit >> 20) MB") {
+        try growingChain(60, limit: limit)
+      }
     }
   }
 

@@ -199,7 +199,7 @@ import Testing
       ("32", "64"), ("shorter:16", "64x32"), (nil, "65"),
     ]
     for (resize, size) in tooLarge {
-      expectError(.usage, "no \(size)") { try crop(resize, size) }
+      expectError(.usage, "a crop of \(size)") { try crop(resize, size) }
     }
   }
 }

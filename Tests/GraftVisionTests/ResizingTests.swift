@@ -77,7 +77,7 @@ import Testing
     var preprocessing = Preprocessing(.none)
     preprocessing.resize = .shorter(224)
     preprocessing.interpolation = interpolation
-    expectError(.badData, "65500x3") {
+    expectError(.badData, "4890666x224") {
       try Preprocessor(preprocessing).outputSize(for: strip.size)
     }
     preprocessing.crop = ImageSize(width: 16, height: 16)
