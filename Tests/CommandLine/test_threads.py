@@ -27,7 +27,9 @@ def confined(graft, place, faults):
     for name in ["a", "b"]:
         (place / "data" / name).mkdir(parents=True)
         for number in range(8):
-            shutil.copy(faults / "no-proc-arguments/picture.png", place / f"data/{name}/{number}.png")
+            shutil.copy(
+                faults / "no-proc-arguments/picture.png", place / f"data/{name}/{number}.png"
+            )
     for path in [place, *place.rglob("*")]:
         os.chown(path, USER, USER)
     program = place / "graft"
