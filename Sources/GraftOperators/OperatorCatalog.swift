@@ -53,6 +53,7 @@ package enum OperatorCatalog {
   ]
 
   private static let conversion: [any Operator.Type] = [
+    BitCast.self,
     Cast.self,
     CastLike.self,
     RoundToType.self,
