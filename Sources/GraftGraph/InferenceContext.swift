@@ -6,7 +6,7 @@ import GraftTensor
 /// The same inference runs at import, where extents may be symbols, and at plan time, where all
 /// extents are known, and all contents that could already be computed.
 package struct InferenceContext {
-  package let inputTypes: [ValueType?]
+  package private(set) var inputTypes: [ValueType?]
   /// Present inputs without a known type, computed by unknown operators.
   private let unknownInputs: Set<Int>
   /// The known contents of inputs: constants and folded values.
@@ -106,6 +106,11 @@ package struct InferenceContext {
           "input \(index) has element type \(found), input \(first) has \(expected)")
       }
     }
+  }
+
+  /// Replaces the shape of a tensor input, for inference of a similar node.
+  package mutating func setInputShape(_ index: Int, _ shape: [Dimension]) throws {
+    inputTypes[index] = .tensor(TensorType(try elementType(index), shape))
   }
 
   package mutating func setOutput(_ index: Int, _ elementType: ElementType, _ shape: [Dimension]?) {

@@ -67,7 +67,7 @@ extension Graph {
     guard node.inputs.count == 5, let scale = node.inputs[1], parameters[scale] != nil,
       let mean = node.inputs[3], let variance = node.inputs[4]
     else { return }
-    nodes[index].attributes["training_mode"] = .int(1)
+    nodes[index].set(.trainingMode, true)
     nodes[index].outputs = [node.outputs.first ?? nil]
     for statistic in [mean, variance] {
       guard let tensor = constants.removeValue(forKey: statistic) else {

@@ -19,16 +19,21 @@ import Testing
     }
   }
 
-  /// Names of operators' types, by folder.
+  /// Names of operators' types, by folder; `Blocked<…>` for a blocked form.
   private static func declaredTypes() throws -> [String: [String]] {
     var types: [String: [String]] = [:]
     for (path, text) in try swiftFiles(in: "Sources/GraftOperators") {
       var name = ""
       for line in text.split(separator: "\n") {
-        if let declaration = line.firstMatch(of: /^(?:package )?(?:struct|enum) (\w+)/) {
+        if let declaration = line.firstMatch(
+          of: /^(?:package )?(?:struct|enum|extension) (\w+)/)
+        {
           name = String(declaration.1)
-        } else if line.contains("static let schema = OperatorSchema(") {
-          types[String(path.split(separator: "/")[2]), default: []].append(name)
+        } else if let schema = line.firstMatch(
+          of: /static let (schema|blockedSchema) = OperatorSchema\(/)
+        {
+          types[String(path.split(separator: "/")[2]), default: []].append(
+            schema.1 == "schema" ? name : "Blocked<\(name)>")
         }
       }
     }
@@ -42,7 +47,7 @@ import Testing
     for line in try String(contentsOf: catalog, encoding: .utf8).split(separator: "\n") {
       if let head = line.firstMatch(of: /static let (\w+): \[any Operator\.Type\] = \[/) {
         list = String(head.1)
-      } else if let entry = line.firstMatch(of: /^    (\w+)\.self,/) {
+      } else if let entry = line.firstMatch(of: /^    ([\w<>]+)\.self,/) {
         lists[list, default: []].append(String(entry.1))
       }
     }
@@ -85,7 +90,7 @@ import Testing
   @Test func operatorsAreNamedInTheirFilesOnly() throws {
     var files: [String: String] = [:]
     for (path, text) in try Self.swiftFiles(in: "Sources/GraftOperators") {
-      for schema in text.matches(of: /static let schema = OperatorSchema\(\s*"(\w+)"/) {
+      for schema in text.matches(of: /let (?:s|blockedS)chema = OperatorSchema\(\s*"(\w+)"/) {
         files[String(schema.1)] = path
       }
     }
