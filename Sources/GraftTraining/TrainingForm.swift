@@ -72,7 +72,7 @@ extension Graph {
     for statistic in [mean, variance] {
       guard let tensor = constants.removeValue(forKey: statistic) else {
         throw GraftError(
-          .unavailable, "the running statistics of a normalization are shared or not constant",
+          .unavailable, "the running statistics of this normalization are shared or computed",
           places: [label(node)], hint: "Do not train its scale (see --unfreeze)")
       }
       parameters[statistic] = tensor
