@@ -5,7 +5,7 @@ import GraftTensor
 package func requireMemory(_ byteCounts: some Sequence<Int>, limit: Int) throws {
   if let needed = byteCounts.sum, needed <= limit { return }
   throw GraftError(
-    .operatingSystem, "needs more than the limit of \(limit >> 20) MB of memory",
+    .operatingSystem, "not enough memory: the limit is \(limit >> 20) MB",
     hint: "Use smaller inputs, or raise --max-memory")
 }
 
@@ -60,7 +60,7 @@ package final class MemoryBudget {
     if let needed, needed <= max(0, MemoryBudget.smallByteCount - inUse - taken) { return }
     guard let needed, needed <= byteCount else {
       throw GraftError(
-        .operatingSystem, "needs more than the \(byteCount >> 20) MB of memory that is free",
+        .operatingSystem, "not enough memory: \(byteCount >> 20) MB are free",
         hint: "Use smaller inputs, or set a limit with --max-memory")
     }
   }

@@ -13,7 +13,7 @@ package enum NPYFile {
     let storage = try Storage.mappedFile(path: path)
     return try withPlace(path) {
       if let kind = FileKind.recognize(storage), kind != .numPyArray {
-        throw kind.error(expected: "a NumPy array (.npy)")
+        throw kind.error(expected: "a NumPy array (.npy)", advice: "Write it with numpy.save")
       }
       return try read(storage, 0..<storage.byteCount)
     }

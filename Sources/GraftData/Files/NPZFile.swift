@@ -63,7 +63,10 @@ package enum NPZFile {
   /// - Throws: `GraftError` if the file is missing or of another kind
   private static func archiveBytes(_ path: String) throws -> FileBytes {
     if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
-      throw kind.error(expected: "a NumPy archive (.npz)").at(path)
+      throw kind.error(
+        expected: "a NumPy archive (.npz)",
+        advice: "Restore it, or write it again with numpy.savez"
+      ).at(path)
     }
     return try FileBytes(mapping: path)
   }

@@ -25,10 +25,12 @@ enum ImageFormat {
     } else if PNMHeader.recognizes(bytes) {
       self = .pnm
     } else {
-      let other = UnreadableFormat.name(of: bytes)
+      let image = UnreadableFormat.name(of: bytes).map {
+        "is a \($0) image, which is not supported"
+      }
+      let other = FileKind.recognize(bytes).map { "is \($0.name), not an image" }
       throw GraftError.badData(
-        other.map { "is a \($0) image, which is not supported" }
-          ?? "is not an image in a supported format",
+        image ?? other ?? "is not an image in a known format",
         hint: "\(ImageFileKind.readableFormats) are supported")
     }
   }

@@ -55,7 +55,8 @@ package struct TensorProtoReader {
   /// - Throws: `GraftError` if the file is of another kind
   private func recognized(_ storage: Storage) throws -> Storage {
     if let kind = FileKind.recognize(storage) {
-      throw kind.error(expected: "a serialized tensor (.pb)")
+      throw kind.error(
+        expected: "a serialized tensor (.pb)", advice: "Write it with onnx.save_tensor")
     }
     return storage
   }
