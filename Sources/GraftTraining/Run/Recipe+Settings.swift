@@ -199,11 +199,9 @@ extension Recipe {
       guard case .mapping(let properties) = element else {
         throw GraftError.usage("phase \(index + 1) has no properties", hint: hint)
       }
-      var phase = old[min(index, old.count - 1)]
+      var phase = index < old.count ? old[index] : old.last ?? Phase()
       // A phase that names frozen parts trains the rest.
-      if properties.contains(where: { $0.key == "freeze" }) {
-        phase.unfreeze = "all"
-      }
+      if properties.contains(where: { $0.key == "freeze" }) { phase.unfreeze = "all" }
       try phase.set(properties, name)
       return phase
     }
