@@ -5,7 +5,7 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
+    activation, attention, blocked, conversion, convolution, elementwise, linear, movement, normalization,
     pooling, random, reduction, resampling, shape, softmax, training, unary,
   ].flatMap { $0 }
 
@@ -26,9 +26,17 @@ package enum OperatorCatalog {
     Sigmoid.self,
     Softplus.self,
     Softsign.self,
+    SwiGLU.self,
     Swish.self,
     Tanh.self,
     ThresholdedRelu.self,
+  ]
+
+  private static let attention: [any Operator.Type] = [
+    CausalConvWithState.self,
+    LinearAttention.self,
+    RotaryEmbedding.self,
+    TensorScatter.self,
   ]
 
   private static let blocked: [any Operator.Type] = [
