@@ -33,6 +33,7 @@ package enum OperatorCatalog {
   ]
 
   private static let attention: [any Operator.Type] = [
+    Attention.self,
     CausalConvWithState.self,
     LinearAttention.self,
     RotaryEmbedding.self,
