@@ -87,6 +87,15 @@ package struct Attention: Operator {
     }
   }
 
+  /// Each query meets each key, apart from those of the past.
+  package static func multiplyAdds(inputs: [Shape?], output: Shape?) -> Int? {
+    guard let query = inputs[0], let key = inputs[1], let output, query.count == key.count,
+      query.count == output.count, query.count == 3 || query.count == 4
+    else { return nil }
+    let (size, overflow) = query[query.count - 1].addingReportingOverflow(output[query.count - 1])
+    return overflow ? nil : (query.dropLast() + [key[key.count - 2], size]).checkedProduct
+  }
+
   package func infer(_ context: inout InferenceContext) throws {
     for index in [0, 1, 2, 4, 5] where context.hasInput(index) {
       try context.require(index, .floatingPoint)
