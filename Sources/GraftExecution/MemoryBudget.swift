@@ -50,6 +50,9 @@ package final class MemoryBudget {
     self.freeByteCount = freeByteCount
   }
 
+  /// The bytes in use, with those that were taken.
+  package var usedByteCount: Int { inUse + taken }
+
   /// The bytes that may still be taken.
   package var byteCount: Int { max(0, left - taken) }
 
@@ -70,4 +73,7 @@ package final class MemoryBudget {
     try require([byteCount])
     taken += byteCount
   }
+
+  /// Gives back bytes that were reserved.
+  package func release(_ byteCount: Int) { taken = max(0, taken - byteCount) }
 }

@@ -63,6 +63,8 @@ package func evaluate(
       zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input }, memory)
     try memory.require(values.lazy.map { $0?.memoryByteCount ?? 0 })
     return values
+  case .control:
+    throw GraftError(.software, "bodies of nodes run in a session")
   case .alias(let input):
     guard let source = tensors[input], let shape = context.outputs[0]?.shape else { return [nil] }
     return [.tensor(try source.reshaped(shape))]

@@ -29,6 +29,8 @@ package struct PreparedKernel: Sendable {
     /// the memory limit.
     case dynamic(
       @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws -> [RuntimeValue?])
+    /// Runs bodies: other plans.
+    case control(ControlKernel)
   }
 
   package var form: Form
@@ -122,7 +124,34 @@ package struct PreparedKernel: Sendable {
     PreparedKernel(form: .dynamic(body))
   }
 
-  package var isDynamic: Bool { if case .dynamic = form { true } else { false } }
+  /// A kernel that runs bodies; see ``ControlKernel``.
+  package static func control(
+    _ bodies: [any BodyProgram], allocates: [Bool], scratchByteCount: Int = 0,
+    run: @escaping @Sendable (ControlRun) throws -> Void
+  ) -> PreparedKernel {
+    var kernel = PreparedKernel(
+      form: .control(ControlKernel(bodies: bodies, allocates: allocates, run: run)))
+    kernel.scratchByteCount = scratchByteCount
+    return kernel
+  }
+
+  /// Whether running the kernel takes memory that no plan holds.
+  package var needsMemory: Bool {
+    switch form {
+    case .phases, .alias: false
+    case .dynamic: true
+    case .control(let control): control.needsMemory
+    }
+  }
+
+  /// Whether the kernel allocates an output.
+  package func allocates(output: Int) -> Bool {
+    switch form {
+    case .phases, .alias: false
+    case .dynamic: true
+    case .control(let control): output < control.allocates.count && control.allocates[output]
+    }
+  }
 }
 
 extension PreparedKernel {

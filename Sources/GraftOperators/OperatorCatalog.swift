@@ -5,8 +5,8 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, random, reduction, resampling, shape, softmax, training, unary,
+    activation, blocked, control, conversion, convolution, elementwise, linear, movement,
+    normalization, pooling, random, reduction, resampling, shape, softmax, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -50,6 +50,13 @@ package enum OperatorCatalog {
     BlockedZeroInsertion.self,
     FromBlocked.self,
     ToBlocked.self,
+  ]
+
+  private static let control: [any Operator.Type] = [
+    If.self,
+    Loop.self,
+    Scan.self,
+    SequenceMap.self,
   ]
 
   private static let conversion: [any Operator.Type] = [

@@ -33,6 +33,12 @@ struct PlanRequest: Sendable {
     self.inputs = inputs.map { Input(id: $0.id, type: $0.type) }
   }
 
+  /// All nodes, for what is known of the inputs.
+  init(inputs: [Input]) {
+    nodes = nil
+    self.inputs = inputs
+  }
+
   /// Whether a plan for this request matches these nodes and values. Allocates nothing.
   func fits(_ values: [RuntimeValue], nodes: [Int]?) -> Bool {
     guard nodes == self.nodes else { return false }

@@ -11,7 +11,11 @@ import GraftTensor
 package final class Session {
   package let executable: Executable
   package var profile: Profile?
-  private let pool: ThreadPool
+  private let environment: RunEnvironment
+  /// Whether this session runs the body of a node.
+  private let isBody: Bool
+  /// The bytes that the enclosing sessions use, for that of a body.
+  private var enclosingByteCount = 0
   private var plans = PlanCache()
   /// The inputs of the current run, stored here to reuse the array.
   private var values: [RuntimeValue] = []
@@ -19,14 +23,37 @@ package final class Session {
 
   package init(_ executable: Executable, pool: ThreadPool = .shared) {
     self.executable = executable
-    self.pool = pool
+    environment = RunEnvironment(
+      pool: pool, trips: TripCounter(limit: executable.options.tripLimit))
+    isBody = false
   }
+
+  /// A session for the body of a node.
+  init(ofBody executable: Executable, _ environment: RunEnvironment) {
+    self.executable = executable
+    self.environment = environment
+    isBody = true
+  }
+
+  /// Runs the body of a node.
+  ///
+  /// - Parameter byteCount: the bytes that the enclosing sessions use
+  func runBody(_ inputs: [RuntimeValue], besides byteCount: Int) throws -> [RuntimeValue] {
+    enclosingByteCount = byteCount
+    return try run(inputs)
+  }
+
+  /// The bytes of plans, with those of bodies.
+  var byteCount: Int { plans.byteCount + plans.bodiesByteCount }
+
+  private var pool: ThreadPool { environment.pool }
 
   /// Runs the graph on inputs in the model's order.
   ///
   /// - Throws: `GraftError` if inputs do not match the model, or running fails
   package func run(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
     try check(inputs)
+    if !isBody { environment.trips.reset() }
     return try runChain(inputs, outputs: Array(repeating: nil, count: graph.outputs.count))
   }
 
@@ -42,6 +69,7 @@ package final class Session {
     boundOutputs.removeAll(keepingCapacity: true)
     for output in outputs { boundOutputs.append(output) }
     try check(values)
+    if !isBody { environment.trips.reset() }
     let bound = try boundPlan(
       depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [],
       outputsAreBound: true)
@@ -149,7 +177,8 @@ package final class Session {
       plans.removeAll()
       plan = try makePlan()
     }
-    let bound = try BoundPlan(plan, parameters: executable.parameters, memory: memory)
+    let bound = try BoundPlan(
+      plan, parameters: executable.parameters, memory: memory, environment: environment)
     plans.insert(bound, depth: depth)
     return bound
   }
@@ -157,7 +186,9 @@ package final class Session {
   /// The memory left for a plan, besides cached plans and the values of a run.
   private func memory(_ values: [RuntimeValue], results: [RuntimeValue?]) -> MemoryBudget {
     var seen: Set<ObjectIdentifier> = []
-    var inUse = executable.generatedMemory.byteCount + plans.byteCount
+    // The enclosing sessions count the constants of a body, too.
+    var inUse = isBody ? enclosingByteCount : executable.generatedMemory.byteCount
+    inUse += byteCount
     func add(_ value: RuntimeValue) {
       switch value {
       case .tensor(let tensor):
