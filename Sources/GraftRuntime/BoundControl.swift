@@ -54,27 +54,27 @@ final class BoundControl {
 final class BoundBody: BodyRunner {
   let body: NodeBody
   private let bound: BoundPlan?
-  private let session: Session?
   /// The inputs of the body: its own, then captured values.
   private var inputs: [RuntimeValue]
   private var outputs: [Tensor?]
   private let environment: RunEnvironment
+  /// Runs a body without a plan; made when it first runs.
+  private var session: Session?
 
   init(_ body: NodeBody, arena: Storage, offset: Int, environment: RunEnvironment) throws {
     self.body = body
     self.environment = environment
-    let graph = body.executable.graph
     let empty = RuntimeValue.sequence([])
-    inputs = Array(repeating: empty, count: graph.inputs.count)
-    outputs = Array(repeating: nil, count: graph.outputs.count)
+    inputs = Array(repeating: empty, count: body.ownInputCount + body.captured.count)
     if let plan = body.plan {
+      let executable = try body.executable
+      outputs = Array(repeating: nil, count: executable.graph.outputs.count)
       bound = try BoundPlan(
-        plan, parameters: body.executable.parameters, memory: arena, offset: offset,
+        plan, parameters: executable.parameters, memory: arena, offset: offset,
         environment: environment)
-      session = nil
     } else {
+      outputs = []
       bound = nil
-      session = Session(ofBody: body.executable, environment)
     }
   }
 
@@ -92,7 +92,7 @@ final class BoundBody: BodyRunner {
   func runPlanned(_ memory: MemoryBudget?) throws {
     guard let bound else { throw GraftError(.software, "a body has no plan") }
     try bound.run(
-      inputs, outputs: outputs, pool: environment.pool, options: body.executable.options,
+      inputs, outputs: outputs, pool: environment.pool, options: try body.executable.options,
       memory: memory, profile: nil)
     bound.dropHeap()
   }
@@ -103,7 +103,9 @@ final class BoundBody: BodyRunner {
         "a body has \(body.ownInputCount) inputs, but \(values.count) values")
     }
     for (index, value) in values.enumerated() { inputs[index] = value }
-    guard let session else { return try runPlannedOutOfPlace(memory) }
+    if bound != nil { return try runPlannedOutOfPlace(memory) }
+    let session = try session ?? Session(ofBody: body.executable, environment)
+    self.session = session
     return try session.runBody(inputs, besides: memory?.usedByteCount ?? 0)
   }
 

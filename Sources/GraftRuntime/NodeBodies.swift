@@ -45,12 +45,19 @@ struct NodeBodies: Sendable {
         body.inputs.append(inner)
       }
       body.captures = [:]
-      let executable = try withPlace("graph '\(body.name)'") {
-        try Executable(body, options: options, enclosing: packedConstants)
+      let place = "graph '\(body.name)'"
+      let made: Result<Executable, GraftError>
+      do {
+        let executable = try Executable(body, options: options, enclosing: packedConstants)
+        memory.add(executable.generatedMemory)
+        made = .success(executable)
+      } catch let error as GraftError where error.code == .badData {
+        // A body that does not fit together is an error only if it runs.
+        made = .failure(error.at(place))
+      } catch let error as GraftError {
+        throw error.at(place)
       }
-      memory.add(executable.generatedMemory)
-      bodies[name] = NodeBody(
-        executable: executable, ownInputCount: ownInputCount, captured: captured)
+      bodies[name] = NodeBody(made, ownInputCount: ownInputCount, captured: captured)
     }
     graph.nodes[index].inputs = inputs
     self.bodies = bodies
@@ -60,7 +67,7 @@ struct NodeBodies: Sendable {
 
 /// A body of a node, with what a plan knows of the values that it captures.
 struct NodeBody: BodyProgram {
-  let executable: Executable
+  private let made: Result<Executable, GraftError>
   /// The number of the body's inputs without captured values.
   let ownInputCount: Int
   /// The positions of captured values among the node's inputs.
@@ -73,11 +80,14 @@ struct NodeBody: BodyProgram {
   /// The plan, if all shapes are known before a run.
   private(set) var plan: Plan?
 
-  init(executable: Executable, ownInputCount: Int, captured: [Int]) {
-    self.executable = executable
+  init(_ made: Result<Executable, GraftError>, ownInputCount: Int, captured: [Int]) {
+    self.made = made
     self.ownInputCount = ownInputCount
     self.captured = captured
   }
+
+  /// - Throws: `GraftError` if the body is invalid
+  var executable: Executable { get throws { try made.get() } }
 
   /// The body in a plan.
   ///
@@ -91,6 +101,7 @@ struct NodeBody: BodyProgram {
   }
 
   func planned(for inputs: [PrepareContext.Description]) throws -> (any BodyProgram)? {
+    let executable = try executable
     var known: [PlanRequest.Input] = []
     for (id, input) in zip(executable.graph.inputs, inputs) {
       let type = TensorType(input.elementType, [Dimension](input.shape))
@@ -115,8 +126,8 @@ struct NodeBody: BodyProgram {
   }
 
   var plannedOutputs: [PrepareContext.Description] {
-    guard let plan else { return [] }
-    return executable.graph.outputs.indices.compactMap { index in
+    guard let plan, let graph = try? executable.graph else { return [] }
+    return graph.outputs.indices.compactMap { index in
       plan.outputs[index].map {
         PrepareContext.Description(elementType: $0.elementType, shape: $0.shape)
       }

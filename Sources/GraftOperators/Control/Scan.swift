@@ -13,7 +13,7 @@ import GraftTensor
 package struct Scan: Operator {
   package static let schema = OperatorSchema(
     "Scan", since: [8, 9, 11, 16, 19, 21, 23, 24, 25], sameSince: 11,
-    inputs: 1...OperatorSchema.unlimited, outputs: 1...OperatorSchema.unlimited)
+    inputs: 0...OperatorSchema.unlimited, outputs: 1...OperatorSchema.unlimited)
 
   let signature: ScanSignature
 

@@ -25,6 +25,9 @@ package enum Lowering {
   ]
 
   private static let passes: [any GraphPass.Type] = [
+    BodyInlining.self,
+    BodySimplification.self,
+    InvariantMotion.self,
     CommonSubexpressionElimination.self,
     LayoutSelection.self,
     TransposeCancellation.self,
