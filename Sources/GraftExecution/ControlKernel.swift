@@ -1,4 +1,5 @@
 import GraftFiles
+import GraftGraph
 import GraftTensor
 
 /// A kernel that runs bodies: a branch, or the trips of a loop.
@@ -126,5 +127,68 @@ package final class TripCounter {
     if Task.isCancelled {
       throw GraftError(.operatingSystem, "the run was cancelled")
     }
+  }
+}
+
+/// An operator whose nodes have bodies.
+package protocol BodyOperator: Operator {
+  /// Infers the bodies of a node outside of any graph, which capture nothing.
+  func bodyInference() -> any BodyInference
+
+  /// The bodies of such a node, by attribute, which run node by node.
+  func interpretedBodies() -> [ByteString: any BodyProgram]
+}
+
+extension BodyProgram {
+  package func planned(
+    for inputs: [PrepareContext.Description]
+  ) throws -> (any BodyProgram)? { nil }
+  package var plannedOutputs: [PrepareContext.Description] { [] }
+  package var arenaByteCount: Int { 0 }
+  package var needsMemory: Bool { true }
+}
+
+/// A body that runs node by node, without a plan.
+package protocol InterpretedProgram: BodyProgram {
+  /// Runs the body.
+  func run(_ inputs: [RuntimeValue], _ memory: MemoryBudget?) throws -> [RuntimeValue]
+}
+
+/// Runs an interpreted body in the place of one that is bound to memory.
+final class InterpretedRunner: BodyRunner {
+  private let body: any InterpretedProgram
+
+  init(_ body: any InterpretedProgram) { self.body = body }
+
+  func setInput(_ index: Int, _ value: Tensor) {}
+  func setOutput(_ index: Int, _ memory: Tensor) {}
+
+  func runPlanned(_ memory: MemoryBudget?) throws {
+    throw GraftError(.software, "a body has no plan")
+  }
+
+  func run(_ inputs: [RuntimeValue], _ memory: MemoryBudget?) throws -> [RuntimeValue] {
+    try body.run(inputs, memory)
+  }
+}
+
+extension ControlKernel {
+  /// Runs the kernel outside of a session.
+  ///
+  /// - Returns: the outputs that are wanted
+  func interpret(_ inputs: [RuntimeValue?], memory: MemoryBudget) throws -> [RuntimeValue?] {
+    let run = ControlRun(
+      inputCount: inputs.count, outputCount: allocates.count,
+      bodies: try bodies.map { body in
+        guard let body = body as? any InterpretedProgram else {
+          throw GraftError(.software, "a body runs outside of a session")
+        }
+        return InterpretedRunner(body)
+      }, trips: TripCounter(limit: 1 << 20), arena: try Storage.heap(byteCount: 0),
+      scratchOffset: 0)
+    for (index, input) in inputs.enumerated() { run.setInput(index, input) }
+    run.setMemory(memory)
+    try self.run(run)
+    return run.results
   }
 }

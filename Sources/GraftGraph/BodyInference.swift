@@ -23,22 +23,14 @@ package struct BodyValue: Sendable {
 }
 
 extension ValueType {
-  /// The narrowest type that this one and another one belong to, as far as it can be written;
-  /// `nil` if there is none.
+  /// The type of values that have this type or `other`, where a value may stand for an optional
+  /// that has it; `nil` if they are of different kinds.
   package func generalized(with other: ValueType) -> ValueType? {
     switch (self, other) {
-    case (.tensor(let first), .tensor(let second)):
-      first.generalized(with: second).map { .tensor($0) }
-    case (.sparseTensor(let first), .sparseTensor(let second)):
-      first.generalized(with: second).map { .sparseTensor($0) }
-    case (.sequence(let first), .sequence(let second)):
-      first.generalized(with: second).map { .sequence($0) }
-    case (.optional(let first), .optional(let second)):
-      first.generalized(with: second).map { .optional($0) }
-    case (.optional(let first), let second), (let second, .optional(let first)):
-      first.generalized(with: second).map { .optional($0) }
-    case (.map, .map): self == other ? self : nil
-    default: nil
+    case (.optional, .optional): joined(with: other)
+    case (.optional(let element), let value), (let value, .optional(let element)):
+      element.generalized(with: value).map { .optional($0) }
+    default: joined(with: other)
     }
   }
 
@@ -51,15 +43,5 @@ extension ValueType {
     case .optional(let element): .optional(element.withoutShape)
     case .map(let key, let value): .map(key: key, value: value.withoutShape)
     }
-  }
-}
-
-extension TensorType {
-  fileprivate func generalized(with other: TensorType) -> TensorType? {
-    guard elementType == other.elementType else { return nil }
-    guard let shape, let otherShape = other.shape, shape.count == otherShape.count else {
-      return TensorType(elementType, nil)
-    }
-    return TensorType(elementType, zip(shape, otherShape).map { $0 == $1 ? $0 : .unknown })
   }
 }

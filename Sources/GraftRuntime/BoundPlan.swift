@@ -37,7 +37,7 @@ final class BoundPlan {
       self.arena = memory
       arenaOffset = offset
     } else {
-      self.arena = try Storage.heap(byteCount: plan.arenaByteCount)
+      self.arena = try Storage.heap(byteCount: plan.arenaByteCount, isReused: true)
       arenaOffset = 0
     }
     tableCount = plan.steps.reduce(0) { $0 + $1.inputs.count + $1.outputs.count } + 1
@@ -144,12 +144,10 @@ final class BoundPlan {
         let values = try step.inputs.map { try $0.map { try value($0, inputs, outputs) } }
         let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
-          guard let id, var result else { continue }
-          if case .tensor = result {
-          } else {
-            result = try detached(result, step, values)
+          guard let id, let result else { continue }
+          if !step.kernel.reservesMemory, !isView(result, of: values) {
+            try memory.reserve(result.memoryByteCount)
           }
-          if !isView(result, of: values) { try memory.reserve(result.memoryByteCount) }
           heap[id] = result
         }
       }
@@ -190,33 +188,20 @@ final class BoundPlan {
         throw GraftError(.software, "output \(position) was not made")
       }
       bound.run.results[position] = nil
-      let kept = try detached(result, step, values)
+      let kept = try detached(result, step)
       if !isView(kept, of: values) { try memory.reserve(kept.memoryByteCount) }
       heap[id] = kept
     }
   }
 
-  /// A result whose tensors are not in memory that changes: the arena, inputs, parameters.
-  private func detached(
-    _ result: RuntimeValue, _ step: Plan.Step, _ inputs: [RuntimeValue?]
-  ) throws -> RuntimeValue {
-    switch result {
-    case .tensor(let tensor):
-      guard tensor.elementType != .string else { return result }
-      for (operand, input) in zip(step.inputs, inputs) {
-        guard let operand, case .tensor(let source)? = input, source.storage === tensor.storage
-        else { continue }
-        switch operand.place {
-        case .arena, .input, .output, .parameter: return .tensor(try tensor.copied())
-        case .constant, .heap: return result
-        }
-      }
-      return tensor.storage === arena ? .tensor(try tensor.copied()) : result
-    case .sequence(let elements):
-      return .sequence(try elements.map { try detached($0, step, inputs) })
-    case .optional(let value):
-      return .optional(try value.map { try detached($0, step, inputs) })
+  /// A result that is not in memory that changes: that of the arena or a parameter.
+  private func detached(_ result: RuntimeValue, _ step: Plan.Step) throws -> RuntimeValue {
+    guard case .tensor(let tensor) = result, tensor.elementType != .string else { return result }
+    let isParameter = step.inputs.contains { operand in
+      guard case .parameter(let id)? = operand?.place else { return false }
+      return parameters.tensor(id)?.storage === tensor.storage
     }
+    return tensor.storage.isReused || isParameter ? .tensor(try tensor.copied()) : result
   }
 
   /// Whether a result is in the memory of an input.

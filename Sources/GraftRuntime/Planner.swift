@@ -133,7 +133,12 @@ struct Selection {
         node: node, operation: operation, outputTypes: inference.outputTypes, bodies: bodies))
     for (id, type) in zip(node.outputs, inference.outputTypes) {
       guard let id else { continue }
-      if let type, type.isStatic { types[id] = type } else { unavailable.insert(id) }
+      // Steps pass sequences and other such values on among themselves, whatever they hold.
+      if let type, type.isStatic || type.tensor == nil {
+        types[id] = type
+      } else {
+        unavailable.insert(id)
+      }
     }
   }
 

@@ -201,7 +201,11 @@ package final class Session {
         {
           inUse += tensor.storage.byteCount
         }
-      case .sequence(let elements): for element in elements { add(element) }
+      case .sequence(let elements):
+        // Its elements are not looked at again and again while it grows.
+        if let identity = elements.identity, seen.insert(identity).inserted {
+          inUse += min(elements.memoryByteCount, 1 << 60)
+        }
       case .optional(let value): if let value { add(value) }
       }
     }
@@ -230,8 +234,8 @@ package final class Session {
       guard let declared = executable.declaredType(ofInput: position), !declared.accepts(value)
       else { continue }
       throw GraftError.usage(
-        "input '\(executable.inputNames[position])' is \(value.staticType); "
-          + "the model declares \(declared)")
+        "input '\(executable.inputNames[position])' is "
+          + "\(value.staticType(declared: declared)); the model declares \(declared)")
     }
   }
 }
@@ -242,6 +246,8 @@ extension ValueType {
     switch (self, value) {
     case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
       type.accepts(tensor)
+    case (.sequence(.tensor(let type)), .sequence(let elements)) where elements.pattern != nil:
+      elements.pattern.map(type.accepts) ?? true
     case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
     case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
     case (.optional(let type), _): type.accepts(value)
@@ -262,5 +268,13 @@ extension TensorType {
       if let known = dimension.known, known != extent { return false }
     }
     return true
+  }
+
+  /// Whether all tensors of a pattern have this type.
+  fileprivate func accepts(_ pattern: TensorPattern) -> Bool {
+    guard pattern.elementType == elementType else { return false }
+    guard let shape else { return true }
+    guard let extents = pattern.shape, shape.count == extents.count else { return false }
+    return zip(shape, extents).allSatisfy { $0.known == nil || $0.known == $1 }
   }
 }

@@ -8,25 +8,29 @@ import GraftTensor
 /// The branches have no inputs; they read values of the enclosing graph.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__If.html>
-package struct If: Operator {
+package struct If: ControlOperator {
   package static let schema = OperatorSchema(
     "If", since: [1, 11, 13, 16, 19, 21, 23, 24, 25], sameSince: 1, inputs: 1...1,
     outputs: 1...OperatorSchema.unlimited)
 
   package static let branches = ["then_branch", "else_branch"]
 
+  let bodies: [ByteString: Graph]
   /// The number of outputs of each branch.
   private let outputCounts: [Int]
 
   package init(_ attributes: AttributeReader) throws {
+    var bodies: [ByteString: Graph] = [:]
     outputCounts = try Self.branches.map { name in
       let body = try attributes.required(name, attributes.graph(name))
       guard body.inputs.isEmpty else {
         throw GraftError.badData(
           "attribute '\(name)' is a graph with \(body.inputs.count) inputs; expected none")
       }
+      bodies[name] = body
       return body.outputs.count
     }
+    self.bodies = bodies
     guard outputCounts[0] == outputCounts[1] else {
       throw GraftError.badData(
         "then_branch has \(outputCounts[0]) outputs, else_branch has \(outputCounts[1])")
@@ -63,7 +67,20 @@ package struct If: Operator {
     }
   }
 
-  package static var examples: [OperatorExample] { [] }
+  package static var examples: [OperatorExample] {
+    let attributes: [ByteString: Attribute] = [
+      "then_branch": .graph(.example("then") { [$0.addConstant(.floats([1, 2], [2]))] }),
+      "else_branch": .graph(.example("else") { [$0.addConstant(.floats([3, 4, 5], [3]))] }),
+    ]
+    return [
+      OperatorExample(
+        "true", attributes: attributes, inputs: [.bools([true], [])],
+        outputs: [.floats([1, 2], [2])]),
+      OperatorExample(
+        "false", attributes: attributes, inputs: [.bools([false], [1])],
+        outputs: [.floats([3, 4, 5], [3])]),
+    ]
+  }
 
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     if let known = context.constant(0) {

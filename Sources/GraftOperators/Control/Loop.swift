@@ -13,15 +13,17 @@ import GraftTensor
 /// Without the condition's input, the body's condition is ignored, as the specification says.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Loop.html>
-package struct Loop: Operator {
+package struct Loop: ControlOperator {
   package static let schema = OperatorSchema(
     "Loop", since: [1, 11, 13, 16, 19, 21, 23, 24, 25], sameSince: 1,
     inputs: 0...OperatorSchema.unlimited, outputs: 1...OperatorSchema.unlimited)
 
+  let bodies: [ByteString: Graph]
   let signature: LoopSignature
 
   package init(_ attributes: AttributeReader) throws {
     let body = try attributes.required("body", attributes.graph("body"))
+    bodies = ["body": body]
     guard body.inputs.count >= 2 else {
       throw GraftError.badData(
         "its body has \(body.inputs.count) inputs; expected the trip, the condition, and the "
@@ -164,7 +166,29 @@ package struct Loop: Operator {
     }
   }
 
-  package static var examples: [OperatorExample] { [] }
+  package static var examples: [OperatorExample] {
+    /// Doubles what it carries, and gives out what it was.
+    let doubling = Graph.example("doubling") { body in
+      _ = body.addInput(name: "trip", type: TensorType(.int64, []))
+      let condition = body.addInput(name: "condition", type: TensorType(.bool, []))
+      let carried = body.addInput(name: "carried", type: TensorType(.float, [2]))
+      return [
+        body.addNode("Identity", [condition]), body.addNode("Add", [carried, carried]),
+        body.addNode("Identity", [carried]),
+      ]
+    }
+    return [
+      OperatorExample(
+        "three trips", attributes: ["body": .graph(doubling)],
+        inputs: [.integers([3], []), .bools([true], []), .floats([1, 2], [2])],
+        outputs: [.floats([8, 16], [2]), .floats([1, 2, 2, 4, 4, 8], [3, 2])],
+        differentiableInputs: [2]),
+      OperatorExample(
+        "no trip", attributes: ["body": .graph(doubling)],
+        inputs: [nil, .bools([false], []), .floats([1, 2], [2])],
+        outputs: [.floats([1, 2], [2]), .floats([], [0, 2])]),
+    ]
+  }
 }
 
 extension Graph {

@@ -10,15 +10,17 @@ import GraftTensor
 /// the scan outputs of all slices, stacked along an axis.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Scan.html>
-package struct Scan: Operator {
+package struct Scan: ControlOperator {
   package static let schema = OperatorSchema(
     "Scan", since: [8, 9, 11, 16, 19, 21, 23, 24, 25], sameSince: 11,
     inputs: 0...OperatorSchema.unlimited, outputs: 1...OperatorSchema.unlimited)
 
+  let bodies: [ByteString: Graph]
   let signature: ScanSignature
 
   package init(_ attributes: AttributeReader) throws {
     let body = try attributes.required("body", attributes.graph("body"))
+    bodies = ["body": body]
     let scanInputCount = try attributes.required(
       "num_scan_inputs", attributes.int("num_scan_inputs"))
     guard (1...max(1, body.inputs.count)).contains(scanInputCount),
@@ -179,5 +181,30 @@ package struct Scan: Operator {
     ).kernel(planned)
   }
 
-  package static var examples: [OperatorExample] { [] }
+  package static var examples: [OperatorExample] {
+    /// Multiplies the state by a slice.
+    let product = Graph.example("product") { body in
+      let state = body.addInput(name: "state", type: TensorType(.float, [2]))
+      let slice = body.addInput(name: "slice", type: TensorType(.float, [2]))
+      let next = body.addNode("Mul", [state, slice])
+      return [next, body.addNode("Identity", [next])]
+    }
+    let columns: [ByteString: Attribute] = [
+      "body": .graph(product), "num_scan_inputs": .int(1), "scan_input_axes": .ints([-1]),
+      "scan_input_directions": .ints([1]), "scan_output_axes": .ints([1]),
+      "scan_output_directions": .ints([1]),
+    ]
+    return [
+      OperatorExample(
+        "rows", attributes: ["body": .graph(product), "num_scan_inputs": .int(1)],
+        inputs: [.floats([1, 2], [2]), .floats([1, 2, 3, 4, 5, 6], [3, 2])],
+        outputs: [.floats([15, 96], [2]), .floats([1, 4, 3, 16, 15, 96], [3, 2])],
+        differentiableInputs: [0, 1]),
+      OperatorExample(
+        "columns in reverse", attributes: columns,
+        inputs: [.floats([1, 2], [2]), .floats([1, 3, 5, 2, 4, 6], [2, 3])],
+        outputs: [.floats([15, 96], [2]), .floats([15, 15, 5, 96, 48, 12], [2, 3])],
+        differentiableInputs: [0, 1]),
+    ]
+  }
 }

@@ -9,16 +9,18 @@ import GraftTensor
 /// body gets whole.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__SequenceMap.html>
-struct SequenceMap: Operator {
+struct SequenceMap: ControlOperator {
   static let schema = OperatorSchema(
     "SequenceMap", since: [17], sameSince: 17, inputs: 1...OperatorSchema.unlimited,
     outputs: 1...OperatorSchema.unlimited)
 
+  let bodies: [ByteString: Graph]
   private let inputCount: Int
   private let outputCount: Int
 
   init(_ attributes: AttributeReader) throws {
     let body = try attributes.required("body", attributes.graph("body"))
+    bodies = ["body": body]
     inputCount = body.inputs.count
     outputCount = body.outputs.count
   }
@@ -83,5 +85,22 @@ struct SequenceMap: Operator {
     }
   }
 
-  static var examples: [OperatorExample] { [] }
+  static var examples: [OperatorExample] {
+    let sum = Graph.example("sum") { body in
+      let element = body.addInput(name: "element", type: TensorType(.float, nil))
+      let other = body.addInput(name: "other", type: TensorType(.float, nil))
+      return [body.addNode("Add", [element, other])]
+    }
+    let elements: [RuntimeValue] = [.tensor(.floats([1], [1])), .tensor(.floats([2, 3], [2]))]
+    return [
+      OperatorExample(
+        "two sequences", attributes: ["body": .graph(sum)],
+        values: [.sequence(elements), .sequence(elements)],
+        results: [.sequence([.tensor(.floats([2], [1])), .tensor(.floats([4, 6], [2]))])]),
+      OperatorExample(
+        "a tensor for all", attributes: ["body": .graph(sum)],
+        values: [.sequence(elements), .tensor(.floats([10], []))],
+        results: [.sequence([.tensor(.floats([11], [1])), .tensor(.floats([12, 13], [2]))])]),
+    ]
+  }
 }
