@@ -5,8 +5,9 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, attention, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, random, reduction, resampling, shape, softmax, training, unary,
+    activation, attention, blocked, control, conversion, convolution, elementwise, linear,
+    movement, normalization, pooling, random, reduction, resampling, sequence, shape, softmax,
+    text, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -59,6 +60,13 @@ package enum OperatorCatalog {
     BlockedZeroInsertion.self,
     FromBlocked.self,
     ToBlocked.self,
+  ]
+
+  private static let control: [any Operator.Type] = [
+    If.self,
+    Loop.self,
+    Scan.self,
+    SequenceMap.self,
   ]
 
   private static let conversion: [any Operator.Type] = [
@@ -201,6 +209,20 @@ package enum OperatorCatalog {
     Upsample.self,
   ]
 
+  private static let sequence: [any Operator.Type] = [
+    ConcatFromSequence.self,
+    OptionalGetElement.self,
+    OptionalHasElement.self,
+    OptionalOperator.self,
+    SequenceAt.self,
+    SequenceConstruct.self,
+    SequenceEmpty.self,
+    SequenceErase.self,
+    SequenceInsert.self,
+    SequenceLength.self,
+    SplitToSequence.self,
+  ]
+
   private static let shape: [any Operator.Type] = [
     Constant.self,
     ConstantOfShape.self,
@@ -222,6 +244,14 @@ package enum OperatorCatalog {
     NegativeLogLikelihoodLossGradient.self,
     Softmax.self,
     SoftmaxCrossEntropyLoss.self,
+  ]
+
+  private static let text: [any Operator.Type] = [
+    RegexFullMatch.self,
+    StringConcat.self,
+    StringNormalizer.self,
+    StringSplit.self,
+    TfIdfVectorizer.self,
   ]
 
   private static let training: [any Operator.Type] = [
