@@ -30,3 +30,8 @@ package struct OperatorSchema: Sendable {
   /// For operators with any number of inputs.
   package static let unlimited = Int(Int32.max)
 }
+
+/// The domains of ONNX's operator sets, but its own.
+package enum OperatorDomain {
+  package static let machineLearning = "ai.onnx.ml"
+}

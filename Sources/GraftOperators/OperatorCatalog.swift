@@ -5,8 +5,8 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, random, reduction, resampling, shape, softmax, training, unary,
+    activation, blocked, conversion, convolution, elementwise, linear, machineLearning, movement,
+    normalization, pooling, random, reduction, resampling, shape, softmax, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -99,6 +99,28 @@ package enum OperatorCatalog {
     FusedGemm.self,
     Gemm.self,
     MatMul.self,
+  ]
+
+  private static let machineLearning: [any Operator.Type] = [
+    ArrayFeatureExtractor.self,
+    Binarizer.self,
+    CastMap.self,
+    CategoryMapper.self,
+    DictVectorizer.self,
+    FeatureVectorizer.self,
+    Imputer.self,
+    LabelEncoder.self,
+    LinearClassifier.self,
+    LinearRegressor.self,
+    Normalizer.self,
+    OneHotEncoder.self,
+    SVMClassifier.self,
+    SVMRegressor.self,
+    Scaler.self,
+    TreeEnsemble.self,
+    TreeEnsembleClassifier.self,
+    TreeEnsembleRegressor.self,
+    ZipMap.self,
   ]
 
   private static let movement: [any Operator.Type] = [

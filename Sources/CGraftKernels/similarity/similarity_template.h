@@ -1,14 +1,11 @@
-// Products and distances of rows, in double precision. `double8` and `sum_of_lanes` are those of
-// the reductions.
-
-typedef float float8_of_row __attribute__((vector_size(32), aligned(4)));
-typedef double double8_of_row __attribute__((vector_size(64), aligned(8)));
+// Products and distances of rows, in double precision. The vectors, and the sum of
+// one, are those of the reductions.
 
 GRAFT_INLINE double8 widened_floats(const float *p) {
-  return __builtin_convertvector(*(const float8_of_row *)p, double8);
+  return __builtin_convertvector(*(const float8 *)p, double8);
 }
 
-GRAFT_INLINE double8 loaded_doubles(const double *p) { return *(const double8_of_row *)p; }
+GRAFT_INLINE double8 loaded_doubles(const double *p) { return *(const double8 *)p; }
 
 static void similarity_products(
     const double *x, const float *rows, int64_t row_count, int64_t length, double *results) {
