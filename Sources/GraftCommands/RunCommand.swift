@@ -191,7 +191,7 @@ private enum InputTensorFile {
     let value = try read(path, name: input.name, type: input.type)
     if let declared = input.type, !declared.accepts(value) {
       throw GraftError.badData(
-        "input '\(input.name)' is \(value.staticType); the model declares \(declared)"
+        "input '\(input.name)' is \(value.staticType(declared: declared)); the model declares \(declared)"
       ).at(path)
     }
     return value

@@ -71,3 +71,24 @@ package final class MemoryBudget {
     taken += byteCount
   }
 }
+
+extension Tensor {
+  /// The tensor in memory that outlives the step that reads it: a copy if it is in memory that
+  /// later steps use again.
+  ///
+  /// - Throws: `GraftError` if the copy exceeds the budget
+  package func kept(_ memory: MemoryBudget) throws -> Tensor {
+    guard storage.isReused else { return self }
+    try memory.reserve(byteCount)
+    return try copied()
+  }
+}
+
+extension RuntimeValue {
+  /// The value with tensors that outlive the step that reads it: ``Tensor/kept(_:)``. Sequences
+  /// and optionals hold only such.
+  package func kept(_ memory: MemoryBudget) throws -> RuntimeValue {
+    guard case .tensor(let tensor) = self else { return self }
+    return .tensor(try tensor.kept(memory))
+  }
+}

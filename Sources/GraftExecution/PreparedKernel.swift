@@ -42,6 +42,8 @@ package struct PreparedKernel: Sendable {
   package private(set) var overwrittenInputs: [Int: Int] = [:]
   /// Whether its tasks flush subnormal numbers: ``Operator/flushesSubnormals``.
   package internal(set) var flushesSubnormals = false
+  /// Whether a dynamic kernel takes the memory of its outputs from the budget itself.
+  package private(set) var reservesMemory = false
   /// The chosen algorithm, if there are several.
   package var choice: KernelChoice?
 
@@ -120,6 +122,18 @@ package struct PreparedKernel: Sendable {
       [RuntimeValue?]
   ) -> PreparedKernel {
     PreparedKernel(form: .dynamic(body))
+  }
+
+  /// A kernel whose outputs may hold tensors of its inputs (``Tensor/kept(_:)``). It takes the
+  /// memory of whatever is new from the budget itself.
+  package static func sharing(
+    _ body:
+      @escaping @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws ->
+      [RuntimeValue?]
+  ) -> PreparedKernel {
+    var kernel = PreparedKernel(form: .dynamic(body))
+    kernel.reservesMemory = true
+    return kernel
   }
 
   package var isDynamic: Bool { if case .dynamic = form { true } else { false } }

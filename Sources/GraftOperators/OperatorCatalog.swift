@@ -6,7 +6,8 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, blocked, conversion, convolution, elementwise, linear, machineLearning, movement,
-    normalization, pooling, random, reduction, resampling, shape, softmax, training, unary,
+    normalization, pooling, random, reduction, resampling, sequence, shape, softmax, text, training,
+    unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -213,6 +214,20 @@ package enum OperatorCatalog {
     Upsample.self,
   ]
 
+  private static let sequence: [any Operator.Type] = [
+    ConcatFromSequence.self,
+    OptionalGetElement.self,
+    OptionalHasElement.self,
+    OptionalOperator.self,
+    SequenceAt.self,
+    SequenceConstruct.self,
+    SequenceEmpty.self,
+    SequenceErase.self,
+    SequenceInsert.self,
+    SequenceLength.self,
+    SplitToSequence.self,
+  ]
+
   private static let shape: [any Operator.Type] = [
     Constant.self,
     ConstantOfShape.self,
@@ -234,6 +249,14 @@ package enum OperatorCatalog {
     NegativeLogLikelihoodLossGradient.self,
     Softmax.self,
     SoftmaxCrossEntropyLoss.self,
+  ]
+
+  private static let text: [any Operator.Type] = [
+    RegexFullMatch.self,
+    StringConcat.self,
+    StringNormalizer.self,
+    StringSplit.self,
+    TfIdfVectorizer.self,
   ]
 
   private static let training: [any Operator.Type] = [

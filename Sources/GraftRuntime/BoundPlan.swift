@@ -25,7 +25,7 @@ final class BoundPlan {
     if let memory, memory.byteCount >= plan.arenaByteCount {
       self.arena = memory
     } else {
-      self.arena = try Storage.heap(byteCount: plan.arenaByteCount)
+      self.arena = try Storage.heap(byteCount: plan.arenaByteCount, isReused: true)
     }
     tableCount = plan.steps.reduce(0) { $0 + $1.inputs.count + $1.outputs.count } + 1
     table = .allocate(capacity: tableCount)
@@ -122,7 +122,9 @@ final class BoundPlan {
         let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
           guard let id, let result else { continue }
-          if !isView(result, of: values) { try memory.reserve(result.memoryByteCount) }
+          if !step.kernel.reservesMemory, !isView(result, of: values) {
+            try memory.reserve(result.memoryByteCount)
+          }
           heap[id] = result
         }
       }

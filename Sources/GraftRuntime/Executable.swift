@@ -135,7 +135,7 @@ package final class Executable: Sendable {
         return plan
       }
       let plan = try planner(memory: memory).plan(
-        PlanRequest(nodes: nodes, ids: ids, values: values, contents: contents))
+        PlanRequest(nodes: nodes, ids: ids, values: values, contents: contents, in: graph))
       plans.append(SharedPlan(plan: plan))
       return plan
     }

@@ -104,7 +104,12 @@ struct Selection {
       Planner.Item(node: node, operation: operation, outputTypes: inference.outputTypes))
     for (id, type) in zip(node.outputs, inference.outputTypes) {
       guard let id else { continue }
-      if let type, type.isStatic { types[id] = type } else { unavailable.insert(id) }
+      // Steps pass sequences and other such values on among themselves, whatever they hold.
+      if let type, type.isStatic || type.tensor == nil {
+        types[id] = type
+      } else {
+        unavailable.insert(id)
+      }
     }
   }
 

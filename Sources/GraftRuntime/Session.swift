@@ -170,8 +170,13 @@ package final class Session {
         {
           inUse += tensor.storage.byteCount
         }
-      case .sequence(let elements): for element in elements { add(element) }
+      case .sequence(let elements):
+        // Its elements are not looked at again and again while it grows.
+        if let identity = elements.identity, seen.insert(identity).inserted {
+          inUse += min(elements.memoryByteCount, 1 << 60)
+        }
       case .optional(let value): if let value { add(value) }
+      case .map: inUse += value.memoryByteCount
       }
     }
     for value in values { add(value) }
@@ -199,8 +204,8 @@ package final class Session {
       guard let declared = executable.declaredType(ofInput: position), !declared.accepts(value)
       else { continue }
       throw GraftError.usage(
-        "input '\(executable.inputNames[position])' is \(value.staticType); "
-          + "the model declares \(declared)")
+        "input '\(executable.inputNames[position])' is "
+          + "\(value.staticType(declared: declared)); the model declares \(declared)")
     }
   }
 }
@@ -211,10 +216,28 @@ extension ValueType {
     switch (self, value) {
     case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
       type.accepts(tensor)
+    case (.sequence(.tensor(let type)), .sequence(let elements)) where elements.pattern != nil:
+      elements.pattern.map(type.accepts) ?? true
     case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
     case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
     case (.optional(let type), _): type.accepts(value)
+    case (.map(let key, let type), .map(let map)): key == map.keys.elementType && type.accepts(map)
     default: false
+    }
+  }
+}
+
+extension ValueType {
+  /// Whether the values of a map have this type. Some exporters declare scalars as `[1]` or
+  /// `[N, 1]`.
+  fileprivate func accepts(_ map: RuntimeMap) -> Bool {
+    switch map.values {
+    case .elements(let elements): elements.allSatisfy(accepts)
+    case .scalars(let scalars):
+      tensor.map {
+        $0.elementType == scalars.elementType
+          && ($0.shape ?? []).allSatisfy { ($0.known ?? 1) == 1 }
+      } ?? false
     }
   }
 }
@@ -231,5 +254,13 @@ extension TensorType {
       if let known = dimension.known, known != extent { return false }
     }
     return true
+  }
+
+  /// Whether all tensors of a pattern have this type.
+  fileprivate func accepts(_ pattern: TensorPattern) -> Bool {
+    guard pattern.elementType == elementType else { return false }
+    guard let shape else { return true }
+    guard let extents = pattern.shape, shape.count == extents.count else { return false }
+    return zip(shape, extents).allSatisfy { $0.known == nil || $0.known == $1 }
   }
 }

@@ -54,7 +54,11 @@ package struct RuntimeMap: Sendable {
   /// The value of a key.
   package func value(at index: Int) throws -> RuntimeValue {
     switch values {
-    case .elements(let elements): return elements[index]
+    case .elements(let elements):
+      guard elements.indices.contains(index) else {
+        throw GraftError(.software, "a map has no value \(index)")
+      }
+      return elements[index]
     case .scalars(let tensor):
       guard tensor.elementType != .string else {
         return .tensor(try Tensor(strings: [tensor.strings[index]], shape: []))

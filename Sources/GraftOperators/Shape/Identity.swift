@@ -23,7 +23,7 @@ package struct Identity: Operator {
   package func isIdentity(_ context: InferenceContext) -> Bool { true }
 
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    context.hasInput(0) ? .alias(input: 0) : .dynamic { [$0.first ?? nil] }
+    context.hasInput(0) ? .alias(input: 0) : .sharing { inputs, _ in [inputs.first ?? nil] }
   }
 
   package func gradient(_ builder: inout GradientBuilder) throws {
