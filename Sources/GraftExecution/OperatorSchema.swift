@@ -34,7 +34,9 @@ package struct OperatorSchema: Sendable {
   package static let unlimited = Int(Int32.max)
 }
 
-/// The domains of ONNX's operator sets, but its own.
+/// The domains of operator sets other than `ai.onnx`.
 package enum OperatorDomain {
   package static let machineLearning = "ai.onnx.ml"
+  /// onnxruntime's own operators, some of which exporters write.
+  package static let microsoft = "com.microsoft"
 }

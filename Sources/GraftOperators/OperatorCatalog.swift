@@ -257,6 +257,7 @@ package enum OperatorCatalog {
     StringNormalizer.self,
     StringSplit.self,
     TfIdfVectorizer.self,
+    Tokenizer.self,
   ]
 
   private static let training: [any Operator.Type] = [

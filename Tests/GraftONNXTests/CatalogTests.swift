@@ -29,8 +29,8 @@ import Testing
   @Test func schemasHaveTheArityOfTheSpecification() throws {
     for type in Self.operators {
       let schema = type.schema
-      guard let newest = OperatorVersion.history(of: schema.qualifiedName).last(where: { !$0.isRemoval })
-      else { continue }
+      let history = OperatorVersion.history(of: schema.qualifiedName)
+      guard let newest = history.last(where: { !$0.isRemoval }) else { continue }
       for (range, formals, what) in [
         (schema.inputs, newest.inputs, "inputs"), (schema.outputs, newest.outputs, "outputs"),
       ] {

@@ -150,7 +150,10 @@ import Testing
       (.optional(sequence), .optional(type)),
       (.sequence([sequence]), .sequence(type)),
       (map, .map(key: .string, value: .tensor(TensorType(.int64, [])))),
-      (.sequence([map, map]), .sequence(.map(key: .string, value: .tensor(TensorType(.int64, []))))),
+      (
+        .sequence([map, map]),
+        .sequence(.map(key: .string, value: .tensor(TensorType(.int64, []))))
+      ),
       (.optional(nested), .optional(.map(key: .int64, value: type))),
     ] {
       let bytes = try TensorProtoWriter.bytes(value, name: "s", type: type)

@@ -16,7 +16,9 @@ struct CastMap: Operator {
   private let length: Int?
 
   init(_ attributes: AttributeReader) throws {
-    let names: [String: ElementType] = ["TO_FLOAT": .float, "TO_STRING": .string, "TO_INT64": .int64]
+    let names: [String: ElementType] = [
+      "TO_FLOAT": .float, "TO_STRING": .string, "TO_INT64": .int64,
+    ]
     let name = try attributes.choice("cast_to", default: "TO_FLOAT", of: names.keys.sorted())
     elementType = names[name] ?? .float
     let form = try attributes.choice("map_form", default: "DENSE", of: ["DENSE", "SPARSE"])

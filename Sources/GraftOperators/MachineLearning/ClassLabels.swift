@@ -85,7 +85,9 @@ extension PrepareContext {
         }
         try numbering.run(inputs.map { try $0?.tensor }, results, threads: threads)
         return try zip(results, outputs).map { result, output in
-          guard let result, output?.elementType == .string else { return result.map { .tensor($0) } }
+          guard let result, output?.elementType == .string else {
+            return result.map { .tensor($0) }
+          }
           let numbers: [Int64] = try result.elements()
           return .tensor(try Tensor(strings: numbers.map { labels[Int($0)] }, shape: result.shape))
         }

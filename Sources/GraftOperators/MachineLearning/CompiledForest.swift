@@ -193,7 +193,8 @@ private struct ForestCompiler {
     _ outside: Int, missingIsMember: Bool
   ) throws {
     var intervals: [Interval] = []
-    for case let key? in members.lazy.map({ keyOf($0) }) {
+    for member in members {
+      guard let key = keyOf(member) else { continue }
       let last = intervals.last?.bound ?? lowest
       if key == last { continue }
       if key - 1 > last { intervals.append(Interval(bound: key - 1, isMember: false)) }

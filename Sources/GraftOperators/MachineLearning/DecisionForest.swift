@@ -42,9 +42,10 @@ struct DecisionForest: Sendable {
   /// - Parameter input: input 0, of floats, doubles or integers
   func kernel(
     _ input: PrepareContext.Description,
-    finish: @escaping @Sendable (
-      _ arguments: KernelArguments, _ row: Int, _ scores: UnsafeMutableBufferPointer<Double>
-    ) throws -> Void
+    finish:
+      @escaping @Sendable (
+        _ arguments: KernelArguments, _ row: Int, _ scores: UnsafeMutableBufferPointer<Double>
+      ) throws -> Void
   ) throws -> PreparedKernel {
     let rows = try FeatureRows(input)
     try require(features: .known(rows.featureCount))
@@ -77,8 +78,8 @@ struct DecisionForest: Sendable {
       for panel in 0..<(rowCount + panelRows - 1) / panelRows {
         let first = firstRow + panel * panelRows
         try forest.writeKeys(
-          to: scratch + panel * forest.panelByteCount, rows, first..<min(first + panelRows, rows.count),
-          takesFloats: takesFloats, arguments, scratch: converted)
+          to: scratch + panel * forest.panelByteCount, rows,
+          first..<min(first + panelRows, rows.count), arguments, scratch: converted)
       }
       UnsafeMutableBufferPointer(start: scores, count: taskPanels * panelScores)
         .update(repeating: votes.initialScore)
@@ -100,7 +101,7 @@ extension CompiledForest {
   /// Writes the keys of a panel of rows.
   fileprivate func writeKeys(
     to panel: UnsafeMutableRawPointer, _ rows: FeatureRows, _ range: Range<Int>,
-    takesFloats: Bool, _ arguments: KernelArguments, scratch: UnsafeMutablePointer<Double>
+    _ arguments: KernelArguments, scratch: UnsafeMutablePointer<Double>
   ) throws {
     let panelRows = Int(GRAFT_TREE_ROWS)
     let count = Int64(range.count)

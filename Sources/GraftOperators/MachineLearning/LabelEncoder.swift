@@ -124,7 +124,8 @@ struct LabelEncoder: Operator {
       OperatorExample(
         "NaN is a key",
         attributes: [
-          "keys_floats": .floats([1, .nan, 0]), "values_strings": .strings(["one", "none", "zero"]),
+          "keys_floats": .floats([1, .nan, 0]),
+          "values_strings": .strings(["one", "none", "zero"]),
         ], inputs: [.floats([1, -.nan, -0.0, 5], [2, 2])],
         outputs: [.strings(["one", "none", "zero", "_Unused"], [2, 2])]),
       OperatorExample(

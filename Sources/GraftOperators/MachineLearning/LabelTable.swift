@@ -28,7 +28,7 @@ struct LabelTable: Sendable {
   init(keys: Tensor, values: Tensor, missing: Tensor) throws {
     guard keys.rank == 1, values.shape == keys.shape else {
       throw GraftError.badData(
-        "has keys of shape \(keys.shape) and values of shape \(values.shape); expected equally many")
+        "has keys of shape \(keys.shape), and values of shape \(values.shape)")
     }
     for tensor in [keys, values] where !Self.elementTypes.contains(tensor.elementType) {
       throw GraftError.badData("has keys or values of type \(tensor.elementType)")

@@ -137,7 +137,9 @@ struct SVMClassifier: Operator {
         numbers[index] = Int64(winner)
         guard let output else { continue }
         operation.postTransform.apply(scores)
-        for (place, score) in scores.enumerated() { output[index * scoreCount + place] = Float(score) }
+        for (place, score) in scores.enumerated() {
+          output[index * scoreCount + place] = Float(score)
+        }
       }
     }
     return try context.labelling(labels, kernel)

@@ -1,3 +1,4 @@
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftTensor

@@ -151,7 +151,8 @@ struct TreeEnsemble: Operator {
   static var examples: [OperatorExample] {
     let single: [ByteString: Attribute] = [
       "n_targets": .int(2), "tree_roots": .ints([0]),
-      "nodes_modes": .tensor(.example([UInt8(0), 0, 0], [3])), "nodes_featureids": .ints([0, 0, 0]),
+      "nodes_modes": .tensor(.example([UInt8(0), 0, 0], [3])),
+      "nodes_featureids": .ints([0, 0, 0]),
       "nodes_splits": .tensor(.example([3.14, 1.2, 4.2], [3])),
       "nodes_truenodeids": .ints([1, 0, 1]), "nodes_trueleafs": .ints([0, 1, 1]),
       "nodes_falsenodeids": .ints([2, 2, 3]), "nodes_falseleafs": .ints([0, 1, 1]),
@@ -160,7 +161,8 @@ struct TreeEnsemble: Operator {
     ]
     let sets: [ByteString: Attribute] = [
       "n_targets": .int(4), "tree_roots": .ints([0]),
-      "nodes_modes": .tensor(.example([UInt8(0), 6, 6], [3])), "nodes_featureids": .ints([0, 0, 0]),
+      "nodes_modes": .tensor(.example([UInt8(0), 6, 6], [3])),
+      "nodes_featureids": .ints([0, 0, 0]),
       "nodes_splits": .tensor(.floats([11, 232_344, .nan], [3])),
       "membership_values": .tensor(.floats([1.2, 3.7, 8, 9, .nan, 12, 7, .nan], [8])),
       "nodes_truenodeids": .ints([1, 0, 1]), "nodes_trueleafs": .ints([0, 1, 1]),

@@ -42,7 +42,8 @@ struct TreeEnsembleClassifier: Operator {
         aggregation: .sum))
     postTransform = try PostTransform(attributes)
     guard [0, 1, classCount].contains(trees.baseValues.count) else {
-      throw GraftError.badData("has \(trees.baseValues.count) base values for \(classCount) classes")
+      throw GraftError.badData(
+        "has \(trees.baseValues.count) base values for \(classCount) classes")
     }
     if let onlyClass, trees.baseValues.count == 2 {
       baseValues = [trees.baseValues[onlyClass]]
