@@ -125,7 +125,22 @@ extension RuntimeValue {
       .optional(
         value?.staticType(declared: declared?.optionalElement) ?? declared?.optionalElement
           ?? .unknownTensor)
+    case .map(let map): map.staticType(declared: declared)
     }
+  }
+}
+
+extension RuntimeMap {
+  /// The type of the keys and of the first value.
+  fileprivate func staticType(declared: ValueType?) -> ValueType {
+    var value = ValueType.unknownTensor
+    if case .map(_, let type)? = declared { value = type }
+    if let scalarType {
+      value = .tensor(TensorType(scalarType, []))
+    } else if let first = try? self.value(at: 0) {
+      value = first.staticType(declared: value)
+    }
+    return .map(key: keys.elementType, value: value)
   }
 }
 

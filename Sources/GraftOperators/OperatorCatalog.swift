@@ -6,8 +6,8 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, attention, blocked, control, conversion, convolution, elementwise, linear,
-    movement, normalization, pooling, random, reduction, resampling, sequence, shape, softmax,
-    text, training, unary,
+    machineLearning, movement, normalization, pooling, random, reduction, resampling, sequence,
+    shape, softmax, text, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -117,6 +117,28 @@ package enum OperatorCatalog {
     FusedGemm.self,
     Gemm.self,
     MatMul.self,
+  ]
+
+  private static let machineLearning: [any Operator.Type] = [
+    ArrayFeatureExtractor.self,
+    Binarizer.self,
+    CastMap.self,
+    CategoryMapper.self,
+    DictVectorizer.self,
+    FeatureVectorizer.self,
+    Imputer.self,
+    LabelEncoder.self,
+    LinearClassifier.self,
+    LinearRegressor.self,
+    Normalizer.self,
+    OneHotEncoder.self,
+    SVMClassifier.self,
+    SVMRegressor.self,
+    Scaler.self,
+    TreeEnsemble.self,
+    TreeEnsembleClassifier.self,
+    TreeEnsembleRegressor.self,
+    ZipMap.self,
   ]
 
   private static let movement: [any Operator.Type] = [
@@ -252,6 +274,7 @@ package enum OperatorCatalog {
     StringNormalizer.self,
     StringSplit.self,
     TfIdfVectorizer.self,
+    Tokenizer.self,
   ]
 
   private static let training: [any Operator.Type] = [

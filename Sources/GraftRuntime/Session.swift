@@ -207,6 +207,7 @@ package final class Session {
           inUse += min(elements.memoryByteCount, 1 << 60)
         }
       case .optional(let value): if let value { add(value) }
+      case .map: inUse += value.memoryByteCount
       }
     }
     for value in values { add(value) }
@@ -251,7 +252,23 @@ extension ValueType {
     case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
     case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
     case (.optional(let type), _): type.accepts(value)
+    case (.map(let key, let type), .map(let map)): key == map.keys.elementType && type.accepts(map)
     default: false
+    }
+  }
+}
+
+extension ValueType {
+  /// Whether the values of a map have this type. Some exporters declare scalars as `[1]` or
+  /// `[N, 1]`.
+  fileprivate func accepts(_ map: RuntimeMap) -> Bool {
+    switch map.values {
+    case .elements(let elements): elements.allSatisfy(accepts)
+    case .scalars(let scalars):
+      tensor.map {
+        $0.elementType == scalars.elementType
+          && ($0.shape ?? []).allSatisfy { ($0.known ?? 1) == 1 }
+      } ?? false
     }
   }
 }

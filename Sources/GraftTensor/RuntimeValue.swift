@@ -6,6 +6,7 @@ package enum RuntimeValue: Sendable {
   case sequence(RuntimeSequence)
   /// `nil` is the empty optional.
   indirect case optional(RuntimeValue?)
+  indirect case map(RuntimeMap)
 
   package static func sequence(_ elements: [RuntimeValue]) -> RuntimeValue {
     .sequence(RuntimeSequence(elements))
@@ -36,6 +37,7 @@ package enum RuntimeValue: Sendable {
     case .tensor: "a tensor"
     case .sequence: "a sequence"
     case .optional: "an optional"
+    case .map: "a map"
     }
   }
 
@@ -48,6 +50,7 @@ package enum RuntimeValue: Sendable {
       }
     case .sequence(let elements): elements.memoryByteCount
     case .optional(let value): value?.memoryByteCount ?? 0
+    case .map(let map): map.memoryByteCount
     }
   }
 }

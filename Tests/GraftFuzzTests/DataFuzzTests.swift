@@ -70,6 +70,11 @@ extension FuzzTests {
       var seeds: [[UInt8]] = []
       for value in tensors.map({ RuntimeValue.tensor($0) }) + [
         .sequence(tensors.prefix(3).map { .tensor($0) }), .optional(.tensor(tensors[0])),
+        .map(
+          try RuntimeMap(
+            keys: Tensor(strings: ["a", "b"], shape: [2]), values: .scalars(tensors[1]))),
+        .map(
+          try RuntimeMap(keys: tensors[1], values: .elements([.tensor(tensors[0]), .sequence([])]))),
       ] {
         try TensorProtoWriter.write(value, name: "x", to: path)
         seeds.append([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))))
@@ -77,7 +82,8 @@ extension FuzzTests {
       let tensor = ValueType.tensor(TensorType(.float, nil))
       try damage(seeds, name: "tensors", kind: 14, count: 2_000) { bytes in
         let storage = try Self.storage(bytes)
-        for type in [tensor, .sequence(tensor), .optional(tensor)] {
+        let map = ValueType.map(key: .int64, value: tensor)
+        for type in [tensor, .sequence(tensor), .optional(tensor), map, .sequence(map)] {
           if let value = try? TensorProtoReader().value(storage, type: type) { Self.touch(value) }
         }
         Self.touch(try TensorProtoReader().tensor(storage))
@@ -142,6 +148,9 @@ extension FuzzTests {
       case .tensor(let tensor): touch(tensor)
       case .sequence(let elements): for element in elements { touch(element) }
       case .optional(let element): if let element { touch(element) }
+      case .map(let map):
+        touch(map.keys)
+        for index in 0..<map.count { if let value = try? map.value(at: index) { touch(value) } }
       }
     }
   }

@@ -16,7 +16,9 @@
 #include "graft_pool.h"
 #include "graft_reduce.h"
 #include "graft_resampling.h"
+#include "graft_similarity.h"
 #include "graft_softmax.h"
+#include "graft_trees.h"
 #include "graft_unary.h"
 
 /// The kernels of one instruction set: a table for each family.
@@ -41,6 +43,7 @@ typedef struct {
   const graft_pool_table *_Nonnull pool;
   const graft_reduce_table *_Nonnull reduce;
   const graft_resampling_table *_Nonnull resampling;
+  const graft_similarity_table *_Nonnull similarity;
   const graft_softmax_table *_Nonnull softmax;
   const graft_unary_table *_Nonnull unary;
 } graft_kernels;

@@ -26,6 +26,7 @@
 #include "../pool/pool_template.h"
 #include "../reduce/reduce_template.h"
 #include "../resampling/resampling_template.h"
+#include "../similarity/similarity_template.h"
 #include "../softmax/softmax_template.h"
 
 // These use the ones before them.
@@ -49,6 +50,7 @@ const graft_kernels KERNELS = {
     .pool = &pool_table,
     .reduce = &reduce_table,
     .resampling = &resampling_table,
+    .similarity = &similarity_table,
     .softmax = &softmax_table,
     .unary = &unary_table,
 };

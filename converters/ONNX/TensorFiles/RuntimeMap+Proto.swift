@@ -1,0 +1,80 @@
+import GraftExecution
+import GraftFiles
+import GraftGraph
+import GraftTensor
+
+import FoundationEssentials
+
+extension TensorDecoder {
+  /// The map in a `MapProto`.
+  func map(_ proto: Onnx_MapProto) throws -> RuntimeMap {
+    guard let keyType = ElementType(rawValue: proto.keyType),
+      keyType == .string || keyType.isInteger
+    else {
+      throw GraftError.unknownElementType(proto.keyType)
+    }
+    let keys: Tensor
+    if keyType == .string {
+      let strings = proto.stringKeys.map { String(decoding: $0, as: UTF8.self) }
+      keys = try Tensor(strings: strings, shape: [strings.count])
+    } else {
+      let wide = try Tensor(proto.keys, shape: [proto.keys.count])
+      keys = try Tensor(zeros: keyType, shape: wide.shape)
+      try ElementConversion.convert(
+        wide.baseAddress, .int64, to: keys.baseAddress, keyType, count: wide.elementCount)
+    }
+    guard case .sequence(let values) = try sequence(proto.values) else {
+      return try RuntimeMap(keys: keys, values: .elements([]))
+    }
+    return try RuntimeMap(keys: keys, values: RuntimeMap.Values(Array(values)))
+  }
+}
+
+extension RuntimeMap.Values {
+  /// Values; scalars of one type become one tensor.
+  package init(_ elements: [RuntimeValue]) throws {
+    var scalars: [Tensor] = []
+    for case .tensor(let tensor) in elements where tensor.elementCount == 1 && tensor.rank <= 1 {
+      scalars.append(tensor)
+    }
+    let types = Set(scalars.map(\.elementType))
+    guard scalars.count == elements.count, types.count == 1, let type = types.first else {
+      self = .elements(elements)
+      return
+    }
+    if type == .string {
+      self = .scalars(try Tensor(strings: scalars.flatMap(\.strings), shape: [scalars.count]))
+      return
+    }
+    let result = try Tensor(zeros: type, shape: [scalars.count])
+    let width = type.byteWidth
+    for (index, scalar) in scalars.enumerated() {
+      scalar.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress else { return }
+        (result.baseAddress + index * width).copyMemory(from: base, byteCount: width)
+      }
+    }
+    self = .scalars(result)
+  }
+}
+
+extension SegmentedMessage {
+  /// A `MapProto`.
+  init(_ map: RuntimeMap, name: String, type: ValueType?) throws {
+    var valueType: ValueType?
+    if case .map(_, let declared)? = type { valueType = declared }
+    var proto = Onnx_MapProto()
+    if !name.isEmpty { proto.name = name }
+    proto.keyType = map.keys.elementType.rawValue
+    if map.keys.elementType == .string {
+      proto.stringKeys = map.keys.strings.map { Data($0.utf8) }
+    } else {
+      proto.keys = try map.keys.integers().map { Int64($0) }
+    }
+    try self.init(proto)
+    let values = RuntimeValue.sequence(try (0..<map.count).map { try map.value(at: $0) })
+    append(
+      field: 5,
+      try SegmentedMessage(value: values, name: "", type: valueType.map { .sequence($0) }))
+  }
+}
