@@ -63,7 +63,7 @@ import Testing
   /// Operators that compute no floating-point numbers from such, and those of floats alone whose
   /// parts other tests compare: chains, roundings, normalization in the blocked layout.
   private static let others: Set = [
-    "And", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Constant",
+    "And", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Constant",
     "ConstantOfShape", "Not", "NonMaxSuppression", "Or", "Xor",
     "BlockedBatchNormalization", "BlockedLRN", "FusedElementwise", "RoundToType",
   ]
