@@ -56,11 +56,9 @@ void graft_trees_evaluate(
     int64_t panel_count, int64_t column_count, int32_t is_wide, const graft_tree_votes *votes,
     double *scores) {
   if (is_wide)
-    evaluate_wide(
-        trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
+    evaluate_wide(trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
   else
-    evaluate_narrow(
-        trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
+    evaluate_narrow(trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
 }
 
 void graft_trees_evaluate_row(
