@@ -104,8 +104,7 @@ struct Selection {
       Planner.Item(node: node, operation: operation, outputTypes: inference.outputTypes))
     for (id, type) in zip(node.outputs, inference.outputTypes) {
       guard let id else { continue }
-      // Steps pass sequences and other such values on among themselves, whatever they hold.
-      if let type, type.isStatic || type.tensor == nil {
+      if let type, type.isStatic || type.isPassedOn {
         types[id] = type
       } else {
         unavailable.insert(id)
@@ -152,6 +151,13 @@ extension ValueType {
   var isStatic: Bool {
     guard let tensor, tensor.elementType != .string else { return false }
     return tensor.shape?.knownShape != nil
+  }
+
+  /// Whether steps pass such values on in one plan, outside of the arena: sequences, optionals and
+  /// others, whatever they hold, and strings of a known shape.
+  var isPassedOn: Bool {
+    guard let tensor else { return true }
+    return tensor.elementType == .string && tensor.shape?.knownShape != nil
   }
 
   /// The bytes of a static tensor; `nil` for anything else.

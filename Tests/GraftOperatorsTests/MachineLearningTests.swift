@@ -56,11 +56,13 @@ import Testing
   }
 
   @Test func labelEncodersBecomeOldOnesWhereTheyCan() throws {
-    func downgraded(_ attributes: [ByteString: Attribute]) throws -> Node {
+    func downgraded(
+      _ attributes: [ByteString: Attribute], to version: Int = 1
+    ) throws -> Node {
       var node = Self.node("LabelEncoder", attributes)
       var context = DowngradeContext(
-        graph: Graph(), opset: 1, importedOpset: 0, allowsExtraNodes: false)
-      try #require(OperatorCatalog.type(of: node)).downgrade(&node, to: 1, in: &context)
+        graph: Graph(), opset: version, importedOpset: 0, allowsExtraNodes: false)
+      try #require(OperatorCatalog.type(of: node)).downgrade(&node, to: version, in: &context)
       return node
     }
     let node = try downgraded([
@@ -68,6 +70,10 @@ import Testing
       "default_string": .string("?"), "default_int64": .int(3),
     ])
     #expect(Set(node.attributes.keys) == ["classes_strings", "default_string"])
+    expectError(.unavailable, "NaN, or not all different") {
+      try downgraded(
+        ["keys_floats": .floats([1, .nan]), "values_strings": .strings(["a", "b"])], to: 3)
+    }
     expectError(.unavailable, "not the numbers from 0") {
       try downgraded(["keys_int64s": .ints([1, 0]), "values_strings": .strings(["a", "b"])])
     }

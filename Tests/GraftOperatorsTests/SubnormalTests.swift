@@ -65,6 +65,7 @@ import Testing
   private static let others: Set = [
     "And", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Constant",
     "ConstantOfShape", "Not", "NonMaxSuppression", "Or", "Xor",
+    "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer",
     "BlockedBatchNormalization", "BlockedLRN", "FusedElementwise", "RoundToType",
   ]
 
@@ -73,7 +74,9 @@ import Testing
     if name.type.flushesSubnormals && !format.isExactEverywhere { return }
     if Self.underflowing.contains(name.description) && !format.isExactEverywhere { return }
     var comparisons = 0
-    for example in name.type.examples {
+    let examples = name.type.tensorExamples
+    guard !examples.isEmpty else { return }
+    for example in examples {
       let places = example.inputs.indices.filter { example.inputs[$0]?.elementType == .float }
       let groups = places.map { [$0] } + (places.count > 1 ? [places] : [])
       for smallPlaces in groups + [Self.homogeneous[name.description]].compactMap({ $0 }) {

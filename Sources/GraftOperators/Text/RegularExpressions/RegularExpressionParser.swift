@@ -35,7 +35,6 @@ struct RegularExpressionParser {
   private var position = 0
   private var flags = Flags()
   private var groups: [Group]
-  private var names: Set<ByteString> = []
   private var program = RegularExpressionProgram()
   /// Whether the last part is a repetition, which must not be repeated again.
   private var isRepetition = false
@@ -262,9 +261,6 @@ struct RegularExpressionParser {
     }
     guard skip(">"), !name.isEmpty, name.unicodeScalars.allSatisfy(\.isPartOfName) else {
       throw error("a group with an invalid name", at: start)
-    }
-    guard names.insert(ByteString(name)).inserted else {
-      throw error("a second group '\(name)'", at: start)
     }
   }
 

@@ -31,8 +31,8 @@ struct RegularExpressionProgram: Sendable {
   private(set) var start = 0
   private(set) var hasAssertions = false
 
-  /// As many as RE2 has with its default limit of memory, about.
-  private static let stateLimit = 100_000
+  /// Enough for what RE2 takes with its default limit of memory, but for long plain texts.
+  private static let stateLimit = 250_000
   private static let unknown = -1
 
   // MARK: Building
