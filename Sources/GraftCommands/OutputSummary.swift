@@ -5,7 +5,7 @@ import GraftTensor
 /// Summarizes the outputs of a model: names, types, shapes and ranges.
 enum OutputSummary {
   static func text(_ outputs: some Sequence<(String, RuntimeValue)>) throws -> String {
-    let rows = try outputs.flatMap { try rows($0, $1) }
+    let rows = try outputs.flatMap { try Self.rows($0, $1) }
     return Terminal.table(
       [["output", "type", "min", "mean", "max"]] + rows, rightAligned: [2, 3, 4])
   }

@@ -51,12 +51,8 @@ struct JSONScanner {
 
   /// Whether a number, or one of the words for numbers, is next.
   mutating func isAtNumber() -> Bool {
-    switch peek() {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "N"),
-      UInt8(ascii: "I"):
-      true
-    default: false
-    }
+    guard let character = peek() else { return false }
+    return "-0123456789NI".utf8.contains(character)
   }
 
   /// The text of a number.

@@ -168,7 +168,11 @@ struct RegularExpressionProgram: Sendable {
     // Checked before anything is copied.
     let (stateCount, overflow) = fragment.states.count.multipliedReportingOverflow(by: copyCount)
     guard !overflow, states.count + stateCount <= Self.stateLimit else { throw Self.tooLarge }
-    if most == 0 { return try withStates(from: fragment, try empty()) }
+    if most == 0 {
+      let nothing = try empty()
+      return self.fragment(
+        from: fragment.states.lowerBound, start: nothing.start, end: nothing.end)
+    }
     let original = Array(states[fragment.states])
     func copy(_ program: inout RegularExpressionProgram) throws -> Fragment {
       let offset = program.states.count - fragment.states.lowerBound
@@ -187,13 +191,8 @@ struct RegularExpressionProgram: Sendable {
       }
       result = sequence(result, part)
     }
-    return try withStates(from: fragment, result ?? empty())
-  }
-
-  /// A fragment that begins with the states of another.
-  private func withStates(from first: Fragment, _ fragment: Fragment) throws -> Fragment {
-    Fragment(
-      states: first.states.lowerBound..<states.count, start: fragment.start, end: fragment.end)
+    let last = try result ?? empty()
+    return self.fragment(from: fragment.states.lowerBound, start: last.start, end: last.end)
   }
 }
 
