@@ -77,10 +77,7 @@ static void NAMED(evaluate)(
     for (int64_t panel = 0; panel < panel_count; panel++) {
       int64_t leaves[GRAFT_TREE_ROWS];
       NAMED(walk)(trees + tree, nodes, panels + panel * panel_size, leaves);
-      double *panel_scores = scores + panel * GRAFT_TREE_ROWS * votes->target_count;
-      for (int row = 0; row < GRAFT_TREE_ROWS; row++) {
-        take_votes(votes, leaves[row], panel_scores + row * votes->target_count);
-      }
+      take_panel_votes(votes, leaves, scores + panel * GRAFT_TREE_ROWS * votes->target_count);
     }
   }
 }
