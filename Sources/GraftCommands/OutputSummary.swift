@@ -28,7 +28,27 @@ enum OutputSummary {
       }
       let rest = elements.count - elementLimit
       return rest > 0 ? rows + [["…", "\(rest) more"]] : rows
+    case .map(let map):
+      return [[name, "map of \(map.count)", "", "", "", try entries(map)]]
     }
+  }
+
+  /// The first entries of a map to scalars.
+  private static func entries(_ map: RuntimeMap) throws -> String {
+    guard case .scalars(let values) = map.values else { return "" }
+    let isText = map.keys.elementType == .string
+    let integers = isText ? [] : try map.keys.integers()
+    let numbers = values.elementType == .string ? [] : try values.doubles()
+    let shown = (0..<min(map.count, stringLimit)).map { index in
+      let key =
+        isText ? String(map.keys.strings[index].prefix(characterLimit)) : "\(integers[index])"
+      let value =
+        numbers.isEmpty
+        ? "\"\(values.strings[index].prefix(characterLimit))\""
+        : String(printf: "%.6g", numbers[index])
+      return "\(key): \(value)"
+    }
+    return shown.joined(separator: ", ") + (map.count > stringLimit ? ", …" : "")
   }
 
   /// The first strings of a tensor.

@@ -20,7 +20,7 @@ struct RunCommand: ParsableCommand {
       outputs are printed.
 
       In JSON, a tensor is nested arrays of numbers, strings, true and false. A sequence is an \
-      array of tensors, and null is an empty optional. An .npz archive holds a sequence as its \
+      array of tensors, a map an object, and null an empty optional. An .npz archive holds a sequence as its \
       arrays, in order.
 
       Examples:

@@ -80,3 +80,31 @@ package struct RuntimeMap: Sendable {
     return RuntimeValue.tensor(keys).memoryByteCount + valuesByteCount
   }
 }
+
+extension RuntimeMap.Values {
+  /// Values; scalars of one type become one tensor.
+  package init(_ elements: [RuntimeValue]) throws {
+    var scalars: [Tensor] = []
+    for case .tensor(let tensor) in elements where tensor.elementCount == 1 && tensor.rank <= 1 {
+      scalars.append(tensor)
+    }
+    let types = Set(scalars.map(\.elementType))
+    guard scalars.count == elements.count, types.count == 1, let type = types.first else {
+      self = .elements(elements)
+      return
+    }
+    if type == .string {
+      self = .scalars(try Tensor(strings: scalars.flatMap(\.strings), shape: [scalars.count]))
+      return
+    }
+    let result = try Tensor(zeros: type, shape: [scalars.count])
+    let width = type.byteWidth
+    for (index, scalar) in scalars.enumerated() {
+      scalar.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress else { return }
+        (result.baseAddress + index * width).copyMemory(from: base, byteCount: width)
+      }
+    }
+    self = .scalars(result)
+  }
+}

@@ -71,7 +71,16 @@ enum ModelTrial {
       return elements.contains { $0 == nil } ? nil : .sequence(elements.compactMap { $0 })
     case .optional(let element):
       return .optional(generator.oneIn(3) ? nil : try value(element, like: nil, &generator))
-    case .sparseTensor, .map: return nil
+    case .map(let key, let element):
+      let count = generator.below(4)
+      let values = try (0..<count).map { _ in try value(element, like: nil, &generator) }
+      guard !values.contains(where: { $0 == nil }) else { return nil }
+      let keys =
+        key == .string
+        ? try Tensor(strings: (0..<count).map { "\($0)" }, shape: [count])
+        : try Tensor((0..<count).map { Int64($0) }, shape: [count])
+      return .map(try RuntimeMap(keys: keys, values: .init(values.compactMap { $0 })))
+    case .sparseTensor: return nil
     }
   }
 

@@ -52,7 +52,8 @@ extension SeedModel {
       return id
     }
     let outputs = graph.addNode(
-      schema.name, domain: schema.domain.isEmpty ? "" : Self.foreignDomain, name: "node", inputs,
+      schema.name, domain: schema.domain == "graft" ? Self.foreignDomain : schema.domain,
+      name: "node", inputs,
       attributes: example.attributes,
       outputCount: example.outputValues.count)
     graph.nodes[0].outputs = zip(outputs, example.outputValues).map { $1 == nil ? nil : $0 }

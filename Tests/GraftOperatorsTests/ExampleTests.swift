@@ -74,6 +74,12 @@ func largestDifference(_ value: RuntimeValue, _ expected: RuntimeValue) throws -
   case (.optional(let element?), .optional(let expected?)):
     return try largestDifference(element, expected)
   case (.optional(nil), .optional(nil)): return 0
+  case (.map(let map), .map(let expected)):
+    guard try largestDifference(map.keys, expected.keys) == 0, map.scalarType == expected.scalarType
+    else { return .infinity }
+    return try (0..<map.count).map {
+      try largestDifference(map.value(at: $0), expected.value(at: $0))
+    }.max() ?? 0
   default: return .infinity
   }
 }

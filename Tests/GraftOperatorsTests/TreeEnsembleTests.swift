@@ -9,7 +9,7 @@ import Testing
 /// Ensembles of random trees against a walk from node to node, and damaged ones.
 @Suite struct TreeEnsembleTests {
   /// A random tree of one of the older operators, whose leaves vote for targets.
-  private struct Ensemble {
+  fileprivate struct Ensemble {
     var trees: [Int] = []
     var nodes: [Int] = []
     var features: [Int] = []
@@ -87,7 +87,7 @@ import Testing
         var place = place
         while modes[place] != "LEAF" {
           let x = row[features[place]]
-          let isTrue =
+          let isTrue: Bool =
             x.isNaN
             ? missing[place] == 1
             : [

@@ -16,7 +16,6 @@ import warnings
 import lightgbm
 import numpy as np
 import onnx
-import onnxmltools
 import onnxruntime
 import sklearn
 import skl2onnx
@@ -169,7 +168,9 @@ classifier(
     options={"raw_scores": True},
 )
 classifier("perceptron", lambda: neural_network.MLPClassifier((8,), max_iter=60, random_state=0))
-classifier("decision tree", lambda: tree.DecisionTreeClassifier(max_depth=6), labels=["a", "b", "c"])
+classifier(
+    "decision tree", lambda: tree.DecisionTreeClassifier(max_depth=6), labels=["a", "b", "c"]
+)
 classifier("random forest", lambda: ensemble.RandomForestClassifier(20, max_depth=6))
 classifier("extremely random trees", lambda: ensemble.ExtraTreesClassifier(20), 2)
 classifier("gradient boosting", lambda: ensemble.GradientBoostingClassifier(n_estimators=10))
@@ -221,9 +222,7 @@ classifier(
     "calibrated classifier",
     lambda: calibration.CalibratedClassifierCV(tree.DecisionTreeClassifier(max_depth=3), cv=2),
 )
-classifier(
-    "support vectors", lambda: svm.SVC(), labels=["x", "y", "z"], second="decision_function"
-)
+classifier("support vectors", lambda: svm.SVC(), labels=["x", "y", "z"], second="decision_function")
 classifier("support vectors with probabilities", lambda: svm.SVC(probability=True, random_state=0))
 classifier(
     "support vectors of two classes, polynomial",
@@ -240,22 +239,21 @@ classifier("multinomial naive Bayes", lambda: naive_bayes.MultinomialNB(), data=
 classifier("Bernoulli naive Bayes", lambda: naive_bayes.BernoulliNB(binarize=1.5), data=counts)
 classifier("complement naive Bayes", lambda: naive_bayes.ComplementNB(), data=counts)
 classifier("linear discriminants", lambda: discriminant_analysis.LinearDiscriminantAnalysis())
-classifier(
-    "quadratic discriminants", lambda: discriminant_analysis.QuadraticDiscriminantAnalysis()
-)
+classifier("quadratic discriminants", lambda: discriminant_analysis.QuadraticDiscriminantAnalysis())
 classifier(
     "one against the rest",
     lambda: multiclass.OneVsRestClassifier(linear_model.LogisticRegression()),
 )
 classifier("XGBoost classifier", lambda: xgboost.XGBClassifier(n_estimators=10, max_depth=4))
-classifier(
-    "LightGBM classifier", lambda: lightgbm.LGBMClassifier(n_estimators=10, verbose=-1), 2
-)
+classifier("LightGBM classifier", lambda: lightgbm.LGBMClassifier(n_estimators=10, verbose=-1), 2)
 
 regressor("linear regression", lambda: linear_model.LinearRegression())
 regressor("support vector regression", lambda: svm.SVR())
 regressor("nearest neighbour regression", lambda: neighbors.KNeighborsRegressor(4))
-regressor("perceptron regression", lambda: neural_network.MLPRegressor(hidden_layer_sizes=(8,), max_iter=60))
+regressor(
+    "perceptron regression",
+    lambda: neural_network.MLPRegressor(hidden_layer_sizes=(8,), max_iter=60),
+)
 regressor("random forest regression", lambda: ensemble.RandomForestRegressor(20, max_depth=8))
 regressor(
     "gradient boosting regression", lambda: ensemble.GradientBoostingRegressor(n_estimators=10)
@@ -284,9 +282,7 @@ def isolation_forest():
 @kind
 def one_class_support_vectors():
     x = features()
-    return Kind(
-        svm.OneClassSVM(nu=0.2).fit(x), features()[:ROWS], ["predict", "decision_function"]
-    )
+    return Kind(svm.OneClassSVM(nu=0.2).fit(x), features()[:ROWS], ["predict", "decision_function"])
 
 
 @kind

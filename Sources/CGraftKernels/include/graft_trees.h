@@ -66,8 +66,8 @@ void graft_trees_evaluate_row(
     const void *_Nonnull panel, int32_t is_wide, const graft_tree_votes *_Nonnull votes,
     double *_Nonnull scores);
 
-/// Writes keys of `count` numbers that are `stride` apart, GRAFT_TREE_ROWS apart, in the order of
-/// the numbers: 0 for both zeros; the lowest key, or the highest one, for NaN.
+/// Writes keys of `count` numbers that are `stride` apart, in the order of the numbers: 0 for both
+/// zeros; the lowest key, or the highest one, for NaN.
 void graft_trees_keys_f32(
     const float *_Nonnull x, int64_t stride, int64_t count, int32_t nan_is_lowest,
     int32_t *_Nonnull keys);

@@ -35,6 +35,17 @@ GRAFT_INLINE void take_votes(const graft_tree_votes *votes, int64_t leaf, double
   }
 }
 
+/// Takes the votes of a leaf for each row of a panel.
+GRAFT_INLINE void take_panel_votes(
+    const graft_tree_votes *votes, const int64_t *leaves, double *scores) {
+  if (!votes->starts && votes->target_count == 1 && votes->aggregation == GRAFT_TREES_SUM) {
+    for (int row = 0; row < GRAFT_TREE_ROWS; row++) scores[row] += votes->weights[leaves[row]];
+    return;
+  }
+  for (int row = 0; row < GRAFT_TREE_ROWS; row++)
+    take_votes(votes, leaves[row], scores + row * votes->target_count);
+}
+
 #define NODE graft_tree_node
 #define KEY int32_t
 #define NAMED(x) x##_narrow
@@ -56,11 +67,9 @@ void graft_trees_evaluate(
     int64_t panel_count, int64_t column_count, int32_t is_wide, const graft_tree_votes *votes,
     double *scores) {
   if (is_wide)
-    evaluate_wide(
-        trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
+    evaluate_wide(trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
   else
-    evaluate_narrow(
-        trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
+    evaluate_narrow(trees, tree_count, nodes, panels, panel_count, column_count, votes, scores);
 }
 
 void graft_trees_evaluate_row(
@@ -80,7 +89,7 @@ void graft_trees_keys_f32(
     memcpy(&bits, x + i * stride, sizeof bits);
     // Negative numbers count backwards.
     const int32_t key = bits < 0 ? INT32_MIN - bits : bits;
-    keys[i * GRAFT_TREE_ROWS] = (bits & INT32_MAX) > 0x7f800000 ? nan_key : key;
+    keys[i] = (bits & INT32_MAX) > 0x7f800000 ? nan_key : key;
   }
 }
 
@@ -91,6 +100,6 @@ void graft_trees_keys_f64(
     int64_t bits;
     memcpy(&bits, x + i * stride, sizeof bits);
     const int64_t key = bits < 0 ? INT64_MIN - bits : bits;
-    keys[i * GRAFT_TREE_ROWS] = (bits & INT64_MAX) > 0x7ff0000000000000 ? nan_key : key;
+    keys[i] = (bits & INT64_MAX) > 0x7ff0000000000000 ? nan_key : key;
   }
 }

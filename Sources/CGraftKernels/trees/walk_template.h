@@ -39,7 +39,8 @@ GRAFT_INLINE void NAMED(walk)(
     }
   }
   for (; depth > 0; depth--) NAMED(step)(nodes, panel, places);
-  for (int row = 0; row < GRAFT_TREE_ROWS; row++) leaves[row] = (int64_t)nodes[places[row]].threshold;
+  for (int row = 0; row < GRAFT_TREE_ROWS; row++)
+    leaves[row] = (int64_t)nodes[places[row]].threshold;
 }
 
 /// The leaves of the first row of a panel, of as many trees as a panel has rows.
@@ -52,15 +53,20 @@ GRAFT_INLINE void NAMED(walk_row)(
     places[tree] = firsts[tree] + trees[tree].root;
     if (trees[tree].depth > depth) depth = trees[tree].depth;
   }
-  for (; depth > 0; depth--) {
+  int moves = 1;
+  for (; depth > 0 && moves; depth--) {
+    moves = 0;
 #pragma clang loop unroll(full)
     for (int tree = 0; tree < GRAFT_TREE_ROWS; tree++) {
       const NODE node = *places[tree];
       const KEY key = panel[(int64_t)node.column * GRAFT_TREE_ROWS];
-      places[tree] = firsts[tree] + (uint32_t)(node.left + (key > node.threshold));
+      const NODE *next = firsts[tree] + (uint32_t)(node.left + (key > node.threshold));
+      moves |= next != places[tree];
+      places[tree] = next;
     }
   }
-  for (int tree = 0; tree < GRAFT_TREE_ROWS; tree++) leaves[tree] = (int64_t)places[tree]->threshold;
+  for (int tree = 0; tree < GRAFT_TREE_ROWS; tree++)
+    leaves[tree] = (int64_t)places[tree]->threshold;
 }
 
 static void NAMED(evaluate)(
@@ -71,10 +77,7 @@ static void NAMED(evaluate)(
     for (int64_t panel = 0; panel < panel_count; panel++) {
       int64_t leaves[GRAFT_TREE_ROWS];
       NAMED(walk)(trees + tree, nodes, panels + panel * panel_size, leaves);
-      double *panel_scores = scores + panel * GRAFT_TREE_ROWS * votes->target_count;
-      for (int row = 0; row < GRAFT_TREE_ROWS; row++) {
-        take_votes(votes, leaves[row], panel_scores + row * votes->target_count);
-      }
+      take_panel_votes(votes, leaves, scores + panel * GRAFT_TREE_ROWS * votes->target_count);
     }
   }
 }

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Reads and writes values as JSON: nested arrays for tensors, arrays of those for sequences, null
-/// for empty optionals.
+/// Reads and writes values as JSON: nested arrays for tensors, arrays of those for sequences, objects
+/// for maps, null for empty optionals.
 package enum JSONValueFile {
   static let depthLimit = 128
 
@@ -43,10 +43,18 @@ package enum JSONValueFile {
       try scanner.skipValue()
     }
     try members.requireEnd()
-    guard
-      let index = names.firstIndex(where: { ByteString($0) == ByteString(name) })
-        ?? (names.count == 1 ? 0 : nil)
-    else {
+    let found =
+      names.firstIndex(where: { ByteString($0) == ByteString(name) })
+      ?? (names.count == 1 ? 0 : nil)
+    if case .map = type {
+      // The object may be the map itself.
+      var member = scanner
+      if let found { member.position = places[found] }
+      if found == nil || member.peek() != UInt8(ascii: "{") {
+        return try JSONValueReader.value(&scanner, type)
+      }
+    }
+    guard let index = found else {
       throw GraftError.badData(
         "has no member '\(name)'",
         hint: names.isEmpty ? "It is an empty object" : "It has \(names.listed())")

@@ -18,8 +18,38 @@ enum JSONValueReader {
       return .sequence(elements)
     case .optional(let element):
       return .optional(scanner.skip(word: "null") ? nil : try value(&scanner, element))
-    case .map: throw GraftError.unsupported("values of type \(type) cannot be read from JSON")
+    case .map(let key, let value): return .map(try map(&scanner, key, value))
     }
+  }
+
+  /// A map from an object, whose names are the keys.
+  private static func map(
+    _ scanner: inout JSONScanner, _ keyType: ElementType, _ type: ValueType
+  ) throws -> RuntimeMap {
+    guard scanner.peek() == UInt8(ascii: "{") else {
+      throw GraftError.badData("has no object where a map is expected")
+    }
+    var names: [String] = []
+    var values: [RuntimeValue] = []
+    try scanner.forEachMember { scanner, name in
+      names.append(name)
+      values.append(try value(&scanner, type))
+    }
+    let elements = try RuntimeMap.Values(values)
+    guard keyType != .string else {
+      return try RuntimeMap(keys: Tensor(strings: names, shape: [names.count]), values: elements)
+    }
+    let integers = try names.map { name in
+      guard let integer = Int64(name) else {
+        throw GraftError.badData("has the key '\(name.prefix(40))', which is no integer")
+      }
+      return integer
+    }
+    let keys = try Tensor(integers, shape: [integers.count])
+    let narrow = try Tensor(zeros: keyType, shape: keys.shape)
+    try ElementConversion.convert(
+      keys.baseAddress, .int64, to: narrow.baseAddress, keyType, count: integers.count)
+    return try RuntimeMap(keys: narrow, values: elements)
   }
 
   private static func tensor(_ scanner: inout JSONScanner, _ type: TensorType) throws -> Tensor {

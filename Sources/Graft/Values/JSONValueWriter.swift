@@ -38,6 +38,16 @@ struct JSONValueWriter {
       text += "]"
     case .optional(let element):
       if let element { try write(element) } else { text += "null" }
+    case .map(let map):
+      text += "{"
+      let integers = map.keys.elementType == .string ? [] : try map.keys.integers()
+      for index in 0..<map.count {
+        if index > 0 { text += ", " }
+        append(integers.isEmpty ? map.keys.strings[index] : String(integers[index]))
+        text += ": "
+        try write(map.value(at: index))
+      }
+      text += "}"
     }
   }
 

@@ -11,8 +11,12 @@ package enum NPZValues {
   /// - Throws: `GraftError` if the archive has no such value
   package static func read(path: String, name: String, type: ValueType) throws -> RuntimeValue {
     switch type {
-    case .tensor, .sparseTensor, .map:
+    case .tensor, .sparseTensor:
       .tensor(try array(path, name))
+    case .map:
+      throw GraftError.unsupported(
+        "a map cannot be read from a NumPy archive", hint: "Use a .json file"
+      ).at(path)
     case .optional(let element):
       // Of a sequence that is not there, nothing tells whether it is empty.
       try NPZFile.names(path: path).isEmpty
@@ -55,6 +59,9 @@ package enum NPZValues {
       switch value {
       case .tensor(let tensor): arrays.append((name, tensor))
       case .optional(let element): if let element { try add(name, element, isElement: isElement) }
+      case .map:
+        throw GraftError.unsupported(
+          "a map does not fit into a NumPy archive", hint: "Use a .json file")
       case .sequence(let elements):
         guard !isElement else {
           throw GraftError.unsupported(

@@ -41,7 +41,8 @@ struct CastMap: Operator {
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     .growing { inputs, memory in
-      let (map, values) = try RuntimeMap.scalars(of: inputs.first ?? nil)
+      let (map, values) = try RuntimeMap.scalars(
+        of: inputs.first ?? nil, elementType: .float)
       let keys = try map.keys.elements(as: Int64.self)
       guard let length else {
         let order = keys.indices.sorted { keys[$0] < keys[$1] }
@@ -121,10 +122,15 @@ extension InferenceContext {
 
 extension RuntimeMap {
   /// The map in an input, and its values as a tensor `[count]`.
-  static func scalars(of value: RuntimeValue?) throws -> (map: RuntimeMap, values: Tensor) {
+  ///
+  /// - Parameter elementType: that of the values of an empty map
+  static func scalars(
+    of value: RuntimeValue?, elementType: ElementType
+  ) throws -> (map: RuntimeMap, values: Tensor) {
     guard case .map(let map)? = value else {
       throw GraftError.badData("expected a map, found \(value?.kind ?? "nothing")")
     }
+    guard map.count > 0 else { return (map, try Tensor(zeros: elementType, shape: [0])) }
     guard case .scalars(let values) = map.values else {
       throw GraftError.badData("a map has values that are no scalars")
     }

@@ -35,8 +35,10 @@ struct DictVectorizer: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let places = VocabularyPlaces(vocabulary)
     let count = vocabulary.count
+    let elementType = try context.output(0).elementType
     return .growing { inputs, memory in
-      let (map, values) = try RuntimeMap.scalars(of: inputs.first ?? nil)
+      let (map, values) = try RuntimeMap.scalars(
+        of: inputs.first ?? nil, elementType: elementType)
       try memory.require([Tensor.memoryByteCount(values.elementType, [1, count])])
       let found = try places.places(of: map.keys)
       if values.elementType == .string {

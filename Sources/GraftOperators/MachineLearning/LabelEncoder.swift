@@ -8,8 +8,7 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx_aionnxml_LabelEncoder.html>
 struct LabelEncoder: Operator {
   static let schema = OperatorSchema(
-    "LabelEncoder", domain: OperatorDomain.machineLearning, since: [1, 2, 4], sameSince: 2,
-    inputs: 1...1)
+    "LabelEncoder", domain: OperatorDomain.machineLearning, since: [1, 2, 4], inputs: 1...1)
 
   private let table: LabelTable
 
@@ -77,10 +76,23 @@ struct LabelEncoder: Operator {
     node.attributes[isText ? "default_string" : "default_int64"] = nil
   }
 
+  /// Before version 4, keys were compared by their bits, and none was to occur twice.
   static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     let attributes = AttributeReader(node.attributes)
+    guard opset < 2 else {
+      let floats = try attributes.floats("keys_floats") ?? []
+      let integers = try attributes.ints("keys_int64s") ?? []
+      let strings = try attributes.strings("keys_strings") ?? []
+      guard Set(floats.map { $0 + 0 }).count == floats.count, !floats.contains(where: \.isNaN),
+        Set(integers).count == integers.count,
+        Set(strings.map { ByteString($0) }).count == strings.count
+      else {
+        throw GraftError.unsupported("its keys are NaN, or not all different")
+      }
+      return
+    }
     for (strings, numbers, fallback) in [
       ("keys_strings", "values_int64s", "default_int64"),
       ("values_strings", "keys_int64s", "default_string"),

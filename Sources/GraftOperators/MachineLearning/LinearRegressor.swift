@@ -79,7 +79,7 @@ struct LinearRegressor: Operator {
         "one target, of doubles", attributes: ["coefficients": .floats([1, -2])],
         inputs: [.example([1.0, 2, 3, 4], [2, 2])], outputs: [.floats([-3, -5], [2, 1])]),
       OperatorExample(
-        "one row of integers, logistic, as the specification has it",
+        "logistic, as the specification has it",
         attributes: ["coefficients": .floats([1, -2]), "post_transform": .string("LOGISTIC")],
         inputs: [.integers([3, 1], [2])], outputs: [.floats([0.7310586], [1, 1])]),
     ]

@@ -18,7 +18,7 @@ struct LinearScores: Sendable {
 
   /// - Throws: `GraftError` if the attributes do not fit to this many scores and features
   func require(scores: Int, features: Dimension) throws {
-    guard scores > 0, coefficients.count % scores == 0 else {
+    guard scores > 0, !coefficients.isEmpty, coefficients.count % scores == 0 else {
       throw GraftError.badData(
         "\(coefficients.count) coefficients do not make \(scores) scores of equally many features")
     }
@@ -35,7 +35,7 @@ struct LinearScores: Sendable {
   ) {
     guard let target = scores.baseAddress else { return }
     coefficients.withUnsafeBufferPointer { coefficients in
-      guard let base = coefficients.baseAddress else { return scores.update(repeating: 0) }
+      guard let base = coefficients.baseAddress else { return }
       instructionSet.kernels.pointee.similarity.pointee.products(
         row, base, Int64(scores.count), Int64(featureCount), target)
     }

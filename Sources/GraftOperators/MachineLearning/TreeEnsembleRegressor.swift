@@ -80,9 +80,13 @@ struct TreeEnsembleRegressor: Operator {
         outputs: [.floats([2.75, 3.25, 2.75, 3.25], [4, 1])]),
       OperatorExample(
         "average of doubles, as tensors",
-        attributes: trees.merging(votes) { $1 }.merging([
+        attributes: trees.merging(votes) { $1 }.filter {
+          !["base_values", "nodes_values", "target_weights"].contains($0.key.text)
+        }.merging([
           "aggregate_function": .string("AVERAGE"),
+          "base_values_as_tensor": .tensor(.example([0.5], [1])),
           "nodes_values_as_tensor": .tensor(.example([0.1, 0, 0, 0], [4])),
+          "target_weights_as_tensor": .tensor(.example([0.25, 0.75, 2], [3])),
         ]) { $1 }, inputs: [.example([0.1, 0, 0.11, 0], [2, 2])],
         outputs: [.floats([1.625, 1.875], [2, 1])]),
       OperatorExample(
