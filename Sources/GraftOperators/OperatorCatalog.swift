@@ -6,7 +6,7 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, random, reduction, resampling, shape, softmax, training, unary,
+    pooling, random, recurrent, reduction, resampling, shape, softmax, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -160,6 +160,15 @@ package enum OperatorCatalog {
     Dropout.self,
     DropoutGradient.self,
     TrainingDropout.self,
+  ]
+
+  private static let recurrent: [any Operator.Type] = [
+    GRU.self,
+    GRUGradient.self,
+    LSTM.self,
+    LSTMGradient.self,
+    RNN.self,
+    RNNGradient.self,
   ]
 
   private static let reduction: [any Operator.Type] = [
