@@ -6,8 +6,8 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, attention, blocked, control, conversion, convolution, elementwise, linear,
-    machineLearning, movement, normalization, pooling, random, reduction, resampling, sequence,
-    shape, softmax, text, training, unary,
+    machineLearning, movement, normalization, pooling, random, recurrent, reduction, resampling,
+    sequence, shape, softmax, text, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -200,6 +200,15 @@ package enum OperatorCatalog {
     Dropout.self,
     DropoutGradient.self,
     TrainingDropout.self,
+  ]
+
+  private static let recurrent: [any Operator.Type] = [
+    GRU.self,
+    GRUGradient.self,
+    LSTM.self,
+    LSTMGradient.self,
+    RNN.self,
+    RNNGradient.self,
   ]
 
   private static let reduction: [any Operator.Type] = [

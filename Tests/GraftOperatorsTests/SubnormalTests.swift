@@ -13,11 +13,12 @@ import Testing
     #expect(
       Set(flushing) == [
         "Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "Einsum",
-        "BlockedConv", "BlockedDepthwiseConv",
+        "LSTM", "GRU", "RNN", "BlockedConv", "BlockedDepthwiseConv",
         // Training
         "ConvolutionInputGradient", "ConvolutionWeightGradient", "BlockedConvWeightGradient",
         "BlockedDepthwiseInputGradient", "BlockedDepthwiseWeightGradient",
         "BatchNormalizationGradient", "BlockedBatchNormalizationGradient",
+        "LSTMGradient", "GRUGradient", "RNNGradient",
         "AdaGradUpdate", "AdamUpdate", "RMSpropUpdate", "SGDMomentumUpdate",
       ])
   }

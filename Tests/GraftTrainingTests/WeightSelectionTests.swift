@@ -116,6 +116,9 @@ import Testing
       ("LayerNormalization", [:], [[5], [5]]),
       ("RMSNormalization", [:], [[5]]),
       ("PRelu", [:], [[4, 1, 1]]),
+      ("LSTM", ["layout": .int(1)], [[1, 16, 100], [1, 16, 4]]),
+      ("GRU", ["layout": .int(1)], [[1, 12, 100], [1, 12, 4]]),
+      ("RNN", ["layout": .int(1)], [[1, 4, 100], [1, 4, 4]]),
     ]
 
   /// A weight that is not listed is never trained.
@@ -125,7 +128,11 @@ import Testing
     for layer in Self.layers {
       var graph = Graph(name: "trunk")
       var value = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 4, 5, 5]))
-      if layer.type == "Gemm" { value = graph.addNode("Flatten", [value]) }
+      if layer.inputs[0].contains(100) { value = graph.addNode("Flatten", [value]) }
+      if layer.inputs[0].count == 3 && layer.inputs[0].contains(100) {
+        let axis = graph.addConstant(name: "axis", try Tensor([Int64(1)], shape: [1]))
+        value = graph.addNode("Unsqueeze", [value, axis])
+      }
       let inputs = try layer.inputs.enumerated().map { index, shape in
         let ones = [Float](repeating: 1, count: shape.elementCount)
         return graph.addConstant(name: "weight_\(index + 1)", try Tensor(ones, shape: shape))

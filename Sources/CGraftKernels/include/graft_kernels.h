@@ -14,6 +14,7 @@
 #include "graft_normalization.h"
 #include "graft_optimizer.h"
 #include "graft_pool.h"
+#include "graft_recurrent.h"
 #include "graft_reduce.h"
 #include "graft_resampling.h"
 #include "graft_similarity.h"
@@ -41,6 +42,8 @@ typedef struct {
   /// By element type, of floating point only.
   const graft_optimizer_table *_Nonnull const *_Nonnull optimizer;
   const graft_pool_table *_Nonnull pool;
+  /// By element type, of floating point only.
+  const graft_recurrent_table *_Nonnull const *_Nonnull recurrent;
   const graft_reduce_table *_Nonnull reduce;
   const graft_resampling_table *_Nonnull resampling;
   const graft_similarity_table *_Nonnull similarity;

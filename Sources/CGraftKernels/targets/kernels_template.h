@@ -34,6 +34,7 @@
 #include "../conv/conv_template.h"
 #include "../depthwise/depthwise_template.h"
 #include "../blocked/blocked_template.h"
+#include "../recurrent/recurrent_template.h"
 
 const graft_kernels KERNELS = {
     .instruction_set = INSTRUCTION_SET,
@@ -48,6 +49,7 @@ const graft_kernels KERNELS = {
     .normalization = &normalization_table,
     .optimizer = optimizer_tables,
     .pool = &pool_table,
+    .recurrent = recurrent_tables,
     .reduce = &reduce_table,
     .resampling = &resampling_table,
     .similarity = &similarity_table,
