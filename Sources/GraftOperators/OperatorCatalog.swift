@@ -6,7 +6,7 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, random, reduction, resampling, shape, softmax, training, unary,
+    pooling, quantization, random, reduction, resampling, shape, softmax, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -154,6 +154,17 @@ package enum OperatorCatalog {
     LpPool.self,
     MaxPool.self,
     MaxPoolGradient.self,
+  ]
+
+  private static let quantization: [any Operator.Type] = [
+    ConvInteger.self,
+    DequantizeLinear.self,
+    DynamicQuantizeLinear.self,
+    MatMulInteger.self,
+    MatMulQuantizedWeights.self,
+    QLinearConv.self,
+    QLinearMatMul.self,
+    QuantizeLinear.self,
   ]
 
   private static let random: [any Operator.Type] = [

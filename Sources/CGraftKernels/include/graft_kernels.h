@@ -14,6 +14,7 @@
 #include "graft_normalization.h"
 #include "graft_optimizer.h"
 #include "graft_pool.h"
+#include "graft_quantized.h"
 #include "graft_reduce.h"
 #include "graft_resampling.h"
 #include "graft_softmax.h"
@@ -39,6 +40,7 @@ typedef struct {
   /// By element type, of floating point only.
   const graft_optimizer_table *_Nonnull const *_Nonnull optimizer;
   const graft_pool_table *_Nonnull pool;
+  const graft_quantized_table *_Nonnull quantized;
   const graft_reduce_table *_Nonnull reduce;
   const graft_resampling_table *_Nonnull resampling;
   const graft_softmax_table *_Nonnull softmax;
