@@ -219,8 +219,8 @@ private struct LayerCollector {
 
   /// Quantized forms of operators: what they multiply like, and the place of their weights.
   private static let quantized: [String: (type: any Operator.Type, weightInput: Int)] = [
-    "ConvInteger": (Conv.self, 1), "QLinearConv": (Conv.self, 3),
-    "MatMulInteger": (MatMul.self, 1), "QLinearMatMul": (MatMul.self, 3),
+    ConvInteger.schema.name: (Conv.self, 1), QLinearConv.schema.name: (Conv.self, 3),
+    MatMulInteger.schema.name: (MatMul.self, 1), QLinearMatMul.schema.name: (MatMul.self, 3),
   ]
 
   /// Whether an operator that Graft does not have may multiply.

@@ -14,7 +14,8 @@ package func evaluate(
   _ operation: any Operator, inputs: [RuntimeValue?], inputTypes: [ValueType?] = [],
   wantedOutputs: [Bool],
   instructionSet: InstructionSet = .current, precision: Precision = .float,
-  bfloat16Instructions: BFloat16Instructions = .detected, tuning: TuningRecord = TuningRecord(),
+  bfloat16Instructions: BFloat16Instructions = .detected, vnni: VNNIInstructions = .detected,
+  tuning: TuningRecord = TuningRecord(),
   packedConstants: PackedConstants = PackedConstants(),
   treatInputsAsConstant: Bool = false, threads: Int = 1, pool: ThreadPool = .shared,
   memoryLimit: Int = .max
@@ -56,9 +57,10 @@ package func evaluate(
       return PrepareContext.Description(elementType: type.elementType, shape: shape)
     },
     instructionSet: instructionSet, precision: precision,
-    bfloat16Instructions: bfloat16Instructions, tuning: tuning, packedConstants: packedConstants,
-    bodies: (operation as? any BodyOperator)?.interpretedBodies() ?? [:],
-    wantedOutputs: wantedOutputs)
+      bfloat16Instructions: bfloat16Instructions, vnni: vnni, tuning: tuning,
+      packedConstants: packedConstants,
+      bodies: (operation as? any BodyOperator)?.interpretedBodies() ?? [:],
+      wantedOutputs: wantedOutputs)
   let kernel = try operation.makeKernel(context)
 
   switch kernel.form {

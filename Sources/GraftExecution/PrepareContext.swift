@@ -28,6 +28,8 @@ package struct PrepareContext: Sendable {
   /// The instructions that kernels of reduced precision may use, with an instruction set that
   /// includes AVX-512.
   package let bfloat16Instructions: BFloat16Instructions
+  /// The instructions that products of integers may use, with an instruction set that has them.
+  package let vnni: VNNIInstructions
   /// The measurements on this machine.
   package let tuning: TuningRecord
   package let packedConstants: PackedConstants
@@ -41,6 +43,7 @@ package struct PrepareContext: Sendable {
     inputs: [Description?], outputs: [Description?],
     instructionSet: InstructionSet = .current, precision: Precision = .float,
     bfloat16Instructions: BFloat16Instructions = .detected,
+    vnni: VNNIInstructions = .detected,
     tuning: TuningRecord = TuningRecord(), packedConstants: PackedConstants,
     bodies: [ByteString: any BodyProgram] = [:], wantedOutputs: [Bool]? = nil
   ) {
@@ -49,6 +52,7 @@ package struct PrepareContext: Sendable {
     self.instructionSet = instructionSet
     self.precision = precision
     self.bfloat16Instructions = bfloat16Instructions
+    self.vnni = vnni
     self.tuning = tuning
     self.packedConstants = packedConstants
     self.bodies = bodies

@@ -6,8 +6,8 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, attention, blocked, control, conversion, convolution, elementwise, linear,
-    machineLearning, movement, normalization, pooling, random, recurrent, reduction, resampling,
-    sequence, shape, softmax, text, training, unary,
+    machineLearning, movement, normalization, pooling, quantization, random, recurrent,
+    reduction, resampling, sequence, shape, softmax, text, training, unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -194,6 +194,17 @@ package enum OperatorCatalog {
     LpPool.self,
     MaxPool.self,
     MaxPoolGradient.self,
+  ]
+
+  private static let quantization: [any Operator.Type] = [
+    ConvInteger.self,
+    DequantizeLinear.self,
+    DynamicQuantizeLinear.self,
+    MatMulInteger.self,
+    MatMulQuantizedWeights.self,
+    QLinearConv.self,
+    QLinearMatMul.self,
+    QuantizeLinear.self,
   ]
 
   private static let random: [any Operator.Type] = [

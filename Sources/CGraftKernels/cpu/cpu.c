@@ -35,6 +35,18 @@ int32_t graft_cpu_bf16_instructions(void) {
   return (a >> 5) & 1 ? GRAFT_BF16_AVX512 : GRAFT_BF16_NONE;
 }
 
+int32_t graft_cpu_vnni(void) {
+  unsigned a, b, c, d;
+  const int32_t instruction_set = graft_cpu_instruction_set();
+  if (instruction_set < GRAFT_ISA_AVX2) return GRAFT_VNNI_NONE;
+  int32_t vnni = GRAFT_VNNI_NONE;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && ((a >> 4) & 1)) vnni |= GRAFT_VNNI_AVX;
+  if (instruction_set >= GRAFT_ISA_AVX512 && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+      ((c >> 11) & 1))
+    vnni |= GRAFT_VNNI_AVX512;
+  return vnni;
+}
+
 uint32_t graft_cpu_set_arithmetic(int32_t flushes_subnormals) {
   const uint32_t state = _mm_getcsr();
   const uint32_t raised = state & 0x3f, masks = 0x1f80;
@@ -51,6 +63,7 @@ void graft_cpu_pause(void) { _mm_pause(); }
 
 int32_t graft_cpu_instruction_set(void) { return GRAFT_ISA_SCALAR; }
 int32_t graft_cpu_bf16_instructions(void) { return GRAFT_BF16_NONE; }
+int32_t graft_cpu_vnni(void) { return GRAFT_VNNI_NONE; }
 uint32_t graft_cpu_set_arithmetic(int32_t flushes_subnormals) {
   (void)flushes_subnormals;
   return 0;

@@ -29,6 +29,18 @@ enum {
 /// The highest GRAFT_BF16_… that the processor and the operating system support.
 int32_t graft_cpu_bf16_instructions(void);
 
+/// Instructions for products of bytes in groups of four, in addition to an instruction set: the sum
+/// of these.
+enum {
+  GRAFT_VNNI_NONE = 0,
+  GRAFT_VNNI_AVX = 1,       // AVX-VNNI: vectors of 256 bits
+  GRAFT_VNNI_AVX512 = 2,    // AVX512-VNNI
+  GRAFT_VNNI_PORTABLE = 4,  // the same products without such instructions, for tests
+};
+
+/// The GRAFT_VNNI_… that the processor and the operating system support.
+int32_t graft_cpu_vnni(void);
+
 /// The best instruction set that the processor and the operating system support (CPUID and XGETBV).
 int32_t graft_cpu_instruction_set(void);
 

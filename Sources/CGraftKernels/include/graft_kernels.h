@@ -14,6 +14,7 @@
 #include "graft_normalization.h"
 #include "graft_optimizer.h"
 #include "graft_pool.h"
+#include "graft_quantized.h"
 #include "graft_recurrent.h"
 #include "graft_reduce.h"
 #include "graft_resampling.h"
@@ -42,6 +43,7 @@ typedef struct {
   /// By element type, of floating point only.
   const graft_optimizer_table *_Nonnull const *_Nonnull optimizer;
   const graft_pool_table *_Nonnull pool;
+  const graft_quantized_table *_Nonnull quantized;
   /// By element type, of floating point only.
   const graft_recurrent_table *_Nonnull const *_Nonnull recurrent;
   const graft_reduce_table *_Nonnull reduce;

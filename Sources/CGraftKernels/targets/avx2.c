@@ -14,10 +14,20 @@
 #define BLOCKED_ROWS 6
 #define PANEL_BLOCKS 1
 #define UNROLLS_BLOCKS 1
+#define INTEGER_ROWS 6
 #define HAS_FMA 1
 #define HAS_F16C 1
 #define HAS_AVX512 0
 #include "kernels_template.h"
 
+#pragma clang attribute pop
+
+#pragma clang attribute push(__attribute__((target(GRAFT_TARGET_AVX_VNNI))), apply_to = function)
+#define INTEGER(base) base##_quads
+#define TILE_ROWS 6
+#define ADD_FOURS(sum, x, weights) \
+  (integer_vector) _mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(x), (__m256i)(weights))
+#define VNNI_PRODUCT graft_integer_product_avx_vnni
+#include "../quantized/vnni_template.h"
 #pragma clang attribute pop
 #endif

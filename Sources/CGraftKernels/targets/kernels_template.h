@@ -8,6 +8,7 @@
 //   PANEL_BLOCKS      blocks of 16 columns of a panel in the blocked layout
 //   UNROLLS_BLOCKS    whether its tile takes all 16 channels of a block at once, which was measured
 //                     to be faster with some sets
+//   INTEGER_ROWS      rows of a full register tile of integer products: 4, 6 or 12
 //   HAS_FMA           whether there is a fused multiply-add
 //   HAS_F16C          whether there are conversions of float16
 //   HAS_AVX512        whether there are the intrinsics of AVX-512
@@ -34,6 +35,7 @@
 #include "../conv/conv_template.h"
 #include "../depthwise/depthwise_template.h"
 #include "../blocked/blocked_template.h"
+#include "../quantized/quantized_template.h"
 #include "../recurrent/recurrent_template.h"
 
 const graft_kernels KERNELS = {
@@ -49,6 +51,7 @@ const graft_kernels KERNELS = {
     .normalization = &normalization_table,
     .optimizer = optimizer_tables,
     .pool = &pool_table,
+    .quantized = &quantized_table,
     .recurrent = recurrent_tables,
     .reduce = &reduce_table,
     .resampling = &resampling_table,

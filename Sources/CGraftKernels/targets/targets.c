@@ -16,6 +16,17 @@ const graft_kernels *graft_kernels_for(int32_t instruction_set) {
   return *kernels;
 }
 
+const graft_integer_product *graft_integer_product_for(int32_t instruction_set, int32_t vnni) {
+#if defined(__x86_64__)
+  if (graft_cpu_includes(instruction_set, GRAFT_ISA_AVX512) && (vnni & GRAFT_VNNI_AVX512))
+    return &graft_integer_product_avx512_vnni;
+  if (graft_cpu_includes(instruction_set, GRAFT_ISA_AVX2) && (vnni & GRAFT_VNNI_AVX))
+    return &graft_integer_product_avx_vnni;
+#endif
+  if (vnni & GRAFT_VNNI_PORTABLE) return &graft_integer_product_portable;
+  return graft_kernels_for(instruction_set)->quantized->product;
+}
+
 const graft_blocked_product *graft_blocked_bf16_product(
     int32_t instruction_set, int32_t bf16_instructions) {
 #if defined(__x86_64__)

@@ -6,25 +6,26 @@ import GraftTensor
 /// Takes slices of `data` along `axis` by `indices`; negative indices count from the end.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Gather.html>
-struct Gather: Operator {
-  static let schema = OperatorSchema("Gather", since: [1, 11, 13], sameSince: 11, inputs: 2...2)
-  static let widening = Widening.isExact
+package struct Gather: Operator {
+  package static let schema = OperatorSchema(
+    "Gather", since: [1, 11, 13], sameSince: 11, inputs: 2...2)
+  package static let widening = Widening.isExact
 
-  let axis: Int
+  package let axis: Int
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: 0)
   }
 
   /// Before opset 11, indices count from the front.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     try node.countAxisFromFront(in: context)
     try node.requireIndicesFromFront(at: 1, in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     try context.require(1, .indices)
@@ -35,7 +36,7 @@ struct Gather: Operator {
     context.setOutput(0, elementType, result)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let data = try context.input(0)
       let axis = try normalizedAxis(axis, rank: data.rank)
@@ -61,7 +62,7 @@ struct Gather: Operator {
       ], bases: [.init(extent: input.elementCount, step: 0)])
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     builder.setInputGradient(
       0,
@@ -71,7 +72,7 @@ struct Gather: Operator {
         attributes: ["axis": .int(axis)]))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "rows, one twice",

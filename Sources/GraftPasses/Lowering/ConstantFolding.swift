@@ -77,11 +77,15 @@ package enum ConstantFolding: GraphPass {
   }
 
   /// Like ``run(_:)``, with a common budget for several runs.
-  package static func run(_ graph: inout Graph, budget: inout Budget) throws -> Bool {
+  ///
+  /// - Parameter largestByteCount: larger results are not folded
+  package static func run(
+    _ graph: inout Graph, budget: inout Budget, largestByteCount: Int = .max
+  ) throws -> Bool {
     var removed: Set<Int> = []
     let useCounts = graph.useCounts()
     for (index, node) in graph.nodes.enumerated() {
-      guard try fold(node, in: &graph, &budget) else { continue }
+      guard try fold(node, in: &graph, &budget, largestByteCount) else { continue }
       removed.insert(index)
       for case let id? in node.inputs where useCounts[id] == 1 && !node.outputs.contains(id) {
         guard let tensor = graph.constants[id], !isShared(tensor, by: node, in: graph) else {
@@ -96,7 +100,7 @@ package enum ConstantFolding: GraphPass {
 
   /// Turns the outputs of one node into constants; false if it has to run.
   private static func fold(
-    _ node: Node, in graph: inout Graph, _ budget: inout Budget
+    _ node: Node, in graph: inout Graph, _ budget: inout Budget, _ largestByteCount: Int
   ) throws -> Bool {
     guard node.bodies.isEmpty, OperatorCatalog.type(of: node) != nil else { return false }
     var inputs: [RuntimeValue?] = []
@@ -110,7 +114,8 @@ package enum ConstantFolding: GraphPass {
     }
     return try withPlace(graph.label(node)) {
       let operation = try OperatorCatalog.make(node)
-      guard operation.isDeterministic, let byteCount = try modestByteCount(node, graph, budget)
+      guard operation.isDeterministic, let byteCount = try modestByteCount(node, graph, budget),
+        byteCount <= largestByteCount
       else { return false }
       try budget.requireMemory(byteCount)
       let limit = budget.next

@@ -63,6 +63,11 @@ package enum Lowering {
     _ graph: inout Graph, memoryLimit: Int? = nil
   ) throws -> GeneratedMemory {
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
+    if QuantizedWeights.applies(to: graph) {
+      for pass in cleaningPasses { _ = try pass.run(&graph) }
+      _ = try ConstantFolding.run(&graph, budget: &budget, largestByteCount: 1 << 14)
+      _ = try QuantizedWeights.run(&graph)
+    }
     for _ in 0..<roundLimit {
       var didChange = false
       for pass in cleaningPasses {
