@@ -6,7 +6,7 @@ import GraftGraph
 package enum OperatorCatalog {
   package static let operators = [
     activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, random, reduction, resampling, shape, softmax, training, unary,
+    pooling, random, reduction, resampling, shape, signal, softmax, training, unary, vision,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -96,6 +96,8 @@ package enum OperatorCatalog {
   ]
 
   private static let linear: [any Operator.Type] = [
+    Det.self,
+    DetGradient.self,
     FusedGemm.self,
     Gemm.self,
     MatMul.self,
@@ -157,8 +159,14 @@ package enum OperatorCatalog {
   ]
 
   private static let random: [any Operator.Type] = [
+    Bernoulli.self,
     Dropout.self,
     DropoutGradient.self,
+    Multinomial.self,
+    RandomNormal.self,
+    RandomNormalLike.self,
+    RandomUniform.self,
+    RandomUniformLike.self,
     TrainingDropout.self,
   ]
 
@@ -203,6 +211,17 @@ package enum OperatorCatalog {
     Size.self,
     Squeeze.self,
     Unsqueeze.self,
+  ]
+
+  private static let signal: [any Operator.Type] = [
+    BlackmanWindow.self,
+    DFT.self,
+    DFTGradient.self,
+    HammingWindow.self,
+    HannWindow.self,
+    MelWeightMatrix.self,
+    STFT.self,
+    STFTGradient.self,
   ]
 
   private static let softmax: [any Operator.Type] = [
@@ -250,6 +269,18 @@ package enum OperatorCatalog {
     Sinh.self,
     Sqrt.self,
     Tan.self,
+  ]
+
+  private static let vision: [any Operator.Type] = [
+    DeformConv.self,
+    DeformConvGradient.self,
+    ImageDecoder.self,
+    MaxRoiPool.self,
+    MaxRoiPoolGradient.self,
+    MaxUnpool.self,
+    MaxUnpoolGradient.self,
+    RoiAlign.self,
+    RoiAlignGradient.self,
   ]
 
   private struct Key: Hashable {

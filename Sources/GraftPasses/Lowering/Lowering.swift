@@ -53,6 +53,7 @@ package enum Lowering {
   package static func fuse(
     _ graph: inout Graph, memoryLimit: Int? = nil
   ) throws -> GeneratedMemory {
+    _ = try RandomStreams.run(&graph)
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
     for _ in 0..<roundLimit {
       var didChange = false
