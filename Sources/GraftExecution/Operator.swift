@@ -47,6 +47,10 @@ package protocol Operator: Sendable {
   /// Whether equal inputs always give equal outputs. Other nodes are never folded or merged.
   var isDeterministic: Bool { get }
 
+  /// Whether nodes without the attribute `seed` draw random numbers. Lowering gives each of them the
+  /// attribute `stream`, so that they draw different ones.
+  static var drawsUnseeded: Bool { get }
+
   /// Whether the kernel reads inputs at any alignment (large weights in a mapped file). The inputs
   /// of all other operators are aligned to their element's width.
   static var acceptsUnalignedInputs: Bool { get }
@@ -138,6 +142,7 @@ extension Operator {
   }
 
   package var isDeterministic: Bool { true }
+  package static var drawsUnseeded: Bool { false }
   package static var acceptsUnalignedInputs: Bool { false }
   package static var flushesSubnormals: Bool { false }
   package static var operandCount: Int { 0 }

@@ -7,7 +7,7 @@ package enum OperatorCatalog {
   package static let operators = [
     activation, attention, blocked, control, conversion, convolution, elementwise, linear,
     machineLearning, movement, normalization, pooling, quantization, random, recurrent,
-    reduction, resampling, sequence, shape, softmax, text, training, unary,
+    reduction, resampling, sequence, shape, signal, softmax, text, training, unary, vision,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -114,6 +114,8 @@ package enum OperatorCatalog {
   ]
 
   private static let linear: [any Operator.Type] = [
+    Det.self,
+    DetGradient.self,
     FusedGemm.self,
     Gemm.self,
     MatMul.self,
@@ -208,8 +210,14 @@ package enum OperatorCatalog {
   ]
 
   private static let random: [any Operator.Type] = [
+    Bernoulli.self,
     Dropout.self,
     DropoutGradient.self,
+    Multinomial.self,
+    RandomNormal.self,
+    RandomNormalLike.self,
+    RandomUniform.self,
+    RandomUniformLike.self,
     TrainingDropout.self,
   ]
 
@@ -279,6 +287,17 @@ package enum OperatorCatalog {
     Unsqueeze.self,
   ]
 
+  private static let signal: [any Operator.Type] = [
+    BlackmanWindow.self,
+    DFT.self,
+    DFTGradient.self,
+    HammingWindow.self,
+    HannWindow.self,
+    MelWeightMatrix.self,
+    STFT.self,
+    STFTGradient.self,
+  ]
+
   private static let softmax: [any Operator.Type] = [
     Hardmax.self,
     LogSoftmax.self,
@@ -333,6 +352,18 @@ package enum OperatorCatalog {
     Sinh.self,
     Sqrt.self,
     Tan.self,
+  ]
+
+  private static let vision: [any Operator.Type] = [
+    DeformConv.self,
+    DeformConvGradient.self,
+    ImageDecoder.self,
+    MaxRoiPool.self,
+    MaxRoiPoolGradient.self,
+    MaxUnpool.self,
+    MaxUnpoolGradient.self,
+    RoiAlign.self,
+    RoiAlignGradient.self,
   ]
 
   private struct Key: Hashable {

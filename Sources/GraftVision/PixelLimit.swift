@@ -13,6 +13,12 @@ package struct PixelLimit: Sendable, Hashable {
   /// The number of pixels from which Pillow suspects a decompression bomb.
   package static let standard = PixelLimit(maximumPixelCount: 178_956_970)
 
+  /// What a library may allocate for an image: two bytes for each of four samples of a pixel.
+  var libraryByteCount: Int {
+    let count = min(maximumPixelCount, Self.standard.maximumPixelCount)
+    return max(count * 8, 1 << 26)
+  }
+
   /// - Throws: `GraftError` if a side is not positive, or the image is larger than allowed
   package func check(width: Int, height: Int) throws {
     guard width > 0, height > 0 else {

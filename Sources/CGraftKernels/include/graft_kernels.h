@@ -9,6 +9,7 @@
 #include "graft_convert.h"
 #include "graft_cpu.h"
 #include "graft_depthwise.h"
+#include "graft_fourier.h"
 #include "graft_gemm.h"
 #include "graft_movement.h"
 #include "graft_normalization.h"
@@ -34,6 +35,8 @@ typedef struct {
   const graft_convert_table *_Nonnull convert;
   /// By element type, of floating point only.
   const graft_depthwise_table *_Nonnull const *_Nonnull depthwise;
+  /// By element type, of floating point only.
+  const graft_fourier_table *_Nonnull const *_Nonnull fourier;
   /// By element type.
   const graft_gemm_table *_Nonnull const *_Nonnull gemm;
   /// With bfloat16 weights.

@@ -21,6 +21,7 @@
 #include "../binary/binary_template.h"
 #include "../convert/convert_template.h"
 #include "../elementwise/unary_template.h"
+#include "../fourier/fourier_template.h"
 #include "../movement/transpose_template.h"
 #include "../normalization/normalization_template.h"
 #include "../optimizer/optimizer_template.h"
@@ -45,6 +46,7 @@ const graft_kernels KERNELS = {
     .conv = conv_tables,
     .convert = &convert_table,
     .depthwise = depthwise_tables,
+    .fourier = fourier_tables,
     .gemm = gemm_tables,
     .gemv_bf16 = &gemv_bf16_table,
     .movement = &movement_table,

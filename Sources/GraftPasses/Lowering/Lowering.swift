@@ -62,6 +62,7 @@ package enum Lowering {
   package static func fuse(
     _ graph: inout Graph, memoryLimit: Int? = nil
   ) throws -> GeneratedMemory {
+    _ = try RandomStreams.run(&graph)
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
     if QuantizedWeights.applies(to: graph) {
       for pass in cleaningPasses { _ = try pass.run(&graph) }
