@@ -1,4 +1,5 @@
 import GraftExecution
+import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftTensor

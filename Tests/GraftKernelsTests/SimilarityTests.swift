@@ -11,9 +11,11 @@ import Testing
     let x = generator.floats(length).map { Double($0) + 1e-9 }
     let rows = generator.floats(3 * length)
     let table = instructionSet.kernels.pointee.similarity.pointee
-    for (kernel, term): (_, (Double, Double) -> Double) in [
-      (table.products, { $0 * $1 }), (table.squared_distances, { ($0 - $1) * ($0 - $1) }),
-    ] {
+    func product(_ x: Double, _ y: Double) -> Double { x * y }
+    func squaredDistance(_ x: Double, _ y: Double) -> Double { (x - y) * (x - y) }
+    let kernels = [table.products, table.squared_distances]
+    let terms = [product, squaredDistance]
+    for (kernel, term) in zip(kernels, terms) {
       var results = [Double](repeating: .nan, count: 3)
       // Empty arrays have no address.
       (x + [0]).withUnsafeBufferPointer { x in
@@ -23,9 +25,8 @@ import Testing
         }
       }
       for row in 0..<3 {
-        let expected = (0..<length).reduce(0.0) {
-          $0 + term(x[$1], Double(rows[row * length + $1]))
-        }
+        var expected = 0.0
+        for i in 0..<length { expected += term(x[i], Double(rows[row * length + i])) }
         #expect(abs(results[row] - expected) < 1e-12, "row \(row)")
       }
     }

@@ -119,7 +119,8 @@ import Testing
       outputs: [ValueID(3)])
     try NodeTesting.upgrade(&node, opset: 10)
     #expect(
-      node.attributes["coordinate_transformation_mode"] == .string("output_half_pixel"))
+      try AttributeReader(node.attributes).string("coordinate_transformation_mode")
+        == "output_half_pixel")
     var newer = Node(
       operatorType: "RoiAlign", inputs: [ValueID(0), ValueID(1), ValueID(2)],
       outputs: [ValueID(3)])

@@ -1,3 +1,5 @@
+import GraftExecution
+
 /// What distinguishes LSTM, GRU and RNN for the code that they share.
 enum RecurrentCell: Sendable {
   /// - Parameter couplesGates: whether the forget gate is 1 - the input gate

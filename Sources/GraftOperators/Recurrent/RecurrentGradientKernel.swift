@@ -47,7 +47,8 @@ final class RecurrentGradientKernel: Sendable {
     let (layout, shape) = (forward.layout, forward.shape)
     let groups = forward.cell.gateGroups
     self.groups = groups
-    wanted = Set((0...RecurrentGradient.peepholes).filter { context.hasOutput($0) })
+    let wanted = Set((0...RecurrentGradient.peepholes).filter { context.hasOutput($0) })
+    self.wanted = wanted
     var operands: [PackedOperand] = []
     func transposed(_ input: Int, _ columns: Int, _ panelColumns: Int) throws
       -> [PackedOperand.Place]
@@ -110,7 +111,7 @@ final class RecurrentGradientKernel: Sendable {
     let elementType = try context.input(RecurrentInput.x).elementType
     if Set.halfPrecision.contains(elementType) {
       return try context.converting([elementType], to: .float) {
-        try kernel(attributes, $0)
+        try RecurrentGradientKernel.kernel(attributes, $0)
       }
     }
     return try RecurrentGradientKernel(attributes, elementType, context).prepared

@@ -127,7 +127,7 @@ final class RecurrentKernel: Sendable {
     let elementType = try context.input(RecurrentInput.x).elementType
     if Set.halfPrecision.contains(elementType) {
       return try context.converting([elementType], to: .float) {
-        try kernel(attributes, $0)
+        try RecurrentKernel.kernel(attributes, $0)
       }
     }
     var scratch = ScratchLayout()
