@@ -9,8 +9,8 @@ import GraftTensor
 /// group, kH, kW], bias [M] (optional), residual of the shape of the result (optional). Output: [N,
 /// M / 16, oH, oW, 16]. Attributes are those of Conv; `activation` and `activation_params` as
 /// FusedConv has them; `pools` takes the largest of each 2 x 2 square of the result. Channels that
-/// fill up a block of the output are what the activation makes of 0. Specification:
-/// <https://onnx.ai/onnx/operators/onnx__Conv.html>
+/// fill up a block of the output are what the activation makes of the residual's, or of 0.
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Conv.html>
 package struct BlockedConv: Operator {
   package static let schema = OperatorSchema(
     "BlockedConv", domain: "graft", since: [1], inputs: 2...4)

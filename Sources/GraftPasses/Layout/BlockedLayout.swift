@@ -38,38 +38,36 @@ package enum BlockedLayout: GraphPass {
     switch type {
     case is Conv.Type, is FusedConv.Type: return try convertConvolution(node, &blocks)
     case is MaxPool.Type: return try convertMaxPool(node, &blocks)
-    case is AveragePool.Type: return follow(node, AveragePool.blockedSchema, &blocks)
-    case is GlobalAveragePool.Type: return follow(node, GlobalAveragePool.blockedSchema, &blocks)
+    case is AveragePool.Type: return try follow(node, AveragePool.self, &blocks)
+    case is GlobalAveragePool.Type: return try follow(node, GlobalAveragePool.self, &blocks)
     case is BatchNormalization.Type: return try convertNormalization(node, &blocks)
     case is LRN.Type:
       let channels = blocks[node.inputs[0]]?.channels ?? 0
-      return follow(node, LRN.blockedSchema, &blocks)?.with(.channels, channels)
+      return try follow(node, LRN.self, &blocks)?.with(.channels, channels)
     case is Concat.Type: return try convertConcat(node, &blocks)
     case is Split.Type: return try convertSplit(node, &blocks)
     case is ConvolutionInputGradient.Type: return try BlockedGradients.ofImage(node, &blocks)
     case is ConvolutionWeightGradient.Type: return try BlockedGradients.ofWeights(node, &blocks)
     case is MaxPoolGradient.Type: return try BlockedGradients.ofMaxPool(node, &blocks)
     case is ReluGradient.Type, is ClipGradient.Type:
-      return BlockedGradients.ofActivation(node, type.schema, &blocks)
+      return try BlockedGradients.ofActivation(node, type.schema, &blocks)
     case is ReduceSum.Type: return try BlockedGradients.ofBias(node, &blocks)
     case is BatchNormalizationGradient.Type:
-      return BlockedGradients.ofNormalization(node, &blocks)
+      return try BlockedGradients.ofNormalization(node, &blocks)
     default:
       // Blocks hold floats.
-      guard blocks.graph.elementType(node.outputs[0]) == .float,
-        try keepsPaddingFinite(node, blocks)
-      else { return nil }
+      guard blocks.graph.elementType(node.outputs[0]) == .float else { return nil }
       if type.operandCount == 1 { return try convertUnary(node, type.schema, &blocks) }
       return try type.operandCount > 1 ? convertElementwise(node, &blocks) : nil
     }
   }
 
-  /// A node with one computed input, as one of another operator if that input is blocked.
-  private static func follow(
-    _ node: Node, _ schema: OperatorSchema, _ blocks: inout BlockedGraph
-  ) -> Node? {
+  /// The blocked form of a node with one output, if its image is in blocks.
+  private static func follow<Base: BlockedForm>(
+    _ node: Node, _ base: Base.Type, _ blocks: inout BlockedGraph
+  ) throws -> Node? {
     guard let form = blocks[node.inputs.first ?? nil], node.outputs.count == 1 else { return nil }
-    return blocks.convert(node, to: schema, images: [0], channels: form.channels)
+    return try blocks.convert(node, to: base, channels: form.channels)
   }
 
   // MARK: - Convolutions
@@ -91,20 +89,24 @@ package enum BlockedLayout: GraphPass {
     let (channels, perGroup) = (weights[0], weights[1])
     if groups > 1, perGroup == 1, channels == groups {
       guard blocks[image] != nil else { return nil }
-      return blocks.convert(
-        node, to: FusedConv.blockedSchema, images: FusedConv.blockedInputs, channels: channels)
+      return try blocks.convert(node, to: FusedConv.self, channels: channels)
     }
     let isPlanar = groups == 1 && blocks[image] == nil && perGroup <= fewChannels
     guard BlockedConv.accepts(weights: weights, groupCount: groups, isPlanar: isPlanar),
-      groups == 1 || blocks.graph.constant(node.inputs[1]) != nil
+      groups == 1 || blocks.graph.constant(node.inputs[1]) != nil,
+      let padding = try blocks.lanePadding(
+        channels, of: node.inputs(at: FusedConv.blockedInputs),
+        FusedConv(AttributeReader(node.attributes)).lanePadding)
     else { return nil }
     if isPlanar {
       blocks.requirePlanar(image)
-      return blocks.convert(node, to: BlockedConv.schema, images: [3], channels: channels)
-        .with(.planarInput, true)
+    } else {
+      _ = blocks.requireBlocked(image, channels: perGroup * groups)
     }
-    _ = blocks.requireBlocked(image, channels: perGroup * groups)
-    return blocks.convert(node, to: BlockedConv.schema, images: [0, 3], channels: channels)
+    let converted = blocks.convert(
+      node, to: BlockedConv.schema, images: isPlanar ? [3] : [0, 3], channels: channels,
+      padding: padding)
+    return isPlanar ? converted.with(.planarInput, true) : converted
   }
 
   private static func convertMaxPool(_ node: Node, _ blocks: inout BlockedGraph) throws -> Node? {
@@ -113,17 +115,17 @@ package enum BlockedLayout: GraphPass {
     {
       return fused
     }
-    return follow(node, MaxPool.blockedSchema, &blocks)
+    return try follow(node, MaxPool.self, &blocks)
   }
 
   /// Lets the convolution before a pool write pooled results, if nothing else reads its own.
   private static func fusePool(_ pool: Node, _ blocks: inout BlockedGraph) -> Node? {
     guard pool.outputs.count == 1, let input = pool.inputs[0], let output = pool.outputs[0],
-      let maker = blocks.unsharedMaker(of: input),
+      let form = blocks[input], let maker = blocks.unsharedMaker(of: input),
       maker.is(BlockedConv.self), !maker.has(.pools),
       blocks.graph.constant(maker.inputs[1])?.shape.suffix(2) == [3, 3]
     else { return nil }
-    return blocks.fuse(into: input, output: output) { $0.set(.pools, true) }
+    return blocks.fuse(into: input, output: output, form.padding) { $0.set(.pools, true) }
   }
 
   // MARK: - Normalization
@@ -133,15 +135,17 @@ package enum BlockedLayout: GraphPass {
   ) throws -> Node? {
     guard node.inputs.count == 5, let form = blocks[node.inputs[0]] else { return nil }
     if try node.operation(as: BatchNormalization.self)?.isTraining == true {
-      var converted = blocks.convert(
-        node, to: BatchNormalization.blockedSchema, images: [0], channels: form.channels)
-      converted.remove(.trainingMode)
+      var converted = try blocks.convert(
+        node, to: BatchNormalization.self, channels: form.channels)
+      converted?.remove(.trainingMode)
       return converted
     }
     guard node.outputs.count == 1,
-      let affine = try ChannelAffine(normalization: node, in: blocks.graph),
-      var converted = follow(node, BlockedAffine.schema, &blocks)
+      let affine = try ChannelAffine(normalization: node, in: blocks.graph)
     else { return nil }
+    // Scale and shift of padding lanes are 0.
+    var converted = blocks.convert(
+      node, to: BlockedAffine.schema, images: [0], channels: form.channels, padding: .zero)
     converted.inputs = [converted.inputs[0]]
     for vector in [affine.scale, affine.shift] {
       let tensor = try Tensor(vector.map(Float.init), shape: [vector.count])
@@ -157,7 +161,7 @@ package enum BlockedLayout: GraphPass {
     _ shuffle: ChannelShuffle, _ blocks: inout BlockedGraph
   ) -> Node? {
     guard let form = blocks[shuffle.input], form.channels == shuffle.channels else { return nil }
-    let output = blocks.addBlockedValue(for: shuffle.output, channels: form.channels)
+    let output = blocks.addBlockedValue(for: shuffle.output, channels: form.channels, .zero)
     return Node(
       operatorType: "BlockedChannelShuffle", domain: "graft", inputs: [form.value],
       outputs: [output]
@@ -166,14 +170,15 @@ package enum BlockedLayout: GraphPass {
 
   private static func convertConcat(_ node: Node, _ blocks: inout BlockedGraph) throws -> Node? {
     let forms = node.inputs.compactMap { blocks[$0] }
-    guard let output = node.outputs[0], forms.count == node.inputs.count,
+    guard let output = node.outputs[0], forms.count == node.inputs.count, let last = forms.last,
       try node.operation(as: Concat.self)?.axis == 1,
       forms.dropLast().allSatisfy({ $0.channels % channelBlock == 0 })
     else { return nil }
     var converted = node
     converted.inputs = forms.map(\.value)
+    let channels = forms.reduce(0) { $0 + $1.channels }
     converted.outputs = [
-      blocks.addBlockedValue(for: output, channels: forms.reduce(0) { $0 + $1.channels })
+      blocks.addBlockedValue(for: output, channels: channels, last.padding)
     ]
     return converted
   }
@@ -189,7 +194,7 @@ package enum BlockedLayout: GraphPass {
     let counts = try Tensor(channels.map { Int64(blockCount($0)) }, shape: [channels.count])
     converted.inputs = [form.value, blocks.graph.addConstant(counts)]
     converted.outputs = zip(node.outputs, channels).map { output, channels in
-      output.map { blocks.addBlockedValue(for: $0, channels: channels) }
+      output.map { blocks.addBlockedValue(for: $0, channels: channels, form.padding) }
     }
     return converted
   }
@@ -215,30 +220,39 @@ package enum BlockedLayout: GraphPass {
   private static func convertUnary(
     _ node: Node, _ schema: OperatorSchema, _ blocks: inout BlockedGraph
   ) throws -> Node? {
-    guard node.inputs.dropFirst().allSatisfy({ $0 == nil || blocks.graph.constant($0) != nil })
+    guard node.inputs.dropFirst().allSatisfy({ $0 == nil || blocks.graph.constant($0) != nil }),
+      let form = blocks[node.inputs.first ?? nil], node.outputs.count == 1,
+      let padding = try blocks.lanePadding(form.channels, ofElementwise: node)
     else { return nil }
-    return try fuseRounding(node, &blocks) ?? fuseActivation(node, &blocks)
-      ?? follow(node, schema, &blocks)
+    return try fuseRounding(node, padding, &blocks) ?? fuseActivation(node, padding, &blocks)
+      ?? blocks.convert(
+        node, to: schema, images: [0], channels: form.channels, padding: padding)
   }
 
   /// Fuses a rounding into the normalization before it, if nothing else reads the latter's result.
-  private static func fuseRounding(_ node: Node, _ blocks: inout BlockedGraph) throws -> Node? {
+  private static func fuseRounding(
+    _ node: Node, _ padding: LanePadding, _ blocks: inout BlockedGraph
+  ) throws -> Node? {
     guard node.is(RoundToType.self), let input = node.inputs[0], let output = node.outputs[0],
       let type = try AttributeReader(node.attributes).value(.narrowType),
       let maker = blocks.unsharedMaker(of: input), maker.is(BlockedAffine.self),
       !maker.has(.roundedTo)
     else { return nil }
-    return blocks.fuse(into: input, output: output) { $0.set(.roundedTo, type) }
+    return blocks.fuse(into: input, output: output, padding) { $0.set(.roundedTo, type) }
   }
 
   /// Fuses a Relu into the normalization before it, if nothing else reads the latter's result.
-  private static func fuseActivation(_ node: Node, _ blocks: inout BlockedGraph) -> Node? {
+  private static func fuseActivation(
+    _ node: Node, _ padding: LanePadding, _ blocks: inout BlockedGraph
+  ) -> Node? {
     guard node.is(Relu.self), let input = node.inputs[0], let output = node.outputs[0],
       let maker = blocks.unsharedMaker(of: input),
       maker.is(BlockedAffine.self) || maker.is(Blocked<BatchNormalization>.self),
       !maker.has(.activation)
     else { return nil }
-    return blocks.fuse(into: input, output: output) { $0.set(.activation, node.operatorType) }
+    return blocks.fuse(into: input, output: output, padding) {
+      $0.set(.activation, node.operatorType)
+    }
   }
 
   /// An operator on corresponding elements of blocked values with equal channels, and of constants.
@@ -250,39 +264,21 @@ package enum BlockedLayout: GraphPass {
       let channels = forms.compactMap({ $0?.channels }).first,
       forms.allSatisfy({ $0 == nil || $0?.channels == channels })
     else { return nil }
+    var operands: [Int: Tensor] = [:]
+    for (position, form) in forms.enumerated() where form == nil {
+      guard let constant = blocks.graph.constant(node.inputs[position]),
+        let operand = try blockedOperand(constant, channels: channels)
+      else { return nil }
+      operands[position] = operand
+    }
+    guard let padding = try blocks.lanePadding(channels, ofElementwise: node) else { return nil }
     var converted = node
-    for (position, form) in forms.enumerated() {
-      if let form {
-        converted.inputs[position] = form.value
-      } else {
-        guard let constant = blocks.graph.constant(node.inputs[position]),
-          let operand = try blockedOperand(constant, channels: channels)
-        else { return nil }
-        converted.inputs[position] = blocks.graph.addConstant(operand)
-      }
+    for (position, input) in node.inputs.enumerated() {
+      converted.inputs[position] =
+        operands[position].map { blocks.graph.addConstant($0) } ?? blocks[input]?.value
     }
-    converted.outputs = [blocks.addBlockedValue(for: output, channels: channels)]
+    converted.outputs = [blocks.addBlockedValue(for: output, channels: channels, padding)]
     return converted
-  }
-
-  /// Whether an elementwise operator maps the lanes that fill up the last block, 0 after a
-  /// convolution, to finite numbers. The next convolution multiplies them by zero weights.
-  private static func keepsPaddingFinite(_ node: Node, _ blocks: BlockedGraph) throws -> Bool {
-    let channels = node.inputs.lazy.compactMap { blocks[$0]?.channels }.first
-    guard let channels, channels % channelBlock != 0 else { return true }
-    let inputs = try node.inputs.map { id -> RuntimeValue? in
-      guard let id else { return nil }
-      if blocks[id] != nil { return .tensor(try Tensor([0] as [Float], shape: [1])) }
-      guard let constant = blocks.graph.constant(id) else { return nil }
-      if constant.elementCount == 1 { return .tensor(constant) }
-      return .tensor(try Tensor([1] as [Float], shape: [1]))
-    }
-    let outputs = try? evaluate(
-      OperatorCatalog.make(node), inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil })
-    guard case .tensor(let result)? = outputs?.first, let floats = try? result.floats() else {
-      return true
-    }
-    return floats.allSatisfy(\.isFinite)
   }
 
   /// A constant that broadcasts to [N, C, H, W], as one that broadcasts to blocks.
@@ -295,7 +291,7 @@ package enum BlockedLayout: GraphPass {
     guard shape == [1, channels, 1, 1] else { return nil }
     let blocks = blockCount(channels)
     var values = try constant.doubles().map(Float.init)
-    // The padding lanes hold 1, so that a division by them gives no infinity.
+    // So that a division by padding lanes gives no infinity.
     values += [Float](repeating: 1, count: blocks * channelBlock - channels)
     return try Tensor(values, shape: [1, blocks, 1, 1, channelBlock])
   }
