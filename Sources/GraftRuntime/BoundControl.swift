@@ -46,6 +46,22 @@ final class BoundControl {
     for body in bodies { body.setCaptured(position, value) }
   }
 
+  /// Starts a run.
+  ///
+  /// - Parameter memory: the budget of the enclosing run
+  func begin(_ memory: MemoryBudget?) {
+    run.setMemory(memory)
+    for body in bodies { body.begin() }
+  }
+
+  /// Lets go of the values of a run.
+  func end() {
+    run.setMemory(nil)
+    for position in run.inputs.indices { run.setInput(position, nil) }
+    for position in run.outputs.indices { run.setOutput(position, nil) }
+    for body in bodies { body.end() }
+  }
+
   /// The bytes of memory that bodies hold outside of the plan's arena.
   var byteCount: Int { bodies.reduce(0) { $0 + $1.byteCount } }
 }
@@ -58,14 +74,15 @@ final class BoundBody: BodyRunner {
   private var inputs: [RuntimeValue]
   private var outputs: [Tensor?]
   private let environment: RunEnvironment
+  /// The bytes that this body held when the run began, which the enclosing budget counts.
+  private var countedByteCount = 0
   /// Runs a body without a plan; made when it first runs.
   private var session: Session?
 
   init(_ body: NodeBody, arena: Storage, offset: Int, environment: RunEnvironment) throws {
     self.body = body
     self.environment = environment
-    let empty = RuntimeValue.sequence([])
-    inputs = Array(repeating: empty, count: body.ownInputCount + body.captured.count)
+    inputs = Array(repeating: Self.empty, count: body.ownInputCount + body.captured.count)
     if let plan = body.plan {
       let executable = try body.executable
       outputs = Array(repeating: nil, count: executable.graph.outputs.count)
@@ -76,6 +93,16 @@ final class BoundBody: BodyRunner {
       outputs = []
       bound = nil
     }
+  }
+
+  /// Stands for an input that is not set.
+  private static let empty = RuntimeValue.sequence([])
+
+  func begin() { countedByteCount = byteCount }
+
+  func end() {
+    for index in inputs.indices { inputs[index] = Self.empty }
+    for index in outputs.indices { outputs[index] = nil }
   }
 
   var byteCount: Int { bound?.bodiesByteCount ?? session?.byteCount ?? 0 }
@@ -106,7 +133,8 @@ final class BoundBody: BodyRunner {
     if bound != nil { return try runPlannedOutOfPlace(memory) }
     let session = try session ?? Session(ofBody: body.executable, environment)
     self.session = session
-    return try session.runBody(inputs, besides: memory?.usedByteCount ?? 0)
+    return try session.runBody(
+      inputs, besides: max(0, (memory?.usedByteCount ?? 0) - countedByteCount))
   }
 
   /// Runs a planned body with outputs in new memory.

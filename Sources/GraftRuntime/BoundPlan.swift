@@ -177,7 +177,8 @@ final class BoundPlan {
       guard let operand = plan.steps[index].outputs[position] else { continue }
       bound.run.setOutput(position, try value(operand, inputs, outputs).tensor)
     }
-    bound.run.setMemory(memory)
+    bound.begin(memory)
+    defer { bound.end() }
     try control.run(bound.run)
     guard control.allocates.contains(true), let memory else { return }
     let step = plan.steps[index]

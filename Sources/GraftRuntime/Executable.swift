@@ -32,7 +32,7 @@ package final class Executable: Sendable {
     package var releasesConstants = false
 
     /// The most trips that the loops of one run may make together.
-    package var tripLimit = 10_000_000
+    package var tripLimit = 4_000_000
 
     package init() {}
   }
@@ -44,9 +44,10 @@ package final class Executable: Sendable {
   package let packedConstants: PackedConstants
   package let parameters: ParameterStore
   let operations: [any Operator]
-  /// The bodies of nodes, by index of the node. Values that they capture are inputs of the node,
-  /// after its own.
+  /// The bodies of nodes, by index of the node.
   let bodies: [Int: NodeBodies]
+  /// The graph with values that bodies capture as inputs of their nodes, after the nodes' own.
+  let plannedGraph: Graph
   /// The memory of constants that nodes generated.
   let generatedMemory: Lowering.GeneratedMemory
 
@@ -113,6 +114,7 @@ package final class Executable: Sendable {
     self.operations = try lowered.nodes.map { node in
       try withPlace(lowered.label(node)) { try options.backend.makeOperator(node) }
     }
+    self.graph = lowered
     var bodies: [Int: NodeBodies] = [:]
     for index in lowered.nodes.indices where !lowered.nodes[index].bodies.isEmpty {
       try withPlace(lowered.label(lowered.nodes[index])) {
@@ -124,7 +126,7 @@ package final class Executable: Sendable {
     }
     self.bodies = bodies
     self.generatedMemory = generatedMemory
-    self.graph = lowered
+    self.plannedGraph = lowered
   }
 
   /// The model in the form for later starts, once a run has packed the constants.
@@ -173,7 +175,7 @@ package final class Executable: Sendable {
   ///   - packedConstants: the packed constants; by default those of all sessions
   func planner(memory: MemoryBudget, packedConstants: PackedConstants? = nil) -> Planner {
     Planner(
-      graph: graph, operations: operations, bodies: bodies,
+      graph: plannedGraph, operations: operations, bodies: bodies,
       packedConstants: packedConstants ?? self.packedConstants,
       precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
       memory: memory)

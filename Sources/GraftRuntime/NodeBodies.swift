@@ -51,7 +51,7 @@ struct NodeBodies: Sendable {
         let executable = try Executable(body, options: options, enclosing: packedConstants)
         memory.add(executable.generatedMemory)
         made = .success(executable)
-      } catch let error as GraftError where error.code == .badData {
+      } catch let error as GraftError where [.badData, .unavailable].contains(error.code) {
         // A body that does not fit together is an error only if it runs.
         made = .failure(error.at(place))
       } catch let error as GraftError {
@@ -213,7 +213,8 @@ extension Executable {
       }
     }
     var selection = Selection(
-      graph: graph, operations: operations, bodies: bodies, inputs: requested, unknown: unknown)
+      graph: plannedGraph, operations: operations, bodies: bodies, inputs: requested,
+      unknown: unknown)
     for index in graph.nodes.indices {
       try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
     }

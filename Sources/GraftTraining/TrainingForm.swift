@@ -27,7 +27,7 @@ package struct TrainingForm: Sendable {
     var dependent = Set(graph.parameters.keys)
     for index in training.nodes.indices {
       let node = training.nodes[index]
-      let isTrained = node.inputs.contains { $0.map(dependent.contains) ?? false }
+      let isTrained = node.reads.contains(where: dependent.contains)
       if isTrained { dependent.formUnion(node.outputs.compactMap { $0 }) }
       guard isTrained || node.metadata[TrainingForm.headMark] != nil else { continue }
       if node.is(Dropout.self) {

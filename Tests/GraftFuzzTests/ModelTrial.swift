@@ -33,6 +33,7 @@ enum ModelTrial {
     var options = Executable.Options()
     options.threadCount = 1
     options.memoryLimit = memoryLimit
+    options.tripLimit = 1 << 12
     options.optimizes = !generator.oneIn(8)
     let executable = try Executable(graph, options: options)
     let session = Session(executable)

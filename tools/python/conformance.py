@@ -213,6 +213,19 @@ def run_case(graft, case):
     return None
 
 
+def assert_similar(expected, actual, case):
+    """As the suite compares; it cannot compare scalars in sequences."""
+    if isinstance(expected, (list, tuple)):
+        assert isinstance(actual, (list, tuple)), f"expected a sequence, found {type(actual)}"
+        assert len(actual) == len(expected), f"{len(actual)} elements, expected {len(expected)}"
+        for one, other in zip(expected, actual):
+            assert_similar(one, other, case)
+    elif expected is None:
+        assert actual is None, f"expected no value, found {type(actual)}"
+    else:
+        Runner.assert_similar_outputs([expected], [actual], rtol=case.rtol, atol=case.atol)
+
+
 def compare(graph, data, outputs, case):
     expected_files = glob.glob(os.path.join(data, "output_*.pb"))
     expected, actual = [], []
@@ -224,7 +237,7 @@ def compare(graph, data, outputs, case):
         except FileNotFoundError:
             return f"output {position} was not written"
     try:
-        Runner.assert_similar_outputs(expected, actual, rtol=case.rtol, atol=case.atol)
+        assert_similar(expected, actual, case)
     except (AssertionError, TypeError, ValueError) as error:
         return "differs: " + " ".join(str(error).split())[:160]
     return None

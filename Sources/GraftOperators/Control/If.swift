@@ -86,7 +86,7 @@ package struct If: ControlOperator {
     if let known = context.constant(0) {
       let isTrue = try known.condition
       let body = try context.body(Self.branches[isTrue ? 0 : 1])
-      let planned = try body.planned(for: [])
+      let planned = (try? body.planned(for: [])) ?? nil
       let fits = planned.map { Self.fills(context, $0) } ?? false
       return Self.kernel([fits ? planned! : body], fits, context) { _ in 0 }
     }

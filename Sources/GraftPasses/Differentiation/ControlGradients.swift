@@ -70,9 +70,14 @@ enum ControlGradients {
       guard let gradient else { continue }
       seeds.append((output, backward.capture(gradient, of: graph)))
     }
-    let inner = captured.map { outer in backward.capture(outer, of: graph) }
-    let gradients = try GradientPass.append(to: &backward, seeds: seeds, targets: inner)
-    backward.outputs = try inner.map { try gradients[$0] ?? backward.appendZeros(like: $0) }
+    var inner: [[ValueID]] = []
+    for outer in captured { inner.append(backward.allCaptures(outer, of: graph)) }
+    let gradients = try GradientPass.append(
+      to: &backward, seeds: seeds, targets: Array(inner.joined()))
+    backward.outputs = try inner.map { values in
+      try backward.appendSum(values.compactMap { gradients[$0] })
+        ?? backward.appendZeros(like: values[0])
+    }
     return backward
   }
 }
@@ -84,6 +89,17 @@ extension Graph {
     let inner = addValue(name: graph[outer].name, type: graph[outer].type)
     captures[inner] = outer
     return inner
+  }
+
+  /// All values of this body that are one value of the enclosing graph: at least one.
+  mutating func allCaptures(_ outer: ValueID, of graph: Graph) -> [ValueID] {
+    let first = capture(outer, of: graph)
+    return [first] + captures.filter { $0.value == outer && $0.key != first }.keys.sorted()
+  }
+
+  /// Appends a node that adds values; `nil` without any.
+  mutating func appendSum(_ values: [ValueID]) -> ValueID? {
+    values.count > 1 ? addNode("Sum", values) : values.first
   }
 
   /// Appends nodes that compute zeros of a value's type and shape.

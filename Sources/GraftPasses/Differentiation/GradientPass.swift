@@ -93,9 +93,7 @@ package enum GradientPass {
   private static func valuesDependent(on targets: [ValueID], in graph: Graph) -> Set<ValueID> {
     var dependent = Set(targets)
     for node in graph.nodes
-    where node.inputs.contains(where: { $0.map(dependent.contains) ?? false })
-      || node.bodies.contains(where: { $0.captures.values.contains(where: dependent.contains) })
-    {
+    where node.reads.contains(where: dependent.contains) {
       for case let output? in node.outputs { dependent.insert(output) }
     }
     return dependent

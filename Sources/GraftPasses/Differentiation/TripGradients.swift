@@ -48,7 +48,7 @@ struct TripGradients {
     guard carriedCount >= 0, scanOutputCount >= 0,
       max(firstCarried, node.inputs.count) == firstCarried + carriedCount + scanInputCount
     else { throw GraftError.badData("does not fit its body") }
-    captured = body.captures.values.sorted().filter {
+    captured = Set(body.captures.values).sorted().filter {
       needed.contains($0) && graph.isDifferentiable($0)
     }
   }
@@ -231,9 +231,10 @@ struct TripGradients {
         let output = body.outputs[trips.outputOffset + position]
         seeds.append((output, addInput("\(body[output].name)/gradient", like: output)))
       }
-      let inner = trips.captured.map { graph.capture($0, of: outer) }
+      var inner: [[ValueID]] = []
+      for value in trips.captured { inner.append(graph.allCaptures(value, of: outer)) }
       var sums: [ValueID] = []
-      for value in inner {
+      for value in inner.map({ $0[0] }) {
         sums.append(
           graph.addValue(name: "\(graph[value].name)/gradient", type: graph[value].type))
       }
@@ -257,10 +258,11 @@ struct TripGradients {
       let states = carried.map { body.inputs[trips.firstCarried + $0] }
       let slices = inputs.map { body.inputs[trips.firstCarried + trips.carriedCount + $0] }
       let gradients = try GradientPass.append(
-        to: &graph, seeds: seeds, targets: states + inner + slices)
+        to: &graph, seeds: seeds, targets: states + inner.joined() + slices)
       graph.outputs = try states.map { try gradients[$0] ?? graph.appendZeros(like: $0) }
-      for (value, sum) in zip(inner, sums) {
-        graph.outputs.append(gradients[value].map { graph.addNode("Add", [sum, $0]) } ?? sum)
+      for (values, sum) in zip(inner, sums) {
+        let parts = values.compactMap { gradients[$0] }
+        graph.outputs.append(graph.appendSum([sum] + parts) ?? sum)
       }
       graph.outputs += try slices.map { try gradients[$0] ?? graph.appendZeros(like: $0) }
       return graph

@@ -36,11 +36,36 @@ package enum BodySimplification: GraphPass {
         changed = false
       }
       // Operators always compute output 0.
-      guard changed, node.outputs.first ?? nil != nil else { continue }
-      graph.nodes[index] = node
-      didChange = true
+      if changed, node.outputs.first ?? nil != nil {
+        graph.nodes[index] = node
+        didChange = true
+      }
+      if try dropUnread(&graph.nodes[index]) { didChange = true }
     }
     graph.replaceUses(replacements)
+    return didChange
+  }
+
+  /// Removes nodes of bodies that nobody reads, and captured values that these were the last to
+  /// read.
+  private static func dropUnread(_ node: inout Node) throws -> Bool {
+    var didChange = false
+    for (name, attribute) in node.attributes {
+      guard case .graph(var body) = attribute else { continue }
+      var changed = try DeadNodeElimination.run(&body)
+      for index in body.nodes.indices where !body.nodes[index].bodies.isEmpty {
+        if try dropUnread(&body.nodes[index]) { changed = true }
+      }
+      var read = Set(body.outputs)
+      for node in body.nodes { read.formUnion(node.reads) }
+      for inner in body.captures.keys where !read.contains(inner) {
+        body.captures[inner] = nil
+        changed = true
+      }
+      guard changed else { continue }
+      node.attributes[name] = .graph(body)
+      didChange = true
+    }
     return didChange
   }
 
