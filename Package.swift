@@ -140,7 +140,6 @@ let package = Package(
       name: "fine-tuning-example", dependencies: ["Graft"], path: "examples/FineTuning",
       swiftSettings: swiftSettings),
 
-    .executableTarget(name: "LayoutDump", dependencies: engine(), path: "LayoutDump"),
     // Tests
     tests("GraftFilesTests", ["GraftFiles"]),
     tests("GraftTensorTests", ["GraftTensor"]),
@@ -182,8 +181,4 @@ if let sanitizer = Context.environment["GRAFT_SANITIZER_TESTS"] {
     fatalError("GRAFT_SANITIZER_TESTS is '\(sanitizer)': use address or thread")
   }
   package.targets.removeAll { $0.type == .test && !tests.contains($0.name) }
-}
-// TEMPORARY
-if Context.environment["W1_TESTS"] != nil {
-  package.targets.removeAll { $0.type == .test && !["GraftRuntimeTests", "GraftOperatorsTests", "GraftKernelsTests"].contains($0.name) }
 }
