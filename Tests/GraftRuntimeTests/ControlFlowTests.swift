@@ -40,7 +40,7 @@ import Testing
           "then_branch": .graph(
             .body { body, _ in [body.addNode("Neg", [body.captured(sum)])] }),
           "else_branch": .graph(
-            .body { body, _ in
+            try .body { body, _ in
               [body.addNode("Mul", [body.captured(x), try body.scalar(Float(10))])]
             }),
         ])
@@ -91,7 +91,7 @@ import Testing
         "If", name: "choice", [condition],
         attributes: [
           "then_branch": .graph(
-            .body("bad") { body, _ in
+            try .body("bad") { body, _ in
               let three = body.addConstant(try Tensor.vector([1, 2, 3]))
               return [body.addNode("Add", name: "sum", [body.captured(x), three])]
             }),
@@ -153,7 +153,9 @@ import Testing
           try Tensor(scalar: Int64(count)), try Self.flag(true), try Tensor.vector([1, 2]),
           try Tensor.vector([10, 20]),
         ])
-        let sums = (0...count).map { [1 + 10 * Float($0), 2 + 20 * Float($0)] }
+        let sums = (0...count).map { trip -> [Float] in
+          [1 + 10 * Float(trip), 2 + 20 * Float(trip)]
+        }
         #expect(try y[0].elements(as: Float.self) == sums[count])
         #expect(y[1].shape == [count, 2])
         #expect(try y[1].elements(as: Float.self) == Array(sums.dropFirst().joined()))
@@ -321,7 +323,7 @@ import Testing
     let x = graph.addInput(name: "x", type: Self.vector)
     let weight = graph.addInput(name: "weight", type: Self.vector)
     let count = graph.addInput(name: "count", type: TensorType(.int64, []))
-    let body = try Graph.loopBody([("x", Self.vector), ("weight", Self.vector)]) {
+    let body = Graph.loopBody([("x", Self.vector), ("weight", Self.vector)]) {
       body, _, condition, carried in
       [
         body.addNode("Identity", [condition]),
@@ -345,7 +347,7 @@ import Testing
   @Test func shortLoopsBecomeTheirTrips() throws {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: Self.vector)
-    let body = try Graph.loopBody([("x", Self.vector)]) { body, trip, condition, carried in
+    let body = Graph.loopBody([("x", Self.vector)]) { body, trip, condition, carried in
       let step = body.addNode(
         "Cast", [trip], attributes: ["to": .int(Int(ElementType.float.rawValue))])
       let next = body.addNode("Add", [carried[0], step])
@@ -461,7 +463,7 @@ import Testing
     let count = graph.addInput(name: "count", type: TensorType(.int64, []))
     let x = graph.addInput(name: "x", type: Self.vector)
     let empty = graph.addNode("SequenceEmpty", [], attributes: ["dtype": .int(1)])
-    var body = try Graph.loopBody([("unused", Self.vector)]) { _, _, condition, carried in
+    var body = Graph.loopBody([("unused", Self.vector)]) { _, _, condition, carried in
       [condition, carried[0]]
     }
     body[body.inputs[2]].type = .sequence(.tensor(TensorType(.float, nil)))
@@ -492,7 +494,7 @@ import Testing
           return
         }
         let found = try elements.map { try $0.tensor.elements(as: Float.self) }
-        #expect(found == (0..<count).map { [1 + Float($0), 2 * (2 + Float($0))] })
+        #expect(found == (0..<count).map { trip -> [Float] in [1 + Float(trip), 2 * (2 + Float(trip))] })
         #expect(try y[1].tensor.elements(as: Int64.self) == [Int64(count)])
       }
     }
@@ -503,7 +505,7 @@ import Testing
   @Test func endlessLoopsAreStopped() throws {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: Self.vector)
-    let body = try Graph.loopBody([("x", Self.vector)]) { body, _, condition, carried in
+    let body = Graph.loopBody([("x", Self.vector)]) { body, _, condition, carried in
       [body.addNode("Identity", [condition]), body.addNode("Neg", [carried[0]])]
     }
     graph.outputs = [
@@ -524,7 +526,7 @@ import Testing
   @Test func cancelledTasksEndLoops() async throws {
     var graph = Graph()
     let x = graph.addInput(name: "x", type: Self.vector)
-    let body = try Graph.loopBody([("x", Self.vector)]) { body, _, condition, carried in
+    let body = Graph.loopBody([("x", Self.vector)]) { body, _, condition, carried in
       [body.addNode("Identity", [condition]), body.addNode("Neg", [carried[0]])]
     }
     graph.outputs = [
@@ -601,7 +603,7 @@ import Testing
       try run(
         ["body": .graph(slice), "num_scan_inputs": .int(1), "scan_input_axes": .ints([7])], "Scan")
     }
-    let changing = try Graph.loopBody([("x", Self.vector)]) { body, _, condition, carried in
+    let changing = Graph.loopBody([("x", Self.vector)]) { body, _, condition, carried in
       [
         condition,
         body.addNode(
