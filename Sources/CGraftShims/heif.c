@@ -139,8 +139,8 @@ int graft_heif_read_rgb(
   int stride = 0;
   const uint8_t *plane = heif.plane(image, heif_channel_interleaved, &stride);
   const int is_sound = plane != NULL && stride > 0 && (size_t)stride >= width * 3 &&
-      extent(heif.image_width(image, heif_channel_interleaved)) == width &&
-      extent(heif.image_height(image, heif_channel_interleaved)) == height;
+                       extent(heif.image_width(image, heif_channel_interleaved)) == width &&
+                       extent(heif.image_height(image, heif_channel_interleaved)) == height;
   if (is_sound)
     for (size_t y = 0; y < height; y++)
       memcpy(pixels + y * width * 3, plane + y * (size_t)stride, width * 3);

@@ -6,8 +6,7 @@
 
 /// Pillow's conversion of cyan, magenta, yellow and black, all four inverted, to red, green and
 /// blue.
-static inline void graft_convert_inverted_cmyk(
-    const uint8_t *inks, uint8_t *pixels, size_t width) {
+static inline void graft_convert_inverted_cmyk(const uint8_t *inks, uint8_t *pixels, size_t width) {
   for (size_t x = 0; x < width; x++, inks += 4, pixels += 3) {
     int light = inks[3];
     for (int channel = 0; channel < 3; channel++) {

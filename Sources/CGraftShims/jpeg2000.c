@@ -164,11 +164,12 @@ int graft_jpeg2000_read_rgb(
   }
   // Of what reads below rely on, a file may have changed everything.
   int is_sound = image->numcomps > 0 && graft_jpeg2000_width(reader) == width &&
-      graft_jpeg2000_height(reader) == height;
+                 graft_jpeg2000_height(reader) == height;
   for (uint32_t c = 0; c < image->numcomps && is_sound; c++) {
     const opj_image_comp_t *component = &image->comps[c];
     is_sound = component->data != NULL && component->w > 0 && component->h > 0 &&
-        component->dx > 0 && component->dy > 0 && component->prec > 0 && component->prec <= 32;
+               component->dx > 0 && component->dy > 0 && component->prec > 0 &&
+               component->prec <= 32;
   }
   if (!is_sound) {
     copy_reason(reader, message);
@@ -177,10 +178,10 @@ int graft_jpeg2000_read_rgb(
   // One or two components are grey, and four are inks or colours with alpha.
   const uint32_t components = image->numcomps;
   const int is_subsampled = components >= 3 && image->comps[1].dx > image->comps[0].dx;
-  const int is_unknown = image->color_space == OPJ_CLRSPC_UNSPECIFIED ||
-      image->color_space == OPJ_CLRSPC_UNKNOWN;
+  const int is_unknown =
+      image->color_space == OPJ_CLRSPC_UNSPECIFIED || image->color_space == OPJ_CLRSPC_UNKNOWN;
   const int is_luma = image->color_space == OPJ_CLRSPC_SYCC ||
-      image->color_space == OPJ_CLRSPC_EYCC || (is_unknown && is_subsampled);
+                      image->color_space == OPJ_CLRSPC_EYCC || (is_unknown && is_subsampled);
   int count = components < 3 ? 1 : 3;
   if (components >= 4 && image->color_space == OPJ_CLRSPC_CMYK) count = 4;
   for (uint32_t y = 0; y < height; y++) {

@@ -77,8 +77,7 @@ static int note_error(
     TIFF *file, void *context, const char *module, const char *format, va_list arguments) {
   (void)file, (void)module;
   graft_tiff_reader *reader = context;
-  if (reader->reason[0] == 0)
-    vsnprintf(reader->reason, sizeof reader->reason, format, arguments);
+  if (reader->reason[0] == 0) vsnprintf(reader->reason, sizeof reader->reason, format, arguments);
   return 1;
 }
 
@@ -280,9 +279,10 @@ static void convert_block(
     for (uint32_t x = 0; x < part.width && part.x + x < reader->width; x++, pixel += 3) {
       uint32_t samples[4], alpha = 255;
       for (int c = 0; c < colours; c++)
-        samples[c] = is_separate
-            ? sample_at(planes[c] + y * row_bytes, x, bits)
-            : sample_at(planes[0] + y * row_bytes, (size_t)x * reader->samples + (size_t)c, bits);
+        samples[c] = is_separate ? sample_at(planes[c] + y * row_bytes, x, bits)
+                                 : sample_at(
+                                       planes[0] + y * row_bytes,
+                                       (size_t)x * reader->samples + (size_t)c, bits);
       if (has_alpha && !is_separate)
         alpha = byte_of(
             sample_at(planes[0] + y * row_bytes, (size_t)x * reader->samples + 3, bits), bits);
@@ -291,8 +291,7 @@ static void convert_block(
   }
 }
 
-static int read_blocks(
-    graft_tiff_reader *reader, int colours, uint8_t *pixels, char *message) {
+static int read_blocks(graft_tiff_reader *reader, int colours, uint8_t *pixels, char *message) {
   TIFF *file = reader->file;
   palette palette = {{NULL, NULL, NULL}, 0};
   if (reader->photometric == PHOTOMETRIC_PALETTE && !find_palette(reader, &palette)) {
@@ -343,16 +342,16 @@ static int read_blocks(
         tmsize_t wanted = size;
         const uint32_t rest = reader->height - y;
         if (!is_tiled && rest < part.height) wanted = (tmsize_t)(row_bytes * rest);
-        const tmsize_t count = is_tiled
-            ? TIFFReadEncodedTile(file, TIFFComputeTile(file, x, y, 0, plane), planes[i], size)
-            : TIFFReadEncodedStrip(file, TIFFComputeStrip(file, y, plane), planes[i], wanted);
+        const tmsize_t count =
+            is_tiled
+                ? TIFFReadEncodedTile(file, TIFFComputeTile(file, x, y, 0, plane), planes[i], size)
+                : TIFFReadEncodedStrip(file, TIFFComputeStrip(file, y, plane), planes[i], wanted);
         if (count < wanted) {
           copy_reason(reader, message);
           result = 0;
         }
       }
-      if (result)
-        convert_block(reader, &palette, colours, part, planes, (size_t)row_bytes, pixels);
+      if (result) convert_block(reader, &palette, colours, part, planes, (size_t)row_bytes, pixels);
       if (part.width > UINT32_MAX - x) break;
     }
     if (part.height > UINT32_MAX - y) break;

@@ -57,10 +57,10 @@ package func evaluate(
       return PrepareContext.Description(elementType: type.elementType, shape: shape)
     },
     instructionSet: instructionSet, precision: precision,
-      bfloat16Instructions: bfloat16Instructions, vnni: vnni, tuning: tuning,
-      packedConstants: packedConstants,
-      bodies: (operation as? any BodyOperator)?.interpretedBodies() ?? [:],
-      wantedOutputs: wantedOutputs)
+    bfloat16Instructions: bfloat16Instructions, vnni: vnni, tuning: tuning,
+    packedConstants: packedConstants,
+    bodies: (operation as? any BodyOperator)?.interpretedBodies() ?? [:],
+    wantedOutputs: wantedOutputs)
   let kernel = try operation.makeKernel(context)
 
   switch kernel.form {

@@ -262,11 +262,15 @@ def gif_palette(colors):
     return np.asarray(colors, np.uint8).tobytes()
 
 
-def make_gif(indices, bits, *, palette=b"", local=b"", place=(0, 0), canvas=None, extra=b"", flags=0):
+def make_gif(
+    indices, bits, *, palette=b"", local=b"", place=(0, 0), canvas=None, extra=b"", flags=0
+):
     height, width = indices.shape
     canvas = canvas or (width, height)
     screen = struct.pack("<HHBBB", *canvas, 0x80 | (bits - 1) if palette else 0, 0, 0)
-    frame = struct.pack("<HHHHB", *place, width, height, flags | (0x80 | (bits - 1) if local else 0))
+    frame = struct.pack(
+        "<HHHHB", *place, width, height, flags | (0x80 | (bits - 1) if local else 0)
+    )
     data = lzw(indices.reshape(-1), max(2, bits))
     return b"GIF89a" + screen + palette + extra + b"," + frame + local + data + b";"
 
@@ -397,7 +401,9 @@ def make_tiffs(image):
         tags = with_rows({**one, 258: [bits], 262: [1]}, HEIGHT)
         expected = values * 255 // ((1 << bits) - 1)
         expected = np.repeat(expected[..., None], 3, -1)
-        add(f"grey-{bits}.tiff", make_tiff(*size, tags, tiff_strips(values, bits, HEIGHT)), expected)
+        add(
+            f"grey-{bits}.tiff", make_tiff(*size, tags, tiff_strips(values, bits, HEIGHT)), expected
+        )
         if bits < 16:
             data = make_tiff(*size, {**tags, 262: [0]}, tiff_strips(values, bits, HEIGHT))
             add(f"white-{bits}.tiff", data, 255 - expected)

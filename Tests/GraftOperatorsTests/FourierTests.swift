@@ -21,7 +21,8 @@ import Testing
     var im = 0.0
   }
 
-  private static func transform(_ points: [Point], length: Int, isInverse: Bool = false) -> [Point] {
+  private static func transform(_ points: [Point], length: Int, isInverse: Bool = false) -> [Point]
+  {
     let sign = isInverse ? 1.0 : -1.0
     let roots = (0..<length).map { k -> Point in
       let angle = sign * 2 * Double.pi * Double(k) / Double(length)
@@ -54,7 +55,8 @@ import Testing
     _ instructionSet: InstructionSet = .current, threads: Int = 1
   ) throws -> Tensor {
     try NodeTesting.run(
-      "DFT", [input, try length.map { try Tensor(scalar: Int64($0)) }, try Tensor(scalar: Int64(1))],
+      "DFT",
+      [input, try length.map { try Tensor(scalar: Int64($0)) }, try Tensor(scalar: Int64(1))],
       attributes: attributes, instructionSet, threads: threads)
   }
 

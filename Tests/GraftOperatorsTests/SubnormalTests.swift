@@ -13,7 +13,8 @@ import Testing
     #expect(
       Set(flushing) == [
         "Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "Einsum",
-        "LSTM", "GRU", "RNN", "BlockedConv", "BlockedDepthwiseConv",
+        "Attention", "DeformConv", "LSTM", "GRU", "MatMulQuantizedWeights", "RNN", "BlockedConv",
+        "BlockedDepthwiseConv",
         // Training
         "ConvolutionInputGradient", "ConvolutionWeightGradient", "BlockedConvWeightGradient",
         "BlockedDepthwiseInputGradient", "BlockedDepthwiseWeightGradient",

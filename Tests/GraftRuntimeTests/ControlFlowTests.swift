@@ -494,7 +494,8 @@ import Testing
           return
         }
         let found = try elements.map { try $0.tensor.elements(as: Float.self) }
-        #expect(found == (0..<count).map { trip -> [Float] in [1 + Float(trip), 2 * (2 + Float(trip))] })
+        #expect(
+          found == (0..<count).map { trip -> [Float] in [1 + Float(trip), 2 * (2 + Float(trip))] })
         #expect(try y[1].tensor.elements(as: Int64.self) == [Int64(count)])
       }
     }
@@ -557,7 +558,7 @@ import Testing
     var options = Executable.Options()
     options.memoryLimit = 32 << 20
     let session = Session(try Executable(graph, options: options))
-    expectError(.operatingSystem, "limit of 32 MB") {
+    expectError(.operatingSystem, "the limit is 32 MB") {
       try session.run([
         try Tensor(zeros: .float, shape: [1024]), try Tensor(scalar: Int64.max),
         try Self.flag(true),

@@ -98,7 +98,9 @@ import Testing
     let start = integer(4, 4)
     let entries = (0..<integer(start, 2)).map { start + 2 + 12 * $0 }
     let entry = try #require(entries.first { integer($0, 2) == tag })
-    for index in 0..<4 { bytes[entry + 8 + index] = UInt8(truncatingIfNeeded: number >> (8 * index)) }
+    for index in 0..<4 {
+      bytes[entry + 8 + index] = UInt8(truncatingIfNeeded: number >> (8 * index))
+    }
     // 32 bits.
     bytes[entry + 2] = 4
   }
@@ -170,9 +172,11 @@ import Testing
 
   /// Colours are converted by another library than the fixtures', with other rounding.
   @Test(arguments: Fixtures.heifImages) func decodesWhatPhonesWrite(name: String) throws {
-    guard let image = try unlessLibraryIsMissing({
-      try Image.decode(Fixtures.bytes(name), place: name)
-    }) else { return }
+    guard
+      let image = try unlessLibraryIsMissing({
+        try Image.decode(Fixtures.bytes(name), place: name)
+      })
+    else { return }
     let expected = try Fixtures.expectedImage(name)
     #expect(image.size == expected.size)
     let differences = zip(image.samples, expected.samples).map { abs(Int($0) - Int($1)) }

@@ -10,7 +10,8 @@ import GraftVision
   func readsByExtension(name: String) { #expect(ImageFileKind(fileName: name) == .readable) }
 
   @Test(arguments: [
-    ("c.tga", "TGA"), ("e.ico", "ICO"), ("f.jxl", "JPEG XL"), ("i.svg", "SVG"), ("j.PSD", "Photoshop"),
+    ("c.tga", "TGA"), ("e.ico", "ICO"), ("f.jxl", "JPEG XL"), ("i.svg", "SVG"),
+    ("j.PSD", "Photoshop"),
   ])
   func namesWhatIsNotRead(name: String, format: String) {
     #expect(ImageFileKind(fileName: name) == .unreadable(format: format))

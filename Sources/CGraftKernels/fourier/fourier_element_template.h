@@ -125,7 +125,8 @@ static const ELEMENT NAME(sines_7)[7] = {
     (ELEMENT)-0.97492791218182360702,
     (ELEMENT)-0.78183148246802980871};
 
-/// `radix` is a constant after inlining, but for large ones, whose cosines and sines are at `angles`.
+/// `radix` is a constant after inlining, but for large ones, whose cosines and sines are at
+/// `angles`.
 GRAFT_INLINE void NAME(dft_points)(
     const int radix, const ELEMENT *angles, NAME(points) * re, NAME(points) * im) {
   switch (radix) {
@@ -270,11 +271,11 @@ GRAFT_INLINE void NAME(any_step)(
 }
 
 // A function for each radix, so that no stack frame is larger than needed.
-#define STEP_OF(radix)                                                                         \
-  static void NAME(step_of_##radix)(                                                           \
-      const graft_fourier_step *step, const ELEMENT *factors, const ELEMENT *re,               \
-      const ELEMENT *im, ELEMENT *to_re, ELEMENT *to_im) {                                     \
-    NAME(any_step)(radix, step, NULL, factors, re, im, to_re, to_im);                          \
+#define STEP_OF(radix)                                                           \
+  static void NAME(step_of_##radix)(                                             \
+      const graft_fourier_step *step, const ELEMENT *factors, const ELEMENT *re, \
+      const ELEMENT *im, ELEMENT *to_re, ELEMENT *to_im) {                       \
+    NAME(any_step)(radix, step, NULL, factors, re, im, to_re, to_im);            \
   }
 STEP_OF(2)
 STEP_OF(3)
@@ -404,13 +405,11 @@ static void NAME(fourier_store)(const graft_fourier_target *t, const void *re, c
       const int64_t shift = lane * t->lane_step;
       NAME(store_each)(from_re + lane, lanes, t->count, re_scale, to + shift, step);
       if (t->im)
-        NAME(store_each)(
-            from_im + lane, lanes, t->count, im_scale, (ELEMENT *)t->im + shift, step);
+        NAME(store_each)(from_im + lane, lanes, t->count, im_scale, (ELEMENT *)t->im + shift, step);
     }
   } else {
     for (int64_t i = 0; i < t->count; i++) {
-      NAME(store_each)(
-          from_re + i * lanes, 1, present, re_scale, to + i * step, t->lane_step);
+      NAME(store_each)(from_re + i * lanes, 1, present, re_scale, to + i * step, t->lane_step);
       if (t->im)
         NAME(store_each)(
             from_im + i * lanes, 1, present, im_scale, (ELEMENT *)t->im + i * step, t->lane_step);

@@ -46,7 +46,8 @@ struct RandomOutput: Sendable {
   ) throws {
     elementType = try attributes.elementType("dtype") ?? type
     if let elementType, !allowed.contains(elementType) {
-      throw GraftError.badData("attribute 'dtype' is \(elementType), which the operator cannot give")
+      throw GraftError.badData(
+        "attribute 'dtype' is \(elementType), which the operator cannot give")
     }
   }
 

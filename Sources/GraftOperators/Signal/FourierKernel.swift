@@ -41,7 +41,9 @@ struct FourierKernel<Element: RealElement>: Sendable {
   private let cosines: [Element]
   private let sines: [Element]
 
-  init(_ operation: FourierOperation, _ lines: FourierLines, _ instructionSet: InstructionSet) throws {
+  init(_ operation: FourierOperation, _ lines: FourierLines, _ instructionSet: InstructionSet)
+    throws
+  {
     self.operation = operation
     self.lines = lines
     self.instructionSet = instructionSet
@@ -99,10 +101,13 @@ struct FourierKernel<Element: RealElement>: Sendable {
     switch operation.form {
     case .general(let isInputComplex, let isOutputComplex):
       load(
-        input, isComplex: isInputComplex, count: operation.inputCount, length: operation.length, group,
+        input, isComplex: isInputComplex, count: operation.inputCount, length: operation.length,
+        group,
         window, &buffers)
       if operation.isInverse { transform.runInverse(&buffers) } else { transform.run(&buffers) }
-      store(0..<min(operation.length, operation.outputCount), to: output, isOutputComplex, group, buffers)
+      store(
+        0..<min(operation.length, operation.outputCount), to: output, isOutputComplex, group,
+        buffers)
       clearRest(output, isComplex: isOutputComplex, group)
     case .fromReal:
       if takesPairs {
@@ -116,7 +121,8 @@ struct FourierKernel<Element: RealElement>: Sendable {
         buffers.exchangeWithSpare()
       } else {
         load(
-          input, isComplex: false, count: operation.inputCount, length: operation.length, group, window,
+          input, isComplex: false, count: operation.inputCount, length: operation.length, group,
+          window,
           &buffers)
         transform.run(&buffers)
       }

@@ -54,7 +54,13 @@ struct MelWeightMatrix: Operator {
         var number = 0.0
         try ElementConversion.convert(
           arguments.input(index + 2), type, to: &number, .double, count: 1)
-        if index == 0 { rate = number } else if index == 1 { lower = number } else { upper = number }
+        if index == 0 {
+          rate = number
+        } else if index == 1 {
+          lower = number
+        } else {
+          upper = number
+        }
       }
       guard rate > 0, lower >= 0, upper >= lower, upper.isFinite else {
         throw GraftError.badData(

@@ -183,7 +183,9 @@ struct DeformConv: Operator {
         outputs: [.floats([-2, -2, -2, -2], [1, 1, 4])], differentiableInputs: [1]),
       OperatorExample(
         "without mask and bias",
-        inputs: [image, .floats([1, 1, 1, 1], [1, 1, 2, 2]), .floats(offsets + offsets, [1, 8, 2, 2])],
+        inputs: [
+          image, .floats([1, 1, 1, 1], [1, 1, 2, 2]), .floats(offsets + offsets, [1, 8, 2, 2]),
+        ],
         outputs: [.floats([10.5, 10.75, 16.125, 12.9375], [1, 1, 2, 2])]),
     ]
   }

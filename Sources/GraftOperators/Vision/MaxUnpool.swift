@@ -113,7 +113,8 @@ struct UnpoolingWindow: Sendable {
       + kernel.indices.map { axis in
         try pooled[axis + 2].map { extent in
           let (span, overflows) = (extent - 1).multipliedReportingOverflow(by: strides[axis])
-          let result = overflows
+          let result =
+            overflows
             ? -1 : span - pads[axis] - pads[axis + kernel.count] + kernel[axis]
           guard result >= 0, result < 1 << 48 else {
             throw GraftError.badData("the output has the extent \(result) on spatial axis \(axis)")

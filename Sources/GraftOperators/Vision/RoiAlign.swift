@@ -118,7 +118,8 @@ struct RoiAlign: Operator {
     return [
       OperatorExample(
         "mean", attributes: ["output_height": .int(2), "output_width": .int(2)],
-        inputs: [image, regions, images], outputs: [
+        inputs: [image, regions, images],
+        outputs: [
           .floats(
             [
               -0.0625, 0.015625, 1.6875, 1.765625, 0.9375, 0.1953125, 3.1875, 2.4453125, 1.5, 3.25,
@@ -133,7 +134,8 @@ struct RoiAlign: Operator {
           "spatial_scale": .float(0.5),
           "coordinate_transformation_mode": .string("output_half_pixel"),
         ],
-        inputs: [image, regions, images], outputs: [
+        inputs: [image, regions, images],
+        outputs: [
           .floats([0.78125, 3.4609375, 2.59375, 2.203125, 3.25, 3.5], [3, 1, 1, 2])
         ],
         differentiableInputs: [0]),
@@ -143,7 +145,8 @@ struct RoiAlign: Operator {
           "output_height": .int(2), "output_width": .int(1), "mode": .string("max"),
           "sampling_ratio": .int(3),
         ],
-        inputs: [image, regions, images], outputs: [
+        inputs: [image, regions, images],
+        outputs: [
           .floats([3.1901042, 4.283854, 3.3333333, 6.0, 2.7690973, 3.3420138], [3, 1, 2, 1])
         ],
         differentiableInputs: [0]),
