@@ -43,8 +43,8 @@ struct RunCommand: ParsableCommand {
     name: .customLong("input"),
     help: ArgumentHelp(
       """
-      An input from a .npy, .npz, .json or .pb file. The name is optional if the model has one input. \
-      Inputs with defaults are allowed too. May be repeated.
+      An input from a .npy, .npz, .json or .pb file. The name is optional if the model has one \
+      input. Inputs with defaults are allowed too. May be repeated.
       """,
       valueName: "name=file"))
   var inputs: [String] = []
@@ -200,7 +200,8 @@ private enum InputTensorFile {
     let value = try read(path, name: input.name, type: input.type)
     if let declared = input.type, !declared.accepts(value) {
       throw GraftError.badData(
-        "input '\(input.name)' is \(value.staticType(declared: declared)); the model declares \(declared)"
+        "input '\(input.name)' is \(value.staticType(declared: declared)); "
+          + "the model declares \(declared)"
       ).at(path)
     }
     return value

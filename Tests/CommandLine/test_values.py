@@ -114,7 +114,7 @@ def test_an_empty_array_has_the_declared_extents(graft, tmp_path, passing):
         (tensor(), '["1"]', "is not a number"),
         (tensor(), "[null]", "there is no number"),
         (tensor(), "[[1, 2],\n [3]]", "different lengths in line 2"),
-        (tensor(), "[1, [2]]", "different lengths"),
+        (tensor(), "[1, [2]]", "side by side"),
         (tensor(), "[[1], 2]", "side by side"),
         (tensor(), "[1] [2]", "something follows the end"),
         (tensor(), "", "there is no number"),

@@ -90,6 +90,11 @@ package enum NPZFile {
       throw GraftError.badData("cannot hold two arrays named '\(array.name)'").at(path)
     }
     let file = try AtomicFile(path: path)
+    // libzip writes no archive without members: this is the end of its directory.
+    guard !arrays.isEmpty else {
+      try file.write(Array("PK\u{5}\u{6}".utf8) + [UInt8](repeating: 0, count: 18))
+      return try file.commit()
+    }
     try file.fill { try write(arrays, toTemporary: $0, path: path) }
     try file.commit()
   }
