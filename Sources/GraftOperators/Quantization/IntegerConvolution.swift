@@ -18,12 +18,6 @@ struct IntegerConvolution: Sendable {
     var bias: Int?
   }
 
-  /// Whether channels are the last axis, of the image and of the result.
-  struct Layout: Sendable {
-    var isImageChannelsLast = false
-    var isResultChannelsLast = false
-  }
-
   /// The extents of an axis.
   private struct Axis: Sendable {
     let input: Int
@@ -52,7 +46,8 @@ struct IntegerConvolution: Sendable {
   private let problem: ConvolutionProblem
   private let inputs: Inputs
   private let result: IntegerResult
-  private let layout: Layout
+  /// Whether channels are the last axis of image and result.
+  private let isChannelsLast: Bool
   private let instructions: IntegerInstructions
   private let imageKind: ByteKind
   private let weightKind: ByteKind
@@ -113,12 +108,12 @@ struct IntegerConvolution: Sendable {
   /// - Parameter problem: of the shapes with channels first
   init(
     _ problem: ConvolutionProblem, _ inputs: Inputs, _ result: IntegerResult,
-    _ layout: Layout, _ context: PrepareContext
+    isChannelsLast: Bool, _ context: PrepareContext
   ) throws {
     self.problem = problem
     self.inputs = inputs
     self.result = result
-    self.layout = layout
+    self.isChannelsLast = isChannelsLast
     instructions = IntegerInstructions(context)
     imageKind = ByteKind(try context.input(inputs.image).elementType)
     weightKind = ByteKind(try context.input(inputs.weights).elementType)
@@ -176,18 +171,17 @@ struct IntegerConvolution: Sendable {
       return try context.input(index).elementCount
     }
     weightZeroPointCount = try count(inputs.weightZeroPoints)
-    switch result {
-    case .sums: weightScaleCount = 0
-    case .floats(_, let rightScale): weightScaleCount = try count(rightScale)
-    case .bytes(let requantization): weightScaleCount = try count(requantization.rightScale)
+    if case .bytes(let requantization) = result {
+      weightScaleCount = try count(requantization.rightScale)
+    } else {
+      weightScaleCount = 0
     }
 
     let isWhole = axes.allSatisfy { $0.border == 0 && $0.input == $0.reached }
     let fitsGroups =
       isDepthwise
       ? groups % product.panel_columns == 0 : stepDepth % product.group_depth == 0
-    if layout.isImageChannelsLast, isWhole, product.keepsZeroPoints, !imageKind.isSigned, fitsGroups
-    {
+    if isChannelsLast, isWhole, product.keepsZeroPoints, !imageKind.isSigned, fitsGroups {
       imageOffset = nil
     } else {
       let extents = [
@@ -294,9 +288,9 @@ struct IntegerConvolution: Sendable {
       let imageSize = channels * problem.inputPositions
       description.source =
         arguments.input(inputs.image) + image * imageSize
-        + (layout.isImageChannelsLast ? position * channels : position)
-      description.pixel_stride = layout.isImageChannelsLast ? channels : 1
-      description.channel_stride = layout.isImageChannelsLast ? 1 : problem.inputPositions
+        + (isChannelsLast ? position * channels : position)
+      description.pixel_stride = isChannelsLast ? channels : 1
+      description.channel_stride = isChannelsLast ? 1 : problem.inputPositions
       description.left = inside.lowerBound - pixels.lowerBound
       description.width = inside.count
       description.right = pixels.upperBound - inside.upperBound
@@ -339,13 +333,7 @@ struct IntegerConvolution: Sendable {
         zeroPoints[place] += weightKind.integer(arguments.input(input), index)
       }
     }
-    switch result {
-    case .sums: break
-    case .floats(let leftScale, let rightScale):
-      let left = arguments.input(leftScale, as: Float.self)[0]
-      let right = arguments.input(rightScale, as: Float.self)
-      each(rightScale, weightScaleCount) { multipliers[$0] = left * right[$1] }
-    case .bytes(let requantization):
+    if case .bytes(let requantization) = result {
       let left = requantization.scale(arguments.input(requantization.leftScale))
       let output = requantization.scale(arguments.input(requantization.scale))
       each(requantization.rightScale, weightScaleCount) { place, index in
@@ -414,7 +402,7 @@ struct IntegerConvolution: Sendable {
     let column = group * problem.rowsPerGroup + firstColumn
     let position = (depth * lineCount + lines.lowerBound) * rowCount + rows.lowerBound
     var output = image * outputColumns * positions
-    if layout.isResultChannelsLast {
+    if isChannelsLast {
       output += position * outputColumns + column
       description.result_row_stride = outputColumns
       description.result_line_stride = rowCount * outputColumns
@@ -429,11 +417,6 @@ struct IntegerConvolution: Sendable {
     case .sums:
       description.result_kind = Int32(GRAFT_RESULT_I32)
       description.results = arguments.output(0) + output * MemoryLayout<Int32>.stride
-    case .floats:
-      description.result_kind = Int32(GRAFT_RESULT_F32)
-      description.multipliers =
-        parameters.multipliers(arguments).map { UnsafePointer($0 + place) }
-      description.results = arguments.output(0) + output * MemoryLayout<Float>.stride
     case .bytes(let requantization):
       description.result_kind = requantization.code
       description.multipliers =
