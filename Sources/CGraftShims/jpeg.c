@@ -160,7 +160,7 @@ int graft_jpeg_read_rgb(
       copy_message(truncated, message);
       return 0;
     }
-    // All four inks are stored inverted, as Adobe's programs write them: Pillow assumes that of
+    // All four inks are stored inverted, as Adobe's programs write them. Pillow assumes that of
     // every file, and so do other readers.
     if (inks != NULL) graft_convert_inverted_cmyk(row, target, width);
   }

@@ -9,6 +9,9 @@
 
 #include "inks.h"
 
+/// Colours, alpha, and some more; the work for a pixel should not be without bounds.
+enum { most_samples = 32 };
+
 struct graft_tiff_reader {
   TIFF *file;
   const uint8_t *bytes;
@@ -316,11 +319,12 @@ static int read_blocks(graft_tiff_reader *reader, int colours, uint8_t *pixels, 
   const uint64_t samples = reader->planar == PLANARCONFIG_SEPARATE ? 1 : reader->samples;
   const uint64_t row_bytes = (part.width * samples * reader->bits + 7) / 8;
   const tmsize_t size = is_tiled ? TIFFTileSize(file) : TIFFStripSize(file);
+  const uint64_t image_bytes =
+      (uint64_t)reader->width * reader->height * (uint64_t)reader->samples * reader->bits / 8;
   // Rows lie as these numbers say, and a tile is not much larger than an image.
   if (size <= 0 || row_bytes * part.height > (uint64_t)size ||
       (uint64_t)size > reader->maximum_memory / 4 ||
-      (is_tiled && (uint64_t)part.width * part.height >
-                       ((uint64_t)reader->width * reader->height + (1u << 24)) * 2)) {
+      (uint64_t)size > 2 * image_bytes + (1u << 25)) {
     copy_message("its strips or tiles have an impossible size", message);
     return 0;
   }
@@ -394,6 +398,12 @@ int graft_tiff_read_rgb(
   reader->reason[0] = 0;
   const int colours = colour_count(reader);
   if (colours == 0) return read_converted(reader, pixels, message);
+  if (reader->samples > most_samples) {
+    snprintf(
+        message, GRAFT_TIFF_MESSAGE_SIZE, "it has %d samples a pixel; up to %d are supported",
+        reader->samples, most_samples);
+    return 0;
+  }
   const int bits = reader->bits;
   const int is_known = bits == 1 || bits == 2 || bits == 4 || bits == 8 || bits == 16;
   if (!is_known || (reader->format != SAMPLEFORMAT_UINT && reader->format != SAMPLEFORMAT_VOID)) {

@@ -47,8 +47,8 @@ package protocol Operator: Sendable {
   /// Whether equal inputs always give equal outputs. Other nodes are never folded or merged.
   var isDeterministic: Bool { get }
 
-  /// Whether nodes without the attribute `seed` draw random numbers. Lowering gives each of them the
-  /// attribute `stream`, so that they draw different ones.
+  /// Whether nodes without the attribute `seed` draw random numbers. Lowering gives each of them
+  /// the attribute `stream`, so that they draw different ones.
   static var drawsUnseeded: Bool { get }
 
   /// Whether the kernel reads inputs at any alignment (large weights in a mapped file). The inputs

@@ -35,11 +35,15 @@ package struct PixelLimit: Sendable, Hashable {
   /// claim more pixels than their file can hold at the format's best compression.
   private static let triedPixelCount = 1 << 24
 
-  /// - Parameter pixelsPerByte: the format's best compression
+  /// - Parameters:
+  ///   - pixelsPerByte: the format's best compression
+  ///   - tried: the pixels up to which there is no check
   /// - Throws: `GraftError` if the image is too large for a file of `byteCount` bytes
-  func checkPlausibility(width: Int, height: Int, byteCount: Int, pixelsPerByte: Int) throws {
+  func checkPlausibility(
+    width: Int, height: Int, byteCount: Int, pixelsPerByte: Int, tried: Int = triedPixelCount
+  ) throws {
     let pixelCount = width * height
-    guard pixelCount <= PixelLimit.triedPixelCount || pixelCount / pixelsPerByte <= byteCount else {
+    guard pixelCount <= tried || pixelCount / pixelsPerByte <= byteCount else {
       throw GraftError.badData("\(byteCount) bytes are too few for \(width)x\(height) pixels")
     }
   }

@@ -461,7 +461,7 @@ def make_jpeg2000s(image):
 
 
 def make_heifs(image):
-    """Smooth and large enough to compare with a tolerance: libraries convert colours differently."""
+    """Smooth images, to compare with a tolerance: libraries convert colours differently."""
     smooth = image.resize((64, 48), Image.Resampling.BICUBIC)
     # Pillow writes no HEIC; pillow-heif does.
     import pillow_heif

@@ -6,8 +6,8 @@ import GraftTensor
 import TestSupport
 import Testing
 
-/// RoiAlign, MaxRoiPool, MaxUnpool and DeformConv: more shapes than their examples have, and numbers
-/// that no model should contain.
+/// RoiAlign, MaxRoiPool, MaxUnpool and DeformConv: more shapes than their examples have, and
+/// numbers that no model should contain.
 @Suite struct RegionTests {
   // MARK: - RoiAlign
 

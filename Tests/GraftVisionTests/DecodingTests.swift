@@ -158,7 +158,7 @@ import Testing
     let good = try Fixtures.bytes("grey-8.tiff")
     for (tag, number, reason) in [
       (258, 32, "integers of 32 bits"), (258, 3, "integers of 3 bits"), (278, 0, "empty"),
-      (262, 3, "it has no palette"), (256, 0, "is empty"),
+      (262, 3, "it has no palette"), (256, 0, "is empty"), (277, 33, "33 samples a pixel"),
     ] {
       var bytes = good
       try claim(number, tag: tag, in: &bytes)

@@ -125,7 +125,7 @@ static const ELEMENT NAME(sines_7)[7] = {
     (ELEMENT)-0.97492791218182360702,
     (ELEMENT)-0.78183148246802980871};
 
-/// `radix` is a constant after inlining, but for large ones, whose cosines and sines are at
+/// `radix` is a constant after inlining, but for large ones: their cosines and sines are at
 /// `angles`.
 GRAFT_INLINE void NAME(dft_points)(
     const int radix, const ELEMENT *angles, NAME(points) * re, NAME(points) * im) {

@@ -73,9 +73,9 @@ struct DetGradient: Operator {
 
 /// The cofactors of a matrix A, from P A Q = L U with complete pivoting.
 ///
-/// Cofactors of a product are the product of cofactors: cof A = ± Pᵀ L⁻ᵀ cof(U) Qᵀ. With U = (V u; 0
-/// d) and D = det V, the adjugate of U is (D d V⁻¹, -D V⁻¹ u; 0, D), which does not divide by d. If
-/// V is singular too, all cofactors are 0.
+/// Cofactors of a product are the product of cofactors: cof A = ± Pᵀ L⁻ᵀ cof(U) Qᵀ. With U = (V u;
+/// 0 d) and D = det V, the adjugate of U is (D d V⁻¹, -D V⁻¹ u; 0, D), which does not divide by d.
+/// If V is singular too, all cofactors are 0.
 private struct Cofactors {
   let matrix: UnsafeMutablePointer<Double>
   let result: UnsafeMutablePointer<Double>

@@ -99,8 +99,11 @@ struct FourierGeometry: Sendable {
   ) throws -> Int {
     let isHalf = attributes.isInverse && attributes.isOneSided
     let length = given ?? (isHalf ? 2 * (points - 1) : points)
-    guard length > 0, length < 1 << 40 else {
+    guard length > 0 else {
       throw GraftError.badData("a transform of \(length) points is not defined")
+    }
+    guard length <= 1 << 30 else {
+      throw GraftError.unsupported("a transform of \(length) points; up to 2^30 are supported")
     }
     return length
   }

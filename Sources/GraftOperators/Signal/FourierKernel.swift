@@ -54,9 +54,10 @@ struct FourierKernel<Element: RealElement>: Sendable {
     }
     transform = try FourierTransform(
       length: takesPairs ? half : operation.length, lanes: lines.lanes, instructionSet)
-    let angles = takesPairs ? (0...half).map { UnitRoot($0, of: operation.length) } : []
-    cosines = angles.map { Element($0.cosine) }
-    sines = angles.map { Element($0.sine) }
+    let roots = UnitRoots(order: operation.length)
+    let angles = takesPairs ? 0..<(half + 1) : 0..<0
+    cosines = angles.map { Element(roots[$0].cosine) }
+    sines = angles.map { Element(roots[$0].sine) }
   }
 
   private var table: UnsafePointer<graft_fourier_table> {

@@ -47,6 +47,8 @@ struct FourierSteps<Element: RealElement>: Sendable {
     let vector = Int(instructionSet.fourierTable(Element.self).pointee.lane_count)
     var steps: [graft_fourier_step] = []
     var factors: [Element] = []
+    factors.reserveCapacity(Self.factorCount(of: radices, length: length, lanes: lanes))
+    let roots = UnitRoots(order: length)
     var (rest, stride) = (length, lanes)
     for radix in radices {
       let groups = rest / radix
@@ -58,21 +60,25 @@ struct FourierSteps<Element: RealElement>: Sendable {
         let angles = (0..<radix).map { UnitRoot($0, of: radix) }
         factors += angles.map { Element($0.cosine) } + angles.map { Element($0.sine) }
       }
+      // A root of what remains is one of the length.
+      let scale = length / rest
       if stride >= vector {
         for group in 0..<groups {
           for point in 1..<radix {
-            let root = UnitRoot(group * point, of: rest)
-            factors += [Element(root.cosine), Element(-root.sine)]
+            let root = roots[group * point * scale]
+            factors.append(Element(root.cosine))
+            factors.append(Element(-root.sine))
           }
         }
       } else {
         let total = groups * stride
         let padding = [Element](repeating: 0, count: (total + vector - 1) / vector * vector - total)
         for point in 1..<radix {
-          let roots = (0..<groups).map { UnitRoot($0 * point, of: rest) }
-          for part in [roots.map(\.cosine), roots.map { -$0.sine }] {
-            for number in part {
-              for _ in 0..<stride { factors.append(Element(number)) }
+          for isSine in [false, true] {
+            for group in 0..<groups {
+              let root = roots[group * point * scale]
+              let part = Element(isSine ? -root.sine : root.cosine)
+              for _ in 0..<stride { factors.append(part) }
             }
             factors += padding
           }
@@ -110,10 +116,37 @@ extension InstructionSet {
   }
 }
 
+/// exp(2 pi i k / n) for many k: products of two entries of small tables.
+struct UnitRoots {
+  private let shift: Int
+  private let low: [UnitRoot]
+  private let high: [UnitRoot]
+
+  init(order: Int) {
+    let bits = Int.bitWidth - order.leadingZeroBitCount
+    shift = (bits + 1) / 2
+    let step = 1 << shift
+    low = (0..<min(step, order)).map { UnitRoot($0, of: order) }
+    high = (0...(order >> shift)).map { UnitRoot($0 * step % order, of: order) }
+  }
+
+  /// - Parameter k: less than the order
+  subscript(_ k: Int) -> UnitRoot {
+    let (a, b) = (high[k >> shift], low[k & ((1 << shift) - 1)])
+    return UnitRoot(
+      cosine: a.cosine * b.cosine - a.sine * b.sine, sine: a.sine * b.cosine + a.cosine * b.sine)
+  }
+}
+
 /// exp(2 pi i k / n), right to the last bits.
 struct UnitRoot {
   let cosine: Double
   let sine: Double
+
+  init(cosine: Double, sine: Double) {
+    self.cosine = cosine
+    self.sine = sine
+  }
 
   init(_ k: Int, of n: Int) {
     let (quarters, rest) = (4 * k).quotientAndRemainder(dividingBy: n)

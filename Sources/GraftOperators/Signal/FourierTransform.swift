@@ -94,10 +94,11 @@ struct FourierTransform<Element: RealElement>: Sendable {
   ) throws -> Chirp {
     var re = [Double](repeating: 0, count: length)
     var im = re
+    let roots = UnitRoots(order: 2 * length)
     // j² modulo 2 n
     var square = 0
     for j in 0..<length {
-      let root = UnitRoot(square, of: 2 * length)
+      let root = roots[square]
       (re[j], im[j]) = (root.cosine, -root.sine)
       square = (square + 2 * j + 1) % (2 * length)
     }

@@ -6,8 +6,8 @@ import GraftTensor
 /// Weights that turn the frequencies of a spectrum into bands of the mel scale: a matrix
 /// `[dft_length / 2 + 1, num_mel_bins]` with a triangle in each column.
 ///
-/// Inputs, all scalars: the number of bands, the length of the transform, the sample rate, the lower
-/// and the upper edge in hertz.
+/// Inputs, all scalars: the number of bands, the length of the transform, the sample rate, the
+/// lower and the upper edge in hertz.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html>
 struct MelWeightMatrix: Operator {

@@ -5,8 +5,8 @@ import GraftOperators
 
 /// Gives nodes that draw random numbers without a seed the attribute `stream`: a hash of their
 /// output's name. So they draw different numbers, which other parts of the graph do not change.
-enum RandomStreams: GraphPass {
-  static func run(_ graph: inout Graph) throws -> Bool {
+package enum RandomStreams: GraphPass {
+  package static func run(_ graph: inout Graph) throws -> Bool {
     var didChange = false
     for index in graph.nodes.indices {
       let node = graph.nodes[index]

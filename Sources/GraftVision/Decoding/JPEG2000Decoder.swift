@@ -11,6 +11,9 @@ enum JPEG2000Decoder {
   /// not consist of such blocks only.
   private static let pixelsPerByte = 1 << 14
 
+  /// OpenJPEG takes four bytes for each sample.
+  private static let triedPixelCount = 1 << 22
+
   static func decode(_ bytes: UnsafeRawBufferPointer, limit: PixelLimit) throws -> Image {
     let reader = try open(bytes)
     defer { graft_jpeg2000_close(reader) }
@@ -46,7 +49,8 @@ enum JPEG2000Decoder {
         throw GraftError.badData("it has \(componentCount) components; up to 5 are supported")
       }
       try limit.checkPlausibility(
-        width: width, height: height, byteCount: byteCount, pixelsPerByte: pixelsPerByte)
+        width: width, height: height, byteCount: byteCount, pixelsPerByte: pixelsPerByte,
+        tried: triedPixelCount)
     }
     return ImageSize(width: width, height: height)
   }
