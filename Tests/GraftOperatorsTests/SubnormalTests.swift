@@ -68,6 +68,12 @@ import Testing
     "And", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Constant",
     "ConstantOfShape", "Not", "NonMaxSuppression", "Or", "Xor",
     "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer",
+    "BlackmanWindow", "HammingWindow", "HannWindow", "RandomNormal", "RandomUniform",
+    "CategoryMapper", "LabelEncoder", "Tokenizer", "TreeEnsemble",
+    "ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv",
+    "QLinearMatMul", "QuantizeLinear",
+    // Their bodies' operators are compared.
+    "If", "Loop", "Scan",
     "BlockedBatchNormalization", "BlockedLRN", "FusedElementwise", "RoundToType",
   ]
 
