@@ -17,6 +17,8 @@ final class BoundPlan {
   /// Table entries that an earlier dynamic step fills, by step.
   private var heapSlots: [Int: [(slot: Int, id: ValueID, byteCount: Int)]] = [:]
   private var heap: [ValueID: RuntimeValue] = [:]
+  /// The bytes of the budget that they take, if they have them for themselves.
+  private var heapByteCounts: [ValueID: Int] = [:]
   private let parameters: ParameterStore
   /// Where the plan's arena starts in ``arena``.
   private let arenaOffset: Int
@@ -109,9 +111,30 @@ final class BoundPlan {
     for index in plan.steps.indices {
       let start = profile == nil ? 0 : Profile.now()
       try runStep(index, inputs, outputs, pool, options.threadCount, memory)
+      forgetValues(after: index, memory)
       profile?.add(step: index, of: plan, start: start)
       if options.releasesConstants { releaseConstants(of: plan.steps[index]) }
     }
+  }
+
+  private func forgetValues(after index: Int, _ memory: MemoryBudget?) {
+    for id in plan.steps[index].lastReads {
+      heap[id] = nil
+      if let byteCount = heapByteCounts.removeValue(forKey: id) { memory?.release(byteCount) }
+    }
+  }
+
+  /// The memory of the inputs may be that of outputs, too: the budget does not get it back.
+  private func shareInputs(of step: Plan.Step) {
+    for operand in step.inputs {
+      if case .heap(let id)? = operand?.place { heapByteCounts[id] = nil }
+    }
+  }
+
+  private func keep(_ value: RuntimeValue, as id: ValueID, _ memory: MemoryBudget) throws {
+    let byteCount = value.memoryByteCount
+    try memory.reserve(byteCount)
+    heapByteCounts[id] = byteCount
   }
 
   /// A later step that reads them reads them from the file again.
@@ -145,8 +168,10 @@ final class BoundPlan {
         let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
           guard let id, let result else { continue }
-          if !step.kernel.reservesMemory, !isView(result, of: values) {
-            try memory.reserve(result.memoryByteCount)
+          if step.kernel.reservesMemory || isView(result, of: values) {
+            shareInputs(of: step)
+          } else {
+            try keep(result, as: id, memory)
           }
           heap[id] = result
         }
@@ -190,7 +215,7 @@ final class BoundPlan {
       }
       bound.run.results[position] = nil
       let kept = try detached(result, step)
-      if !isView(kept, of: values) { try memory.reserve(kept.memoryByteCount) }
+      if isView(kept, of: values) { shareInputs(of: step) } else { try keep(kept, as: id, memory) }
       heap[id] = kept
     }
   }
@@ -257,11 +282,14 @@ final class BoundPlan {
   }
 
   /// Forgets the values that dynamic steps made in the last run.
-  func dropHeap() { if !heap.isEmpty { heap.removeAll(keepingCapacity: true) } }
+  func dropHeap() {
+    if !heap.isEmpty { heap.removeAll(keepingCapacity: true) }
+    if !heapByteCounts.isEmpty { heapByteCounts.removeAll(keepingCapacity: true) }
+  }
 
   /// The values that dynamic steps made in the last run.
   func takeHeap() -> [ValueID: RuntimeValue] {
-    defer { heap.removeAll(keepingCapacity: true) }
+    defer { dropHeap() }
     return heap
   }
 }

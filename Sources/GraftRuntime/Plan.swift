@@ -38,6 +38,8 @@ package final class Plan: Sendable {
     package var outputs: [Operand?]
     /// The values that a dynamic step makes; `nil` for unused ones.
     package var dynamicOutputs: [ValueID?]
+    /// Values outside of the arena that no later step reads.
+    package var lastReads: [ValueID] = []
     package var scratchOffset: Int
     package var workerScratchOffset: Int
     /// Where the memory of its bodies starts in its scratch memory.

@@ -43,6 +43,7 @@ struct PlanLayout {
     let layout = try MemoryPlanner.layOut(buffers)
     assign(layout.offsets, to: owners)
     try appendCopies(to: outputValues)
+    noteLastReads(outliving: Set(continuation?.values ?? []))
     try fillOperands()
 
     var operands: [ValueID: Plan.Operand] = [:]
@@ -83,6 +84,22 @@ struct PlanLayout {
       try appendCopy(
         of: update.newValue, to: .parameter(update.parameter),
         label: "parameter '\(graph[update.parameter].name)'")
+    }
+  }
+
+  /// Lets steps forget the values outside of the arena that they are the last to read.
+  private mutating func noteLastReads(outliving: Set<ValueID>) {
+    guard !heapValues.isEmpty else { return }
+    var lastReads: [ValueID: Int] = [:]
+    for step in steps.indices {
+      for case let id? in stepReads[step] + steps[step].dynamicOutputs where heapValues.contains(id)
+      {
+        lastReads[id] = step
+      }
+    }
+    let kept = outliving.union(graph.outputs)
+    for (id, step) in lastReads.sorted(by: { $0.key < $1.key }) where !kept.contains(id) {
+      steps[step].lastReads.append(id)
     }
   }
 

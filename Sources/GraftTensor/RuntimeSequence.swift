@@ -44,6 +44,9 @@ package struct RuntimeSequence: Sendable {
     return RuntimeSequence(root: root)
   }
 
+  /// What an element takes besides its contents: itself, and its objects in memory.
+  package static let elementByteCount = MemoryLayout<RuntimeValue>.stride + 128
+
   /// The memory of all elements in bytes; what occurs twice counts twice.
   package var memoryByteCount: Int { root?.memoryByteCount ?? 0 }
 
@@ -99,9 +102,6 @@ package struct TensorPattern: Sendable {
 /// A part of a sequence: some elements, or some parts, all of the same height.
 private final class Node: Sendable {
   static let capacity = 32
-  /// What an element takes besides its contents: itself, and its objects in memory.
-  private static let overhead = MemoryLayout<RuntimeValue>.stride + 128
-
   let count: Int
   let memoryByteCount: Int
   let pattern: TensorPattern?
@@ -112,7 +112,8 @@ private final class Node: Sendable {
     self.elements = elements
     children = []
     count = elements.count
-    memoryByteCount = saturatedSum(elements.lazy.map { $0.memoryByteCount }, Node.overhead)
+    memoryByteCount = saturatedSum(
+      elements.lazy.map { $0.memoryByteCount }, RuntimeSequence.elementByteCount)
     pattern = Node.joined(elements.lazy.map { TensorPattern($0) })
   }
 

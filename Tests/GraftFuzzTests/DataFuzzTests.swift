@@ -125,7 +125,8 @@ extension FuzzTests {
           try RuntimeMap(
             keys: Tensor(strings: ["a", "b"], shape: [2]), values: .scalars(tensors[1]))),
         .map(
-          try RuntimeMap(keys: tensors[1], values: .elements([.tensor(tensors[0]), .sequence([])]))),
+          try RuntimeMap(
+            keys: tensors[1], values: .elements([.tensor(tensors[0]), .tensor(tensors[2])]))),
       ] {
         try TensorProtoWriter.write(value, name: "x", to: path)
         seeds.append([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))))

@@ -223,6 +223,35 @@ import Testing
     expectError(.operatingSystem, "SequenceInsert", "memory") { _ = try other.run([input]) }
   }
 
+  /// What nobody reads any more makes room for what comes later.
+  @Test func valuesGoAfterTheirLastReader() throws {
+    var graph = Graph()
+    let x = graph.addInput(name: "x", type: TensorType(.string, [.known(1)]))
+    let suffix = graph.addConstant(try Tensor(strings: ["!"], shape: []))
+    var value = x
+    for _ in 0..<20 { value = graph.addNode("StringConcat", [value, suffix]) }
+    graph.outputs = [value]
+    // Sequences keep what nobody else reads any more.
+    var growing = graph
+    var (text, sequence) = (x, growing.addNode("SequenceConstruct", [x]))
+    for _ in 0..<20 {
+      text = growing.addNode("StringConcat", [text, suffix])
+      sequence = growing.addNode("SequenceInsert", [sequence, text])
+    }
+    growing.outputs = [growing.addNode("SequenceLength", [sequence])]
+    let letters = String(repeating: "a", count: 1 << 20)
+    let input = RuntimeValue.tensor(try Tensor(strings: [letters], shape: [1]))
+    for options in Self.options {
+      var options = options
+      options.memoryLimit = 8 << 20
+      let session = Session(try Executable(graph, options: options))
+      let expected = letters + String(repeating: "!", count: 20)
+      for _ in 0..<2 { #expect(try session.run([input])[0].tensor.strings == [expected]) }
+      let other = Session(try Executable(growing, options: options))
+      expectError(.operatingSystem, "memory") { _ = try other.run([input]) }
+    }
+  }
+
   /// Nodes on strings of known shapes are steps of one plan.
   @Test func stringsAreStepsOfOnePlan() throws {
     var graph = Graph()

@@ -22,7 +22,7 @@ struct SequenceConstruct: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     .sharing { inputs, memory in
       let inputs = SequenceInputs(values: inputs)
-      try memory.reserve(inputs.values.count * 2 * MemoryLayout<RuntimeValue>.stride)
+      try memory.reserve(inputs.values.count * RuntimeSequence.elementByteCount)
       return [.sequence(try inputs.values.indices.map { try inputs.value($0).kept(memory) })]
     }
   }

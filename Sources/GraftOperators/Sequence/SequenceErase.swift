@@ -17,12 +17,11 @@ struct SequenceErase: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    .sharing { inputs, memory in
+    .sharing { inputs, _ in
       let inputs = SequenceInputs(values: inputs)
       let elements = try inputs.sequence(0)
       guard !elements.isEmpty else { throw GraftError.badData("the sequence is empty") }
       let position = try inputs.position(1, count: elements.count) ?? elements.count - 1
-      try memory.reserve(RuntimeSequence.pathByteCount)
       return [.sequence(elements.erasing(at: position))]
     }
   }

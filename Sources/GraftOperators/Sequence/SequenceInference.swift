@@ -71,8 +71,3 @@ struct SequenceInputs {
     return fromFront
   }
 }
-
-extension RuntimeSequence {
-  /// The memory that one more element takes, besides its contents: a path in the tree.
-  static let pathByteCount = 64 * MemoryLayout<RuntimeValue>.stride
-}

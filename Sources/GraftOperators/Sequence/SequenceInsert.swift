@@ -22,7 +22,7 @@ struct SequenceInsert: Operator {
       let elements = try inputs.sequence(0)
       let position =
         try inputs.position(2, count: elements.count, allowsEnd: true) ?? elements.count
-      try memory.reserve(RuntimeSequence.pathByteCount)
+      try memory.reserve(RuntimeSequence.elementByteCount)
       return [
         .sequence(elements.inserting(try inputs.value(1).kept(memory), at: position))
       ]

@@ -54,7 +54,7 @@ struct SplitToSequence: Operator {
       let lengths = inputs.values.count > 1 ? try inputs.values[1]?.tensor : nil
       let parts = try SplitParts(extent: input.shape[axis], lengths: lengths)
       let (byteCount, overflow) = parts.count.multipliedReportingOverflow(
-        by: 4 * MemoryLayout<RuntimeValue>.stride)
+        by: RuntimeSequence.elementByteCount)
       try memory.reserve(overflow ? .max : byteCount)
       var elements = try input.split(parts, axis: axis, memory)
       if lengths == nil, !keepsAxis {
