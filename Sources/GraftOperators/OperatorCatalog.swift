@@ -207,6 +207,12 @@ package enum OperatorCatalog {
     QLinearConv.self,
     QLinearMatMul.self,
     QuantizeLinear.self,
+    QuantizedAveragePool.self,
+    QuantizedBinary.self,
+    QuantizedConv.self,
+    QuantizedGemm.self,
+    QuantizedLookup.self,
+    QuantizedMaxPool.self,
   ]
 
   private static let random: [any Operator.Type] = [
