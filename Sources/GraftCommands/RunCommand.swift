@@ -20,8 +20,8 @@ struct RunCommand: ParsableCommand {
       outputs are printed.
 
       In JSON, a tensor is nested arrays of numbers, strings, true and false. A sequence is an \
-      array of tensors, a map an object, and null an empty optional. An .npz archive holds a sequence as its \
-      arrays, in order.
+      array of tensors, a map an object, and null an empty optional. An .npz archive holds a \
+      sequence as its arrays, in order.
 
       Examples:
         graft run model.onnx --input image.npy

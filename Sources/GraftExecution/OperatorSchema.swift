@@ -5,8 +5,8 @@ package struct OperatorSchema: Sendable {
   package let domain: String
   /// The versions of the domain at which the specification changed the operator, ascending.
   package let since: [Int]
-  /// The lowest version at which the newest form has its present meaning; `downgrade` makes the forms
-  /// of lower ones.
+  /// The lowest version at which the newest form has its present meaning; `downgrade` makes the
+  /// forms of lower ones.
   package let sameSince: Int
   package let inputs: ClosedRange<Int>
   package let outputs: ClosedRange<Int>

@@ -69,7 +69,7 @@ package final class Plan: Sendable {
   /// The places of all values that outlive the plan.
   package let operands: [ValueID: Operand]
   package let continuation: Continuation?
-  /// Whether steps take memory of their own, as for values whose sizes are only known after running.
+  /// Whether steps take memory of their own, as for values whose sizes are known after running.
   let hasDynamicSteps: Bool
 
   init(

@@ -25,7 +25,8 @@ import Testing
     var clip: Float?
 
     var testDescription: String {
-      "\(cell) \(steps)x\(batch)x\(inputs) \(units) \(direction)\(isBatchFirst ? " batch first" : "")"
+      "\(cell) \(steps)x\(batch)x\(inputs) \(units) \(direction)"
+        + "\(isBatchFirst ? " batch first" : "")"
         + "\(isLinearBeforeReset ? " linear" : "")\(lengths.map { " \($0)" } ?? "")"
     }
 

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Reads and writes values as JSON: nested arrays for tensors, arrays of those for sequences, objects
-/// for maps, null for empty optionals.
+/// Reads and writes values as JSON: nested arrays for tensors, arrays of those for sequences,
+/// objects for maps, null for empty optionals.
 package enum JSONValueFile {
   static let depthLimit = 128
 

@@ -6,8 +6,8 @@ import GraftTensor
 /// Scaled dot-product attention: softmax(scale · Q Kᵀ + bias) V, for each head.
 ///
 /// Queries are `[N, heads, S, K]`, keys `[N, H, T, K]`, values `[N, H, T, V]`, or each of them of
-/// rank 3 with its heads side by side, as in `[N, S, heads · K]`. Several heads of queries may share
-/// one of keys. The bias combines the mask, causality, a window and the padding of a cache.
+/// rank 3 with its heads side by side, as in `[N, S, heads · K]`. Several heads of queries may
+/// share one of keys. The bias combines the mask, causality, a window and the padding of a cache.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Attention.html>. Sources: Vaswani et al.,
 /// Attention Is All You Need, <https://arxiv.org/abs/1706.03762>; Dao et al., FlashAttention,

@@ -7,7 +7,7 @@ import GraftTensor
 /// it.
 ///
 /// Queries are `[N, T, heads · K]`, keys `[N, T, H · K]`, values `[N, T, H · V]`, the state
-/// `[N, H, K, V]`; the decay is `[N, T, H]` or `[N, T, H · K]`, and beta `[N, T, H]` or `[N, T, 1]`.
+/// `[N, H, K, V]`; the decay is `[N, T, H]` or `[N, T, H · K]`, beta `[N, T, H]` or `[N, T, 1]`.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LinearAttention.html>
 struct LinearAttention: Operator {

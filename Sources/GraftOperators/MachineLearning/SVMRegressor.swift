@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Σ coefficient · K(x, support vector) + rho, or, for one class, whether that is positive: 1 or -1.
-/// `[N, F]` → `[N, 1]`.
+/// Σ coefficient · K(x, support vector) + rho, or, for one class, whether that is positive: 1
+/// or -1. `[N, F]` → `[N, 1]`.
 ///
 /// Computed in double precision and rounded once.
 ///

@@ -3,8 +3,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// A simple recurrent network of one layer: H = f(X · Wᵀ + H' · Rᵀ + Wb + Rb), where H' is the hidden
-/// state before.
+/// A simple recurrent network of one layer: H = f(X · Wᵀ + H' · Rᵀ + Wb + Rb), where H' is the
+/// hidden state before.
 ///
 /// X `[T, B, I]`, W `[D, H, I]`, R `[D, H, H]`, B `[D, 2H]`, sequence_lens `[B]`, initial_h
 /// `[D, B, H]`; Y `[T, D, B, H]`, Y_h `[D, B, H]`. With layout 1 the batch is the first axis.

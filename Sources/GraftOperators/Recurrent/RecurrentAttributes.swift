@@ -31,7 +31,8 @@ struct RecurrentAttributes: Sendable {
       ?? Array(repeating: cell.defaultFunctions, count: directionCount).flatMap { $0 }
     guard names.count >= perDirection * directionCount else {
       throw GraftError.badData(
-        "attribute 'activations' has \(names.count) names; expected \(perDirection * directionCount)"
+        "attribute 'activations' has \(names.count) names; "
+          + "expected \(perDirection * directionCount)"
       )
     }
     let functions = try RecurrentFunction.functions(

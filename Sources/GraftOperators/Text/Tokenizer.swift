@@ -3,9 +3,10 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Splits strings into tokens: `[C]` → `[C, D]`, `[N, C]` → `[N, C, D]`, filled up with `pad_value`.
+/// Splits strings into tokens: `[C]` → `[C, D]`, `[N, C]` → `[N, C, D]`, filled up with
+/// `pad_value`.
 ///
-/// It is not of ONNX but of onnxruntime, and all converted text vectorizers of scikit-learn have it.
+/// It is not of ONNX but of onnxruntime; all converted text vectorizers of scikit-learn have it.
 /// Tokens are what `tokenexp` matches, or what is between matches of `separators`; an empty
 /// separator separates all characters. With `mark`, tokens are between U+0002 and U+0003.
 ///

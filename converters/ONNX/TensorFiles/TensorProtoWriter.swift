@@ -2,8 +2,8 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Writes values as `TensorProto`, `SequenceProto`, `OptionalProto` or `MapProto`; the counterpart of
-/// ``TensorProtoReader``.
+/// Writes values as `TensorProto`, `SequenceProto`, `OptionalProto` or `MapProto`; the counterpart
+/// of ``TensorProtoReader``.
 package enum TensorProtoWriter {
   /// - Parameter type: the type that the model declares, as an empty sequence has no element type
   package static func write(
