@@ -76,7 +76,7 @@ package protocol Operator: Sendable {
   /// What kernels apply to their results instead of running this node; `nil` if they cannot.
   func fusedActivation(_ context: InferenceContext) throws -> Activation?
 
-  /// Whether all elements of output 0 are elements of input 0, of any type, wherever they are moved;
+  /// Whether all elements of output 0 are elements of input 0, of any type, wherever they move;
   /// operators of ``onlyReshapes`` need not say so.
   static var onlyMoves: Bool { get }
 
