@@ -53,6 +53,12 @@ GRAFT_INLINE NAME(vector) NAME(step_sigmoid)(NAME(vector) x) {
 GRAFT_INLINE NAME(vector) NAME(step_tanh)(NAME(vector) x) {
   return (NAME(vector))step_tanh((floats)x);
 }
+GRAFT_INLINE NAME(vector) NAME(step_gated_tanh)(NAME(vector) x, NAME(vector) y) {
+  return (NAME(vector))step_gated_tanh((floats)x, (floats)y);
+}
+GRAFT_INLINE NAME(vector) NAME(step_mixed_tanh)(NAME(vector) x, NAME(vector) y, NAME(vector) h) {
+  return (NAME(vector))step_mixed_tanh((floats)x, (floats)y, (floats)h);
+}
 /// Of numbers up to 0.
 GRAFT_INLINE NAME(vector) NAME(step_exp_minus_one)(NAME(vector) x) {
   return (NAME(vector))vector_exp_minus_one((floats)x);
@@ -71,6 +77,13 @@ GRAFT_INLINE NAME(vector) NAME(step_sigmoid)(NAME(vector) x) {
 GRAFT_INLINE NAME(vector) NAME(step_tanh)(NAME(vector) x) {
   for (int lane = 0; lane < LANES; lane++) x[lane] = tanh(x[lane]);
   return x;
+}
+GRAFT_INLINE NAME(vector) NAME(step_gated_tanh)(NAME(vector) x, NAME(vector) y) {
+  return NAME(step_sigmoid)(x) * NAME(step_tanh)(y);
+}
+GRAFT_INLINE NAME(vector) NAME(step_mixed_tanh)(NAME(vector) x, NAME(vector) y, NAME(vector) h) {
+  const NAME(vector) z = NAME(step_sigmoid)(x);
+  return (1 - z) * NAME(step_tanh)(y) + z * h;
 }
 GRAFT_INLINE NAME(vector) NAME(step_exp_minus_one)(NAME(vector) x) {
   for (int lane = 0; lane < LANES; lane++) x[lane] = expm1(x[lane]);

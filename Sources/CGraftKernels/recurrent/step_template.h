@@ -30,9 +30,43 @@ GRAFT_INLINE void NAME(put_hidden)(
   if (step->y) NAME(put_first_lanes)(step->y, row * step->y_stride + place, count, hidden);
 }
 
-GRAFT_INLINE void NAME(lstm_step)(const graft_recurrent_step *step, const int is_plain) {
-  const NAME(functions) functions = NAME(functions_of)(step, is_plain);
+/// The default activations without peepholes and a limit. Cells come first, then hidden states: one
+/// after the other they would be a long chain of dependent instructions.
+static void NAME(plain_lstm)(const graft_recurrent_step *original) {
+  // A copy, which stores of results do not change.
+  const graft_recurrent_step local = *original, *step = &local;
   const ptrdiff_t units = step->block_units;
+  EACH_VECTOR(step) {
+    if (!NAME(is_active)(step, row)) continue;
+    const ptrdiff_t gate = row * step->gates_stride + block * 4 * units + lane;
+    const NAME(vector) i = NAME(lanes_at)(step->gates, gate);
+    const NAME(vector) f = NAME(lanes_at)(step->gates, gate + 2 * units);
+    const NAME(vector) c = NAME(lanes_at)(step->gates, gate + 3 * units);
+    const NAME(vector) before =
+        NAME(lanes_at)(step->cell_before, row * step->before_stride + place);
+    const NAME(vector) cell = NAME(step_sigmoid)(f) * before + NAME(step_gated_tanh)(i, c);
+    NAME(put_lanes)(
+        step->cell_after, row * step->after_stride + place,
+        NAME(without_padding)(cell, step->unit_count - place));
+  }
+  EACH_VECTOR(step) {
+    const ptrdiff_t count = step->unit_count - place;
+    if (!NAME(is_active)(step, row)) {
+      NAME(keep)(step, row, place, count);
+      continue;
+    }
+    const ptrdiff_t gate = row * step->gates_stride + (block * 4 + 1) * units + lane;
+    const NAME(vector) o = NAME(lanes_at)(step->gates, gate);
+    const NAME(vector) cell = NAME(lanes_at)(step->cell_after, row * step->after_stride + place);
+    NAME(put_hidden)(step, row, place, count, NAME(step_gated_tanh)(o, cell));
+  }
+}
+
+static void NAME(general_lstm)(const graft_recurrent_step *original) {
+  const graft_recurrent_step local = *original, *step = &local;
+  const NAME(functions) functions = NAME(functions_of)(step, 0);
+  const ptrdiff_t units = step->block_units;
+  const int peeps = step->peepholes != NULL;
   EACH_VECTOR(step) {
     const ptrdiff_t count = step->unit_count - place;
     if (!NAME(is_active)(step, row)) {
@@ -45,10 +79,9 @@ GRAFT_INLINE void NAME(lstm_step)(const graft_recurrent_step *step, const int is
     NAME(vector) f = NAME(lanes_at)(step->gates, gate + 2 * units);
     NAME(vector) c = NAME(lanes_at)(step->gates, gate + 3 * units);
     NAME(vector) cell = NAME(lanes_at)(step->cell_before, row * step->before_stride + place);
-    const int peeps = !is_plain && step->peepholes;
     if (peeps) i += NAME(lanes_at)(step->peepholes, place) * cell;
     i = NAME(activated)(functions.f, &step->f, NAME(clipped)(&functions, i));
-    if (!is_plain && step->couples_gates) {
+    if (step->couples_gates) {
       f = 1 - i;
     } else {
       if (peeps) f += NAME(lanes_at)(step->peepholes, place + 2 * step->peephole_stride) * cell;
@@ -63,8 +96,49 @@ GRAFT_INLINE void NAME(lstm_step)(const graft_recurrent_step *step, const int is
   }
 }
 
-GRAFT_INLINE void NAME(gru_step)(const graft_recurrent_step *step, const int is_plain) {
-  const NAME(functions) functions = NAME(functions_of)(step, is_plain);
+/// What enters the activation of GRU's hidden gate.
+GRAFT_INLINE NAME(vector) NAME(candidate_sum)(
+    const NAME(functions) * functions, ptrdiff_t row, ptrdiff_t gate, ptrdiff_t place) {
+  const graft_recurrent_step *step = functions->step;
+  const NAME(vector) sum = NAME(lanes_at)(step->candidates, row * step->candidates_stride + place);
+  if (!step->recurrent) return sum;
+  const NAME(vector) r = NAME(activated)(
+      functions->f, &step->f,
+      NAME(clipped)(functions, NAME(lanes_at)(step->gates, gate + step->block_units)));
+  return sum + r * NAME(lanes_at)(step->recurrent, row * step->recurrent_stride + place);
+}
+
+/// As for LSTM: what enters the hidden gate comes first, in the place of the hidden state.
+static void NAME(plain_gru)(const graft_recurrent_step *original) {
+  const graft_recurrent_step local = *original, *step = &local;
+  const NAME(functions) functions = NAME(functions_of)(step, 1);
+  const ptrdiff_t units = step->block_units;
+  EACH_VECTOR(step) {
+    const ptrdiff_t gate = row * step->gates_stride + block * 2 * units + lane;
+    NAME(put_lanes)(
+        step->hidden_after, row * step->after_stride + place,
+        NAME(candidate_sum)(&functions, row, gate, place));
+  }
+  EACH_VECTOR(step) {
+    const ptrdiff_t count = step->unit_count - place;
+    if (!NAME(is_active)(step, row)) {
+      NAME(keep)(step, row, place, count);
+      continue;
+    }
+    const ptrdiff_t gate = row * step->gates_stride + block * 2 * units + lane;
+    const NAME(vector) candidate =
+        NAME(lanes_at)(step->hidden_after, row * step->after_stride + place);
+    const NAME(vector) hidden =
+        NAME(lanes_at)(step->hidden_before, row * step->before_stride + place);
+    NAME(put_hidden)(
+        step, row, place, count,
+        NAME(step_mixed_tanh)(NAME(lanes_at)(step->gates, gate), candidate, hidden));
+  }
+}
+
+static void NAME(general_gru)(const graft_recurrent_step *original) {
+  const graft_recurrent_step local = *original, *step = &local;
+  const NAME(functions) functions = NAME(functions_of)(step, 0);
   const ptrdiff_t units = step->block_units;
   EACH_VECTOR(step) {
     const ptrdiff_t count = step->unit_count - place;
@@ -73,23 +147,19 @@ GRAFT_INLINE void NAME(gru_step)(const graft_recurrent_step *step, const int is_
       continue;
     }
     const ptrdiff_t gate = row * step->gates_stride + block * 2 * units + lane;
-    NAME(vector) z = NAME(lanes_at)(step->gates, gate);
-    NAME(vector)
-    candidate = NAME(lanes_at)(step->candidates, row * step->candidates_stride + place);
-    if (step->recurrent) {
-      NAME(vector) r = NAME(lanes_at)(step->gates, gate + units);
-      r = NAME(activated)(functions.f, &step->f, NAME(clipped)(&functions, r));
-      candidate += r * NAME(lanes_at)(step->recurrent, row * step->recurrent_stride + place);
-    }
-    z = NAME(activated)(functions.f, &step->f, NAME(clipped)(&functions, z));
-    candidate = NAME(activated)(functions.g, &step->g, NAME(clipped)(&functions, candidate));
+    const NAME(vector) z = NAME(activated)(
+        functions.f, &step->f, NAME(clipped)(&functions, NAME(lanes_at)(step->gates, gate)));
+    const NAME(vector) candidate = NAME(activated)(
+        functions.g, &step->g,
+        NAME(clipped)(&functions, NAME(candidate_sum)(&functions, row, gate, place)));
     const NAME(vector) hidden =
         NAME(lanes_at)(step->hidden_before, row * step->before_stride + place);
     NAME(put_hidden)(step, row, place, count, (1 - z) * candidate + z * hidden);
   }
 }
 
-static void NAME(gru_reset)(const graft_recurrent_step *step) {
+static void NAME(gru_reset)(const graft_recurrent_step *original) {
+  const graft_recurrent_step local = *original, *step = &local;
   const NAME(functions) functions = NAME(functions_of)(step, 0);
   const ptrdiff_t units = step->block_units;
   EACH_VECTOR(step) {
@@ -103,7 +173,8 @@ static void NAME(gru_reset)(const graft_recurrent_step *step) {
   }
 }
 
-static void NAME(rnn)(const graft_recurrent_step *step) {
+static void NAME(rnn)(const graft_recurrent_step *original) {
+  const graft_recurrent_step local = *original, *step = &local;
   const NAME(functions) functions = NAME(functions_of)(step, 0);
   EACH_VECTOR(step) {
     const ptrdiff_t count = step->unit_count - place;
@@ -127,16 +198,16 @@ static int NAME(is_plain)(const graft_recurrent_step *step) {
 
 static void NAME(lstm)(const graft_recurrent_step *step) {
   if (NAME(is_plain)(step))
-    NAME(lstm_step)(step, 1);
+    NAME(plain_lstm)(step);
   else
-    NAME(lstm_step)(step, 0);
+    NAME(general_lstm)(step);
 }
 
 static void NAME(gru)(const graft_recurrent_step *step) {
   if (NAME(is_plain)(step))
-    NAME(gru_step)(step, 1);
+    NAME(plain_gru)(step);
   else
-    NAME(gru_step)(step, 0);
+    NAME(general_gru)(step);
 }
 
 static void NAME(add)(const void *a, const void *b, ptrdiff_t count, void *sums) {

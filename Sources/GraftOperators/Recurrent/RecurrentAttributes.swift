@@ -81,7 +81,7 @@ struct RecurrentAttributes: Sendable {
 
   /// Checks the inputs of a node, and sets its outputs.
   func infer(_ context: inout InferenceContext) throws {
-    let elementType = try inferElementType(&context)
+    let elementType = try checkedElementType(context)
     for output in 0...cell.stateCount { context.setOutput(output, elementType, nil) }
     let extents = try checkedExtents(context)
     context.setOutput(0, elementType, extents.output(isBatchFirst: isBatchFirst))
@@ -90,7 +90,7 @@ struct RecurrentAttributes: Sendable {
     }
   }
 
-  private func inferElementType(_ context: inout InferenceContext) throws -> ElementType {
+  private func checkedElementType(_ context: InferenceContext) throws -> ElementType {
     try context.require(RecurrentInput.x, .floatingPoint)
     try context.requireSameElementType(
       (0..<cell.inputCount).filter { $0 != RecurrentInput.lengths })

@@ -64,8 +64,8 @@ final class RecurrentGradientKernel: Sendable {
     transposedRecurrentWeights = try transposed(
       RecurrentInput.recurrentWeights, shape.units, layout.blockUnits)
     transposedWeights =
-      wanted.contains(RecurrentGradient.x)
-      ? try transposed(RecurrentInput.weights, shape.inputs, layout.products.panel_columns) : []
+      try wanted.contains(RecurrentGradient.x)
+      ? transposed(RecurrentInput.weights, shape.inputs, layout.products.panel_columns) : []
     self.operands = operands
 
     func rows(_ stride: Int) throws -> RecurrentRows {
@@ -76,7 +76,7 @@ final class RecurrentGradientKernel: Sendable {
     resetGradient = if case .gru(false) = forward.cell { try rows(layout.stateStride) } else { nil }
     let hasPeepholes =
       wanted.contains(RecurrentGradient.peepholes) && context.hasInput(RecurrentInput.peepholes)
-    peepholeGradient = hasPeepholes ? try rows(3 * layout.paddedUnits) : nil
+    peepholeGradient = try hasPeepholes ? rows(3 * layout.paddedUnits) : nil
     peepholeSums = try scratch.reserve(
       [hasPeepholes ? shape.directions : 0, 3 * layout.paddedUnits], of: elementType)
 
@@ -91,7 +91,7 @@ final class RecurrentGradientKernel: Sendable {
     recurrentWeightGradients = try matrices(shape.units, for: RecurrentGradient.recurrentWeights)
     biasGradients = try matrices(1, for: RecurrentGradient.bias)
     recurrentBiasGradients =
-      forward.isLinearBeforeReset ? try matrices(1, for: RecurrentGradient.bias) : biasGradients
+      try forward.isLinearBeforeReset ? matrices(1, for: RecurrentGradient.bias) : biasGradients
     let rowCount = shape.steps * shape.batch
     func matrixBlocks(_ columns: Int) -> [MatrixBlocks] {
       groups.map {
@@ -133,7 +133,7 @@ final class RecurrentGradientKernel: Sendable {
     }
     if wanted.contains(RecurrentGradient.bias) { phases.append(biasPhase) }
     phases.append(finalPhase)
-    let largest = (blocks.weights + blocks.recurrentWeights).map {
+    let largest = (blocks.weights + blocks.recurrentWeights).filter { $0.count > 0 }.map {
       layout.products.scratch_byte_count($0.largestRowCount, $0.largestColumnCount, rowCount)
     }
     return PreparedKernel(

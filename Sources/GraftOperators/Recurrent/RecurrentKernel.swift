@@ -116,8 +116,9 @@ final class RecurrentKernel: Sendable {
     states = try (0..<attributes.cell.stateCount).map { _ in
       try rows(layout.stateStride, times: keepsAll ? kept : 2)
     }
-    finalStates =
-      keepsAll ? try states.map { _ in try rows(layout.stateStride, times: 1) } : []
+    finalStates = try (0..<(keepsAll ? states.count : 0)).map { _ in
+      try rows(layout.stateStride, times: 1)
+    }
   }
 
   /// The kernel of a node.
@@ -293,7 +294,6 @@ final class RecurrentKernel: Sendable {
     _ arguments: KernelArguments, stage: Int, step: Int, direction: Int, sequences: Range<Int>,
     blocks: Range<Int>
   ) {
-    guard let scratch = arguments.scratch else { return }
     var description = description(
       arguments, step: step, direction: direction, sequences: sequences)
     let kernels = layout.steps
@@ -307,21 +307,21 @@ final class RecurrentKernel: Sendable {
       description.block_count = part.count
       switch cell {
       case .lstm:
-        multiply(arguments, 0, direction, &description, description.gates, part, scratch)
+        multiply(arguments, 0, direction, description, description.gates, part)
         kernels.lstm(&description)
       case .rnn:
-        multiply(arguments, 0, direction, &description, description.gates, part, scratch)
+        multiply(arguments, 0, direction, description, description.gates, part)
         kernels.rnn(&description)
       case .gru(true):
-        multiply(arguments, 0, direction, &description, description.gates, part, scratch)
-        multiply(arguments, 1, direction, &description, description.recurrent, part, scratch)
+        multiply(arguments, 0, direction, description, description.gates, part)
+        multiply(arguments, 1, direction, description, description.recurrent, part)
         kernels.gru(&description)
       case .gru(false):
         if stage == 0 {
-          multiply(arguments, 0, direction, &description, description.gates, part, scratch)
+          multiply(arguments, 0, direction, description, description.gates, part)
           kernels.gru_reset(&description)
         } else {
-          multiply(arguments, 1, direction, &description, description.candidates, part, scratch)
+          multiply(arguments, 1, direction, description, description.candidates, part)
           kernels.gru(&description)
         }
       }
@@ -331,8 +331,7 @@ final class RecurrentKernel: Sendable {
   /// Adds the products of states and a group's panels of R to sums of gates.
   private func multiply(
     _ arguments: KernelArguments, _ group: Int, _ direction: Int,
-    _ step: inout graft_recurrent_step, _ sums: UnsafeMutableRawPointer?, _ blocks: Range<Int>,
-    _ scratch: UnsafeMutableRawPointer
+    _ step: graft_recurrent_step, _ sums: UnsafeMutableRawPointer?, _ blocks: Range<Int>
   ) {
     let columns = layout.columnCount(groups[group])
     var problem = layout.problem(depth: shape.units, columns: columns)
