@@ -68,6 +68,8 @@ package struct ModelLoader {
     options: Executable.Options = .init()
   ) throws -> LoadedModel {
     let source = try source(reference)
+    // Compiled forms are optimized.
+    let cache = options.optimizes ? cache : nil
     let threads = options.threadCount
     let tuning = try options.tuning.choices.isEmpty ? "" : ContentHash(of: options.tuning.text).text
     let variant = """

@@ -54,7 +54,7 @@ struct BenchmarkCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var settings: RunOptions
 
   func validate() throws {
     guard runs > 0, batch ?? 1 > 0 else {
@@ -64,7 +64,10 @@ struct BenchmarkCommand: ParsableCommand {
     if let profile, FilePath.ending(of: profile) != "json" {
       throw ValidationError("--profile must name a .json file.")
     }
-    guard !tune || !compute.noCache else {
+    guard !tune || settings.optimizes else {
+      throw ValidationError("--tune has nothing to choose from with --optimize off.")
+    }
+    guard !tune || !settings.compute.noCache else {
       throw ValidationError(
         "--tune writes to the cache folder and cannot be combined with --no-cache.")
     }
@@ -73,9 +76,9 @@ struct BenchmarkCommand: ParsableCommand {
   func run() throws {
     if let profile { try AtomicFile.requireWritable(profile) }
     let start = SystemTime.monotonic
-    var options = compute.executableOptions
+    var options = settings.executableOptions
     if tune { options.tuning = try tuned(options) }
-    let found = try load(cache: compute.cache, options, remark: CommandLineProgram.note)
+    let found = try load(cache: settings.compute.cache, options, remark: CommandLineProgram.note)
     let executable = try withPlace(model) { try found.executable(options) }
     let session = Session(executable)
     let inputs = try inputs(of: found.graph, options)

@@ -63,7 +63,7 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var settings: RunOptions
 
   func validate() throws {
     guard (1...65536).contains(batchSize) else {
@@ -74,7 +74,7 @@ struct EvaluateCommand: ParsableCommand {
 
   func run() throws {
     let dataset = try LabelledImages.open(
-      data, for: .evaluation, maximumBad: maxBad, compute)
+      data, for: .evaluation, maximumBad: maxBad, settings.compute)
     let part =
       part ?? [.test, .validation].first { !$0.items(of: dataset).isEmpty } ?? .all
     let items = try items(of: dataset, part)
@@ -82,9 +82,9 @@ struct EvaluateCommand: ParsableCommand {
       throw GraftError.usage(
         "\(data) has no images for \(part.rawValue)", hint: "Omit --part")
     }
-    let executable = compute.executableOptions
+    let executable = settings.executableOptions
     let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
-      model, batch: .free, cache: compute.cache, options: executable)
+      model, batch: .free, cache: settings.compute.cache, options: executable)
     var options = try image.classifierOptions()
     options.executable = executable
     let classifier = try withPlace(model) { try Classifier(loaded, options: options) }
@@ -109,7 +109,7 @@ struct EvaluateCommand: ParsableCommand {
     guard let split = try SplitFile.ofRun(model: model) else { return own }
     let isRequested = self.part != nil && part != .all
     let candidates = isRequested ? Part.all.items(of: dataset) : own
-    let parts = try split.parts(of: candidates, threadCount: compute.threadCount)
+    let parts = try split.parts(of: candidates, threadCount: settings.compute.threadCount)
       .map { $0.map(Part.init) }
     guard parts.contains(where: { $0 != nil }) else { return own }
     if isRequested { return zip(candidates, parts).filter { $1 == part }.map(\.0) }

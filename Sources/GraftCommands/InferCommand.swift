@@ -52,7 +52,7 @@ package struct InferCommand: ParsableCommand {
   @Flag(help: "Print one JSON object per image, one per line.")
   var json = false
 
-  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var settings: RunOptions
 
   package init() {}
 
@@ -93,13 +93,13 @@ package struct InferCommand: ParsableCommand {
 
   /// A function of its own, so that the imported graph is released on return.
   private func makeClassifier(forOneImage isOne: Bool) throws -> Classifier {
-    var executable = compute.executableOptions
+    var executable = settings.executableOptions
     executable.releasesConstants = isOne
     let name = model ?? EmbeddedModel.name
     // The interpretation of a name only matters to a user who named a model.
     let remark = { (text: String) in if model != nil { CommandLineProgram.note(text) } }
     let loaded = try ModelLoader(weights: weights, remark: remark).load(
-      name, batch: .freeForImages, cache: compute.cache, options: executable)
+      name, batch: .freeForImages, cache: settings.compute.cache, options: executable)
     var options = try image.classifierOptions()
     options.executable = executable
     return try withPlace(name) { try Classifier(loaded, options: options) }

@@ -47,7 +47,7 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A file for all outputs, by name.", valueName: "file.npz"))
   var output: String?
 
-  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var settings: RunOptions
 
   func validate() throws {
     if inputDir != nil, !inputs.isEmpty {
@@ -59,7 +59,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    var options = compute.executableOptions
+    var options = settings.executableOptions
     options.releasesConstants = true
     let loaded = try load(options)
     let graph = loaded.graph
@@ -90,7 +90,7 @@ struct RunCommand: ParsableCommand {
   /// required.
   private func load(_ options: Executable.Options) throws -> LoadedModel {
     let loaded = try ModelLoader(remark: CommandLineProgram.note).load(
-      model, cache: compute.cache, options: options)
+      model, cache: settings.compute.cache, options: options)
     let names = loaded.graph.inputs.map { loaded.graph[$0].name }
     let others = inputs.filter { namedPlace(of: $0, among: names) == nil }
     // Only the model shows which equals sign ends the name.

@@ -65,6 +65,33 @@ struct ComputeOptions: ParsableArguments {
 
 extension Precision: ExpressibleByArgument {}
 
+/// `--optimize`, and the options of all computations.
+struct RunOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      on (the default), or off: every node as the model has it, nothing fused or folded, and \
+      quantized parts in floats; slower.
+      """,
+      valueName: "on|off"))
+  var optimize: Optimization?
+
+  @OptionGroup var compute: ComputeOptions
+
+  enum Optimization: String, CaseIterable, ExpressibleByArgument {
+    case on
+    case off
+  }
+
+  var optimizes: Bool { optimize != .off }
+
+  var executableOptions: Executable.Options {
+    var options = compute.executableOptions
+    options.optimizes = optimizes
+    return options
+  }
+}
+
 /// A shape of an input: `NAME=1,3,224,224`.
 struct NamedShape: ExpressibleByArgument {
   let name: String

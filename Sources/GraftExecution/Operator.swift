@@ -72,6 +72,10 @@ package protocol Operator: Sendable {
   /// What kernels apply to their results instead of running this node; `nil` if they cannot.
   func fusedActivation(_ context: InferenceContext) throws -> Activation?
 
+  /// Whether all elements of output 0 are elements of input 0, of any type, wherever they are moved;
+  /// operators of ``onlyReshapes`` need not say so.
+  static var onlyMoves: Bool { get }
+
   /// The same operator with an ``Activation`` and rounding to narrow types, if there is one.
   static var fusedForm: OperatorSchema? { get }
 
@@ -145,6 +149,7 @@ extension Operator {
   package func isIdentity(_ context: InferenceContext) -> Bool { false }
   package func fusedActivation(_ context: InferenceContext) throws -> Activation? { nil }
   package static var onlyReshapes: Bool { false }
+  package static var onlyMoves: Bool { false }
   package static var fusedForm: OperatorSchema? { nil }
   package static var weightInputs: [Int] { [] }
   package static var isWeightedSum: Bool { false }

@@ -5,8 +5,9 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, blocked, conversion, convolution, elementwise, linear, movement, normalization,
-    pooling, quantization, random, reduction, resampling, shape, softmax, training, unary,
+    activation, blocked, contributed, conversion, convolution, elementwise, linear, movement,
+    normalization, pooling, quantization, random, reduction, resampling, shape, softmax, training,
+    unary,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -50,6 +51,19 @@ package enum OperatorCatalog {
     BlockedZeroInsertion.self,
     FromBlocked.self,
     ToBlocked.self,
+  ]
+
+  private static let contributed: [any Operator.Type] = [
+    QGemm.self,
+    QLinearAdd.self,
+    QLinearAveragePool.self,
+    QLinearConcat.self,
+    QLinearGlobalAveragePool.self,
+    QLinearLeakyRelu.self,
+    QLinearMul.self,
+    QLinearSigmoid.self,
+    QLinearSoftmax.self,
+    QLinearWhere.self,
   ]
 
   private static let conversion: [any Operator.Type] = [
@@ -165,6 +179,12 @@ package enum OperatorCatalog {
     QLinearConv.self,
     QLinearMatMul.self,
     QuantizeLinear.self,
+    QuantizedAveragePool.self,
+    QuantizedBinary.self,
+    QuantizedConv.self,
+    QuantizedGemm.self,
+    QuantizedLookup.self,
+    QuantizedMaxPool.self,
   ]
 
   private static let random: [any Operator.Type] = [

@@ -29,7 +29,8 @@ package struct Backend: Sendable {
   }
 
   /// The CPU, with blocked channels where that is faster.
-  package static let cpu = Backend(name: "cpu", finishingPasses: [BlockedLayout.self])
+  package static let cpu = Backend(
+    name: "cpu", finishingPasses: [QuantizedLayout.self, BlockedLayout.self])
 
   /// The type of a node's operator; `nil` if it is unknown.
   package func type(of node: Node) -> (any Operator.Type)? {

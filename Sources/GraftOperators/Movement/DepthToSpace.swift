@@ -13,6 +13,7 @@ struct DepthToSpace: Operator {
     "DepthToSpace", since: [1, 11, 13, 28], sameSince: 1, inputs: 1...1)
   static let acceptsUnalignedInputs = true
   static let widening = Widening.isExact
+  package static let onlyMoves = true
 
   let blocks: DepthBlocks
 

@@ -9,6 +9,7 @@ struct Expand: Operator {
   static let schema = OperatorSchema("Expand", since: [8, 13], sameSince: 8, inputs: 2...2)
   static let acceptsUnalignedInputs = true
   static let widening = Widening.isExact
+  package static let onlyMoves = true
 
   init(_ attributes: AttributeReader) throws {}
 

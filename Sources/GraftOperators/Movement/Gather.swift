@@ -10,6 +10,7 @@ package struct Gather: Operator {
   package static let schema = OperatorSchema(
     "Gather", since: [1, 11, 13], sameSince: 11, inputs: 2...2)
   package static let widening = Widening.isExact
+  package static let onlyMoves = true
 
   package let axis: Int
 

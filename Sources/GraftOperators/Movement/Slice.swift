@@ -11,6 +11,7 @@ struct Slice: Operator {
     "Slice", since: [1, 10, 11, 13], sameSince: 11, inputs: 3...5)
   static let acceptsUnalignedInputs = true
   static let widening = Widening.isExact
+  package static let onlyMoves = true
 
   init(_ attributes: AttributeReader) throws {}
 

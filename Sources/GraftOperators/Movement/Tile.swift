@@ -10,6 +10,7 @@ struct Tile: Operator {
   static let schema = OperatorSchema("Tile", since: [1, 6, 13], sameSince: 6, inputs: 2...2)
   static let acceptsUnalignedInputs = true
   static let widening = Widening.isExact
+  package static let onlyMoves = true
 
   init(_ attributes: AttributeReader) throws {}
 

@@ -11,6 +11,7 @@ package struct Transpose: Operator {
     "Transpose", since: [1, 13, 21, 23, 24, 25], sameSince: 1, inputs: 1...1)
   package static let acceptsUnalignedInputs = true
   package static let widening = Widening.isExact
+  package static let onlyMoves = true
 
   package let permutation: [Int]?
 

@@ -39,7 +39,7 @@ package struct ConvInteger: Operator {
     return try IntegerConvolution(
       problem,
       .init(image: 0, imageZeroPoint: 2, weights: 1, weightZeroPoints: 3, bias: nil), .sums,
-      isChannelsLast: false, context
+      .init(), context
     ).kernel()
   }
 

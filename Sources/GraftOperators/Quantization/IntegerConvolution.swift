@@ -18,6 +18,12 @@ struct IntegerConvolution: Sendable {
     var bias: Int?
   }
 
+  /// Whether channels are the last axis, of the image and of the result.
+  struct Layout: Sendable {
+    var isImageChannelsLast = false
+    var isResultChannelsLast = false
+  }
+
   /// The extents of an axis.
   private struct Axis: Sendable {
     let input: Int
@@ -46,8 +52,7 @@ struct IntegerConvolution: Sendable {
   private let problem: ConvolutionProblem
   private let inputs: Inputs
   private let result: IntegerResult
-  /// Whether channels are the last axis of image and result.
-  private let isChannelsLast: Bool
+  private let layout: Layout
   private let instructions: IntegerInstructions
   private let imageKind: ByteKind
   private let weightKind: ByteKind
@@ -108,12 +113,12 @@ struct IntegerConvolution: Sendable {
   /// - Parameter problem: of the shapes with channels first
   init(
     _ problem: ConvolutionProblem, _ inputs: Inputs, _ result: IntegerResult,
-    isChannelsLast: Bool, _ context: PrepareContext
+    _ layout: Layout, _ context: PrepareContext
   ) throws {
     self.problem = problem
     self.inputs = inputs
     self.result = result
-    self.isChannelsLast = isChannelsLast
+    self.layout = layout
     instructions = IntegerInstructions(context)
     imageKind = ByteKind(try context.input(inputs.image).elementType)
     weightKind = ByteKind(try context.input(inputs.weights).elementType)
@@ -171,17 +176,18 @@ struct IntegerConvolution: Sendable {
       return try context.input(index).elementCount
     }
     weightZeroPointCount = try count(inputs.weightZeroPoints)
-    if case .bytes(let requantization) = result {
-      weightScaleCount = try count(requantization.rightScale)
-    } else {
-      weightScaleCount = 0
+    switch result {
+    case .sums: weightScaleCount = 0
+    case .floats(_, let rightScale): weightScaleCount = try count(rightScale)
+    case .bytes(let requantization): weightScaleCount = try count(requantization.rightScale)
     }
 
     let isWhole = axes.allSatisfy { $0.border == 0 && $0.input == $0.reached }
     let fitsGroups =
       isDepthwise
       ? groups % product.panel_columns == 0 : stepDepth % product.group_depth == 0
-    if isChannelsLast, isWhole, product.keepsZeroPoints, !imageKind.isSigned, fitsGroups {
+    if layout.isImageChannelsLast, isWhole, product.keepsZeroPoints, !imageKind.isSigned, fitsGroups
+    {
       imageOffset = nil
     } else {
       let extents = [
@@ -288,9 +294,9 @@ struct IntegerConvolution: Sendable {
       let imageSize = channels * problem.inputPositions
       description.source =
         arguments.input(inputs.image) + image * imageSize
-        + (isChannelsLast ? position * channels : position)
-      description.pixel_stride = isChannelsLast ? channels : 1
-      description.channel_stride = isChannelsLast ? 1 : problem.inputPositions
+        + (layout.isImageChannelsLast ? position * channels : position)
+      description.pixel_stride = layout.isImageChannelsLast ? channels : 1
+      description.channel_stride = layout.isImageChannelsLast ? 1 : problem.inputPositions
       description.left = inside.lowerBound - pixels.lowerBound
       description.width = inside.count
       description.right = pixels.upperBound - inside.upperBound
@@ -333,7 +339,13 @@ struct IntegerConvolution: Sendable {
         zeroPoints[place] += weightKind.integer(arguments.input(input), index)
       }
     }
-    if case .bytes(let requantization) = result {
+    switch result {
+    case .sums: break
+    case .floats(let leftScale, let rightScale):
+      let left = arguments.input(leftScale, as: Float.self)[0]
+      let right = arguments.input(rightScale, as: Float.self)
+      each(rightScale, weightScaleCount) { multipliers[$0] = left * right[$1] }
+    case .bytes(let requantization):
       let left = requantization.scale(arguments.input(requantization.leftScale))
       let output = requantization.scale(arguments.input(requantization.scale))
       each(requantization.rightScale, weightScaleCount) { place, index in
@@ -402,7 +414,7 @@ struct IntegerConvolution: Sendable {
     let column = group * problem.rowsPerGroup + firstColumn
     let position = (depth * lineCount + lines.lowerBound) * rowCount + rows.lowerBound
     var output = image * outputColumns * positions
-    if isChannelsLast {
+    if layout.isResultChannelsLast {
       output += position * outputColumns + column
       description.result_row_stride = outputColumns
       description.result_line_stride = rowCount * outputColumns
@@ -417,6 +429,11 @@ struct IntegerConvolution: Sendable {
     case .sums:
       description.result_kind = Int32(GRAFT_RESULT_I32)
       description.results = arguments.output(0) + output * MemoryLayout<Int32>.stride
+    case .floats:
+      description.result_kind = Int32(GRAFT_RESULT_F32)
+      description.multipliers =
+        parameters.multipliers(arguments).map { UnsafePointer($0 + place) }
+      description.results = arguments.output(0) + output * MemoryLayout<Float>.stride
     case .bytes(let requantization):
       description.result_kind = requantization.code
       description.multipliers =

@@ -15,6 +15,8 @@ struct IntegerMatrixProduct: Sendable {
     var leftZeroPoints: Int?
     var right: Int
     var rightZeroPoints: Int?
+    /// Whether the right matrices are transposed.
+    var isRightTransposed = false
     /// Added to the rows of sums.
     var bias: Int?
   }
@@ -87,8 +89,10 @@ struct IntegerMatrixProduct: Sendable {
     weights = try PackedIntegerWeights(
       .init(
         groupCount: rightMatrixCount, groupStride: depth * columns, columnCount: columns,
-        columnStride: 1,
-        offsets: (0..<paddedDepth).map { $0 < depth ? $0 * columns : -1 }),
+        columnStride: inputs.isRightTransposed ? depth : 1,
+        offsets: (0..<paddedDepth).map { k in
+          k < depth ? k * (inputs.isRightTransposed ? 1 : columns) : -1
+        }),
       input: inputs.right, scratch: &scratch, context)
     parameters = try ColumnParameters(
       count: rightMatrixCount * weights.paddedColumns, scratch: &scratch)
@@ -101,12 +105,16 @@ struct IntegerMatrixProduct: Sendable {
     leftZeroPoints = try broadcast(inputs.leftZeroPoints, perMatrix: leftRows)
     rightZeroPoints = try broadcast(inputs.rightZeroPoints, perMatrix: columns)
     hasRightZeroPoints = context.hasZeroPoints(ofWeights: inputs.rightZeroPoints, kind: rightKind)
-    if case .bytes(let requantization) = result {
+    switch result {
+    case .sums:
+      rightScales = nil
+      rowScales = nil
+    case .bytes(let requantization):
       rightScales = try broadcast(requantization.rightScale, perMatrix: columns)
       let scales = try broadcast(requantization.leftScale, perMatrix: leftRows)
       rowScales = scales?.isSingle == true ? nil : scales
-    } else {
-      rightScales = nil
+    case .floats(_, let rightScale):
+      rightScales = try broadcast(rightScale, perMatrix: columns)
       rowScales = nil
     }
 
@@ -216,11 +224,21 @@ struct IntegerMatrixProduct: Sendable {
         }
       }
     }
-    guard case .bytes(let requantization) = result, rowScales == nil else { return }
-    let left = requantization.scale(arguments.input(requantization.leftScale))
     for matrix in 0..<rightMatrixCount {
       let row = multipliers + matrix * weights.paddedColumns
-      setMultipliers(row, arguments, requantization, left: left, matrix: matrix)
+      switch result {
+      case .bytes(let requantization) where rowScales == nil:
+        let left = requantization.scale(arguments.input(requantization.leftScale))
+        setMultipliers(row, arguments, requantization, left: left, matrix: matrix)
+      case .floats(let leftScale, let rightScale):
+        let left = arguments.input(leftScale, as: Float.self)[0]
+        let right = arguments.input(rightScale, as: Float.self)
+        for column in 0..<product.columns {
+          row[column] =
+            left * right[rightScales?.index(matrix * product.columns + column) ?? 0]
+        }
+      default: break
+      }
     }
   }
 
@@ -299,6 +317,11 @@ struct IntegerMatrixProduct: Sendable {
         requantization.range(arguments)
       description.results = arguments.output(0) + output
     } else {
+      if case .floats = result {
+        description.result_kind = Int32(GRAFT_RESULT_F32)
+        description.multipliers =
+          parameters.multipliers(arguments).map { UnsafePointer($0 + place) }
+      }
       description.results = arguments.output(0) + output * 4
     }
     withUnsafePointer(to: 0) { step in
@@ -338,7 +361,11 @@ struct IntegerMatrixProduct: Sendable {
 extension InferenceContext {
   /// The shape of the product of inputs `left` and `right`, as for MatMul.
   func productShape(_ left: Int, _ right: Int) throws -> [Dimension] {
-    let (left, right) = (try shape(left), try shape(right))
+    try InferenceContext.productShape(try shape(left), try shape(right))
+  }
+
+  /// The shape of the product of matrices, as for MatMul.
+  static func productShape(_ left: [Dimension], _ right: [Dimension]) throws -> [Dimension] {
     guard let leftDepth = left.last, let rightLast = right.last else {
       throw GraftError.badData("matrix products do not accept scalars")
     }

@@ -1,6 +1,7 @@
 import CGraftKernels
 import GraftExecution
 import GraftFiles
+import GraftGraph
 import GraftTensor
 
 /// What becomes of the sums of an integer product.
@@ -9,6 +10,8 @@ enum IntegerResult: Sendable {
   case sums
   /// round(sum * scales of both operands / scale) + zero point, as bytes.
   case bytes(Requantization)
+  /// sum * scales of both operands, as floats; inputs.
+  case floats(leftScale: Int, rightScale: Int)
 }
 
 /// The scale and the zero point of results of 8 bits, and the scales of what was multiplied.
@@ -106,6 +109,17 @@ struct ColumnParameters: Sendable {
     offsets(arguments)?.update(repeating: 0, count: count)
     zeroPoints(arguments)?.update(repeating: 0, count: count)
     multipliers(arguments)?.update(repeating: 0, count: count)
+  }
+}
+
+extension Requantization {
+  /// The attribute `bounds`: the lowest and the highest result.
+  static func bounds(_ attributes: AttributeReader) throws -> ClosedRange<Int32>? {
+    guard let bounds = try attributes.ints("bounds") else { return nil }
+    guard bounds.count == 2, bounds[0] <= bounds[1],
+      bounds.allSatisfy({ (-128...255).contains($0) })
+    else { throw GraftError.badData("attribute 'bounds' is \(bounds)") }
+    return Int32(bounds[0])...Int32(bounds[1])
   }
 }
 

@@ -37,7 +37,7 @@ package struct QLinearConv: Operator {
     return try IntegerConvolution(
       problem, .quantized,
       .bytes(Requantization(leftScale: 1, rightScale: 4, scale: 6, zeroPoint: 7, context)),
-      isChannelsLast: false, context
+      .init(), context
     ).kernel()
   }
 

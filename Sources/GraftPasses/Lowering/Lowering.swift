@@ -54,9 +54,11 @@ package enum Lowering {
     _ graph: inout Graph, memoryLimit: Int? = nil
   ) throws -> GeneratedMemory {
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
-    if QuantizedWeights.applies(to: graph) {
+    if QuantizedChains.applies(to: graph) || QuantizedWeights.applies(to: graph) {
       for pass in cleaningPasses { _ = try pass.run(&graph) }
+      // Scales and zero points become constants, but weights stay integers.
       _ = try ConstantFolding.run(&graph, budget: &budget, largestByteCount: 1 << 14)
+      _ = try QuantizedChains.run(&graph)
       _ = try QuantizedWeights.run(&graph)
     }
     for _ in 0..<roundLimit {
