@@ -81,6 +81,8 @@ let package = Package(
     systemLibrary("CJPEG", "libjpeg", package: "libjpeg62-turbo-dev"),
     systemLibrary("CPNG", "libpng", package: "libpng-dev"),
     systemLibrary("CWebP", "libwebp", package: "libwebp-dev"),
+    systemLibrary("CTIFF", "libtiff-4", package: "libtiff-dev"),
+    systemLibrary("CJPEG2000", "libopenjp2", package: "libopenjp2-7-dev"),
     systemLibrary("CCurl", "libcurl", package: "libcurl4-openssl-dev"),
     systemLibrary("CYAML", "yaml-0.1", package: "libyaml-dev"),
     systemLibrary("CZip", "libzip", package: "libzip-dev"),
@@ -92,7 +94,10 @@ let package = Package(
     .target(name: "CGraftKernels", cSettings: cSettings),
     .target(name: "CGraftMapping", cSettings: cSettings),
     .target(
-      name: "CGraftShims", dependencies: ["CHDF5", "CJPEG", "CPNG", "CWebP", "CCurl", "CZlib"],
+      name: "CGraftShims",
+      dependencies: [
+        "CHDF5", "CJPEG", "CJPEG2000", "CPNG", "CTIFF", "CWebP", "CCurl", "CZlib",
+      ],
       cSettings: cSettings),
 
     // The engine
@@ -100,7 +105,7 @@ let package = Package(
     library("GraftTensor", engine(below: "GraftTensor")),
     library("GraftGraph", engine(below: "GraftGraph")),
     library("GraftExecution", engine(below: "GraftExecution") + ["CGraftKernels"]),
-    library("GraftOperators", engine(below: "GraftOperators") + ["CGraftKernels"]),
+    library("GraftOperators", engine(below: "GraftOperators") + ["CGraftKernels", "GraftVision"]),
     library("GraftPasses", engine(below: "GraftPasses")),
     library("GraftRuntime", engine(below: "GraftRuntime") + ["CGraftKernels"]),
 

@@ -4,8 +4,8 @@
 graft_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 graft_build_packages=(
-  libhdf5-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libcurl4-openssl-dev libssl-dev
-  libarchive-dev libyaml-dev libzip-dev zlib1g-dev pkg-config
+  libhdf5-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libtiff-dev libopenjp2-7-dev
+  libcurl4-openssl-dev libssl-dev libarchive-dev libyaml-dev libzip-dev zlib1g-dev pkg-config
 )
 graft_test_packages=(python3 python3-venv python3-pip)
 

@@ -7,6 +7,8 @@
 
 #include <jpeglib.h>
 
+#include "inks.h"
+
 /// Limits scans: a small file can request thousands of them over a large image.
 enum { maximum_scan_count = 500 };
 
@@ -134,19 +136,6 @@ int graft_jpeg_is_huffman_coded(const graft_jpeg_reader *reader) {
   return !reader->decoder.arith_code;
 }
 
-/// Pillow's conversion. All four inks are stored inverted, as Adobe's programs write them: Pillow
-/// assumes that of every file, and so do other readers.
-static void convert_inverted_cmyk(const uint8_t *inks, uint8_t *pixels, size_t width) {
-  for (size_t x = 0; x < width; x++, inks += 4, pixels += 3) {
-    int light = inks[3];
-    for (int channel = 0; channel < 3; channel++) {
-      int product = (255 - inks[channel]) * light + 128;
-      int value = light - (((product >> 8) + product) >> 8);
-      pixels[channel] = (uint8_t)(value < 0 ? 0 : value);
-    }
-  }
-}
-
 int graft_jpeg_read_rgb(
     graft_jpeg_reader *reader, uint8_t *pixels, char message[GRAFT_JPEG_MESSAGE_SIZE]) {
   struct jpeg_decompress_struct *decoder = &reader->decoder;
@@ -171,7 +160,9 @@ int graft_jpeg_read_rgb(
       copy_message(truncated, message);
       return 0;
     }
-    if (inks != NULL) convert_inverted_cmyk(row, target, width);
+    // All four inks are stored inverted, as Adobe's programs write them. Pillow assumes that of
+    // every file, and so do other readers.
+    if (inks != NULL) graft_convert_inverted_cmyk(row, target, width);
   }
   return 1;
 }

@@ -31,7 +31,7 @@ public final class ImageClassifier {
     classifier = try Classifier(model, options: options)
   }
 
-  /// The most probable classes of a JPEG, PNG, WebP, BMP or PNM file, in descending order.
+  /// The most probable classes of an image file, in descending order.
   ///
   /// - Parameter count: the largest number of classes
   /// - Throws: an error that says why the image cannot be read or does not match the model

@@ -37,6 +37,11 @@ package struct ModelLoader {
   /// - Throws: `GraftError` that says what is missing and where it comes from
   package func graph(_ reference: String) throws -> Graph { try source(reference).read(false) }
 
+  /// Finds a model without reading it.
+  ///
+  /// - Throws: `GraftError` like ``graph(_:)``, if there is no such name or file
+  package func find(_ reference: String) throws { _ = try source(reference) }
+
   /// The graph of the model in a file, even if a model has the file's name.
   package func graph(ofFile path: String) throws -> Graph { try source(file: path).read(false) }
 
@@ -140,9 +145,11 @@ package struct ModelLoader {
       if reference.contains("/") || reference.contains("."), near == nil {
         throw GraftError(.noInput, "no such file", places: [reference])
       }
+      let isArchitecture = ScratchArchitecture.names.contains(reference)
       throw GraftError(
         .noInput, "there is no file or model named '\(reference)'",
-        hint: near ?? "`graft models list` shows the names")
+        hint: (near ?? "`graft models list` shows the names")
+          + (isArchitecture ? " `graft train --model \(reference)` trains one from scratch" : ""))
     }
     noteNameConflict(reference)
     let entry = try store.entry(named: reference)

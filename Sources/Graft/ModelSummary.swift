@@ -225,7 +225,6 @@ private struct LayerCollector {
 
   /// Whether an operator that Graft does not have may multiply.
   private static func mayMultiply(_ type: String) -> Bool {
-    if ["Attention", "DeformConv", "GRU", "LSTM", "RNN"].contains(type) { return true }
     if type.contains(".") { return !["ai.onnx.ml.", "graft."].contains { type.hasPrefix($0) } }
     return OperatorVersion.history(of: type).isEmpty
   }

@@ -14,12 +14,14 @@ struct ScratchArchitecture: Sendable {
     ScratchArchitecture(name: "resnet9") { try ResNet9.randomGraph(using: &$0) },
   ]
 
+  static var names: [String] { all.map(\.name) }
+
   /// - Throws: `GraftError` that lists the architectures
   static func named(_ name: String) throws -> ScratchArchitecture {
     guard let architecture = all.first(where: { $0.name == name }) else {
       throw GraftError.usage(
-        "there is no architecture '\(name)'",
-        hint: "Graft can train from scratch \(all.map(\.name).joined(separator: ", "))")
+        "unknown architecture '\(name)'",
+        hint: "Use one of \(names.joined(separator: ", ")), or graft finetune for other networks")
     }
     return architecture
   }

@@ -23,7 +23,9 @@ enum BenchmarkInputs {
       let name = graph[id].name
       try withPlace("input '\(name)'") {
         guard let type = graph[id].type?.tensor else {
-          throw GraftError.unsupported("only tensors can be generated")
+
+          throw GraftError.unsupported(
+            "only tensors can be made up", hint: "Use `graft run` with files for other inputs")
         }
         let shape =
           try shapes[ByteString(name)] ?? defaultShape(type, name: name, batch: batch ?? 1)
@@ -60,7 +62,8 @@ enum BenchmarkInputs {
         hint: "Omit one of them")
     }
     guard let (name, shape) = inputs.first else {
-      throw GraftError.usage("--batch is \(batch), but no input has extents", hint: "Omit it")
+      throw GraftError.usage(
+        "--batch is \(batch), but the model's inputs are single numbers", hint: "Omit --batch")
     }
     throw GraftError.usage(
       "--batch is \(batch), but the model requires a batch of \(shape[0])",
@@ -76,7 +79,7 @@ enum BenchmarkInputs {
       if let known = dimension.known { return known }
       guard axis == 0 else {
         throw GraftError.usage(
-          "has no value for extent \(axis) of \(type)",
+          "extent \(axis) of \(type) is open",
           hint: "Set the shape with --shape \(name)=…")
       }
       return batch

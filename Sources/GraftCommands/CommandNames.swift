@@ -8,6 +8,8 @@ enum CommandNames {
     var rest = words[...]
     let isHelp = !root.configuration.subcommands.isEmpty && rest.first == "help"
     if isHelp { rest.removeFirst() }
+    // The parser adds it.
+    if isHelp, rest.elementsEqual(["help"]) { return }
     var command = root
     var path = root._commandName
     while let word = rest.first, !word.hasPrefix("-") {
@@ -32,7 +34,7 @@ enum CommandNames {
     var result: [String] = []
     for word in words {
       if let last = result.last, last.hasPrefix("--"), last.count > 2, !last.contains("="),
-        word.hasPrefix("-"), word.dropFirst().first?.isNumber == true
+        word.hasPrefix("-"), Double(word) != nil || word.dropFirst().first?.isNumber == true
       {
         result[result.count - 1] = "\(last)=\(word)"
       } else {

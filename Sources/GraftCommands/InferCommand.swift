@@ -13,8 +13,9 @@ package struct InferCommand: ParsableCommand {
     commandName: "infer",
     abstract: "Classify images.",
     discussion: """
-      Images are JPEG, PNG, WebP, BMP or PNM files, folders of them, or - for standard \
-      input. The model determines how images are prepared; options override it.
+      Images are JPEG, PNG, WebP, BMP, PNM, GIF, TIFF, JPEG 2000, HEIC or AVIF files, \
+      folders of them, or - for standard input. The model determines how images are \
+      prepared; options override it.
 
       Without --model, a small built-in network answers. It knows the \
       ten classes of CIFAR-10: airplane, automobile, bird, cat, deer, dog, frog, \

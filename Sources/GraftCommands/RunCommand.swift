@@ -14,14 +14,19 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run a model on tensors from files.",
     discussion: """
-      Inputs are NumPy arrays or serialized TensorProto messages, given one by one, or a folder \
-      with input_0.pb, input_1.pb … (TensorProto, SequenceProto or OptionalProto) in the model's \
-      input order. Without --output and --output-dir, the types, shapes and ranges of the outputs \
-      are printed.
+      Inputs are NumPy arrays, JSON or serialized TensorProto messages, given one by one, or a \
+      folder with input_0.pb, input_1.pb … (TensorProto, SequenceProto or OptionalProto) in the \
+      model's input order. Without --output and --output-dir, the types, shapes and ranges of the \
+      outputs are printed.
+
+      In JSON, a tensor is nested arrays of numbers, strings, true and false. A sequence is an \
+      array of tensors, a map an object, and null an empty optional. An .npz archive holds a sequence as its \
+      arrays, in order.
 
       Examples:
         graft run model.onnx --input image.npy
         graft run model.onnx --input x=image.npy --output results.npz
+        graft run model.onnx --input text=words.json --output results.json
         graft run model.onnx --input-dir data --output-dir results
       """)
 
@@ -38,13 +43,15 @@ struct RunCommand: ParsableCommand {
     name: .customLong("input"),
     help: ArgumentHelp(
       """
-      An input from a .npy, .npz or .pb file. The name is optional if the model has one input. \
-      Inputs with defaults are allowed too. May be repeated.
+      An input from a .npy, .npz, .json or .pb file. The name is optional if the model has one \
+      input. Inputs with defaults are allowed too. May be repeated.
       """,
       valueName: "name=file"))
   var inputs: [String] = []
 
-  @Option(help: ArgumentHelp("A file for all outputs, by name.", valueName: "file.npz"))
+  @Option(
+    help: ArgumentHelp(
+      "An .npz or .json file for all outputs, by name.", valueName: "file"))
   var output: String?
 
   @OptionGroup var settings: RunOptions
@@ -53,8 +60,8 @@ struct RunCommand: ParsableCommand {
     if inputDir != nil, !inputs.isEmpty {
       throw ValidationError("Use either --input-dir or --input, not both.")
     }
-    if let output, !output.hasSuffix(".npz") {
-      throw ValidationError("--output must name an .npz file.")
+    if let output, !["npz", "json"].contains(FilePath.ending(of: output)) {
+      throw ValidationError("--output must name an .npz or .json file.")
     }
   }
 
@@ -74,10 +81,12 @@ struct RunCommand: ParsableCommand {
     let results = try Session(executable).run(values)
     if let outputDir { try writeFolder(results, outputDir, executable) }
     if let output {
-      let arrays = try zip(executable.outputNames, results).map { name, value in
-        (name: name, tensor: try withPlace("output '\(name)'") { try value.tensor })
+      let values = zip(executable.outputNames, results).map { (name: $0, value: $1) }
+      if FilePath.ending(of: output) == "json" {
+        try JSONValueFile.write(values, path: output)
+      } else {
+        try NPZValues.write(values, path: output)
       }
-      try NPZFile.write(arrays, path: output)
     }
     if output == nil, outputDir == nil {
       try print(OutputSummary.text(zip(executable.outputNames, results)))
@@ -184,14 +193,15 @@ struct RunCommand: ParsableCommand {
 
 /// A file with an input of a model.
 private enum InputTensorFile {
-  /// The value in the file; for an .npz file, the array with the input's name, or its only one.
+  /// The value in the file; in an .npz or .json file, the one with the input's name.
   ///
   /// - Throws: `GraftError` if there is none, or the model declares another type for the input
   static func read(_ path: String, for input: Value) throws -> RuntimeValue {
     let value = try read(path, name: input.name, type: input.type)
     if let declared = input.type, !declared.accepts(value) {
       throw GraftError.badData(
-        "input '\(input.name)' is \(value.staticType); the model declares \(declared)"
+        "input '\(input.name)' is \(value.staticType(declared: declared)); "
+          + "the model declares \(declared)"
       ).at(path)
     }
     return value
@@ -201,24 +211,18 @@ private enum InputTensorFile {
     _ path: String, name: String, type: ValueType?
   ) throws -> RuntimeValue {
     switch FilePath.ending(of: path) {
-    case "npy": return .tensor(try NPYFile.read(path: path))
+    case "npy": return .tensor(try NPYFile.read(path: path, allowsStrings: true))
     case "npz":
-      let names = try NPZFile.names(path: path)
-      guard
-        let array = names.first(where: { ByteString($0) == ByteString(name) })
-          ?? (names.count == 1 ? names[0] : nil)
-      else {
-        throw GraftError(
-          .badData, "has no array '\(name)'", places: [path],
-          hint: "It has \(names.listed())")
-      }
-      return .tensor(try NPZFile.read(path: path, name: array))
+      return try NPZValues.read(path: path, name: name, type: type ?? .anyTensor)
+    case "json":
+      return try JSONValueFile.read(path: path, name: name, type: type ?? .anyTensor)
     case "pb": return try TensorProtoReader().value(path: path, type: type ?? .anyTensor)
     default:
-      let advice = "Use a .npy, .npz or .pb file"
+      let advice = "Use a .npy, .npz, .json or .pb file"
       if let kind = FileKind.recognize(path: path) {
-        throw kind.error(expected: "a file whose name ends in .npy, .npz or .pb", advice: advice)
-          .at(path)
+        throw kind.error(
+          expected: "a file whose name ends in .npy, .npz, .json or .pb", advice: advice
+        ).at(path)
       }
       // Distinguishes missing files and folders from files of another kind.
       _ = try InputDescriptor(path)

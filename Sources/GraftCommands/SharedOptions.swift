@@ -6,7 +6,7 @@ import GraftGraph
 import GraftRuntime
 import GraftTensor
 
-/// `--threads`, `--precision`, `--max-memory` and `--no-cache`.
+/// `--threads`, `--precision`, `--max-memory`, `--max-trips` and `--no-cache`.
 struct ComputeOptions: ParsableArguments {
   @Option(help: "Number of threads (default: the processors available to this process).")
   var threads: Int?
@@ -25,6 +25,10 @@ struct ComputeOptions: ParsableArguments {
     help: "Megabytes that inputs, intermediate values and outputs may use (default: free memory).")
   var maxMemory: Int?
 
+  @Option(
+    help: "The most trips that the model's loops may make together in a run (default: 4000000).")
+  var maxTrips: Int?
+
   @Flag(help: "Do not use or write the cache of compiled models and image features.")
   var noCache = false
 
@@ -34,6 +38,9 @@ struct ComputeOptions: ParsableArguments {
     }
     if let maxMemory, !(1...1 << 30).contains(maxMemory) {
       throw ValidationError("--max-memory must be 1 to \(1 << 30) megabytes.")
+    }
+    if let maxTrips, maxTrips < 1 {
+      throw ValidationError("--max-trips must be at least 1.")
     }
   }
 
@@ -59,6 +66,7 @@ struct ComputeOptions: ParsableArguments {
     if let precision { options.precision = precision }
     if !noCache, let record = CommandEnvironment.tuningRecord() { options.tuning = record }
     if let maxMemory { options.memoryLimit = maxMemory << 20 }
+    if let maxTrips { options.tripLimit = maxTrips }
     return options
   }
 }

@@ -19,5 +19,5 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var training: TrainingOptions
 
-  func run() throws { try training.train("train", defaults: .scratch) }
+  func run() throws { try training.train("train", defaults: .defaults(fromScratch: true)) }
 }

@@ -47,15 +47,6 @@ struct TrainingOptions: ParsableArguments {
       """)
   var recompute = false
 
-  @Option(help: .setting(\.exportType))
-  var exportType: ExportOptions.Precision?
-
-  @Flag(inversion: .prefixedNo, help: .setting(\.foldNormalization))
-  var foldNormalization: Bool?
-
-  @Flag(inversion: .prefixedNo, help: .setting(\.exportTrainingCheckpoint))
-  var exportTrainingCheckpoint: Bool?
-
   @Option(
     help: ArgumentHelp(
       "Write a sheet of images changed by --augment, without training.",
@@ -96,9 +87,6 @@ struct TrainingOptions: ParsableArguments {
     let saved = try resume ? savedRecipe() : nil
     var recipe = try recipeOptions.makeRecipe(saved ?? defaults)
     if let precision = compute.precision { recipe.precision = precision }
-    if let exportType { recipe.exportType = exportType }
-    if let foldNormalization { recipe.foldNormalization = foldNormalization }
-    if let exportTrainingCheckpoint { recipe.exportTrainingCheckpoint = exportTrainingCheckpoint }
     if let saved, !saved.isBeginning(of: recipe) {
       throw GraftError.usage(
         "a resumed run keeps its recipe, but the options change it",
@@ -106,12 +94,13 @@ struct TrainingOptions: ParsableArguments {
           + "start another run with --output")
     }
     if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
-    // Reading all images takes long, so that the output is checked before.
+    // Reading all images takes long, so that output and trunk are checked before.
     if let preview {
       try AtomicFile.requireWritable(preview)
     } else {
       try TextFile.requireWritableFolder(output)
     }
+    if FileSystem.exists(data) { try TransferModel.findTrunk(of: recipe) }
     let dataset = try LabelledImages.open(
       data, for: .training, maximumBad: maxBad, compute)
     if let preview { return try writePreview(to: preview, recipe, dataset) }
@@ -266,8 +255,6 @@ struct TrainingOptions: ParsableArguments {
     )
   }
 }
-
-extension ExportOptions.Precision: ExpressibleByArgument {}
 
 /// Prints each note once, since all folds of a cross-validation have the same.
 private final class Notes {

@@ -8,9 +8,10 @@ import GraftTensor
 package struct DowngradeContext {
   /// For adding values and constants.
   package var graph: Graph
-  /// The opset to write.
+  /// The version of the operator's domain to write.
   package let opset: Int
-  /// The opset of the file that the graph came from; 0 if it came from none.
+  /// The opset of the file that the graph came from; 0 if it came from none, and for operators of
+  /// other domains than ai.onnx.
   private let importedOpset: Int
   /// Whether one node may become several.
   private let allowsExtraNodes: Bool

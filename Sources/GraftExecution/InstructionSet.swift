@@ -37,7 +37,7 @@ package enum InstructionSet: Int32, Sendable, CaseIterable {
     guard let name = FileSystem.environmentVariable("GRAFT_ISA") else { return nil }
     guard let wanted = allCases.first(where: { "\($0)" == name }) else {
       throw GraftError.usage(
-        "GRAFT_ISA has the invalid value '\(name)'",
+        "invalid value '\(name)' for GRAFT_ISA",
         hint: "Use one of \(allCases.map { "\($0)" }.joined(separator: ", "))")
     }
     return wanted

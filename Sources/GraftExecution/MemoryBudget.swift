@@ -5,7 +5,7 @@ import GraftTensor
 package func requireMemory(_ byteCounts: some Sequence<Int>, limit: Int) throws {
   if let needed = byteCounts.sum, needed <= limit { return }
   throw GraftError(
-    .operatingSystem, "needs more than the limit of \(limit >> 20) MB of memory",
+    .operatingSystem, "not enough memory: the limit is \(limit >> 20) MB",
     hint: "Use smaller inputs, or raise --max-memory")
 }
 
@@ -50,6 +50,9 @@ package final class MemoryBudget {
     self.freeByteCount = freeByteCount
   }
 
+  /// The bytes in use, with those that were taken.
+  package var usedByteCount: Int { inUse + taken }
+
   /// The bytes that may still be taken.
   package var byteCount: Int { max(0, left - taken) }
 
@@ -60,7 +63,7 @@ package final class MemoryBudget {
     if let needed, needed <= max(0, MemoryBudget.smallByteCount - inUse - taken) { return }
     guard let needed, needed <= byteCount else {
       throw GraftError(
-        .operatingSystem, "needs more than the \(byteCount >> 20) MB of memory that is free",
+        .operatingSystem, "not enough memory: \(byteCount >> 20) MB are free",
         hint: "Use smaller inputs, or set a limit with --max-memory")
     }
   }
@@ -69,5 +72,29 @@ package final class MemoryBudget {
   package func reserve(_ byteCount: Int) throws {
     try require([byteCount])
     taken += byteCount
+  }
+
+  /// Gives back bytes that were reserved.
+  package func release(_ byteCount: Int) { taken = max(0, taken - byteCount) }
+}
+
+extension Tensor {
+  /// The tensor in memory that outlives the step that reads it: a copy if it is in memory that
+  /// later steps use again.
+  ///
+  /// - Throws: `GraftError` if the copy exceeds the budget
+  package func kept(_ memory: MemoryBudget) throws -> Tensor {
+    guard storage.isReused else { return self }
+    try memory.reserve(byteCount)
+    return try copied()
+  }
+}
+
+extension RuntimeValue {
+  /// The value with tensors that outlive the step that reads it: ``Tensor/kept(_:)``. Sequences
+  /// and optionals hold only such.
+  package func kept(_ memory: MemoryBudget) throws -> RuntimeValue {
+    guard case .tensor(let tensor) = self else { return self }
+    return .tensor(try tensor.kept(memory))
   }
 }

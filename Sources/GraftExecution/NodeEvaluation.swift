@@ -6,10 +6,13 @@ import GraftTensor
 /// Runs one operator on given values, for constant folding, segments with data-dependent shapes,
 /// and tests.
 ///
-/// - Parameter memoryLimit: the bytes that the outputs and the scratch memory may use
+/// - Parameters:
+///   - inputTypes: the types of inputs without elements
+///   - memoryLimit: the bytes that the outputs and the scratch memory may use
 /// - Returns: an output for each entry of `wantedOutputs`; `nil` where it is false
 package func evaluate(
-  _ operation: any Operator, inputs: [RuntimeValue?], wantedOutputs: [Bool],
+  _ operation: any Operator, inputs: [RuntimeValue?], inputTypes: [ValueType?] = [],
+  wantedOutputs: [Bool],
   instructionSet: InstructionSet = .current, precision: Precision = .float,
   bfloat16Instructions: BFloat16Instructions = .detected, vnni: VNNIInstructions = .detected,
   tuning: TuningRecord = TuningRecord(),
@@ -30,11 +33,11 @@ package func evaluate(
     }
   }
   var inference = InferenceContext(
-    inputTypes: zip(inputs, tensors).map { input, tensor in
-      tensor.map { .tensor(TensorType($0.elementType, [Dimension]($0.shape))) }
-        ?? input.map(\.staticType)
+    inputTypes: inputs.enumerated().map { index, input in
+      input?.staticType(declared: index < inputTypes.count ? inputTypes[index] : nil)
     },
-    inputContents: tensors, wantedOutputs: wantedOutputs)
+    inputContents: tensors, wantedOutputs: wantedOutputs,
+    bodies: (operation as? any BodyOperator)?.bodyInference())
   try operation.inferTypes(&inference)
   let outputByteCount = try inference.outputByteCount()
   try requireMemory([outputByteCount], limit: memoryLimit)
@@ -55,7 +58,9 @@ package func evaluate(
     },
     instructionSet: instructionSet, precision: precision,
     bfloat16Instructions: bfloat16Instructions, vnni: vnni, tuning: tuning,
-    packedConstants: packedConstants)
+    packedConstants: packedConstants,
+    bodies: (operation as? any BodyOperator)?.interpretedBodies() ?? [:],
+    wantedOutputs: wantedOutputs)
   let kernel = try operation.makeKernel(context)
 
   switch kernel.form {
@@ -63,6 +68,15 @@ package func evaluate(
     let memory = MemoryBudget(limit: memoryLimit)
     let values = try body(
       zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input }, memory)
+    if !kernel.reservesMemory {
+      try memory.require(values.lazy.map { $0?.memoryByteCount ?? 0 })
+    }
+    return values
+  case .control(let control):
+    let memory = MemoryBudget(limit: memoryLimit)
+    let values = try control.interpret(
+      zip(inputs, tensors).map { input, tensor in tensor.map { .tensor($0) } ?? input },
+      memory: memory)
     try memory.require(values.lazy.map { $0?.memoryByteCount ?? 0 })
     return values
   case .alias(let input):
@@ -97,27 +111,56 @@ package func evaluate(
 }
 
 extension RuntimeValue {
-  /// The memory of the value in bytes.
-  package var memoryByteCount: Int {
-    switch self {
-    case .tensor(let tensor):
-      tensor.strings.reduce(tensor.byteCount) {
-        $0 + MemoryLayout<String>.stride + $1.utf8.count
-      }
-    case .sequence(let elements): elements.reduce(0) { $0 + $1.memoryByteCount }
-    case .optional(let value): value?.memoryByteCount ?? 0
-    }
-  }
+  /// The static type of this value.
+  package var staticType: ValueType { staticType(declared: nil) }
 
   /// The static type of this value.
-  package var staticType: ValueType {
+  ///
+  /// - Parameter declared: a type that tells which elements a value without any could have
+  package func staticType(declared: ValueType?) -> ValueType {
     switch self {
     case .tensor(let tensor):
       .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
     case .sequence(let elements):
-      .sequence(elements.first?.staticType ?? .tensor(TensorType(.float, nil)))
+      .sequence(elements.elementType(declared: declared?.sequenceElement ?? .unknownTensor))
     case .optional(let value):
-      .optional(value?.staticType ?? .tensor(TensorType(.float, nil)))
+      .optional(
+        value?.staticType(declared: declared?.optionalElement) ?? declared?.optionalElement
+          ?? .unknownTensor)
+    case .map(let map): map.staticType(declared: declared)
     }
   }
+}
+
+extension RuntimeMap {
+  /// The type of the keys and of the first value.
+  fileprivate func staticType(declared: ValueType?) -> ValueType {
+    var value = ValueType.unknownTensor
+    if case .map(_, let type)? = declared { value = type }
+    if let scalarType {
+      value = .tensor(TensorType(scalarType, []))
+    } else if let first = try? self.value(at: 0) {
+      value = first.staticType(declared: value)
+    }
+    return .map(key: keys.elementType, value: value)
+  }
+}
+
+extension RuntimeSequence {
+  /// The type of all elements, or `declared` if there are none.
+  fileprivate func elementType(declared: ValueType) -> ValueType {
+    if let pattern {
+      let shape = pattern.shape.map { $0.map { $0.map(Dimension.known) ?? .unknown } }
+      return .tensor(TensorType(pattern.elementType, shape))
+    }
+    guard let first else { return declared }
+    return dropFirst().reduce(first.staticType(declared: declared)) { type, element in
+      type.joined(with: element.staticType(declared: declared)) ?? type
+    }
+  }
+}
+
+extension ValueType {
+  /// The assumed type of what has no type.
+  fileprivate static let unknownTensor = ValueType.tensor(TensorType(.float, nil))
 }

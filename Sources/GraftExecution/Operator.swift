@@ -47,6 +47,10 @@ package protocol Operator: Sendable {
   /// Whether equal inputs always give equal outputs. Other nodes are never folded or merged.
   var isDeterministic: Bool { get }
 
+  /// Whether nodes without the attribute `seed` draw random numbers. Lowering gives each of them
+  /// the attribute `stream`, so that they draw different ones.
+  static var drawsUnseeded: Bool { get }
+
   /// Whether the kernel reads inputs at any alignment (large weights in a mapped file). The inputs
   /// of all other operators are aligned to their element's width.
   static var acceptsUnalignedInputs: Bool { get }
@@ -142,6 +146,7 @@ extension Operator {
   }
 
   package var isDeterministic: Bool { true }
+  package static var drawsUnseeded: Bool { false }
   package static var acceptsUnalignedInputs: Bool { false }
   package static var flushesSubnormals: Bool { false }
   package static var operandCount: Int { 0 }
@@ -169,8 +174,10 @@ extension Operator {
 package struct OperatorExample: Sendable {
   package let name: String
   package let attributes: [ByteString: Attribute]
-  package let inputs: [Tensor?]
-  package let outputs: [Tensor?]
+  package let inputValues: [RuntimeValue?]
+  /// The declared types of inputs, where the values do not tell: those without elements.
+  private let declaredTypes: [ValueType?]
+  package let outputValues: [RuntimeValue?]
   /// The largest allowed difference, relative to `max(1, |expected|)`.
   package let tolerance: Double
   /// Inputs whose gradients are checked against central differences.
@@ -186,10 +193,53 @@ package struct OperatorExample: Sendable {
   ) {
     self.name = name
     self.attributes = attributes
-    self.inputs = inputs
-    self.outputs = outputs
+    self.inputValues = inputs.map { $0.map { .tensor($0) } }
+    self.declaredTypes = []
+    self.outputValues = outputs.map { $0.map { .tensor($0) } }
     self.tolerance = tolerance
     self.differentiableInputs = differentiableInputs
     self.differentiableOutputs = differentiableOutputs
   }
+
+  /// An example with sequences, optionals or other values.
+  ///
+  /// - Parameter types: the types of inputs without elements
+  package init(
+    _ name: String, attributes: [ByteString: Attribute] = [:], values: [RuntimeValue?],
+    types: [ValueType?] = [], results: [RuntimeValue?]
+  ) {
+    self.name = name
+    self.attributes = attributes
+    self.inputValues = values
+    self.declaredTypes = types
+    self.outputValues = results
+    self.tolerance = 1e-6
+    self.differentiableInputs = []
+    self.differentiableOutputs = nil
+  }
+
+  /// The inputs that are tensors.
+  package var inputs: [Tensor?] { inputValues.map { try? $0?.tensor } }
+
+  /// The expected outputs that are tensors.
+  package var outputs: [Tensor?] { outputValues.map { try? $0?.tensor } }
+
+  /// The types of the inputs.
+  package var inputTypes: [ValueType?] {
+    inputValues.enumerated().map { index, value in
+      value?.staticType(declared: index < declaredTypes.count ? declaredTypes[index] : nil)
+    }
+  }
+
+  /// Whether all inputs and outputs are tensors.
+  package var isOfTensors: Bool {
+    (inputValues + outputValues).allSatisfy { value in
+      if case .tensor? = value { true } else { value == nil }
+    }
+  }
+}
+
+extension Operator {
+  /// The examples with nothing but tensors.
+  package static var tensorExamples: [OperatorExample] { examples.filter(\.isOfTensors) }
 }

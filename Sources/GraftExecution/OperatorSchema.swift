@@ -3,16 +3,16 @@ package struct OperatorSchema: Sendable {
   package let name: String
   /// Empty for ONNX's own operators, `graft` for Graft's own.
   package let domain: String
-  /// The opsets at which the specification changed the operator, ascending.
+  /// The versions of the domain at which the specification changed the operator, ascending.
   package let since: [Int]
-  /// The lowest opset at which the newest form has its present meaning; `downgrade` makes the forms
+  /// The lowest version at which the newest form has its present meaning; `downgrade` makes the forms
   /// of lower ones.
   package let sameSince: Int
   package let inputs: ClosedRange<Int>
   package let outputs: ClosedRange<Int>
 
   /// - Parameters:
-  ///   - since: the versions of `ai.onnx` that changed the operator, ascending
+  ///   - since: the versions of the domain that changed the operator, ascending
   ///   - sameSince: the lowest version with the same meaning of attributes and inputs as the
   ///     newest, apart from element types
   package init(
@@ -27,6 +27,16 @@ package struct OperatorSchema: Sendable {
     self.outputs = outputs
   }
 
+  /// The operator in ONNX's notation: `Conv`, `ai.onnx.ml.Scaler`.
+  package var qualifiedName: String { domain.isEmpty ? name : "\(domain).\(name)" }
+
   /// For operators with any number of inputs.
   package static let unlimited = Int(Int32.max)
+}
+
+/// The domains of operator sets other than `ai.onnx`.
+package enum OperatorDomain {
+  package static let machineLearning = "ai.onnx.ml"
+  /// onnxruntime's own operators, some of which exporters write.
+  package static let microsoft = "com.microsoft"
 }

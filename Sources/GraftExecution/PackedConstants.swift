@@ -74,6 +74,15 @@ package final class PackedConstants: Sendable {
     self.isWritten = isWritten
   }
 
+  /// Makes further constants permanent: those of a body.
+  package func keep(_ constants: [Tensor]) {
+    state.withLock { state in
+      for constant in constants {
+        state.lastingStorages?.insert(ObjectIdentifier(constant.storage))
+      }
+    }
+  }
+
   /// `source` in the layout `format`, with this type and shape; `make` makes it on first use.
   package func packed(
     _ source: Tensor, format: String, elementType: ElementType, shape: Shape,

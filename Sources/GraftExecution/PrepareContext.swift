@@ -33,13 +33,19 @@ package struct PrepareContext: Sendable {
   /// The measurements on this machine.
   package let tuning: TuningRecord
   package let packedConstants: PackedConstants
+  /// The bodies of the node, by attribute.
+  private let bodies: [ByteString: any BodyProgram]
+  /// Whether each output is used, whatever its type.
+  package let wantedOutputs: [Bool]
 
+  /// - Parameter wantedOutputs: whether each output is used; by default those with a description
   package init(
     inputs: [Description?], outputs: [Description?],
     instructionSet: InstructionSet = .current, precision: Precision = .float,
     bfloat16Instructions: BFloat16Instructions = .detected,
     vnni: VNNIInstructions = .detected,
-    tuning: TuningRecord = TuningRecord(), packedConstants: PackedConstants
+    tuning: TuningRecord = TuningRecord(), packedConstants: PackedConstants,
+    bodies: [ByteString: any BodyProgram] = [:], wantedOutputs: [Bool]? = nil
   ) {
     self.inputs = inputs
     self.outputs = outputs
@@ -49,6 +55,16 @@ package struct PrepareContext: Sendable {
     self.vnni = vnni
     self.tuning = tuning
     self.packedConstants = packedConstants
+    self.bodies = bodies
+    self.wantedOutputs = wantedOutputs ?? outputs.map { $0 != nil }
+  }
+
+  /// - Throws: `GraftError` if the node has no such body
+  package func body(_ attribute: String) throws -> any BodyProgram {
+    guard let body = bodies[attribute] else {
+      throw GraftError(.software, "attribute '\(attribute)' is not a body that can run")
+    }
+    return body
   }
 
   package func hasInput(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }

@@ -29,6 +29,8 @@ package struct PreparedKernel: Sendable {
     /// the memory limit.
     case dynamic(
       @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws -> [RuntimeValue?])
+    /// Runs bodies: other plans.
+    case control(ControlKernel)
   }
 
   package var form: Form
@@ -42,6 +44,8 @@ package struct PreparedKernel: Sendable {
   package private(set) var overwrittenInputs: [Int: Int] = [:]
   /// Whether its tasks flush subnormal numbers: ``Operator/flushesSubnormals``.
   package internal(set) var flushesSubnormals = false
+  /// Whether a dynamic kernel takes the memory of its outputs from the budget itself.
+  package private(set) var reservesMemory = false
   /// The chosen algorithm, if there are several.
   package var choice: KernelChoice?
 
@@ -122,7 +126,46 @@ package struct PreparedKernel: Sendable {
     PreparedKernel(form: .dynamic(body))
   }
 
-  package var isDynamic: Bool { if case .dynamic = form { true } else { false } }
+  /// A kernel that runs bodies; see ``ControlKernel``.
+  package static func control(
+    _ bodies: [any BodyProgram], allocates: [Bool], scratchByteCount: Int = 0,
+    run: @escaping @Sendable (ControlRun) throws -> Void
+  ) -> PreparedKernel {
+    var kernel = PreparedKernel(
+      form: .control(ControlKernel(bodies: bodies, allocates: allocates, run: run)))
+    kernel.scratchByteCount = scratchByteCount
+    return kernel
+  }
+
+  /// Whether running the kernel takes memory that no plan holds.
+  package var needsMemory: Bool {
+    switch form {
+    case .phases, .alias: false
+    case .dynamic: true
+    case .control(let control): control.needsMemory
+    }
+  }
+
+  /// Whether the kernel allocates an output.
+  package func allocates(output: Int) -> Bool {
+    switch form {
+    case .phases, .alias: false
+    case .dynamic: true
+    case .control(let control): output < control.allocates.count && control.allocates[output]
+    }
+  }
+
+  /// A kernel whose outputs may hold tensors of its inputs (``Tensor/kept(_:)``). It takes the
+  /// memory of whatever is new from the budget itself.
+  package static func sharing(
+    _ body:
+      @escaping @Sendable (_ inputs: [RuntimeValue?], _ memory: MemoryBudget) throws ->
+      [RuntimeValue?]
+  ) -> PreparedKernel {
+    var kernel = PreparedKernel(form: .dynamic(body))
+    kernel.reservesMemory = true
+    return kernel
+  }
 }
 
 extension PreparedKernel {

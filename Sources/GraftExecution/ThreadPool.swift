@@ -23,7 +23,7 @@ package final class ThreadPool: Sendable {
     guard let text = FileSystem.environmentVariable("GRAFT_THREADS") else { return nil }
     guard let count = Int(text), (1...maximumThreadCount).contains(count) else {
       throw GraftError.usage(
-        "GRAFT_THREADS has the invalid value '\(text)'",
+        "invalid value '\(text)' for GRAFT_THREADS",
         hint: "Use a number from 1 to \(maximumThreadCount)")
     }
     return count

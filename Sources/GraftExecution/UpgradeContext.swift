@@ -9,7 +9,7 @@ import GraftTensor
 package struct UpgradeContext {
   /// For adding values and constants.
   package var graph: Graph
-  /// The opset of the model.
+  /// The model's version of the operator's domain.
   package let opset: Int
   /// Nodes to run before the upgraded one, in order.
   package private(set) var nodesBefore: [Node] = []

@@ -23,7 +23,7 @@ package struct FileKind: Sendable, Equatable {
   /// - Parameters:
   ///   - expected: the expected kind, with an article: "an ONNX model"
   ///   - advice: what to do, for kinds without their own advice
-  package func error(expected: String, advice: String? = nil) -> GraftError {
+  package func error(expected: String, advice: String) -> GraftError {
     // No input can be a folder.
     GraftError(
       family == .folder ? .noInput : .badData, "is \(name), not \(expected)",
@@ -44,10 +44,18 @@ package struct FileKind: Sendable, Equatable {
     guard let status = FileSystem.status(of: path) else { return nil }
     if status.st_mode & S_IFMT == S_IFDIR { return folder(path) }
     guard status.st_mode & S_IFMT == S_IFREG,
-      let storage = try? Storage.mappedFile(path: path)
+      let file = try? InputDescriptor(path),
+      let storage = try? Storage.mappedFile(file, path: path)
     else { return nil }
+    var byte: UInt8 = 0
+    if storage.byteCount == 0, read(file.number, &byte, 1) == 1 { return sizeless }
     return recognize(storage)
   }
+
+  /// In `/proc`, for example.
+  private static let sizeless = FileKind(
+    "a file that the system makes up and gives no size", .placeholder,
+    "Copy its content to a file, and use that")
 
   /// Like ``recognize(path:)``, for a whole file in memory.
   package static func recognize(_ storage: Storage) -> FileKind? {

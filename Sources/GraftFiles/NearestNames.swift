@@ -9,12 +9,18 @@ package func nearestNamesHint(_ name: String, among names: some Sequence<String>
   return "Did you mean \(others.isEmpty ? last : "\(others) or \(last)")?"
 }
 
-/// The dissimilarity of two names: 0 if only case differs, 1 for a prefix, otherwise the edit
-/// distance.
+/// The dissimilarity of two names: 0 if only case differs, 1 for a prefix, at most 2 if both begin
+/// with the same letters before a digit, otherwise the edit distance.
 private func distance(_ name: String, _ other: String) -> Int {
   let (left, right) = (Array(name.lowercased().prefix(200)), Array(other.lowercased().prefix(200)))
   let changes = editDistance(left, right)
-  return left.count >= 2 && right.starts(with: left) ? min(1, changes) : changes
+  if left.count >= 2, right.starts(with: left) { return min(1, changes) }
+  let family = { (name: [Character]) in
+    let letters = name.prefix { $0.isLetter }
+    return letters.count >= 3 && name.dropFirst(letters.count).first?.isNumber == true
+      ? letters : nil
+  }
+  return family(left) != nil && family(left) == family(right) ? min(2, changes) : changes
 }
 
 /// The number of characters to insert, delete or replace (Levenshtein).

@@ -9,6 +9,8 @@ package final class Storage: @unchecked Sendable {
   package let byteCount: Int
   /// Whether the bytes may be written.
   package let isWritable: Bool
+  /// Whether the bytes change later: memory for intermediate values of many runs.
+  package let isReused: Bool
   /// The mapped file as it was then; `nil` for other memory.
   package let file: FileIdentity?
   private let release: @Sendable (UnsafeMutableRawPointer, Int) -> Void
@@ -18,12 +20,13 @@ package final class Storage: @unchecked Sendable {
 
   private init(
     baseAddress: UnsafeMutableRawPointer, byteCount: Int, isWritable: Bool,
-    file: FileIdentity? = nil,
+    isReused: Bool = false, file: FileIdentity? = nil,
     release: @escaping @Sendable (UnsafeMutableRawPointer, Int) -> Void
   ) {
     self.baseAddress = baseAddress
     self.byteCount = byteCount
     self.isWritable = isWritable
+    self.isReused = isReused
     self.file = file
     self.release = release
   }
@@ -40,7 +43,7 @@ package final class Storage: @unchecked Sendable {
   /// New heap memory, filled with zeros.
   ///
   /// - Throws: `GraftError` if the system does not have that much
-  package static func heap(byteCount: Int) throws -> Storage {
+  package static func heap(byteCount: Int, isReused: Bool = false) throws -> Storage {
     guard byteCount >= 0, byteCount <= byteLimit else {
       throw GraftError(.operatingSystem, "cannot allocate \(byteCount) bytes")
     }
@@ -52,7 +55,9 @@ package final class Storage: @unchecked Sendable {
     let aligned = UnsafeMutableRawPointer(
       bitPattern: (UInt(bitPattern: raw) + UInt(slack) - 1) & ~(UInt(slack) - 1))!
     let rawAddress = UInt(bitPattern: raw)
-    return Storage(baseAddress: aligned, byteCount: byteCount, isWritable: true) { _, _ in
+    return Storage(
+      baseAddress: aligned, byteCount: byteCount, isWritable: true, isReused: isReused
+    ) { _, _ in
       free(UnsafeMutableRawPointer(bitPattern: rawAddress))
     }
   }

@@ -1,14 +1,22 @@
 /// Small text files.
 package enum TextFile {
-  /// - Throws: `GraftError` if the file cannot be read or is longer than `limit` bytes
+  /// - Throws: `GraftError` if the file cannot be read, is longer than `limit` bytes, or is not
+  ///   UTF-8
   package static func read(_ path: String, limit: Int) throws -> String {
     let file = try Storage.mappedFile(path: path)
     guard file.byteCount <= limit else {
       throw GraftError.badData("is longer than \(limit) bytes").at(path)
     }
-    return String(
-      decoding: UnsafeRawBufferPointer(start: file.baseAddress, count: file.byteCount),
-      as: UTF8.self)
+    return try withExtendedLifetime(file) {
+      let bytes = UnsafeRawBufferPointer(start: file.baseAddress, count: file.byteCount)
+      if let text = String(validating: bytes, as: UTF8.self) { return text }
+      // No character reaches over the end of a line.
+      let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      let number = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
+      throw GraftError(
+        .badData, "the text is not UTF-8", places: [path, "line \(number + 1)"],
+        hint: "Save the file as UTF-8")
+    }
   }
 
   /// Writes to a temporary file first, so that readers always find a complete one.

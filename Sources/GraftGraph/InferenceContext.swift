@@ -6,7 +6,7 @@ import GraftTensor
 /// The same inference runs at import, where extents may be symbols, and at plan time, where all
 /// extents are known, and all contents that could already be computed.
 package struct InferenceContext {
-  package let inputTypes: [ValueType?]
+  package private(set) var inputTypes: [ValueType?]
   /// Present inputs without a known type, computed by unknown operators.
   private let unknownInputs: Set<Int>
   /// The known contents of inputs: constants and folded values.
@@ -16,13 +16,16 @@ package struct InferenceContext {
   package private(set) var outputContents: [Tensor?]
   /// Whether each output is used.
   package let wantedOutputs: [Bool]
+  /// Infers the bodies of the node; `nil` if it has none.
+  private let bodies: (any BodyInference)?
 
   package init(
     inputTypes: [ValueType?], inputContents: [Tensor?], wantedOutputs: [Bool],
-    unknownInputs: Set<Int> = []
+    unknownInputs: Set<Int> = [], bodies: (any BodyInference)? = nil
   ) {
     self.inputTypes = inputTypes
     self.unknownInputs = unknownInputs
+    self.bodies = bodies
     self.inputContents = inputContents
     self.wantedOutputs = wantedOutputs
     self.outputTypes = Array(repeating: nil, count: wantedOutputs.count)
@@ -106,6 +109,27 @@ package struct InferenceContext {
           "input \(index) has element type \(found), input \(first) has \(expected)")
       }
     }
+  }
+
+  /// Replaces the shape of a tensor input, for inference of a similar node.
+  package mutating func setInputShape(_ index: Int, _ shape: [Dimension]) throws {
+    inputTypes[index] = .tensor(TensorType(try elementType(index), shape))
+  }
+
+  /// Whether inference is inside of so many bodies that repeating it would take long.
+  package var isDeepInBodies: Bool { (bodies?.depth ?? 0) >= 3 }
+
+  /// What the body in an attribute computes from inputs of these types.
+  ///
+  /// - Parameters:
+  ///   - inputs: the body's own inputs, without captured values; `nil` for an unknown type
+  ///   - contents: the contents of the first of them, where known
+  /// - Throws: `GraftError` if the body is invalid for these types
+  package func inferBody(
+    _ attribute: String, _ inputs: [ValueType?], contents: [Tensor?] = []
+  ) throws -> [BodyValue] {
+    guard let bodies else { throw InferenceStop.unknownType }
+    return try bodies.infer(attribute, inputs, contents: contents)
   }
 
   package mutating func setOutput(_ index: Int, _ elementType: ElementType, _ shape: [Dimension]?) {

@@ -51,6 +51,12 @@ package struct Node: Sendable {
       }
     }
   }
+
+  /// Everything that it reads, including for its bodies.
+  package var reads: [ValueID] {
+    guard !attributes.isEmpty else { return inputs.compactMap { $0 } }
+    return inputs.compactMap { $0 } + bodies.flatMap { $0.captures.values.sorted() }
+  }
 }
 
 extension Graph {

@@ -26,11 +26,13 @@ extension Graph {
     let node = nodes[index]
     try withPlace(label(node)) {
       guard OperatorCatalog.type(of: node) != nil else { return }
-      let types = try inferredTypes(of: node, contents: { constants[$0] })
+      let bodies = GraphBodyInference(of: node, in: self) { constants[$0] }
+      let types = try inferredTypes(of: node, contents: { constants[$0] }, bodies: bodies)
       for (output, type) in zip(node.outputs, types) {
         guard let output, let type else { continue }
         self[output].type = type
       }
+      if let bodies { try bodies.update(&nodes[index]) }
     }
   }
 
@@ -38,8 +40,16 @@ extension Graph {
   package func inferredTypes(
     of node: Node, contents: (ValueID) -> Tensor?
   ) throws -> [ValueType?] {
+    try inferredTypes(
+      of: node, contents: contents,
+      bodies: GraphBodyInference(of: node, in: self, contents: contents))
+  }
+
+  private func inferredTypes(
+    of node: Node, contents: (ValueID) -> Tensor?, bodies: GraphBodyInference?
+  ) throws -> [ValueType?] {
     let operation = try OperatorCatalog.make(node)
-    var context = inferenceContext(of: node, contents: contents)
+    var context = inferenceContext(of: node, contents: contents, bodies: bodies)
     do {
       try operation.inferTypes(&context)
     } catch is InferenceStop {
@@ -50,12 +60,21 @@ extension Graph {
 
   /// The environment of a node's inference.
   package func inferenceContext(of node: Node, contents: (ValueID) -> Tensor?) -> InferenceContext {
+    inferenceContext(
+      of: node, contents: contents,
+      bodies: GraphBodyInference(of: node, in: self, contents: contents))
+  }
+
+  func inferenceContext(
+    of node: Node, contents: (ValueID) -> Tensor?, bodies: GraphBodyInference?
+  ) -> InferenceContext {
     let unknown = node.inputs.enumerated().filter { _, input in
       input.map { self[$0].type == nil } ?? false
     }
     return InferenceContext(
       inputTypes: node.inputs.map { $0.flatMap { self[$0].type } },
       inputContents: node.inputs.map { $0.flatMap(contents) },
-      wantedOutputs: node.outputs.map { $0 != nil }, unknownInputs: Set(unknown.map(\.offset)))
+      wantedOutputs: node.outputs.map { $0 != nil }, unknownInputs: Set(unknown.map(\.offset)),
+      bodies: bodies)
   }
 }

@@ -5,9 +5,9 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, blocked, contributed, conversion, convolution, elementwise, linear, movement,
-    normalization, pooling, quantization, random, reduction, resampling, shape, softmax, training,
-    unary,
+    activation, attention, blocked, contributed, control, conversion, convolution, elementwise,
+    linear, machineLearning, movement, normalization, pooling, quantization, random, recurrent,
+    reduction, resampling, sequence, shape, signal, softmax, text, training, unary, vision,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -27,27 +27,36 @@ package enum OperatorCatalog {
     Sigmoid.self,
     Softplus.self,
     Softsign.self,
+    SwiGLU.self,
     Swish.self,
     Tanh.self,
     ThresholdedRelu.self,
   ]
 
+  private static let attention: [any Operator.Type] = [
+    Attention.self,
+    CausalConvWithState.self,
+    LinearAttention.self,
+    RotaryEmbedding.self,
+    TensorScatter.self,
+  ]
+
   private static let blocked: [any Operator.Type] = [
+    Blocked<AveragePool>.self,
+    Blocked<BatchNormalization>.self,
+    Blocked<BatchNormalizationGradient>.self,
+    Blocked<ConvolutionInputGradient>.self,
+    Blocked<FusedConv>.self,
+    Blocked<GlobalAveragePool>.self,
+    Blocked<LRN>.self,
+    Blocked<MaxPool>.self,
+    Blocked<MaxPoolGradient>.self,
     BlockedAffine.self,
-    BlockedAveragePool.self,
-    BlockedBatchNormalization.self,
-    BlockedBatchNormalizationGradient.self,
     BlockedChannelShuffle.self,
     BlockedChannelSum.self,
     BlockedConv.self,
     BlockedConvWeightGradient.self,
-    BlockedDepthwiseConv.self,
-    BlockedDepthwiseInputGradient.self,
     BlockedDepthwiseWeightGradient.self,
-    BlockedGlobalAveragePool.self,
-    BlockedLRN.self,
-    BlockedMaxPool.self,
-    BlockedMaxPoolGradient.self,
     BlockedZeroInsertion.self,
     FromBlocked.self,
     ToBlocked.self,
@@ -66,7 +75,15 @@ package enum OperatorCatalog {
     QLinearWhere.self,
   ]
 
+  private static let control: [any Operator.Type] = [
+    If.self,
+    Loop.self,
+    Scan.self,
+    SequenceMap.self,
+  ]
+
   private static let conversion: [any Operator.Type] = [
+    BitCast.self,
     Cast.self,
     CastLike.self,
     RoundToType.self,
@@ -110,9 +127,33 @@ package enum OperatorCatalog {
   ]
 
   private static let linear: [any Operator.Type] = [
+    Det.self,
+    DetGradient.self,
     FusedGemm.self,
     Gemm.self,
     MatMul.self,
+  ]
+
+  private static let machineLearning: [any Operator.Type] = [
+    ArrayFeatureExtractor.self,
+    Binarizer.self,
+    CastMap.self,
+    CategoryMapper.self,
+    DictVectorizer.self,
+    FeatureVectorizer.self,
+    Imputer.self,
+    LabelEncoder.self,
+    LinearClassifier.self,
+    LinearRegressor.self,
+    Normalizer.self,
+    OneHotEncoder.self,
+    SVMClassifier.self,
+    SVMRegressor.self,
+    Scaler.self,
+    TreeEnsemble.self,
+    TreeEnsembleClassifier.self,
+    TreeEnsembleRegressor.self,
+    ZipMap.self,
   ]
 
   private static let movement: [any Operator.Type] = [
@@ -188,9 +229,24 @@ package enum OperatorCatalog {
   ]
 
   private static let random: [any Operator.Type] = [
+    Bernoulli.self,
     Dropout.self,
     DropoutGradient.self,
+    Multinomial.self,
+    RandomNormal.self,
+    RandomNormalLike.self,
+    RandomUniform.self,
+    RandomUniformLike.self,
     TrainingDropout.self,
+  ]
+
+  private static let recurrent: [any Operator.Type] = [
+    GRU.self,
+    GRUGradient.self,
+    LSTM.self,
+    LSTMGradient.self,
+    RNN.self,
+    RNNGradient.self,
   ]
 
   private static let reduction: [any Operator.Type] = [
@@ -222,6 +278,20 @@ package enum OperatorCatalog {
     Upsample.self,
   ]
 
+  private static let sequence: [any Operator.Type] = [
+    ConcatFromSequence.self,
+    OptionalGetElement.self,
+    OptionalHasElement.self,
+    OptionalOperator.self,
+    SequenceAt.self,
+    SequenceConstruct.self,
+    SequenceEmpty.self,
+    SequenceErase.self,
+    SequenceInsert.self,
+    SequenceLength.self,
+    SplitToSequence.self,
+  ]
+
   private static let shape: [any Operator.Type] = [
     Constant.self,
     ConstantOfShape.self,
@@ -236,6 +306,17 @@ package enum OperatorCatalog {
     Unsqueeze.self,
   ]
 
+  private static let signal: [any Operator.Type] = [
+    BlackmanWindow.self,
+    DFT.self,
+    DFTGradient.self,
+    HammingWindow.self,
+    HannWindow.self,
+    MelWeightMatrix.self,
+    STFT.self,
+    STFTGradient.self,
+  ]
+
   private static let softmax: [any Operator.Type] = [
     Hardmax.self,
     LogSoftmax.self,
@@ -243,6 +324,15 @@ package enum OperatorCatalog {
     NegativeLogLikelihoodLossGradient.self,
     Softmax.self,
     SoftmaxCrossEntropyLoss.self,
+  ]
+
+  private static let text: [any Operator.Type] = [
+    RegexFullMatch.self,
+    StringConcat.self,
+    StringNormalizer.self,
+    StringSplit.self,
+    TfIdfVectorizer.self,
+    Tokenizer.self,
   ]
 
   private static let training: [any Operator.Type] = [
@@ -281,6 +371,18 @@ package enum OperatorCatalog {
     Sinh.self,
     Sqrt.self,
     Tan.self,
+  ]
+
+  private static let vision: [any Operator.Type] = [
+    DeformConv.self,
+    DeformConvGradient.self,
+    ImageDecoder.self,
+    MaxRoiPool.self,
+    MaxRoiPoolGradient.self,
+    MaxUnpool.self,
+    MaxUnpoolGradient.self,
+    RoiAlign.self,
+    RoiAlignGradient.self,
   ]
 
   private struct Key: Hashable {

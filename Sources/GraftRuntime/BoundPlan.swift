@@ -17,21 +17,43 @@ final class BoundPlan {
   /// Table entries that an earlier dynamic step fills, by step.
   private var heapSlots: [Int: [(slot: Int, id: ValueID, byteCount: Int)]] = [:]
   private var heap: [ValueID: RuntimeValue] = [:]
+  private let parameters: ParameterStore
+  /// Where the plan's arena starts in ``arena``.
+  private let arenaOffset: Int
+  /// The bodies of control steps, by step.
+  private var controls: [Int: BoundControl] = [:]
 
-  /// - Parameter memory: the arena of another plan that never runs at the same time; used if it is
-  ///   large enough
-  init(_ plan: Plan, parameters: ParameterStore, memory: Storage?) throws {
+  /// - Parameters:
+  ///   - memory: the arena of another plan that never runs at the same time; used if it is large
+  ///     enough
+  ///   - offset: where the plan's part of `memory` starts
+  init(
+    _ plan: Plan, parameters: ParameterStore, memory: Storage?, offset: Int = 0,
+    environment: RunEnvironment
+  ) throws {
     self.plan = plan
-    if let memory, memory.byteCount >= plan.arenaByteCount {
+    self.parameters = parameters
+    if let memory, memory.byteCount >= offset + plan.arenaByteCount {
       self.arena = memory
+      arenaOffset = offset
     } else {
-      self.arena = try Storage.heap(byteCount: plan.arenaByteCount)
+      self.arena = try Storage.heap(byteCount: plan.arenaByteCount, isReused: true)
+      arenaOffset = 0
     }
     tableCount = plan.steps.reduce(0) { $0 + $1.inputs.count + $1.outputs.count } + 1
     table = .allocate(capacity: tableCount)
     table.initialize(repeating: nil, count: tableCount)
     fillTable(parameters)
+    for (index, step) in plan.steps.enumerated() {
+      guard case .control(let control) = step.kernel.form else { continue }
+      controls[index] = try BoundControl(
+        control, step, arena: arena, offset: arenaOffset + step.scratchOffset,
+        environment: environment)
+    }
   }
+
+  /// The bytes of memory that the bodies hold themselves.
+  var bodiesByteCount: Int { controls.values.reduce(0) { $0 + $1.byteCount } }
 
   deinit {
     table.deinitialize(count: tableCount)
@@ -39,13 +61,14 @@ final class BoundPlan {
   }
 
   private func fillTable(_ parameters: ParameterStore) {
+    let base = arena.baseAddress + arenaOffset
     var slot = 0
     for (stepIndex, step) in plan.steps.enumerated() {
       let firstInput = slot
       for operand in step.inputs + step.outputs {
         switch operand?.place {
         case nil: break
-        case .arena(let offset): table[slot] = arena.baseAddress + offset
+        case .arena(let offset): table[slot] = base + offset
         case .constant(let index): table[slot] = plan.constants[index].baseAddress
         case .parameter(let id): table[slot] = parameters.tensor(id)?.baseAddress
         case .input(let position): inputSlots.append((slot, position))
@@ -63,8 +86,8 @@ final class BoundPlan {
           inputs: UnsafeBufferPointer(start: table + firstInput, count: step.inputs.count),
           outputs: UnsafeBufferPointer(
             start: table + firstInput + step.inputs.count, count: step.outputs.count),
-          scratch: arena.baseAddress + step.scratchOffset,
-          workerScratchBase: arena.baseAddress + step.workerScratchOffset,
+          scratch: base + step.scratchOffset,
+          workerScratchBase: base + step.workerScratchOffset,
           workerScratchStride: plan.workerScratchStride))
     }
   }
@@ -122,12 +145,64 @@ final class BoundPlan {
         let results = try body(values, memory)
         for (id, result) in zip(step.dynamicOutputs, results) {
           guard let id, let result else { continue }
-          if !isView(result, of: values) { try memory.reserve(result.memoryByteCount) }
+          if !step.kernel.reservesMemory, !isView(result, of: values) {
+            try memory.reserve(result.memoryByteCount)
+          }
           heap[id] = result
         }
       }
+    case .control(let control):
+      try withPlace(plan.steps[index].label) {
+        try runControl(control, index, inputs, outputs, memory)
+      }
     case .alias: break
     }
+  }
+
+  private func runControl(
+    _ control: ControlKernel, _ index: Int, _ inputs: [RuntimeValue], _ outputs: [Tensor?],
+    _ memory: MemoryBudget?
+  ) throws {
+    guard let bound = controls[index] else {
+      throw GraftError(.software, "a node with bodies is not bound to memory")
+    }
+    guard memory != nil || !control.needsMemory else {
+      throw GraftError(.software, "runs without a memory budget")
+    }
+    for position in plan.steps[index].inputs.indices {
+      let operand = plan.steps[index].inputs[position]
+      bound.setInput(position, try operand.map { try value($0, inputs, outputs) })
+    }
+    for position in plan.steps[index].outputs.indices where !control.allocates[position] {
+      guard let operand = plan.steps[index].outputs[position] else { continue }
+      bound.run.setOutput(position, try value(operand, inputs, outputs).tensor)
+    }
+    bound.begin(memory)
+    defer { bound.end() }
+    try control.run(bound.run)
+    guard control.allocates.contains(true), let memory else { return }
+    let step = plan.steps[index]
+    let values = try step.inputs.map { try $0.map { try value($0, inputs, outputs) } }
+    for (position, id) in step.dynamicOutputs.enumerated() {
+      guard let id else { continue }
+      guard let result = bound.run.results[position] else {
+        throw GraftError(.software, "output \(position) was not made")
+      }
+      bound.run.results[position] = nil
+      let kept = try detached(result, step)
+      if !isView(kept, of: values) { try memory.reserve(kept.memoryByteCount) }
+      heap[id] = kept
+    }
+  }
+
+  /// A result that is not in memory that changes: that of the arena or a parameter.
+  private func detached(_ result: RuntimeValue, _ step: Plan.Step) throws -> RuntimeValue {
+    guard case .tensor(let tensor) = result, tensor.elementType != .string else { return result }
+    let isParameter = step.inputs.contains { operand in
+      guard case .parameter(let id)? = operand?.place else { return false }
+      return parameters.tensor(id)?.storage === tensor.storage
+    }
+    return tensor.storage.isReused || isParameter ? .tensor(try tensor.copied()) : result
   }
 
   /// Whether a result is in the memory of an input.
@@ -159,7 +234,7 @@ final class BoundPlan {
           byteOffset: byteOffset))
     }
     switch operand.place {
-    case .arena(let offset): return try view(arena, offset)
+    case .arena(let offset): return try view(arena, arenaOffset + offset)
     case .constant(let index):
       return .tensor(try plan.constants[index].reshaped(operand.shape))
     case .input(let position):
@@ -173,10 +248,16 @@ final class BoundPlan {
     case .heap(let id):
       guard let value = heap[id] else { throw GraftError(.software, "a value was not made") }
       return value
-    case .parameter:
-      throw GraftError(.software, "a parameter cannot be read by a dynamic step")
+    case .parameter(let id):
+      guard let tensor = parameters.tensor(id) else {
+        throw GraftError(.software, "a parameter has no memory")
+      }
+      return .tensor(tensor)
     }
   }
+
+  /// Forgets the values that dynamic steps made in the last run.
+  func dropHeap() { if !heap.isEmpty { heap.removeAll(keepingCapacity: true) } }
 
   /// The values that dynamic steps made in the last run.
   func takeHeap() -> [ValueID: RuntimeValue] {

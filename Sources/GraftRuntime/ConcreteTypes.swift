@@ -13,7 +13,7 @@ extension Graph {
       try withPlace(known.label(node)) { try OperatorCatalog.make(node) }
     }
     var selection = Selection(
-      graph: known, operations: operations,
+      graph: known, operations: operations, bodies: [:],
       inputs: inputs.map { PlanRequest.Input(id: $0.key, type: $0.value) })
     for (index, node) in known.nodes.enumerated() {
       let isReady = node.inputs.allSatisfy { $0 == nil || selection.types[$0!] != nil }

@@ -17,12 +17,20 @@ extension Executable {
       return (id: id, type: ValueType.tensor(TensorType(type.elementType, known)))
     }
     let packed = PackedConstants(
-      of: Array(graph.constants.values), threadCount: options.threadCount, isWritten: false)
+      of: constantsWithBodies, threadCount: options.threadCount, isWritten: false)
     let memory = MemoryBudget(limit: .max)
     let plan = try planner(memory: memory, packedConstants: packed).plan(PlanRequest(inputs))
     try plan.requireMemory(memory)
     return try plan.outputs.values.reduce(plan.arenaByteCount + packed.byteCount) { sum, output in
       sum + (try Tensor.byteCount(output.elementType, output.shape))
     }
+  }
+
+  /// The constants of the graph and of all bodies.
+  private var constantsWithBodies: [Tensor] {
+    let inBodies = bodies.values.flatMap { node in
+      node.bodies.values.flatMap { (try? $0.executable.constantsWithBodies) ?? [] }
+    }
+    return Array(graph.constants.values) + inBodies
   }
 }

@@ -31,6 +31,9 @@ package final class Executable: Sendable {
     /// for programs that run the model once and should never hold all of its weights.
     package var releasesConstants = false
 
+    /// The most trips that the loops of one run may make together.
+    package var tripLimit = 4_000_000
+
     package init() {}
   }
 
@@ -41,6 +44,10 @@ package final class Executable: Sendable {
   package let packedConstants: PackedConstants
   package let parameters: ParameterStore
   let operations: [any Operator]
+  /// The bodies of nodes, by index of the node.
+  let bodies: [Int: NodeBodies]
+  /// The graph with values that bodies capture as inputs of their nodes, after the nodes' own.
+  let plannedGraph: Graph
   /// The memory of constants that nodes generated.
   let generatedMemory: Lowering.GeneratedMemory
 
@@ -53,15 +60,20 @@ package final class Executable: Sendable {
   /// Whether the executable started with a compiled form.
   private let wasCompiled: Bool
 
+  /// What is known of inputs of these types, from the last requests.
+  let inferences = Mutex<[BodyInferenceRequest]>([])
+
   /// - Parameters:
   ///   - compiled: the model's cached compiled form, if any; its graph must be `graph`
   ///   - writer: moves the large constants from lowering out of memory
   ///   - parameters: the store of another executable with the graph's parameters under the same
   ///     IDs, to share updates; by default the executable has its own store
+  ///   - enclosing: for a body of a node, the packed constants of the enclosing graph
   /// - Throws: `GraftError` that lists all unsupported operators, or names the invalid node
   package init(
     _ graph: Graph, options: Options = Options(), compiled: CompiledModel? = nil,
-    writer: CompiledModelWriter? = nil, parameters: ParameterStore? = nil
+    writer: CompiledModelWriter? = nil, parameters: ParameterStore? = nil,
+    enclosing: PackedConstants? = nil
   ) throws {
     try graph.requireSupportedOperators { options.backend.type(of: $0) != nil }
     let updated = Set(graph.updates.map(\.parameter))
@@ -90,23 +102,40 @@ package final class Executable: Sendable {
       }
     }
     self.wasCompiled = compiled != nil
-    self.generatedMemory = generatedMemory
-    self.graph = lowered
     self.options = options
-    self.packedConstants = PackedConstants(
-      of: Array(lowered.constants.values), items: compiled?.packedConstants ?? [],
-      threadCount: options.threadCount)
+    enclosing?.keep(Array(lowered.constants.values))
+    let packedConstants =
+      enclosing
+      ?? PackedConstants(
+        of: Array(lowered.constants.values), items: compiled?.packedConstants ?? [],
+        threadCount: options.threadCount)
+    self.packedConstants = packedConstants
     self.parameters = try parameters ?? ParameterStore(lowered)
     self.operations = try lowered.nodes.map { node in
       try withPlace(lowered.label(node)) { try options.backend.makeOperator(node) }
     }
+    self.graph = lowered
+    var bodies: [Int: NodeBodies] = [:]
+    for index in lowered.nodes.indices where !lowered.nodes[index].bodies.isEmpty {
+      try withPlace(lowered.label(lowered.nodes[index])) {
+        let lifted = try NodeBodies(
+          ofNodeAt: index, in: &lowered, options: options, packedConstants: packedConstants)
+        generatedMemory.add(lifted.generatedMemory)
+        bodies[index] = lifted
+      }
+    }
+    self.bodies = bodies
+    self.generatedMemory = generatedMemory
+    self.plannedGraph = lowered
   }
 
   /// The model in the form for later starts, once a run has packed the constants.
   ///
   /// - Returns: `nil` if there is nothing new, or the executable is not optimized, or trains
   package func compiledForm() throws -> CompiledModel? {
-    guard options.optimizes, !wasCompiled || packedConstants.hasAdditions, graph.parameters.isEmpty
+    // Bodies have executables of their own, which the file does not hold.
+    guard options.optimizes, !wasCompiled || packedConstants.hasAdditions,
+      graph.parameters.isEmpty, bodies.isEmpty
     else { return nil }
     return CompiledModel(
       graph: graph, inputNames: inputNames, outputNames: outputNames,
@@ -135,7 +164,7 @@ package final class Executable: Sendable {
         return plan
       }
       let plan = try planner(memory: memory).plan(
-        PlanRequest(nodes: nodes, ids: ids, values: values, contents: contents))
+        PlanRequest(nodes: nodes, ids: ids, values: values, contents: contents, in: graph))
       plans.append(SharedPlan(plan: plan))
       return plan
     }
@@ -146,7 +175,7 @@ package final class Executable: Sendable {
   ///   - packedConstants: the packed constants; by default those of all sessions
   func planner(memory: MemoryBudget, packedConstants: PackedConstants? = nil) -> Planner {
     Planner(
-      graph: graph, operations: operations,
+      graph: plannedGraph, operations: operations, bodies: bodies,
       packedConstants: packedConstants ?? self.packedConstants,
       precision: options.precision, tuning: options.tuning, threadCount: options.threadCount,
       memory: memory)

@@ -40,6 +40,8 @@ package final class Plan: Sendable {
     package var dynamicOutputs: [ValueID?]
     package var scratchOffset: Int
     package var workerScratchOffset: Int
+    /// Where the memory of its bodies starts in its scratch memory.
+    package var bodiesOffset = 0
   }
 
   /// The part of the graph that cannot be planned before this plan has run.
@@ -65,7 +67,7 @@ package final class Plan: Sendable {
   /// The places of all values that outlive the plan.
   package let operands: [ValueID: Operand]
   package let continuation: Continuation?
-  /// Whether steps make values whose sizes are only known after running.
+  /// Whether steps take memory of their own, as for values whose sizes are only known after running.
   let hasDynamicSteps: Bool
 
   init(
@@ -76,7 +78,7 @@ package final class Plan: Sendable {
   ) {
     self.request = request
     self.steps = steps
-    hasDynamicSteps = steps.contains { $0.kernel.isDynamic }
+    hasDynamicSteps = steps.contains { $0.kernel.needsMemory }
     self.constants = constants
     self.foldedByteCount = foldedByteCount
     self.arenaByteCount = arenaByteCount

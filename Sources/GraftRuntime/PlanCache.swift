@@ -12,6 +12,11 @@ struct PlanCache {
   /// The bytes of all plans.
   private(set) var byteCount = 0
 
+  /// The bytes of memory that bodies in the plans hold themselves.
+  var bodiesByteCount: Int {
+    plans.reduce(0) { $0 + $1.reduce(0) { $0 + $1.bodiesByteCount } }
+  }
+
   var isEmpty: Bool { arenas.isEmpty }
 
   /// The bytes of intermediate values in the largest plan.

@@ -170,6 +170,7 @@ struct PlanLayout {
     let node = item.node
     let acceptsUnaligned = type(of: item.operation).acceptsUnalignedInputs
     var descriptions: [PrepareContext.Description?] = []
+    descriptions.reserveCapacity(node.inputs.count)
     for input in node.inputs {
       guard let input, let type = selection.types[input]?.tensor,
         let shape = type.shape?.knownShape
@@ -194,7 +195,8 @@ struct PlanLayout {
     // Checked before kernels make tables of the extents.
     try planner.memory.require(item.outputTypes.lazy.map { $0?.memoryByteCount ?? 0 })
     let context = PrepareContext(
-      inputs: descriptions,
+      // Operators do not know of captured values.
+      inputs: Array(descriptions[..<(item.bodies?.ownInputCount ?? descriptions.count)]),
       outputs: zip(node.outputs, item.outputTypes).map { id, type in
         guard id != nil, let type = type?.tensor, let shape = type.shape?.knownShape else {
           return nil
@@ -202,7 +204,8 @@ struct PlanLayout {
         return PrepareContext.Description(elementType: type.elementType, shape: shape)
       },
       precision: planner.precision, tuning: planner.tuning,
-      packedConstants: planner.packedConstants)
+      packedConstants: planner.packedConstants,
+      bodies: preparedBodies(item), wantedOutputs: node.outputs.map { $0 != nil })
     let kernel = try item.operation.makeKernel(context)
     switch kernel.form {
     case .alias(let position):
@@ -227,16 +230,36 @@ struct PlanLayout {
     }
   }
 
+  /// The bodies of a node, with what is known of the values that they capture.
+  private func preparedBodies(_ item: Planner.Item) -> [ByteString: any BodyProgram] {
+    guard let bodies = item.bodies else { return [:] }
+    let values = item.node.inputs.map { input in
+      BodyValue(
+        type: input.flatMap { selection.types[$0] }, contents: input.flatMap { selection.known[$0] }
+      )
+    }
+    return bodies.bodies.mapValues { $0.prepared(with: values, by: planner) }
+  }
+
   private mutating func appendStep(_ node: Node, _ kernel: PreparedKernel) {
-    var dynamicOutputs: [ValueID?] = []
-    if kernel.isDynamic {
-      dynamicOutputs = node.outputs
-      heapValues.formUnion(node.outputs.compactMap { $0 })
+    var kernel = kernel
+    let dynamicOutputs = node.outputs.enumerated().map { kernel.allocates(output: $0) ? $1 : nil }
+    heapValues.formUnion(dynamicOutputs.compactMap { $0 })
+    var bodiesOffset = 0
+    if case .control(let control) = kernel.form {
+      // One body runs at a time.
+      let (offset, overflow) = kernel.scratchByteCount.addingReportingOverflow(
+        Storage.alignment - 1)
+      bodiesOffset = offset & ~(Storage.alignment - 1)
+      let (sum, exceeds) = bodiesOffset.addingReportingOverflow(
+        control.bodies.map(\.arenaByteCount).max() ?? 0)
+      kernel.scratchByteCount = overflow || exceeds ? .max : sum
     }
     steps.append(
       Plan.Step(
         label: graph.label(node), operatorType: node.qualifiedType, kernel: kernel, inputs: [],
-        outputs: [], dynamicOutputs: dynamicOutputs, scratchOffset: 0, workerScratchOffset: 0))
+        outputs: [], dynamicOutputs: dynamicOutputs, scratchOffset: 0, workerScratchOffset: 0,
+        bodiesOffset: bodiesOffset))
     stepReads.append(node.inputs)
     stepWrites.append(node.outputs)
   }

@@ -15,14 +15,16 @@ struct PlanRequest: Sendable {
   let nodes: [Int]?
   let inputs: [Input]
 
-  /// - Parameter contents: the inputs whose contents determine shapes; they are copied
+  /// - Parameters:
+  ///   - contents: the inputs whose contents determine shapes; they are copied
+  ///   - graph: tells the types of values without elements
   init(
-    nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>
+    nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>, in graph: Graph
   ) throws {
     self.nodes = nodes
     inputs = try zip(ids, values).map { id, value in
       Input(
-        id: id, type: value.staticType,
+        id: id, type: value.staticType(declared: graph[id].type),
         contents: contents.contains(id) ? try value.tensor.copied() : nil)
     }
   }
@@ -33,12 +35,18 @@ struct PlanRequest: Sendable {
     self.inputs = inputs.map { Input(id: $0.id, type: $0.type) }
   }
 
+  /// All nodes, for what is known of the inputs.
+  init(inputs: [Input]) {
+    nodes = nil
+    self.inputs = inputs
+  }
+
   /// Whether a plan for this request matches these nodes and values. Allocates nothing.
   func fits(_ values: [RuntimeValue], nodes: [Int]?) -> Bool {
     guard nodes == self.nodes else { return false }
     for (input, value) in zip(inputs, values) {
       guard case .tensor(let tensor) = value else {
-        if value.staticType != input.type { return false }
+        if !input.type.accepts(value) { return false }
         continue
       }
       guard case .tensor(let type) = input.type, type.accepts(tensor) else { return false }

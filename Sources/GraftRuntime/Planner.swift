@@ -1,6 +1,7 @@
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftOperators
 import GraftTensor
 
 /// Makes plans for the nodes of a graph, for given shapes.
@@ -10,11 +11,14 @@ struct Planner {
     let node: Node
     let operation: any Operator
     let outputTypes: [ValueType?]
+    let bodies: NodeBodies?
   }
 
   let graph: Graph
   /// The decoded operator of each node.
   let operations: [any Operator]
+  /// The bodies of nodes, by index of the node.
+  let bodies: [Int: NodeBodies]
   let packedConstants: PackedConstants
   let precision: Precision
   let tuning: TuningRecord
@@ -29,7 +33,8 @@ struct Planner {
   /// Plans as many of the nodes as the known shapes allow; the others become the continuation.
   func plan(_ request: PlanRequest) throws -> Plan {
     let nodes = request.nodes ?? Array(graph.nodes.indices)
-    var selection = Selection(graph: graph, operations: operations, inputs: request.inputs)
+    var selection = Selection(
+      graph: graph, operations: operations, bodies: bodies, inputs: request.inputs)
     for index in nodes {
       try withPlace(graph.label(graph.nodes[index])) { try selection.add(index) }
     }
@@ -49,6 +54,7 @@ struct Planner {
 struct Selection {
   let graph: Graph
   let operations: [any Operator]
+  let bodies: [Int: NodeBodies]
   private(set) var types: [ValueID: ValueType] = [:]
   private(set) var known: [ValueID: Tensor] = [:]
   private(set) var items: [Planner.Item] = []
@@ -58,9 +64,13 @@ struct Selection {
   private var unavailable: Set<ValueID> = []
   private(set) var foldedByteCount = 0
 
-  init(graph: Graph, operations: [any Operator], inputs: [PlanRequest.Input]) {
+  init(
+    graph: Graph, operations: [any Operator], bodies: [Int: NodeBodies],
+    inputs: [PlanRequest.Input], unknown: [ValueID] = []
+  ) {
     self.graph = graph
     self.operations = operations
+    self.bodies = bodies
     for (id, tensor) in graph.constants {
       known[id] = tensor
       types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
@@ -68,8 +78,12 @@ struct Selection {
     for (id, tensor) in graph.parameters {
       types[id] = .tensor(TensorType(tensor.elementType, [Dimension](tensor.shape)))
     }
+    unavailable = Set(unknown)
     for input in inputs {
       types[input.id] = input.type
+      if let tensor = input.type.tensor, tensor.shape?.knownShape == nil {
+        unavailable.insert(input.id)
+      }
       guard let contents = input.contents else { continue }
       known[input.id] = contents
       // Another node of a chain may still need them.
@@ -79,17 +93,27 @@ struct Selection {
 
   mutating func add(_ index: Int) throws {
     let node = graph.nodes[index]
+    let bodies = bodies[index]
     var reads = node.inputs.compactMap { $0 }
-    for body in node.bodies { reads += body.captures.values }
+    if bodies == nil {
+      for body in node.bodies { reads += body.captures.values }
+    }
     if reads.contains(where: { unavailable.contains($0) }) {
       postpone(index)
       return
     }
     let operation = operations[index]
+    let inputTypes = node.inputs.map { $0.flatMap { types[$0] } }
+    let inputContents = node.inputs.map { $0.flatMap { known[$0] } }
+    // Operators do not know of captured values.
+    let ownCount = bodies?.ownInputCount ?? node.inputs.count
     var inference = InferenceContext(
-      inputTypes: node.inputs.map { $0.flatMap { types[$0] } },
-      inputContents: node.inputs.map { $0.flatMap { known[$0] } },
-      wantedOutputs: node.outputs.map { $0 != nil })
+      inputTypes: Array(inputTypes[..<ownCount]),
+      inputContents: Array(inputContents[..<ownCount]),
+      wantedOutputs: node.outputs.map { $0 != nil },
+      bodies: bodies.map { PlannedBodyInference($0, inputTypes, inputContents) }
+        ?? GraphBodyInference(
+          of: node, types: { types[$0] }, contents: { known[$0] }))
     do {
       try operation.inferTypes(&inference)
     } catch InferenceStop.needsContents(let input) {
@@ -97,14 +121,23 @@ struct Selection {
       postpone(index)
       return
     } catch is InferenceStop {
+      guard node.bodies.isEmpty else {
+        postpone(index)
+        return
+      }
       throw GraftError(.software, "the rank of an input is unknown at plan time")
     }
     if fold(node, operation, inference) { return }
     items.append(
-      Planner.Item(node: node, operation: operation, outputTypes: inference.outputTypes))
+      Planner.Item(
+        node: node, operation: operation, outputTypes: inference.outputTypes, bodies: bodies))
     for (id, type) in zip(node.outputs, inference.outputTypes) {
       guard let id else { continue }
-      if let type, type.isStatic { types[id] = type } else { unavailable.insert(id) }
+      if let type, type.isStatic || type.isPassedOn {
+        types[id] = type
+      } else {
+        unavailable.insert(id)
+      }
     }
   }
 
@@ -147,6 +180,13 @@ extension ValueType {
   var isStatic: Bool {
     guard let tensor, tensor.elementType != .string else { return false }
     return tensor.shape?.knownShape != nil
+  }
+
+  /// Whether steps pass such values on in one plan, outside of the arena: sequences, optionals and
+  /// others, whatever they hold, and strings of a known shape.
+  var isPassedOn: Bool {
+    guard let tensor else { return true }
+    return tensor.elementType == .string && tensor.shape?.knownShape != nil
   }
 
   /// The bytes of a static tensor; `nil` for anything else.

@@ -11,7 +11,11 @@ import GraftTensor
 package final class Session {
   package let executable: Executable
   package var profile: Profile?
-  private let pool: ThreadPool
+  private let environment: RunEnvironment
+  /// Whether this session runs the body of a node.
+  private let isBody: Bool
+  /// The bytes that the enclosing sessions use, for that of a body.
+  private var enclosingByteCount = 0
   private var plans = PlanCache()
   /// The inputs of the current run, stored here to reuse the array.
   private var values: [RuntimeValue] = []
@@ -19,14 +23,37 @@ package final class Session {
 
   package init(_ executable: Executable, pool: ThreadPool = .shared) {
     self.executable = executable
-    self.pool = pool
+    environment = RunEnvironment(
+      pool: pool, trips: TripCounter(limit: executable.options.tripLimit))
+    isBody = false
   }
+
+  /// A session for the body of a node.
+  init(ofBody executable: Executable, _ environment: RunEnvironment) {
+    self.executable = executable
+    self.environment = environment
+    isBody = true
+  }
+
+  /// Runs the body of a node.
+  ///
+  /// - Parameter byteCount: the bytes that the enclosing sessions use
+  func runBody(_ inputs: [RuntimeValue], besides byteCount: Int) throws -> [RuntimeValue] {
+    enclosingByteCount = byteCount
+    return try run(inputs)
+  }
+
+  /// The bytes of plans, with those of bodies.
+  var byteCount: Int { plans.byteCount + plans.bodiesByteCount }
+
+  private var pool: ThreadPool { environment.pool }
 
   /// Runs the graph on inputs in the model's order.
   ///
   /// - Throws: `GraftError` if inputs do not match the model, or running fails
   package func run(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
     try check(inputs)
+    if !isBody { environment.trips.reset() }
     return try runChain(inputs, outputs: Array(repeating: nil, count: graph.outputs.count))
   }
 
@@ -42,6 +69,7 @@ package final class Session {
     boundOutputs.removeAll(keepingCapacity: true)
     for output in outputs { boundOutputs.append(output) }
     try check(values)
+    if !isBody { environment.trips.reset() }
     let bound = try boundPlan(
       depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [],
       outputsAreBound: true)
@@ -149,7 +177,8 @@ package final class Session {
       plans.removeAll()
       plan = try makePlan()
     }
-    let bound = try BoundPlan(plan, parameters: executable.parameters, memory: memory)
+    let bound = try BoundPlan(
+      plan, parameters: executable.parameters, memory: memory, environment: environment)
     plans.insert(bound, depth: depth)
     return bound
   }
@@ -157,7 +186,9 @@ package final class Session {
   /// The memory left for a plan, besides cached plans and the values of a run.
   private func memory(_ values: [RuntimeValue], results: [RuntimeValue?]) -> MemoryBudget {
     var seen: Set<ObjectIdentifier> = []
-    var inUse = executable.generatedMemory.byteCount + plans.byteCount
+    // The enclosing sessions count the constants of a body, too.
+    var inUse = isBody ? enclosingByteCount : executable.generatedMemory.byteCount
+    inUse += byteCount
     func add(_ value: RuntimeValue) {
       switch value {
       case .tensor(let tensor):
@@ -170,8 +201,13 @@ package final class Session {
         {
           inUse += tensor.storage.byteCount
         }
-      case .sequence(let elements): for element in elements { add(element) }
+      case .sequence(let elements):
+        // Its elements are not looked at again and again while it grows.
+        if let identity = elements.identity, seen.insert(identity).inserted {
+          inUse += min(elements.memoryByteCount, 1 << 60)
+        }
       case .optional(let value): if let value { add(value) }
+      case .map: inUse += value.memoryByteCount
       }
     }
     for value in values { add(value) }
@@ -199,8 +235,8 @@ package final class Session {
       guard let declared = executable.declaredType(ofInput: position), !declared.accepts(value)
       else { continue }
       throw GraftError.usage(
-        "input '\(executable.inputNames[position])' is \(value.staticType); "
-          + "the model declares \(declared)")
+        "input '\(executable.inputNames[position])' is "
+          + "\(value.staticType(declared: declared)); the model declares \(declared)")
     }
   }
 }
@@ -211,10 +247,28 @@ extension ValueType {
     switch (self, value) {
     case (.tensor(let type), .tensor(let tensor)), (.sparseTensor(let type), .tensor(let tensor)):
       type.accepts(tensor)
+    case (.sequence(.tensor(let type)), .sequence(let elements)) where elements.pattern != nil:
+      elements.pattern.map(type.accepts) ?? true
     case (.sequence(let type), .sequence(let elements)): elements.allSatisfy(type.accepts)
     case (.optional(let type), .optional(let element)): element.map(type.accepts) ?? true
     case (.optional(let type), _): type.accepts(value)
+    case (.map(let key, let type), .map(let map)): key == map.keys.elementType && type.accepts(map)
     default: false
+    }
+  }
+}
+
+extension ValueType {
+  /// Whether the values of a map have this type. Some exporters declare scalars as `[1]` or
+  /// `[N, 1]`.
+  fileprivate func accepts(_ map: RuntimeMap) -> Bool {
+    switch map.values {
+    case .elements(let elements): elements.allSatisfy(accepts)
+    case .scalars(let scalars):
+      tensor.map {
+        $0.elementType == scalars.elementType
+          && ($0.shape ?? []).allSatisfy { ($0.known ?? 1) == 1 }
+      } ?? false
     }
   }
 }
@@ -231,5 +285,13 @@ extension TensorType {
       if let known = dimension.known, known != extent { return false }
     }
     return true
+  }
+
+  /// Whether all tensors of a pattern have this type.
+  fileprivate func accepts(_ pattern: TensorPattern) -> Bool {
+    guard pattern.elementType == elementType else { return false }
+    guard let shape else { return true }
+    guard let extents = pattern.shape, shape.count == extents.count else { return false }
+    return zip(shape, extents).allSatisfy { $0.known == nil || $0.known == $1 }
   }
 }

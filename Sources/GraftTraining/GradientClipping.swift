@@ -35,8 +35,8 @@ package enum GradientClipping: Sendable, Hashable {
       let limit = Float(call.arguments[0].value), limit > 0, limit.isFinite
     else {
       throw GraftError.usage(
-        "'\(text)' needs one limit above 0 and below 3.4e38",
-        hint: "Use, for example, \(call.name)(1)")
+        "invalid gradient clipping '\(text)'",
+        hint: "Use a limit above 0 and below 3.4e38, such as \(call.name)(1)")
     }
     return switch call.name {
     case "value": .value(limit)

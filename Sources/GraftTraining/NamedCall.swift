@@ -17,7 +17,9 @@ package struct NamedCall: Sendable, Hashable {
     let text = text.filter { !$0.isWhitespace }
     name = String(text.prefix { $0 != "(" }).lowercased()
     guard text.contains("(") else { return }
-    guard text.hasSuffix(")") else { throw GraftError.usage("'\(text)' is missing a parenthesis") }
+    guard text.hasSuffix(")") else {
+      throw GraftError.usage("'\(text)' does not end with ')'", hint: "Use NAME(ARGUMENTS)")
+    }
     let inner = text.dropFirst(name.count + 1).dropLast()
     guard !inner.isEmpty else { return }
     arguments = inner.split(separator: ",", omittingEmptySubsequences: false).map { part in
@@ -46,66 +48,34 @@ package struct NamedCall: Sendable, Hashable {
 
   /// Removes and returns the number with a key.
   ///
-  /// - Throws: `GraftError` if it is not a number in `range`
-  package mutating func take(
-    _ key: String, default value: Double, in range: ClosedRange<Double> = 0...Double.infinity
-  ) throws -> Double {
+  /// - Throws: `GraftError` if it is not in `range`
+  mutating func take<Number: RecipeValue & Comparable>(
+    _ key: String, default value: Number, in range: ClosedRange<Number>
+  ) throws -> Number {
     guard let index = arguments.firstIndex(where: { $0.key == key }) else { return value }
     let text = arguments.remove(at: index).value
-    guard let number = Double(text), number.isFinite, range.contains(number) else {
-      throw GraftError.usage("'\(key)' of '\(name)' cannot be \(text)")
-    }
-    return number
+    return try RecipeForm.from(range).value(of: text, "'\(key)' of '\(name)'")
   }
 
-  /// Removes and returns the integer with a key.
-  ///
-  /// - Throws: `GraftError` if it is not an integer, or is below `least`
-  package mutating func takeCount(_ key: String, default value: Int, from least: Int) throws -> Int
-  {
-    let number = try take(key, default: Double(value), in: Double(least)...1e9)
-    guard let count = Int(exactly: number) else {
-      throw GraftError.usage("'\(key)' of '\(name)' cannot be \(number): it must be an integer")
-    }
-    return count
-  }
-
-  /// Removes and returns the first argument without a key, which must be a number.
+  /// Removes and returns the first argument without a key, a number.
   ///
   /// - Parameters:
   ///   - value: the default; `nil` makes a missing number an error
   ///   - usage: the syntax of the call, for messages
-  /// - Throws: `GraftError` if it is not a number in `range`
-  package mutating func takeNumber(
-    default value: Double? = nil, in range: ClosedRange<Double>, usage: String
-  ) throws -> Double {
+  ///   - placeholder: the number's name there, if there are several
+  /// - Throws: `GraftError` if it is not in `range`
+  mutating func takeFirst<Number: RecipeValue & Comparable>(
+    default value: Number? = nil, in range: ClosedRange<Number>, usage: String,
+    as placeholder: String? = nil
+  ) throws -> Number {
+    var form = RecipeForm.from(range)
+    let number = placeholder.map { "\($0) as \(form.description)" } ?? form.description
+    form.description = "\(usage), with \(number)"
     guard let index = arguments.firstIndex(where: { $0.key == nil }) else {
       if let value { return value }
-      throw GraftError.usage("'\(name)' needs a number", hint: "Use \(usage)")
+      throw GraftError.usage("'\(name)' requires a number", hint: "Use \(form.description)")
     }
-    let text = arguments.remove(at: index).value
-    guard let number = Double(text), number.isFinite, range.contains(number) else {
-      let limits = String(printf: "%g to %g", range.lowerBound, range.upperBound)
-      throw GraftError.usage(
-        "'\(name)' cannot have \(text)", hint: "Use \(usage), with a number from \(limits)")
-    }
-    return number
-  }
-
-  /// Removes and returns the first argument without a key, which must be an integer.
-  ///
-  /// - Throws: `GraftError` if it is not an integer in `range`
-  package mutating func takeWhole(
-    default value: Int? = nil, in range: ClosedRange<Int>, usage: String
-  ) throws -> Int {
-    let number = try takeNumber(
-      default: value.map(Double.init), in: Double(range.lowerBound)...Double(range.upperBound),
-      usage: usage)
-    guard let count = Int(exactly: number) else {
-      throw GraftError.usage(
-        "'\(name)' cannot have \(number), which is not an integer", hint: "Use \(usage)")
-    }
-    return count
+    return try form.value(of: arguments.remove(at: index).value, "'\(name)'")
   }
 
   /// Removes a word without a key; whether it was there.
@@ -117,11 +87,11 @@ package struct NamedCall: Sendable, Hashable {
     return true
   }
 
-  /// - Throws: `GraftError` that names the first unknown argument, and the valid ones
-  package func requireNoMore(known: [String]) throws {
+  /// - Parameter usage: the syntax of the call
+  /// - Throws: `GraftError` that names the first unknown argument
+  package func requireNoMore(usage: String) throws {
     guard let argument = arguments.first else { return }
     throw GraftError.usage(
-      "'\(name)' has no argument '\(argument.key ?? argument.value)'",
-      hint: known.isEmpty ? "It takes none" : "It takes \(known.joined(separator: ", "))")
+      "unknown argument '\(argument.key ?? argument.value)' of '\(name)'", hint: "Use \(usage)")
   }
 }

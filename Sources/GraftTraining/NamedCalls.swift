@@ -11,15 +11,16 @@ struct NamedCalls: Sendable {
   var names: [String] { entries.map(\.name) }
 
   /// The syntax of each: `sgd(momentum=…, nesterov)`.
-  var usages: [String] {
-    entries.map { name, arguments in
-      let words = arguments.map { $0.hasSuffix("=") ? "\($0)…" : $0 }
-      return words.isEmpty ? name : "\(name)(\(words.joined(separator: ", ")))"
-    }
+  var usages: [String] { entries.map(NamedCalls.usage) }
+
+  private static func usage(_ name: String, _ arguments: [String]) -> String {
+    let words = arguments.map { $0.hasSuffix("=") ? "\($0)…" : $0 }
+    return words.isEmpty ? name : "\(name)(\(words.joined(separator: ", ")))"
   }
 
   /// - Throws: `GraftError` that names the first unknown argument, and the valid ones
   func requireNoMore(of call: NamedCall) throws {
-    try call.requireNoMore(known: entries.first { $0.name == call.name }?.arguments ?? [])
+    let arguments = entries.first { $0.name == call.name }?.arguments ?? []
+    try call.requireNoMore(usage: NamedCalls.usage(call.name, arguments))
   }
 }

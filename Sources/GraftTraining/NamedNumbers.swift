@@ -14,26 +14,24 @@ enum NamedNumbers {
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       rest += rest.isEmpty ? part : ",\(part)"
       guard let equals = rest.lastIndex(of: "=") else { continue }
-      let name = trimmed(rest[..<equals])
-      guard !name.isEmpty, let value = Double(trimmed(rest[rest.index(after: equals)...])),
-        value >= 0, value.isFinite
+      let name = rest[..<equals].trimmed
+      guard !name.isEmpty, let value = Double(rest[rest.index(after: equals)...].trimmed),
+        (0...1e30).contains(value)
       else {
-        throw GraftError.usage(
-          "\(property): '\(rest)' is not a name with a number of 0 or more", hint: "Use NAME=0.5")
+        throw GraftError.invalidValue(rest, for: "'\(property)'", use: form)
       }
       guard !result.contains(where: { ByteString($0.name) == ByteString(name) }) else {
-        throw GraftError.usage("\(property): '\(name)' appears twice")
+
+        throw GraftError.usage("'\(property)' names '\(name)' twice", hint: "Name it once")
       }
       result.append((name, value))
       rest = ""
     }
     guard rest.isEmpty, !text.hasSuffix(","), !result.isEmpty else {
-      throw GraftError.usage("\(property): '\(text)' has no number", hint: "Use NAME=0.5")
+      throw GraftError.invalidValue(text, for: "'\(property)'", use: form)
     }
     return result
   }
 
-  private static func trimmed(_ text: Substring) -> String {
-    String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-  }
+  private static let form = "NAME=NUMBER, separated by commas, with numbers of 0 or more"
 }

@@ -27,7 +27,7 @@ package struct TrainingForm: Sendable {
     var dependent = Set(graph.parameters.keys)
     for index in training.nodes.indices {
       let node = training.nodes[index]
-      let isTrained = node.inputs.contains { $0.map(dependent.contains) ?? false }
+      let isTrained = node.reads.contains(where: dependent.contains)
       if isTrained { dependent.formUnion(node.outputs.compactMap { $0 }) }
       guard isTrained || node.metadata[TrainingForm.headMark] != nil else { continue }
       if node.is(Dropout.self) {
@@ -67,12 +67,12 @@ extension Graph {
     guard node.inputs.count == 5, let scale = node.inputs[1], parameters[scale] != nil,
       let mean = node.inputs[3], let variance = node.inputs[4]
     else { return }
-    nodes[index].attributes["training_mode"] = .int(1)
+    nodes[index].set(.trainingMode, true)
     nodes[index].outputs = [node.outputs.first ?? nil]
     for statistic in [mean, variance] {
       guard let tensor = constants.removeValue(forKey: statistic) else {
         throw GraftError(
-          .unavailable, "the running statistics of a normalization are shared or not constant",
+          .unavailable, "the running statistics of this normalization are shared or computed",
           places: [label(node)], hint: "Do not train its scale (see --unfreeze)")
       }
       parameters[statistic] = tensor

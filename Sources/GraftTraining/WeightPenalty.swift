@@ -41,7 +41,7 @@ package struct WeightPenalty: Sendable, Hashable {
   ///
   /// - Throws: `GraftError` if one is neither a number nor, for `l2`, `auto`
   init(takingFrom call: inout NamedCall) throws {
-    let range = 0...Double(Float.greatestFiniteMagnitude)
+    let range = 0...1e30
     l1 = Float(try call.take("l1", default: 0, in: range))
     let isL2Automatic = call.arguments.firstIndex {
       $0.key == "l2" && $0.value.lowercased() == WeightPenalty.automatic
@@ -60,10 +60,10 @@ package struct WeightPenalty: Sendable, Hashable {
     do {
       var call = try NamedCall("penalty(\(text))")
       try self.init(takingFrom: &call)
-      try call.requireNoMore(known: ["l1=", "l2="])
+      try call.requireNoMore(usage: "l1=…,l2=…")
     } catch let error as GraftError {
       throw GraftError.badData(
-        "the metadata '\(WeightPenalty.mark)' is not a penalty: \(error.message)")
+        "invalid metadata '\(WeightPenalty.mark)': \(error.message)", hint: error.hint)
     }
   }
 

@@ -13,6 +13,12 @@ package struct PixelLimit: Sendable, Hashable {
   /// The number of pixels from which Pillow suspects a decompression bomb.
   package static let standard = PixelLimit(maximumPixelCount: 178_956_970)
 
+  /// What a library may allocate for an image: two bytes for each of four samples of a pixel.
+  var libraryByteCount: Int {
+    let count = min(maximumPixelCount, Self.standard.maximumPixelCount)
+    return max(count * 8, 1 << 26)
+  }
+
   /// - Throws: `GraftError` if a side is not positive, or the image is larger than allowed
   package func check(width: Int, height: Int) throws {
     guard width > 0, height > 0 else {
@@ -29,11 +35,15 @@ package struct PixelLimit: Sendable, Hashable {
   /// claim more pixels than their file can hold at the format's best compression.
   private static let triedPixelCount = 1 << 24
 
-  /// - Parameter pixelsPerByte: the format's best compression
+  /// - Parameters:
+  ///   - pixelsPerByte: the format's best compression
+  ///   - tried: the pixels up to which there is no check
   /// - Throws: `GraftError` if the image is too large for a file of `byteCount` bytes
-  func checkPlausibility(width: Int, height: Int, byteCount: Int, pixelsPerByte: Int) throws {
+  func checkPlausibility(
+    width: Int, height: Int, byteCount: Int, pixelsPerByte: Int, tried: Int = triedPixelCount
+  ) throws {
     let pixelCount = width * height
-    guard pixelCount <= PixelLimit.triedPixelCount || pixelCount / pixelsPerByte <= byteCount else {
+    guard pixelCount <= tried || pixelCount / pixelsPerByte <= byteCount else {
       throw GraftError.badData("\(byteCount) bytes are too few for \(width)x\(height) pixels")
     }
   }

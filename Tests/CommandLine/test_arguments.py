@@ -80,6 +80,9 @@ def test_near_names_of_commands(graft, words, hint):
         ("squeezenet1.1", "'squeezenet1.1-7'"),
         ("Squeezenet", "'squeezenet'"),
         ("cifar", "'cifar10'"),
+        ("resnet9", "'resnet50'"),
+        ("mobilenetv3", "'mobilenetv2'"),
+        ("squeezenet2", "'squeezenet'"),
     ],
 )
 @pytest.mark.parametrize("command", ["infer", "models path"])
@@ -145,11 +148,23 @@ def test_variables_that_mean_something(graft):
         (["finetune", "d", "--feature-memory", "-1"], "0 to 1073741824 megabytes"),
         (
             ["finetune", "d", "--early-stopping", "99999999999"],
-            "early_stopping 99999999999 is not between 1 and 1000000",
+            "for '--early-stopping'. Use a whole number from 1 to 1000000",
         ),
         (["finetune", "d", "--gradient-clipping", "norm(1e39)"], "above 0 and below 3.4e38"),
-        (["finetune", "d", "--learning-rate", "-1"], "learning_rate -1.0 is not a number from 0"),
-        (["finetune", "d", "--epochs", "-1"], "epochs -1 is not between 0 and 1000000"),
+        (["finetune", "d", "--learning-rate", "-1"], "'-1' for '--learning-rate'. Use a number"),
+        (["finetune", "d", "--learning-rate", "nan"], "invalid value 'nan' for '--learning-rate'"),
+        (["finetune", "d", "--learning-rate", "-nan"], "invalid value '-nan'"),
+        (["finetune", "d", "--learning-rate", "-inf"], "invalid value '-inf'"),
+        (["finetune", "d", "--learning-rate", "-.5"], "invalid value '-.5'"),
+        (["finetune", "d", "--optimizer", "adam(epsilon=nan)"], "'nan' for 'epsilon' of"),
+        (["finetune", "d", "--epochs", "-1"], "Use a whole number from 0 to 1000000"),
+        (["finetune", "d", "--image-size", "999999"], "with sides from 1 to 65536"),
+        (["infer", "x.png", "--resize", "999999"], "with sides from 1 to 65536"),
+        (["infer", "x.png", "--crop", "0x9"], "with sides from 1 to 65536"),
+        (
+            ["finetune", "d", "--epochs", "1,2,3", "--learning-rate", "1,2"],
+            "--learning-rate has 2 values, but there are 3 phases",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -180,23 +195,28 @@ def test_infer_has_a_version(infer, graft):
 @pytest.mark.parametrize(
     "text, parts",
     [
-        ("model: vgg16\nphases: [\n", ["is not valid YAML", "line 3"]),
-        ("model: vgg16\n  head: x\n", ["is not valid YAML", "line 2, column"]),
-        ("model: vgg16\nmodel: vgg19\n", ["is not valid YAML", "duplicate property 'model'"]),
-        ("epocs: 3\n", ["recipes have no property 'epocs'", "'epochs'", "'phases'"]),
-        ("phases:\n- epocs: 3\n", ["phases have no property 'epocs'", "Did you mean 'epochs'?"]),
-        ("modle: vgg16\n", ["recipes have no property 'modle'", "Did you mean 'model'?"]),
+        ("model: vgg16\nphases: [\n", ["line 3, column 1: invalid YAML"]),
+        ("model: vgg16\n  head: x\n", ["line 2, column 7: invalid YAML"]),
+        ("model: vgg16\nmodel: vgg19\n", ["line 2, column 1", "duplicate property 'model'"]),
+        ("epocs: 3\n", ["line 1: unknown property 'epocs'", "'epochs'", "'phases'"]),
+        ("phases:\n- epocs: 3\n", ["line 2: unknown property 'epocs'. Did you mean 'epochs'?"]),
+        ("modle: vgg16\n", ["line 1: unknown property 'modle'. Did you mean 'model'?"]),
         (
             f"phases:\n- epochs: {2**63 - 1}\n",
-            [f"phase 1: epochs {2**63 - 1} is not between 0 and 1000000"],
+            [f"line 2: invalid value '{2**63 - 1}' for 'epochs'. Use a whole number from 0 to"],
         ),
-        (f"phases:\n- epochs: {10**20}\n", ["phase 1: epochs: is not an integer, or is too large"]),
-        ("phases:\n- {}\n- optimizer: adm\n", ["phase 2: unknown optimizer 'adm'"]),
-        ("batch_size: many\n", ["batch_size: is not an integer"]),
-        ("seed: -1\n", ["seed: is not an integer of 0 or more"]),
-        ("shuffle: 3\n", ["shuffle: is neither true nor false"]),
-        ("phases: 3\n", ["phases: is not a list"]),
-        ("loss: nosuch\n", ["nosuch"]),
+        (f"phases:\n- epochs: {10**20}\n", ["line 2: invalid value '100000000000000000000'"]),
+        ("phases:\n- {}\n- optimizer: adm\n", ["line 3: unknown optimizer 'adm'"]),
+        ("batch_size: many\n", ["line 1: invalid value 'many' for 'batch_size'. Use a whole"]),
+        ("seed: -1\n", ["invalid value '-1' for 'seed'. Use a whole number from 0"]),
+        ("shuffle: 3\n", ["invalid value '3' for 'shuffle'. Use true or false"]),
+        ("phases: 3\n", ["line 1: 'phases' must be a list"]),
+        ("loss: nosuch\n", ["line 1: unknown loss 'nosuch'"]),
+        ("seed: 1\nhead: \udcff\n", ["line 2: the text is not UTF-8. Save the file as UTF-8"]),
+        ("phases:\n- learning_rate: -.nan\n", ["line 2: invalid value '-.nan' for"]),
+        ("seed: 0b11\n", ["line 1: invalid value '0b11' for 'seed'"]),
+        ("image_size: 999999\n", ["line 1: invalid image size '999999'", "from 1 to 65536"]),
+        ("augment: crop(-1)\n", ["line 1: augment 'crop(-1)': invalid value '-1' for 'crop'. Use"]),
     ],
     ids=[
         "open",
@@ -213,15 +233,39 @@ def test_infer_has_a_version(infer, graft):
         "boolean",
         "list",
         "loss",
+        "not UTF-8",
+        "not a number",
+        "binary",
+        "image size",
+        "augmentation",
     ],
 )
 def test_what_is_wrong_in_a_recipe(graft, tmp_path, text, parts):
-    (tmp_path / "recipe.yaml").write_text(text)
+    (tmp_path / "recipe.yaml").write_bytes(text.encode(errors="surrogateescape"))
     result = graft("finetune", tmp_path, "--recipe", tmp_path / "recipe.yaml")
     assert result.status == 65
     assert result.errors.count("recipe.yaml") == 1
     for part in parts:
         assert part in result.errors
+
+
+def test_a_recipe_of_another_kind(graft, tmp_path):
+    (tmp_path / "recipe.yaml").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    result = graft("finetune", tmp_path, "--recipe", tmp_path / "recipe.yaml")
+    assert result.status == 65
+    assert "recipe.yaml: is a PNG image, not a recipe. Use a text file in YAML" in result.errors
+
+
+@pytest.mark.parametrize("command, hint", [
+    ("finetune", "`graft train --model resnet9` trains one from scratch"),
+    ("train", "Use one of vgg16, vgg19, resnet9"),
+])  # fmt: skip
+def test_unknown_trunks_are_found_before_the_images(graft, tmp_path, command, hint):
+    name = {"finetune": "resnet9", "train": "resnet10"}[command]
+    result = graft(command, tmp_path, "--model", name)
+    assert result.status == (66 if command == "finetune" else 64)
+    assert f"'{name}'" in result.errors and hint in result.errors
+    assert "tmp_path" not in result.errors and "no images" not in result.errors
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ KINDS = {
         "torch.onnx.export",
     ),
     "zip": (zipped("model.onnx"), "ZIP archive", "Unpack"),
-    "npz": (npz(), "NumPy archive", ""),
-    "npy": (npy(), "NumPy array", ""),
+    "npz": (npz(), "NumPy archive", ".onnx"),
+    "npy": (npy(), "NumPy array", ".onnx"),
     "pickle": (pickle.dumps({"a": 1}), "Python pickle", "numpy.savez"),
     "tflite": (b"\x1c\0\0\0TFL3" + bytes(40), "TensorFlow Lite", "tf2onnx"),
     "ort": (b"\x1c\0\0\0ORTM" + bytes(40), ".ort", ".onnx file"),
@@ -109,7 +109,7 @@ KINDS = {
     ),
     "html": (b"\n<!DOCTYPE html><html>404</html>", "HTML page", "download"),
     "openvino": (b'<?xml version="1.0"?>\n<net name="m" version="11"></net>', "OpenVINO", "ONNX"),
-    "xml": (b'<?xml version="1.0"?>\n<a/>', "XML", ""),
+    "xml": (b'<?xml version="1.0"?>\n<a/>', "XML", ".onnx"),
     "ncnn": (b"7767517\n1 1\nInput data 0 1 data\n", "ncnn", "ONNX"),
     "onnx-json": (text_of("json"), "ONNX model as JSON", 'format="json"'),
     "onnx-textproto": (text_of("textproto"), "protocol buffer text format", 'format="textproto"'),
@@ -120,18 +120,18 @@ KINDS = {
         "without weights",
         "model.export",
     ),
-    "jpeg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG image", ""),
-    "png": (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG image", ""),
-    "gif": (b"GIF89a" + bytes(20), "GIF image", ""),
-    "webp": (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP image", ""),
-    "bmp": (b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(40), "BMP image", ""),
-    "tiff": (b"II*\0" + bytes(20), "TIFF image", ""),
-    "heic": (b"\0\0\0\x18ftypheic" + bytes(12), "HEIC image", ""),
-    "avif": (b"\0\0\0\x18ftypavif" + bytes(12), "AVIF image", ""),
+    "jpeg": (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG image", ".onnx"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(20), "PNG image", ".onnx"),
+    "gif": (b"GIF89a" + bytes(20), "GIF image", ".onnx"),
+    "webp": (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP image", ".onnx"),
+    "bmp": (b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(40), "BMP image", ".onnx"),
+    "tiff": (b"II*\0" + bytes(20), "TIFF image", ".onnx"),
+    "heic": (b"\0\0\0\x18ftypheic" + bytes(12), "HEIC image", ".onnx"),
+    "avif": (b"\0\0\0\x18ftypavif" + bytes(12), "AVIF image", ".onnx"),
     "gzip": (gzip.compress(b"x" * 100), "gzip archive", "Unpack"),
     "tar": (tar(), "tar archive", "Unpack"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(20), "7z archive", "Unpack"),
-    "elf": (b"\x7fELF\2\1\1" + bytes(60), "ELF", ""),
+    "elf": (b"\x7fELF\2\1\1" + bytes(60), "ELF", ".onnx"),
     "empty": (b"", "empty file", "again"),
     "text": ("Größe: 3\n".encode() * 700, "text file", ".onnx"),
 }
@@ -198,6 +198,23 @@ def test_folders(graft, tmp_path, files, name, status):
     result = graft("inspect", folder)
     assert result.status == status
     assert name in result.errors
+
+
+def test_files_without_a_size(graft):
+    result = graft("inspect", "/proc/self/maps")
+    assert result.status == 65
+    assert "gives no size, not an ONNX model. Copy its content to a file" in result.errors
+
+
+def test_images_of_another_kind(infer, tmp_path):
+    for name, content, kind in [
+        ("model.onnx", relu().SerializeToString(), "is not an image in a known format. JPEG"),
+        ("a.npy", npy(), "is a NumPy array, not an image. JPEG"),
+        ("a.txt", b"text", "is a text file, not an image. JPEG"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        result = infer(tmp_path / name)
+        assert result.status == 65 and kind in result.errors
 
 
 @pytest.mark.parametrize("name", ["lfs-pointer.onnx", "html.onnx"])

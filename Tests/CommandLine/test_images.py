@@ -80,11 +80,22 @@ def test_ppm_gives_what_pillow_reads(infer, color_model, tmp_path):
 
 
 def test_what_is_not_read_is_named(infer, color_model, tmp_path):
-    file = tmp_path / "a.gif"
+    file = tmp_path / "a.dds"
     Image.new("RGB", (4, 4)).save(file)
     result = infer(file, "--model", color_model, *UNIT)
     assert result.status == 65
-    assert "a GIF image, which is not supported" in result.errors
+    assert "a DDS image, which is not supported" in result.errors
+
+
+@pytest.mark.parametrize("ending", ["gif", "tiff", "jp2", "webp"])
+def test_formats_beside_jpeg_and_png(infer, color_model, tmp_path, ending):
+    image = Image.new("RGB", (9, 7), (200, 100, 40))
+    image.paste((10, 250, 30), (3, 2, 8, 6))
+    options = {"lossless": True} if ending == "webp" else {}
+    image.save(tmp_path / f"a.{ending}", **options)
+    expected = numpy.asarray(image).mean((0, 1)) / 255
+    found, _ = means(infer, tmp_path / f"a.{ending}", color_model, *UNIT)
+    numpy.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_16_bit_greys_are_scaled(infer, color_model, tmp_path):

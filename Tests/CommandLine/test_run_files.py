@@ -52,7 +52,7 @@ def test_what_is_no_input_has_the_codes_of_other_files(graft, one, tmp_path):
     ]:  # fmt: skip
         result = graft("run", one, "--input", tmp_path / name, timeout=20)
         assert result.status == status and str(tmp_path / name) in result.errors
-        assert status == 66 or ".npy, .npz or .pb" in result.errors
+        assert status == 66 or ".npy, .npz, .json or .pb" in result.errors
 
 
 def test_all_that_is_missing_is_told_together(graft, two):

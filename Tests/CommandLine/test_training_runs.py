@@ -839,6 +839,20 @@ def test_an_empty_name_is_no_folder_of_a_run(graft, tmp_path):
         assert result.status == 64 and "--output must name a folder" in result.errors
 
 
+def test_a_recipe_leaves_out_what_is_the_commands_default(graft, trunk, tmp_path):
+    (tmp_path / "recipe.yaml").write_text("model: resnet9\nphases: [{epochs: 0}]\n")
+    result = graft(
+        "train", trunk / "pictures", "--recipe", tmp_path / "recipe.yaml", "--image-size", 32,
+        "--threads", 1, "--output", tmp_path / "run",
+    )  # fmt: skip
+    assert result.status == 0, result.errors
+    assert "a batch has all 29 training images" in result.errors
+    recipe = (tmp_path / "run/recipe.yaml").read_text()
+    for line in ["from_scratch: true", "- unfreeze: all", "  learning_rate: 0.001",
+                 "head: gmp,dropout(0.3),dense(128,relu,l2=1e-05),dense(classes)"]:  # fmt: skip
+        assert line in recipe.splitlines()
+
+
 def test_the_documents_say_what_each_file_is(finished):
     table = (
         (ROOT / "docs/commands.md").read_text().split("The run is a folder:")[1].split("\n\n")[1]

@@ -2,7 +2,8 @@
 
     python Tests/Fixtures/image_files.py [FOLDER OF PHOTOS]
 
-Needs numpy, pillow (13 or newer, see Image+Resampling.swift), keras and tensorflow-cpu. Everything
+Needs numpy, pillow (13 or newer, see Image+Resampling.swift), pillow-heif, keras and
+tensorflow-cpu. Everything
 expected comes from those libraries: Pillow decodes and resizes, TensorFlow resizes, Keras
 normalises; torchvision's few lines are spelled out.
 
@@ -236,6 +237,243 @@ def make_webps(image):
     frame = animation.index(b"ANMF") + 8
     moved[frame : frame + 6] = (2).to_bytes(3, "little") + (3).to_bytes(3, "little")
     add("animated-offset.webp", bytes(moved))
+
+
+# GIF
+
+
+def lzw(indices, bits):
+    """The blocks of a GIF's pixels, each code for one index only, with clear codes in between."""
+    clear = 1 << bits
+    codes = []
+    for place, index in enumerate(indices):
+        # The codes stay as short as they are at the start.
+        if place % (clear - 2) == 0:
+            codes.append(clear)
+        codes.append(int(index))
+    codes.append(clear + 1)
+    number = sum(code << (bits + 1) * place for place, code in enumerate(codes))
+    data = number.to_bytes((len(codes) * (bits + 1) + 7) // 8, "little")
+    blocks = [data[start : start + 100] for start in range(0, len(data), 100)]
+    return bytes([bits]) + b"".join(bytes([len(b)]) + b for b in blocks) + b"\0"
+
+
+def gif_palette(colors):
+    return np.asarray(colors, np.uint8).tobytes()
+
+
+def make_gif(
+    indices, bits, *, palette=b"", local=b"", place=(0, 0), canvas=None, extra=b"", flags=0
+):
+    height, width = indices.shape
+    canvas = canvas or (width, height)
+    screen = struct.pack("<HHBBB", *canvas, 0x80 | (bits - 1) if palette else 0, 0, 0)
+    frame = struct.pack(
+        "<HHHHB", *place, width, height, flags | (0x80 | (bits - 1) if local else 0)
+    )
+    data = lzw(indices.reshape(-1), max(2, bits))
+    return b"GIF89a" + screen + palette + extra + b"," + frame + local + data + b";"
+
+
+def make_gifs(image):
+    generator = np.random.default_rng(13)
+    few = image.quantize(16)
+    indices = np.array(few) % 16
+    colors = gif_palette(generator.integers(0, 256, (16, 3)))
+    other = gif_palette(generator.integers(0, 256, (16, 3)))
+    add("palette.gif", saved(image, "GIF"))
+    add("grey.gif", saved(image.convert("L"), "GIF"))
+    noise = generator.integers(0, 256, (90, 110)).astype(np.uint8)
+    # Its codes reach 12 bits, and are cleared.
+    add("noise.gif", saved(Image.fromarray(noise), "GIF"))
+    add("flat.gif", saved(Image.new("P", (WIDTH, HEIGHT), 3), "GIF"))
+    add("interlaced.gif", saved(few, "GIF", interlace=1))
+    frames = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
+    add("animated.gif", saved(image, "GIF", save_all=True, append_images=frames))
+    add("codes.gif", make_gif(indices, 4, palette=colors))
+    add("local.gif", make_gif(indices, 4, palette=colors, local=other))
+    add("without-palette.gif", make_gif(indices, 4))
+    add("two-colors.gif", make_gif(indices % 2, 1, palette=colors[:6]))
+    offset = {"place": (3, 2), "canvas": (WIDTH + 9, HEIGHT + 5)}
+    add("offset.gif", make_gif(indices, 4, palette=colors, **offset))
+    control = b"!\xf9\x04\x01\x00\x00\x07\x00"
+    comment = b"!\xfe\x05hello\x03abc\x00"
+    extra = comment + control
+    add("transparent.gif", make_gif(indices, 4, palette=colors, extra=extra, **offset))
+    beyond = {"place": (5, 4), "canvas": (WIDTH, HEIGHT)}
+    add("beyond.gif", make_gif(indices, 4, palette=colors, **beyond))
+
+
+# TIFF
+
+
+def make_tiff(width, height, tags, blocks, *, big=False, tiled=False):
+    """A file of strips or tiles; tags are lists of numbers of 16 bits, or of 32."""
+    order = ">" if big else "<"
+    short, long = 3, 4
+    data = b""
+    offsets = []
+    for block in blocks:
+        offsets.append(8 + len(data))
+        data += block + bytes(len(block) % 2)
+    entries = {
+        256: (long, [width]),
+        257: (long, [height]),
+        **{tag: (short, values) for tag, values in tags.items()},
+        324 if tiled else 273: (long, offsets),
+        325 if tiled else 279: (long, [len(block) for block in blocks]),
+    }
+    start = 8 + len(data)
+    more = b""
+    more_start = start + 2 + 12 * len(entries) + 4
+    directory = struct.pack(order + "H", len(entries))
+    for tag, (kind, values) in sorted(entries.items()):
+        packed = struct.pack(f"{order}{len(values)}{'H' if kind == short else 'I'}", *values)
+        if len(packed) > 4:
+            place = struct.pack(order + "I", more_start + len(more))
+            more += packed + bytes(len(packed) % 2)
+        else:
+            place = packed + bytes(4 - len(packed))
+        directory += struct.pack(order + "HHI", tag, kind, len(values)) + place
+    header = (b"MM\0*" if big else b"II*\0") + struct.pack(order + "I", start)
+    return header + data + directory + bytes(4) + more
+
+
+def tiff_strips(samples, bits, rows, big=False):
+    """Blocks of some rows of samples."""
+
+    def packed(row):
+        if bits == 16:
+            return row.astype(">u2" if big else "<u2").tobytes()
+        return pack_row(row, bits)
+
+    blocks = []
+    for start in range(0, len(samples), rows):
+        blocks.append(b"".join(packed(row.reshape(-1)) for row in samples[start : start + rows]))
+    return blocks
+
+
+def make_tiffs(image):
+    generator = np.random.default_rng(17)
+    alpha = image.copy()
+    alpha.putalpha(image.convert("L"))
+    grey = image.convert("L")
+    for name, compression in [
+        ("raw", None),
+        ("lzw", "tiff_lzw"),
+        ("deflate", "tiff_adobe_deflate"),
+        ("packbits", "packbits"),
+        ("zstd", "zstd"),
+    ]:
+        add(f"{name}.tiff", saved(image, "TIFF", compression=compression))
+    add("jpeg-rgb.tiff", saved(image, "TIFF", compression="jpeg", quality=95))
+    add("jpeg-grey.tiff", saved(grey, "TIFF", compression="jpeg", quality=95))
+    add("group4.tiff", saved(image.convert("1"), "TIFF", compression="group4"))
+    add("bits.tiff", saved(image.convert("1"), "TIFF"))
+    add("grey.tiff", saved(grey, "TIFF"))
+    add("palette.tiff", saved(image.quantize(40), "TIFF"))
+    add("cmyk.tiff", saved(image.convert("CMYK"), "TIFF"))
+    add("alpha.tiff", saved(alpha, "TIFF", compression="tiff_lzw"))
+
+    pixels = np.array(image).astype(np.uint32)
+    greys = np.array(grey).astype(np.uint32)
+    rgb = {258: [8, 8, 8], 259: [1], 262: [2], 277: [3]}
+    one = {259: [1], 277: [1]}
+
+    def with_rows(tags, rows):
+        return {**tags, 278: [rows]}
+
+    size = (WIDTH, HEIGHT)
+    add(
+        "big-endian.tiff",
+        make_tiff(*size, with_rows(rgb, 4), tiff_strips(pixels, 8, 4), big=True),
+    )
+    # Of 16-bit samples the upper byte is used.
+    deep = pixels * 257 % 65536
+    for big in (False, True):
+        tags = with_rows({**rgb, 258: [16, 16, 16]}, 5)
+        blocks = tiff_strips(deep, 16, 5, big)
+        add(f"rgb-16{'-big' if big else ''}.tiff", make_tiff(*size, tags, blocks, big=big), pixels)
+    planes = [block for c in range(3) for block in tiff_strips(pixels[..., c], 8, 6)]
+    add("planes.tiff", make_tiff(*size, with_rows({**rgb, 284: [2]}, 6), planes))
+    for bits in (2, 4, 8, 16):
+        values = greys >> (8 - bits) if bits < 16 else greys * 257
+        tags = with_rows({**one, 258: [bits], 262: [1]}, HEIGHT)
+        expected = values * 255 // ((1 << bits) - 1)
+        expected = np.repeat(expected[..., None], 3, -1)
+        add(
+            f"grey-{bits}.tiff", make_tiff(*size, tags, tiff_strips(values, bits, HEIGHT)), expected
+        )
+        if bits < 16:
+            data = make_tiff(*size, {**tags, 262: [0]}, tiff_strips(values, bits, HEIGHT))
+            add(f"white-{bits}.tiff", data, 255 - expected)
+    indices = generator.integers(0, 16, (HEIGHT, WIDTH))
+    colors = generator.integers(0, 65536, 48).tolist()
+    tags = with_rows({**one, 258: [4], 262: [3], 320: colors}, HEIGHT)
+    add("palette-4.tiff", make_tiff(*size, tags, tiff_strips(indices, 4, HEIGHT)))
+    # Some programs write colours of 8 bits.
+    narrow = [color >> 8 for color in colors]
+    expected = np.array(narrow).reshape(3, 16).T[indices]
+    tags[320] = narrow
+    add("palette-narrow.tiff", make_tiff(*size, tags, tiff_strips(indices, 4, HEIGHT)), expected)
+    # Tiles of 16 x 16, which reach beyond the image.
+    padded = np.pad(pixels, [(0, 3), (0, 11), (0, 0)], mode="edge")
+    tiles = [
+        padded[y : y + 16, x : x + 16].astype(np.uint8).tobytes()
+        for y in range(0, 16, 16)
+        for x in range(0, 32, 16)
+    ]
+    tiled = {**rgb, 322: [16], 323: [16]}
+    add("tiles.tiff", make_tiff(*size, tiled, tiles, tiled=True))
+    # Colours that were multiplied by alpha.
+    opacity = generator.integers(0, 256, (HEIGHT, WIDTH, 1)).astype(np.uint32)
+    premultiplied = np.concatenate([pixels * opacity // 255, opacity], -1)
+    tags = with_rows({**rgb, 258: [8] * 4, 277: [4], 338: [1]}, HEIGHT)
+    add("premultiplied.tiff", make_tiff(*size, tags, tiff_strips(premultiplied, 8, HEIGHT)))
+    for orientation in (3, 6, 7):
+        tags = with_rows({**rgb, 274: [orientation]}, HEIGHT)
+        data = make_tiff(*size, tags, tiff_strips(pixels, 8, HEIGHT))
+        add(f"turned-{orientation}.tiff", data)
+
+
+# JPEG 2000
+
+
+def make_jpeg2000s(image):
+    alpha = image.copy()
+    alpha.putalpha(image.convert("L"))
+    grey = image.convert("L")
+    add("lossless.jp2", saved(image, "JPEG2000"))
+    add("lossy.jp2", saved(image, "JPEG2000", irreversible=True, quality_layers=[8]))
+    add("grey.jp2", saved(grey, "JPEG2000"))
+    add("alpha.jp2", saved(alpha, "JPEG2000"))
+    add("grey-alpha.jp2", saved(alpha.convert("LA"), "JPEG2000"))
+    add("tiles.jp2", saved(image, "JPEG2000", tile_size=(8, 8)))
+    add("layers.jp2", saved(image, "JPEG2000", quality_layers=[20, 8, 1], progression="RPCL"))
+    add("stream.j2k", saved(image, "JPEG2000", no_jp2=True))
+    deep = Image.fromarray((np.array(grey).astype(np.uint16) * 257))
+    # Pillow clips deep greys at 255.
+    expected = np.repeat(np.array(grey)[..., None], 3, -1)
+    add("grey-16.jp2", saved(deep, "JPEG2000"), expected)
+
+
+# HEIC and AVIF
+
+
+def make_heifs(image):
+    """Smooth images, to compare with a tolerance: libraries convert colours differently."""
+    smooth = image.resize((64, 48), Image.Resampling.BICUBIC)
+    # Pillow writes no HEIC; pillow-heif does.
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    add("picture.avif", saved(smooth, "AVIF", quality=90, subsampling="4:4:4"))
+    add("picture.heic", saved(smooth, "HEIF", quality=90, chroma=444))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(smooth, "AVIF", quality=90, subsampling="4:4:4", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    add("turned.avif", data, np.array(upright))
 
 
 # BMP
@@ -530,6 +768,10 @@ def main():
     make_pngs(image)
     make_pnms(image)
     make_webps(image)
+    make_gifs(image)
+    make_tiffs(image)
+    make_jpeg2000s(image)
+    make_heifs(image)
     make_bmps(image)
     make_oriented()
     make_damaged(image)

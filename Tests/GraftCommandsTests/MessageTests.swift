@@ -14,7 +14,12 @@ extension CommandsTests {
         "convert nosuch.onnx", "convert nosuch.onnx x.onnx", "run nosuch.onnx",
         "benchmark nosuch.onnx", "benchmark nosuch.onnx --batch 0", "evaluate",
         "evaluate cifar10 nosuch", "finetune", "finetune nosuch", "train nosuch",
-        "finetune nosuch --epochs x", "finetune nosuch --split 50,60", "models path nosuch",
+        "finetune nosuch --epochs x", "finetune nosuch --epochs 1,2,3 --learning-rate 1,2",
+        "finetune nosuch --learning-rate nan", "finetune nosuch --learning-rate -nan",
+        "finetune nosuch --batch-size 0", "finetune nosuch --image-size 999999",
+        "finetune nosuch --augment crop(-1)", "finetune nosuch --optimizer sgd(momentum=2)",
+        "finetune nosuch --head gap,dense(x)", "finetune nosuch --class-weights cat",
+        "finetune nosuch --export-type half", "finetune nosuch --split 50,60", "models path nosuch",
         "models path cifar10", "models pull vgg16", "models pull nosuch", "models remove vgg16",
         "models add vgg16 nosuch.h5", "cache nosuch",
       ]
@@ -25,7 +30,8 @@ extension CommandsTests {
     @Test(
       arguments: [
         ("infer", 64), ("nosuch", 64), ("infer nosuch.png", 66), ("inspect nosuch.onnx", 66),
-        ("models pull vgg16", 69), ("models list", 0), ("help", 0),
+        ("models pull vgg16", 69), ("models list", 0), ("help", 0), ("help help", 0),
+        ("help help help", 64), ("help nosuch", 64),
         ("infer nosuch.png --top-k 0", 64),
       ] as [(String, Int32)])
     func exitCodesTellWhatWentWrong(_ line: String, _ status: Int32) {

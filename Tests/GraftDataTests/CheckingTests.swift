@@ -30,7 +30,7 @@ import Testing
       bad.map { $0.place.replacingOccurrences(of: folder.path, with: "") }
         == ["/train/cat/4a.bmp", "/train/dog/7a.jpg", "/train/dog/8a.bmp", "/test/dog/x.gif"])
     #expect(bad[0].reason == "is empty")
-    #expect(bad[1].reason == "is not an image in a supported format")
+    #expect(bad[1].reason == "is an HTML page, not an image")
     #expect(bad[2].reason.contains("truncated"))
   }
 

@@ -192,7 +192,7 @@ import Testing
   @Test func imagesWithoutAnyClassAreAnError() throws {
     try fill(["a.bmp", "b.bmp"])
     #expect(
-      message().contains("2 images, but neither folders nor names like cat.0.jpg or cat_0.jpg"))
+      message().contains("has images, but neither folders nor names like cat.0.jpg or cat_0.jpg"))
   }
 
   @Test func classesDifferInBytes() throws {

@@ -1,9 +1,12 @@
 import Foundation
 import Graft
 import GraftData
+import GraftExecution
 import GraftFiles
 import GraftGraph
 import GraftONNX
+import GraftOperators
+import GraftRuntime
 import GraftTensor
 import TestSupport
 import Testing
@@ -12,12 +15,10 @@ extension FuzzTests {
   /// Damaged arrays, tensors and labels.
   @Suite(.serialized) struct DataFiles {
     @Test func npy() throws {
-      let seeds =
-        try Self.tensors().filter { $0.elementType != .string }
-        .map { [UInt8](try NPYFile.encode($0)) } + Self.handWrittenArrays
+      let seeds = try Self.tensors().map { try NPYFile.encode($0) } + Self.handWrittenArrays
       try damage(seeds, name: "npy", kind: 10, count: 2_000) { bytes in
         let storage = try Self.storage(bytes)
-        Self.touch(try NPYFile.read(storage, 0..<storage.byteCount))
+        Self.touch(try NPYFile.read(storage, 0..<storage.byteCount, allowsStrings: true))
       }
     }
 
@@ -35,6 +36,56 @@ extension FuzzTests {
       try damage(seeds, name: "npz", kind: 11, count: 1_000) { bytes in
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         for array in try NPZFile.read(path: path) { Self.touch(array.tensor) }
+      }
+    }
+
+    @Test func jsonValues() throws {
+      let float = ValueType.tensor(TensorType(.float, nil))
+      let types: [ValueType] = [
+        float, .tensor(TensorType(.int8, [.unknown, .known(3)])),
+        .tensor(TensorType(.string, nil)), .tensor(TensorType(.bool, nil)),
+        .tensor(TensorType(.complex64, nil)), .tensor(TensorType(.uint64, nil)),
+        .sequence(float), .optional(.sequence(float)), .map(key: .string, value: float),
+      ]
+      let seeds =
+        [
+          "[[1, 2.5e3], [-0.25, NaN]]", #"{"x": ["a\u00e9\ud83d\ude00\n", "b"], "y": [true]}"#,
+          "[[[[]], [[]]]]", "[[1, [2]], null]", "[18446744073709551615, -128, 1e400]",
+          #"["Infinity", -Infinity, "NaN"]"#, "null", "[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]",
+        ].map { Array($0.utf8) } + [[UInt8](repeating: 0x5b, count: 20_000)]
+      try damage(seeds, name: "json-values", kind: 25, count: 3_000) { bytes in
+        for type in types {
+          // Each type has its own reader; most refuse the file.
+          guard
+            let value = try bytes.withUnsafeBytes({ bytes in
+              do {
+                return try JSONValueFile.read(bytes, name: "x", type: type)
+              } catch let error as GraftError where error.code != .software {
+                return nil
+              }
+            })
+          else { continue }
+          #expect(type.accepts(value) || type.tensor?.shape != nil)
+        }
+      }
+    }
+
+    /// Regular expressions as files may have them.
+    @Test func patterns() throws {
+      let seeds = [
+        #"(\W|^)[\w.\-]{0,25}@(yahoo|gmail)\.com(\W|$)"#, #"(?i:a|b)*?[[:alpha:]\d-z]{2,}\pL+"#,
+        #"(?P<x>\p{^Greek}|\x{10FFFF}\123)\Q.*\E\bz$"#, "((a*)*|(b{3}){4,}){2}[^a-]",
+        "(?s-im:.)+(?U)^",
+      ].map { Array($0.utf8) }
+      let texts = try Tensor(
+        strings: ["", "a", "me@gmail.com", String(repeating: "ab ", count: 200), "αβ😀\n"],
+        shape: [5])
+      try damage(seeds, name: "patterns", kind: 26, count: 3_000) { bytes in
+        let node = Node(
+          operatorType: "RegexFullMatch", inputs: [ValueID(0)], outputs: [ValueID(1)],
+          attributes: ["pattern": .string(String(decoding: bytes, as: UTF8.self))])
+        _ = try evaluate(
+          OperatorCatalog.make(node), inputs: [.tensor(texts)], wantedOutputs: [true])
       }
     }
 
@@ -70,6 +121,11 @@ extension FuzzTests {
       var seeds: [[UInt8]] = []
       for value in tensors.map({ RuntimeValue.tensor($0) }) + [
         .sequence(tensors.prefix(3).map { .tensor($0) }), .optional(.tensor(tensors[0])),
+        .map(
+          try RuntimeMap(
+            keys: Tensor(strings: ["a", "b"], shape: [2]), values: .scalars(tensors[1]))),
+        .map(
+          try RuntimeMap(keys: tensors[1], values: .elements([.tensor(tensors[0]), .sequence([])]))),
       ] {
         try TensorProtoWriter.write(value, name: "x", to: path)
         seeds.append([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))))
@@ -77,7 +133,8 @@ extension FuzzTests {
       let tensor = ValueType.tensor(TensorType(.float, nil))
       try damage(seeds, name: "tensors", kind: 14, count: 2_000) { bytes in
         let storage = try Self.storage(bytes)
-        for type in [tensor, .sequence(tensor), .optional(tensor)] {
+        let map = ValueType.map(key: .int64, value: tensor)
+        for type in [tensor, .sequence(tensor), .optional(tensor), map, .sequence(map)] {
           if let value = try? TensorProtoReader().value(storage, type: type) { Self.touch(value) }
         }
         Self.touch(try TensorProtoReader().tensor(storage))
@@ -142,6 +199,9 @@ extension FuzzTests {
       case .tensor(let tensor): touch(tensor)
       case .sequence(let elements): for element in elements { touch(element) }
       case .optional(let element): if let element { touch(element) }
+      case .map(let map):
+        touch(map.keys)
+        for index in 0..<map.count { if let value = try? map.value(at: index) { touch(value) } }
       }
     }
   }

@@ -72,6 +72,40 @@ extension FuzzTests {
       }
     }
 
+    /// A sequence and a string that grow node by node.
+    @Test func growingValuesAreQuick() throws {
+      var sequence = Graph()
+      let tensor = sequence.addInput(name: "x", type: TensorType(.float, [.known(8)]))
+      let front = sequence.addConstant(try Tensor(scalar: Int64(0)))
+      var value = sequence.addNode("SequenceConstruct", [tensor])
+      for number in 0..<20_000 {
+        value = sequence.addNode(
+          "SequenceInsert", number % 2 == 0 ? [value, tensor] : [value, tensor, front])
+      }
+      sequence.outputs = [value, sequence.addNode("SequenceLength", [value])]
+      var strings = Graph()
+      let text = strings.addInput(name: "x", type: TensorType(.string, [.known(4)]))
+      let letter = strings.addConstant(try Tensor(strings: ["a"], shape: []))
+      var joined = text
+      for _ in 0..<2_000 { joined = strings.addNode("StringConcat", [joined, letter]) }
+      strings.outputs = [joined]
+      let graphs = [sequence, strings]
+      try CaseRunner(name: "growing-values", kind: 23, count: 2).run { number, generator in
+        try ModelTrial.run(try ONNXExporter().bytes(graphs[number % graphs.count]), &generator)
+      }
+    }
+
+    /// Strings that double in each node, up to 2^60 bytes.
+    @Test func doublingStringsAreRefused() throws {
+      var graph = Graph()
+      var value = graph.addInput(name: "x", type: TensorType(.string, [.known(1024)]))
+      for _ in 0..<50 { value = graph.addNode("StringConcat", [value, value]) }
+      graph.outputs = [value]
+      try CaseRunner(name: "doubling-strings", kind: 24, count: 1).run { _, generator in
+        try ModelTrial.run(try ONNXExporter().bytes(graph), &generator)
+      }
+    }
+
     /// Functions that call one function twice, and that one the next twice, and so on.
     @Test func multiplyingFunctionsAreRefused() throws {
       var model = try Onnx_ModelProto(

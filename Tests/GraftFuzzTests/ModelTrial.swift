@@ -18,7 +18,7 @@ enum ModelTrial {
   ///   - isExact: whether these are the inputs in any case
   /// - Returns: whether the model ran
   static func run(
-    _ bytes: [UInt8], folder: String? = nil, like example: [Tensor?] = [],
+    _ bytes: [UInt8], folder: String? = nil, like example: [RuntimeValue?] = [],
     isExact: Bool = false, _ generator: inout Generator
   ) throws -> Bool {
     let storage = try Storage.heap(byteCount: bytes.count)
@@ -33,25 +33,56 @@ enum ModelTrial {
     var options = Executable.Options()
     options.threadCount = 1
     options.memoryLimit = memoryLimit
+    options.tripLimit = 1 << 12
     options.optimizes = !generator.oneIn(8)
     let executable = try Executable(graph, options: options)
     let session = Session(executable)
     var inputs: [RuntimeValue] = []
     for (position, id) in graph.inputs.enumerated() {
-      if isExact, position < example.count, let tensor = example[position] {
-        inputs.append(.tensor(tensor))
+      let given = position < example.count ? example[position] : nil
+      if isExact, let given {
+        inputs.append(given)
         continue
       }
-      guard let type = graph[id].type?.tensor,
-        let tensor = try input(
-          type, like: position < example.count ? example[position] : nil, &generator)
-      else { return false }
-      inputs.append(.tensor(tensor))
+      guard let type = graph[id].type, let value = try value(type, like: given, &generator) else {
+        return false
+      }
+      inputs.append(value)
     }
     _ = try session.run(inputs)
     // Once more, with the plan that is there now.
     _ = try session.run(inputs)
     return true
+  }
+
+  /// A value of a type; `nil` if it would be large, or of a kind that none is made of.
+  private static func value(
+    _ type: ValueType, like example: RuntimeValue?, _ generator: inout Generator
+  ) throws -> RuntimeValue? {
+    if let example, type.tensor == nil, type.accepts(example), !generator.oneIn(4) {
+      return example
+    }
+    switch type {
+    case .tensor(let type):
+      return try input(type, like: try? example?.tensor, &generator).map { .tensor($0) }
+    case .sequence(let element):
+      let elements = try (0..<generator.below(4)).map { _ in
+        try value(element, like: nil, &generator)
+      }
+      return elements.contains { $0 == nil } ? nil : .sequence(elements.compactMap { $0 })
+    case .optional(let element):
+      return .optional(generator.oneIn(3) ? nil : try value(element, like: nil, &generator))
+    case .map(let key, let element):
+      let count = generator.below(4)
+      let values = try (0..<count).map { _ in try value(element, like: nil, &generator) }
+      guard !values.contains(where: { $0 == nil }) else { return nil }
+      let keys =
+        key == .string
+        ? try Tensor(strings: (0..<count).map { "\($0)" }, shape: [count])
+        : try Tensor((0..<count).map { Int64($0) }, shape: [count])
+      return .map(try RuntimeMap(keys: keys, values: .init(values.compactMap { $0 })))
+    case .sparseTensor: return nil
+    }
   }
 
   /// An input of a type: the example's own if it fits; `nil` if it would be large.

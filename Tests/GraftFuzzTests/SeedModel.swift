@@ -11,7 +11,7 @@ struct SeedModel: Sendable {
   let name: String
   let model: Onnx_ModelProto
   /// The inputs that the model accepts.
-  let inputs: [Tensor?]
+  let inputs: [RuntimeValue?]
   /// The folder of its external data.
   var folder: String?
 
@@ -40,20 +40,23 @@ extension SeedModel {
     _ schema: OperatorSchema, _ example: OperatorExample, isConstant: (Int) -> Bool
   ) throws {
     var graph = Graph(name: example.name)
-    var given: [Tensor?] = []
-    let inputs = example.inputs.enumerated().map { position, tensor -> ValueID? in
-      guard let tensor else { return nil }
-      if isConstant(position) { return graph.addConstant(name: "input\(position)", tensor) }
-      given.append(tensor)
-      return graph.addInput(
-        name: "input\(position)",
-        type: TensorType(tensor.elementType, [GraftGraph.Dimension](tensor.shape)))
+    var given: [RuntimeValue?] = []
+    let inputs = example.inputValues.enumerated().map { position, value -> ValueID? in
+      guard let value else { return nil }
+      if isConstant(position), case .tensor(let tensor) = value {
+        return graph.addConstant(name: "input\(position)", tensor)
+      }
+      given.append(value)
+      let id = graph.addInput(name: "input\(position)", type: TensorType(.float, nil))
+      graph[id].type = example.inputTypes[position]
+      return id
     }
     let outputs = graph.addNode(
-      schema.name, domain: schema.domain.isEmpty ? "" : Self.foreignDomain, name: "node", inputs,
+      schema.name, domain: schema.domain == "graft" ? Self.foreignDomain : schema.domain,
+      name: "node", inputs,
       attributes: example.attributes,
-      outputCount: example.outputs.count)
-    graph.nodes[0].outputs = zip(outputs, example.outputs).map { $1 == nil ? nil : $0 }
+      outputCount: example.outputValues.count)
+    graph.nodes[0].outputs = zip(outputs, example.outputValues).map { $1 == nil ? nil : $0 }
     graph.outputs = graph.nodes[0].outputs.compactMap { $0 }
     self.name = "\(schema.name) \(example.name)"
     var model = try Onnx_ModelProto(serializedBytes: try ONNXExporter().bytes(graph))

@@ -138,10 +138,23 @@ import Testing
     }
     let sequence = RuntimeValue.sequence(tensors.prefix(2).map { .tensor($0) })
     let type = ValueType.sequence(.tensor(TensorType(.float, nil)))
+    let map = RuntimeValue.map(
+      try RuntimeMap(
+        keys: Tensor(strings: ["b", "ä"], shape: [2]),
+        values: .scalars(Tensor([Int64(-5), 7], shape: [2]))))
+    let nested = RuntimeValue.map(
+      try RuntimeMap(
+        keys: Tensor([Int64(3), -1], shape: [2]), values: .elements([sequence, sequence])))
     for (value, type) in [
       (sequence, type), (.sequence([]), type), (.optional(nil), .optional(type)),
       (.optional(sequence), .optional(type)),
       (.sequence([sequence]), .sequence(type)),
+      (map, .map(key: .string, value: .tensor(TensorType(.int64, [])))),
+      (
+        .sequence([map, map]),
+        .sequence(.map(key: .string, value: .tensor(TensorType(.int64, []))))
+      ),
+      (.optional(nested), .optional(.map(key: .int64, value: type))),
     ] {
       let bytes = try TensorProtoWriter.bytes(value, name: "s", type: type)
       let copy = try TensorProtoReader().value(try storage(bytes), type: type)
@@ -156,6 +169,14 @@ import Testing
       a.count == b.count && zip(a, b).allSatisfy { areEqual($0, $1) }
     case (.optional(nil), .optional(nil)): true
     case (.optional(let a?), .optional(let b?)): areEqual(a, b)
+    case (.map(let a), .map(let b)):
+      GraftONNXTests.areEqual(a.keys, b.keys) && a.scalarType == b.scalarType
+        && (0..<a.count).allSatisfy { index in
+          guard let first = try? a.value(at: index), let second = try? b.value(at: index) else {
+            return false
+          }
+          return areEqual(first, second)
+        }
     default: false
     }
   }

@@ -15,7 +15,7 @@ import Testing
 
   @Test(arguments: ExampleTests.types)
   func inputsOfOtherTypesAreTakenOrRefused(_ name: OperatorName) throws {
-    for example in name.type.examples {
+    for example in name.type.tensorExamples {
       for position in example.inputs.indices {
         guard let given = example.inputs[position] else { continue }
         for elementType in Self.elementTypes where elementType != given.elementType {
@@ -38,6 +38,48 @@ import Testing
         }
       }
     }
+  }
+
+  /// Values of every other kind in the place of each input.
+  @Test(arguments: ExampleTests.types)
+  func inputsOfOtherKindsAreTakenOrRefused(_ name: OperatorName) throws {
+    for example in name.type.examples {
+      for position in example.inputValues.indices where example.inputValues[position] != nil {
+        for other in try Self.others(for: example.inputValues[position]) {
+          var (inputs, types) = (example.inputValues, example.inputTypes)
+          inputs[position] = other
+          types[position] = nil
+          let node = Node(
+            operatorType: name.type.schema.name, domain: name.type.schema.domain,
+            inputs: inputs.indices.map { inputs[$0] == nil ? nil : ValueID($0) },
+            outputs: example.outputValues.indices.map { ValueID(100 + $0) },
+            attributes: example.attributes)
+          do {
+            _ = try evaluate(
+              OperatorCatalog.make(node), inputs: inputs, inputTypes: types,
+              wantedOutputs: example.outputValues.map { $0 != nil })
+          } catch let error as GraftError {
+            #expect(
+              error.code != .software,
+              "\(example.name), input \(position) as \(other.staticType): \(error)")
+          }
+        }
+      }
+    }
+  }
+
+  private static func others(for value: RuntimeValue?) throws -> [RuntimeValue] {
+    let tensors: [RuntimeValue] = [
+      .tensor(try Tensor([1.5, 2] as [Double], shape: [2])), .tensor(try Tensor(scalar: Int64(0))),
+      .tensor(try Tensor(strings: ["a"], shape: [1])),
+    ]
+    let given = value.map { [$0] } ?? []
+    return (tensors + given).flatMap { element -> [RuntimeValue] in
+      [
+        element, .sequence([element]), .sequence([element, element]), .optional(element),
+        .sequence([.sequence([element])]), .optional(.sequence([element])),
+      ]
+    } + [.sequence([]), .optional(nil), .sequence(tensors)]
   }
 
   /// Kernels of floats alone, which passes and training put in.

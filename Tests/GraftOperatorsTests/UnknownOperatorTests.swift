@@ -15,15 +15,20 @@ import Testing
   @Test(arguments: types)
   func inferenceGoesOnBehindUnknownOperators(_ name: OperatorName) throws {
     for example in name.type.examples {
-      let given = example.inputs.indices.filter { example.inputs[$0] != nil }
+      let given = example.inputValues.indices.filter { example.inputValues[$0] != nil }
       for unknown in given.map({ [$0] }) + [given] where !unknown.isEmpty {
         var graph = Graph()
         let x = graph.addInput(name: "x", type: TensorType(.float, [2]))
         let hidden = graph.addNode("Mystery", domain: "other", [x])
-        let inputs = example.inputs.enumerated().map { index, tensor in
-          unknown.contains(index) ? hidden : tensor.map { graph.addConstant($0) }
+        let inputs = example.inputValues.enumerated().map { index, value -> ValueID? in
+          if unknown.contains(index) { return hidden }
+          guard let value else { return nil }
+          if case .tensor(let tensor) = value { return graph.addConstant(tensor) }
+          let id = graph.addInput(name: "x\(index)", type: TensorType(.float, nil))
+          graph[id].type = example.inputTypes[index]
+          return id
         }
-        let outputs = example.outputs.map { $0 == nil ? nil : graph.addValue() }
+        let outputs = example.outputValues.map { $0 == nil ? nil : graph.addValue() }
         var upgrader = NodeUpgrader(graph: graph)
         try upgrader.append(
           Node(

@@ -86,7 +86,7 @@ import Testing
 
   @Test func whatIsFreeIsTheLimit() throws {
     #expect(try expansion(megabytes: 20, free: 40) == 20 << 18)
-    expectError(.operatingSystem, "the 40 MB of memory that is free") {
+    expectError(.operatingSystem, "not enough memory: 40 MB are free") {
       try expansion(megabytes: 48, free: 40)
     }
     // For little, nobody asks what is free.
@@ -137,7 +137,7 @@ import Testing
     #expect(small.shape == [2, 146])
     #expect(try growingChain(12, limit: nil)[0].shape == small.shape)
     for limit in [1 << 20, 20 << 20] {
-      expectError(.operatingSystem, "limit of \(limit >> 20) MB") {
+      expectError(.operatingSystem, "the limit is \(limit >> 20) MB") {
         try growingChain(60, limit: limit)
       }
     }

@@ -23,7 +23,7 @@ import Testing
     let trainer = try Trainer(
       graph,
       settings: Trainer.Settings(
-        loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9)))
+        loss: SoftmaxCrossEntropy(), optimizer: try Optimizers.named("sgd(momentum=0.9)")))
     var step = 0
     let batchSize = 64
     for _ in 0..<2 {

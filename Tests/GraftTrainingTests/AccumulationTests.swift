@@ -28,7 +28,8 @@ import Testing
   /// Each sample counts the same: batches of 3, 3 and 2 train as one of 8 does.
   @Test func samplesCountTheSame() throws {
     let graph = try Network.graph()
-    var settings = Trainer.Settings(loss: SoftmaxCrossEntropy(), optimizer: Adam())
+    var settings = Trainer.Settings(
+      loss: SoftmaxCrossEntropy(), optimizer: try Optimizers.named("adam"))
     let whole = try Trainer(graph, settings: settings)
     settings.accumulation = try AccumulationGroups(of: 4, sampleCount: 8, batchSize: 3)
     let parts = try Trainer(graph, settings: settings)

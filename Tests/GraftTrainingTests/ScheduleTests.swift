@@ -1,5 +1,7 @@
 import Foundation
 import GraftFiles
+import GraftGraph
+import GraftTensor
 import GraftTraining
 import TestSupport
 import Testing
@@ -143,16 +145,50 @@ import Testing
 
   @Test func recipesNameOptimizers() throws {
     for name in Optimizers.names { _ = try Optimizers.named(name) }
-    let adam = try #require(try Optimizers.named("adam(beta2=0.99)") as? Adam)
-    #expect(adam.beta1 == 0.9 && adam.beta2 == 0.99 && adam.weightDecay == 0)
-    let decayed = try #require(try Optimizers.named("adamw") as? AdamW)
-    #expect(decayed.adam.weightDecay == 0.004)
-    let rms = try #require(try Optimizers.named("rmsprop(momentum=0.5,centered)") as? RMSProp)
-    #expect(rms.momentum == 0.5 && rms.isCentered && rms.rho == 0.9)
-    let grad = try #require(try Optimizers.named("adagrad(epsilon=0.01)") as? AdaGrad)
-    #expect(grad.epsilon == 0.01 && grad.initialAccumulator == 0.1)
-    for text in ["adam(beta1=1)", "adam(nesterov)", "momentum", "sgd(momentum=2)"] {
+    for (text, attribute, value) in [
+      ("adam(beta2=0.99)", "beta1", 0.9), ("adam(beta2=0.99)", "beta2", 0.99),
+      ("adam", "weightDecay", 0), ("adamw", "weightDecay", 0.004),
+      ("rmsprop(momentum=0.5)", "momentum", 0.5), ("rmsprop(momentum=0.5)", "rho", 0.9),
+      ("adagrad(epsilon=0.01)", "epsilon", 0.01), ("sgd(momentum=0.25)", "momentum", 0.25),
+    ] as [(String, ByteString, Float)] {
+      let found = try step(text).attributes[attribute]
+      guard case .float(value)? = found else {
+        Issue.record("\(text): \(attribute) is \(found.map { "\($0)" } ?? "missing")")
+        continue
+      }
+    }
+    guard case .int(1)? = try step("sgd(nesterov)").attributes["nesterov"] else {
+      Issue.record("sgd(nesterov) is not Nesterov's")
+      return
+    }
+    #expect(try step("rmsprop").inputs.count { $0 != nil } == 4)
+    #expect(try step("rmsprop(momentum=0.5,centered)").inputs.count { $0 != nil } == 6)
+    for text in [
+      "adam(beta1=1)", "adam(nesterov)", "momentum", "sgd(momentum=2)", "adam(epsilon=nan)",
+      "adam(epsilon=inf)", "adam(epsilon=1e300)", "sgd(momentum=0.9",
+      "sgd(momentum=0.9,momentum=0)",
+    ] {
       expectError(.usage, when: text) { try Optimizers.named(text) }
     }
+  }
+
+  /// The fused step of an optimizer.
+  private func step(_ optimizer: String) throws -> Node {
+    var graph = Graph(name: "step")
+    let value = graph.addParameter(name: "p", try Tensor([Float(1)], shape: [1]))
+    try Optimizers.named(optimizer).appendUpdate(
+      of: value, gradient: value, learningRate: value, step: value, to: &graph)
+    return try #require(graph.nodes.last)
+  }
+
+  /// What is wrong, and what would be right.
+  @Test(
+    arguments: [
+      ("sgd(momentum=2)", "invalid value '2' for 'momentum' of 'sgd'. Use a number from 0 to 1"),
+      ("adam(beta=1)", "unknown argument 'beta' of 'adam'. Use adam(beta1=…, beta2=…, "),
+      ("sgd(momentum=0.9", "'sgd(momentum=0.9' does not end with ')'. Use NAME(ARGUMENTS)"),
+    ])
+  func argumentsAreExplained(_ text: String, part: String) {
+    expectError(.usage, part) { try Optimizers.named(text) }
   }
 }

@@ -108,6 +108,8 @@ import Testing
     [(type: String, attributes: [ByteString: Attribute], inputs: [Shape])] = [
       ("Conv", [:], [[4, 4, 1, 1], [4]]),
       ("ConvTranspose", [:], [[4, 4, 1, 1], [4]]),
+      // Its second input has offsets, which another layer computes.
+      ("DeformConv", [:], [[4, 4, 1, 1], [1, 2, 5, 5], [4]]),
       ("Gemm", [:], [[100, 4], [4]]),
       ("MatMul", [:], [[5, 5]]),
       ("BatchNormalization", [:], [[4], [4], [4], [4]]),
@@ -116,6 +118,9 @@ import Testing
       ("LayerNormalization", [:], [[5], [5]]),
       ("RMSNormalization", [:], [[5]]),
       ("PRelu", [:], [[4, 1, 1]]),
+      ("LSTM", ["layout": .int(1)], [[1, 16, 100], [1, 16, 4]]),
+      ("GRU", ["layout": .int(1)], [[1, 12, 100], [1, 12, 4]]),
+      ("RNN", ["layout": .int(1)], [[1, 4, 100], [1, 4, 4]]),
     ]
 
   /// A weight that is not listed is never trained.
@@ -125,7 +130,11 @@ import Testing
     for layer in Self.layers {
       var graph = Graph(name: "trunk")
       var value = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 4, 5, 5]))
-      if layer.type == "Gemm" { value = graph.addNode("Flatten", [value]) }
+      if layer.inputs[0].contains(100) { value = graph.addNode("Flatten", [value]) }
+      if layer.inputs[0].count == 3 && layer.inputs[0].contains(100) {
+        let axis = graph.addConstant(name: "axis", try Tensor([Int64(1)], shape: [1]))
+        value = graph.addNode("Unsqueeze", [value, axis])
+      }
       let inputs = try layer.inputs.enumerated().map { index, shape in
         let ones = [Float](repeating: 1, count: shape.elementCount)
         return graph.addConstant(name: "weight_\(index + 1)", try Tensor(ones, shape: shape))
@@ -136,7 +145,9 @@ import Testing
         head: HeadSpecification("gap,dense(classes)"), classNames: ["a", "b", "c"], seed: 1)
       let weights = model.weights.map { model.graph[$0].name }.filter { !$0.hasPrefix("head/") }
       // Running statistics follow the batches; they are no weights.
-      let expected = layer.inputs.indices.prefix(2).map { "weight_\($0 + 1)" }
+      let expected =
+        layer.type == "DeformConv"
+        ? ["weight_1", "weight_3"] : layer.inputs.indices.prefix(2).map { "weight_\($0 + 1)" }
       #expect(weights == expected, "\(layer.type)")
     }
   }

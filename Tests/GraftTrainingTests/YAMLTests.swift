@@ -1,3 +1,4 @@
+import Foundation
 import GraftFiles
 import GraftTraining
 import TestSupport
@@ -8,19 +9,27 @@ import Testing
   @Test(
     arguments: [
       ("model: [1", "line 2, column 1"), ("model: a: b", "line 1, column 9"),
-      ("seed: 1\nseed: 2", "line 2, column 1: duplicate property 'seed'"),
-      ("model: *other", "line 1, column 8: 'other'"), ("[1]: 2\n", "line 1, column 1"),
-      ("seed: 1\n---\nseed: 2", "line 2, column 1: expected a single document"),
-      ("seed: 1\n\u{1}", "line 2: control characters"),
-      (String(repeating: "[", count: 100), "nested too deeply"),
-      (YAMLTests.bomb, "too many values"),
-      ("seed: -1", "seed: is not an integer of 0 or more"),
-      ("seed: '1'", "seed: is not an integer"),
-      ("seed: 1.5", "seed"), ("seed: 099", "seed"), ("shuffle: 'true'", "neither true nor false"),
-      ("head: [a]", "head: is not a single value"), ("phases: 3", "phases: is not a list"),
-      ("phases: [3]", "phase 1: is not a list of properties"),
-      ("phases: [{learning_rate: fast}]", "phase 1: learning_rate: is not a number"),
-      ("", "not a list of properties"),
+      ("seed: 1\nseed: 2", "line 2, column 1: invalid YAML: duplicate property 'seed'"),
+      ("model: *other", "line 1, column 8: invalid YAML: unknown alias '*other'"),
+      ("[1]: 2\n", "line 1, column 1"),
+      ("seed: 1\n---\nseed: 2", "line 2, column 1: invalid YAML: there is more than one"),
+      ("seed: 1\n\u{1}", "line 2: invalid YAML: control characters"),
+      (String(repeating: "[", count: 100), "nested more than 64 deep"),
+      (YAMLTests.bomb, "more than 100000 values"),
+      ("seed: -1", "line 1: invalid value '-1' for 'seed'. Use a whole number from 0 to 1844674"),
+      (
+        "seed: '1'",
+        "invalid value '1' for 'seed'. Use a whole number from 0 to 18446744073709551615"
+      ),
+      ("seed: '1'", ", without quotes"), ("seed: 1.5", "'1.5'"), ("seed: 0x-5", "'0x-5'"),
+      ("seed: 0b101", "'0b101'"), ("seed: 1_000", "'1_000'"), ("seed: 0o8", "'0o8'"),
+      ("shuffle: 'true'", "Use true or false, without quotes"),
+      ("shuffle: no", "Use true or false"),
+      ("shuffle: on", "invalid value 'on' for 'shuffle'"),
+      ("head: [a]", "line 1: invalid value for 'head'. Use one text, not a list"),
+      ("phases: 3", "'phases' must be a list"), ("phases: [3]", "phase 1 has no properties"),
+      ("phases: [{learning_rate: fast}]", "invalid value 'fast' for 'learning_rate'"),
+      ("phases: [{learning_rate: 1_0}]", "invalid value '1_0'"), ("", "is not a recipe"),
     ])
   func faultsAreNamed(_ yaml: String, part: String) {
     expectError(.badData, part) { try Recipe(yaml: yaml) }
@@ -48,11 +57,15 @@ import Testing
   }
 
   @Test func numbersAndWordsHaveManyForms() throws {
-    for (text, seed) in [("0x1F", 31), ("0b101", 5), ("0o17", 15), ("017", 15), ("1_000", 1000)] {
+    for (text, seed) in [("0x1F", 31), ("0o17", 15), ("010", 10), ("099", 99), ("+5", 5)] {
       #expect(try Recipe(yaml: "seed: \(text)").seed == UInt64(seed))
     }
-    #expect(try Recipe(yaml: "shuffle: No").shuffle == false)
-    #expect(try Recipe(yaml: "shuffle: on").shuffle == true)
+    #expect(try Recipe(yaml: "shuffle: False").shuffle == false)
+    #expect(try Recipe(yaml: "shuffle: TRUE").shuffle == true)
+    for (text, rate) in [("1", 1), ("0.5", 0.5), (".5", 0.5), ("5.", 5), ("+1e-3", 1e-3)] {
+      #expect(
+        try Recipe(yaml: "phases: [{learning_rate: \(text)}]").phases[0].learningRate == rate)
+    }
     #expect(try Recipe(yaml: "phases: [{learning_rate: 1E-3}]").phases[0].learningRate == 1e-3)
     for nothing in ["", "~", "null", "NULL"] {
       #expect(try Recipe(yaml: "weights: \(nothing)").weights == nil)
@@ -74,13 +87,38 @@ import Testing
     recipe.weights = text
     let read = try Recipe(yaml: recipe.yaml).weights
     #expect(read.map { Array($0.utf8) } == Array(text.utf8))
+    // Checkpoints have the same as JSON.
+    let json = try JSONDecoder().decode(Recipe.self, from: JSONEncoder().encode(recipe))
+    #expect(json.weights.map { Array($0.utf8) } == Array(text.utf8))
+  }
+
+  /// Numbers and words are none of JSON's texts, as in checkpoints of earlier versions.
+  @Test func jsonHasTheSameValues() throws {
+    var recipe = Recipe()
+    recipe.seed = .max
+    recipe.shuffle = false
+    recipe.imageSize = "64"
+    recipe.exportType = .float16
+    recipe.phases[0].learningRate = 0.1 + 0.2
+    let json = try JSONEncoder().encode(recipe)
+    #expect(try JSONDecoder().decode(Recipe.self, from: json) == recipe)
+    let text = String(decoding: json, as: UTF8.self)
+    for part in [
+      "\"seed\":18446744073709551615", "\"shuffle\":false", "\"image_size\":\"64\"",
+      "\"learning_rate\":0.30000000000000004", "\"export_type\":\"float16\"",
+    ] {
+      #expect(text.contains(part), "\(text)")
+    }
+    #expect(throws: GraftError.self) {
+      try JSONDecoder().decode(Recipe.self, from: Data("{\"batch_size\": \"8\"}".utf8))
+    }
   }
 
   @Test func propertiesHaveALineEach() throws {
     var recipe = Recipe()
     recipe.imageSize = "64"
     recipe.phases = [Recipe.Phase(epochs: 1, learningRate: 1), Recipe.Phase(learningRate: 1e-5)]
-    let lines = try recipe.yaml.split(separator: "\n").map(String.init)
+    let lines = recipe.yaml.split(separator: "\n").map(String.init)
     #expect(lines.prefix(2) == ["model: vgg16", "from_scratch: false"])
     #expect(lines.contains("image_size: '64'") && lines.contains("split: 80,20"))
     #expect(

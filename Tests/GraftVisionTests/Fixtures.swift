@@ -14,9 +14,12 @@ enum Fixtures {
   /// The names of all images that Graft is to read, in a fixed order.
   static let images: [String] = {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    let endings = [".jpg", ".png", ".webp", ".bmp", ".pnm"]
+    let endings = [".jpg", ".png", ".webp", ".bmp", ".pnm", ".gif", ".tiff", ".jp2", ".j2k"]
     return names.filter { name in endings.contains { name.hasSuffix($0) } }.sorted()
   }()
+
+  /// Images that libheif decodes, where it is installed.
+  static let heifImages = ["picture.avif", "picture.heic", "turned.avif"]
 
   /// A stored image, as Pillow made it (binary PPM or PGM).
   static func expectedImage(_ name: String) throws -> Image {

@@ -17,7 +17,7 @@ import Testing
   /// Bit by bit.
   @Test(arguments: sizes, pillowInterpolations)
   func resizesAsPillow(size: String, interpolation: Interpolation) throws {
-    let target = try #require(ImageSize(text: size))
+    let target = try ImageSize(text: size)
     let resized = try source().resized(to: target, interpolation)
     let expected = try Fixtures.expectedImage("resized-\(interpolation.rawValue)-\(size)")
     #expect(difference(resized, expected) == nil)
@@ -26,7 +26,7 @@ import Testing
   /// Within 1e-4 of 255.
   @Test(arguments: sizes.filter { $0 != "130x90" })
   func resizesAsTensorFlow(size: String) throws {
-    let target = try #require(ImageSize(text: size))
+    let target = try ImageSize(text: size)
     let resized = try source().resizedLikeTensorFlow(to: target)
     let expected = try Fixtures.expectedFloats("resized-tf-bilinear-\(size)")
     #expect(expected.shape == [resized.height, resized.width, resized.channelCount])
@@ -43,7 +43,7 @@ import Testing
   /// With a border where the image is too small.
   @Test(arguments: ["30x20", "31x22", "80x20", "70x60"])
   func cropsAsTorchvision(size: String) throws {
-    let target = try #require(ImageSize(text: size))
+    let target = try ImageSize(text: size)
     let cropped = try source().centerCropped(to: target)
     #expect(difference(cropped, try Fixtures.expectedImage("cropped-\(size)")) == nil)
   }
@@ -52,9 +52,9 @@ import Testing
   @Test(arguments: sizes, pillowInterpolations + [.tensorFlowBilinear])
   func computesTheMiddleAlone(size: String, interpolation: Interpolation) throws {
     let source = try source()
-    let target = try #require(ImageSize(text: size))
+    let target = try ImageSize(text: size)
     for crop in ["5x7", "60x3", "24x24", "200x2", "61x47", "150x120"] {
-      let crop = try #require(ImageSize(text: crop))
+      let crop = try ImageSize(text: crop)
       if interpolation == .tensorFlowBilinear {
         let whole = try source.resizedLikeTensorFlow(to: target).centerCropped(to: crop)
         let part = try source.resizedLikeTensorFlow(to: target, croppedTo: crop)

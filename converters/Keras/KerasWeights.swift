@@ -50,7 +50,8 @@ package struct KerasWeights: Sendable {
     let contents = try Storage.mappedFile(path: path)
     return try withPlace(path) {
       if let kind = FileKind.recognize(contents), !kind.isHDF5 {
-        throw kind.error(expected: "an HDF5 file", advice: "Keras weights are .h5 files")
+        throw kind.error(
+          expected: "an HDF5 file", advice: "Write it with Keras: model.save_weights")
       }
       let reader = try WeightsReader(HDF5File(contents: contents))
       return KerasWeights(

@@ -52,7 +52,7 @@ extension ModelStore {
       throw GraftError.badData("is empty").at(path)
     }
     if let kind = FileKind.recognize(path: source), !kind.isHDF5, kind.family != .text {
-      throw kind.error(expected: "a model", advice: "Models are .onnx and .h5 files").at(path)
+      throw kind.error(expected: "a model", advice: "Use an .onnx or .h5 file").at(path)
     }
     try TextFile.makeFolder(folder)
     let model = manifest.model(named: name)

@@ -70,7 +70,7 @@ package struct ModelStore: Sendable {
     case "", "0", "false", "no", "off": return false
     default:
       throw GraftError.usage(
-        "GRAFT_OFFLINE has the invalid value '\(value)'",
+        "invalid value '\(value)' for GRAFT_OFFLINE",
         hint: "Use 1, true, yes or on; or 0, false, no or off")
     }
   }

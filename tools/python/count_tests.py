@@ -18,7 +18,7 @@ for line in open(sys.argv[1], errors="replace"):
         bad += 1
     # Our own scripts: "Conformance: 5 passed, 2 failed". Known failures of conformance do not
     # count.
-    match = re.search(r"^([A-Z]\w+): (\d+) passed, (\d+) failed", line)
+    match = re.search(r"^([A-Za-z][\w -]*): (\d+) passed, (\d+) failed", line)
     if match:
         good += int(match[2])
         if match[1] != "Conformance":

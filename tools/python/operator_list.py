@@ -13,7 +13,9 @@ END = "<!-- … to here -->"
 
 def operators():
     lines = (ROOT / "tools/conformance-lists/operators.txt").read_text().splitlines()
-    return {line.split()[0] for line in lines if line and not line.startswith("#")}
+    names = [line.split()[0] for line in lines if line and not line.startswith("#")]
+    # Without domains.
+    return {name.split(".")[-1] for name in names}
 
 
 def paragraphs():

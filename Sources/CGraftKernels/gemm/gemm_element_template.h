@@ -129,6 +129,19 @@ static void NAME(product)(
 #undef LOAD_WEIGHT
 #undef WEIGHT_NAME
 
+#if IS_FLOATING
+#include "packed_template.h"
+#endif
+
 static const graft_gemm_table NAME(gemm_table) = {
-    NAME(product), NAME(dot_columns), NAME(add_rows), NAME(finish_rows), NAME(scratch_byte_count),
+    .product = NAME(product),
+    .dot_columns = NAME(dot_columns),
+    .add_rows = NAME(add_rows),
+    .finish_rows = NAME(finish_rows),
+    .scratch_byte_count = NAME(scratch_byte_count),
+#if IS_FLOATING
+    .panel_columns = 2 * LANES,
+    .pack_panel = NAME(pack_panel),
+    .packed_product = NAME(packed_product),
+#endif
 };

@@ -57,6 +57,10 @@ typedef struct {
   ptrdiff_t row_addend_stride;
   double alpha, beta;
   graft_activation activation;
+  /// Of `packed_product` only: the columns of the panels that B consists of, one after another.
+  /// Each is depth x panel_columns. The last one may have fewer columns of C, and is then half as
+  /// wide if these fit.
+  ptrdiff_t panel_columns;
 } graft_gemm_problem;
 
 /// The matrix kernels of one element type.
@@ -82,6 +86,20 @@ typedef struct {
       ptrdiff_t first_column, ptrdiff_t column_count);
   /// The scratch bytes that `product` needs for a block, aligned to 64.
   size_t (*scratch_byte_count)(ptrdiff_t row_count, ptrdiff_t column_count, ptrdiff_t depth);
+  /// The columns of a full panel of `packed_product`; panels may also be half as wide. Integers
+  /// have no such panels: 0, and NULL.
+  ptrdiff_t panel_columns;
+  /// Packs `columns` columns of B, at most `width`, as one panel: depth x width, with zeros in the
+  /// missing columns. B needs no alignment; the panel is aligned to 64.
+  void (*pack_panel)(
+      const void *b, ptrdiff_t depth_stride, ptrdiff_t column_stride, ptrdiff_t depth,
+      ptrdiff_t columns, ptrdiff_t width, void *panel);
+  /// Computes some rows of C in some panels of B, which is packed; A is read in place, with any
+  /// strides. Each element is the sum of products in order of depth, in parts that only depend on
+  /// the depth. The addend may be C.
+  void (*packed_product)(
+      const graft_gemm_problem *problem, ptrdiff_t first_row, ptrdiff_t row_count,
+      ptrdiff_t first_panel, ptrdiff_t panel_count);
 } graft_gemm_table;
 
 /// The row stride of partial sums in elements: not a power of 2, so that a column's sums are in

@@ -9,6 +9,15 @@ typedef struct {
   void *new_values;
 } graft_optimizer_state;
 
+/// The numbers of a rule; those that it does not read are 0.
+typedef struct {
+  double epsilon, momentum, weight_decay;
+  /// The decay rates of the moving averages of the gradients (beta1) and of their squares (beta2).
+  double beta1, beta2;
+  /// Whether to use Nesterov momentum.
+  int32_t nesterov;
+} graft_optimizer_settings;
+
 /// A step over `count` elements. New values may be in exactly the memory of old ones, or of the
 /// gradient.
 typedef struct {
@@ -16,16 +25,12 @@ typedef struct {
   const void *parameter, *gradient;
   void *new_parameter;
   graft_optimizer_state states[3];
-  /// The learning rate times this fraction of the parameter is subtracted together with the step: 1
-  /// - learning_rate * weight_decay would lose most of its digits.
-  double learning_rate, weight_decay;
-  double epsilon, momentum;
-  /// The decay rates of the moving averages of the gradients (beta1) and of their squares (beta2).
-  double beta1, beta2;
-  /// Adam: the learning rate including both bias corrections.
+  graft_optimizer_settings settings;
+  /// The learning rate times weight_decay is the fraction of the parameter that is subtracted
+  /// together with the step: 1 - learning_rate * weight_decay would lose most of its digits.
+  double learning_rate;
+  /// The learning rate with Adam's bias corrections.
   double step_size;
-  /// Whether to use Nesterov momentum.
-  int32_t nesterov;
 } graft_optimizer_step;
 
 typedef void (*graft_optimizer_rule)(const graft_optimizer_step *step);

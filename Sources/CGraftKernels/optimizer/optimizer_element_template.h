@@ -3,12 +3,13 @@
 //   NAME(base)   the name of a function of this instance
 
 // The operands of all steps.
-#define STEP                                                                 \
-  const ELEMENT *const parameter = step->parameter;                          \
-  const ELEMENT *const gradient = step->gradient;                            \
-  ELEMENT *const new_parameter = step->new_parameter;                        \
-  const ELEMENT rate = (ELEMENT)step->learning_rate;                         \
-  const ELEMENT decay = (ELEMENT)(step->learning_rate * step->weight_decay); \
+#define STEP                                                                    \
+  const graft_optimizer_settings settings = step->settings;                     \
+  const ELEMENT *const parameter = step->parameter;                             \
+  const ELEMENT *const gradient = step->gradient;                               \
+  ELEMENT *const new_parameter = step->new_parameter;                           \
+  const ELEMENT rate = (ELEMENT)step->learning_rate;                            \
+  const ELEMENT decay = (ELEMENT)(step->learning_rate * settings.weight_decay); \
   const int64_t count = step->count
 
 #define STATE(name, index)                                    \
@@ -18,9 +19,9 @@
 static void NAME(sgd_momentum)(const graft_optimizer_step *step) {
   STEP;
   STATE(velocity, 0);
-  const ELEMENT momentum = (ELEMENT)step->momentum;
-  const ELEMENT ahead = step->nesterov ? momentum : 1;
-  const ELEMENT direct = step->nesterov ? rate : 0;
+  const ELEMENT momentum = (ELEMENT)settings.momentum;
+  const ELEMENT ahead = settings.nesterov ? momentum : 1;
+  const ELEMENT direct = settings.nesterov ? rate : 0;
   EACH_ELEMENT {
     const ELEMENT g = gradient[i], p = parameter[i];
     const ELEMENT v = momentum * velocity[i] - rate * g;
@@ -32,7 +33,7 @@ static void NAME(sgd_momentum)(const graft_optimizer_step *step) {
 static void NAME(adagrad)(const graft_optimizer_step *step) {
   STEP;
   STATE(accumulator, 0);
-  const ELEMENT epsilon = (ELEMENT)step->epsilon;
+  const ELEMENT epsilon = (ELEMENT)settings.epsilon;
   EACH_ELEMENT {
     const ELEMENT g = gradient[i], p = parameter[i];
     const ELEMENT sum = accumulator[i] + g * g;
@@ -48,8 +49,8 @@ GRAFT_INLINE void NAME(rmsprop_form)(
   STATE(square, 0);
   STATE(velocity, 1);
   STATE(average, 2);
-  const ELEMENT epsilon = (ELEMENT)step->epsilon, momentum = (ELEMENT)step->momentum;
-  const ELEMENT rho = (ELEMENT)step->beta2, rest = (ELEMENT)(1 - step->beta2);
+  const ELEMENT epsilon = (ELEMENT)settings.epsilon, momentum = (ELEMENT)settings.momentum;
+  const ELEMENT rho = (ELEMENT)settings.beta2, rest = (ELEMENT)(1 - settings.beta2);
   EACH_ELEMENT {
     const ELEMENT g = gradient[i], p = parameter[i];
     const ELEMENT s = rho * square[i] + rest * (g * g);
@@ -89,8 +90,9 @@ static void NAME(adam)(const graft_optimizer_step *step) {
   STATE(mean, 0);
   STATE(square, 1);
   (void)rate;
-  const ELEMENT size = (ELEMENT)step->step_size, epsilon = (ELEMENT)step->epsilon;
-  const ELEMENT mean_rest = (ELEMENT)(1 - step->beta1), square_rest = (ELEMENT)(1 - step->beta2);
+  const ELEMENT size = (ELEMENT)step->step_size, epsilon = (ELEMENT)settings.epsilon;
+  const ELEMENT mean_rest = (ELEMENT)(1 - settings.beta1);
+  const ELEMENT square_rest = (ELEMENT)(1 - settings.beta2);
   EACH_ELEMENT {
     const ELEMENT g = gradient[i], p = parameter[i];
     const ELEMENT m = mean[i] + (g - mean[i]) * mean_rest;

@@ -328,8 +328,7 @@ GRAFT_INLINE float multiply_row_by_depths(
       sum += *(const unaligned_panel_floats *)(a + k) * __builtin_convertvector(w, panel_floats);
     }
     float single = 0;
-    for (; k < end; k++)
-      single += a[k] * (float)(single_integer(p->b, first + k, integer) - zero);
+    for (; k < end; k++) single += a[k] * (float)(single_integer(p->b, first + k, integer) - zero);
     total += sum * p->scales[scale];
     rest += single * p->scales[scale];
   }
@@ -341,8 +340,7 @@ GRAFT_INLINE float multiply_row_by_depths(
 GRAFT_INLINE ptrdiff_t multiply_row_of(
     const graft_widened_problem *p, ptrdiff_t row, ptrdiff_t column, ptrdiff_t end,
     const int32_t integer) {
-  const unaligned_weight_factor *a =
-      (const unaligned_weight_factor *)p->a + row * p->a_row_stride;
+  const unaligned_weight_factor *a = (const unaligned_weight_factor *)p->a + row * p->a_row_stride;
   float *c = p->c + row * p->c_row_stride;
   if (p->b_column_stride != 1) {
     for (; column < end; column++) c[column] = multiply_row_by_depths(p, a, column, integer);

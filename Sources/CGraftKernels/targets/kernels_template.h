@@ -21,12 +21,14 @@
 #include "../binary/binary_template.h"
 #include "../convert/convert_template.h"
 #include "../elementwise/unary_template.h"
+#include "../fourier/fourier_template.h"
 #include "../movement/transpose_template.h"
 #include "../normalization/normalization_template.h"
 #include "../optimizer/optimizer_template.h"
 #include "../pool/pool_template.h"
 #include "../reduce/reduce_template.h"
 #include "../resampling/resampling_template.h"
+#include "../similarity/similarity_template.h"
 #include "../softmax/softmax_template.h"
 
 // These use the ones before them.
@@ -35,6 +37,7 @@
 #include "../depthwise/depthwise_template.h"
 #include "../blocked/blocked_template.h"
 #include "../quantized/quantized_template.h"
+#include "../recurrent/recurrent_template.h"
 
 const graft_kernels KERNELS = {
     .instruction_set = INSTRUCTION_SET,
@@ -43,6 +46,7 @@ const graft_kernels KERNELS = {
     .conv = conv_tables,
     .convert = &convert_table,
     .depthwise = depthwise_tables,
+    .fourier = fourier_tables,
     .gemm = gemm_tables,
     .gemv_bf16 = &gemv_bf16_table,
     .movement = &movement_table,
@@ -50,8 +54,10 @@ const graft_kernels KERNELS = {
     .optimizer = optimizer_tables,
     .pool = &pool_table,
     .quantized = &quantized_table,
+    .recurrent = recurrent_tables,
     .reduce = &reduce_table,
     .resampling = &resampling_table,
+    .similarity = &similarity_table,
     .softmax = &softmax_table,
     .unary = &unary_table,
 };

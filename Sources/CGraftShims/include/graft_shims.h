@@ -6,8 +6,11 @@
 #include "graft_curl.h"
 #include "graft_embedded.h"
 #include "graft_hdf5.h"
+#include "graft_heif.h"
 #include "graft_interruption.h"
 #include "graft_jpeg.h"
+#include "graft_jpeg2000.h"
 #include "graft_png.h"
+#include "graft_tiff.h"
 
 #endif

@@ -43,7 +43,7 @@ package struct ModelCache: Sendable {
       number <= Int.max >> (shift ?? 0)
     else {
       throw GraftError.usage(
-        "GRAFT_CACHE_LIMIT has the invalid value '\(text)'",
+        "invalid value '\(text)' for GRAFT_CACHE_LIMIT",
         hint: "Use a number of bytes, 500M or 4G")
     }
     return number << (shift ?? 0)

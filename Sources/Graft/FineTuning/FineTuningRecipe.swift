@@ -5,9 +5,15 @@ import GraftTraining
 extension Recipe {
   /// Reads a `recipe.yaml`.
   ///
+  /// - Parameter fromScratch: whether it is for a network from scratch if it does not say so
   /// - Throws: `GraftError` with file and line
-  package init(path: String) throws {
-    self = try withPlace(path) { try Recipe(yaml: TextFile.read(path, limit: 1 << 20)) }
+  package init(path: String, fromScratch: Bool = false) throws {
+    self = try withPlace(path) {
+      if let kind = FileKind.recognize(path: path), kind.family != .text {
+        throw kind.error(expected: "a recipe", advice: "Use a text file in YAML")
+      }
+      return try Recipe(yaml: TextFile.read(path, limit: 1 << 20), fromScratch: fromScratch)
+    }
   }
 }
 
@@ -74,7 +80,7 @@ public struct FineTuningRecipe: Sendable, Hashable {
 
   /// For a known architecture (`vgg16`, `vgg19`, `resnet9`) with random initial weights.
   public init(fromScratch architecture: String) {
-    recipe = .scratch
+    recipe = .defaults(fromScratch: true)
     recipe.model = architecture
   }
 

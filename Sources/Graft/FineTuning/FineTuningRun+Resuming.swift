@@ -87,8 +87,7 @@ extension FineTuningRun {
     } catch let error as GraftError {
       var error = error
       error.hint =
-        error.hint
-        ?? "Restore it, or remove it: model.onnx may then have the weights of the last epoch"
+        "Restore it, or remove it: model.onnx may then have the weights of the last epoch"
       throw error
     }
   }

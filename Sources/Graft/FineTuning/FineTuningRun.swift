@@ -197,7 +197,7 @@ package final class FineTuningRun: FineTunerDelegate {
   }
 
   private func saveRecipe() throws {
-    try TextFile.save(try recipe.yaml, to: folder.path(of: .recipe))
+    try TextFile.save(recipe.yaml, to: folder.path(of: .recipe))
   }
 
   /// Trains to the end and writes the model.

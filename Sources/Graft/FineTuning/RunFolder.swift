@@ -36,7 +36,15 @@ package struct RunFolder: Sendable {
   package func saved(
     where isWanted: (String) -> Bool = { _ in true }
   ) throws -> (recipe: Recipe, checkpoint: Checkpoint?) {
-    let recipe = try Recipe(path: path(of: .recipe))
+    let undo = "Undo the changes to it, or start another run with --output"
+    let recipe: Recipe
+    do {
+      recipe = try Recipe(path: path(of: .recipe))
+    } catch var error as GraftError where error.code == .badData {
+      // The run wrote a valid one.
+      error.hint = undo
+      throw error
+    }
     guard FileSystem.exists(path(of: .checkpoint)) else {
       try requireNothingTrained()
       return (recipe, nil)
@@ -44,8 +52,7 @@ package struct RunFolder: Sendable {
     let checkpoint = try Checkpoint(path: path(of: .checkpoint), where: isWanted)
     guard checkpoint.recipe.isBeginning(of: recipe) else {
       throw GraftError.badData(
-        "is not the recipe of the run's checkpoint",
-        hint: "Undo the changes to it, or start another run with --output"
+        "is not the recipe of the run's checkpoint", hint: undo
       ).at(path(of: .recipe))
     }
     return (recipe, checkpoint)

@@ -75,6 +75,15 @@ extension TransferModel {
     }
   }
 
+  /// - Throws: `GraftError` if there is no trunk with the recipe's name
+  package static func findTrunk(of recipe: Recipe) throws {
+    if recipe.fromScratch {
+      _ = try ScratchArchitecture.named(recipe.model)
+    } else {
+      try ModelLoader(weights: recipe.weights).find(recipe.model)
+    }
+  }
+
   /// From the recipe, else the trunk, else an assumption.
   private static func preprocessing(
     for trunk: Graph, _ recipe: Recipe, remark: (String) -> Void
@@ -86,13 +95,8 @@ extension TransferModel {
     choices.crop = try recipe.crop.map { try Preprocessing.parseCrop($0) }
     choices.interpolation = try recipe.interpolation.map { try Interpolation(named: $0) }
     choices.appliesOrientation = recipe.ignoreOrientation.map { !$0 }
-    if let text = recipe.imageSize {
-      guard let size = ImageSize(text: text) else {
-        throw GraftError.usage("invalid image size '\(text)'", hint: "Use 64 or 320x240")
-      }
-      // A convolutional trunk can have another size than in its file.
-      input.size = size
-    }
+    // A convolutional trunk can have another size than in its file.
+    if let text = recipe.imageSize { input.size = try ImageSize(text: text) }
     var isAssumed = false
     let preprocessing = try input.preprocessing(of: trunk, choices) { scheme in
       isAssumed = true

@@ -33,7 +33,7 @@ struct RunReport {
       sections.append(mistakes(evaluated.items, evaluated.result))
     }
     sections.append(try layers())
-    sections.append("<h2>Recipe</h2>\n<pre>\(escape(try recipe.yaml))</pre>")
+    sections.append("<h2>Recipe</h2>\n<pre>\(escape(recipe.yaml))</pre>")
     return """
       <!DOCTYPE html>
       <html lang="en">

@@ -8,19 +8,22 @@ import GraftTensor
 package enum NPYFile {
   private static let magic: [UInt8] = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]  // \x93NUMPY
 
+  /// - Parameter allowsStrings: whether the elements may be strings
   /// - Throws: `GraftError` if the file is missing or damaged, or has unsupported elements
-  package static func read(path: String) throws -> Tensor {
+  package static func read(path: String, allowsStrings: Bool = false) throws -> Tensor {
     let storage = try Storage.mappedFile(path: path)
     return try withPlace(path) {
       if let kind = FileKind.recognize(storage), kind != .numPyArray {
-        throw kind.error(expected: "a NumPy array (.npy)")
+        throw kind.error(expected: "a NumPy array (.npy)", advice: "Write it with numpy.save")
       }
-      return try read(storage, 0..<storage.byteCount)
+      return try read(storage, 0..<storage.byteCount, allowsStrings: allowsStrings)
     }
   }
 
   /// Reads an array in a part of `storage`. Its data are not copied unless they need conversion.
-  package static func read(_ storage: Storage, _ range: Range<Int>) throws -> Tensor {
+  package static func read(
+    _ storage: Storage, _ range: Range<Int>, allowsStrings: Bool = false
+  ) throws -> Tensor {
     let bytes = UnsafeRawBufferPointer(
       start: storage.baseAddress + range.lowerBound, count: range.count)
     guard bytes.count >= 10, bytes.prefix(6).elementsEqual(magic) else {
@@ -39,6 +42,10 @@ package enum NPYFile {
     }
     let text = String(
       decoding: bytes[headerStart..<headerStart + headerLength], as: UTF8.self)
+    if allowsStrings, let strings = try NPYStrings(header: text) {
+      return try strings.tensor(
+        UnsafeRawBufferPointer(rebasing: bytes[(headerStart + headerLength)...]))
+    }
     let header = try NPYHeader(text)
     let tensor = try Tensor(
       elementType: header.elementType,
@@ -52,19 +59,28 @@ package enum NPYFile {
 
   /// The bytes of an NPY file.
   package static func encode(_ tensor: Tensor) throws -> [UInt8] {
-    var data = try header(of: tensor)
-    tensor.withUnsafeBytes { data.append(contentsOf: $0) }
+    let (header, elements) = try parts(of: tensor)
+    var data = header
+    elements.withUnsafeBytes { data.append(contentsOf: $0) }
     return data
   }
 
-  /// The bytes before the elements.
-  static func header(of tensor: Tensor) throws -> [UInt8] {
+  /// The bytes before the elements, and the elements as they are stored.
+  static func parts(of tensor: Tensor) throws -> (header: [UInt8], elements: Tensor) {
+    if tensor.elementType == .string {
+      let (code, elements) = try NPYStrings.stored(tensor)
+      return (header(code, tensor.shape), elements)
+    }
     guard let code = NPYHeader.code(of: tensor.elementType) else {
       throw GraftError.unsupported("NPY cannot store elements of type \(tensor.elementType)")
     }
+    return (header(code, tensor.shape), tensor)
+  }
+
+  private static func header(_ code: String, _ shape: Shape) -> [UInt8] {
     let shape =
-      tensor.shape.count == 1
-      ? "(\(tensor.shape[0]),)" : "(\(tensor.shape.map(String.init).joined(separator: ", ")))"
+      shape.count == 1
+      ? "(\(shape[0]),)" : "(\(shape.map(String.init).joined(separator: ", ")))"
     var header = "{'descr': '\(code)', 'fortran_order': False, 'shape': \(shape), }"
     let unpadded = magic.count + 4 + header.utf8.count + 1
     header += String(repeating: " ", count: (64 - unpadded % 64) % 64) + "\n"
@@ -98,13 +114,21 @@ struct NPYHeader {
     }
     elementType = type
     isBigEndian = order == ">"
-    isFortranOrder = try Self.value("fortran_order", in: text).hasPrefix("True")
-    let tuple = try Self.value("shape", in: text)
+    isFortranOrder = try Self.isFortranOrder(text)
+    shape = try Self.shape(text)
+  }
+
+  static func isFortranOrder(_ text: String) throws -> Bool {
+    try value("fortran_order", in: text).hasPrefix("True")
+  }
+
+  static func shape(_ text: String) throws -> Shape {
+    let tuple = try value("shape", in: text)
     guard tuple.hasPrefix("("), let end = tuple.firstIndex(of: ")") else {
       throw GraftError.badData("has a header without a shape")
     }
     let inner = tuple[tuple.index(after: tuple.startIndex)..<end]
-    shape = try inner.split(separator: ",").compactMap { part in
+    let shape: Shape = try inner.split(separator: ",").compactMap { part in
       var digits = part.trimmed
       if digits.isEmpty { return nil }
       // Python 2 writes an L after long integers.
@@ -115,6 +139,7 @@ struct NPYHeader {
       return extent
     }
     guard shape.count <= 64 else { throw GraftError.badData("has \(shape.count) dimensions") }
+    return shape
   }
 
   private static func value(_ key: String, in text: String) throws -> Substring {
@@ -124,7 +149,7 @@ struct NPYHeader {
     return text[found.upperBound...].drop { $0 == " " }
   }
 
-  private static func quoted(_ key: String, in text: String) throws -> String {
+  static func quoted(_ key: String, in text: String) throws -> String {
     let parts = try value(key, in: text).split(
       separator: "'", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count >= 2, parts[0].isEmpty else {

@@ -21,8 +21,12 @@ package enum NPZFile {
   /// The array with that name.
   ///
   /// - Throws: `GraftError` if the file is missing or damaged, or has no such array
-  package static func read(path: String, name: String) throws -> Tensor {
-    let arrays = try read(path: path) { $0.utf8.elementsEqual(name.utf8) }
+  package static func read(
+    path: String, name: String, allowsStrings: Bool = false
+  ) throws -> Tensor {
+    let arrays = try read(path: path, allowsStrings: allowsStrings) {
+      $0.utf8.elementsEqual(name.utf8)
+    }
     guard let array = arrays.first else {
       throw GraftError.badData("has no array '\(name)'").at(path)
     }
@@ -31,11 +35,13 @@ package enum NPZFile {
 
   /// The arrays by name, in archive order.
   ///
-  /// - Parameter isWanted: selects the arrays to unpack, by name
+  /// - Parameters:
+  ///   - allowsStrings: whether elements may be strings
+  ///   - isWanted: selects the arrays to unpack, by name
   /// - Throws: `GraftError` if the file is missing, damaged or of another kind, or the arrays are
   ///   too large together
   package static func read(
-    path: String, where isWanted: (String) -> Bool = { _ in true }
+    path: String, allowsStrings: Bool = false, where isWanted: (String) -> Bool = { _ in true }
   ) throws -> [(name: String, tensor: Tensor)] {
     let bytes = try archiveBytes(path)
     return try withPlace(path) {
@@ -53,7 +59,7 @@ package enum NPZFile {
       return try members.map { member in
         let storage = try archive.content(of: member)
         let tensor = try withPlace(member.name) {
-          try NPYFile.read(storage, 0..<storage.byteCount)
+          try NPYFile.read(storage, 0..<storage.byteCount, allowsStrings: allowsStrings)
         }
         return (arrayName(member), tensor)
       }
@@ -63,7 +69,10 @@ package enum NPZFile {
   /// - Throws: `GraftError` if the file is missing or of another kind
   private static func archiveBytes(_ path: String) throws -> FileBytes {
     if let kind = FileKind.recognize(path: path), ![.numPyArchive, .zipArchive].contains(kind) {
-      throw kind.error(expected: "a NumPy archive (.npz)").at(path)
+      throw kind.error(
+        expected: "a NumPy archive (.npz)",
+        advice: "Restore it, or write it again with numpy.savez"
+      ).at(path)
     }
     return try FileBytes(mapping: path)
   }
@@ -81,6 +90,11 @@ package enum NPZFile {
       throw GraftError.badData("cannot hold two arrays named '\(array.name)'").at(path)
     }
     let file = try AtomicFile(path: path)
+    // libzip writes no archive without members: this is the end of its directory.
+    guard !arrays.isEmpty else {
+      try file.write(Array("PK\u{5}\u{6}".utf8) + [UInt8](repeating: 0, count: 18))
+      return try file.commit()
+    }
     try file.fill { try write(arrays, toTemporary: $0, path: path) }
     try file.commit()
   }
@@ -96,23 +110,26 @@ package enum NPZFile {
     }
     do {
       // libzip reads headers and elements in place when it closes the archive.
-      let headers = try arrays.map { array in
-        let header = try NPYFile.header(of: array.tensor)
-        let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: header.count)
-        _ = memory.initialize(from: header)
+      let parts = try arrays.map { array in
+        try withPlace("array '\(array.name)'") { try NPYFile.parts(of: array.tensor) }
+      }
+      let headers = parts.map { part in
+        let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: part.header.count)
+        _ = memory.initialize(from: part.header)
         return memory
       }
+      let tensors = parts.map(\.elements)
       defer { for header in headers { header.deallocate() } }
-      for (array, header) in zip(arrays, headers) {
+      for (array, (tensor, header)) in zip(arrays, zip(tensors, headers)) {
         let fragments = [
           zip_buffer_fragment_t(data: header.baseAddress, length: zip_uint64_t(header.count)),
           zip_buffer_fragment_t(
-            data: array.tensor.baseAddress.assumingMemoryBound(to: UInt8.self),
-            length: zip_uint64_t(array.tensor.byteCount)),
+            data: tensor.baseAddress.assumingMemoryBound(to: UInt8.self),
+            length: zip_uint64_t(tensor.byteCount)),
         ]
         guard
           let source = zip_source_buffer_fragment(
-            archive, fragments, zip_uint64_t(array.tensor.byteCount > 0 ? 2 : 1), 0)
+            archive, fragments, zip_uint64_t(tensor.byteCount > 0 ? 2 : 1), 0)
         else { throw failure(archive, path) }
         let index = zip_file_add(
           archive, "\(array.name).npy", source, zip_flags_t(ZIP_FL_ENC_UTF_8))
@@ -122,7 +139,7 @@ package enum NPZFile {
         }
         zip_set_file_compression(archive, zip_uint64_t(index), ZIP_CM_STORE, 0)
       }
-      try withExtendedLifetime(arrays) {
+      try withExtendedLifetime(tensors) {
         guard zip_close(archive) == 0 else { throw failure(archive, path) }
       }
     } catch {

@@ -98,8 +98,8 @@ extension ImageDataset {
     case nil where root.hasImages:
       let example = root.images[0].name
       throw GraftError.badData(
-        "has \(root.images.count) images, but neither folders nor names like cat.0.jpg or "
-          + "cat_0.jpg show their classes; one is called '\(example)'",
+        "has images, but neither folders nor names like cat.0.jpg or cat_0.jpg show their "
+          + "classes; one is called '\(example)'",
         hint: "Put each class in a folder, name images by class, or use a CSV file of "
           + "paths and labels"
       ).at(place)

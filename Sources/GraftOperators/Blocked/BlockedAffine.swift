@@ -19,6 +19,8 @@ package struct BlockedAffine: Operator {
     activation = try FusedActivation(attributes)
   }
 
+  init(_ activation: FusedActivation) { self.activation = activation }
+
   package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     let image = try context.blockedShape(0)

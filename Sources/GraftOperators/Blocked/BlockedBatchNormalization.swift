@@ -4,40 +4,27 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// ``BatchNormalization`` in training of a blocked image, followed by an activation.
-///
-/// Inputs: image [N, C / 16, H, W, 16], scale, bias, running mean and running variance [C].
-/// Outputs: the image, and the new running statistics. Attributes: those of BatchNormalization, and
-/// `activation` as ``FusedConv`` has it.
-package struct BlockedBatchNormalization: Operator {
-  package static let schema = OperatorSchema(
+/// In training, followed by an activation as ``FusedConv`` has it.
+extension BatchNormalization: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
     "BlockedBatchNormalization", domain: "graft", since: [1], inputs: 5...5, outputs: 1...3)
 
-  let epsilon: Double
-  let momentum: Double
-  let activation: FusedActivation
-
-  package init(_ attributes: AttributeReader) throws {
-    let normalization = try BatchNormalization(attributes)
-    (epsilon, momentum) = (normalization.epsilon, normalization.momentum)
+  package init(blocked attributes: AttributeReader) throws {
+    try self.init(attributes)
+    isTraining = true
     activation = try FusedActivation(attributes)
   }
 
-  package func infer(_ context: inout InferenceContext) throws {
-    for index in 0..<3 { context.setOutput(index, .float, nil) }
-    try context.requireSameElementType([0, 1, 2, 3, 4])
-    let image = try context.blockedShape(0)
-    let scale = try context.shape(1)
-    guard scale.count == 1 else {
-      throw GraftError.badData("input 1 has shape \(scale); expected one scale for each channel")
-    }
-    for index in 2...4 { try context.requireShapeAgrees(index, scale) }
-    try context.requireBlocks(image[1], holding: scale[0])
-    context.setBlockedOutput(image)
-    for index in 1...2 { context.setOutput(index, .float, scale) }
+  package func blockedChannels(_ context: InferenceContext) throws -> Dimension? {
+    try context.shape(1).first
   }
 
-  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  /// Scale and shift of the padding lanes are 0.
+  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
+    try activation.lanePadding(.zero)
+  }
+
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (blocks, positions) = (shape[1], shape[2] * shape[3])
     let channels = try context.input(1).shape[0]
@@ -91,28 +78,16 @@ package struct BlockedBatchNormalization: Operator {
       inPlaceInputs: [0])
   }
 
-  package static var examples: [OperatorExample] {
-    let attributes: [ByteString: Attribute] = ["momentum": .float(0.75), "epsilon": .float(0.01)]
-    let inputs: [Tensor] = [
-      .blocks(
-        [-1.15, -1.69, 0.82, -1.02, -0.01, 0.84, -1.64, -2.11, 0.26, 0.04, -0.25, 0.04],
-        [2, 2, 1, 3]), .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
-      .floats([0.1, -0.2], [2]), .floats([0.8, 1.2], [2]),
-    ]
-    let result: [Float] = [
-      -0.070346, -0.817052, 2.653748, 1.8643856, 0.9549799, 0.1896385, -0.7479126, -1.3978232,
-      1.8793861, 0.9099598, 1.1710763, 0.9099598,
-    ]
-    let statistics: [Tensor] = [
-      .floats([-0.15458333, -0.165], [2]), .floats([0.89167845, 0.9745917], [2]),
-    ]
-    return [
-      OperatorExample(
-        "no activation", attributes: attributes, inputs: inputs,
-        outputs: [.blocks(result, [2, 2, 1, 3])] + statistics),
-      OperatorExample(
-        "Relu", attributes: attributes.merging(["activation": .string(Relu.schema.name)]) { $1 },
-        inputs: inputs, outputs: [.blocks(result.map { max($0, 0) }, [2, 2, 1, 3])] + statistics),
-    ]
+  package static var blockedExamples: [OperatorExample] {
+    let training = examples.filter { $0.attributes["training_mode"] != nil }
+    return training
+      + training.map { example in
+        let results = example.outputs[0].flatMap { try? $0.elements(as: Float.self) } ?? []
+        let activated = Tensor.floats(results.map { max($0, 0) }, example.inputs[0]?.shape ?? [])
+        return OperatorExample(
+          "\(example.name), Relu",
+          attributes: example.attributes.merging(["activation": .string(Relu.schema.name)]) { $1 },
+          inputs: example.inputs, outputs: [activated] + example.outputs.dropFirst())
+      }
   }
 }

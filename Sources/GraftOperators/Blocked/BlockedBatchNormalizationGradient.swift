@@ -4,34 +4,18 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// ``BatchNormalizationGradient`` of images in the blocked layout.
-///
-/// Inputs: dy and x [N, C / 16, H, W, 16], scale [C]. Outputs: dx, dscale [C], dbias [C].
-package struct BlockedBatchNormalizationGradient: Operator {
-  package static let schema = OperatorSchema(
+extension BatchNormalizationGradient: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
     "BlockedBatchNormalizationGradient", domain: "graft", since: [1], inputs: 3...3,
     outputs: 1...3)
-  package static let flushesSubnormals = true
+  package static let blockedInputs = [0, 1]
 
-  let epsilon: Double
-
-  package init(_ attributes: AttributeReader) throws {
-    epsilon = try BatchNormalization(attributes).epsilon
+  package func blockedChannels(_ context: InferenceContext) throws -> Dimension? {
+    try context.shape(2).first
   }
 
-  package func infer(_ context: inout InferenceContext) throws {
-    for index in 0..<3 { context.setOutput(index, .float, nil) }
-    try context.requireSameElementType([0, 1, 2])
-    let image = try context.blockedShape(1)
-    try context.requireShapeAgrees(0, image + [.known(channelBlock)])
-    let scale = try context.shape(2)
-    guard scale.count == 1 else {
-      throw GraftError.badData("input 2 has shape \(scale); expected one scale for each channel")
-    }
-    try context.requireBlocks(image[1], holding: scale[0])
-    context.setBlockedOutput(image)
-    for index in 1...2 { context.setOutput(index, .float, scale) }
-  }
+  /// All factors of padding lanes are 0.
+  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? { .zero }
 
   /// Arrays in scratch memory, per channel: the factors of dy and of x's deviation, the mean, and a
   /// shift.
@@ -39,7 +23,7 @@ package struct BlockedBatchNormalizationGradient: Operator {
     case gradientFactor, deviationFactor, origin, shift
   }
 
-  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(1).shape
     let (blocks, positions) = (shape[1], shape[2] * shape[3])
     let channels = try context.input(2).shape[0]
@@ -94,19 +78,5 @@ package struct BlockedBatchNormalizationGradient: Operator {
     return PreparedKernel(
       phases: [statistics.phase, finish, combine], scratchByteCount: scratch.byteCount,
       inPlaceInputs: [0])
-  }
-
-  package static var examples: [OperatorExample] {
-    [
-      OperatorExample(
-        "one channel", attributes: ["epsilon": .float(0)],
-        inputs: [
-          .blocks([1, 0, 0, 2], [2, 1, 1, 2]), .blocks([1, 3, 3, 1], [2, 1, 1, 2]),
-          .floats([2], [1]),
-        ],
-        outputs: [
-          .blocks([-1, 0, 0, 1], [2, 1, 1, 2]), .floats([-3], [1]), .floats([3], [1]),
-        ])
-    ]
   }
 }

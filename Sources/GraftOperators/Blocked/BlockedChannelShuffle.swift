@@ -16,8 +16,8 @@ struct BlockedChannelShuffle: Operator {
   let groups: Int
 
   init(_ attributes: AttributeReader) throws {
-    channels = try attributes.int("channels", default: 0)
-    groups = try attributes.int("groups", default: 1)
+    channels = try attributes.value(.channels) ?? 0
+    groups = try attributes.value(.shuffledGroups) ?? 1
     guard (1...1 << 24).contains(channels), groups >= 1, channels % groups == 0 else {
       throw GraftError.badData("\(channels) channels cannot be shuffled in \(groups) groups")
     }
@@ -64,4 +64,9 @@ struct BlockedChannelShuffle: Operator {
         outputs: [.blocks(order.flatMap { [values[2 * $0], values[2 * $0 + 1]] }, [1, 18, 1, 2])])
     ]
   }
+}
+
+extension AttributeKey<Int> {
+  /// The groups that a BlockedChannelShuffle takes channels from, one after the other.
+  package static var shuffledGroups: Self { Self("groups") }
 }

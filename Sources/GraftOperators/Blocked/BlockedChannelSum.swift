@@ -15,7 +15,7 @@ package struct BlockedChannelSum: Operator {
   let channels: Int
 
   package init(_ attributes: AttributeReader) throws {
-    channels = try attributes.int("channels", default: 1)
+    channels = try attributes.value(.channels) ?? 1
     guard (1...1 << 24).contains(channels) else {
       throw GraftError.badData("\(channels) channels cannot be summed")
     }

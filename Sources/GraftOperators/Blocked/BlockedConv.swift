@@ -9,24 +9,22 @@ import GraftTensor
 /// group, kH, kW], bias [M] (optional), residual of the shape of the result (optional). Output: [N,
 /// M / 16, oH, oW, 16]. Attributes are those of Conv; `activation` and `activation_params` as
 /// FusedConv has them; `pools` takes the largest of each 2 x 2 square of the result. Channels that
-/// fill up a block of the output are what the activation makes of 0. Specification:
-/// <https://onnx.ai/onnx/operators/onnx__Conv.html>
+/// fill up a block of the output are what the activation makes of the residual's, or of 0.
+/// Specification: <https://onnx.ai/onnx/operators/onnx__Conv.html>
 package struct BlockedConv: Operator {
   package static let schema = OperatorSchema(
     "BlockedConv", domain: "graft", since: [1], inputs: 2...4)
   package static let acceptsUnalignedInputs = true
   package static let flushesSubnormals = true
 
-  let attributes: ConvolutionAttributes
-  let activation: FusedActivation
+  let convolution: FusedConv
   let isPlanar: Bool
   let pools: Bool
 
   package init(_ attributes: AttributeReader) throws {
-    self.attributes = try ConvolutionAttributes(attributes)
-    activation = try FusedActivation(attributes)
-    isPlanar = try attributes.int("planar_input", default: 0) != 0
-    pools = try attributes.int("pools", default: 0) != 0
+    convolution = try FusedConv(attributes)
+    isPlanar = try attributes.value(.planarInput) ?? false
+    pools = try attributes.value(.pools) ?? false
   }
 
   /// Whether the kernels support a convolution with such weights, [M, C / group, kH, kW], and are
@@ -47,61 +45,21 @@ package struct BlockedConv: Operator {
     try context.require(0, [.float])
     try context.requireSameElementType([0, 1, 2, 3])
     context.setOutput(0, .float, nil)
-    let image = try context.shape(0)
     let weights = try context.shape(1)
-    guard image.count == (isPlanar ? 4 : 5) else {
-      throw GraftError.badData("the image has rank \(image.count); expected \(isPlanar ? 4 : 5)")
+    guard weights.count == 4, let rows = weights[0].known, let perGroup = weights[1].known else {
+      throw GraftError.badData("weights of shape \(weights) must be known, and of rank 4")
     }
-    if !isPlanar, let lanes = image[4].known, lanes != channelBlock {
-      throw GraftError.badData("the image has blocks of \(lanes); expected \(channelBlock)")
-    }
-    let kernel = try attributes.checkedKernel(weights: weights, imageRank: 4)
-    let known = try weights.prefix(2).map { dimension in
-      guard let known = dimension.known else {
-        throw GraftError.badData("weights of shape \(weights) must be known")
-      }
-      return known
-    }
-    let (channels, overflow) = known[1].multipliedReportingOverflow(by: attributes.groupCount)
+    let (channels, overflow) = perGroup.multipliedReportingOverflow(
+      by: convolution.attributes.groupCount)
     guard !overflow else {
       throw GraftError.badData("weights of shape \(weights) cannot be used")
     }
-    let parts = isPlanar ? channels : blockCount(channels)
-    if let given = image[1].known, given != parts {
-      throw GraftError.badData(
-        "the image has \(given) channels or blocks; the weights take \(parts)")
-    }
-    try attributes.checkBias(context, 2, channels: weights[0])
-    let spatial = try (0..<2).map { axis in
-      try Dimension.combine(image[axis + 2], kernel[axis]) { input, kernel in
-        let extent = try attributes.outputExtent(axis, rank: 2, input: input, kernel: kernel)
-        return pools ? extent / 2 : extent
-      }
-    }
-    try checkResidual(context, image: image, weights: weights)
-    context.setOutput(
-      0, .float,
-      [image[0], .known(blockCount(known[0]))] + spatial + [.known(channelBlock)])
-  }
-
-  /// A residual has the shape of the output before it is pooled.
-  private func checkResidual(
-    _ context: InferenceContext, image: [Dimension], weights: [Dimension]
-  ) throws {
-    guard context.hasInput(3), let residual = try context.input(3).shape else { return }
-    let spatial = try (0..<2).map { axis in
-      try Dimension.combine(image[axis + 2], weights[axis + 2]) { input, kernel in
-        try attributes.outputExtent(axis, rank: 2, input: input, kernel: kernel)
-      }
-    }
-    let expected =
-      [image[0], .known(blockCount(weights[0].known ?? 0))] + spatial + [.known(channelBlock)]
-    guard residual.count == 5,
-      zip(residual, expected).allSatisfy({ $0.known == nil || $1.known == nil || $0 == $1 })
-    else {
-      throw GraftError.badData(
-        "the residual of shape \(residual) is not of the results' \(expected)")
-    }
+    let residual = (input: 3, channels: Dimension.known(rows))
+    let image = (input: 0, channels: Dimension.known(channels))
+    try context.inferBlocked(isPlanar ? [residual] : [image, residual], convolution.infer)
+    guard pools, var shape = context.outputTypes[0]?.tensor?.shape else { return }
+    for axis in 2...3 { shape[axis] = shape[axis].map { $0 / 2 } }
+    context.setOutput(0, .float, shape)
   }
 
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
@@ -110,7 +68,7 @@ package struct BlockedConv: Operator {
     let weights = try context.input(1).shape
     guard
       BlockedConv.accepts(
-        weights: weights, groupCount: attributes.groupCount, isPlanar: isPlanar)
+        weights: weights, groupCount: convolution.attributes.groupCount, isPlanar: isPlanar)
     else { throw GraftError.unsupported("blocked convolution with weights of shape \(weights)") }
     let problem = try BlockedConvolutionProblem(self, context)
     let instructionSet = context.instructionSet
@@ -153,4 +111,12 @@ package struct BlockedConv: Operator {
         outputs: [.floats(blocked([-4, -4, -4, -4]), [1, 1, 2, 2, 16])]),
     ]
   }
+}
+
+extension AttributeKey<Bool> {
+  /// Whether the input of a BlockedConv is an ordinary image.
+  package static var planarInput: Self { Self("planar_input") }
+
+  /// Whether a BlockedConv takes the largest of each 2 x 2 square of its result.
+  package static var pools: Self { Self("pools") }
 }

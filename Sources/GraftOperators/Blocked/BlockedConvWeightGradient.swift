@@ -22,7 +22,7 @@ package struct BlockedConvWeightGradient: Operator {
 
   package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
-    weights = try attributes.ints("weights_shape") ?? []
+    weights = try attributes.value(.weightsShape) ?? []
     guard weights.count == 4, self.attributes.groupCount == 1 else {
       throw GraftError.badData(
         "weights of shape \(weights) in \(self.attributes.groupCount) groups")
@@ -62,6 +62,11 @@ package struct BlockedConvWeightGradient: Operator {
         outputs: [.floats([0, 0, 0, 0, 2, 4, 0, 6, 8], [1, 1, 3, 3])]),
     ]
   }
+}
+
+extension AttributeKey<[Int]> {
+  /// The shape of the weights whose gradient a node in blocks computes.
+  package static var weightsShape: Self { Self("weights_shape") }
 }
 
 extension ConvolutionAttributes {

@@ -34,7 +34,7 @@ struct BlockedConvolutionProblem: Sendable {
   init(_ node: BlockedConv, _ context: PrepareContext) throws {
     let image = try context.input(0).shape
     let weights = try context.input(1).shape
-    let attributes = node.attributes
+    let attributes = node.convolution.attributes
     imageCount = image[0]
     groupCount = attributes.groupCount
     inputChannels = weights[1] * attributes.groupCount
@@ -57,7 +57,7 @@ struct BlockedConvolutionProblem: Sendable {
     pools = node.pools
     hasBias = context.hasInput(2)
     hasResidual = context.hasInput(3)
-    activation = node.activation.parameters
+    activation = node.convolution.activation.parameters
   }
 
   /// The blocks of channels, or the channels of a planar input.

@@ -4,45 +4,22 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// activation(Conv(X, W, B) + residual) with a separate kernel for each channel, of a blocked
-/// image.
-///
-/// Inputs: image [N, ceil(C / 16), H, W, 16], weights [C, 1, kH, kW], bias [C] (optional), residual
-/// of the output's shape (optional). Attributes are those of ``FusedConv``; `group` is C.
-package struct BlockedDepthwiseConv: Operator {
-  package static let schema = OperatorSchema(
+/// With a separate kernel for each channel: weights [C, 1, kH, kW], and `group` is C.
+extension FusedConv: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
     "BlockedDepthwiseConv", domain: "graft", since: [1], inputs: 2...4)
-  package static let flushesSubnormals = true
+  package static let blockedInputs = [0, 3]
 
-  let attributes: ConvolutionAttributes
-  let activation: FusedActivation
-
-  package init(_ attributes: AttributeReader) throws {
-    self.attributes = try ConvolutionAttributes(attributes)
-    activation = try FusedActivation(attributes)
+  package func blockedChannels(_ context: InferenceContext) throws -> Dimension? {
+    try attributes.depthwiseChannels(context)
   }
 
-  package func infer(_ context: inout InferenceContext) throws {
-    context.setOutput(0, .float, nil)
-    let image = try context.blockedShape(0)
-    try context.requireSameElementType([0, 1, 2, 3])
-    let weights = try context.shape(1)
-    let kernel = try attributes.checkedKernel(weights: weights, imageRank: image.count)
-    let channels = Dimension.known(attributes.groupCount)
-    try context.requireShapeAgrees(1, [channels, 1] + kernel)
-    try context.requireBlocks(image[1], holding: channels)
-    try attributes.checkBias(context, 2, channels: channels)
-    let spatial = try (0..<2).map { axis in
-      try Dimension.combine(image[axis + 2], kernel[axis]) { input, kernel in
-        try attributes.outputExtent(axis, rank: 2, input: input, kernel: kernel)
-      }
-    }
-    let output = [image[0], channels.map(blockCount)] + spatial
-    try context.requireShapeAgrees(3, output + [.known(channelBlock)])
-    context.setBlockedOutput(output)
+  /// Weights and bias of the padding lanes are 0, as they are in ``BlockedConv``.
+  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
+    try activation.lanePadding(images.count > 1 ? images[1] : .zero)
   }
 
-  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let kernel = try context.input(1).shape
     let output = try context.output(0)
@@ -83,33 +60,21 @@ package struct BlockedDepthwiseConv: Operator {
       scratchByteCount: scratch.byteCount, inPlaceInputs: hasResidual ? [3] : [])
   }
 
-  package static var examples: [OperatorExample] {
-    let image = Tensor.blocks([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])
-    return [
-      OperatorExample(
-        "residual and Clip",
-        attributes: [
-          "activation": .string(Clip.schema.name), "activation_params": .floats([0, 6]),
-          "group": .int(2),
-          "pads": .ints([0, 1, 0, 0]),
-        ],
-        inputs: [
-          image, .floats([1, 1, 2, -1], [2, 1, 1, 2]), .floats([0.5, -0.5], [2]),
-          .blocks([1, 0, 0, 0, 0, 1], [1, 2, 1, 3]),
-        ],
-        outputs: [.blocks([2.5, 3.5, 5.5, 0, 2.5, 4.5], [1, 2, 1, 3])]),
-      OperatorExample(
-        "stride 2, no bias",
-        attributes: [
-          "group": .int(2), "pads": .ints([1, 1, 1, 1]), "strides": .ints([2, 2]),
-        ],
-        inputs: [image, .floats((1...18).map(Float.init), [2, 1, 3, 3])],
-        outputs: [.blocks([17, 23, 131, 149], [1, 2, 1, 2])]),
-    ]
+  package static var blockedExamples: [OperatorExample] {
+    examples.filter { $0.attributes["group"] != nil }
   }
 }
 
 extension ConvolutionAttributes {
+  /// The channels of a depthwise convolution.
+  ///
+  /// - Throws: `GraftError` if the weights, input 1, are not of the form [C, 1, kH, kW]
+  func depthwiseChannels(_ context: InferenceContext) throws -> Dimension {
+    let channels = Dimension.known(groupCount)
+    try context.requireShapeAgrees(1, [channels, 1, .unknown, .unknown])
+    return channels
+  }
+
   /// The two axes of a convolution, in the form of depthwise kernels.
   func axes(
     image: Shape, weights: Shape, output: Shape

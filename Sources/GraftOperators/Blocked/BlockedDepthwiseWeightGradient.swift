@@ -23,7 +23,7 @@ package struct BlockedDepthwiseWeightGradient: Operator {
 
   package init(_ attributes: AttributeReader) throws {
     self.attributes = try ConvolutionAttributes(attributes)
-    weights = try attributes.ints("weights_shape") ?? []
+    weights = try attributes.value(.weightsShape) ?? []
     guard weights.count == 4, weights[0] == self.attributes.groupCount, weights[1] == 1 else {
       throw GraftError.badData(
         "weights of shape \(weights) in \(self.attributes.groupCount) groups")

@@ -4,31 +4,32 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// ``LRN`` of a blocked image. Has its attributes, and `channels`: C; without it all lanes are
-/// channels.
-package struct BlockedLRN: Operator {
-  package static let schema = OperatorSchema(
+/// The attribute `channels` is C; without it all lanes are channels.
+extension LRN: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
     "BlockedLRN", domain: "graft", since: [1], inputs: 1...1)
 
-  let region: ResponseRegion
-  let channels: Int?
-
-  package init(_ attributes: AttributeReader) throws {
-    region = try ResponseRegion(attributes)
-    channels = try attributes.int("channels")
+  package init(blocked attributes: AttributeReader) throws {
+    try self.init(attributes)
+    channels = try attributes.value(.channels)
     guard channels ?? 0 >= 0 else {
       throw GraftError.badData("attribute 'channels' is negative")
     }
   }
 
-  package func infer(_ context: inout InferenceContext) throws {
-    context.setOutput(0, .float, nil)
-    let image = try context.blockedShape(0)
-    if let channels { try context.requireBlocks(image[1], holding: .known(channels)) }
-    context.setBlockedOutput(image)
+  package func blockedChannels(_ context: InferenceContext) throws -> Dimension? {
+    channels.map { .known($0) }
   }
 
-  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  /// The sums of squares at padding lanes are those of their neighbours, or 0.
+  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
+    let shrinks =
+      region.alpha >= 0 && region.beta >= 0 && region.bias > 0
+      && region.inversePower(region.bias).isFinite
+    return shrinks && images[0] == .zero ? .zero : nil
+  }
+
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let positionCount = shape[2] * shape[3]
     let imageSize = shape[1] * positionCount * channelBlock
@@ -56,35 +57,12 @@ package struct BlockedLRN: Operator {
       inPlaceInputs: [0])
   }
 
-  package static var examples: [OperatorExample] {
-    [
-      OperatorExample(
-        "odd size",
-        attributes: [
-          "size": .int(3), "alpha": .float(0.5), "beta": .float(0.75), "bias": .float(1),
-          "channels": .int(4),
-        ],
-        inputs: [.blocks([-1.11, -0.07, 0.87, -0.39, -0.23, -0.22, 0.11, -1.59], [1, 4, 1, 2])],
-        outputs: [
-          .blocks(
-            [
-              -0.8955031, -0.068656966, 0.6984152, -0.38027754, -0.20888741, -0.16608395,
-              0.10911464, -1.2162644,
-            ], [1, 4, 1, 2])
-        ]),
-      OperatorExample(
-        "even size, other exponent",
-        attributes: [
-          "size": .int(2), "alpha": .float(0.5), "beta": .float(0.5), "bias": .float(2),
-        ],
-        inputs: [.blocks([0.19, -0, -0.99, 0.46, 2.02, -0.26, -0.2, -1.04], [1, 4, 2, 1])],
-        outputs: [
-          .blocks(
-            [
-              0.12655282, -0, -0.5478798, 0.31973755, 1.1604406, -0.1719142, -0.14106913,
-              -0.6902114,
-            ], [1, 4, 2, 1])
-        ]),
-    ]
+  package static var blockedExamples: [OperatorExample] {
+    examples
+      + examples.map {
+        OperatorExample(
+          "\($0.name), 4 channels", attributes: $0.attributes.merging(["channels": .int(4)]) { $1 },
+          inputs: $0.inputs, outputs: $0.outputs)
+      }
   }
 }

@@ -4,22 +4,109 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// The common part of poolings in the blocked layout.
-extension PoolingWindow {
-  /// Two-dimensional windows.
-  init(blocked attributes: AttributeReader) throws {
+/// Over two axes, and without indices.
+extension MaxPool: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
+    "BlockedMaxPool", domain: "graft", since: [1], inputs: 1...1)
+
+  /// Windows in the padding of the image give -infinity, but to all channels alike.
+  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? { images[0] }
+
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
+    try window.blockedKernel(context) { layers, pool, x, y, rows in
+      layers.max_pool(pool, x, y, rows.lowerBound, rows.upperBound)
+    }
+  }
+}
+
+/// Over two axes.
+extension AveragePool: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
+    "BlockedAveragePool", domain: "graft", since: [1], inputs: 1...1)
+
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
+    try window.blockedKernel(context, countsPadding: countsPadding) { layers, pool, x, y, rows in
+      layers.average_pool(pool, x, y, rows.lowerBound, rows.upperBound)
+    }
+  }
+}
+
+extension GlobalAveragePool: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
+    "BlockedGlobalAveragePool", domain: "graft", since: [1], inputs: 1...1)
+
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
+    let shape = try context.input(0).shape
+    let count = shape[2] * shape[3]
+    let layers = context.blockedLayers
+    return PreparedKernel.parallel(
+      count: shape[0] * shape[1], grain: max(1, 2048 / max(1, count))
+    ) { arguments, planes in
+      layers.global_average_pool(
+        arguments.input(0, as: Float.self) + planes.lowerBound * count * channelBlock,
+        arguments.output(0, as: Float.self) + planes.lowerBound * channelBlock, planes.count, count)
+    }
+  }
+}
+
+/// With the attribute `follows_relu` the input is a Relu's output, and the result is the gradient
+/// of the Relu's input.
+extension MaxPoolGradient: BlockedForm {
+  package static let blockedSchema = OperatorSchema(
+    "BlockedMaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
+  package static let blockedInputs = [0, 1]
+
+  package init(blocked attributes: AttributeReader) throws {
     try self.init(attributes)
-    guard kernel.count == 2 else {
-      throw GraftError.unsupported(
-        "attribute 'kernel_shape' has \(kernel.count) extents; images in blocks have 2")
+    followsRelu = try attributes.value(.followsRelu) ?? false
+  }
+
+  /// Each number of the output gradient goes to some position.
+  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
+    images[0] == .zero ? .zero : .finite
+  }
+
+  package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
+    let layers = context.blockedLayers
+    let geometry = try PoolGeometry(window, inputShape: Array(context.input(1).shape[..<4]))
+    let pool = geometry.kernelParameters(countsPadding: false)
+    let inputSize = geometry.inputCount * channelBlock
+    let outputSize = geometry.outputCount * channelBlock
+    let followsRelu: Int32 = followsRelu ? 1 : 0
+    return PreparedKernel.parallel(
+      count: geometry.planeCount, grain: max(1, 65536 / max(1, inputSize))
+    ) { arguments, planes in
+      withUnsafePointer(to: pool) { pool in
+        for plane in planes {
+          layers.max_pool_gradient(
+            pool, arguments.input(1, as: Float.self) + plane * inputSize,
+            arguments.input(0, as: Float.self) + plane * outputSize, followsRelu,
+            arguments.output(0, as: Float.self) + plane * inputSize)
+        }
+      }
     }
   }
 
-  func inferBlocked(_ context: inout InferenceContext) throws {
-    context.setOutput(0, .float, nil)
-    context.setBlockedOutput(try outputShape(try context.blockedShape(0)))
+  package static var blockedExamples: [OperatorExample] {
+    let relu = OperatorExample(
+      "after a Relu",
+      attributes: [
+        "kernel_shape": .ints([2, 2]), "strides": .ints([2, 2]), "follows_relu": .int(1),
+      ],
+      inputs: [
+        .floats([1, 2], [1, 1, 1, 2]), .floats([0, 0, 1, 2, 0, 0, 3, 0], [1, 1, 2, 4]),
+      ],
+      outputs: [.floats([0, 0, 0, 0, 0, 0, 2, 0], [1, 1, 2, 4])])
+    return examples + [relu]
   }
+}
 
+extension AttributeKey<Bool> {
+  /// Whether a MaxPoolGradient in blocks is also that of a Relu before the pool.
+  package static var followsRelu: Self { Self("follows_relu") }
+}
+
+extension PoolingWindow {
   /// A kernel over all rows of the output.
   ///
   /// - Parameter compute: computes some rows, with planes in the form of the C kernels

@@ -35,6 +35,37 @@ extension InferenceContext {
     setOutput(0, .float, shape + [.known(channelBlock)])
   }
 
+  /// Infers an ordinary operator's outputs, of which output 0 becomes an image in blocks.
+  ///
+  /// - Parameters:
+  ///   - images: the inputs that are images in blocks, and their channels; with `nil` for each
+  ///     block counts as one
+  ///   - infer: the inference with ordinary images
+  mutating func inferBlocked(
+    _ images: [(input: Int, channels: Dimension?)],
+    _ infer: (inout InferenceContext) throws -> Void
+  ) throws {
+    var planar = self
+    for (input, channels) in images where hasInput(input) {
+      try require(input, [.float])
+      guard try self.input(input).shape != nil else { continue }
+      let shape = try blockedShape(input)
+      if let channels { try requireBlocks(shape[1], of: input, holding: channels) }
+      try planar.setInputShape(input, [shape[0], channels ?? shape[1], shape[2], shape[3]])
+    }
+    let countsBlocks = images.contains { $0.channels == nil }
+    defer {
+      for (index, type) in planar.outputTypes.enumerated() {
+        if let type { setOutput(index, type) }
+      }
+      if let shape = planar.outputTypes[0]?.tensor?.shape, shape.count == 4 {
+        let blocks = countsBlocks ? shape[1] : shape[1].map(blockCount)
+        setBlockedOutput([shape[0], blocks, shape[2], shape[3]])
+      }
+    }
+    try infer(&planar)
+  }
+
   /// - Throws: `GraftError` if the number of blocks does not match `channels` channels
   func requireBlocks(
     _ blocks: Dimension, of input: Int = 0, holding channels: Dimension
@@ -45,6 +76,11 @@ extension InferenceContext {
     throw GraftError.badData(
       "input \(input) has \(blocks) blocks; \(channels) channels make \(blockCount(channels))")
   }
+}
+
+extension AttributeKey<Int> {
+  /// The channels of an image in blocks, where these do not say it.
+  package static var channels: Self { Self("channels") }
 }
 
 extension PrepareContext {

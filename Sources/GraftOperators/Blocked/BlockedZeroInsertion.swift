@@ -19,8 +19,8 @@ struct BlockedZeroInsertion: Operator {
   let extents: [Int]
 
   init(_ attributes: AttributeReader) throws {
-    strides = try attributes.ints("strides") ?? []
-    extents = try attributes.ints("extents") ?? []
+    strides = try attributes.value(.strides) ?? []
+    extents = try attributes.value(.extents) ?? []
     guard strides.count == 2, strides.allSatisfy({ 1...1 << 31 ~= $0 }), extents.count == 2,
       extents.allSatisfy({ 0...1 << 31 ~= $0 })
     else {
@@ -78,4 +78,9 @@ struct BlockedZeroInsertion: Operator {
         outputs: [.blocks([1, 0, 0, 2, 0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 0, 0], [1, 1, 4, 4])]),
     ]
   }
+}
+
+extension AttributeKey<[Int]> {
+  /// The height and width that a BlockedZeroInsertion makes.
+  package static var extents: Self { Self("extents") }
 }

@@ -12,7 +12,7 @@ struct FromBlocked: Operator {
   let channels: Int
 
   init(_ attributes: AttributeReader) throws {
-    channels = try attributes.required("channels", attributes.int("channels"))
+    channels = try attributes.required("channels", attributes.value(.channels))
     guard channels >= 0 else {
       throw GraftError.badData("attribute 'channels' is \(channels); expected at least 0")
     }

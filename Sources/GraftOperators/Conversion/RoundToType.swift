@@ -16,7 +16,7 @@ package struct RoundToType: ElementwiseUnary {
   private let rounding: Rounding
 
   package init(_ attributes: AttributeReader) throws {
-    rounding = try Rounding(try attributes.required("to", attributes.elementType("to")))
+    rounding = try Rounding(try attributes.required("to", attributes.value(.narrowType)))
   }
 
   var floatFunction: FloatFunction? {
@@ -54,6 +54,11 @@ package struct RoundToType: ElementwiseUnary {
         outputs: [.floats([1, 1, 1.015_625, -.infinity, 0x1p-133, .nan], [6])], tolerance: 0),
     ]
   }
+}
+
+extension AttributeKey<ElementType> {
+  /// What RoundToType rounds to.
+  package static var narrowType: Self { Self("to") }
 }
 
 /// The type to which float kernels round their results.

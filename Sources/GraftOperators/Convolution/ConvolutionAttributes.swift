@@ -27,9 +27,9 @@ package struct ConvolutionAttributes: Sendable {
     self.padding = Padding(rawValue: padding) ?? .explicit
     groupCount = try attributes.int("group", default: 1)
     kernelShape = try attributes.ints("kernel_shape")
-    strides = try attributes.ints("strides")
-    dilations = try attributes.ints("dilations")
-    pads = try attributes.ints("pads")
+    strides = try attributes.value(.strides)
+    dilations = try attributes.value(.dilations)
+    pads = try attributes.value(.pads)
     func check(_ name: String, _ values: [Int]?, atLeast smallest: Int) throws {
       for value in values ?? [] where value < smallest || value > ConvolutionAttributes.largest {
         throw GraftError.badData(
@@ -114,6 +114,13 @@ package struct ConvolutionAttributes: Sendable {
       throw GraftError.badData("\(what) of shape \(extents) is too large")
     }
   }
+}
+
+extension AttributeKey<[Int]> {
+  package static var strides: Self { Self("strides") }
+  package static var dilations: Self { Self("dilations") }
+  /// All starts, then all ends.
+  package static var pads: Self { Self("pads") }
 }
 
 extension ConvolutionAttributes.Padding {

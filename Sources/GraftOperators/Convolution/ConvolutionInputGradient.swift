@@ -69,6 +69,21 @@ package struct ConvolutionInputGradient: Operator {
           .floats([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3]), .integers([1, 1, 2, 2], [4]),
         ],
         outputs: [.floats([23, 33, 53, 63], [1, 1, 2, 2])]),
+      OperatorExample(
+        "two channels, each with its kernel", attributes: ["group": .int(2)],
+        inputs: [
+          .floats([1, -1, 2, 1], [1, 2, 1, 2]), .floats([1, 2, 3, 4], [2, 1, 1, 2]),
+          .integers([1, 2, 1, 3], [4]),
+        ],
+        outputs: [.floats([1, 1, -2, 6, 11, 4], [1, 2, 1, 3])]),
+      OperatorExample(
+        "padded, a stride that leaves a column",
+        attributes: ["pads": .ints([0, 1, 0, 0]), "strides": .ints([1, 2])],
+        inputs: [
+          .floats([1, 2], [1, 1, 1, 2]), .floats([3, 5], [1, 1, 1, 2]),
+          .integers([1, 1, 1, 4], [4]),
+        ],
+        outputs: [.floats([5, 6, 10, 0], [1, 1, 1, 4])]),
     ]
   }
 }

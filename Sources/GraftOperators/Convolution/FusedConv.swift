@@ -47,7 +47,7 @@ package struct FusedConv: Operator {
   package static var examples: [OperatorExample] {
     let image = Tensor.floats([1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 1, 3, 3])
     let kernel = Tensor.floats([1, 0, 0, -1], [1, 1, 2, 2])
-    let planes = Tensor.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])
+    let planes = Tensor.floats([1, 2, 3, 4, 5, 6], [1, 2, 1, 3])
     return [
       OperatorExample(
         "residual and Relu", attributes: ["activation": .string(Relu.schema.name)],
@@ -66,13 +66,20 @@ package struct FusedConv: Operator {
         attributes: [
           "activation": .string(Clip.schema.name), "activation_params": .floats([0, 6]),
           "group": .int(2),
-          "pads": .ints([1, 0]),
+          "pads": .ints([0, 1, 0, 0]),
         ],
         inputs: [
-          planes, .floats([1, 1, 2, -1], [2, 1, 2]), .floats([0.5, -0.5], [2]),
-          .floats([1, 0, 0, 0, 0, 1], [1, 2, 3]),
+          planes, .floats([1, 1, 2, -1], [2, 1, 1, 2]), .floats([0.5, -0.5], [2]),
+          .floats([1, 0, 0, 0, 0, 1], [1, 2, 1, 3]),
         ],
-        outputs: [.floats([2.5, 3.5, 5.5, 0, 2.5, 4.5], [1, 2, 3])]),
+        outputs: [.floats([2.5, 3.5, 5.5, 0, 2.5, 4.5], [1, 2, 1, 3])]),
+      OperatorExample(
+        "depthwise, stride 2, no bias",
+        attributes: [
+          "group": .int(2), "pads": .ints([1, 1, 1, 1]), "strides": .ints([2, 2]),
+        ],
+        inputs: [planes, .floats((1...18).map(Float.init), [2, 1, 3, 3])],
+        outputs: [.floats([17, 23, 131, 149], [1, 2, 1, 2])]),
       OperatorExample(
         "no activation", inputs: [image, kernel],
         outputs: [.floats([-4, -4, -4, -4], [1, 1, 2, 2])]),

@@ -6,9 +6,7 @@ import GraftTensor
 
 /// The operation that a matrix product or convolution applies to its results before storing them.
 ///
-/// As attributes: `activation` is the ONNX operator's name, `activation_params` its attributes in
-/// the order of the specification. `rounded_to` is float16 or bfloat16, in the notation of Cast, if
-/// float results must finally be rounded to that type.
+/// Its attributes are `activation`, `activation_params` and `rounded_to`.
 struct FusedActivation: Sendable, Equatable {
   private let activation: Activation
   private var rounding = Rounding.none
@@ -21,12 +19,12 @@ struct FusedActivation: Sendable, Equatable {
 
   /// The activation of a fused node; the identity if it has none.
   init(_ attributes: AttributeReader) throws {
-    if let name = try attributes.string("activation") {
-      activation = try Self.activation(name, try attributes.floats("activation_params") ?? [])
+    if let name = try attributes.value(.activation) {
+      activation = try Self.activation(name, try attributes.value(.activationParameters) ?? [])
     } else {
       activation = Self.identity.activation
     }
-    rounding = try Rounding(attributes.elementType("rounded_to"))
+    rounding = try Rounding(attributes.value(.roundedTo))
   }
 
   /// That of an operator of ONNX; what is not given is as in a node without attributes.
@@ -49,4 +47,19 @@ struct FusedActivation: Sendable, Equatable {
       alpha: parameters.isEmpty ? 0 : Double(parameters[0]),
       beta: parameters.count > 1 ? Double(parameters[1]) : 0)
   }
+}
+
+extension AttributeKey<String> {
+  /// The name of the ONNX operator that fused nodes apply to their results.
+  package static var activation: Self { Self("activation") }
+}
+
+extension AttributeKey<[Float]> {
+  /// The attributes of that operator, in the order of the specification.
+  package static var activationParameters: Self { Self("activation_params") }
+}
+
+extension AttributeKey<ElementType> {
+  /// float16 or bfloat16, if float results must finally be rounded to that type.
+  package static var roundedTo: Self { Self("rounded_to") }
 }

@@ -4,9 +4,9 @@ import GraftTensor
 
 /// activation(alpha · A · B + beta · addend) for a batch of matrices of equal shapes, as a kernel.
 ///
-/// The choice between two algorithms, and the division into tasks, depends only on shapes: with few
-/// rows, the right matrix is streamed in place; with more rows, both matrices are packed block by
-/// block.
+/// The choice between three algorithms, and the division into tasks, depends only on shapes and on
+/// what is constant: constant weights are packed once (``PackedProduct``); with few rows, other
+/// right matrices are streamed in place; with more rows, both matrices are packed block by block.
 struct MatrixProduct: Sendable {
   /// The layout of a matrix: steps in elements between rows and between columns, one of which is 1.
   struct Operand: Sendable {
@@ -62,7 +62,7 @@ struct MatrixProduct: Sendable {
 
   /// The size of constant floats from which rounding to bfloat16 pays off: too large for the L2
   /// cache.
-  private static let narrowedByteCount = 1 << 20
+  static let narrowedByteCount = 1 << 20
 
   /// The kernel, for element types of the C kernels.
   func kernel(_ elementType: ElementType, _ context: PrepareContext) throws -> PreparedKernel {
@@ -70,6 +70,7 @@ struct MatrixProduct: Sendable {
     let element = try elementType.requireKernelElement()
     guard rows > 0, columns > 0, !batch.isEmpty else { return .tasks(0) { _, _ in } }
     let product = normalized
+    if let packed = try PackedProduct(product, elementType, context) { return packed.kernel }
     let hasDotProducts = product.left.columnStride == 1 && product.right.rowStride == 1
     let hasRowSums =
       product.right.columnStride == 1
@@ -88,7 +89,7 @@ struct MatrixProduct: Sendable {
 
   /// Whether the right matrix is so large that reading it once, in order, outweighs the gain of
   /// packing.
-  private var streamsRightMatrix: Bool {
+  var streamsRightMatrix: Bool {
     rows <= MatrixProduct.maximumStreamedRows && batch.count == 1 && depth * columns >= 1 << 22
   }
 

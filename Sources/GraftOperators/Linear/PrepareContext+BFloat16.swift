@@ -7,14 +7,18 @@ extension PrepareContext {
   /// file does not make all of it resident.
   private static let convertedPart = 1 << 20
 
+  /// Whether ``narrowed(_:atLeast:)`` gives a constant input in bfloat16.
+  func keepsNarrow(_ input: Int, atLeast byteCount: Int) -> Bool {
+    guard precision == .bfloat16, let constant = constant(input) else { return false }
+    return constant.elementType == .float && constant.byteCount >= byteCount
+  }
+
   /// A constant input of floats in bfloat16, rounded to nearest, ties to even.
   ///
   /// - Parameter byteCount: smaller inputs stay as they are
   /// - Returns: `nil` if reduced precision was not requested, or this input stays as it is
   func narrowed(_ input: Int, atLeast byteCount: Int) throws -> Tensor? {
-    guard precision == .bfloat16, let constant = constant(input),
-      constant.elementType == .float, constant.byteCount >= byteCount
-    else { return nil }
+    guard keepsNarrow(input, atLeast: byteCount), let constant = constant(input) else { return nil }
     return try packedConstants.packed(
       constant, format: "bfloat16", elementType: .bfloat16, shape: constant.shape
     ) {

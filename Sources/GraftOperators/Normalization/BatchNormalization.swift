@@ -17,12 +17,14 @@ package struct BatchNormalization: RealOperator {
 
   package let epsilon: Double
   let momentum: Double
-  package let isTraining: Bool
+  package internal(set) var isTraining: Bool
+  /// Of the result; only the blocked form has one.
+  var activation = FusedActivation.identity
 
   package init(_ attributes: AttributeReader) throws {
     epsilon = Double(try attributes.float("epsilon", default: 1e-5))
     momentum = Double(try attributes.float("momentum", default: 0.9))
-    isTraining = try attributes.flag("training_mode")
+    isTraining = try attributes.value(.trainingMode) ?? false
   }
 
   /// Before opset 14 the number of outputs determined whether the node trains; before 9 `spatial`
@@ -39,7 +41,7 @@ package struct BatchNormalization: RealOperator {
     node.outputs = Array(node.outputs.prefix(3))
     while node.outputs.count > 1, node.outputs.last == .some(nil) { node.outputs.removeLast() }
     if isTest { node.outputs = Array(node.outputs.prefix(1)) }
-    if node.outputs.count > 1 { node.attributes["training_mode"] = .int(1) }
+    if node.outputs.count > 1 { node.set(.trainingMode, true) }
     if !isSpatial { try flattenMaps(&node, &context) }
   }
 
@@ -47,8 +49,8 @@ package struct BatchNormalization: RealOperator {
   package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
-    let isTraining = try AttributeReader(node.attributes).flag("training_mode")
-    node.attributes["training_mode"] = nil
+    let isTraining = try AttributeReader(node.attributes).value(.trainingMode) ?? false
+    node.remove(.trainingMode)
     if isTraining {
       // Older opsets do not specify that the variance is that of the population.
       guard context.isFromFile(before: 14) else {
@@ -260,7 +262,7 @@ package struct BatchNormalization: RealOperator {
         inputs: [
           .floats(
             [-1.15, -1.69, 0.82, -1.02, -0.01, 0.84, -1.64, -2.11, 0.26, 0.04, -0.25, 0.04],
-            [2, 2, 3]), .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
+            [2, 2, 1, 3]), .floats([1.5, -0.5], [2]), .floats([0.25, 1], [2]),
           .floats([0.1, -0.2], [2]), .floats([0.8, 1.2], [2]),
         ],
         outputs: [
@@ -268,7 +270,7 @@ package struct BatchNormalization: RealOperator {
             [
               -0.070346, -0.817052, 2.653748, 1.8643856, 0.9549799, 0.1896385, -0.7479126,
               -1.3978232, 1.8793861, 0.9099598, 1.1710763, 0.9099598,
-            ], [2, 2, 3]), .floats([-0.15458333, -0.165], [2]),
+            ], [2, 2, 1, 3]), .floats([-0.15458333, -0.165], [2]),
           .floats([0.89167845, 0.9745917], [2]),
         ],
         differentiableInputs: [0, 1, 2], differentiableOutputs: [0]),
@@ -292,4 +294,9 @@ package struct BatchNormalization: RealOperator {
         differentiableInputs: [0, 1, 2]),
     ]
   }
+}
+
+extension AttributeKey<Bool> {
+  /// Whether a BatchNormalization uses the statistics of the batch.
+  package static var trainingMode: Self { Self("training_mode") }
 }

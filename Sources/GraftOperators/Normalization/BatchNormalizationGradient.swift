@@ -86,10 +86,11 @@ package struct BatchNormalizationGradient: RealOperator {
       OperatorExample(
         "one channel", attributes: ["epsilon": .float(0)],
         inputs: [
-          .floats([1, 0, 0, 2], [2, 1, 2]), .floats([1, 3, 3, 1], [2, 1, 2]), .floats([2], [1]),
+          .floats([1, 0, 0, 2], [2, 1, 1, 2]), .floats([1, 3, 3, 1], [2, 1, 1, 2]),
+          .floats([2], [1]),
         ],
         outputs: [
-          .floats([-1, 0, 0, 1], [2, 1, 2]), .floats([-3], [1]), .floats([3], [1]),
+          .floats([-1, 0, 0, 1], [2, 1, 1, 2]), .floats([-3], [1]), .floats([3], [1]),
         ])
     ]
   }

@@ -14,6 +14,8 @@ package struct LRN: RealOperator {
   package static let isLaborious = true
 
   let region: ResponseRegion
+  /// Only in the blocked form.
+  var channels: Int?
   private let attributes: [ByteString: Attribute]
 
   package init(_ attributes: AttributeReader) throws {
@@ -64,13 +66,13 @@ package struct LRN: RealOperator {
         attributes: [
           "size": .int(3), "alpha": .float(0.5), "beta": .float(0.75), "bias": .float(1),
         ],
-        inputs: [.floats([-1.11, -0.07, 0.87, -0.39, -0.23, -0.22, 0.11, -1.59], [1, 4, 2])],
+        inputs: [.floats([-1.11, -0.07, 0.87, -0.39, -0.23, -0.22, 0.11, -1.59], [1, 4, 1, 2])],
         outputs: [
           .floats(
             [
               -0.8955031, -0.068656966, 0.6984152, -0.38027754, -0.20888741, -0.16608395,
               0.10911464, -1.2162644,
-            ], [1, 4, 2])
+            ], [1, 4, 1, 2])
         ],
         differentiableInputs: [0]),
       OperatorExample(
@@ -78,13 +80,13 @@ package struct LRN: RealOperator {
         attributes: [
           "size": .int(2), "alpha": .float(0.5), "beta": .float(0.5), "bias": .float(2),
         ],
-        inputs: [.floats([0.19, -0, -0.99, 0.46, 2.02, -0.26, -0.2, -1.04], [1, 4, 2])],
+        inputs: [.floats([0.19, -0, -0.99, 0.46, 2.02, -0.26, -0.2, -1.04], [1, 4, 1, 2])],
         outputs: [
           .floats(
             [
               0.12655282, -0, -0.5478798, 0.31973755, 1.1604406, -0.1719142, -0.14106913,
               -0.6902114,
-            ], [1, 4, 2])
+            ], [1, 4, 1, 2])
         ],
         differentiableInputs: [0]),
     ]

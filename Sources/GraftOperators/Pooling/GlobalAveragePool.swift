@@ -61,6 +61,9 @@ package struct GlobalAveragePool: RealOperator {
         outputs: [.floats([-0.15333334, -0.27333334, -0.09833334, -0.31499997], [2, 2, 1, 1])],
         differentiableInputs: [0]),
       OperatorExample(
+        "one position", inputs: [.floats([1, 2, 3], [1, 3, 1, 1])],
+        outputs: [.floats([1, 2, 3], [1, 3, 1, 1])], differentiableInputs: [0]),
+      OperatorExample(
         "1-D",
         inputs: [
           .floats(

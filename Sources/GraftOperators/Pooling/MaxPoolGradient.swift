@@ -11,6 +11,8 @@ package struct MaxPoolGradient: RealOperator {
     "MaxPoolGradient", domain: "graft", since: [1], inputs: 2...2)
 
   package let window: PoolingWindow
+  /// Only in the blocked form.
+  var followsRelu = false
 
   package init(_ attributes: AttributeReader) throws { window = try PoolingWindow(attributes) }
 
@@ -64,6 +66,16 @@ package struct MaxPoolGradient: RealOperator {
           .floats([-2, -2.5, 0.5, -1, 0, 1, -1.5, -0.5, 2, 1.5], [1, 2, 5]),
         ],
         outputs: [.floats([0.67, 0, 1.44, 0, -0.68, 0.2, 0, -0.46, 0.13, 0], [1, 2, 5])]),
+      OperatorExample(
+        "equal elements and padding",
+        attributes: [
+          "kernel_shape": .ints([2, 2]), "strides": .ints([2, 2]), "pads": .ints([1, 0, 0, 0]),
+        ],
+        inputs: [
+          .floats([1, 2, 3, 4], [1, 1, 2, 2]),
+          .floats([5, 5, 1, 2, 0, 0, 7, 7, 0, 0, 7, 7], [1, 1, 3, 4]),
+        ],
+        outputs: [.floats([1, 0, 0, 2, 3, 0, 4, 0, 0, 0, 0, 0], [1, 1, 3, 4])]),
     ]
   }
 }

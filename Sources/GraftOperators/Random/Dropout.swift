@@ -6,8 +6,9 @@ import GraftTensor
 /// Passes its input through; in training mode it sets a fraction of the elements to zero and scales
 /// the others.
 ///
-/// The specification does not define the random numbers. Here they are a function of the attribute
-/// `seed` (0 by default) and the element, the same in each run; training uses ``TrainingDropout``.
+/// The specification does not define the random numbers, but its test cases do: with the attribute
+/// `seed`, they are those of NumPy's `RandomState(seed)`, where a seed counts modulo 2^32. Without
+/// it they are a function of the element, the same in each run. Training uses ``TrainingDropout``.
 /// Up to opset 6, `is_test` selected the mode. Exported networks left it at its default of 0, so it
 /// is ignored, as in opsets 7 to 11, which do not have it.
 ///
@@ -16,11 +17,9 @@ package struct Dropout: Operator {
   package static let schema = OperatorSchema(
     "Dropout", since: [1, 6, 7, 10, 12, 13, 22], sameSince: 12, inputs: 1...3, outputs: 1...2)
 
-  private let seed: Int
+  private let seed: Int?
 
-  package init(_ attributes: AttributeReader) throws {
-    seed = try attributes.int("seed", default: 0)
-  }
+  package init(_ attributes: AttributeReader) throws { seed = try attributes.int("seed") }
 
   package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
@@ -97,8 +96,10 @@ package struct Dropout: Operator {
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let isTraining = context.hasInput(2) ? try context.constant(2)?.integers().first != 0 : false
     if isTraining {
-      return try DropoutKernel(seed: seed, stream: 0, trainingInput: 2, stepInput: nil)
-        .prepared(context)
+      let source: DropoutKernel.Source =
+        seed.map { .twister(seed: UInt32(truncatingIfNeeded: $0)) }
+        ?? .counter(seed: 0, stream: 0, stepInput: nil)
+      return try DropoutKernel(source: source, trainingInput: 2).prepared(context)
     }
     guard context.hasOutput(1) else { return .alias(input: 0) }
     let input = try context.input(0)
@@ -149,6 +150,13 @@ package struct Dropout: Operator {
         "training, nothing dropped", attributes: ["seed": .int(3)],
         inputs: [.floats([1, -2], [2]), .floats([0], []), .bools([true], [])],
         outputs: [.floats([1, -2], [2]), .bools([true, true], [2])], differentiableInputs: [0]),
+      // RandomState(0).uniform() is 0.5488, 0.7152, 0.6028, 0.5449, 0.4237, …
+      OperatorExample(
+        "training, as NumPy draws", attributes: ["seed": .int(0)],
+        inputs: [.floats([1, 2, 3, 4, 5], [5]), .floats([0.6], []), .bools([true], [])],
+        outputs: [
+          .floats([0, 5, 7.5, 0, 0], [5]), .bools([false, true, true, false, false], [5]),
+        ], tolerance: 1e-5, differentiableInputs: [0]),
       OperatorExample(
         "training, all dropped",
         inputs: [.floats([1, -2], [2]), .floats([1], []), .bools([true], [])],

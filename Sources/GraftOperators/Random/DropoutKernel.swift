@@ -5,12 +5,19 @@ import GraftTensor
 /// The common computation of Dropout and TrainingDropout: y = x mask / (1 - ratio), where mask is
 /// false with probability ratio.
 struct DropoutKernel {
-  let seed: Int
-  let stream: Int
+  /// Where random numbers come from.
+  enum Source {
+    /// ``CounterRandom``
+    ///
+    /// - Parameter stepInput: the input with the number of the run; `nil` for 0
+    case counter(seed: Int, stream: Int, stepInput: Int?)
+    /// ``MersenneTwister``
+    case twister(seed: UInt32)
+  }
+
+  let source: Source
   /// The input with the training mode; `nil` if it always drops.
   let trainingInput: Int?
-  /// The input with the number of the run; `nil` for 0.
-  let stepInput: Int?
 
   /// Input 0 is the data, input 1 the ratio (1/2 by default); output 0 is y, output 1 the mask.
   func prepared(_ context: PrepareContext) throws -> PreparedKernel {
@@ -27,10 +34,13 @@ struct DropoutKernel {
   ) throws -> PreparedKernel {
     let wantsMask = context.hasOutput(1)
     let ratioType = context.hasInput(1) ? try context.input(1).elementType : nil
-    let (seed, stream, trainingInput, stepInput) = (seed, stream, trainingInput, stepInput)
-    return PreparedKernel.parallel(
-      count: try context.input(0).elementCount, grain: 16384, inPlaceInputs: [0]
-    ) { arguments, range in
+    let trainingInput = trainingInput
+    let count = try context.input(0).elementCount
+    /// Keeps the elements for which `isKept` holds.
+    @Sendable func drop(
+      _ arguments: KernelArguments, _ range: Range<Int>,
+      isKept: (_ index: Int, _ ratio: Double) -> Bool
+    ) throws {
       let x = arguments.input(0, as: Element.self)
       let y = arguments.output(0, as: Element.self)
       let mask = wantsMask ? arguments.output(1, as: Bool.self) : nil
@@ -40,14 +50,40 @@ struct DropoutKernel {
         return
       }
       let ratio = try arguments.dropoutRatio(1, ratioType)
-      let step = stepInput.map { Int(arguments.input($0, as: Int64.self).pointee) } ?? 0
-      let random = CounterRandom(seed: seed, stream: stream, step: step)
       let scale = Element(1 / (1 - ratio))
       for index in range {
-        let isKept = random.uniform(at: index) >= ratio
+        let isKept = isKept(index, ratio)
         y[index] = isKept ? x[index] * scale : 0
         if let mask { mask[index] = isKept }
       }
+    }
+    switch source {
+    case .counter(let seed, let stream, let stepInput):
+      return PreparedKernel.parallel(count: count, grain: 16384, inPlaceInputs: [0]) {
+        arguments, range in
+        let step = stepInput.map { Int(arguments.input($0, as: Int64.self).pointee) } ?? 0
+        let random = CounterRandom(seed: seed, stream: stream, step: step)
+        try drop(arguments, range) { index, ratio in random.uniform(at: index) >= ratio }
+      }
+    case .twister(let seed):
+      // The numbers follow from each other: they are drawn first, by one task.
+      let wordBytes = MersenneTwister.wordCount * MemoryLayout<UInt32>.stride
+      return PreparedKernel(
+        phases: [
+          .init(taskCount: 1) { arguments, _ in
+            guard let scratch = arguments.scratch else { return }
+            var random = MersenneTwister(
+              seed: seed, words: scratch.assumingMemoryBound(to: UInt32.self))
+            let ratio = try arguments.dropoutRatio(1, ratioType)
+            let isKept = (scratch + wordBytes).assumingMemoryBound(to: UInt8.self)
+            for index in 0..<count { isKept[index] = random.uniform() >= ratio ? 1 : 0 }
+          },
+          .parallel(count: count, grain: 16384) { arguments, range in
+            guard let scratch = arguments.scratch else { return }
+            let mask = (scratch + wordBytes).assumingMemoryBound(to: UInt8.self)
+            try drop(arguments, range) { index, _ in mask[index] != 0 }
+          },
+        ], scratchByteCount: wordBytes + count, inPlaceInputs: [0])
     }
   }
 }

@@ -31,8 +31,9 @@ struct TrainingDropout: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try DropoutKernel(seed: seed, stream: stream, trainingInput: nil, stepInput: 2)
-      .prepared(context)
+    try DropoutKernel(
+      source: .counter(seed: seed, stream: stream, stepInput: 2), trainingInput: nil
+    ).prepared(context)
   }
 
   /// If the node has no mask output, the same mask is drawn again.

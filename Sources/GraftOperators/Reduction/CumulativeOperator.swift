@@ -61,7 +61,9 @@ extension CumulativeOperator {
     }
   }
 
-  private func kernel<S: Scan>(_ context: PrepareContext, _: S.Type) throws -> PreparedKernel {
+  private func kernel<S: Accumulation>(_ context: PrepareContext, _: S.Type) throws
+    -> PreparedKernel
+  {
     let shape = try context.input(0).shape
     let axis = try Self.axis(try context.integers(1), rank: shape.count)
     let split = AxisSplit(shape, axis: axis)
@@ -93,7 +95,7 @@ extension CumulativeOperator {
   }
 }
 
-private protocol Scan: Sendable {
+private protocol Accumulation: Sendable {
   associatedtype Element
   associatedtype Accumulator: BitwiseCopyable
   static var identity: Accumulator { get }
@@ -103,7 +105,7 @@ private protocol Scan: Sendable {
 
 private enum FloatingPointScan<
   Operation: CumulativeOperation, Element: BinaryFloatingPoint
->: Scan {
+>: Accumulation {
   static var identity: Double { Double(Operation.identity) }
 
   @inline(__always)
@@ -118,7 +120,7 @@ private enum FloatingPointScan<
 /// The low bits of sums and products do not depend on signedness.
 private enum IntegerScan<
   Operation: CumulativeOperation, Element: FixedWidthInteger & BitwiseCopyable
->: Scan {
+>: Accumulation {
   static var identity: Element { Element(Operation.identity) }
 
   @inline(__always)

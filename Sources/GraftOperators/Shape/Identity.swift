@@ -1,6 +1,7 @@
 import GraftExecution
 import GraftFiles
 import GraftGraph
+import GraftTensor
 
 /// Passes its input through: a tensor, a sequence or an optional.
 ///
@@ -23,7 +24,7 @@ package struct Identity: Operator {
   package func isIdentity(_ context: InferenceContext) -> Bool { true }
 
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    context.hasInput(0) ? .alias(input: 0) : .dynamic { [$0.first ?? nil] }
+    context.hasInput(0) ? .alias(input: 0) : .sharing { inputs, _ in [inputs.first ?? nil] }
   }
 
   package func gradient(_ builder: inout GradientBuilder) throws {
@@ -37,6 +38,13 @@ package struct Identity: Operator {
         differentiableInputs: [0]),
       OperatorExample(
         "strings", inputs: [.strings(["a", ""], [2, 1])], outputs: [.strings(["a", ""], [2, 1])]),
+      OperatorExample(
+        "a sequence", values: [.sequence([.tensor(.floats([1], [1])), .tensor(.floats([2], []))])],
+        results: [.sequence([.tensor(.floats([1], [1])), .tensor(.floats([2], []))])]),
+      OperatorExample(
+        "an optional sequence", values: [.optional(.sequence([.tensor(.integers([1], [1]))]))],
+        results: [.optional(.sequence([.tensor(.integers([1], [1]))]))]),
+      OperatorExample("an empty optional", values: [.optional(nil)], results: [.optional(nil)]),
     ]
   }
 }

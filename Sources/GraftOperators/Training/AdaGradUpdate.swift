@@ -14,32 +14,22 @@ import GraftTensor
 /// the new parameter, the new accumulator. Attributes: `epsilon`, `weightDecay` (floats).
 ///
 /// Source: <https://keras.io/api/optimizers/adagrad/>
-struct AdaGradUpdate: Operator {
+struct AdaGradUpdate: OptimizerStep {
   static let schema = OperatorSchema(
     "AdaGradUpdate", domain: "graft", since: [1], inputs: 4...4, outputs: 1...2)
-  static let flushesSubnormals = true
+  static let states = [(input: 2, output: 1)]
+  static let learningRate = 3
 
-  private let epsilon: Double
-  private let weightDecay: Double
+  let settings: graft_optimizer_settings
 
   init(_ attributes: AttributeReader) throws {
-    epsilon = try attributes.decimal("epsilon")
-    weightDecay = try attributes.decimal("weightDecay", default: 0)
+    var settings = graft_optimizer_settings()
+    settings.epsilon = try attributes.decimal("epsilon")
+    settings.weight_decay = try attributes.decimal("weightDecay", default: 0)
+    self.settings = settings
   }
 
-  func infer(_ context: inout InferenceContext) throws {
-    try context.inferOptimizerStep(tensors: [1, 2], learningRate: 3, outputCount: 2)
-  }
-
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let (epsilon, weightDecay) = (epsilon, weightDecay)
-    return try context.optimizerStep(
-      { $0.adagrad }, states: [(input: 2, output: 1)], learningRate: 3
-    ) { step, _ in
-      step.epsilon = epsilon
-      step.weight_decay = weightDecay
-    }
-  }
+  static func rule(in table: graft_optimizer_table) -> graft_optimizer_rule? { table.adagrad }
 
   /// By hand, with sums whose roots are 0.5, 2 and 5.
   static var examples: [OperatorExample] {

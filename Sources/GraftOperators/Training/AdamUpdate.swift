@@ -18,41 +18,35 @@ import GraftTensor
 /// Sources: <https://keras.io/api/optimizers/adam/>, <https://keras.io/api/optimizers/adamw/>;
 /// Kingma and Ba, "Adam: A Method for Stochastic Optimization", <https://arxiv.org/abs/1412.6980>,
 /// the form before section 2.1
-struct AdamUpdate: Operator {
+struct AdamUpdate: OptimizerStep {
   static let schema = OperatorSchema(
     "AdamUpdate", domain: "graft", since: [1], inputs: 6...6, outputs: 1...3)
-  static let flushesSubnormals = true
+  static let states = [(input: 2, output: 1), (input: 3, output: 2)]
+  static let learningRate = 4
 
-  private let beta1: Double
-  private let beta2: Double
-  private let epsilon: Double
-  private let weightDecay: Double
+  let settings: graft_optimizer_settings
 
   init(_ attributes: AttributeReader) throws {
-    beta1 = try attributes.decimal("beta1")
-    beta2 = try attributes.decimal("beta2")
-    epsilon = try attributes.decimal("epsilon")
-    weightDecay = try attributes.decimal("weightDecay", default: 0)
+    var settings = graft_optimizer_settings()
+    settings.beta1 = try attributes.decimal("beta1")
+    settings.beta2 = try attributes.decimal("beta2")
+    settings.epsilon = try attributes.decimal("epsilon")
+    settings.weight_decay = try attributes.decimal("weightDecay", default: 0)
+    self.settings = settings
   }
+
+  static func rule(in table: graft_optimizer_table) -> graft_optimizer_rule? { table.adam }
 
   func infer(_ context: inout InferenceContext) throws {
-    try context.inferOptimizerStep(tensors: [1, 2, 3], learningRate: 4, step: 5, outputCount: 3)
+    try inferStep(&context)
+    try context.require(5, [.int64])
+    try context.requireOneElement(5)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let (beta1, beta2, epsilon, weightDecay) = (beta1, beta2, epsilon, weightDecay)
-    return try context.optimizerStep(
-      { $0.adam }, states: [(input: 2, output: 1), (input: 3, output: 2)], learningRate: 4
-    ) { step, arguments in
-      step.beta1 = beta1
-      step.beta2 = beta2
-      step.epsilon = epsilon
-      step.weight_decay = weightDecay
-      // Both corrections for averages that start at zero.
-      let number = Double(arguments.input(5, as: Int64.self).pointee)
-      step.step_size =
-        step.learning_rate * (1 - pow(beta2, number)).squareRoot() / (1 - pow(beta1, number))
-    }
+  /// Corrects for averages that start at zero.
+  func stepSize(_ rate: Double, _ arguments: KernelArguments) -> Double {
+    let number = Double(arguments.input(5, as: Int64.self).pointee)
+    return rate * (1 - pow(settings.beta2, number)).squareRoot() / (1 - pow(settings.beta1, number))
   }
 
   /// By hand, but for the third step.

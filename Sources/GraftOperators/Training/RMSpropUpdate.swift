@@ -17,49 +17,35 @@ import GraftTensor
 /// Outputs: the new parameter and square; the new velocity and average where their old ones are
 /// given. Attributes: `rho`, `momentum`, `epsilon`, `weightDecay` (floats).
 ///
-/// Like Keras, takes the root even of a variance that rounding made negative, which may give NaN.
-///
 /// Source: <https://keras.io/api/optimizers/rmsprop/>
-struct RMSpropUpdate: Operator {
+struct RMSpropUpdate: OptimizerStep {
   static let schema = OperatorSchema(
     "RMSpropUpdate", domain: "graft", since: [1], inputs: 4...6, outputs: 1...4)
-  static let flushesSubnormals = true
+  static let states = [(input: 2, output: 1), (input: 4, output: 2), (input: 5, output: 3)]
+  static let learningRate = 3
 
-  private let rho: Double
-  private let momentum: Double
-  private let epsilon: Double
-  private let weightDecay: Double
+  let settings: graft_optimizer_settings
 
   init(_ attributes: AttributeReader) throws {
-    rho = try attributes.decimal("rho")
-    momentum = try attributes.decimal("momentum", default: 0)
-    epsilon = try attributes.decimal("epsilon")
-    weightDecay = try attributes.decimal("weightDecay", default: 0)
+    var settings = graft_optimizer_settings()
+    settings.beta2 = try attributes.decimal("rho")
+    settings.momentum = try attributes.decimal("momentum", default: 0)
+    settings.epsilon = try attributes.decimal("epsilon")
+    settings.weight_decay = try attributes.decimal("weightDecay", default: 0)
+    self.settings = settings
   }
 
+  static func rule(in table: graft_optimizer_table) -> graft_optimizer_rule? { table.rmsprop }
+
   func infer(_ context: inout InferenceContext) throws {
-    try context.inferOptimizerStep(tensors: [1, 2, 4, 5], learningRate: 3, outputCount: 4)
-    guard momentum == 0 || context.hasInput(4) else {
-      throw GraftError.badData("has the momentum \(momentum), but no velocity as input 4")
+    try inferStep(&context)
+    guard settings.momentum == 0 || context.hasInput(4) else {
+      throw GraftError.badData("has the momentum \(settings.momentum), but no velocity as input 4")
     }
     for (input, output) in [(4, 2), (5, 3)] where !context.hasInput(input) {
       guard output >= context.outputCount || !context.wantedOutputs[output] else {
-        throw GraftError.badData("output \(output) needs input \(input)")
+        throw GraftError.badData("output \(output) requires input \(input)")
       }
-    }
-  }
-
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let (rho, momentum, epsilon, weightDecay) = (rho, momentum, epsilon, weightDecay)
-    return try context.optimizerStep(
-      { $0.rmsprop },
-      states: [(input: 2, output: 1), (input: 4, output: 2), (input: 5, output: 3)],
-      learningRate: 3
-    ) { step, _ in
-      step.beta2 = rho
-      step.momentum = momentum
-      step.epsilon = epsilon
-      step.weight_decay = weightDecay
     }
   }
 

@@ -16,35 +16,23 @@ import GraftTensor
 /// (0 or 1).
 ///
 /// Source: <https://keras.io/api/optimizers/sgd/>
-struct SGDMomentumUpdate: Operator {
+struct SGDMomentumUpdate: OptimizerStep {
   static let schema = OperatorSchema(
     "SGDMomentumUpdate", domain: "graft", since: [1], inputs: 4...4, outputs: 1...2)
-  static let flushesSubnormals = true
+  static let states = [(input: 2, output: 1)]
+  static let learningRate = 3
 
-  private let momentum: Double
-  private let weightDecay: Double
-  private let usesNesterov: Bool
+  let settings: graft_optimizer_settings
 
   init(_ attributes: AttributeReader) throws {
-    momentum = try attributes.decimal("momentum", default: 0)
-    weightDecay = try attributes.decimal("weightDecay", default: 0)
-    usesNesterov = try attributes.flag("nesterov")
+    var settings = graft_optimizer_settings()
+    settings.momentum = try attributes.decimal("momentum", default: 0)
+    settings.weight_decay = try attributes.decimal("weightDecay", default: 0)
+    settings.nesterov = try attributes.flag("nesterov") ? 1 : 0
+    self.settings = settings
   }
 
-  func infer(_ context: inout InferenceContext) throws {
-    try context.inferOptimizerStep(tensors: [1, 2], learningRate: 3, outputCount: 2)
-  }
-
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let (momentum, weightDecay, usesNesterov) = (momentum, weightDecay, usesNesterov)
-    return try context.optimizerStep(
-      { $0.sgd_momentum }, states: [(input: 2, output: 1)], learningRate: 3
-    ) { step, _ in
-      step.momentum = momentum
-      step.weight_decay = weightDecay
-      step.nesterov = usesNesterov ? 1 : 0
-    }
-  }
+  static func rule(in table: graft_optimizer_table) -> graft_optimizer_rule? { table.sgd_momentum }
 
   static var examples: [OperatorExample] {
     let inputs: [Tensor] = [

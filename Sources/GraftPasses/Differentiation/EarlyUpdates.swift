@@ -13,9 +13,7 @@ package enum EarlyUpdates {
     var lastReads: [ValueID: Int] = [:]
     for (index, node) in graph.nodes[..<start].enumerated() {
       for case let output? in node.outputs { made[output] = index }
-      for input in node.inputs.compactMap({ $0 }) + node.bodies.flatMap({ $0.captures.values }) {
-        lastReads[input] = index
-      }
+      for input in node.reads { lastReads[input] = index }
     }
     var moved: [Int: [Node]] = [:]
     for node in graph.nodes[start...] {

@@ -25,17 +25,42 @@ package enum GradientPass {
       throw GraftError.usage("the loss '\(graph[loss].name)' has \(count) elements; expected one")
     }
 
+    guard valuesDependent(on: targets, in: graph).contains(loss) else { return [:] }
+    let seed = try lossGradient(loss, type.elementType, &graph)
+    return try append(to: &graph, seeds: [(loss, seed)], targets: targets)
+  }
+
+  /// Appends the nodes that carry gradients from some values back to the targets.
+  ///
+  /// - Parameter seeds: values and their gradients
+  /// - Returns: the gradient of each target that the values depend on
+  static func append(
+    to graph: inout Graph, seeds: [(value: ValueID, gradient: ValueID)], targets: [ValueID]
+  ) throws -> [ValueID: ValueID] {
     let dependent = valuesDependent(on: targets, in: graph)
-    guard dependent.contains(loss) else { return [:] }
-    var gradients = Gradients(try lossGradient(loss, type.elementType, &graph), of: loss)
+    var gradients = Gradients()
+    for seed in seeds where dependent.contains(seed.value) {
+      gradients.add(seed.gradient, to: seed.value)
+    }
     for index in graph.nodes.indices.reversed() {
       let node = graph.nodes[index]
+      let captured = node.bodies.flatMap(\.captures.values).filter(dependent.contains)
       let needed = node.inputs.map { $0.map(dependent.contains) ?? false }
-      guard needed.contains(true) else { continue }
+      guard needed.contains(true) || !captured.isEmpty else { continue }
       let outputGradients = node.outputs.map { output in
         output.flatMap { gradients.total(of: $0, in: &graph) }
       }
       guard outputGradients.contains(where: { $0 != nil }) else { continue }
+      if !node.bodies.isEmpty {
+        let found = try withPlace(graph.label(node)) {
+          try ControlGradients.append(
+            to: &graph, nodeAt: index, outputGradients, needed: dependent)
+        }
+        for (value, gradient) in found where dependent.contains(value) {
+          gradients.add(gradient, to: value)
+        }
+        continue
+      }
       let inputGradients = try differentiate(node, outputGradients, needed, &graph)
       for (input, gradient) in zip(node.inputs, inputGradients) {
         guard let input, let gradient, dependent.contains(input) else { continue }
@@ -50,9 +75,7 @@ package enum GradientPass {
 
   /// The gradients that arrive at each value, summed on demand.
   private struct Gradients {
-    private var parts: [ValueID: [ValueID]]
-
-    init(_ gradient: ValueID, of loss: ValueID) { parts = [loss: [gradient]] }
+    private var parts: [ValueID: [ValueID]] = [:]
 
     mutating func add(_ gradient: ValueID, to value: ValueID) {
       parts[value, default: []].append(gradient)
@@ -70,7 +93,7 @@ package enum GradientPass {
   private static func valuesDependent(on targets: [ValueID], in graph: Graph) -> Set<ValueID> {
     var dependent = Set(targets)
     for node in graph.nodes
-    where node.inputs.contains(where: { $0.map(dependent.contains) ?? false }) {
+    where node.reads.contains(where: dependent.contains) {
       for case let output? in node.outputs { dependent.insert(output) }
     }
     return dependent

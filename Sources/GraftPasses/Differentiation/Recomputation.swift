@@ -216,13 +216,6 @@ private struct Activations {
   }
 }
 
-extension Node {
-  /// Everything that it reads, including for its bodies.
-  fileprivate var reads: [ValueID] {
-    inputs.compactMap { $0 } + bodies.flatMap { $0.captures.values }
-  }
-}
-
 extension Graph {
   /// The bytes of a floating-point value, with 1 for unknown extents; `nil` for other types.
   fileprivate func bytesOfImage(_ id: ValueID) -> Int? {

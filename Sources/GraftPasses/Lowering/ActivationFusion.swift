@@ -28,7 +28,7 @@ package enum ActivationFusion: GraphPass {
     guard let input = node.inputs.first ?? nil, counts[input] == 1,
       let producer = producers[input], !removed.contains(producer),
       let form = OperatorCatalog.type(of: graph.nodes[producer])?.fusedForm,
-      graph.nodes[producer].attributes["activation"] == nil,
+      !graph.nodes[producer].has(.activation),
       graph.elementType(input)?.isFloatingPoint == true,
       OperatorCatalog.type(of: node) != nil,
       let activation = try OperatorCatalog.make(node).fusedActivation(
@@ -36,9 +36,9 @@ package enum ActivationFusion: GraphPass {
     else { return false }
     var fused = graph.nodes[producer]
     fused.become(form)
-    fused.attributes["activation"] = .string(node.operatorType)
+    fused.set(.activation, node.operatorType)
     if !activation.parameters.isEmpty {
-      fused.attributes["activation_params"] = .floats(activation.parameters)
+      fused.set(.activationParameters, activation.parameters)
     }
     fused.outputs = [node.outputs[0]]
     graph.nodes[index] = fused

@@ -166,6 +166,8 @@ package enum ConstantFolding: GraphPass {
   ) throws -> Int? {
     var byteCount = 0
     for type in try graph.inferredTypes(of: node, contents: { graph.constants[$0] }) {
+      // Constants are tensors.
+      if let type, type.tensor == nil { return nil }
       guard let tensor = type?.tensor, let shape = tensor.shape?.knownShape else { continue }
       let (sum, overflow) = byteCount.addingReportingOverflow(
         try Tensor.memoryByteCount(tensor.elementType, shape))

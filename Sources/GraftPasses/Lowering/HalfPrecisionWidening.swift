@@ -95,7 +95,7 @@ private struct HalfPrecisionRewriter {
     let fusedForm = isComputing ? type.fusedForm : nil
     if let fusedForm {
       converted.become(fusedForm)
-      converted.attributes["rounded_to"] = .int(Int(narrow.rawValue))
+      converted.set(.roundedTo, narrow)
     }
     for (position, output) in node.outputs.enumerated() {
       guard let output, narrowType(output) != nil else { continue }
@@ -116,8 +116,8 @@ private struct HalfPrecisionRewriter {
 
   private func rounding(_ value: ValueID, _ type: ElementType, to result: ValueID) -> Node {
     Node(
-      operatorType: "RoundToType", domain: "graft", inputs: [value],
-      outputs: [result], attributes: ["to": .int(Int(type.rawValue))])
+      operatorType: "RoundToType", domain: "graft", inputs: [value], outputs: [result]
+    ).with(.narrowType, type)
   }
 
   /// A Cast from float rounds; one to float does nothing.

@@ -10,6 +10,12 @@ package enum Lowering {
     package var peakByteCount = 0
 
     package init() {}
+
+    /// Adds the memory of another graph, whose lowering came after this one's.
+    package mutating func add(_ other: GeneratedMemory) {
+      peakByteCount = max(peakByteCount, byteCount + other.peakByteCount)
+      byteCount += other.byteCount
+    }
   }
 
   /// Run before constant folding, so that nothing unused is folded.
@@ -19,6 +25,9 @@ package enum Lowering {
   ]
 
   private static let passes: [any GraphPass.Type] = [
+    BodyInlining.self,
+    BodySimplification.self,
+    InvariantMotion.self,
     CommonSubexpressionElimination.self,
     LayoutSelection.self,
     TransposeCancellation.self,
@@ -53,6 +62,7 @@ package enum Lowering {
   package static func fuse(
     _ graph: inout Graph, memoryLimit: Int? = nil
   ) throws -> GeneratedMemory {
+    _ = try RandomStreams.run(&graph)
     var budget = ConstantFolding.Budget(for: graph, memoryLimit: memoryLimit)
     if QuantizedChains.applies(to: graph) || QuantizedWeights.applies(to: graph) {
       for pass in cleaningPasses { _ = try pass.run(&graph) }

@@ -79,7 +79,7 @@ extension Graph {
 
   /// Converts constants, declared inputs, and types in nodes' attributes. Other types must then be
   /// inferred again.
-  private mutating func replaceElements(
+  fileprivate mutating func replaceElements(
     by type: ElementType, except kept: Set<ValueID> = [], where matches: (ElementType) -> Bool
   ) throws {
     for (id, tensor) in constants where matches(tensor.elementType) && !kept.contains(id) {
@@ -154,6 +154,13 @@ extension Node {
       switch attribute {
       case .tensor(let tensor) where matches(tensor.elementType):
         attributes[name] = .tensor(try tensor.replaced(by: type))
+      case .graph(var body):
+        // The operator defines its scales and regions as float.
+        let scales = body.nodes.filter { $0.is(Resize.self) }.flatMap { $0.inputs.dropFirst(2) }
+        try withPlace("graph '\(body.name)'") {
+          try body.replaceElements(by: type, except: Set(scales.compactMap { $0 }), where: matches)
+        }
+        attributes[name] = .graph(body)
       case .int(let code) where name == "to" || name == "dtype":
         if let old = ElementType(rawValue: Int32(clamping: code)), matches(old) {
           attributes[name] = .int(Int(type.rawValue))

@@ -34,7 +34,7 @@ extension Graph {
     }
     var computed = Set(graph.inputs)
     for node in graph.nodes {
-      if node.inputs.contains(where: { $0.map(computed.contains) ?? false }) {
+      if node.reads.contains(where: computed.contains) {
         computed.formUnion(node.outputs.compactMap { $0 })
       }
     }

@@ -21,7 +21,7 @@ extension Graph {
         nodes[index].inputs.removeLast(nodes[index].inputs.count - 2)
         continue
       }
-      nodes[index].attributes["training_mode"] = nil
+      nodes[index].remove(.trainingMode)
       // The running statistics do not change any more.
       for (output, input) in zip(nodes[index].outputs.dropFirst(), nodes[index].inputs.dropFirst(3))
       {

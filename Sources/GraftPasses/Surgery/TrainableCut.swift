@@ -22,8 +22,7 @@ package struct TrainableCut: Sendable {
     var above = Set(graph.parameters.keys)
     var isAbove = [Bool](repeating: false, count: graph.nodes.count)
     for (index, node) in graph.nodes.enumerated() {
-      isAbove[index] =
-        belongsAbove(node) || node.inputs.contains { $0.map(above.contains) ?? false }
+      isAbove[index] = belongsAbove(node) || node.reads.contains(where: above.contains)
       if isAbove[index] { above.formUnion(node.outputs.compactMap { $0 }) }
     }
     guard graph.outputs.allSatisfy(above.contains) else {
@@ -32,7 +31,7 @@ package struct TrainableCut: Sendable {
     let fixed = TrainableCut.valuesWithoutInputs(graph)
     var crossing: [ValueID] = []
     for (index, node) in graph.nodes.enumerated() where isAbove[index] {
-      for case let input? in node.inputs
+      for input in node.reads
       where !above.contains(input) && !fixed.contains(input) && !crossing.contains(input) {
         crossing.append(input)
       }
@@ -72,7 +71,7 @@ package struct TrainableCut: Sendable {
   private static func valuesWithoutInputs(_ graph: Graph) -> Set<ValueID> {
     var fixed = Set(graph.constants.keys)
     for node in graph.nodes
-    where node.bodies.isEmpty && node.inputs.allSatisfy({ $0.map(fixed.contains) ?? true }) {
+    where node.reads.allSatisfy(fixed.contains) {
       fixed.formUnion(node.outputs.compactMap { $0 })
     }
     return fixed

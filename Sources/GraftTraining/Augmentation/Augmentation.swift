@@ -21,13 +21,13 @@ package protocol Augmentation: Sendable {
 extension NamedCall {
   /// Removes and returns the only argument: a number of pixels.
   mutating func takePixels(_ usage: String) throws -> Int {
-    try takeWhole(in: 1...4096, usage: usage)
+    try takeFirst(in: 1...4096, usage: usage)
   }
 
   /// Removes the only argument, the largest deviation of a factor from 1, and returns the range.
   mutating func takeFactors(_ usage: String) throws -> ClosedRange<Double> {
-    let share = try takeNumber(in: 0...10, usage: usage)
-    try requireNoMore(known: ["the largest deviation of the factor from 1, such as 0.2"])
+    let share: Double = try takeFirst(in: 0...10, usage: usage)
+    try requireNoMore(usage: usage)
     return max(0, 1 - share)...1 + share
   }
 }

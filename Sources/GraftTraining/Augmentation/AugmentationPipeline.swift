@@ -35,7 +35,9 @@ package struct AugmentationPipeline: Sendable {
     try withPlace("augment '\(text)'") {
       let calls = try NamedCall.list(text)
       if calls == [try NamedCall("none")] { return }
-      guard calls.count <= 64 else { throw GraftError.usage("has more than 64 changes") }
+      guard calls.count <= 64 else {
+        throw GraftError.usage("there are \(calls.count) changes", hint: "Use at most 64")
+      }
       for call in calls {
         if let kind = AugmentationPipeline.known.first(where: { $0.name == call.name }) {
           augmentations.append(try kind.init(call))
@@ -45,7 +47,8 @@ package struct AugmentationPipeline: Sendable {
         } else {
           throw GraftError.usage(
             "unknown augmentation '\(call.name)'",
-            hint: nearestNamesHint(call.name, among: AugmentationPipeline.names))
+            hint: nearestNamesHint(call.name, among: AugmentationPipeline.names)
+              ?? "Use one of \(AugmentationPipeline.names.joined(separator: ", "))")
         }
       }
     }

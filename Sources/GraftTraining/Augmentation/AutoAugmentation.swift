@@ -54,7 +54,7 @@ package struct AutoAugmentation: Augmentation {
     [Step(.translateY, 0.7, 9), Step(.autoContrast, 0.9, 0)],
   ]
 
-  package init(_ call: NamedCall) throws { try call.requireNoMore(known: []) }
+  package init(_ call: NamedCall) throws { try call.requireNoMore(usage: AutoAugmentation.usage) }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {
     let policies = AutoAugmentation.policies

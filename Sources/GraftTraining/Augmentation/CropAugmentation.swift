@@ -16,7 +16,7 @@ package struct CropAugmentation: Augmentation {
     var call = call
     border = call.takeFlag("reflect") ? .reflect : .zero
     padding = try call.takePixels(CropAugmentation.usage)
-    try call.requireNoMore(known: ["pixels of padding", "reflect"])
+    try call.requireNoMore(usage: CropAugmentation.usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

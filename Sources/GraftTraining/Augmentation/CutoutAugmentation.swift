@@ -16,7 +16,7 @@ package struct CutoutAugmentation: Augmentation {
   package init(_ call: NamedCall) throws {
     var call = call
     side = try call.takePixels(CutoutAugmentation.usage)
-    try call.requireNoMore(known: ["the side of the square in pixels"])
+    try call.requireNoMore(usage: CutoutAugmentation.usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

@@ -14,7 +14,7 @@ package struct FlipAugmentation: Augmentation {
   package init(_ call: NamedCall) throws {
     var call = call
     orientation = call.takeFlag("vertical") ? .flipVertically : .flipHorizontally
-    try call.requireNoMore(known: ["vertical"])
+    try call.requireNoMore(usage: FlipAugmentation.usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

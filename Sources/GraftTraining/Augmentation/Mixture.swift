@@ -42,8 +42,8 @@ package protocol MixingAugmentation: Sendable {
 extension NamedCall {
   /// Removes and returns the only argument, the parameter of a beta distribution; 1 without one.
   mutating func takeAlpha(_ usage: String) throws -> Double {
-    let alpha = try takeNumber(default: 1, in: 0.01...100, usage: usage)
-    try requireNoMore(known: ["the parameter of the beta distribution, such as 0.2"])
+    let alpha = try takeFirst(default: 1, in: 0.01...100, usage: usage)
+    try requireNoMore(usage: usage)
     return alpha
   }
 }

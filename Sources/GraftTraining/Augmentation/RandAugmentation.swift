@@ -20,10 +20,11 @@ package struct RandAugmentation: Augmentation {
 
   package init(_ call: NamedCall) throws {
     var call = call
-    count = try call.takeWhole(default: 2, in: 1...14, usage: RandAugmentation.usage)
-    level = try call.takeWhole(
-      default: 9, in: 0...(RandAugmentation.levelCount - 1), usage: RandAugmentation.usage)
-    try call.requireNoMore(known: ["the number of operations", "their magnitude from 0 to 30"])
+    let usage = RandAugmentation.usage
+    count = try call.takeFirst(default: 2, in: 1...14, usage: usage, as: "COUNT")
+    level = try call.takeFirst(
+      default: 9, in: 0...(RandAugmentation.levelCount - 1), usage: usage, as: "MAGNITUDE")
+    try call.requireNoMore(usage: usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

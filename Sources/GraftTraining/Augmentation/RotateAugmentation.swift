@@ -14,8 +14,8 @@ package struct RotateAugmentation: Augmentation {
 
   package init(_ call: NamedCall) throws {
     var call = call
-    degrees = try call.takeNumber(in: 0...180, usage: RotateAugmentation.usage)
-    try call.requireNoMore(known: ["degrees"])
+    degrees = try call.takeFirst(in: 0...180, usage: RotateAugmentation.usage)
+    try call.requireNoMore(usage: RotateAugmentation.usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

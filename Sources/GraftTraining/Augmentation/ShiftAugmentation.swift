@@ -14,8 +14,8 @@ package struct ShiftAugmentation: Augmentation {
 
   package init(_ call: NamedCall) throws {
     var call = call
-    share = try call.takeNumber(in: 0...1, usage: ShiftAugmentation.usage)
-    try call.requireNoMore(known: ["a fraction of the sides, such as 0.1"])
+    share = try call.takeFirst(in: 0...1, usage: ShiftAugmentation.usage)
+    try call.requireNoMore(usage: ShiftAugmentation.usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

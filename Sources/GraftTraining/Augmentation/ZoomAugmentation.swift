@@ -14,8 +14,8 @@ package struct ZoomAugmentation: Augmentation {
 
   package init(_ call: NamedCall) throws {
     var call = call
-    share = try call.takeNumber(in: 0...0.95, usage: ZoomAugmentation.usage)
-    try call.requireNoMore(known: ["a fraction of the sides, such as 0.2"])
+    share = try call.takeFirst(in: 0...0.95, usage: ZoomAugmentation.usage)
+    try call.requireNoMore(usage: ZoomAugmentation.usage)
   }
 
   package func apply(to image: Image, using generator: inout SeededGenerator) throws -> Image {

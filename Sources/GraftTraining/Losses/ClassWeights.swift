@@ -13,11 +13,14 @@ import GraftTensor
 package struct ClassWeights: Sendable, Hashable {
   package let values: [Float]
 
+  /// The text for weights that make all classes count equally.
+  static let balanced = "balanced"
+
   /// - Throws: `GraftError` if a weight is negative or NaN, or all are 0
   package init(_ values: [Float]) throws {
     for (index, value) in values.enumerated() where !(value >= 0 && value.isFinite) {
       throw GraftError.usage(
-        "the weight of class \(index) is \(value)", hint: "Use weights of 0 or more")
+        "invalid weight \(value) of class \(index)", hint: "Use weights of 0 or more")
     }
     guard values.isEmpty || values.contains(where: { $0 > 0 }) else {
       throw GraftError.usage(
@@ -43,7 +46,7 @@ package struct ClassWeights: Sendable, Hashable {
   ///   - labels: of all training samples
   /// - Throws: `GraftError` for an unknown class, with the nearest names, or an invalid weight
   package init(_ text: String, classNames: [String], labels: [Int]) throws {
-    guard text != "balanced" else {
+    guard text != ClassWeights.balanced else {
       var counts = [Int](repeating: 0, count: classNames.count)
       for label in labels { counts[label] += 1 }
       self.init(balancing: counts)
@@ -53,8 +56,9 @@ package struct ClassWeights: Sendable, Hashable {
     for (name, value) in try NamedNumbers.parse(text, "class_weights") {
       guard let index = classNames.firstIndex(ofName: name) else {
         throw GraftError.usage(
-          "class_weights: there is no class '\(name)'",
-          hint: nearestNamesHint(name, among: classNames))
+          "unknown class '\(name)' in class_weights",
+          hint: nearestNamesHint(name, among: classNames)
+            ?? "The classes are \(classNames.listed())")
       }
       weights[index] = Float(value)
     }

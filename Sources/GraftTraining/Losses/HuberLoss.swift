@@ -19,7 +19,8 @@ package struct HuberLoss: Loss {
     to graph: inout Graph, scores: ValueID, targets: ValueID
   ) throws -> ValueID {
     guard delta > 0, delta.isFinite else {
-      throw GraftError.usage("Huber's delta is \(delta)", hint: "Use a number above 0")
+      throw GraftError.usage(
+        "invalid delta \(delta) of the loss 'huber'", hint: "Use a number above 0")
     }
     // With c = min(|e|, delta), c · (|e| - ½·c) covers both cases.
     let size = graph.addNode("Abs", [graph.addNode("Sub", [scores, targets])])

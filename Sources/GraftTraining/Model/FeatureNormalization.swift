@@ -29,7 +29,7 @@ package struct FeatureNormalization: Sendable {
       let count = shape[1].known
     else {
       throw GraftError.usage(
-        "'normalization' does not fit: its input is not [N, C]",
+        "'normalization' requires one vector for each image",
         hint: "Put gap, gmp or flatten before it")
     }
     func constant(_ name: String, _ value: Float) throws -> ValueID {

@@ -43,7 +43,8 @@ extension HeadSpecification {
       try graph.inferTypes()
       guard let shape = graph[built.scores].type?.tensor?.shape, shape.count >= 2 else {
         throw GraftError.badData(
-          "the features '\(graph[built.scores].name)' are not images or vectors of known rank")
+          "the head cannot read '\(graph[built.scores].name)', which has no known shape",
+          hint: "Read another output with --cut")
       }
       switch layer {
       case .globalMaxPool, .globalAveragePool:
@@ -54,7 +55,7 @@ extension HeadSpecification {
         }
         guard shape.count > 2 else {
           throw GraftError.usage(
-            "'\(isMaximum ? "gmp" : "gap")' does not fit: the features have the shape \(shape)",
+            "'\(isMaximum ? "gmp" : "gap")' has nothing to pool: the features have shape \(shape)",
             hint: "Omit it from --head, or cut the network earlier with --cut")
         }
         let pooled = graph.addHeadNode(
@@ -73,7 +74,7 @@ extension HeadSpecification {
       case .dense(let dense):
         guard shape.count == 2, let inputCount = shape[1].known else {
           throw GraftError.usage(
-            "'dense' does not fit: its input has the shape \(shape), not [N, C]",
+            "'dense' requires one vector for each image, but its input has shape \(shape)",
             hint: shape.count == 2
               ? "Set the image size with --image-size"
               : "Put gmp, gap or flatten before it")
@@ -117,8 +118,8 @@ extension HeadSpecification {
     else {
       let shape = graph.outputs.first.flatMap { graph[$0].type?.tensor?.shape }
       throw GraftError.usage(
-        "the network gives scores of shape \(shape.map { "\($0)" } ?? "that is unknown"); "
-          + "the classes need [N, \(scoreCount)]",
+        "the network's scores have \(shape.map { "shape \($0)" } ?? "no known shape"), but the "
+          + "classes require [N, \(scoreCount)]",
         hint: "Put a new head on it: --head gmp,dense(classes)")
     }
     var built = Built(scores: scores)

@@ -72,7 +72,7 @@ package struct HeadSpecification: Sendable, Hashable {
     guard case .dense(let last)? = layers.last, last.units == nil, last.activation == nil else {
       throw GraftError.usage(
         "head '\(text)' does not end with dense(classes)",
-        hint: "End with dense(classes), which has one score per class, without activation")
+        hint: "End it with dense(classes), one score for each class, without activation")
     }
     if let index = layers.firstIndex(of: .normalization),
       layers[..<index].contains(where: { !$0.isFixed })
@@ -86,14 +86,14 @@ package struct HeadSpecification: Sendable, Hashable {
     }
     guard scoreLayers.count == 1 else {
       throw GraftError.usage(
-        "head '\(text)' has several dense(classes) layers; only the last can be one")
+        "head '\(text)' has several dense(classes)", hint: "Use it for the last layer only")
     }
   }
 
   private static func layer(_ call: NamedCall) throws -> Layer {
     switch call.name {
     case "gmp", "gap", "flatten", "normalization":
-      try call.requireNoMore(known: [])
+      try call.requireNoMore(usage: call.name)
       switch call.name {
       case "gmp": return .globalMaxPool
       case "gap": return .globalAveragePool
@@ -103,7 +103,10 @@ package struct HeadSpecification: Sendable, Hashable {
     case "dropout":
       guard call.arguments.count == 1, let ratio = Float(call.arguments[0].value),
         (0..<1).contains(ratio)
-      else { throw GraftError.usage("'dropout' needs a fraction from 0 to below 1: dropout(0.3)") }
+      else {
+        throw GraftError.usage(
+          "'dropout' requires a fraction from 0 to below 1", hint: "Use, for example, dropout(0.3)")
+      }
       return .dropout(ratio)
     case "dense": return .dense(try dense(call))
     default:
@@ -115,24 +118,29 @@ package struct HeadSpecification: Sendable, Hashable {
     }
   }
 
+  private static var denseUsage: String {
+    "dense(UNITS,ACTIVATION,l1=…,l2=…), with one of "
+      + activations.keys.sorted().joined(separator: ", ")
+  }
+
   private static func dense(_ call: NamedCall) throws -> Dense {
     var call = call
     var layer = Dense()
     layer.penalty = try WeightPenalty(takingFrom: &call)
     guard let units = call.arguments.first?.value, call.arguments[0].key == nil else {
-      throw GraftError.usage("'dense' needs a number of units, or 'classes'")
+      throw GraftError.usage("'dense' has no number of units", hint: "Use \(denseUsage)")
     }
     call.arguments.removeFirst()
     if units != "classes" {
-      guard let count = Int(units), (1...1 << 20).contains(count) else {
-        throw GraftError.usage("invalid number of units '\(units)' of 'dense'")
-      }
-      layer.units = count
+      var form = RecipeForm.from(1...1 << 20)
+      form.description += ", or classes"
+      layer.units = try form.value(of: units, "'dense'")
     }
-    for (name, activation) in activations where call.takeFlag(name) {
-      layer.activation = activation
+    if let argument = call.arguments.first, argument.key == nil {
+      layer.activation = activations[argument.value]
+      if layer.activation != nil { call.arguments.removeFirst() }
     }
-    try call.requireNoMore(known: ["l1=", "l2="] + activations.keys.sorted())
+    try call.requireNoMore(usage: denseUsage)
     return layer
   }
 }

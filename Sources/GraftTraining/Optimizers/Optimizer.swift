@@ -7,17 +7,11 @@ import GraftTensor
 ///
 /// A rule appends one fused node for each parameter, so that a whole training step is one plan. Its
 /// state (moments, velocities) consists of parameters of the graph, so that checkpoints include it.
-/// Update equations and defaults are Keras's.
+/// Update equations and defaults are Keras's. Weight decay is decoupled from the gradient:
+/// `p ← p·(1 − learningRate·weightDecay)` before each step.
 package protocol Optimizer: Sendable {
-  /// The rule's name in recipes.
-  static var name: String { get }
-  /// Its arguments in recipes: `key=` or a word.
-  static var arguments: [String] { get }
-
-  /// Consumes the rule's arguments; the defaults are those of Keras.
-  ///
-  /// - Throws: `GraftError` if a number is out of range.
-  init(_ call: inout NamedCall) throws
+  /// Its arguments in recipes.
+  static var arguments: [OptimizerArgument<Self>] { get }
 
   /// Appends the update of one parameter, and lists it and the updates of the rule's state in the
   /// graph's updates.

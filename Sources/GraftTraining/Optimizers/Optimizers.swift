@@ -2,10 +2,11 @@ import GraftFiles
 
 /// Optimizers by the names and arguments that recipes use: `sgd(momentum=0.9,nesterov)`.
 package enum Optimizers {
-  private static let kinds: [any Optimizer.Type] = [
-    StochasticGradientDescent.self, AdaGrad.self, RMSProp.self, Adam.self, AdamW.self,
+  private static let all: KeyValuePairs<String, any Optimizer> = [
+    "sgd": StochasticGradientDescent(), "adagrad": AdaGrad(), "rmsprop": RMSProp(),
+    "adam": Adam(), "adamw": Adam(weightDecay: 0.004),
   ]
-  private static let known = NamedCalls(kinds.map { ($0.name, $0.arguments) })
+  private static let known = NamedCalls(all.map { ($0.key, $0.value.usage) })
 
   package static var names: [String] { known.names }
   /// The syntax of each optimizer.
@@ -14,23 +15,44 @@ package enum Optimizers {
   /// - Throws: `GraftError` for an unknown name or argument
   package static func named(_ text: String) throws -> any Optimizer {
     var call = try NamedCall(text)
-    guard let kind = kinds.first(where: { $0.name == call.name }) else {
+    guard var optimizer = all.first(where: { $0.key == call.name })?.value else {
       throw GraftError.usage(
         "unknown optimizer '\(call.name)'", hint: "Use one of \(names.joined(separator: ", "))")
     }
-    let optimizer = try kind.init(&call)
+    try optimizer.take(&call)
     try known.requireNoMore(of: call)
     return optimizer
   }
 }
 
-extension NamedCall {
-  /// Takes the number with a key away from the arguments, if there is one, as the new `value`.
-  ///
-  /// - Throws: `GraftError` if it is negative or above `limit`.
-  mutating func take(
-    _ key: String, into value: inout Float, below limit: Double = .infinity
-  ) throws {
-    value = Float(try take(key, default: Double(value), in: 0...limit))
+/// An argument of an optimizer in recipes.
+package enum OptimizerArgument<Rule>: Sendable {
+  /// A number from 0 to a limit.
+  case number(String, any WritableKeyPath<Rule, Float> & Sendable, limit: Double = 1e30)
+  /// A word that changes false to true.
+  case flag(String, any WritableKeyPath<Rule, Bool> & Sendable)
+}
+
+extension Optimizer {
+  /// Its arguments: `key=` or a word.
+  fileprivate var usage: [String] {
+    Self.arguments.map { argument in
+      switch argument {
+      case .number(let key, _, _): "\(key)="
+      case .flag(let word, _): word
+      }
+    }
+  }
+
+  /// Takes the rule's arguments away from a call.
+  fileprivate mutating func take(_ call: inout NamedCall) throws {
+    for argument in Self.arguments {
+      switch argument {
+      case .number(let key, let path, let limit):
+        self[keyPath: path] = Float(
+          try call.take(key, default: Double(self[keyPath: path]), in: 0...limit))
+      case .flag(let word, let path): self[keyPath: path] = call.takeFlag(word)
+      }
+    }
   }
 }

@@ -9,38 +9,20 @@ import GraftGraph
 /// gradients.
 ///
 /// Source: <https://keras.io/api/optimizers/rmsprop/>
-package struct RMSProp: Optimizer {
-  package static let name = "rmsprop"
-  package static let arguments = ["rho=", "momentum=", "epsilon=", "centered", "weight_decay="]
+struct RMSProp: Optimizer {
+  static let arguments: [OptimizerArgument<RMSProp>] = [
+    .number("rho", \.rho, limit: 1), .number("momentum", \.momentum, limit: 1),
+    .number("epsilon", \.epsilon), .flag("centered", \.isCentered),
+    .number("weight_decay", \.weightDecay),
+  ]
 
-  package var rho: Float
-  package var momentum: Float
-  package var epsilon: Float
-  package var isCentered: Bool
-  /// Decoupled decay of the parameters: `p ← p·(1 − learningRate·weightDecay)`.
-  package var weightDecay: Float
+  var rho: Float = 0.9
+  var momentum: Float = 0
+  var epsilon: Float = 1e-7
+  var isCentered = false
+  var weightDecay: Float = 0
 
-  package init(
-    rho: Float = 0.9, momentum: Float = 0, epsilon: Float = 1e-7, isCentered: Bool = false,
-    weightDecay: Float = 0
-  ) {
-    self.rho = rho
-    self.momentum = momentum
-    self.epsilon = epsilon
-    self.isCentered = isCentered
-    self.weightDecay = weightDecay
-  }
-
-  package init(_ call: inout NamedCall) throws {
-    self.init()
-    try call.take("rho", into: &rho, below: 1)
-    try call.take("momentum", into: &momentum, below: 1)
-    try call.take("epsilon", into: &epsilon)
-    isCentered = call.takeFlag("centered")
-    try call.take("weight_decay", into: &weightDecay)
-  }
-
-  package func appendUpdate(
+  func appendUpdate(
     of parameter: ValueID, gradient: ValueID, learningRate: ValueID, step: ValueID,
     to graph: inout Graph
   ) throws {

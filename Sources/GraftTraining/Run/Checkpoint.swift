@@ -79,7 +79,9 @@ package struct Checkpoint: Sendable {
 }
 
 extension GraftError {
-  static func badData(_ message: String, places: [String]) -> GraftError {
-    GraftError(.badData, message, places: places)
+  fileprivate static func badData(_ message: String, places: [String]) -> GraftError {
+    GraftError(
+      .badData, message, places: places,
+      hint: "Restore it, or start another run with --output")
   }
 }

@@ -22,7 +22,7 @@ extension Recipe {
     let targetType = loss.targetType(classCount: 1)
     guard !isBinary || targetType.elementType != .int64 && !(loss is CategoricalCrossEntropy) else {
       throw GraftError.usage(
-        "the loss '\(type(of: loss).name)' needs a score per class; two classes have one score",
+        "the loss '\(type(of: loss).name)' is for three or more classes; there are two",
         hint: "Use \(BinaryCrossEntropy.name)")
     }
     guard let classWeights else { return (loss, loss) }

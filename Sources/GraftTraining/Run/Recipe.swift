@@ -5,7 +5,7 @@ import GraftFiles
 /// the result.
 ///
 /// Recipes are YAML files; omitted properties have the defaults below.
-package struct Recipe: Sendable, Codable, Hashable {
+package struct Recipe: Sendable, Hashable {
   /// The trunk: a name, an ONNX file, or weights of a known architecture.
   package var model = "vgg16"
   /// Whether the trunk, a known architecture, starts with random weights.
@@ -70,15 +70,15 @@ package struct Recipe: Sendable, Codable, Hashable {
   package var enteredPhaseCount: Int { (phases.lastIndex { $0.epochs > 0 } ?? 0) + 1 }
 
   /// Epochs in which the same weights are trained.
-  package struct Phase: Sendable, Codable, Hashable {
+  package struct Phase: Sendable, Hashable {
     /// The parts to train besides the head: `all`, `none`, or names of blocks and layers.
-    package var unfreeze = "none"
+    package var unfreeze: String
     /// Parts of those to leave unchanged, in the same notation.
     package var freeze: String?
-    package var epochs = 10
-    package var learningRate = 3e-4
-    package var optimizer = "adam"
-    package var schedule = "constant"
+    package var epochs: Int
+    package var learningRate: Double
+    package var optimizer: String
+    package var schedule: String
 
     package init(
       unfreeze: String = "none", freeze: String? = nil, epochs: Int = 10,
@@ -94,19 +94,14 @@ package struct Recipe: Sendable, Codable, Hashable {
 
     /// The weights to train.
     package var selection: WeightSelection { WeightSelection(unfreeze, except: freeze) }
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case unfreeze, freeze, epochs
-      case learningRate = "learning_rate"
-      case optimizer, schedule
-    }
   }
 
   package init() {}
 
-  /// The defaults of `graft train`.
-  package static var scratch: Recipe {
+  /// The defaults of `graft train`, or of `graft finetune`.
+  package static func defaults(fromScratch: Bool) -> Recipe {
     var recipe = Recipe()
+    guard fromScratch else { return recipe }
     recipe.fromScratch = true
     recipe.head = HeadSpecification.untrained.description
     recipe.batchSize = 128
@@ -123,55 +118,25 @@ package struct Recipe: Sendable, Codable, Hashable {
     }
   }
 
-  private func validateAugmentation() throws {
-    let augmentation = try augmentation
-    guard let count = cachedAugmentations else { return }
-    guard (1...1000).contains(count) else {
-      throw GraftError.usage("cached_augmentations \(count) is not between 1 and 1000")
-    }
-    guard let augmentation else {
-      throw GraftError.usage(
-        "cached_augmentations \(count) requires augmentation",
-        hint: "Use --augment")
-    }
-    guard !augmentation.mixesTargets else {
-      throw GraftError.usage(
-        "cached_augmentations cannot be combined with mixup and cutmix, which mix two images",
-        hint: "Omit mixup and cutmix, or --cached-augmentations")
-    }
-  }
-
-  /// - Throws: `GraftError` that names a property with an invalid value
+  /// - Throws: `GraftError` that names a setting with an invalid value, or settings that contradict
+  ///   each other
   package func validate() throws {
-    guard (1...65536).contains(batchSize) else {
-      throw GraftError.usage("batch_size \(batchSize) is not between 1 and 65536")
-    }
-    guard (1...65536).contains(accumulationSteps) else {
-      throw GraftError.usage("accumulation_steps \(accumulationSteps) is not between 1 and 65536")
-    }
-    guard (1...1_000_000).contains(earlyStopping ?? 1) else {
-      throw GraftError.usage("early_stopping \(earlyStopping ?? 0) is not between 1 and 1000000")
-    }
-    if let loss { _ = try Losses.named(loss) }
-    if let gradientClipping { _ = try GradientClipping.named(gradientClipping) }
-    if let learningRateFactors { _ = try LearningRateFactors(learningRateFactors) }
-    guard !phases.isEmpty else { throw GraftError.usage("the recipe has no phases") }
-    for (number, phase) in phases.enumerated() {
-      try withPlace("phase \(number + 1)") {
-        guard (0...1_000_000).contains(phase.epochs) else {
-          throw GraftError.usage("epochs \(phase.epochs) is not between 0 and 1000000")
-        }
-        guard phase.learningRate >= 0, phase.learningRate.isFinite else {
-          throw GraftError.usage("learning_rate \(phase.learningRate) is not a number from 0")
-        }
-        _ = try Optimizers.named(phase.optimizer)
-        _ = try Schedules.named(phase.schedule)
+    for setting in Recipe.settings { try setting.check(self) }
+    if cachedAugmentations != nil {
+      guard let augmentation = try augmentation else {
+        throw GraftError.usage(
+          "cached augmentations require an augmentation", hint: "Set it with --augment")
+      }
+      guard !augmentation.mixesTargets else {
+        throw GraftError.usage(
+          "cached augmentations cannot be combined with mixup and cutmix, which mix two images",
+          hint: "Omit mixup and cutmix, or --cached-augmentations")
       }
     }
-    _ = try HeadSpecification(head)
-    try validateAugmentation()
     guard !fromScratch || weights == nil else {
-      throw GraftError.usage("weights cannot be used when training from scratch")
+      throw GraftError.usage(
+        "weights cannot be combined with training from scratch",
+        hint: "Omit them, or use graft finetune")
     }
   }
 }

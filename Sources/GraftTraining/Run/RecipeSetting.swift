@@ -1,158 +1,168 @@
-/// A training setting: its key in recipe files, its help, and its key path in a ``Recipe``.
+import GraftFiles
+
+/// A training setting: its name in recipe files and on the command line, its help, the values that
+/// it accepts, and its property in a ``Recipe`` or one of its phases.
 ///
-/// Recipe files and the help of options are derived from ``Recipe/settings``.
-package struct RecipeSetting: Sendable {
+/// ``Recipe/settings`` and ``Recipe/Phase/settings`` list them all.
+package struct RecipeSetting<Section: Sendable>: Sendable {
   package let key: String
   /// The help of its option; empty if it has none.
   package let help: String
   /// The value's name in the help; `nil` for the option's name.
   package let valueName: String?
-  package let path: any PartialKeyPath<Recipe> & Sendable
-  let decode: @Sendable (inout Recipe, KeyedDecodingContainer<RecipeKey>) throws -> Void
-  let encode: @Sendable (Recipe, inout KeyedEncodingContainer<RecipeKey>) throws -> Void
+  package let path: any PartialKeyPath<Section> & Sendable
+  /// Separates the values of several phases in an option; text may have commas.
+  let separator: Character
+  /// Sets the property; receives how messages name a setting.
+  let set: @Sendable (inout Section, YAMLNode, _ name: (String) -> String) throws -> Void
+  /// The property's value; `nil` if it has none.
+  let node: @Sendable (Section) -> YAMLNode?
+  /// - Throws: `GraftError` if the value is not accepted
+  let check: @Sendable (Section) throws -> Void
+}
 
-  /// A setting with a value in every recipe; its help ends with the default.
-  static func required<Value: Codable & Sendable>(
-    _ key: String, _ path: any WritableKeyPath<Recipe, Value> & Sendable, _ help: String = ""
+extension RecipeSetting {
+  /// A setting with a value in every recipe.
+  static func required<Value: RecipeValue>(
+    _ key: String, _ path: any WritableKeyPath<Section, Value> & Sendable, _ help: String = "",
+    _ form: RecipeForm<Value> = RecipeForm()
   ) -> RecipeSetting {
     RecipeSetting(
-      key: key,
-      help: help.isEmpty ? "" : "\(help) (\(Recipe.defaults { "\($0[keyPath: path])" })).",
-      valueName: nil, path: path,
-      decode: { recipe, values in
-        guard let value = try values.decodeIfPresent(Value.self, forKey: RecipeKey(key)) else {
-          return
-        }
-        recipe[keyPath: path] = value
-      },
-      encode: { try $1.encode($0[keyPath: path], forKey: RecipeKey(key)) })
+      key, help, nil, path, form, get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
   }
 
-  /// A setting that recipes may omit.
-  static func optional<Value: Codable & Sendable>(
-    _ key: String, _ path: any WritableKeyPath<Recipe, Value?> & Sendable, _ help: String = "",
-    valueName: String? = nil
+  /// A setting that recipes may leave open.
+  static func optional<Value: RecipeValue>(
+    _ key: String, _ path: any WritableKeyPath<Section, Value?> & Sendable, _ help: String = "",
+    _ form: RecipeForm<Value> = RecipeForm(), valueName: String? = nil
   ) -> RecipeSetting {
     RecipeSetting(
+      key, help, valueName, path, form, get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
+  }
+
+  private init<Value: RecipeValue>(
+    _ key: String, _ help: String, _ valueName: String?,
+    _ path: any PartialKeyPath<Section> & Sendable, _ form: RecipeForm<Value>,
+    get: @escaping @Sendable (Section) -> Value?,
+    set: @escaping @Sendable (inout Section, Value) -> Void
+  ) {
+    self.init(
       key: key, help: help, valueName: valueName, path: path,
-      decode: { $0[keyPath: path] = try $1.decodeIfPresent(Value.self, forKey: RecipeKey(key)) },
-      encode: { try $1.encodeIfPresent($0[keyPath: path], forKey: RecipeKey(key)) })
+      separator: Value.self == String.self ? ";" : ",",
+      set: { set(&$0, try form.value(of: $1, "'\($2(key))'")) },
+      node: { get($0).map { .scalar($0.text, isPlain: Value.self != String.self) } },
+      check: { if let value = get($0) { try form.check(value, "'\(key)'") } })
   }
 }
 
-extension Recipe {
-  /// All settings, in their order in files.
-  package static let settings = networkSettings + imageSettings + trainingSettings + exportSettings
+/// The values that a setting accepts.
+struct RecipeForm<Value: RecipeValue>: Sendable {
+  /// For messages: "a whole number from 1 to 8".
+  var description = Value.form
+  var accepts: @Sendable (Value) throws -> Bool = { _ in true }
 
-  private static let networkSettings: [RecipeSetting] = [
-    .required(
-      "model", \.model,
-      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights"),
-    .required("from_scratch", \.fromScratch),
-    .optional(
-      "weights", \.weights, "Weights to use instead of the official ones of a named model."),
-    .optional(
-      "cut", \.cut,
-      "The node whose output the head reads (default: the one before the last layer)."),
-    .required(
-      "head", \.head,
-      """
-      The head's layers: gmp, gap, flatten, normalization, dropout(P), \
-      dense(UNITS,ACTIVATION,l2=X), dense(classes); or keep, for the network's own
-      """),
-  ]
+  /// Numbers in a range.
+  static func from(_ range: ClosedRange<Value>) -> RecipeForm where Value: Comparable {
+    func text(_ limit: Value) -> String {
+      let short = "\(limit)"
+      return short.contains("e") ? short : limit.text
+    }
+    return RecipeForm(
+      description: "\(Value.form) from \(text(range.lowerBound)) to \(text(range.upperBound))",
+      accepts: range.contains)
+  }
 
-  private static let imageSettings: [RecipeSetting] = [
-    .optional(
-      "image_size", \.imageSize, "64 (both sides) or 320x240 (default: the trunk's own)."),
-    .optional(
-      "preprocess", \.preprocess,
-      "keras-caffe, keras-tf, torch, unit or none (default: the trunk's own)."),
-    .optional(
-      "resize", \.resize,
-      "224 (both sides), 320x240, shorter:256, or none (default: the trunk's own)."),
-    .optional(
-      "crop", \.crop,
-      """
-      224, 320x240 or none: the central crop after resizing (default: the trunk's own, limited by \
-      --resize).
-      """),
-    .optional(
-      "interpolation", \.interpolation,
-      "nearest, bilinear, bicubic or tf-bilinear (default: the trunk's own)."),
-    .optional(
-      "ignore_orientation", \.ignoreOrientation,
-      """
-      Use images as stored, like Keras, instead of rotating them upright (default: like the \
-      trunk, otherwise upright).
-      """),
-    .optional(
-      "augment", \.augment,
-      """
-      Random changes of training images, or none: \
-      \(AugmentationPipeline.usages.joined(separator: "; ")) (default: none).
-      """, valueName: "changes"),
-    .optional(
-      "cached_augmentations", \.cachedAugmentations,
-      """
-      Cycle through this many fixed variants of each image, and cache the frozen trunk's features \
-      of them (default: new variants in each epoch).
-      """, valueName: "variants"),
-  ]
+  /// Values that can be read without an error.
+  static func read<Result>(
+    by parse: @escaping @Sendable (Value) throws -> Result
+  ) -> RecipeForm {
+    RecipeForm {
+      _ = try parse($0)
+      return true
+    }
+  }
 
-  private static let trainingSettings: [RecipeSetting] = [
-    .required(
-      "split", \.split, "Percentages for training, validation and test, such as 70,15,15"),
-    .required("batch_size", \.batchSize, "Images per step"),
-    .required("seed", \.seed, "The seed of all random choices"),
-    .required("shuffle", \.shuffle),
-    .optional(
-      "loss", \.loss,
-      """
-      \(Losses.usages.joined(separator: "; ")) (default: \(BinaryCrossEntropy.name) for two \
-      classes, \(SoftmaxCrossEntropy.name) for more).
-      """),
-    .optional(
-      "class_weights", \.classWeights,
-      "Factors for the losses of classes: balanced, or cat=1,dog=2.5 (default: 1 for all)."),
-    .optional(
-      "gradient_clipping", \.gradientClipping,
-      "A limit for gradients: value(0.5), norm(1) or global_norm(1) (default: none)."),
-    .required(
-      "accumulation_steps", \.accumulationSteps,
-      "Steps whose gradients are averaged for one update of the weights"),
-    .optional(
-      "learning_rate_factors", \.learningRateFactors,
-      "Factors for the learning rates of blocks and layers: block4=0.1,block5=0.3 (default: 1)."),
-    .optional(
-      "early_stopping", \.earlyStopping,
-      """
-      End a phase after this many epochs without a smaller (validation) loss, and use its best \
-      epoch (default: run all epochs).
-      """, valueName: "patience"),
-    .optional("precision", \.precision),
-  ]
+  /// - Parameter text: the value as the user wrote it
+  func check(_ value: Value, _ name: String, as text: String? = nil) throws {
+    guard try accepts(value) else {
+      throw GraftError.invalidValue(text ?? value.text, for: name, use: description)
+    }
+  }
 
-  private static let exportSettings: [RecipeSetting] = [
-    .optional(
-      "export_type", \.exportType,
-      """
-      float32 (the default) or float16: the type of weights and computation in model.onnx. Inputs \
-      and outputs stay float32.
-      """),
-    .optional(
-      "fold_normalization", \.foldNormalization,
-      "Fold BatchNormalization into the layers before it in model.onnx."),
-    .optional(
-      "export_training_checkpoint", \.exportTrainingCheckpoint,
-      "Also write training.onnx, with dropout and logits, for more training with --head keep."),
-    .required("phases", \.phases),
-  ]
+  /// - Parameter name: of the setting in messages
+  func value(of node: YAMLNode, _ name: String) throws -> Value {
+    guard case .scalar(let text, let isPlain) = node else {
+      throw GraftError.usage("invalid value for \(name)", hint: "Use \(description), not a list")
+    }
+    return try value(of: text, isPlain: isPlain, name)
+  }
 
-  /// A default for the help: that of `graft finetune`, and that of `graft train` if it differs.
-  package static func defaults(_ value: (Recipe) -> String) -> String {
-    let (finetune, train) = (value(Recipe()), value(.scratch))
-    return finetune == train
-      ? "default: \(finetune)" : "default: \(finetune); for graft train: \(train)"
+  func value(of text: String, isPlain: Bool = true, _ name: String) throws -> Value {
+    guard let value = Value(text: text, isPlain: isPlain) else {
+      let isQuoted = !isPlain && Value(text: text, isPlain: true) != nil
+      throw GraftError.invalidValue(
+        text, for: name, use: description + (isQuoted ? ", without quotes" : ""))
+    }
+    try check(value, name, as: text)
+    return value
+  }
+}
+
+extension GraftError {
+  /// A value that a setting or an argument does not accept.
+  static func invalidValue(_ text: String, for name: String, use form: String) -> GraftError {
+    usage("invalid value '\(text)' for \(name)", hint: "Use \(form)")
+  }
+}
+
+/// A recipe or a phase.
+protocol RecipeSection: Sendable {
+  static var settings: [RecipeSetting<Self>] { get }
+}
+
+extension RecipeSection {
+  /// Its settings that have a value.
+  var node: YAMLNode {
+    .mapping(
+      Self.settings.compactMap { setting in
+        setting.node(self).map { YAMLNode.Property(key: setting.key, value: $0) }
+      })
+  }
+
+  /// Sets properties.
+  ///
+  /// - Parameter name: how messages name a setting
+  /// - Throws: `GraftError` with the line, for an unknown property or one with an invalid value
+  mutating func set(
+    _ properties: [YAMLNode.Property], _ name: (String) -> String = { $0 }
+  ) throws {
+    for property in properties {
+      do {
+        guard let setting = Self.settings.first(where: { $0.key == property.key }) else {
+          throw Self.unknown(property.key)
+        }
+        try setting.set(&self, property.value, name)
+      } catch let error as GraftError {
+        // A property of a phase has its own line.
+        guard let line = property.line, error.places.first?.hasPrefix("line ") != true else {
+          throw error
+        }
+        throw error.at("line \(line)")
+      }
+    }
+  }
+
+  /// The error for a name that is not that of a setting.
+  private static func unknown(_ key: String) -> GraftError {
+    let names = settings.map(\.key)
+    let inPhases = Recipe.Phase.settings.map(\.key)
+    let place = "It belongs to an entry of 'phases'"
+    let hint =
+      inPhases.contains(key)
+      ? place
+      : nearestNamesHint(key, among: names)
+        ?? nearestNamesHint(key, among: inPhases).map { "\($0) \(place)" }
+        ?? "Use one of \(names.listed(limit: 40))"
+    return .usage("unknown property '\(key)'", hint: hint)
   }
 }

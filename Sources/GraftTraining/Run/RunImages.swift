@@ -29,7 +29,7 @@ struct RunImages {
     }
     guard recipe.batchSize <= data.training.count else {
       throw GraftError.usage(
-        "batch_size \(recipe.batchSize) is more than the \(data.training.count) training images",
+        "a batch of \(recipe.batchSize) is larger than the \(data.training.count) training images",
         hint: "Use --batch-size \(data.training.count) or less")
     }
     self.recipe = recipe

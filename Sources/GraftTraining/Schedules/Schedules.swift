@@ -18,21 +18,22 @@ package enum Schedules {
   package static func named(_ text: String) throws -> any LearningRateSchedule {
     var call = try NamedCall(text)
     let schedule: any LearningRateSchedule
-    let epochs = 0...1e6
+    let (epochs, factors, counts) = (0...1e6, 0...1e30, 0...1_000_000)
     switch call.name {
     case "constant": schedule = ConstantSchedule()
     case "step":
       schedule = StepSchedule(
-        epochs: try call.takeCount("epochs", default: 10, from: 1),
-        decay: try call.take("decay", default: 0.1))
+        epochs: try call.take("epochs", default: 10, in: 1...1_000_000),
+        decay: try call.take("decay", default: 0.1, in: factors))
     case "exponential":
       schedule = ExponentialSchedule(
         epochs: try call.take("epochs", default: 1, in: 1e-3...1e6),
-        decay: try call.take("decay", default: 0.96))
+        decay: try call.take("decay", default: 0.96, in: factors))
     case "cosine":
       schedule = CosineSchedule(
         warmUp: try call.take("warmup", default: 0, in: epochs),
-        start: try call.take("start", default: 0), end: try call.take("end", default: 0))
+        start: try call.take("start", default: 0, in: factors),
+        end: try call.take("end", default: 0, in: factors))
     case "one_cycle":
       schedule = OneCycleSchedule(
         risingShare: try call.take("rising", default: 0.3, in: 0...1),
@@ -41,9 +42,9 @@ package enum Schedules {
     case "reduce_on_plateau":
       schedule = ReduceOnPlateau(
         decay: try call.take("decay", default: 0.1, in: 0...0.999),
-        patience: try call.takeCount("patience", default: 10, from: 0),
-        minimumChange: try call.take("change", default: 1e-4),
-        cooldown: try call.takeCount("cooldown", default: 0, from: 0),
+        patience: try call.take("patience", default: 10, in: counts),
+        minimumChange: try call.take("change", default: 1e-4, in: factors),
+        cooldown: try call.take("cooldown", default: 0, in: counts),
         minimum: try call.take("minimum", default: 0, in: 0...1))
     default:
       throw GraftError.usage(

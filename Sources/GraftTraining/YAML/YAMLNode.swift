@@ -3,12 +3,25 @@ import GraftFiles
 
 /// A value of a YAML file.
 ///
-/// Source: <https://yaml.org/spec/1.1/>
-indirect enum YAMLNode {
+/// Source: <https://yaml.org/spec/1.2.2/>; libyaml reads the syntax of 1.1
+indirect enum YAMLNode: Sendable, Equatable {
   /// - isPlain: without quotes, so that it may be a number, true, false or null
   case scalar(String, isPlain: Bool)
   case sequence([YAMLNode])
-  case mapping([(key: String, value: YAMLNode)])
+  case mapping([Property])
+
+  struct Property: Sendable, Equatable {
+    var key: String
+    var value: YAMLNode
+    /// The line of the key in the file, from 1; `nil` if it is not from a file.
+    var line: Int?
+  }
+
+  /// Whether there is no value.
+  fileprivate var isNull: Bool {
+    guard case .scalar(let text, isPlain: true) = self else { return false }
+    return ["", "~", "null", "Null", "NULL"].contains(text)
+  }
 
   /// - Throws: `GraftError` with the place, if the text is not YAML or too large
   init(yaml: String) throws {
@@ -61,20 +74,22 @@ private struct YAMLReader {
     _ = try next()
     let end = try next()
     guard end.type == YAML_STREAM_END_EVENT else {
-      throw failure("expected a single document", end.mark)
+      throw failure("there is more than one document", end.mark)
     }
     return root
   }
 
   private mutating func node(_ event: Event, depth: Int) throws -> YAMLNode {
-    guard depth < YAMLReader.depthLimit else { throw failure("nested too deeply", event.mark) }
+    guard depth < YAMLReader.depthLimit else {
+      throw failure("values are nested more than \(YAMLReader.depthLimit) deep", event.mark)
+    }
     let firstCount = nodeCount
     try count(1, event.mark)
     let node: YAMLNode
     switch event.type {
     case YAML_ALIAS_EVENT:
       guard let anchor = anchors[event.text] else {
-        throw failure("'\(event.text)' is not the name of anything before it", event.mark)
+        throw failure("unknown alias '*\(event.text)'", event.mark)
       }
       try count(anchor.nodeCount, event.mark)
       return anchor.node
@@ -84,45 +99,49 @@ private struct YAMLReader {
         elements.append(try self.node(element, depth: depth + 1))
       }
       node = .sequence(elements)
-    case YAML_MAPPING_START_EVENT: node = .mapping(try entries(depth: depth + 1))
+    case YAML_MAPPING_START_EVENT: node = .mapping(try properties(depth: depth + 1))
     default: node = .scalar(event.text, isPlain: event.isPlain)
     }
     if let anchor = event.anchor { anchors[anchor] = (node, nodeCount - firstCount) }
     return node
   }
 
-  private mutating func entries(depth: Int) throws -> [(key: String, value: YAMLNode)] {
-    var entries: [(key: String, value: YAMLNode)] = []
-    var merged: [(key: String, value: YAMLNode)] = []
+  private mutating func properties(depth: Int) throws -> [YAMLNode.Property] {
+    var properties: [YAMLNode.Property] = []
+    var merged: [YAMLNode.Property] = []
     var keys: Set<ByteString> = []
     while case let key = try next(), key.type != YAML_MAPPING_END_EVENT {
       guard key.type == YAML_SCALAR_EVENT else {
-        throw failure("expected the name of a property", key.mark)
+        throw failure("a name must be one text", key.mark)
       }
       let value = try node(next(), depth: depth)
       if key.text == "<<", key.isPlain {
         merged += YAMLReader.merged(value)
       } else if keys.insert(ByteString(key.text)).inserted {
-        entries.append((key.text, value))
+        // One without a value is left out.
+        guard !value.isNull else { continue }
+        properties.append(.init(key: key.text, value: value, line: key.mark.line + 1))
       } else {
         throw failure("duplicate property '\(key.text)'", key.mark)
       }
     }
-    return entries + merged.filter { keys.insert(ByteString($0.key)).inserted }
+    return properties + merged.filter { keys.insert(ByteString($0.key)).inserted }
   }
 
   /// The properties that `<<` merges into a mapping, unless it has its own.
-  private static func merged(_ node: YAMLNode) -> [(key: String, value: YAMLNode)] {
+  private static func merged(_ node: YAMLNode) -> [YAMLNode.Property] {
     switch node {
-    case .scalar: return []
-    case .mapping(let entries): return entries
-    case .sequence(let nodes): return nodes.flatMap { merged($0) }
+    case .scalar: []
+    case .mapping(let properties): properties
+    case .sequence(let nodes): nodes.flatMap { merged($0) }
     }
   }
 
   private mutating func count(_ added: Int, _ mark: yaml_mark_t) throws {
     nodeCount += added
-    guard nodeCount <= YAMLReader.nodeLimit else { throw failure("too many values", mark) }
+    guard nodeCount <= YAMLReader.nodeLimit else {
+      throw failure("there are more than \(YAMLReader.nodeLimit) values", mark)
+    }
   }
 
   private func next() throws -> Event {
@@ -155,10 +174,10 @@ private struct YAMLReader {
       return failure(problem, parser.pointee.problem_mark)
     }
     let lineCount = bytes.prefix(parser.pointee.problem_offset).count { $0 == UInt8(ascii: "\n") }
-    return .badData("is not valid YAML: line \(lineCount + 1): \(problem)")
+    return .badData("invalid YAML: \(problem)").at("line \(lineCount + 1)")
   }
 
   private func failure(_ problem: String, _ mark: yaml_mark_t) -> GraftError {
-    .badData("is not valid YAML: line \(mark.line + 1), column \(mark.column + 1): \(problem)")
+    .badData("invalid YAML: \(problem)").at("line \(mark.line + 1), column \(mark.column + 1)")
   }
 }

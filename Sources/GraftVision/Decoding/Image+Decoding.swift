@@ -2,7 +2,7 @@ import GraftFiles
 import GraftTensor
 
 extension Raster where Sample == UInt8 {
-  /// Decodes a JPEG, PNG, WebP, BMP or PNM image to red, green and blue, like Pillow's
+  /// Decodes an image (``ImageFileKind/readableFormats``) to red, green and blue, like Pillow's
   /// `Image.open(file).convert("RGB")`: it drops alpha, ignores colour profiles, and takes the
   /// first image of an animation. 16-bit samples are scaled to 8.
   ///

@@ -5,7 +5,7 @@
 package enum ImageFileKind: Sendable, Hashable {
   /// An image that Graft decodes.
   case readable
-  /// An image of a format that Graft does not decode, such as `GIF`.
+  /// An image of a format that Graft does not decode, such as `TGA`.
   case unreadable(format: String)
 
   /// `nil` for names of files other than images.
@@ -17,21 +17,21 @@ package enum ImageFileKind: Sendable, Hashable {
   }
 
   /// The supported formats, for messages.
-  package static let readableFormats = "JPEG, PNG, WebP, BMP and PNM"
+  package static let readableFormats =
+    "JPEG, PNG, WebP, BMP, PNM, GIF, TIFF, JPEG 2000, HEIC and AVIF"
 
   private static let readableExtensions = [
     "jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "pjp", "png", "apng", "webp", "bmp", "dib", "ppm",
-    "pgm", "pbm", "pnm",
+    "pgm", "pbm", "pnm", "gif", "tif", "tiff", "jp2", "j2k", "jpf", "jpx", "j2c", "jpc", "heic",
+    "heif", "heics", "hif", "avif", "avifs",
   ]
 
   private static let unreadableExtensions = [
-    "AVIF": ["avif", "avifs"],
     "camera raw": ["dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf"],
-    "DDS": ["dds"], "DICOM": ["dcm"], "GIF": ["gif"], "GIMP": ["xcf"],
-    "HEIF": ["heic", "heif", "heics", "hif"], "ICO": ["ico", "cur"],
-    "JPEG 2000": ["jp2", "j2k", "jpf", "jpx", "j2c", "jpc"], "JPEG XL": ["jxl"],
+    "DDS": ["dds"], "DICOM": ["dcm"], "GIMP": ["xcf"],
+    "ICO": ["ico", "cur"], "JPEG XL": ["jxl"],
     "OpenEXR": ["exr"], "PAM": ["pam"], "PCX": ["pcx"], "PFM": ["pfm"], "Photoshop": ["psd"],
-    "QOI": ["qoi"], "SVG": ["svg"], "TGA": ["tga"], "TIFF": ["tif", "tiff"], "XPM": ["xpm"],
+    "QOI": ["qoi"], "SVG": ["svg"], "TGA": ["tga"], "XPM": ["xpm"],
   ]
 
   private static let kinds: [String: ImageFileKind] = {

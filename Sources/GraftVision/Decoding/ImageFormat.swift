@@ -7,6 +7,11 @@ enum ImageFormat {
   case webP
   case bmp
   case pnm
+  case gif
+  case tiff
+  case jpeg2000
+  /// HEIC and AVIF
+  case heif
 
   /// Recognizes a format by the first bytes of the file, whatever its name.
   ///
@@ -24,14 +29,29 @@ enum ImageFormat {
       self = .bmp
     } else if PNMHeader.recognizes(bytes) {
       self = .pnm
+    } else if GIFDecoder.recognizes(bytes) {
+      self = .gif
+    } else if Self.tiffSignatures.contains(where: { bytes.starts(with: $0) }) {
+      self = .tiff
+    } else if reader.hasText("jP  \r\n", at: 4) || bytes.starts(with: [0xff, 0x4f, 0xff, 0x51]) {
+      self = .jpeg2000
+    } else if HEIFDecoder.recognizes(bytes) {
+      self = .heif
     } else {
-      let other = UnreadableFormat.name(of: bytes)
+      let image = UnreadableFormat.name(of: bytes).map {
+        "is a \($0) image, which is not supported"
+      }
+      let other = FileKind.recognize(bytes).map { "is \($0.name), not an image" }
       throw GraftError.badData(
-        other.map { "is a \($0) image, which is not supported" }
-          ?? "is not an image in a supported format",
+        image ?? other ?? "is not an image in a known format",
         hint: "\(ImageFileKind.readableFormats) are supported")
     }
   }
+
+  /// TIFF and BigTIFF, with both orders of bytes.
+  private static let tiffSignatures: [[UInt8]] = [
+    [0x49, 0x49, 0x2a, 0], [0x4d, 0x4d, 0, 0x2a], [0x49, 0x49, 0x2b, 0], [0x4d, 0x4d, 0, 0x2b],
+  ]
 
   /// - Parameter warn: receives damage that did not prevent decoding
   func decode(
@@ -43,6 +63,10 @@ enum ImageFormat {
     case .webP: try WebPDecoder.decode(bytes, limit: limit)
     case .bmp: try BMPDecoder.decode(bytes, limit: limit)
     case .pnm: try PNMDecoder.decode(bytes, limit: limit)
+    case .gif: try GIFDecoder.decode(bytes, limit: limit)
+    case .tiff: try TIFFDecoder.decode(bytes, limit: limit)
+    case .jpeg2000: try JPEG2000Decoder.decode(bytes, limit: limit)
+    case .heif: try HEIFDecoder.decode(bytes, limit: limit)
     }
   }
 
@@ -54,10 +78,15 @@ enum ImageFormat {
     case .webP: try WebPDecoder.size(of: bytes, limit: limit)
     case .bmp: try BMPDecoder.size(of: bytes, limit: limit)
     case .pnm: try PNMDecoder.size(of: bytes, limit: limit)
+    case .gif: try GIFDecoder.size(of: bytes, limit: limit)
+    case .tiff: try TIFFDecoder.size(of: bytes, limit: limit)
+    case .jpeg2000: try JPEG2000Decoder.size(of: bytes, limit: limit)
+    case .heif: try HEIFDecoder.size(of: bytes, limit: limit)
     }
   }
 
-  /// The rotation from the EXIF data, or else from the XMP packet; damaged ones are ignored.
+  /// The rotation from the EXIF data, or else from the XMP packet; damaged ones are ignored. TIFF,
+  /// HEIC and AVIF are upright as they are decoded.
   func orientation(of bytes: UnsafeRawBufferPointer) -> Orientation? {
     switch self {
     case .jpeg:
@@ -69,7 +98,7 @@ enum ImageFormat {
     case .webP:
       EXIFLocator.inWebP(bytes).flatMap(EXIFReader.orientation)
         ?? XMPLocator.inWebP(bytes).flatMap(XMPReader.orientation)
-    case .bmp, .pnm: nil
+    case .bmp, .pnm, .gif, .tiff, .jpeg2000, .heif: nil
     }
   }
 }

@@ -37,11 +37,10 @@ enum JPEGDecoder {
   private static func open(
     _ bytes: UnsafeRawBufferPointer, limit: PixelLimit
   ) throws -> OpaquePointer {
-    // Progressive images need all coefficients at once: two bytes for each of four inks.
-    let maximumMemory = limit.maximumPixelCount.multipliedReportingOverflow(by: 8)
-    let memory = maximumMemory.overflow ? Int.max : max(maximumMemory.partialValue, 1 << 26)
-    return try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {
-      graft_jpeg_open(bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, memory, $0)
+    // Progressive images need all coefficients at once.
+    try withLibraryMessage(format: format, byteCount: GRAFT_JPEG_MESSAGE_SIZE) {
+      graft_jpeg_open(
+        bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, limit.libraryByteCount, $0)
     }
   }
 

@@ -89,13 +89,7 @@ extension Preprocessing {
 
   /// Reads `224`, `320x240` (width and height), and `none`.
   package static func parseCrop(_ text: String) throws -> ImageSize? {
-    if text == absent { return nil }
-    guard let size = ImageSize(text: text) else {
-      throw GraftError.usage(
-        "invalid crop size '\(text)'",
-        hint: "Use 224 or 320x240")
-    }
-    return size
+    text == absent ? nil : try ImageSize(text: text, "crop size", forms: "224, 320x240 or none")
   }
 
   private static func parseChannelCount(_ text: String) throws -> Int {

@@ -49,28 +49,40 @@ extension ResizeRule: CustomStringConvertible {
   /// - Throws: `GraftError` for anything else
   package init(text: String) throws {
     let prefix = "shorter:"
-    if text.hasPrefix(prefix), let side = ImageSize.side(text.dropFirst(prefix.count)) {
-      self = .shorter(side)
-    } else if let size = ImageSize(text: text) {
-      self = .exact(size)
-    } else {
-      throw GraftError.usage(
-        "invalid image size '\(text)'",
-        hint: "Use 224, 320x240 or shorter:256")
+    let forms = "224, 320x240, shorter:256 or none"
+    guard text.hasPrefix(prefix) else {
+      self = .exact(try ImageSize(text: text, forms: forms))
+      return
     }
+    guard let side = ImageSize.side(text.dropFirst(prefix.count)) else {
+      throw ImageSize.invalid("image size", text, forms)
+    }
+    self = .shorter(side)
   }
 }
 
 extension ImageSize {
   private static let maximumSide = 1 << 16
 
-  /// Reads `224` (both sides) or `320x240` (width and height); `nil` for anything else.
-  package init?(text: String) {
+  /// Reads `224` (both sides) or `320x240` (width and height).
+  ///
+  /// - Parameters:
+  ///   - what: what the size is, for messages
+  ///   - forms: the texts that the caller accepts, for messages
+  /// - Throws: `GraftError` for anything else
+  package init(
+    text: String, _ what: String = "image size", forms: String = "224 or 320x240"
+  ) throws {
     let sides = text.split(separator: "x", omittingEmptySubsequences: false)
     guard (1...2).contains(sides.count), let width = ImageSize.side(sides[0]),
       let height = ImageSize.side(sides[sides.count - 1])
-    else { return nil }
+    else { throw ImageSize.invalid(what, text, forms) }
     self.init(width: width, height: height)
+  }
+
+  fileprivate static func invalid(_ what: String, _ text: String, _ forms: String) -> GraftError {
+    .usage(
+      "invalid \(what) '\(text)'", hint: "Use \(forms), with sides from 1 to \(maximumSide)")
   }
 
   /// The form that ``init(text:)`` reads.

@@ -71,7 +71,7 @@ import Testing
     let trainer = try Trainer(
       model.graph(training: WeightSelection("all").weights(of: model)), seed: 1,
       settings: Trainer.Settings(
-        loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9)))
+        loss: SoftmaxCrossEntropy(), optimizer: try Optimizers.named("sgd(momentum=0.9)")))
     let labels = try #require(arrays["y"]).integers().map(Int64.init)
     let losses = try #require(arrays["losses"]).elements(as: Float.self)
     #expect(losses.count == 6)

@@ -34,7 +34,7 @@ import Testing
     let trainer = try Trainer(
       model.graph(training: WeightSelection("all").weights(of: model)), seed: 1,
       settings: Trainer.Settings(
-        loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9)))
+        loss: SoftmaxCrossEntropy(), optimizer: try Optimizers.named("sgd(momentum=0.9)")))
     let (x, y) = (try #require(arrays["x"]), try #require(arrays["y"]))
     let (images, labels) = (try x.elements(as: Float.self), try y.integers().map(Int64.init))
     for (step, expected) in try #require(arrays["losses"]).elements(as: Float.self).enumerated() {

@@ -50,7 +50,7 @@ import Testing
 
   @Test func filesHaveAllSettings() throws {
     let recipe = try Recipe(yaml: FineTuningRecipeTests.yaml)
-    let written = try recipe.yaml
+    let written = recipe.yaml
     #expect(try Recipe(yaml: written) == recipe)
     for text in [written, FineTuningRecipeTests.yaml] {
       #expect(keys(of: text) == Recipe.settings.map(\.key))

@@ -161,7 +161,7 @@ import Testing
     let error = #expect(throws: GraftError.self) {
       try FineTuningRun(recipe, dataset: dataset, folder: "\(folder)/nonsense")
     }
-    #expect(error?.message.contains("'gmp' does not fit") == true)
+    #expect(error?.message.contains("'gmp' has nothing to pool") == true)
     // The map before the network's own pooling can be pooled in other ways.
     recipe.head = Recipe().head
     recipe.cut = "block2_conv"

@@ -52,7 +52,7 @@ import Testing
   /// Two steps of 32 images each.
   private func train(_ model: TransferModel, recomputes: Bool) throws -> Trained {
     var settings = Trainer.Settings(
-      loss: SoftmaxCrossEntropy(), optimizer: StochasticGradientDescent(momentum: 0.9))
+      loss: SoftmaxCrossEntropy(), optimizer: try Optimizers.named("sgd(momentum=0.9)"))
     settings.penalties = model.penalties
     settings.recomputes = recomputes
     let trainer = try Trainer(

@@ -7,6 +7,8 @@ import GraftOperators
 struct GraphDowngrader {
   /// The opset of `ai.onnx` to write.
   let opset: Int
+  /// The versions to write of ONNX's other domains.
+  let domainVersions: [ByteString: Int]
   /// The opset of the file that the graph came from; 0 if it came from none.
   let importedOpset: Int
   /// Whether one node may become several; only if the user chose the opset.
@@ -16,8 +18,10 @@ struct GraphDowngrader {
   struct Obstacle: Error {
     /// The node, as messages name it.
     let label: String
-    /// The next higher opset that can express the node; `nil` if there is none.
-    let nextOpset: Int?
+    /// The node's domain.
+    let domain: ByteString
+    /// The next higher version of the domain that can express the node; `nil` if there is none.
+    let nextVersion: Int?
     let reason: String
   }
 
@@ -31,21 +35,30 @@ struct GraphDowngrader {
         try builder.append(node)
       } catch let error as GraftError {
         throw Obstacle(
-          label: graph.label(node), nextOpset: nextOpset(for: node, in: graph),
-          reason: error.message)
+          label: graph.label(node), domain: ByteString(node.domain),
+          nextVersion: nextVersion(for: node, in: graph), reason: error.message)
       }
     }
     return builder.finish(graph)
   }
 
-  private func nextOpset(for node: Node, in graph: Graph) -> Int? {
+  /// The version of a domain to write; `nil` for domains that are not ONNX's.
+  private func version(ofDomain domain: String) -> Int? {
+    domain.isEmpty ? opset : domainVersions[domain]
+  }
+
+  private func nextVersion(for node: Node, in graph: Graph) -> Int? {
     // A node of an operator unknown to Graft is never converted.
-    guard opset < ONNXImporter.newestOpset, OperatorCatalog.type(of: node) != nil else {
-      return nil
-    }
-    return (opset + 1...ONNXImporter.newestOpset).first { opset in
+    let domain = ByteString(node.domain)
+    guard let version = version(ofDomain: node.domain), OperatorCatalog.type(of: node) != nil,
+      let newest = OperatorVersion.newest(ofDomain: domain), version < newest
+    else { return nil }
+    return (version + 1...newest).first { version in
       let downgrader = GraphDowngrader(
-        opset: opset, importedOpset: importedOpset, allowsExtraNodes: allowsExtraNodes)
+        opset: node.domain.isEmpty ? version : opset,
+        domainVersions: node.domain.isEmpty
+          ? domainVersions : domainVersions.merging([domain: version]) { $1 },
+        importedOpset: importedOpset, allowsExtraNodes: allowsExtraNodes)
       var builder = Builder(downgrader: downgrader, graph: graph)
       return (try? builder.append(node)) != nil
     }
@@ -56,7 +69,6 @@ struct GraphDowngrader {
     let downgrader: GraphDowngrader
     private(set) var graph: Graph
     private let oldValueCount: Int
-    private var opset: Int { downgrader.opset }
 
     init(downgrader: GraphDowngrader, graph: Graph) {
       self.downgrader = downgrader
@@ -88,35 +100,32 @@ struct GraphDowngrader {
         default: break
         }
       }
-      guard node.domain.isEmpty else {
+      guard let opset = downgrader.version(ofDomain: node.domain) else {
         graph.nodes.append(node)
         return
       }
-      guard let type = OperatorCatalog.type(of: node) else { return try appendUnknown(node) }
-      if opset < type.schema.sameSince { return try downgrade(node, type) }
-      let history = OperatorVersion.history(of: node.operatorType)
-      guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
-        throw GraftError.unsupported("the operator is newer")
+      guard let type = OperatorCatalog.type(of: node) else {
+        return try appendUnknown(node, opset: opset)
       }
-      try appendChecked(node, version)
+      if opset < type.schema.sameSince { return try downgrade(node, type, to: opset) }
+      try appendChecked(node, opset: opset)
     }
 
-    private mutating func downgrade(_ node: Node, _ type: any Operator.Type) throws {
+    private mutating func downgrade(
+      _ node: Node, _ type: any Operator.Type, to opset: Int
+    ) throws {
       let valueCount = graph.values.count
       var context = DowngradeContext(
-        graph: graph, opset: opset, importedOpset: downgrader.importedOpset,
+        graph: graph, opset: opset,
+        importedOpset: node.domain.isEmpty ? downgrader.importedOpset : 0,
         allowsExtraNodes: downgrader.allowsExtraNodes)
       var downgraded = node
       try type.downgrade(&downgraded, to: opset, in: &context)
       graph = context.graph
       nameValues(from: valueCount, after: node)
       for extra in context.nodesBefore { try appendExtra(extra) }
-      if downgraded.operatorType == node.operatorType {
-        let history = OperatorVersion.history(of: node.operatorType)
-        guard let version = history.last(where: { $0.version <= opset }), !version.isRemoval else {
-          throw GraftError.unsupported("the operator is newer")
-        }
-        try appendChecked(downgraded, version)
+      if downgraded.qualifiedType == node.qualifiedType {
+        try appendChecked(downgraded, opset: opset)
       } else {
         try append(downgraded)
       }
@@ -142,10 +151,17 @@ struct GraphDowngrader {
       }
     }
 
-    /// Appends a node in the form of `version`.
-    private mutating func appendChecked(_ node: Node, _ version: OperatorVersion) throws {
+    /// Appends a node in the form of a version of its domain.
+    private mutating func appendChecked(_ node: Node, opset: Int) throws {
+      let history = OperatorVersion.history(of: node.qualifiedType)
+      guard let version = history.last(where: { $0.version <= opset }) else {
+        throw GraftError.unsupported("the operator is newer")
+      }
+      guard !version.isRemoval else {
+        throw GraftError.unsupported("version \(version.version) removed the operator")
+      }
       var node = node
-      let newest = OperatorVersion.history(of: node.operatorType).last { !$0.isRemoval }
+      let newest = history.last { !$0.isRemoval }
       for (name, attribute) in node.attributes where !version.attributes.contains(name) {
         if newest?.isDefault(name, attribute) ?? false { node.attributes[name] = nil }
       }
@@ -157,9 +173,9 @@ struct GraphDowngrader {
     }
 
     /// A node of an operator unknown to Graft keeps its imported form.
-    private mutating func appendUnknown(_ node: Node) throws {
-      let history = OperatorVersion.history(of: node.operatorType)
-      let imported = downgrader.importedOpset
+    private mutating func appendUnknown(_ node: Node, opset: Int) throws {
+      let history = OperatorVersion.history(of: node.qualifiedType)
+      let imported = node.domain.isEmpty ? downgrader.importedOpset : 0
       if imported > 0, !history.isEmpty, opset != imported {
         let old = history.last { $0.version <= imported }
         guard old?.version == history.last(where: { $0.version <= opset })?.version else {

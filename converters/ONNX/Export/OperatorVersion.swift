@@ -4,7 +4,7 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// One version of an operator of ai.onnx, from onnx.defs.
+/// One version of an operator, from onnx.defs.
 package struct OperatorVersion {
   package struct Formal {
     let types: UInt64
@@ -23,14 +23,21 @@ package struct OperatorVersion {
   package let outputs: [Formal]
 
   /// The versions of an operator, ascending; none if ONNX does not have it.
-  package static func history(of operatorType: String) -> [OperatorVersion] {
-    table[operatorType] ?? []
+  ///
+  /// - Parameter qualifiedType: with its domain, as in `ai.onnx.ml.Scaler`
+  package static func history(of qualifiedType: String) -> [OperatorVersion] {
+    table[qualifiedType] ?? []
   }
 
-  /// The lowest IR version for an opset.
-  static func irVersion(opset: Int) -> Int {
-    let versions = OperatorVersions.irVersions
-    return versions[min(max(opset, 1), versions.count) - 1]
+  /// The newest version of a domain; `nil` for domains that are not ONNX's.
+  static func newest(ofDomain domain: ByteString) -> Int? {
+    OperatorVersions.irVersions[domain.text]?.count
+  }
+
+  /// The lowest IR version for a version of a domain.
+  static func irVersion(_ domain: ByteString, _ version: Int) -> Int {
+    guard let versions = OperatorVersions.irVersions[domain.text] else { return 3 }
+    return versions[min(max(version, 1), versions.count) - 1]
   }
 
   /// Whether this version can express a node, apart from its semantics.

@@ -27,27 +27,57 @@ struct OpsetSelection {
     let imported = graph.provenance.importedOpset
     let keepsOpset = imported > 0 && graph.unknownOperator != nil
     var opset = override ?? (keepsOpset ? imported : Self.lowestRunnable)
-    while true {
+    var domainVersions = Self.domainVersions(of: graph, keepsOpset: keepsOpset)
+    var downgraded: Graph?
+    while downgraded == nil {
       let downgrader = GraphDowngrader(
-        opset: opset, importedOpset: imported, allowsExtraNodes: override != nil || keepsOpset)
+        opset: opset, domainVersions: domainVersions, importedOpset: imported,
+        allowsExtraNodes: override != nil || keepsOpset)
       do {
-        self.graph = try downgrader.downgraded(graph)
-        break
+        downgraded = try downgrader.downgraded(graph)
       } catch let obstacle as GraphDowngrader.Obstacle {
-        guard override == nil, !keepsOpset, let next = obstacle.nextOpset else {
-          throw Self.error(obstacle, opset: opset, isChosen: override != nil)
+        if let next = obstacle.nextVersion, !keepsOpset {
+          if !obstacle.domain.text.isEmpty {
+            domainVersions[obstacle.domain] = next
+            continue
+          }
+          if override == nil {
+            opset = next
+            continue
+          }
         }
-        opset = next
+        throw Self.error(obstacle, opset: opset, domainVersions, isChosen: override != nil)
       }
     }
+    var result = downgraded ?? graph
+    result.domainVersions.merge(domainVersions) { $1 }
+    self.graph = result
     self.opset = opset
-    irVersion = max(OperatorVersion.irVersion(opset: opset), try Self.irVersion(of: self.graph))
+    irVersion = domainVersions.reduce(
+      max(OperatorVersion.irVersion("", opset), try Self.irVersion(of: result))
+    ) { max($0, OperatorVersion.irVersion($1.key, $1.value)) }
+  }
+
+  /// The versions to begin with for ONNX's domains other than `ai.onnx` that the graph uses.
+  private static func domainVersions(of graph: Graph, keepsOpset: Bool) -> [ByteString: Int] {
+    var versions: [ByteString: Int] = [:]
+    for domain in graph.domains where !domain.text.isEmpty {
+      guard let newest = OperatorVersion.newest(ofDomain: domain) else { continue }
+      versions[domain] = keepsOpset ? min(graph.domainVersions[domain] ?? newest, newest) : 1
+    }
+    return versions
   }
 
   private static func error(
-    _ obstacle: GraphDowngrader.Obstacle, opset: Int, isChosen: Bool
+    _ obstacle: GraphDowngrader.Obstacle, opset: Int, _ domainVersions: [ByteString: Int],
+    isChosen: Bool
   ) -> GraftError {
-    guard isChosen, let next = obstacle.nextOpset else {
+    guard obstacle.domain.text.isEmpty else {
+      return .unsupported(
+        "\(obstacle.label) cannot be written at version \(domainVersions[obstacle.domain] ?? 1) "
+          + "of \(obstacle.domain): \(obstacle.reason)")
+    }
+    guard isChosen, let next = obstacle.nextVersion else {
       return .unsupported(
         "\(obstacle.label) cannot be written at opset \(opset): \(obstacle.reason)",
         hint: isChosen ? "Omit --opset" : nil)

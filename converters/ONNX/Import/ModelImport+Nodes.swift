@@ -39,7 +39,14 @@ extension ModelImport {
       return
     }
     try withPlace(proto.label) { node.outputs = try outputs(of: proto, in: frame) }
-    try level.upgrader.append(node, opset: frame.opsets[key.domain] ?? 0)
+    let version = frame.opsets[key.domain] ?? 0
+    if let newest = OperatorVersion.newest(ofDomain: key.domain), version > newest {
+      throw GraftError.unsupported(
+        "uses version \(version) of \(key.domain); versions up to \(newest) can be read",
+        hint: "Export the model at a lower version of \(key.domain)"
+      ).at(proto.label)
+    }
+    try level.upgrader.append(node, opset: version)
   }
 
   /// The values that a node reads; `nil` for omitted ones.

@@ -30,7 +30,9 @@ package struct ONNXImporter {
   package func graph(path: String) throws -> Graph {
     try withPlace(path) {
       if let kind = FileKind.recognize(path: path) {
-        throw kind.error(expected: "an ONNX model", advice: "Models are .onnx files")
+        throw kind.error(
+          expected: "an ONNX model",
+          advice: "Use an .onnx file, Keras weights (.h5), or a name from `graft models list`")
       }
       while true {
         let storage: Storage

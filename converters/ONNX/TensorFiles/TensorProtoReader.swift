@@ -2,10 +2,10 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Reads files with one serialized value, `TensorProto`, `SequenceProto` or `OptionalProto`, as in
-/// ONNX's test data.
+/// Reads files with one serialized value, `TensorProto`, `SequenceProto`, `OptionalProto` or
+/// `MapProto`, as in ONNX's test data.
 ///
-/// The file does not say which of the three it is; the type of the model's input does.
+/// The file does not say which of them it is; the type of the model's input does.
 package struct TensorProtoReader {
   package var limits: ImportLimits
 
@@ -41,7 +41,10 @@ package struct TensorProtoReader {
     case .optional:
       let file = try WireScanner.scan(storage, as: .optional, limits: limits)
       return try decoder(file).optional(try file.message(limits: limits))
-    case .sparseTensor, .map:
+    case .map:
+      let file = try WireScanner.scan(storage, as: .map, limits: limits)
+      return .map(try decoder(file).map(try file.message(limits: limits)))
+    case .sparseTensor:
       throw GraftError.unsupported("values of type \(type) cannot be read from files")
     }
   }
@@ -55,7 +58,8 @@ package struct TensorProtoReader {
   /// - Throws: `GraftError` if the file is of another kind
   private func recognized(_ storage: Storage) throws -> Storage {
     if let kind = FileKind.recognize(storage) {
-      throw kind.error(expected: "a serialized tensor (.pb)")
+      throw kind.error(
+        expected: "a serialized tensor (.pb)", advice: "Write it with onnx.save_tensor")
     }
     return storage
   }
@@ -71,7 +75,7 @@ package struct TensorProtoReader {
 }
 
 extension TensorDecoder {
-  fileprivate func sequence(_ proto: Onnx_SequenceProto) throws -> RuntimeValue {
+  func sequence(_ proto: Onnx_SequenceProto) throws -> RuntimeValue {
     switch Onnx_SequenceProto.DataType(rawValue: Int(proto.elemType)) {
     case .tensor?: .sequence(try proto.tensorValues.map { .tensor(try tensor($0)) })
     case .sparseTensor?:
@@ -80,7 +84,8 @@ extension TensorDecoder {
     case .sequence?: .sequence(try proto.sequenceValues.map(sequence))
     case .optional?: .sequence(try proto.optionalValues.map(optional))
     case .undefined?: .sequence([])
-    case .map?, nil:
+    case .map?: .sequence(try proto.mapValues.map { .map(try map($0)) })
+    case nil:
       throw GraftError.unsupported("is a sequence of the unknown kind \(proto.elemType)")
     }
   }
@@ -93,8 +98,9 @@ extension TensorDecoder {
       .optional(.tensor(try denseTensor(try sparseTensor(proto.sparseTensorValue))))
     case .sequence? where proto.hasSequenceValue: .optional(try sequence(proto.sequenceValue))
     case .optional? where proto.hasOptionalValue: .optional(try optional(proto.optionalValue))
-    case .undefined?, .tensor?, .sparseTensor?, .sequence?, .optional?: .optional(nil)
-    case .map?, nil:
+    case .map? where proto.hasMapValue: .optional(.map(try map(proto.mapValue)))
+    case .undefined?, .tensor?, .sparseTensor?, .sequence?, .optional?, .map?: .optional(nil)
+    case nil:
       throw GraftError.unsupported("is an optional of the unknown kind \(proto.elemType)")
     }
   }

@@ -2,14 +2,14 @@ import GraftFiles
 import GraftGraph
 import GraftTensor
 
-/// Writes values as `TensorProto`, `SequenceProto` or `OptionalProto`; the counterpart of
+/// Writes values as `TensorProto`, `SequenceProto`, `OptionalProto` or `MapProto`; the counterpart of
 /// ``TensorProtoReader``.
 package enum TensorProtoWriter {
   /// - Parameter type: the type that the model declares, as an empty sequence has no element type
   package static func write(
     _ value: RuntimeValue, name: String, type: ValueType? = nil, to path: String
   ) throws {
-    let message = try SegmentedMessage(value, name: name, type: type)
+    let message = try SegmentedMessage(value: value, name: name, type: type)
     let file = try AtomicFile(path: path)
     try message.forEachPiece { try file.write($0) }
     try file.commit()
@@ -20,7 +20,7 @@ package enum TensorProtoWriter {
     _ value: RuntimeValue, name: String, type: ValueType? = nil
   ) throws -> [UInt8] {
     var bytes: [UInt8] = []
-    try SegmentedMessage(value, name: name, type: type).forEachPiece { bytes += $0 }
+    try SegmentedMessage(value: value, name: name, type: type).forEachPiece { bytes += $0 }
     return bytes
   }
 }
@@ -31,6 +31,7 @@ private enum ElementKind: Int32 {
   case undefined = 0
   case tensor = 1
   case sequence = 3
+  case map = 4
   case optional = 5
 
   init(_ value: RuntimeValue) {
@@ -38,6 +39,7 @@ private enum ElementKind: Int32 {
     case .tensor: self = .tensor
     case .sequence: self = .sequence
     case .optional: self = .optional
+    case .map: self = .map
     }
   }
 
@@ -46,7 +48,8 @@ private enum ElementKind: Int32 {
     case .tensor?: self = .tensor
     case .sequence?: self = .sequence
     case .optional?: self = .optional
-    case .sparseTensor?, .map?, nil: self = .undefined
+    case .map?: self = .map
+    case .sparseTensor?, nil: self = .undefined
     }
   }
 
@@ -54,7 +57,7 @@ private enum ElementKind: Int32 {
 }
 
 extension SegmentedMessage {
-  fileprivate init(_ value: RuntimeValue, name: String, type: ValueType?) throws {
+  init(value: RuntimeValue, name: String, type: ValueType?) throws {
     switch value {
     case .tensor(let tensor): try self.init(tensor, name: name)
     case .sequence(let elements):
@@ -70,8 +73,9 @@ extension SegmentedMessage {
           throw GraftError.badData("a sequence has elements of different kinds")
         }
         append(
-          field: kind.field, try SegmentedMessage(element, name: "", type: elementType))
+          field: kind.field, try SegmentedMessage(value: element, name: "", type: elementType))
       }
+    case .map(let map): try self.init(map, name: name, type: type)
     case .optional(let element):
       var elementType: ValueType?
       if case .optional(let declared)? = type { elementType = declared }
@@ -82,7 +86,7 @@ extension SegmentedMessage {
       try self.init(proto)
       if let element {
         append(
-          field: kind.field, try SegmentedMessage(element, name: "", type: elementType))
+          field: kind.field, try SegmentedMessage(value: element, name: "", type: elementType))
       }
     }
   }

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 
-from benchmark import accuracy, machine, models, startup
+from benchmark import accuracy, machine, models, sequence_models, startup
 from benchmark.contenders import Graft, Peer
 from benchmark.interleave import measure, measure_groups
 
@@ -30,8 +30,12 @@ class Setting:
         self.rounds, self.quick = rounds, quick
         self.seconds = 0.3 if quick else 1.0
 
+    def models(self):
+        """The folder of models that later runs use, too."""
+        return os.path.join(os.path.dirname(self.folder), "models")
+
     def vgg16(self):
-        return models.vgg16(os.path.join(os.path.dirname(self.folder), "models"))
+        return models.vgg16(self.models())
 
     def measure(self, contenders, precision="f32"):
         return measure(contenders, self.missing, self.rounds, self.seconds, precision)
@@ -152,6 +156,48 @@ def light(setting):
             work = f"{title}, the slowest ({worst})"
             result["lines"].append(line(work, ratios[worst], 1.0, of="onnxruntime"))
     return result
+
+
+def _beside_onnxruntime(setting, works):
+    """Models by what they do, each with its path and target, in rounds beside onnxruntime."""
+    groups = {
+        work: [Graft(setting.graft, path), Peer("onnxruntime", path)]
+        for work, (path, _) in works.items()
+    }
+    measured = measure_groups(groups, setting.missing, setting.rounds, setting.seconds / 2)
+    result = {"models": measured, "lines": []}
+    for key in ("turns", "disturbed_turns"):
+        result[key] = sum(part[key] for part in measured.values())
+    for work, (_, limit) in works.items():
+        result["lines"].append(beside(work, measured[work], "onnxruntime", limit))
+    return result
+
+
+@row
+def recurrent(setting):
+    folder = setting.models()
+    works = {
+        f"{cell} of {sequence_models.UNITS} units, {sequence_models.STEPS} steps, batch {batch}": (
+            sequence_models.recurrent(folder, cell, batch),
+            0.8,
+        )
+        for cell in ("LSTM", "GRU")
+        for batch in (1, 32)
+    }
+    works["voice activity, one frame"] = sequence_models.voice_activity(folder), 0.7
+    return _beside_onnxruntime(setting, works)
+
+
+@row
+def transformers(setting):
+    works = {
+        f"{name}'s encoder, sequence {sequence_models.SEQUENCE}": (
+            sequence_models.encoder(setting.models(), name),
+            0.9,
+        )
+        for name in sequence_models.ENCODERS
+    }
+    return _beside_onnxruntime(setting, works)
 
 
 @row
