@@ -5,8 +5,8 @@ import GraftGraph
 /// All operators that Graft knows: a list for each folder of this target, a line for each operator.
 package enum OperatorCatalog {
   package static let operators = [
-    activation, attention, blocked, control, conversion, convolution, elementwise, linear,
-    machineLearning, movement, normalization, pooling, quantization, random, recurrent,
+    activation, attention, blocked, contributed, control, conversion, convolution, elementwise,
+    linear, machineLearning, movement, normalization, pooling, quantization, random, recurrent,
     reduction, resampling, sequence, shape, signal, softmax, text, training, unary, vision,
   ].flatMap { $0 }
 
@@ -60,6 +60,19 @@ package enum OperatorCatalog {
     BlockedZeroInsertion.self,
     FromBlocked.self,
     ToBlocked.self,
+  ]
+
+  private static let contributed: [any Operator.Type] = [
+    QGemm.self,
+    QLinearAdd.self,
+    QLinearAveragePool.self,
+    QLinearConcat.self,
+    QLinearGlobalAveragePool.self,
+    QLinearLeakyRelu.self,
+    QLinearMul.self,
+    QLinearSigmoid.self,
+    QLinearSoftmax.self,
+    QLinearWhere.self,
   ]
 
   private static let control: [any Operator.Type] = [

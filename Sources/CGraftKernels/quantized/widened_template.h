@@ -180,27 +180,23 @@ typedef struct {
   ptrdiff_t c_stride;
 } widened_tile;
 
-/// Adds the products of a fixed number of rows with a fixed number of panels.
+/// Adds the products of a fixed number of rows with a panel.
 GRAFT_INLINE void add_widened_rows(
-    const widened_tile *tile, ptrdiff_t columns, const ptrdiff_t rows, const ptrdiff_t panels) {
-  widened_vector sums[GEMM_ROWS][8];
+    const widened_tile *tile, ptrdiff_t columns, const ptrdiff_t rows) {
+  widened_vector sums[GEMM_ROWS][2];
 #pragma clang loop unroll(full)
-  for (ptrdiff_t r = 0; r < rows; r++)
-#pragma clang loop unroll(full)
-    for (ptrdiff_t v = 0; v < 2 * panels; v++) sums[r][v] = 0;
-  const ptrdiff_t a_stride = tile->a_stride, depth = tile->depth;
+  for (ptrdiff_t r = 0; r < rows; r++) sums[r][0] = sums[r][1] = 0;
+  const ptrdiff_t a_stride = tile->a_stride;
   const unaligned_weight_factor *a = tile->a;
-  for (ptrdiff_t k = 0; k < depth; k++) {
-    widened_vector weights[8];
-#pragma clang loop unroll(full)
-    for (ptrdiff_t v = 0; v < 2 * panels; v++)
-      weights[v] = *(const unaligned_widened_vector *)(tile->panel + (v / 2 * depth + k) * PANEL +
-                                                       v % 2 * INTEGER_LANES);
+  for (ptrdiff_t k = 0; k < tile->depth; k++) {
+    const float *weights = tile->panel + k * PANEL;
+    const widened_vector low = *(const unaligned_widened_vector *)weights;
+    const widened_vector high = *(const unaligned_widened_vector *)(weights + INTEGER_LANES);
 #pragma clang loop unroll(full)
     for (ptrdiff_t r = 0; r < rows; r++) {
       const widened_vector x = a[r * a_stride + k];
-#pragma clang loop unroll(full)
-      for (ptrdiff_t v = 0; v < 2 * panels; v++) sums[r][v] += x * weights[v];
+      sums[r][0] += x * low;
+      sums[r][1] += x * high;
     }
     // As in the other tiles: there are no registers for earlier loads.
     __asm__ volatile("" ::: "memory");
@@ -208,7 +204,7 @@ GRAFT_INLINE void add_widened_rows(
 #pragma clang loop unroll(full)
   for (ptrdiff_t r = 0; r < rows; r++)
 #pragma clang loop unroll(full)
-    for (ptrdiff_t v = 0; v < 2 * panels; v++) {
+    for (ptrdiff_t v = 0; v < 2; v++) {
       float *c = tile->c + r * tile->c_stride + v * INTEGER_LANES;
       const float *addend = tile->addend ? tile->addend + v * INTEGER_LANES : NULL;
       const ptrdiff_t left = columns - v * INTEGER_LANES;
@@ -227,7 +223,7 @@ GRAFT_INLINE void add_widened_rows(
 }
 
 #define ROWS_CASE(rows) \
-  case rows: add_widened_rows(tile, columns, rows, 1); break;
+  case rows: add_widened_rows(tile, columns, rows); break;
 
 static void add_widened_tile(const widened_tile *tile, ptrdiff_t columns, ptrdiff_t rows) {
   switch (rows) {
@@ -254,6 +250,116 @@ static void add_widened_tile(const widened_tile *tile, ptrdiff_t columns, ptrdif
 }
 #undef ROWS_CASE
 
+/// The most rows that are multiplied one by one, without storing widened weights.
+enum { WIDENED_SINGLE_ROWS = 3 };
+
+/// Adds the products of a row with two panels of adjacent columns to `c`, from depth `k` up to
+/// `end`, where the scales of all columns change.
+GRAFT_INLINE void add_row_of_columns(
+    const graft_widened_problem *p, const unaligned_weight_factor *a, ptrdiff_t k, ptrdiff_t end,
+    ptrdiff_t column, float *c, const int32_t integer) {
+  const ptrdiff_t scale = scale_index(k, p->depth_block, p->depth_scale_stride);
+  panel_floats sums[2], scales[2];
+  panel_integers zero_points[2];
+#pragma clang loop unroll(full)
+  for (ptrdiff_t v = 0; v < 2; v++) {
+    const ptrdiff_t place = scale + (p->column_scale_stride ? column + v * PANEL : 0);
+    sums[v] = 0;
+    scales[v] = p->scales[place];
+    zero_points[v] = zero_point(p, place);
+    if (p->column_scale_stride == 0) continue;
+    scales[v] = *(const unaligned_panel_floats *)(p->scales + place);
+    if (p->zero_points)
+      zero_points[v] = *(const unaligned_panel_integers *)(p->zero_points + place);
+  }
+  for (; k < end; k++) {
+    const float x = a[k];
+#pragma clang loop unroll(full)
+    for (ptrdiff_t v = 0; v < 2; v++) {
+      const panel_integers w =
+          adjacent_integers(p->b, k * p->b_depth_stride + column + v * PANEL, integer) -
+          zero_points[v];
+      sums[v] += x * __builtin_convertvector(w, panel_floats);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (ptrdiff_t v = 0; v < 2; v++)
+    *(unaligned_panel_floats *)(c + column + v * PANEL) += sums[v] * scales[v];
+}
+
+/// The products of a row with adjacent columns, two panels at a time, up to `end`. Returns the
+/// first column that is left.
+GRAFT_INLINE ptrdiff_t multiply_row_by_columns(
+    const graft_widened_problem *p, const unaligned_weight_factor *a, float *c, ptrdiff_t column,
+    ptrdiff_t end, const int32_t integer) {
+  // Lines of so many columns and the depths of a sum stay in the L1 cache.
+  enum { GROUP = 256 };
+  while (end - column >= 2 * PANEL) {
+    const ptrdiff_t left = (end - column) / (2 * PANEL) * (2 * PANEL);
+    const ptrdiff_t group_end = column + (left < GROUP ? left : GROUP);
+    for (ptrdiff_t j = column; j < group_end; j++) c[j] = p->addend ? p->addend[j] : 0;
+    for (ptrdiff_t k = 0; k < p->depth;) {
+      const ptrdiff_t limit = p->depth - k < WIDENED_DEPTH ? p->depth : k + WIDENED_DEPTH;
+      const ptrdiff_t k_end = scale_end(k, p->depth_block, p->depth_scale_stride, limit);
+      for (ptrdiff_t j = column; j < group_end; j += 2 * PANEL)
+        add_row_of_columns(p, a, k, k_end, j, c, integer);
+      k = k_end;
+    }
+    column = group_end;
+  }
+  return column;
+}
+
+/// The product of a row with a column of adjacent depths.
+GRAFT_INLINE float multiply_row_by_depths(
+    const graft_widened_problem *p, const unaligned_weight_factor *a, ptrdiff_t column,
+    const int32_t integer) {
+  const ptrdiff_t base = scale_index(column, p->column_block, p->column_scale_stride);
+  const ptrdiff_t first = column * p->b_column_stride;
+  panel_floats total = 0;
+  float rest = 0;
+  for (ptrdiff_t k = 0; k < p->depth;) {
+    const ptrdiff_t scale = base + scale_index(k, p->depth_block, p->depth_scale_stride);
+    const ptrdiff_t end = scale_end(k, p->depth_block, p->depth_scale_stride, p->depth);
+    const int32_t zero = zero_point(p, scale);
+    panel_floats sum = 0;
+    for (; k + PANEL <= end && (first + k) % 2 == 0; k += PANEL) {
+      const panel_integers w = adjacent_integers(p->b, first + k, integer) - zero;
+      sum += *(const unaligned_panel_floats *)(a + k) * __builtin_convertvector(w, panel_floats);
+    }
+    float single = 0;
+    for (; k < end; k++) single += a[k] * (float)(single_integer(p->b, first + k, integer) - zero);
+    total += sum * p->scales[scale];
+    rest += single * p->scales[scale];
+  }
+  for (ptrdiff_t i = 0; i < PANEL; i++) rest += total[i];
+  return p->addend ? rest + p->addend[column] : rest;
+}
+
+/// Multiplies a row by columns up to `end`; returns the first column that is left.
+GRAFT_INLINE ptrdiff_t multiply_row_of(
+    const graft_widened_problem *p, ptrdiff_t row, ptrdiff_t column, ptrdiff_t end,
+    const int32_t integer) {
+  const unaligned_weight_factor *a = (const unaligned_weight_factor *)p->a + row * p->a_row_stride;
+  float *c = p->c + row * p->c_row_stride;
+  if (p->b_column_stride != 1) {
+    for (; column < end; column++) c[column] = multiply_row_by_depths(p, a, column, integer);
+    return column;
+  }
+  if (p->column_scale_stride != 0 && p->column_block != 1) return column;
+  return multiply_row_by_columns(p, a, c, column, end, integer);
+}
+
+static ptrdiff_t multiply_row(
+    const graft_widened_problem *p, ptrdiff_t row, ptrdiff_t column, ptrdiff_t end) {
+  switch (p->integer) {
+    case GRAFT_INTEGER_U8: return multiply_row_of(p, row, column, end, GRAFT_INTEGER_U8);
+    case GRAFT_INTEGER_I8: return multiply_row_of(p, row, column, end, GRAFT_INTEGER_I8);
+    case GRAFT_INTEGER_U4: return multiply_row_of(p, row, column, end, GRAFT_INTEGER_U4);
+    default: return multiply_row_of(p, row, column, end, GRAFT_INTEGER_I4);
+  }
+}
+
 static void multiply_widened(
     const graft_widened_problem *p, ptrdiff_t first_row, ptrdiff_t row_count,
     ptrdiff_t first_column, ptrdiff_t column_count) {
@@ -261,7 +367,11 @@ static void multiply_widened(
   float panels[WIDENED_DEPTH * COLUMNS] __attribute__((aligned(64)));
   const ptrdiff_t tile_count = (row_count + GEMM_ROWS - 1) / GEMM_ROWS;
   const ptrdiff_t end = first_column + column_count;
-  for (ptrdiff_t column = first_column; column < end; column += COLUMNS) {
+  ptrdiff_t column = first_column;
+  if (row_count <= WIDENED_SINGLE_ROWS)
+    for (ptrdiff_t row = first_row; row < first_row + row_count; row++)
+      column = multiply_row(p, row, first_column, end);
+  for (; column < end; column += COLUMNS) {
     const ptrdiff_t columns = end - column < COLUMNS ? end - column : COLUMNS;
     ptrdiff_t k = 0;
     do {
@@ -278,26 +388,11 @@ static void multiply_widened(
             .is_first = k == 0,
             .c_stride = p->c_row_stride,
         };
-        ptrdiff_t c = 0;
-        while (c < columns) {
+        for (ptrdiff_t c = 0; c < columns; c += PANEL) {
           description.panel = panels + c * depth;
           description.addend = p->addend ? p->addend + column + c : NULL;
           description.c = p->c + row * p->c_row_stride + column + c;
-          // One row alone would wait for its sums.
-          const ptrdiff_t panel_count = rows == 1 && columns - c > 3 * PANEL ? 4
-                                        : rows < 4 && columns - c > PANEL    ? 2
-                                                                             : 1;
-          if (panel_count == 4)
-            add_widened_rows(&description, columns - c, 1, 4);
-          else if (panel_count == 2 && rows == 1)
-            add_widened_rows(&description, columns - c, 1, 2);
-          else if (panel_count == 2 && rows == 2)
-            add_widened_rows(&description, columns - c, 2, 2);
-          else if (panel_count == 2)
-            add_widened_rows(&description, columns - c, 3, 2);
-          else
-            add_widened_tile(&description, columns - c, rows);
-          c += panel_count * PANEL;
+          add_widened_tile(&description, columns - c, rows);
         }
       }
       k += depth;

@@ -6,7 +6,8 @@ import GraftTensor
 /// ``QLinearConv`` with channels last, and with bounds that take the place of an activation.
 ///
 /// Inputs are those of QLinearConv; image and result are [N, …, C]. With `planar_input` the image
-/// is [N, C, …], with `planar_output` the result is. `bounds`: the lowest and the highest result.
+/// is [N, C, …], with `planar_output` the result is. `bounds` are the lowest and the highest
+/// result.
 package struct QuantizedConv: Operator {
   package static let schema = OperatorSchema(
     "QuantizedConv", domain: "graft", since: [1], inputs: 8...9)
