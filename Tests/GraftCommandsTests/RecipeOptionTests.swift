@@ -31,9 +31,10 @@ extension CommandsTests {
       #expect(run.status == 64 && run.errors.contains("'?'"), "\(run.transcript)")
     }
 
-    /// A recipe of its own, which the options change.
+    /// The recipe that a run has after options changed a file.
     private func saved(_ words: [String], yaml: String = "model: cifar10\n") throws -> Recipe {
       let folder = try TemporaryFolder()
+      defer { withExtendedLifetime(folder) {} }
       for (name, red) in [("red", 255), ("blue", 0)] as [(String, UInt8)] {
         for number in 1...4 {
           _ = try folder.write("data/\(name)/\(number).bmp", TestImage.bmp(red: red))
