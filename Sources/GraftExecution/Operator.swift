@@ -44,6 +44,15 @@ package protocol Operator: Sendable {
   /// - Throws: `GraftError` if the operator has no gradient
   func gradient(_ builder: inout GradientBuilder) throws
 
+  /// Whether its gradient is that of the nodes of ``spellOut(_:in:)``, instead of what
+  /// ``gradient(_:)`` appends.
+  static var isSpelledOut: Bool { get }
+
+  /// Appends nodes of other operators that compute the same as a node.
+  ///
+  /// - Returns: its outputs
+  func spellOut(_ node: Node, in graph: inout Graph) throws -> [ValueID?]
+
   /// Whether equal inputs always give equal outputs. Other nodes are never folded or merged.
   var isDeterministic: Bool { get }
 
@@ -143,6 +152,12 @@ extension Operator {
 
   package func gradient(_ builder: inout GradientBuilder) throws {
     throw GraftError.unsupported("\(Self.schema.name) has no gradient yet")
+  }
+
+  package static var isSpelledOut: Bool { false }
+
+  package func spellOut(_ node: Node, in graph: inout Graph) throws -> [ValueID?] {
+    throw GraftError(.software, "\(Self.schema.name) is not made of others")
   }
 
   package var isDeterministic: Bool { true }

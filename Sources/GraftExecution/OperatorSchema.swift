@@ -37,6 +37,11 @@ package struct OperatorSchema: Sendable {
 /// The domains of operator sets other than `ai.onnx`.
 package enum OperatorDomain {
   package static let machineLearning = "ai.onnx.ml"
+  package static let preview = "ai.onnx.preview"
+  package static let previewTraining = "ai.onnx.preview.training"
   /// onnxruntime's own operators, some of which exporters write.
   package static let microsoft = "com.microsoft"
+
+  /// The domains of the specification.
+  package static let standard = ["", machineLearning, preview, previewTraining]
 }

@@ -50,6 +50,15 @@ package struct UpgradeContext {
     return output
   }
 
+  /// Adds the nodes of a body before the upgraded node.
+  ///
+  /// - Returns: the body's outputs
+  package mutating func addBefore(_ body: Graph, _ inputs: [ValueID]) -> [ValueID] {
+    let inlined = graph.nodes(of: body, inputs: inputs)
+    nodesBefore += inlined.nodes
+    return inlined.outputs
+  }
+
   /// Adds a node after the upgraded one, which computes `output`.
   package mutating func addAfter(
     _ operatorType: String, _ inputs: [ValueID?], output: ValueID,

@@ -36,6 +36,7 @@ package enum OperatorCatalog {
   private static let attention: [any Operator.Type] = [
     Attention.self,
     CausalConvWithState.self,
+    FlexAttention.self,
     LinearAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
@@ -280,15 +281,18 @@ package enum OperatorCatalog {
 
   private static let sequence: [any Operator.Type] = [
     ConcatFromSequence.self,
+    ConcatFromSequenceGradient.self,
     OptionalGetElement.self,
     OptionalHasElement.self,
     OptionalOperator.self,
     SequenceAt.self,
+    SequenceAtGradient.self,
     SequenceConstruct.self,
     SequenceEmpty.self,
     SequenceErase.self,
     SequenceInsert.self,
     SequenceLength.self,
+    SequenceSum.self,
     SplitToSequence.self,
   ]
 
@@ -337,7 +341,11 @@ package enum OperatorCatalog {
 
   private static let training: [any Operator.Type] = [
     AdaGradUpdate.self,
+    Adagrad.self,
+    Adam.self,
     AdamUpdate.self,
+    Gradient.self,
+    Momentum.self,
     RMSpropUpdate.self,
     Recomputed.self,
     SGDMomentumUpdate.self,

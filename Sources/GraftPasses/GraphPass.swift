@@ -67,20 +67,3 @@ extension Graph {
     id.flatMap { self[$0].type?.tensor?.elementType }
   }
 }
-
-extension Node {
-  /// Changes the graphs among the attributes.
-  mutating func mapBodies(_ transform: (inout Graph) -> Void) {
-    for (name, attribute) in attributes {
-      switch attribute {
-      case .graph(var graph):
-        transform(&graph)
-        attributes[name] = .graph(graph)
-      case .graphs(var graphs):
-        for index in graphs.indices { transform(&graphs[index]) }
-        attributes[name] = .graphs(graphs)
-      default: break
-      }
-    }
-  }
-}

@@ -93,6 +93,7 @@ package final class Executable: Sendable {
       self.outputNames = compiled.outputNames
     } else {
       try lowered.inferTypes()
+      _ = try GradientExpansion.run(&lowered)
       self.inputNames = lowered.inputs.map { graph[$0].name }
       self.outputNames = lowered.outputs.map { graph[$0].name }
       if options.optimizes {

@@ -12,6 +12,7 @@ struct CausalConvWithState: RealOperator {
   static let schema = OperatorSchema(
     "CausalConvWithState", since: [27], inputs: 2...4, outputs: 1...2)
   static let weightInputs = [1, 2]
+  static let isSpelledOut = true
 
   private let appliesSwish: Bool
 
@@ -84,13 +85,46 @@ struct CausalConvWithState: RealOperator {
     }
   }
 
+  /// Conv over the state and the input, one after the other.
+  func spellOut(_ node: Node, in graph: inout Graph) throws -> [ValueID?] {
+    func input(_ index: Int) -> ValueID? { index < node.inputs.count ? node.inputs[index] : nil }
+    guard let x = input(0), let weights = input(1), let type = graph[x].type?.tensor,
+      let channelCount = graph[weights].type?.tensor?.shape?.first?.known
+    else {
+      throw GraftError.unsupported("needs the number of channels for its gradient")
+    }
+    let joining: [ByteString: Attribute] = ["axis": .int(0)]
+    let past: ValueID
+    if let state = input(3) {
+      past = state
+    } else {
+      let one = graph.addConstant(try Tensor([Int64(1)], shape: [1]))
+      let extents = graph.addNode("Shape", [x], attributes: ["end": .int(2)])
+      let size = graph.addNode("Shape", [weights], attributes: ["start": .int(2)])
+      let shape = graph.addNode(
+        "Concat", [extents, graph.addNode("Sub", [size, one])], attributes: joining)
+      past = graph.addNode(
+        "ConstantOfShape", [shape],
+        attributes: ["value": .tensor(try Tensor(zeros: type.elementType, shape: [1]))])
+    }
+    let all = graph.addNode("Concat", [past, x], attributes: ["axis": .int(2)])
+    var y = graph.addNode(
+      "Conv", [all, weights, input(2)], attributes: ["group": .int(channelCount)])
+    if appliesSwish { y = graph.addNode("Swish", [y]) }
+    let length = graph.addNode("Shape", [x], attributes: ["start": .int(2)])
+    let end = graph.addConstant(try Tensor([Int64.max], shape: [1]))
+    let axis = graph.addConstant(try Tensor([Int64(2)], shape: [1]))
+    return [y, graph.addNode("Slice", [all, length, end, axis])]
+  }
+
   static var examples: [OperatorExample] {
     let input = Tensor.floats([1, 2, 3, 4, 5, 6], [1, 2, 3])
     let weights = Tensor.floats([0.5, -1, 1, 2], [2, 1, 2])
     return [
       OperatorExample(
         "zeros before", inputs: [input, weights],
-        outputs: [.floats([-1, -1.5, -2, 8, 14, 17], [1, 2, 3]), .floats([3, 6], [1, 2, 1])]),
+        outputs: [.floats([-1, -1.5, -2, 8, 14, 17], [1, 2, 3]), .floats([3, 6], [1, 2, 1])],
+        differentiableInputs: [0, 1]),
       OperatorExample(
         "bias, state and activation", attributes: ["activation": .string("silu")],
         inputs: [input, weights, .floats([1, -8], [2]), .floats([2, -2], [1, 2, 1])],
@@ -99,12 +133,13 @@ struct CausalConvWithState: RealOperator {
             [0.73105858, -0.188770336, -0.268941421, -0.238405844, 5.98516366, 8.99888952],
             [1, 2, 3]),
           .floats([3, 6], [1, 2, 1]),
-        ]),
+        ], differentiableInputs: [0, 1, 2, 3]),
       OperatorExample(
         "shorter than the state",
         inputs: [
           .floats([3], [1, 1, 1]), .floats([1, 2, 3], [1, 1, 3]), nil, .floats([5, 7], [1, 1, 2]),
-        ], outputs: [.floats([28], [1, 1, 1]), .floats([7, 3], [1, 1, 2])]),
+        ], outputs: [.floats([28], [1, 1, 1]), .floats([7, 3], [1, 1, 2])],
+        differentiableInputs: [0, 1, 3]),
     ]
   }
 }

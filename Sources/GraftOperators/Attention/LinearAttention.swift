@@ -12,6 +12,7 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx__LinearAttention.html>
 struct LinearAttention: Operator {
   static let schema = OperatorSchema("LinearAttention", since: [27], inputs: 3...6, outputs: 1...2)
+  static let isSpelledOut = true
 
   private let queryHeads: Int
   private let heads: Int
@@ -186,11 +187,111 @@ struct LinearAttention: Operator {
       ], workerScratchByteCount: bytes)
   }
 
+  /// A Scan over the steps.
+  func spellOut(_ node: Node, in graph: inout Graph) throws -> [ValueID?] {
+    func input(_ index: Int) -> ValueID? { index < node.inputs.count ? node.inputs[index] : nil }
+    func type(_ id: ValueID?) -> TensorType? { id.flatMap { graph[$0].type?.tensor } }
+    guard let query = input(0), let key = input(1), let value = input(2), let own = type(query),
+      let keySize = own.shape?.last?.known.map({ $0 / queryHeads }),
+      let valueSize = type(value)?.shape?.last?.known.map({ $0 / heads })
+    else {
+      throw GraftError.unsupported("needs the sizes of its heads for its gradient")
+    }
+    let stateType = type(input(3))?.elementType ?? own.elementType
+    let computed: ElementType = [own.elementType, stateType].contains(.double) ? .double : .float
+    func cast(_ id: ValueID, to type: ElementType, from given: ElementType) -> ValueID {
+      type == given
+        ? id : graph.addNode("Cast", [id], attributes: ["to": .int(Int(type.rawValue))])
+    }
+    /// An input as `[N, T, …]`.
+    func rows(_ id: ValueID, _ extents: [Int]) throws -> ValueID {
+      let shape = graph.addConstant(
+        try Tensor(([0, 0] + extents).map(Int64.init), shape: [2 + extents.count]))
+      return graph.addNode(
+        "Reshape", [cast(id, to: computed, from: own.elementType), shape])
+    }
+    var rowed = [
+      try rows(query, [heads, queryHeads / heads, keySize]), try rows(key, [heads, keySize, 1]),
+      try rows(value, [heads, 1, valueSize]),
+    ]
+    if let decay = input(4) {
+      let hasOne = type(decay)?.shape?.last == .known(heads)
+      rowed.append(graph.addNode("Exp", [try rows(decay, [heads, hasOne ? 1 : keySize, 1])]))
+    }
+    if let rate = input(5) {
+      let hasOne = type(rate)?.shape?.last == .known(1)
+      rowed.append(try rows(rate, [hasOne ? 1 : heads, 1, 1]))
+    }
+    let first: ValueID
+    if let state = input(3) {
+      first = cast(state, to: computed, from: stateType)
+    } else {
+      let extents = graph.addConstant(
+        try Tensor([heads, keySize, valueSize].map(Int64.init), shape: [3]))
+      let batch = graph.addNode("Shape", [query], attributes: ["end": .int(1)])
+      first = graph.addNode(
+        "ConstantOfShape",
+        [graph.addNode("Concat", [batch, extents], attributes: ["axis": .int(0)])],
+        attributes: ["value": .tensor(try Tensor(zeros: computed, shape: [1]))])
+    }
+    let axes = Attribute.ints(rowed.map { _ in 1 })
+    let results = graph.addNode(
+      "Scan", [first] + rowed,
+      attributes: [
+        "body": .graph(step(computed)), "num_scan_inputs": .int(rowed.count),
+        "scan_input_axes": axes, "scan_output_axes": .ints([1]),
+      ], outputCount: 2)
+    let factor = graph.addConstant(
+      try Tensor(
+        doubles: [scale == 0 ? 1 / Double(keySize).squareRoot() : Double(scale)], as: computed,
+        shape: []))
+    let width = graph.addConstant(
+      try Tensor([0, 0, Int64(queryHeads * valueSize)], shape: [3]))
+    let output = graph.addNode(
+      "Reshape", [graph.addNode("Mul", [results[1], factor]), width])
+    return [
+      cast(output, to: own.elementType, from: computed),
+      cast(results[0], to: stateType, from: computed),
+    ]
+  }
+
+  /// One step: the state `[N, H, K, V]`, the query `[N, H, heads / H, K]`, the key `[N, H, K, 1]`,
+  /// the value `[N, H, 1, V]`, the factor that decays, and the update rate.
+  private func step(_ elementType: ElementType) -> Graph {
+    var body = Graph(name: "step")
+    func input(_ name: String) -> ValueID {
+      body.addInput(name: name, type: TensorType(elementType, nil))
+    }
+    var state = input("state")
+    let (query, key, value) = (input("query"), input("key"), input("value"))
+    if decays { state = body.addNode("Mul", [state, input("decay")]) }
+    var change = value
+    if corrects {
+      let row = body.addNode("Transpose", [key], attributes: ["perm": .ints([0, 1, 3, 2])])
+      let known = body.addNode("MatMul", [row, state])
+      change = body.addNode("Mul", [body.addNode("Sub", [value, known]), input("rate")])
+    }
+    state = body.addNode("Add", [state, body.addNode("Mul", [key, change])])
+    body.outputs = [state, body.addNode("MatMul", [query, state])]
+    return body
+  }
+
+  /// Expected values but the first from ONNX's reference implementation.
   static var examples: [OperatorExample] {
     let query = Tensor.floats([1, 2, 3, -1], [1, 2, 2])
     let key = Tensor.floats([0.5, 1, -1, 0.25], [1, 2, 2])
     let value = Tensor.floats([2, 4, 1, -3], [1, 2, 2])
     let heads: [ByteString: Attribute] = ["q_num_heads": .int(1), "kv_num_heads": .int(1)]
+    let queries = Tensor.floats(
+      [
+        -0.875, -0.5, 0.625, 0.125, -0.75, -0.125, 0, -0.625, 0.5, -0.75, -0.25, 0, -0.125, 0.125,
+        0.5, 0.875, -0.375, 0.25, 0.375, -0.375, -1, 1, -0.375, -0.375,
+      ], [1, 3, 8])
+    let keys = Tensor.floats(
+      [0.75, 0.125, 0, 0.5, -1, 0.375, -0.25, -0.875, 0.375, 0.875, -0.625, 0.25], [1, 3, 4])
+    let values = Tensor.floats([-0.375, 0.5, 0.5, -0.625, 0.625, 0.375], [1, 3, 2])
+    let state = Tensor.floats([0.375, 0.625, -0.125, 0.5], [1, 2, 2, 1])
+    let shared: [ByteString: Attribute] = ["q_num_heads": .int(4), "kv_num_heads": .int(2)]
     return [
       OperatorExample(
         "sums",
@@ -198,7 +299,58 @@ struct LinearAttention: Operator {
         inputs: [query, key, value],
         outputs: [
           .floats([5, 10, -2.25, 11.75], [1, 2, 2]), .floats([0, 5, 2.25, 3.25], [1, 1, 2, 2]),
-        ])
+        ], differentiableInputs: [0, 1, 2]),
+      OperatorExample(
+        "shared heads, one decay and one rate for each step", attributes: shared,
+        inputs: [
+          queries, keys, values, state,
+          .floats([-0.75, -0.75, -0.75, -0.25, 0, -0.75], [1, 3, 2]),
+          .floats([0.375, 0.375, 0.75], [1, 3, 1]),
+        ],
+        outputs: [
+          .floats(
+            [
+              -0.1101537, 0.034411062, 0.0041086278, -0.13602573, -0.15959004, 0.028730089,
+              0.034092516, 0.23283638, 0.098577008, -0.1456127, 0.28121984, -0.022324512,
+            ], [1, 3, 4]),
+          .floats([-0.016991913, 0.53214794, -0.15675695, 0.24094796], [1, 2, 2, 1]),
+        ], differentiableInputs: [0, 1, 2, 3, 4, 5]),
+      OperatorExample(
+        "a decay for each key, without a state",
+        attributes: shared.merging([
+          "update_rule": .string("gated"), "scale": .float(0.5),
+        ]) { $1 },
+        inputs: [
+          queries, keys, values, nil,
+          .floats(
+            [
+              -0.5, -0.125, -0.25, -0.25, -0.625, -0.625, -0.5, -0.5, -0.125, -0.875, -0.625,
+              -0.75,
+            ], [1, 3, 4]),
+        ],
+        outputs: [
+          .floats(
+            [
+              0.13476562, -0.090820312, -0.015625, -0.078125, -0.22353917, 0.081317782, 0.033891104,
+              0.3446596, 0.1405209, -0.17893198, 0.28722101, -0.051180229,
+            ], [1, 3, 4]),
+          .floats([-0.33972651, 0.61457741, -0.15074041, 0.42370164], [1, 2, 2, 1]),
+        ], differentiableInputs: [0, 1, 2, 4]),
+      OperatorExample(
+        "a rate for each head",
+        attributes: shared.merging(["update_rule": .string("delta")]) { $1 },
+        inputs: [
+          queries, keys, values, state, nil,
+          .floats([0.625, 0.875, 0.25, 0.25, 1, 0.625], [1, 3, 2]),
+        ],
+        outputs: [
+          .floats(
+            [
+              -0.21971928, 0.063766494, 0.012429612, -0.26930824, -0.33405811, 0.0086114444,
+              0.066609554, 0.35221007, 0.12518655, -0.18731311, 0.58802307, -0.12875302,
+            ], [1, 3, 4]),
+          .floats([-0.0035201162, 0.70288187, -0.17301607, 0.6585741], [1, 2, 2, 1]),
+        ], differentiableInputs: [0, 1, 2, 3, 5]),
     ]
   }
 }

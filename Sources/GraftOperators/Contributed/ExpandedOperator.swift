@@ -4,6 +4,8 @@ import GraftGraph
 import GraftTensor
 
 /// An operator of another domain that is imported as nodes of ONNX's own operators.
+///
+/// So it has their gradients, and is exported as they are.
 protocol ExpandedOperator: Operator {
   var attributes: AttributeReader { get }
 
@@ -22,6 +24,11 @@ protocol NodeBuilder {
 
   mutating func addConstant(_ tensor: Tensor) -> ValueID
 
+  /// Adds the nodes of a body.
+  ///
+  /// - Returns: the body's outputs
+  mutating func inline(_ body: Graph, _ inputs: [ValueID]) throws -> [ValueID]
+
   /// What is known of a value.
   func type(_ id: ValueID?) -> TensorType?
 }
@@ -31,6 +38,10 @@ extension UpgradeContext: NodeBuilder {
     _ operatorType: String, _ inputs: [ValueID?], attributes: [ByteString: Attribute]
   ) -> ValueID {
     addBefore(operatorType, inputs, attributes: attributes)
+  }
+
+  mutating func inline(_ body: Graph, _ inputs: [ValueID]) -> [ValueID] {
+    addBefore(body, inputs)
   }
 }
 
@@ -100,6 +111,15 @@ private struct Expansion: NodeBuilder {
   }
 
   mutating func addConstant(_ tensor: Tensor) -> ValueID { graph.addConstant(tensor) }
+
+  mutating func inline(_ body: Graph, _ inputs: [ValueID]) throws -> [ValueID] {
+    guard body.captures.isEmpty else {
+      throw GraftError.unsupported("runs outside of a graph, but a body captures values of one")
+    }
+    let inlined = graph.nodes(of: body, inputs: inputs)
+    graph.nodes += inlined.nodes
+    return inlined.outputs
+  }
 
   func type(_ id: ValueID?) -> TensorType? { id.flatMap { graph[$0].type?.tensor } }
 

@@ -97,6 +97,15 @@ struct ConcatFromSequence: Operator {
     return result
   }
 
+  func gradient(_ builder: inout GradientBuilder) throws {
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "ConcatFromSequenceGradient", domain: "graft",
+        [try builder.outputGradient(), try builder.input(0)],
+        attributes: ["axis": .int(axis), "new_axis": .int(isNewAxis ? 1 : 0)]))
+  }
+
   static var examples: [OperatorExample] {
     let sequence = RuntimeValue.sequence([
       .tensor(.floats([1, 2, 3, 4], [2, 2])), .tensor(.floats([5, 6, 7, 8], [2, 2])),

@@ -24,6 +24,13 @@ struct SequenceAt: Operator {
     }
   }
 
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let gradient = builder.add(
+      "SequenceAtGradient", domain: "graft",
+      [try builder.outputGradient(), try builder.input(0), try builder.input(1)])
+    builder.setInputGradient(0, gradient)
+  }
+
   static var examples: [OperatorExample] {
     let sequence = RuntimeValue.sequence([
       .tensor(.floats([1, 2], [2])), .tensor(.floats([3], [1, 1])), .tensor(.floats([], [0])),

@@ -27,6 +27,14 @@ struct SequenceConstruct: Operator {
     }
   }
 
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let gradient = try builder.outputGradient()
+    for index in builder.node.inputs.indices where builder.needs(index) {
+      let position = builder.addConstant(try Tensor(scalar: Int64(index)))
+      builder.setInputGradient(index, builder.add("SequenceAt", [gradient, position]))
+    }
+  }
+
   static var examples: [OperatorExample] {
     let (first, second) = (Tensor.floats([1, 2], [2]), Tensor.floats([3, 4, 5], [3, 1]))
     return [

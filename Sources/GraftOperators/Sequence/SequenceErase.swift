@@ -26,6 +26,22 @@ struct SequenceErase: Operator {
     }
   }
 
+  /// The gradient has zeros at the position.
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let sequence = try builder.input(0)
+    guard let type = builder.graph[sequence].type?.sequenceElement?.tensor?.elementType else {
+      throw GraftError.unsupported("needs the type of the sequence's elements")
+    }
+    let position = try builder.positionFromFront(1, in: sequence)
+    let last = builder.addConstant(try Tensor(scalar: Int64(-1)))
+    let element = builder.add("SequenceAt", [sequence, position ?? last])
+    let zeros = builder.add(
+      "ConstantOfShape", [builder.add("Shape", [element])],
+      attributes: ["value": .tensor(try Tensor(zeros: type, shape: [1]))])
+    builder.setInputGradient(
+      0, builder.add("SequenceInsert", [try builder.outputGradient(), zeros, position]))
+  }
+
   static var examples: [OperatorExample] {
     let tensors = [[1], [2, 3], [4]].map { (numbers: [Int64]) -> RuntimeValue in
       .tensor(.integers(numbers, [numbers.count]))

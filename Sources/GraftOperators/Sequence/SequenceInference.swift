@@ -37,6 +37,20 @@ extension InferenceContext {
   }
 }
 
+extension GradientBuilder {
+  /// The position that an input tells of an element of a sequence, from the front; `nil` if the
+  /// input is left out.
+  mutating func positionFromFront(_ index: Int, in sequence: ValueID) throws -> ValueID? {
+    guard index < node.inputs.count, let given = node.inputs[index] else { return nil }
+    let integer: [ByteString: Attribute] = ["to": .int(Int(ElementType.int64.rawValue))]
+    let position = add("Cast", [given], attributes: integer)
+    let zero = addConstant(try Tensor(scalar: Int64(0)))
+    let isFromBack = add("Cast", [add("Less", [position, zero])], attributes: integer)
+    let offset = add("Mul", [isFromBack, add("SequenceLength", [sequence])])
+    return add("Add", [position, offset])
+  }
+}
+
 /// The values that a kernel gets.
 struct SequenceInputs {
   let values: [RuntimeValue?]

@@ -29,6 +29,14 @@ struct SequenceInsert: Operator {
     }
   }
 
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let gradient = try builder.outputGradient()
+    let position = try builder.positionFromFront(2, in: try builder.input(0))
+    builder.setInputGradient(0, builder.add("SequenceErase", [gradient, position]))
+    let last = builder.addConstant(try Tensor(scalar: Int64(-1)))
+    builder.setInputGradient(1, builder.add("SequenceAt", [gradient, position ?? last]))
+  }
+
   static var examples: [OperatorExample] {
     let tensors = [[1], [2, 3], [4]].map { (numbers: [Float]) -> RuntimeValue in
       .tensor(.floats(numbers, [numbers.count]))

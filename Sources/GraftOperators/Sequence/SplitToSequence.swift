@@ -66,6 +66,15 @@ struct SplitToSequence: Operator {
     }
   }
 
+  func gradient(_ builder: inout GradientBuilder) throws {
+    let hasLengths = builder.node.inputs.count > 1 && builder.node.inputs[1] != nil
+    builder.setInputGradient(
+      0,
+      builder.add(
+        "ConcatFromSequence", [try builder.outputGradient()],
+        attributes: ["axis": .int(axis), "new_axis": .int(keepsAxis || hasLengths ? 0 : 1)]))
+  }
+
   static var examples: [OperatorExample] {
     let matrix = RuntimeValue.tensor(.floats([1, 2, 3, 4, 5, 6], [2, 3]))
     return [

@@ -39,8 +39,8 @@ enum ControlGradients {
     var captured: [ValueID] = []
     for case .graph(let body)? in If.branches.map({ node.attributes[$0] }) {
       for outer in body.captures.values.sorted()
-      where needed.contains(outer) && graph.isDifferentiable(outer) && !captured.contains(outer) {
-        captured.append(outer)
+      where needed.contains(outer) && !captured.contains(outer) {
+        if try graph.isDifferentiableCapture(outer) { captured.append(outer) }
       }
     }
     guard !captured.isEmpty else { return [] }
@@ -110,6 +110,16 @@ extension Graph {
     let zero = try Tensor(zeros: elementType, shape: [1])
     return addNode(
       "ConstantOfShape", [addNode("Shape", [value])], attributes: ["value": .tensor(zero)])
+  }
+
+  /// Whether gradients go to a value that a body captures.
+  ///
+  /// - Throws: `GraftError` for a sequence, whose gradient would get lost
+  func isDifferentiableCapture(_ value: ValueID) throws -> Bool {
+    if let type = self[value].type, type.tensor == nil {
+      throw GraftError.unsupported("a body that captures \(type) has no gradient")
+    }
+    return isDifferentiable(value)
   }
 
   /// Whether a value is a tensor of floating point, or of unknown type.

@@ -17,6 +17,7 @@ package enum GradientPass {
   package static func append(
     to graph: inout Graph, loss: ValueID, targets: [ValueID]
   ) throws -> [ValueID: ValueID] {
+    _ = try GradientExpansion.run(&graph)
     try graph.inferTypes()
     guard let type = graph[loss].type?.tensor, type.elementType.isFloatingPoint else {
       throw GraftError.usage("the loss '\(graph[loss].name)' is not a floating-point tensor")
@@ -84,7 +85,11 @@ package enum GradientPass {
     mutating func total(of value: ValueID, in graph: inout Graph) -> ValueID? {
       guard let found = parts[value], let first = found.first else { return nil }
       guard found.count > 1 else { return first }
-      let sum = graph.addNode("Sum", found, outputName: "gradient_of_\(graph[value].name)")
+      let isSequence = graph[value].type?.sequenceElement != nil
+      let sum = graph.addNode(
+        isSequence ? SequenceSum.schema.name : Sum.schema.name,
+        domain: isSequence ? SequenceSum.schema.domain : "", found,
+        outputName: "gradient_of_\(graph[value].name)")
       parts[value] = [sum]
       return sum
     }
@@ -116,6 +121,9 @@ package enum GradientPass {
     let label = graph.label(node)
     return try withPlace(label) {
       let operation = try OperatorCatalog.make(node)
+      if type(of: operation).isSpelledOut {
+        return try differentiateSpelledOut(operation, node, outputGradients, needed, &graph)
+      }
       // The builder takes ownership of the graph, so that appending does not copy it.
       var taken = Graph()
       swap(&taken, &graph)
@@ -126,5 +134,36 @@ package enum GradientPass {
       try operation.gradient(&builder)
       return builder.inputGradients
     }
+  }
+
+  /// Appends the nodes that an operator is made of, and their gradients.
+  ///
+  /// - Returns: the gradients of the inputs
+  private static func differentiateSpelledOut(
+    _ operation: any Operator, _ node: Node, _ outputGradients: [ValueID?], _ needed: [Bool],
+    _ graph: inout Graph
+  ) throws -> [ValueID?] {
+    // No gradient goes on into nodes before these.
+    let before = graph.nodes
+    graph.nodes = []
+    defer { graph.nodes = before + graph.nodes }
+    let outputs = try operation.spellOut(node, in: &graph)
+    try graph.inferTypes()
+    var seeds: [(value: ValueID, gradient: ValueID)] = []
+    for case (let output?, let gradient?) in zip(outputs, outputGradients) {
+      seeds.append((output, gradient))
+    }
+    // An input given twice gets its whole gradient once.
+    var targets: [ValueID] = []
+    var places: [Int] = []
+    for (place, input) in node.inputs.enumerated() {
+      guard let input, needed[place], !targets.contains(input) else { continue }
+      targets.append(input)
+      places.append(place)
+    }
+    let found = try append(to: &graph, seeds: seeds, targets: targets)
+    var gradients = [ValueID?](repeating: nil, count: node.inputs.count)
+    for (place, target) in zip(places, targets) { gradients[place] = found[target] }
+    return gradients
   }
 }

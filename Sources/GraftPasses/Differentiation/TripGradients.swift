@@ -48,8 +48,8 @@ struct TripGradients {
     guard carriedCount >= 0, scanOutputCount >= 0,
       max(firstCarried, node.inputs.count) == firstCarried + carriedCount + scanInputCount
     else { throw GraftError.badData("does not fit its body") }
-    captured = Set(body.captures.values).sorted().filter {
-      needed.contains($0) && graph.isDifferentiable($0)
+    captured = try Set(body.captures.values).sorted().filter {
+      try needed.contains($0) && graph.isDifferentiableCapture($0)
     }
   }
 

@@ -118,26 +118,9 @@ private struct Inliner {
   ///
   /// - Returns: its outputs as values of the graph
   mutating func append(_ body: Graph, inputs: [ValueID?]) -> [ValueID] {
-    var map: [ValueID: ValueID] = body.captures
-    for (inner, outer) in zip(body.inputs, inputs) {
-      if let outer { map[inner] = outer }
-    }
-    for index in body.values.indices where map[ValueID(index)] == nil {
-      let value = body.values[index]
-      let id = graph.addValue(name: value.name, type: value.type)
-      map[ValueID(index)] = id
-      graph.constants[id] = body.constants[ValueID(index)]
-    }
-    for node in body.nodes {
-      var copy = node
-      copy.inputs = node.inputs.map { $0.flatMap { map[$0] } }
-      copy.outputs = node.outputs.map { $0.flatMap { map[$0] } }
-      copy.mapBodies { nested in
-        for (inner, outer) in nested.captures { nested.captures[inner] = map[outer] }
-      }
-      nodes.append(copy)
-    }
-    return body.outputs.compactMap { map[$0] }
+    let inlined = graph.nodes(of: body, inputs: inputs)
+    nodes += inlined.nodes
+    return inlined.outputs
   }
 
   func finish() -> Graph {

@@ -8,6 +8,7 @@ import FoundationEssentials
 
 extension GraphEncoder {
   mutating func node(_ node: Node, _ names: ExportNames) throws -> SegmentedMessage {
+    let node = node.is(Gradient.self) ? try Gradient.named(node) { names[$0] } : node
     var proto = Onnx_NodeProto()
     proto.input = node.inputs.map { $0.map { names[$0] } ?? "" }
     proto.output = node.outputs.map { $0.map { names[$0] } ?? "" }

@@ -7,6 +7,8 @@ enum OperatorVersions {
   static let irVersions: [String: [Int]] = [
     "": [3, 3, 3, 3, 3, 3, 3, 3, 4, 5, 6, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 13, 13, 13, 14],
     "ai.onnx.ml": [3, 6, 8, 9, 10],
+    "ai.onnx.preview": [3],
+    "ai.onnx.preview.training": [7],
   ]
 
   /// Sets of types: bit n stands for tensors of element type n of `TensorProto.DataType`;
@@ -669,5 +671,10 @@ enum OperatorVersions {
     ai.onnx.ml.TreeEnsembleRegressor@3|aggregate_function=SUM,base_values,base_values_as_tensor,n_targets,nodes_falsenodeids,nodes_featureids,nodes_hitrates,nodes_hitrates_as_tensor,nodes_missing_value_tracks_true,nodes_modes,nodes_nodeids,nodes_treeids,nodes_truenodeids,nodes_values,nodes_values_as_tensor,post_transform=NONE,target_ids,target_nodeids,target_treeids,target_weights,target_weights_as_tensor|87|23
     ai.onnx.ml.TreeEnsembleRegressor@5
     ai.onnx.ml.ZipMap@1|classlabels_int64s,classlabels_strings|23|26
+    ai.onnx.preview.FlexAttention@1|prob_mod,scale,score_mod,softmax_precision|3,3,3|3
+    ai.onnx.preview.training.Adagrad@1|decay_factor=0.0,epsilon=9.999999974752427e-07,norm_coefficient=0.0|58,6,58*|58*
+    ai.onnx.preview.training.Adam@1|alpha=0.8999999761581421,beta=0.9990000128746033,epsilon=9.999999974752427e-07,norm_coefficient=0.0,norm_coefficient_post=0.0|58,6,58*|58*
+    ai.onnx.preview.training.Gradient@1|xs!,y!,zs|25*|0*
+    ai.onnx.preview.training.Momentum@1|alpha!,beta!,mode!,norm_coefficient!|58,6,58*|58*
     """
 }

@@ -30,6 +30,7 @@ extension ModelImport {
     try withPlace(proto.label) {
       node.inputs = try inputs(of: proto, in: frame)
       node.attributes = try attributes(of: proto, in: frame)
+      if node.is(Gradient.self) { node.inputs += try differentiatedValues(of: node, in: frame) }
     }
     if let constant = try withPlace(proto.label, { try constant(node, proto, in: frame) }) {
       try withPlace(proto.label) {
@@ -59,6 +60,21 @@ extension ModelImport {
       case .absent?: return nil
       case nil: throw GraftError.badData("reads '\(name)', which no node computes")
       }
+    }
+  }
+
+  /// The values that the attributes of a Gradient name.
+  private func differentiatedValues(of node: Node, in frame: NameFrame) throws -> [ValueID?] {
+    let names = try Gradient.Names(AttributeReader(node.attributes))
+    guard node.inputs.count == names.all.count - 1 else {
+      throw GraftError.badData(
+        "has \(node.inputs.count) inputs; 'xs' and 'zs' name \(names.all.count - 1) tensors")
+    }
+    return try names.all.map { name in
+      guard case .value(let id)? = frame.resolve(name) else {
+        throw GraftError.badData("differentiates '\(name)', which no node computes")
+      }
+      return id
     }
   }
 

@@ -1,4 +1,6 @@
+import GraftExecution
 import GraftFiles
+import GraftOperators
 
 /// Sorts nodes so that each comes after those whose outputs it reads.
 enum TopologicalSort {
@@ -74,9 +76,17 @@ enum TopologicalSort {
 }
 
 extension Onnx_NodeProto {
-  /// The names that a node reads: its inputs and the free names of its bodies.
+  /// The names that a node reads: its inputs, the free names of its bodies, and what a Gradient
+  /// differentiates.
   fileprivate var readNames: [ByteString] {
     var names = input.filter { !$0.isEmpty }.map { ByteString($0) }
+    if opType == Gradient.schema.name, domain == Gradient.schema.domain {
+      for attribute in attribute {
+        names += (attribute.strings + [attribute.s]).map {
+          ByteString(String(decoding: $0, as: UTF8.self))
+        }
+      }
+    }
     for attribute in attribute {
       if attribute.hasG { names += attribute.g.freeNames }
       for graph in attribute.graphs { names += graph.freeNames }
