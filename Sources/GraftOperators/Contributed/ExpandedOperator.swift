@@ -82,7 +82,7 @@ private struct Expansion: NodeBuilder {
     graph.inputs = inputs.compactMap { $0 }
     output = graph.addValue()
     var node = Node(
-      operatorType: type(of: operation).schema.name, inputs: inputs, outputs: [output],
+      operatorType: Swift.type(of: operation).schema.name, inputs: inputs, outputs: [output],
       attributes: operation.attributes.attributes)
     try operation.expand(&node, &self)
     graph.nodes.append(node)
