@@ -25,7 +25,7 @@ struct LoopSignature: Sendable {
       let output = carriedCount + index
       guard declared == nil, output < context.outputs.count else { return declared }
       return context.outputs[output].map {
-        TensorType($0.elementType, [Dimension]($0.shape.dropFirst()))
+        TensorType($0.elementType, [Dimension](Shape($0.shape.dropFirst())))
       }
     }
     return .control([body], allocates: wanted) { run in try self.run(run, wanted, types) }
