@@ -83,25 +83,27 @@ extension ExpandedOperator {
 
 /// The nodes of an operator, in a graph of their own.
 private struct Expansion: NodeBuilder {
-  private(set) var graph = Graph(name: "expansion")
+  private(set) var graph: Graph
   private(set) var output: ValueID
 
   init(
     _ operation: some ExpandedOperator, types: [ValueType?], contents: [Tensor?]
   ) throws {
+    var graph = Graph(name: "expansion")
     let inputs = types.map { type in type.map { graph.addValue(type: $0) } }
     graph.inputs = inputs.compactMap { $0 }
     output = graph.addValue()
+    self.graph = graph
     var node = Node(
-      operatorType: type(of: operation).schema.name, inputs: inputs, outputs: [output],
+      operatorType: Swift.type(of: operation).schema.name, inputs: inputs, outputs: [output],
       attributes: operation.attributes.attributes)
     try operation.expand(&node, &self)
-    graph.nodes.append(node)
+    self.graph.nodes.append(node)
     for (input, tensor) in zip(inputs, contents) {
-      if let input, let tensor, tensor.elementCount <= 64 { graph.constants[input] = tensor }
+      if let input, let tensor, tensor.elementCount <= 64 { self.graph.constants[input] = tensor }
     }
-    try graph.inferTypes()
-    for case let input? in inputs { graph.constants[input] = nil }
+    try self.graph.inferTypes()
+    for case let input? in inputs { self.graph.constants[input] = nil }
   }
 
   mutating func add(

@@ -74,8 +74,10 @@ package struct QuantizedConv: Operator {
 
 extension Array {
   /// A shape [N, …, C] as [N, C, …].
-  var channelsFirst: Self { count < 3 ? self : [self[0], self[count - 1]] + self[1..<count - 1] }
+  package var channelsFirst: Self {
+    count < 3 ? self : [self[0], self[count - 1]] + self[1..<count - 1]
+  }
 
   /// A shape [N, C, …] as [N, …, C].
-  var channelsLast: Self { count < 3 ? self : [self[0]] + self[2...] + [self[1]] }
+  package var channelsLast: Self { count < 3 ? self : [self[0]] + self[2...] + [self[1]] }
 }

@@ -1,3 +1,4 @@
+import CGraftKernels
 import GraftExecution
 import GraftFiles
 import GraftGraph

@@ -447,7 +447,7 @@ private struct QuantizedChainRewriter {
     _ bytes: ValueID, _ source: TensorQuantization, _ output: ValueID,
     _ target: TensorQuantization
   ) throws {
-    let table = try (0..<256).map { code -> Int in
+    let table = (0..<256).map { code -> Int in
       let byte = source.elementType == .int8 ? Int(Int8(truncatingIfNeeded: code)) : code
       return target.byte(for: Float(byte - source.zeroPoint) * source.scale)
     }

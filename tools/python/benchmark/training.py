@@ -98,8 +98,13 @@ def graft_turn(program, folder, row, turn):
         ]
     )
     with open(os.path.join(output, "log.jsonl")) as log:
-        speeds = [json.loads(line)["images_per_second"] for line in log]
+        speeds = [speed(json.loads(line)) for line in log]
     return {"first": speeds[0], "later": speeds[-1], "peak_mb": peak}
+
+
+def speed(epoch):
+    """Images a second of an epoch; older builds, which `versions` measures, name them otherwise."""
+    return next(value for key, value in epoch.items() if key.endswith("_per_second"))
 
 
 def peer_turn(peer, row):

@@ -89,12 +89,13 @@ def main():
     os.makedirs(build, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as folder:
         os.environ["GRAFT_HOME"] = os.path.join(folder, "home")
+        # What is measured is printed at once: the rest takes a while, and can fail.
+        print(training.heading(machine.describe(), rounds))
+        print("\n| work | before | now | ratio | spread before | spread now |")
+        print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
         lines = inference(programs, build, rounds, 0.2 if options.quick else 0.5)
-        lines += trained(programs, folder, rounds)
-    print(training.heading(machine.describe(), rounds))
-    print("\n| work | before | now | ratio | spread before | spread now |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    print("\n".join(lines))
+        print("\n".join(lines), flush=True)
+        print("\n".join(trained(programs, folder, rounds)))
 
 
 if __name__ == "__main__":
