@@ -36,6 +36,7 @@ package enum OperatorCatalog {
   private static let attention: [any Operator.Type] = [
     Attention.self,
     CausalConvWithState.self,
+    FusedAttention.self,
     LinearAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
@@ -130,8 +131,10 @@ package enum OperatorCatalog {
     Det.self,
     DetGradient.self,
     FusedGemm.self,
+    FusedMatMul.self,
     Gemm.self,
     MatMul.self,
+    ResidualMatMul.self,
   ]
 
   private static let machineLearning: [any Operator.Type] = [
