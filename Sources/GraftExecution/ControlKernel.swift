@@ -21,11 +21,18 @@ package struct ControlKernel: Sendable {
 package protocol BodyProgram: Sendable {
   /// Plans the body for tensors of these types.
   ///
-  /// - Parameter inputs: the types and shapes of the body's own inputs
+  /// - Parameters:
+  ///   - inputs: the types and shapes of the body's own inputs
+  ///   - carried: outputs whose values come in again in the next trip, and the inputs where they do
   /// - Returns: a program that always runs in the plan's memory; `nil` if not all shapes are known
   ///   before it runs
   /// - Throws: `GraftError` if the body is invalid for these shapes
-  func planned(for inputs: [PrepareContext.Description]) throws -> (any BodyProgram)?
+  func planned(
+    for inputs: [PrepareContext.Description], carried: [Int: Int]
+  ) throws -> (any BodyProgram)?
+
+  /// The carried outputs of a planned program that it writes over their inputs.
+  var outputsInPlace: Set<Int> { get }
 
   /// The outputs of a planned program; empty for others.
   var plannedOutputs: [PrepareContext.Description] { get }
@@ -141,8 +148,9 @@ package protocol BodyOperator: Operator {
 
 extension BodyProgram {
   package func planned(
-    for inputs: [PrepareContext.Description]
+    for inputs: [PrepareContext.Description], carried: [Int: Int]
   ) throws -> (any BodyProgram)? { nil }
+  package var outputsInPlace: Set<Int> { [] }
   package var plannedOutputs: [PrepareContext.Description] { [] }
   package var arenaByteCount: Int { 0 }
   package var needsMemory: Bool { true }

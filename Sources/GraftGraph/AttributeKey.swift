@@ -36,6 +36,12 @@ extension AttributeKey<Int> {
   }
 }
 
+extension AttributeKey<Float> {
+  package init(_ name: String) {
+    self.init(name: ByteString(name), attribute: { .float($0) }, read: { try $0.float(name) })
+  }
+}
+
 extension AttributeKey<Bool> {
   package init(_ name: String) {
     self.init(

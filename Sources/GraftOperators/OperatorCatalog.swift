@@ -37,6 +37,7 @@ package enum OperatorCatalog {
     Attention.self,
     CausalConvWithState.self,
     FlexAttention.self,
+    FusedAttention.self,
     LinearAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
@@ -131,8 +132,10 @@ package enum OperatorCatalog {
     Det.self,
     DetGradient.self,
     FusedGemm.self,
+    FusedMatMul.self,
     Gemm.self,
     MatMul.self,
+    ResidualMatMul.self,
   ]
 
   private static let machineLearning: [any Operator.Type] = [

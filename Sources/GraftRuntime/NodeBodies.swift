@@ -100,7 +100,9 @@ struct NodeBody: BodyProgram {
     return body
   }
 
-  func planned(for inputs: [PrepareContext.Description]) throws -> (any BodyProgram)? {
+  func planned(
+    for inputs: [PrepareContext.Description], carried: [Int: Int]
+  ) throws -> (any BodyProgram)? {
     let executable = try executable
     var known: [PlanRequest.Input] = []
     for (id, input) in zip(executable.graph.inputs, inputs) {
@@ -116,7 +118,7 @@ struct NodeBody: BodyProgram {
     let memory = MemoryBudget(
       limit: options.memoryLimit, inUse: usedByteCount, freeByteCount: options.freeByteCount)
     let plan = try executable.planner(memory: memory, packedConstants: packedConstants).plan(
-      PlanRequest(inputs: known))
+      PlanRequest(inputs: known, carried: carried))
     guard plan.continuation == nil, plan.outputs.count == executable.graph.outputs.count else {
       return nil
     }
@@ -134,6 +136,7 @@ struct NodeBody: BodyProgram {
     }
   }
 
+  var outputsInPlace: Set<Int> { plan?.outputsInPlace ?? [] }
   var arenaByteCount: Int { plan?.arenaByteCount ?? 0 }
   var needsMemory: Bool { plan?.hasDynamicSteps ?? true }
 }

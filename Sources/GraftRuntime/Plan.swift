@@ -69,6 +69,8 @@ package final class Plan: Sendable {
   /// The places of all values that outlive the plan.
   package let operands: [ValueID: Operand]
   package let continuation: Continuation?
+  /// The outputs that steps write over inputs.
+  let outputsInPlace: Set<Int>
   /// Whether steps take memory of their own, as for values whose sizes are known after running.
   let hasDynamicSteps: Bool
 
@@ -76,7 +78,7 @@ package final class Plan: Sendable {
     request: PlanRequest, steps: [Step], constants: [Tensor], foldedByteCount: Int,
     arenaByteCount: Int, workerScratchStride: Int, outputs: [Int: Operand],
     operands: [ValueID: Operand],
-    continuation: Continuation?
+    continuation: Continuation?, outputsInPlace: Set<Int>
   ) {
     self.request = request
     self.steps = steps
@@ -88,6 +90,7 @@ package final class Plan: Sendable {
     self.outputs = outputs
     self.operands = operands
     self.continuation = continuation
+    self.outputsInPlace = outputsInPlace
   }
 
   /// The bytes of the plan.

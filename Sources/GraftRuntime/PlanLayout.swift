@@ -22,6 +22,8 @@ struct PlanLayout {
   private var places: [ValueID: Plan.Place] = [:]
   /// Values in another value's buffer.
   private var inPlaceOwners: [ValueID: Int] = [:]
+  /// Carried outputs that steps write over their inputs.
+  private var outputsInPlace: Set<Int> = []
   private var workerScratchStride = 0
 
   init(planner: Planner, selection: Selection, request: PlanRequest) {
@@ -37,6 +39,7 @@ struct PlanLayout {
     }
     try prepareSteps(wanted: Set(continuation?.values ?? []))
     placeFixedValues()
+    placeCarried()
     let outputValues = placeOutputs()
     placeUpdates()
     let (buffers, owners) = try arenaBuffers(outliving: Set(continuation?.values ?? []))
@@ -61,7 +64,7 @@ struct PlanLayout {
       request: request, steps: steps, constants: constants,
       foldedByteCount: selection.foldedByteCount, arenaByteCount: layout.byteCount,
       workerScratchStride: workerScratchStride, outputs: outputs, operands: operands,
-      continuation: continuation)
+      continuation: continuation, outputsInPlace: outputsInPlace)
   }
 
   private func root(_ id: ValueID) -> ValueID { aliases[id] ?? id }
@@ -73,7 +76,7 @@ struct PlanLayout {
   /// Copies outputs that share memory with something else, and parameters whose new values are
   /// elsewhere.
   private mutating func appendCopies(to outputs: [(Int, ValueID)]) throws {
-    for (position, id) in outputs {
+    for (position, id) in outputs where !outputsInPlace.contains(position) {
       let root = root(id)
       if places[root] == .output(position) { continue }
       placeIfFolded(root)
@@ -312,6 +315,28 @@ struct PlanLayout {
 
   /// Lets steps overwrite parameters with their new values, if these steps are the last readers.
   private mutating func placeUpdates() {
+    for (parameter, newValue) in overwriting(graph.updates.map { ($0.parameter, $0.newValue) }) {
+      places[newValue] = .parameter(parameter)
+    }
+  }
+
+  /// Lets steps overwrite carried inputs with the outputs that come in there in the next trip.
+  private mutating func placeCarried() {
+    let pairs = request.carried.map { output, input in
+      (output, input, request.inputs[input].id, graph.outputs[output])
+    }
+    let overwriting = overwriting(pairs.map { ($0.2, $0.3) })
+    for (output, input, old, new) in pairs
+    where overwriting.contains(where: { $0 == (old, new) }) {
+      places[new] = .input(input)
+      outputsInPlace.insert(output)
+    }
+  }
+
+  /// The pairs of values of which the step that makes the new one can write it over the old one,
+  /// as the last reader.
+  private func overwriting(_ pairs: [(old: ValueID, new: ValueID)]) -> [(ValueID, ValueID)] {
+    guard !pairs.isEmpty else { return [] }
     var lastReads: [ValueID: Int] = [:]
     var writers: [ValueID: (step: Int, position: Int)] = [:]
     for step in steps.indices {
@@ -321,15 +346,14 @@ struct PlanLayout {
       }
     }
     for id in graph.outputs { lastReads[root(id)] = steps.count }
-    for (parameter, newValue) in graph.updates.map({ ($0.parameter, $0.newValue) }) {
-      guard let writer = writers[newValue], places[newValue] == nil,
-        !heapValues.contains(newValue), lastReads[parameter] == writer.step,
-        let input = steps[writer.step].kernel.overwrittenInputs[writer.position],
-        stepReads[writer.step].enumerated().allSatisfy({ position, id in
-          (id.map(root) == parameter) == (position == input)
-        })
-      else { continue }
-      places[newValue] = .parameter(parameter)
+    return pairs.filter { old, new in
+      guard let writer = writers[new], places[new] == nil, !heapValues.contains(new),
+        lastReads[old] == writer.step,
+        let input = steps[writer.step].kernel.overwrittenInputs[writer.position]
+      else { return false }
+      return stepReads[writer.step].enumerated().allSatisfy { position, id in
+        (id.map(root) == old) == (position == input)
+      }
     }
   }
 

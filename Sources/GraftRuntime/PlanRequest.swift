@@ -14,6 +14,8 @@ struct PlanRequest: Sendable {
   /// By index in the graph; `nil` for all of them, in the first plan of a chain.
   let nodes: [Int]?
   let inputs: [Input]
+  /// The inputs that are the same memory as outputs where a step updates them, by output.
+  var carried: [Int: Int] = [:]
 
   /// - Parameters:
   ///   - contents: the inputs whose contents determine shapes; they are copied
@@ -36,9 +38,10 @@ struct PlanRequest: Sendable {
   }
 
   /// All nodes, for what is known of the inputs.
-  init(inputs: [Input]) {
+  init(inputs: [Input], carried: [Int: Int] = [:]) {
     nodes = nil
     self.inputs = inputs
+    self.carried = carried
   }
 
   /// Whether a plan for this request matches these nodes and values. Allocates nothing.

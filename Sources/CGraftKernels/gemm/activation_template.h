@@ -68,6 +68,22 @@ static void NAME(round_results)(int32_t rounding, ELEMENT *results, ptrdiff_t co
   for (; i < count; i++) x[i] = graft_rounded_to_float16(x[i]);
 }
 
+/// x times the normal distribution's function of x, or its approximation.
+static void NAME(gelu)(ELEMENT *x, ptrdiff_t count, int is_approximate) {
+  if (sizeof *x == sizeof(float)) {
+    float *y = (float *)x;
+    (is_approximate ? gelu_tanh_kernel : gelu_kernel)(y, y, (size_t)count, 0, 0);
+    return;
+  }
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double value = (double)x[i];
+    const double gate = is_approximate
+                            ? tanh(0.7978845608028654 * (value + 0.044715 * value * value * value))
+                            : erf(value * 0.7071067811865476);
+    x[i] = (ELEMENT)(0.5 * value * (1 + gate));
+  }
+}
+
 static void NAME(activate)(const graft_activation *activation, ELEMENT *x, ptrdiff_t count) {
   const ELEMENT alpha = (ELEMENT)activation->alpha, beta = (ELEMENT)activation->beta;
   const ELEMENT one = 1, zero = 0;
@@ -94,6 +110,7 @@ static void NAME(activate)(const graft_activation *activation, ELEMENT *x, ptrdi
     case GRAFT_ACTIVATION_TANH:
       for (ptrdiff_t i = 0; i < count; i++) x[i] = (ELEMENT)tanh(x[i]);
       break;
+    case GRAFT_ACTIVATION_GELU: NAME(gelu)(x, count, alpha != zero); break;
     default: break;
   }
   NAME(round_results)(activation->rounding, x, count);

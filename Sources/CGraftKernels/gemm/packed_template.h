@@ -27,6 +27,8 @@ typedef struct {
   ptrdiff_t c_row_stride;
   const NAME(unaligned) * addend, *row_addend;
   ptrdiff_t addend_row_stride;
+  const NAME(unaligned) * residual;
+  ptrdiff_t residual_row_stride;
   /// Sums over the parts of the depth before this one.
   NAME(vector) * totals;
   /// What the next blocks read, and the bytes between two lines of it that are prefetched: 64 or 0.
@@ -108,6 +110,7 @@ GRAFT_INLINE void NAME(packed_tile)(
   const NAME(vector) alpha = (ELEMENT)p->alpha, beta = (ELEMENT)p->beta;
   NAME(unaligned) *c = block->c;
   const NAME(unaligned) *addend = block->addend, *row_addend = block->row_addend;
+  const NAME(unaligned) *residual = block->residual;
 #pragma unroll
   for (int row = 0; row < rows; row++) {
 #pragma unroll
@@ -115,6 +118,7 @@ GRAFT_INLINE void NAME(packed_tile)(
       NAME(vector) sum = alpha * sums[row][v];
       if (row_addend) sum += beta * (NAME(vector))(ELEMENT)*row_addend;
       if (addend) sum += beta * *(const NAME(unaligned_vector) *)(addend + v * LANES);
+      if (residual) sum += *(const NAME(unaligned_vector) *)(residual + v * LANES);
       sum = sum < lowest ? lowest : sum;
       sum = sum > highest ? highest : sum;
       *(NAME(unaligned_vector) *)(c + v * LANES) = sum;
@@ -122,6 +126,7 @@ GRAFT_INLINE void NAME(packed_tile)(
     c += block->c_row_stride;
     if (addend) addend += block->addend_row_stride;
     if (row_addend) row_addend += p->row_addend_stride;
+    if (residual) residual += block->residual_row_stride;
   }
 }
 
@@ -198,6 +203,14 @@ static void NAME(run_ragged_tile)(
     for (ptrdiff_t row = 0; row < rows; row++)
       memcpy(addend + row * width, block->addend + row * block->addend_row_stride, byte_count);
   }
+  ELEMENT residual[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64))) = {0};
+  if (block->residual) {
+    copy.residual = residual;
+    copy.residual_row_stride = width;
+    for (ptrdiff_t row = 0; row < rows; row++)
+      memcpy(
+          residual + row * width, block->residual + row * block->residual_row_stride, byte_count);
+  }
   NAME(run_parts)(NAME(packed_tiles)[rows - 1][width / LANES - 1], &copy);
   for (ptrdiff_t row = 0; row < rows; row++)
     memcpy(block->c + row * block->c_row_stride, sums + row * width, byte_count);
@@ -209,6 +222,7 @@ static void NAME(run_packed_tile)(
     const char *next, ptrdiff_t next_step) {
   const ptrdiff_t column = panel * p->panel_columns, left = p->columns - column;
   const NAME(unaligned) *addend = p->addend, *row_addend = p->row_addend;
+  const NAME(unaligned) *residual = p->residual;
   NAME(unaligned) *c = (NAME(unaligned) *)p->c + row * p->c_row_stride + column;
   NAME(packed_block)
   block = {
@@ -220,6 +234,8 @@ static void NAME(run_packed_tile)(
       .addend = addend ? addend + row * p->addend_row_stride + column : NULL,
       .addend_row_stride = p->addend_row_stride,
       .row_addend = row_addend ? row_addend + row * p->row_addend_stride : NULL,
+      .residual = residual ? residual + row * p->residual_row_stride + column : NULL,
+      .residual_row_stride = p->residual_row_stride,
       .next = next,
       .next_step = next_step,
   };

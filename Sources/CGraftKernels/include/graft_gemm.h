@@ -21,6 +21,7 @@ enum {
   GRAFT_ACTIVATION_SIGMOID = 4,
   GRAFT_ACTIVATION_SWISH = 5,  // x * sigmoid(alpha * x)
   GRAFT_ACTIVATION_TANH = 6,
+  GRAFT_ACTIVATION_GELU = 7,  // approximated by tanh unless alpha is 0
 };
 
 /// The type that results of float kernels are rounded to, nearest, ties to even; they are still
@@ -61,6 +62,10 @@ typedef struct {
   /// Each is depth x panel_columns. The last one may have fewer columns of C, and is then half as
   /// wide if these fit.
   ptrdiff_t panel_columns;
+  /// Of `packed_product` only: rows x columns that are added before the activation, or NULL. It may
+  /// be C.
+  const void *residual;
+  ptrdiff_t residual_row_stride;
 } graft_gemm_problem;
 
 /// The matrix kernels of one element type.

@@ -22,6 +22,10 @@ package struct Gelu: ElementwiseUnary {
     isApproximate ? FloatFunction({ $0.gelu_tanh }) : FloatFunction({ $0.gelu })
   }
 
+  package func fusedActivation(_ context: InferenceContext) -> Activation? {
+    Activation(GRAFT_ACTIVATION_GELU, isApproximate ? 1 : 0)
+  }
+
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     guard isApproximate else {
       return try context.unaryKernel(

@@ -86,12 +86,12 @@ package struct If: ControlOperator {
     if let known = context.constant(0) {
       let isTrue = try known.condition
       let body = try context.body(Self.branches[isTrue ? 0 : 1])
-      let planned = (try? body.planned(for: [])) ?? nil
+      let planned = (try? body.planned(for: [], carried: [:])) ?? nil
       let fits = planned.map { Self.fills(context, $0) } ?? false
       return Self.kernel([fits ? planned! : body], fits, context) { _ in 0 }
     }
     let bodies = try Self.branches.map { try context.body($0) }
-    let planned = bodies.map { try? $0.planned(for: []) ?? nil }
+    let planned = bodies.map { try? $0.planned(for: [], carried: [:]) ?? nil }
     let fits = planned.allSatisfy { $0.map { Self.fills(context, $0) } ?? false }
     return Self.kernel(fits ? planned.map { $0! } : bodies, fits, context) { run in
       try run.input(0).tensor.condition ? 0 : 1

@@ -141,7 +141,10 @@ package struct Loop: ControlOperator {
       inputs.append(input)
     }
     // What does not fit together is an error of the trip that runs.
-    guard let planned = try? body.planned(for: inputs),
+    let carried = (0..<signature.carriedCount).map { (1 + $0, 2 + $0) }
+    guard
+      let planned = try? body.planned(
+        for: inputs, carried: Dictionary(uniqueKeysWithValues: carried)),
       planned.plannedOutputs[0].elementType == .bool,
       planned.plannedOutputs[0].elementCount == 1
     else { return nil }

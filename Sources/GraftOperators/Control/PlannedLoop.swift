@@ -12,8 +12,8 @@ struct PlannedLoop: Sendable {
   private let nextCondition: ControlScratch.Place
   /// The places of carried values after odd trips, where they are not outputs of the node.
   private var odd: [ControlScratch.Place?] = []
-  /// Those after even trips.
-  private var even: [ControlScratch.Place] = []
+  /// Those after even trips; `nil` where trips update the value in one place.
+  private var even: [ControlScratch.Place?] = []
   private var scans: [Scan] = []
   private let scratchByteCount: Int
   private let allocates: [Bool]
@@ -41,7 +41,8 @@ struct PlannedLoop: Sendable {
     var allocates = context.wantedOutputs.map { _ in false }
     for index in 0..<signature.carriedCount {
       odd.append(isWanted(index) ? nil : scratch.add(types[1 + index]))
-      even.append(scratch.add(types[1 + index]))
+      even.append(
+        planned.outputsInPlace.contains(1 + index) ? nil : scratch.add(types[1 + index]))
     }
     for index in 0..<signature.scanCount {
       let type = types[1 + signature.carriedCount + index]
@@ -78,6 +79,11 @@ struct PlannedLoop: Sendable {
     var growing =
       scans.contains { $0.unread == nil && $0.trips == nil }
       ? scans.map { ScanOutput(isWanted: $0.unread == nil) } : []
+    // The initial value may have other readers.
+    for index in 0..<signature.carriedCount where even[index] == nil {
+      let (value, memory) = (try run.input(2 + index).tensor, try carried(index, after: 1, run))
+      memory.baseAddress.copyMemory(from: value.baseAddress, byteCount: value.byteCount)
+    }
     var trip = 0
     while trip < most, isEndless || condition.baseAddress.load(as: UInt8.self) != 0 {
       try run.countTrip()
@@ -102,8 +108,9 @@ struct PlannedLoop: Sendable {
 
   /// A carried value after so many trips.
   private func carried(_ index: Int, after trips: Int, _ run: ControlRun) throws -> Tensor {
-    if trips == 0 { return try run.input(2 + index).tensor }
-    if trips.isMultiple(of: 2) { return try even[index].tensor(run) }
+    if let place = even[index], trips.isMultiple(of: 2) {
+      return trips == 0 ? try run.input(2 + index).tensor : try place.tensor(run)
+    }
     if let place = odd[index] { return try place.tensor(run) }
     guard let output = run.outputs[index] else {
       throw GraftError(.software, "carried value \(index) has no memory")
@@ -125,7 +132,7 @@ struct PlannedLoop: Sendable {
   }
 
   private func finish(_ trips: Int, _ growing: inout [ScanOutput], _ run: ControlRun) throws {
-    for index in 0..<signature.carriedCount where odd[index] == nil {
+    for index in 0..<signature.carriedCount where odd[index] == nil && even[index] != nil {
       guard trips.isMultiple(of: 2), let output = run.outputs[index] else { continue }
       let last = try carried(index, after: trips, run)
       output.baseAddress.copyMemory(from: last.baseAddress, byteCount: output.byteCount)

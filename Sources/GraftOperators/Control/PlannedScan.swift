@@ -9,8 +9,8 @@ struct PlannedScan: Sendable {
   private let length: Int
   /// The places of states after odd trips, where they are not outputs of the node.
   private var odd: [ControlScratch.Place?] = []
-  /// Those after even trips.
-  private var even: [ControlScratch.Place] = []
+  /// Those after even trips; `nil` where trips update the state in one place.
+  private var even: [ControlScratch.Place?] = []
   private var inputs: [Slices] = []
   private var outputs: [Slices] = []
   private let scratchByteCount: Int
@@ -46,7 +46,7 @@ struct PlannedScan: Sendable {
     }
     for index in 0..<stateCount {
       odd.append(isWanted(index) ? nil : scratch.add(types[index]))
-      even.append(scratch.add(types[index]))
+      even.append(planned.outputsInPlace.contains(index) ? nil : scratch.add(types[index]))
     }
     for index in 0..<signature.scanInputCount {
       let whole = try context.input(stateCount + index)
@@ -83,6 +83,11 @@ struct PlannedScan: Sendable {
   private func run(_ run: ControlRun) throws {
     let body = run.bodies[0]
     let stateCount = signature.stateCount
+    // The initial state may have other readers.
+    for index in 0..<stateCount where even[index] == nil {
+      let (value, memory) = (try run.input(index).tensor, try state(index, after: 1, run))
+      memory.baseAddress.copyMemory(from: value.baseAddress, byteCount: value.byteCount)
+    }
     for trip in 0..<length {
       try run.countTrip()
       for index in 0..<stateCount {
@@ -98,7 +103,7 @@ struct PlannedScan: Sendable {
       try body.runPlanned(run.memory)
       for index in outputs.indices { try store(index, trip, run) }
     }
-    for index in 0..<stateCount where odd[index] == nil {
+    for index in 0..<stateCount where odd[index] == nil && even[index] != nil {
       guard length.isMultiple(of: 2), let output = run.outputs[index] else { continue }
       let last = try state(index, after: length, run)
       output.baseAddress.copyMemory(from: last.baseAddress, byteCount: output.byteCount)
@@ -107,8 +112,9 @@ struct PlannedScan: Sendable {
 
   /// A state after so many trips.
   private func state(_ index: Int, after trips: Int, _ run: ControlRun) throws -> Tensor {
-    if trips == 0 { return try run.input(index).tensor }
-    if trips.isMultiple(of: 2) { return try even[index].tensor(run) }
+    if let place = even[index], trips.isMultiple(of: 2) {
+      return trips == 0 ? try run.input(index).tensor : try place.tensor(run)
+    }
     if let place = odd[index] { return try place.tensor(run) }
     guard let output = run.outputs[index] else {
       throw GraftError(.software, "state \(index) has no memory")

@@ -162,7 +162,10 @@ package struct Scan: ControlOperator {
       inputs.append(input)
     }
     // What does not fit together is an error of the trip that runs.
-    guard let length, let planned = try? body.planned(for: inputs) else { return nil }
+    let carried = Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, $0) })
+    guard let length, let planned = try? body.planned(for: inputs, carried: carried) else {
+      return nil
+    }
     for index in 0..<count {
       let output = planned.plannedOutputs[index]
       guard output.elementType == inputs[index].elementType, output.shape == inputs[index].shape

@@ -10,12 +10,12 @@ import GraftTensor
 /// truncated.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Pow.html>
-struct Pow: BinaryOperator {
-  static let schema = OperatorSchema(
+package struct Pow: BinaryOperator {
+  package static let schema = OperatorSchema(
     "Pow", since: [1, 7, 12, 13, 15], sameSince: 12, inputs: 2...2)
 
   /// Before opset 12 both have the same type.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     guard let base = context.type(node.inputs[0])?.elementType,
@@ -24,13 +24,13 @@ struct Pow: BinaryOperator {
     if opset < 7 { try node.downgradeBroadcast(isCommutative: false, in: &context) }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint.union([.int32, .int64]))
     try context.require(1, .realNumbers)
     try context.setBroadcastOutput(try context.elementType(0), inputs: [0, 1])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let base = try context.input(0).elementType
     let exponent = try context.input(1).elementType
     switch (base, exponent) {
@@ -81,7 +81,7 @@ struct Pow: BinaryOperator {
 
   /// da = dy · b · a^(b - 1), and 0 where b is 0; db = dy · y · log a, and 0 where a is not
   /// positive
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let base = try builder.input(0)
     let gradient = try builder.outputGradient()
     let zero = try builder.addScalar(0, like: base)
@@ -105,7 +105,7 @@ struct Pow: BinaryOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "elementwise", inputs: [.floats([1, 2, 3], [3]), .floats([4, 5, 6], [3])],

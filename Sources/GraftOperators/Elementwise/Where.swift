@@ -7,20 +7,20 @@ import GraftTensor
 /// Elements of x where the condition holds, of y elsewhere, with broadcasting.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Where.html>
-struct Where: Operator {
-  static let schema = OperatorSchema("Where", since: [9, 16], sameSince: 9, inputs: 3...3)
-  static let operandCount = 3
-  static let widening = Widening.isExact
+package struct Where: Operator {
+  package static let schema = OperatorSchema("Where", since: [9, 16], sameSince: 9, inputs: 3...3)
+  package static let operandCount = 3
+  package static let widening = Widening.isExact
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, [.bool])
     try context.requireSameElementType([1, 2])
     try context.setBroadcastOutput(try context.elementType(1), inputs: [0, 1, 2])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let rows = StridedRows(
       broadcasting: try (0...2).map { try context.input($0).shape },
       to: try context.output(0).shape)
@@ -133,7 +133,7 @@ struct Where: Operator {
   }
 
   /// dx = dy where the condition holds, dy' = dy elsewhere
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     let condition = try builder.input(0)
     let gradient = try builder.outputGradient()
     let zero = try builder.addScalar(0, like: gradient)
@@ -147,7 +147,7 @@ struct Where: Operator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "same shape",

@@ -15,6 +15,7 @@ package struct MatMul: Operator {
   package static let widening = Widening.rounds
   package static let weightInputs = [0, 1]
   package static let isWeightedSum = true
+  package static var fusedForm: OperatorSchema? { FusedMatMul.schema }
 
   package init(_ attributes: AttributeReader) throws {}
 

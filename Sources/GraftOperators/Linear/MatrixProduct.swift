@@ -1,8 +1,9 @@
 import CGraftKernels
 import GraftExecution
+import GraftFiles
 import GraftTensor
 
-/// activation(alpha · A · B + beta · addend) for a batch of matrices of equal shapes, as a kernel.
+/// activation(alpha · A · B + beta · addend + residual) for a batch of matrices of equal shapes, as a kernel.
 ///
 /// The choice between three algorithms, and the division into tasks, depends only on shapes and on
 /// what is constant: constant weights are packed once (``PackedProduct``); with few rows, other
@@ -56,6 +57,8 @@ struct MatrixProduct: Sendable {
   var right: Operand
   var batch = [Offsets()]
   var addend: Addend?
+  /// An input of the output's shape.
+  var residual: Int?
   var alpha = 1.0
   var beta = 1.0
   var activation = FusedActivation.identity
@@ -70,7 +73,12 @@ struct MatrixProduct: Sendable {
     let element = try elementType.requireKernelElement()
     guard rows > 0, columns > 0, !batch.isEmpty else { return .tasks(0) { _, _ in } }
     let product = normalized
-    if let packed = try PackedProduct(product, elementType, context) { return packed.kernel }
+    if let packed = try PackedProduct(product, elementType, context) {
+      var kernel = packed.kernel
+      kernel.inPlaceInputs = residual.map { [$0] } ?? []
+      return kernel
+    }
+    if let residual { return try kernel(addingAfterwards: residual, elementType, context) }
     let hasDotProducts = product.left.columnStride == 1 && product.right.rowStride == 1
     let hasRowSums =
       product.right.columnStride == 1
@@ -85,6 +93,31 @@ struct MatrixProduct: Sendable {
       ).kernel(asDotProducts: hasDotProducts && product.rows <= GRAFT_GEMV_MAXIMUM_ROWS)
     }
     return product.blockedKernel(element, instructionSet, byteWidth: elementType.byteWidth)
+  }
+
+  /// The kernel without the residual, which is added in a phase of its own. There must be no
+  /// activation.
+  private func kernel(
+    addingAfterwards residual: Int, _ elementType: ElementType, _ context: PrepareContext
+  ) throws -> PreparedKernel {
+    var product = self
+    product.residual = nil
+    var kernel = try product.kernel(elementType, context)
+    guard case .phases(let phases) = kernel.form, activation == .identity else {
+      throw GraftError(.software, "a product that cannot add a residual")
+    }
+    let count = rows * columns * batch.count
+    func adding<Element: RealElement>(_: Element.Type) -> PreparedKernel.Phase {
+      .parallel(count: count, grain: PrepareContext.elementwiseGrain) { arguments, range in
+        let (source, target) = (
+          arguments.input(residual, as: Element.self), arguments.output(0, as: Element.self)
+        )
+        for index in range { target[index] += source[index] }
+      }
+    }
+    let addition = elementType == .double ? adding(Double.self) : adding(Float.self)
+    kernel.form = .phases(phases + [addition])
+    return kernel
   }
 
   /// Whether the right matrix is so large that reading it once, in order, outweighs the gain of
@@ -136,6 +169,10 @@ struct MatrixProduct: Sendable {
         problem.row_addend = arguments.input(addend.input)
         problem.row_addend_stride = addend.rowStride
       }
+    }
+    if let residual {
+      problem.residual = arguments.input(residual) + offsets.output * byteWidth
+      problem.residual_row_stride = columns
     }
     problem.alpha = alpha
     problem.beta = beta

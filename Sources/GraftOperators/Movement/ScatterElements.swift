@@ -53,6 +53,7 @@ package struct ScatterElements: Operator {
         inner: shape[(axis + 1)...].reduce(1, *), elementType: data.elementType,
         reduction: reduction
       ).kernel(initialization: .copyingInput(byteCount: data.byteCount), inPlaceInputs: [0])
+        .overwriting([0: 0])
     }
   }
 

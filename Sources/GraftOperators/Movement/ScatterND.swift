@@ -33,6 +33,7 @@ package struct ScatterND: Operator {
         offsets: tuples.offsets, updates: 2, outer: 1, count: tuples.offsets.count,
         inner: tuples.rowLength, slabBytes: 0, elementType: data.elementType, reduction: reduction
       ).kernel(initialization: .copyingInput(byteCount: data.byteCount), inPlaceInputs: [0])
+        .overwriting([0: 0])
     }
   }
 

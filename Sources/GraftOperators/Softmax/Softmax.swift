@@ -8,7 +8,7 @@ import GraftGraph
 package struct Softmax: RealOperator {
   package static let schema = OperatorSchema("Softmax", since: [1, 11, 13], inputs: 1...1)
 
-  let axis: Int
+  package let axis: Int
 
   package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: -1)

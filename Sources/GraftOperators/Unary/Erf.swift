@@ -6,22 +6,22 @@ import GraftGraph
 /// The error function.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Erf.html>
-struct Erf: ElementwiseUnary {
-  static let schema = OperatorSchema("Erf", since: [9, 13], sameSince: 9, inputs: 1...1)
+package struct Erf: ElementwiseUnary {
+  package static let schema = OperatorSchema("Erf", since: [9, 13], sameSince: 9, inputs: 1...1)
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
   var floatFunction: FloatFunction? { FloatFunction({ $0.erf }) }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.unaryKernel(floatFunction, double: { erf($0) })
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setGradient(.dy * .number(2 / Double.pi.squareRoot()) * .exp(-(.x * .x)))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values",

@@ -5,23 +5,24 @@ import GraftTensor
 /// Whether an element is NaN.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__IsNaN.html>
-struct IsNaN: Operator {
-  static let schema = OperatorSchema("IsNaN", since: [9, 13, 20], sameSince: 9, inputs: 1...1)
-  static let operandCount = 1
-  static let widening = Widening.isExact
+package struct IsNaN: Operator {
+  package static let schema = OperatorSchema(
+    "IsNaN", since: [9, 13, 20], sameSince: 9, inputs: 1...1)
+  package static let operandCount = 1
+  package static let widening = Widening.isExact
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPointAndFloat8)
     context.setOutput(0, .bool, try context.input(0).shape)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.testKernel(float: { $0.isNaN }, double: { $0.isNaN })
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "values", inputs: [.floats([-1, .nan, .infinity, 0], [2, 2])],

@@ -4,8 +4,8 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Lets a Conv or Gemm apply the next operators before storing its results: an activation, and for
-/// Conv a residual that is added before it.
+/// Lets a Conv, Gemm or MatMul apply the next operators before storing its results: an activation,
+/// and for Conv and MatMul by weights a residual that is added.
 package enum ActivationFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -46,7 +46,8 @@ package enum ActivationFusion: GraphPass {
     return true
   }
 
-  /// Replaces an Add of two values with equal shapes by the Conv that computes one of them.
+  /// Replaces an Add of two values with equal shapes by the Conv or MatMul that computes one of
+  /// them.
   private static func fuseResidual(
     at index: Int, _ graph: inout Graph, _ producers: [ValueID: Int], _ counts: [ValueID: Int],
     _ removed: inout Set<Int>
@@ -55,22 +56,32 @@ package enum ActivationFusion: GraphPass {
     guard node.is(Add.self), node.inputs.count == 2, let left = node.inputs[0],
       let right = node.inputs[1], left != right, graph.haveSameShape(left, right)
     else { return }
-    // The later one of two convolutions, whose input has to wait for the other anyway.
+    // The later one of two nodes, whose input has to wait for the other anyway.
     let candidates = [(left, right), (right, left)].compactMap { made, other -> (Int, ValueID)? in
       guard counts[made] == 1, let producer = producers[made], !removed.contains(producer),
-        graph.nodes[producer].is(Conv.self), graph.elementType(made)?.isFloatingPoint == true
+        mayAddResidual(graph.nodes[producer], graph),
+        graph.elementType(made)?.isFloatingPoint == true
       else { return nil }
       return (producer, other)
     }
     guard let (producer, residual) = candidates.max(by: { $0.0 < $1.0 }) else { return }
     var fused = graph.nodes[producer]
-    fused.become(FusedConv.schema)
+    fused.become(fused.is(Conv.self) ? FusedConv.schema : ResidualMatMul.schema)
     while fused.inputs.count < 3 { fused.inputs.append(nil) }
     fused.inputs.append(residual)
     fused.outputs = [node.outputs[0]]
     graph.nodes[index] = fused
     removed.insert(producer)
   }
+}
+
+/// Whether the kernel of a node can add a residual.
+private func mayAddResidual(_ node: Node, _ graph: Graph) -> Bool {
+  if node.is(Conv.self) { return true }
+  guard node.is(MatMul.self) || node.is(FusedMatMul.self) && !node.has(.activation) else {
+    return false
+  }
+  return graph.constant(node.inputs[1])?.rank == 2
 }
 
 extension Graph {

@@ -34,6 +34,7 @@ package enum Lowering {
     PadFolding.self,
     ChannelAffineFolding.self,
     OperatorFusion.self,
+    AttentionFusion.self,
     ActivationFusion.self,
   ]
 

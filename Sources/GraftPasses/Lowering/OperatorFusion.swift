@@ -3,17 +3,22 @@ import GraftGraph
 import GraftOperators
 import GraftTensor
 
-/// Recognizes operators that exporters decompose: MatMul plus a bias as Gemm, x·sigmoid(x) as
-/// Swish, a Sum of two as Add.
+/// Recognizes operators that exporters decompose: MatMul plus a bias as Gemm or ``FusedMatMul``,
+/// x·sigmoid(x) as Swish, Gelu, LayerNormalization, a Sum of two as Add.
 package enum OperatorFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
     let counts = graph.useCounts()
+    let patterns = SpelledOut(graph, producers, counts)
     var removed: Set<Int> = []
     var didChange = false
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      if node.is(Add.self) {
+      if let whole = try patterns.gelu(node) ?? patterns.layerNormalization(node) {
+        // What it was computed of has no readers any more.
+        graph.nodes[index] = whole
+        didChange = true
+      } else if node.is(Add.self) {
         fuseBias(at: index, &graph, producers, counts, &removed)
       } else if node.is(Sum.self), node.inputs.count == 2 {
         graph.nodes[index].become(Add.schema)
@@ -26,7 +31,7 @@ package enum OperatorFusion: GraphPass {
     return didChange || !removed.isEmpty
   }
 
-  /// MatMul of matrices plus a constant row is a Gemm.
+  /// MatMul by constant weights plus a constant row is a Gemm, or has its bias.
   private static func fuseBias(
     at index: Int, _ graph: inout Graph, _ producers: [ValueID: Int], _ counts: [ValueID: Int],
     _ removed: inout Set<Int>
@@ -38,12 +43,14 @@ package enum OperatorFusion: GraphPass {
       else { continue }
       let matMul = graph.nodes[producer]
       guard matMul.is(MatMul.self), !removed.contains(producer),
-        graph.rank(matMul.inputs[0]) == 2, let weights = graph.constant(matMul.inputs[1]),
+        let rank = graph.rank(matMul.inputs[0]), rank >= 2,
+        let weights = graph.constant(matMul.inputs[1]),
         weights.rank == 2, row.shape[0] == weights.shape[1],
         weights.elementType.isFloatingPoint
       else { continue }
+      let schema = rank == 2 ? Gemm.schema : FusedMatMul.schema
       graph.nodes[index] = Node(
-        name: matMul.name, operatorType: "Gemm",
+        name: matMul.name, operatorType: schema.name, domain: schema.domain,
         inputs: [matMul.inputs[0], matMul.inputs[1], bias],
         outputs: node.outputs)
       removed.insert(producer)
