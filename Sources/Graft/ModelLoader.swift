@@ -17,6 +17,8 @@ package struct ModelLoader {
   package var includeTop: Bool
   /// Inputs of an ONNX model that the caller sets in spite of their defaults.
   package var givenInputs: Set<ByteString>
+  /// Whether calls of an ONNX file's own functions stay calls; only for writing the model again.
+  package var keepsFunctions = false
   /// Receives remarks for the user about how a reference was interpreted.
   private let remark: (String) -> Void
 
@@ -227,6 +229,7 @@ package struct ModelLoader {
     guard FileKind.recognize(path: path)?.isHDF5 ?? false else {
       var importer = ONNXImporter(givenInputs: givenInputs)
       importer.keepsOlderForms = isForDisplay
+      importer.keepsFunctions = keepsFunctions
       return try importer.graph(path: path)
     }
     let weights = try KerasWeights.read(path)

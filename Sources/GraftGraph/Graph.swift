@@ -66,6 +66,8 @@ package struct Graph: Sendable {
   package var domainVersions: [ByteString: Int]
   /// Producer, domain and version from the file.
   package var provenance: Provenance
+  /// Functions that nodes call, for writing the model again; a graph with calls cannot run.
+  package var functions: [KeptFunction]
   /// The files of the graph, the model's own first.
   package var sourceFiles: [SourceFile]
 
@@ -84,6 +86,7 @@ package struct Graph: Sendable {
     self.metadata = [:]
     self.domainVersions = [:]
     self.provenance = Provenance()
+    self.functions = []
     self.sourceFiles = []
   }
 
@@ -109,6 +112,8 @@ package struct Graph: Sendable {
     package var graphMetadata: [ByteString: String] = [:]
     /// The opset of `ai.onnx` in the file; 0 if the model did not come from ONNX.
     package var importedOpset = 0
+    /// The functions that the file defines, with their domains.
+    package var functionNames: [ByteString] = []
     package init() {}
   }
 

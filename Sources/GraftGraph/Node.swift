@@ -6,6 +6,8 @@ package struct Node: Sendable {
   package var operatorType: String
   /// Empty for ONNX's own operators, `graft` for Graft's own.
   package var domain: String
+  /// Which of several functions of this name a call means; empty for operators.
+  package var overload = ""
   /// `nil` for an omitted optional input.
   package var inputs: [ValueID?]
   /// `nil` for an unused optional output.

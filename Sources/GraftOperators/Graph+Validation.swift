@@ -15,47 +15,6 @@ extension Graph {
     var validator = GraphValidator(graph: self)
     try validator.validate()
   }
-
-  /// An operator in a graph that Graft does not support.
-  package struct UnsupportedOperator: Hashable, Sendable, CustomStringConvertible {
-    /// Including its domain, as in `ai.onnx.ml.Scaler`.
-    package let qualifiedType: String
-    package let nodeCount: Int
-
-    package var description: String {
-      nodeCount == 1 ? qualifiedType : "\(qualifiedType) (\(nodeCount) nodes)"
-    }
-  }
-
-  /// The operators of the graph and its bodies that Graft does not support, by name.
-  ///
-  /// - Parameter isSupported: whether a node's operator is supported
-  package func unsupportedOperators(
-    where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
-  ) -> [UnsupportedOperator] {
-    var counts: [String: Int] = [:]
-    countUnsupported(&counts, isSupported)
-    return counts.sorted { $0.key < $1.key }
-      .map { UnsupportedOperator(qualifiedType: $0.key, nodeCount: $0.value) }
-  }
-
-  /// - Parameter isSupported: whether a node's operator is supported
-  /// - Throws: `GraftError` that lists all unsupported operators
-  package func requireSupportedOperators(
-    where isSupported: (Node) -> Bool = { OperatorCatalog.type(of: $0) != nil }
-  ) throws {
-    let missing = unsupportedOperators(where: isSupported)
-    guard !missing.isEmpty else { return }
-    throw GraftError.unsupported(
-      "uses operators that are not supported: \(missing.map(\.description).listed())")
-  }
-
-  private func countUnsupported(_ counts: inout [String: Int], _ isSupported: (Node) -> Bool) {
-    for node in nodes {
-      if !isSupported(node) { counts[node.qualifiedType, default: 0] += 1 }
-      for body in node.bodies { body.countUnsupported(&counts, isSupported) }
-    }
-  }
 }
 
 /// The checks of one graph; values defined so far are marked.

@@ -191,6 +191,15 @@ struct ModelMutation {
     "num_groups", "stash_type", "direction", "dtype", "start", "end", "activation",
     "activation_params", "is_test", "spatial", "width_scale", "height_scale", "consumed_inputs",
     "coordinate_transformation_mode", "nearest_mode", "training_mode", "axis_w", "block_size",
+    "activations", "hidden_size", "layout", "linear_before_reset", "input_forget", "clip",
+    "scan_input_axes", "scan_output_directions", "num_scan_inputs", "new_axis", "output_dtype",
+    "saturate", "precision", "q_num_heads", "kv_num_heads", "softcap", "scale", "is_causal",
+    "left_window_size", "onesided", "inverse", "offset", "output_height", "sampling_ratio",
+    "spatial_scale", "max_gram_length", "ngram_counts", "pool_strings", "pool_int64s", "stopwords",
+    "case_change_action", "locale", "delimiter", "maxsplit", "pattern", "keys_strings",
+    "nodes_treeids", "nodes_falsenodeids", "nodes_modes", "nodes_trueleafs", "leaf_weights",
+    "tree_roots", "post_transform", "classlabels_strings", "coefficients", "seed", "sample_size",
+    "high", "low", "norm_coefficient", "decay_factor", "xs", "zs", "y",
   ]
 
   private func changeAttribute(_ graph: inout Onnx_GraphProto, _ generator: inout Generator) {
@@ -225,12 +234,8 @@ struct ModelMutation {
     case .float: attribute.f = generator.real()
     case .string: attribute.s = Data(text(&generator).utf8)
     case .tensor: change(&attribute.t, &generator)
-    case .graph:
-      switch generator.below(3) {
-      case 0: changeNode(&attribute.g, &generator)
-      case 1: changeAttribute(&attribute.g, &generator)
-      default: changeInterface(&attribute.g, &generator)
-      }
+    case .graph: changeBody(&attribute.g, &generator)
+    case .strings: changeStrings(&attribute.strings, &generator)
     case .ints:
       if attribute.ints.isEmpty || generator.oneIn(4) {
         let place = generator.below(attribute.ints.count + 1)
@@ -247,6 +252,37 @@ struct ModelMutation {
         attribute.floats[generator.below(attribute.floats.count)] = generator.real()
       }
     default: replaceValue(of: &attribute, &generator)
+    }
+  }
+
+  private func changeBody(_ body: inout Onnx_GraphProto, _ generator: inout Generator) {
+    switch generator.below(8) {
+    case 0, 1: changeNode(&body, &generator)
+    case 2, 3: changeAttribute(&body, &generator)
+    case 4: changeInterface(&body, &generator)
+    case 5: changeDeclaration(&body, &generator)
+    case 6:
+      if let index = body.initializer.indices.randomElement(using: &generator) {
+        change(&body.initializer[index], &generator)
+      }
+    default:
+      // A value of the graph around the body.
+      guard let index = body.node.indices.randomElement(using: &generator),
+        let place = body.node[index].input.indices.randomElement(using: &generator)
+      else { return }
+      body.node[index].input[place] =
+        generator.pick(["input0", "input1", "input2", "condition", "trips"]) ?? ""
+    }
+  }
+
+  private func changeStrings(_ strings: inout [Data], _ generator: inout Generator) {
+    let place = generator.below(strings.count + 1)
+    switch generator.below(5) {
+    case 0: strings.insert(Data(text(&generator).utf8), at: place)
+    case 1: if place < strings.count { strings.remove(at: place) }
+    case 2: if let other = strings.randomElement(using: &generator) { strings.append(other) }
+    case 3: strings = []
+    default: if place < strings.count { strings[place] = Data(text(&generator).utf8) }
     }
   }
 
@@ -289,6 +325,9 @@ struct ModelMutation {
       "mean", "sum", "none", "add", "mul", "max", "tanh", "DCR", "CRD", "Relu", "Clip", "\u{0}",
       "bilinear", "zeros", "border", "reflection", "floor", "ceil", "round_prefer_floor",
       "not_larger", "not_smaller", "stretch", "aa,bb,cc->abc", String(repeating: "i", count: 70),
+      "forward", "reverse", "bidirectional", "Sigmoid", "Affine", "LEFT", "tr_TR", "UPPER", "IDF",
+      "TFIDF", "(a*)*b", "((((a{1000}){1000}){1000}){1000})", "[", "\\pL{2,}", "RGB", "avg",
+      "BRANCH_LEQ", "BRANCH_MEMBER", "LEAF", "SOFTMAX", "PROBIT", "MEAN", "nesterov", "input0",
     ]
     return generator.pick(texts) ?? ""
   }
@@ -334,6 +373,10 @@ struct ModelMutation {
 
   private func changeElements(_ tensor: inout Onnx_TensorProto, _ generator: inout Generator) {
     guard let type = ElementType(rawValue: tensor.dataType) else { return }
+    guard type != .string else {
+      changeStrings(&tensor.stringData, &generator)
+      return
+    }
     let width = max(1, type.byteWidth)
     let count = tensor.rawData.count / width
     guard count > 0 else {

@@ -2,6 +2,7 @@ import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftOperators
+import GraftPasses
 import GraftRuntime
 import GraftTensor
 import TestSupport
@@ -29,6 +30,7 @@ enum ModelTrial {
     var graph = try ONNXImporter().graph(storage, folder: folder)
     try graph.validate()
     _ = try? ONNXExporter().bytes(graph)
+    if generator.oneIn(4) { try cut(graph, &generator) }
     try graph.inferTypes()
     var options = Executable.Options()
     options.threadCount = 1
@@ -53,6 +55,21 @@ enum ModelTrial {
     // Once more, with the plan that is there now.
     _ = try session.run(inputs)
     return true
+  }
+
+  /// Cuts a part out of a model and writes it, unless the names do not fit.
+  private static func cut(_ graph: Graph, _ generator: inout Generator) throws {
+    let names = graph.values.map(\.name)
+    func some() -> [String]? {
+      generator.oneIn(3)
+        ? nil : (0...generator.below(3)).map { _ in generator.pick(names) ?? "missing" }
+    }
+    do {
+      let part = try graph.submodel(inputs: some(), outputs: some())
+      try part.validate()
+      _ = try ONNXExporter().bytes(part)
+    } catch let error as GraftError where error.code != .software {
+    }
   }
 
   /// A value of a type; `nil` if it would be large, or of a kind that none is made of.

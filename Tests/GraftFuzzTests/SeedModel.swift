@@ -21,11 +21,17 @@ struct SeedModel: Sendable {
 extension SeedModel {
   /// A model of one node for each example of each operator, with its inputs as inputs of the model,
   /// some as constants, and all as constants.
-  static func operators() throws -> [SeedModel] {
-    try OperatorCatalog.operators.flatMap { type in
+  ///
+  /// - Parameters:
+  ///   - opset: by default the lowest possible
+  ///   - isWanted: which operators
+  static func operators(
+    opset: Int? = nil, where isWanted: (OperatorSchema) -> Bool = { _ in true }
+  ) throws -> [SeedModel] {
+    try OperatorCatalog.operators.filter { isWanted($0.schema) }.flatMap { type in
       try type.examples.flatMap { example in
         try [0, 1, 2].map { form in
-          try SeedModel(type.schema, example) { position in
+          try SeedModel(type.schema, example, opset: opset) { position in
             form == 2 || (form == 1 && position > 0)
           }
         }
@@ -37,7 +43,8 @@ extension SeedModel {
   private static let foreignDomain = "seed"
 
   private init(
-    _ schema: OperatorSchema, _ example: OperatorExample, isConstant: (Int) -> Bool
+    _ schema: OperatorSchema, _ example: OperatorExample, opset: Int?,
+    isConstant: (Int) -> Bool
   ) throws {
     var graph = Graph(name: example.name)
     var given: [RuntimeValue?] = []
@@ -59,7 +66,7 @@ extension SeedModel {
     graph.nodes[0].outputs = zip(outputs, example.outputValues).map { $1 == nil ? nil : $0 }
     graph.outputs = graph.nodes[0].outputs.compactMap { $0 }
     self.name = "\(schema.name) \(example.name)"
-    var model = try Onnx_ModelProto(serializedBytes: try ONNXExporter().bytes(graph))
+    var model = try Onnx_ModelProto(serializedBytes: try ONNXExporter(opset: opset).bytes(graph))
     model.graph.node[0].domain = schema.domain
     for index in model.opsetImport.indices
     where model.opsetImport[index].domain == Self.foreignDomain {

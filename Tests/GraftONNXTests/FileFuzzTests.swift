@@ -53,6 +53,10 @@ import Testing
       try graph.validate()
       let copy = try ONNXExporter().bytes(graph)
       _ = try ONNXImporter().graph(try storage(copy))
+      var importer = ONNXImporter()
+      importer.keepsFunctions = true
+      let kept = try importer.graph(try storage(bytes))
+      _ = try importer.graph(try storage(try ONNXExporter().bytes(kept)))
     } catch is GraftError {
     }
   }

@@ -73,6 +73,44 @@ import Testing
     #expect(graph.nodes[0].inputs.count == 2)
   }
 
+  @Test func keepsFunctionsWhereAsked() throws {
+    var soft = function(
+      "Soft", inputs: ["a"], outputs: ["b"],
+      [
+        node("Constant", [], ["k"], [constant(floats("", [1, 2]))]),
+        node(
+          "LeakyRelu", ["a"], ["t"], [attribute("alpha", refersTo: "slope", type: .float)]),
+        node("Add", ["t", "k"], ["b"]),
+      ], defaults: [attribute("slope", float: 0.5)])
+    soft.overload = "v1"
+    let unused = function("Unused", inputs: ["a"], outputs: ["b"], [node("Relu", ["a"], ["b"])])
+    var call = node("Soft", ["x"], ["t"], domain: "local", [attribute("slope", float: 0.25)])
+    call.overload = "v1"
+    let proto = model(
+      irVersion: 10, functions: [soft, unused], graph([call, node("Neg", ["t"], ["y"])]))
+    var importer = ONNXImporter()
+    importer.keepsFunctions = true
+    let graph = try importer.graph(try storage(try serialized(proto)))
+    try graph.validate()
+    #expect(graph.nodes.map(\.operatorType) == ["Soft", "Neg"])
+    #expect(graph.functions.map(\.name.name) == ["Soft"])
+    #expect(graph[graph.nodes[0].outputs[0]!].type == .tensor(TensorType(.float, [2])))
+    let copy = try Onnx_ModelProto(serializedBytes: try ONNXExporter().bytes(graph))
+    #expect(copy.functions == [soft])
+    #expect(copy.graph.node[0] == call)
+    #expect(copy.opsetImport == [operatorSet("", 20), operatorSet("local", 1)])
+    let inlined = try imported(copy)
+    #expect(inlined.nodes.map(\.operatorType) == ["LeakyRelu", "Add", "Neg"])
+  }
+
+  private func constant(_ tensor: Onnx_TensorProto) -> Onnx_AttributeProto {
+    var attribute = Onnx_AttributeProto()
+    attribute.name = "value"
+    attribute.type = .tensor
+    attribute.t = tensor
+    return attribute
+  }
+
   @Test func refusesRecursion() throws {
     let first = function(
       "First", inputs: ["a"], outputs: ["b"], [node("Second", ["a"], ["b"], domain: "local")])

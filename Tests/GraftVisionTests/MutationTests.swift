@@ -48,6 +48,26 @@ import Testing
     #expect(peakMemory() - before < Self.memoryBudget)
   }
 
+  /// As many files of each format, by fields at the start, by parts of other files, and by length.
+  @Test(arguments: [".bmp", ".gif", ".jp2", ".j2k", ".pnm", ".tiff", ".jpg", ".png", ".webp"])
+  func survivesDamageTo(ending: String) throws {
+    let names = Fixtures.images.filter { $0.hasSuffix(ending) }
+    try #require(!names.isEmpty)
+    let files = try names.map { try Fixtures.bytes($0) }
+    let before = peakMemory()
+    for number in 0..<500 * FuzzEffort.factor {
+      var generator = Generator(kind: 40, case: number)
+      let index = number % files.count
+      let other = files[generator.below(files.count)]
+      let bytes = ByteMutation.apply(to: files[index], splicing: other, &generator)
+      let start = ContinuousClock.now
+      _ = decodes(bytes, "\(names[index]), case \(number)")
+      let time = ContinuousClock.now - start
+      #expect(time < .seconds(10), "\(names[index]), case \(number)")
+    }
+    #expect(peakMemory() - before < Self.memoryBudget)
+  }
+
   @Test func survivesEveryTruncation() throws {
     for name in Fixtures.images {
       let original = try Fixtures.bytes(name)

@@ -7,8 +7,9 @@ import GraftGraph
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__ThresholdedRelu.html>
 struct ThresholdedRelu: ElementwiseUnary {
+  /// Before opset 10 it was experimental.
   static let schema = OperatorSchema(
-    "ThresholdedRelu", since: [10, 22], sameSince: 10, inputs: 1...1)
+    "ThresholdedRelu", since: [1, 10, 22], sameSince: 10, inputs: 1...1)
   static let widening = Widening.isExact
 
   private let alpha: Float

@@ -8,7 +8,7 @@ import GraftTensor
 /// Specification: <https://onnx.ai/onnx/operators/onnx__MeanVarianceNormalization.html>
 struct MeanVarianceNormalization: RealOperator {
   static let schema = OperatorSchema(
-    "MeanVarianceNormalization", since: [9, 13], sameSince: 9, inputs: 1...1)
+    "MeanVarianceNormalization", since: [1, 9, 13], sameSince: 9, inputs: 1...1)
 
   let axes: [Int]
 
@@ -16,6 +16,24 @@ struct MeanVarianceNormalization: RealOperator {
   static let epsilon = 1e-9
 
   init(_ attributes: AttributeReader) throws { axes = try attributes.ints("axes") ?? [0, 2, 3] }
+
+  /// The experimental form of before opset 9 is for images, and as onnxruntime has it.
+  static func upgrade(
+    _ node: inout Node, from version: Int, in context: inout UpgradeContext
+  ) throws {
+    guard version < 9 else { return }
+    let attributes = AttributeReader(node.attributes)
+    let axes = try attributes.flag("across_channels") ? [0, 1, 2, 3] : [0, 2, 3]
+    if try attributes.flag("normalize_variance", default: true) {
+      node.attributes = ["axes": .ints(axes)]
+    } else {
+      let mean = context.addBefore(
+        "ReduceMean", [node.inputs[0], try context.addIntegers(axes)])
+      node = Node(
+        name: node.name, operatorType: Sub.schema.name, inputs: [node.inputs[0], mean],
+        outputs: node.outputs, documentation: node.documentation, metadata: node.metadata)
+    }
+  }
 
   func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .floatingPoint)

@@ -15,6 +15,7 @@ extension GraphEncoder {
     if !node.name.isEmpty { proto.name = node.name }
     proto.opType = node.operatorType
     if !node.domain.isEmpty { proto.domain = node.domain }
+    if !node.overload.isEmpty { proto.overload = node.overload }
     if !node.documentation.isEmpty { proto.docString = node.documentation }
     proto.metadataProps = entries(node.metadata)
     var message = try SegmentedMessage(proto)

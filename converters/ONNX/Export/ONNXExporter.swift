@@ -5,7 +5,8 @@ import GraftOperators
 /// Writes native graphs as ONNX models, at the lowest opset and IR version that express them.
 ///
 /// Weights are written straight from where they are, usually a mapped file. Parameters become
-/// initializers. Training additions have no ONNX form.
+/// initializers. Training additions have no ONNX form. Functions that stay functions keep the opset
+/// of their file, which the model then has, too.
 package struct ONNXExporter {
   /// The opset of `ai.onnx` to write; `nil` for the lowest possible.
   package var opset: Int?
@@ -113,6 +114,12 @@ package struct ONNXExporter {
 
     var message = try SegmentedMessage(model)
     message.append(field: 7, graphMessage)
+    for function in graph.calledFunctions {
+      guard let definition = function.definition as? SegmentedMessage else {
+        throw GraftError(.software, "the function '\(function.name.qualifiedName)' is no message")
+      }
+      message.append(field: 25, definition)
+    }
     return (message, encoder.placement)
   }
 

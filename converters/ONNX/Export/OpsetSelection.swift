@@ -25,7 +25,14 @@ struct OpsetSelection {
         "opset \(override) is not supported: use 1 to \(ONNXImporter.newestOpset)")
     }
     let imported = graph.provenance.importedOpset
-    let keepsOpset = imported > 0 && graph.unknownOperator != nil
+    let functions = graph.calledFunctions
+    if let override, override != imported, let function = functions.first {
+      throw GraftError.usage(
+        "opset \(override) is not the file's opset \(imported), in which the function "
+          + "'\(function.name.qualifiedName)' is written",
+        hint: "Omit --opset or --keep-functions")
+    }
+    let keepsOpset = imported > 0 && (graph.unknownOperator != nil || !functions.isEmpty)
     var opset = override ?? (keepsOpset ? imported : Self.lowestRunnable)
     var domainVersions = Self.domainVersions(of: graph, keepsOpset: keepsOpset)
     var downgraded: Graph?
@@ -54,7 +61,9 @@ struct OpsetSelection {
     self.graph = result
     self.opset = opset
     irVersion = domainVersions.reduce(
-      max(OperatorVersion.irVersion("", opset), try Self.irVersion(of: result))
+      max(
+        OperatorVersion.irVersion("", opset), try Self.irVersion(of: result),
+        functions.map(\.irVersion).max() ?? 3)
     ) { max($0, OperatorVersion.irVersion($1.key, $1.value)) }
   }
 
@@ -114,7 +123,7 @@ struct OpsetSelection {
       version = max(version, tensor.elementType.irVersion)
     }
     for node in graph.nodes {
-      if !node.metadata.isEmpty { version = max(version, 10) }
+      if !node.metadata.isEmpty || !node.overload.isEmpty { version = max(version, 10) }
       for attribute in node.attributes.values { version = max(version, attribute.irVersion) }
       for body in node.bodies {
         version = max(version, try irVersion(of: body))
@@ -136,11 +145,15 @@ extension Value {
 extension Graph {
   /// The label of a node whose operator Graft does not know, also in bodies; `nil` if there is
   /// none.
-  package var unknownOperator: String? {
+  package var unknownOperator: String? { unknownOperator(besides: Set(functions.map(\.name))) }
+
+  private func unknownOperator(besides functions: Set<FunctionName>) -> String? {
     for node in nodes {
-      if OperatorCatalog.type(of: node) == nil { return label(node) }
+      if OperatorCatalog.type(of: node) == nil, !functions.contains(node.functionName) {
+        return label(node)
+      }
       for body in node.bodies {
-        if let label = body.unknownOperator { return label }
+        if let label = body.unknownOperator(besides: functions) { return label }
       }
     }
     return nil

@@ -5,7 +5,7 @@ import GraftOperators
 extension ModelImport {
   /// Inlines a call of a model-local function.
   func inline(
-    _ function: Onnx_FunctionProto, _ key: FunctionKey, callNode: Onnx_NodeProto,
+    _ function: Onnx_FunctionProto, _ key: FunctionName, callNode: Onnx_NodeProto,
     into frame: NameFrame
   ) throws {
     if let call = frame.call {

@@ -15,11 +15,16 @@ extension ModelImport {
     guard !proto.opType.isEmpty else {
       throw GraftError.badData("has a node without an operator: \(proto.label)")
     }
-    let key = FunctionKey(
-      domain: canonicalDomain(proto.domain), name: proto.opType, overload: proto.overload)
+    let key = FunctionName(proto)
     if frame.call != nil { try reserve(proto) }
     if let function = functions[key] {
-      try withPlace(proto.label) { try inline(function, key, callNode: proto, into: frame) }
+      try withPlace(proto.label) {
+        if keepsFunctions, frame.call == nil {
+          try keep(function, key, callNode: proto, into: frame)
+        } else {
+          try inline(function, key, callNode: proto, into: frame)
+        }
+      }
       return
     }
     let level = frame.level
@@ -27,6 +32,7 @@ extension ModelImport {
       name: try proto.name.isEmpty ? "" : frame.graphName(proto.name), operatorType: proto.opType,
       domain: key.domain.text, inputs: [], outputs: [], documentation: proto.docString,
       metadata: dictionary(proto.metadataProps))
+    node.overload = proto.overload
     try withPlace(proto.label) {
       node.inputs = try inputs(of: proto, in: frame)
       node.attributes = try attributes(of: proto, in: frame)

@@ -13,7 +13,8 @@ final class ModelImport {
   let budget: ImportBudget
   let givenInputs: Set<ByteString>
   let keepsOlderForms: Bool
-  let functions: [FunctionKey: Onnx_FunctionProto]
+  let keepsFunctions: Bool
+  let functions: [FunctionName: Onnx_FunctionProto]
   var usedPrefixes: Set<ByteString> = []
   /// The next number to try for a unique prefix, by name of the call.
   var prefixNumbers: [ByteString: Int] = [:]
@@ -27,10 +28,10 @@ final class ModelImport {
     self.budget = decoder.budget
     self.givenInputs = importer.givenInputs
     self.keepsOlderForms = importer.keepsOlderForms
-    var functions: [FunctionKey: Onnx_FunctionProto] = [:]
+    self.keepsFunctions = importer.keepsFunctions
+    var functions: [FunctionName: Onnx_FunctionProto] = [:]
     for function in model.functions {
-      let key = FunctionKey(
-        domain: canonicalDomain(function.domain), name: function.name, overload: function.overload)
+      let key = FunctionName(function)
       guard functions.updateValue(function, forKey: key) == nil else {
         throw GraftError.badData("defines the function '\(function.name)' twice")
       }
@@ -39,16 +40,27 @@ final class ModelImport {
   }
 
   func graph() throws -> Graph {
-    let opsets = try opsetVersions(model.opsetImport)
+    var opsets = try opsetVersions(model.opsetImport)
+    // The first files had no operator sets.
+    if opsets.isEmpty, model.irVersion < 3 { opsets = ["": 1] }
     guard !opsets.isEmpty else {
       throw GraftError.badData("imports no operator set")
     }
+    if keepsFunctions { try requireOwnNames() }
+    let survey = OperatorSurvey(model, opsets: opsets, functions: functions)
+    try survey.requireForms()
     let frame = NameFrame(
       level: level(name: model.graph.name, isBody: false), outer: nil, call: nil,
       opsets: opsets, depth: 0)
-    try importGraph(model.graph, into: frame)
+    do {
+      try importGraph(model.graph, into: frame)
+    } catch let error as GraftError {
+      throw survey.explained(error, functions: functionNames)
+    }
 
     var graph = frame.level.graph
+    if keepsFunctions { graph.functions = try calledFunctions() }
+    graph.provenance.functionNames = functionNames
     graph.provenance.graphMetadata = graph.metadata
     graph.metadata = dictionary(model.metadataProps)
     graph.provenance.producerName = model.producerName
@@ -59,12 +71,15 @@ final class ModelImport {
     graph.provenance.importedOpset = opsets[""] ?? 0
     // Domains used only by inlined functions are dropped.
     let used = graph.domains
-    let inlined = Set(functions.keys.map(\.domain)).subtracting(used)
+    let inlined = keepsFunctions ? [] : Set(functions.keys.map(\.domain)).subtracting(used)
     graph.domainVersions = opsets.filter { domain, _ in
       domain != "" && !inlined.contains(domain)
     }
     return graph
   }
+
+  /// The functions of the file, with their domains.
+  private var functionNames: [ByteString] { functions.keys.map(\.qualifiedName).sorted() }
 
   func level(name: String, isBody: Bool) -> GraphLevel {
     GraphLevel(name: name, isBody: isBody, keepsOlderForms: keepsOlderForms)

@@ -87,7 +87,7 @@ final class NameFrame {
 /// One call of a model-local function.
 final class FunctionCall {
   let function: Onnx_FunctionProto
-  let key: FunctionKey
+  let key: FunctionName
   /// The prefix of the names of everything that the call adds to the graph.
   let prefix: String
   /// The caller's attributes, or else the function's defaults.
@@ -97,7 +97,7 @@ final class FunctionCall {
   let budget: ImportBudget
 
   init(
-    function: Onnx_FunctionProto, key: FunctionKey, prefix: String,
+    function: Onnx_FunctionProto, key: FunctionName, prefix: String,
     attributes: [ByteString: Onnx_AttributeProto], caller: FunctionCall?,
     budget: ImportBudget
   ) {
@@ -110,20 +110,7 @@ final class FunctionCall {
   }
 
   /// Whether this call is nested in one of the same function.
-  func isInside(_ key: FunctionKey) -> Bool {
+  func isInside(_ key: FunctionName) -> Bool {
     self.key == key || (caller?.isInside(key) ?? false)
-  }
-}
-
-/// The identity of a model-local function.
-struct FunctionKey: Hashable {
-  let domain: ByteString
-  let name: ByteString
-  let overload: ByteString
-
-  init(domain: String, name: String, overload: String) {
-    self.domain = ByteString(domain)
-    self.name = ByteString(name)
-    self.overload = ByteString(overload)
   }
 }

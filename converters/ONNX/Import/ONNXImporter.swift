@@ -2,15 +2,16 @@ import GraftFiles
 import GraftGraph
 import SwiftProtobuf
 
-/// Reads ONNX models: IR versions 3 to 14, opsets 1 to 28 of `ai.onnx`.
+/// Reads ONNX models: IR versions 1 to 14, opsets 1 to 28 of `ai.onnx`.
 ///
 /// The graph's nodes are upgraded to the newest opset. Weights stay in the mapped file, at the
-/// alignment they have there. Model-local functions are inlined. Constant nodes and sparse
-/// initializers become constants. Training information and device configurations are dropped.
+/// alignment they have there. Model-local functions are inlined unless they are to stay. Constant
+/// nodes and sparse initializers become constants. Training information and device configurations
+/// are dropped.
 ///
 /// Source: <https://onnx.ai/onnx/repo-docs/IR.html>
 package struct ONNXImporter {
-  package static let irVersions = 3...14
+  package static let irVersions = 1...14
   package static let newestOpset = 28
 
   package var limits: ImportLimits
@@ -20,6 +21,8 @@ package struct ONNXImporter {
   /// Whether nodes of older opsets that cannot be upgraded stay as they are, because types behind
   /// unknown operators are missing; see ``NodeUpgrader``. Such a graph is only for display.
   package var keepsOlderForms = false
+  /// Whether calls of the model's functions stay calls, for writing the model again.
+  package var keepsFunctions = false
 
   package init(limits: ImportLimits = .standard, givenInputs: Set<ByteString> = []) {
     self.limits = limits
