@@ -75,19 +75,6 @@ def test_unknown_operators_keep_the_opset(graft, faults, tmp_path):
     )
 
 
-def test_unknown_operators_are_not_written_at_opsets_that_changed_them(graft, tmp_path):
-    model = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["": 13]> g (uint8[2] x, float s, uint8 z) => (float[2] y)'
-        " { y = DequantizeLinear(x, s, z) }"
-    )
-    onnx.save(model, tmp_path / "in.onnx")
-    for opset, status in [(13, 0), (18, 0), (19, 69), (12, 69)]:
-        out = tmp_path / f"{opset}.onnx"
-        result = graft("convert", tmp_path / "in.onnx", out, "--opset", opset)
-        assert result.status == status, result.errors
-        assert out.exists() == (status == 0)
-
-
 @pytest.mark.parametrize(
     "name",
     ["x.tflite", "y.keras", "z", "model.pb", "m.pt", "m.onnx.txt", "m.ort", ".onnx/m", "m.h5.gz"],

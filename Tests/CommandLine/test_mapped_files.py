@@ -15,10 +15,11 @@ import pytest
 def product(tmp_path):
     """A model whose weights are read where they lie in its file."""
     model = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["" : 13]> g (float[1, 1024] x) => (float[1, 1024] y) '
+        '<ir_version: 8, opset_import: ["" : 13]> g (float[1, 1024] x) => (float[1, 4096] y) '
         "{ y = MatMul(x, w) }"
     )
-    weights = numpy.ones((1024, 1024), numpy.float32)
+    # Smaller weights are packed, in memory of their own.
+    weights = numpy.ones((1024, 4096), numpy.float32)
     model.graph.initializer.append(onnx.numpy_helper.from_array(weights, "w"))
     onnx.save(model, tmp_path / "product.onnx")
     return tmp_path / "product.onnx"

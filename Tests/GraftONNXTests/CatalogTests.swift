@@ -77,7 +77,7 @@ import Testing
     "LinearRegressor: logistic, as the specification has it",
     "LinearRegressor: one target, of doubles",
     "MatMulInteger: zero points by row and column", "Pad: strings",
-    "StringNormalizer: Turkish",
+    "SVMRegressor: one class", "StringNormalizer: Turkish",
   ]
 
   private func write(
@@ -102,7 +102,12 @@ import Testing
         }, attributes: example.attributes)
     ]
     graph.outputs = graph.nodes[0].outputs.compactMap { $0 }
-    if !example.isOfTensors { try graph.inferTypes() }
+    if !example.isOfTensors {
+      try graph.inferTypes()
+      for case (let id?, let value?) in zip(graph.nodes[0].outputs, example.outputValues) {
+        if (try? value.tensor) != nil { graph[id].type = value.staticType }
+      }
+    }
     try ONNXExporter().write(graph, to: path + "/model.onnx")
     let outputs = graph.nodes[0].outputs
     for (kind, values, ids) in [
@@ -156,6 +161,8 @@ import Testing
                 agree(one, other, tolerance)
             return
         value = numpy.asarray(value)
+        if value.dtype.kind == "U":
+            value = value.astype(object)
         assert value.shape == expected.shape, (value.shape, expected.shape)
         assert value.dtype == expected.dtype, (value.dtype, expected.dtype)
         if value.dtype.kind in "fc":

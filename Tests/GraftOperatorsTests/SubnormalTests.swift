@@ -71,7 +71,10 @@ import Testing
     "BlackmanWindow", "HammingWindow", "HannWindow", "RandomNormal", "RandomUniform",
     "CategoryMapper", "LabelEncoder", "Tokenizer", "TreeEnsemble",
     "ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv",
-    "QLinearMatMul", "QuantizeLinear",
+    "QLinearMatMul", "QuantizeLinear", "QGemm", "QLinearAdd", "QLinearAveragePool", "QLinearConcat",
+    "QLinearGlobalAveragePool", "QLinearLeakyRelu", "QLinearMul", "QLinearSigmoid",
+    "QLinearSoftmax", "QLinearWhere", "QuantizedAveragePool", "QuantizedBinary", "QuantizedConv",
+    "QuantizedGemm", "QuantizedLookup", "QuantizedMaxPool", "ImageDecoder",
     // Their bodies' operators are compared.
     "If", "Loop", "Scan",
     "BlockedBatchNormalization", "BlockedLRN", "FusedElementwise", "RoundToType",

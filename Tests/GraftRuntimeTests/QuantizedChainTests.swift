@@ -101,7 +101,7 @@ import Testing
         let unit = expected.elementType == .float ? 0.03 : 1
         let largest = zip(a, b).map { abs($0 - $1) }.max() ?? 0
         #expect(largest <= Double(mostSteps) * unit)
-        #expect(Set(b).count > 10, "the results say little")
+        #expect(Set(b).count > 7, "the results say little")
       }
       return executable.graph.nodes.map(\.operatorType)
     }
@@ -217,10 +217,10 @@ import Testing
     let weights = try network.weights([11, 20], axis: 1)
     let last = network.graph.addNode("MatMul", [network.dequantize(quantized), weights])
     let operators = try network.operatorsAfterComparing(
-      [quantized, network.graph.addNode("Exp", [last])], inputs: [[2, 3, 9, 16], [3, 16, 11]],
+      [quantized, network.graph.addNode("Tanh", [last])], inputs: [[2, 3, 9, 16], [3, 16, 11]],
       mostSteps: 4)
     #expect(
-      operators == ["QuantizeLinear", "QuantizeLinear", "QuantizedGemm", "QuantizedGemm", "Exp"])
+      operators == ["QuantizeLinear", "QuantizeLinear", "QuantizedGemm", "QuantizedGemm", "Tanh"])
   }
 
   /// Values that somebody else reads as floats keep their nodes.

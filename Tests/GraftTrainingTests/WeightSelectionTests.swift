@@ -121,6 +121,7 @@ import Testing
       ("LSTM", ["layout": .int(1)], [[1, 16, 100], [1, 16, 4]]),
       ("GRU", ["layout": .int(1)], [[1, 12, 100], [1, 12, 4]]),
       ("RNN", ["layout": .int(1)], [[1, 4, 100], [1, 4, 4]]),
+      ("CausalConvWithState", [:], [[4, 1, 3], [4]]),
     ]
 
   /// A weight that is not listed is never trained.
@@ -131,6 +132,10 @@ import Testing
       var graph = Graph(name: "trunk")
       var value = graph.addInput(name: "x", type: TensorType(.float, [.symbol("N"), 4, 5, 5]))
       if layer.inputs[0].contains(100) { value = graph.addNode("Flatten", [value]) }
+      if layer.type == "CausalConvWithState" {
+        let shape = graph.addConstant(name: "shape", try Tensor([Int64(0), 4, 25], shape: [3]))
+        value = graph.addNode("Reshape", [value, shape])
+      }
       if layer.inputs[0].count == 3 && layer.inputs[0].contains(100) {
         let axis = graph.addConstant(name: "axis", try Tensor([Int64(1)], shape: [1]))
         value = graph.addNode("Unsqueeze", [value, axis])

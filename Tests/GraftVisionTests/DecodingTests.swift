@@ -157,8 +157,8 @@ import Testing
   @Test func refusesTIFFsOfOtherNumbers() throws {
     let good = try Fixtures.bytes("grey-8.tiff")
     for (tag, number, reason) in [
-      (258, 32, "integers of 32 bits"), (258, 3, "integers of 3 bits"), (278, 0, "empty"),
-      (262, 3, "it has no palette"), (256, 0, "is empty"), (277, 33, "33 samples a pixel"),
+      (258, 32, "integers of 32 bits"), (258, 3, "integers of 3 bits"), (278, 0, "RowsPerStrip"),
+      (256, 0, "size is zero"), (277, 33, "33 samples a pixel"),
     ] {
       var bytes = good
       try claim(number, tag: tag, in: &bytes)

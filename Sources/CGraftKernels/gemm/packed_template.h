@@ -259,6 +259,7 @@ static void NAME(run_packed_tile)(
 static void NAME(packed_product)(
     const graft_gemm_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t first_panel,
     ptrdiff_t panel_count) {
+  if (row_count <= 0) return;
   const ptrdiff_t tile_count = (row_count + GEMM_ROWS - 1) / GEMM_ROWS;
   const ptrdiff_t byte_count = p->depth * p->panel_columns * (ptrdiff_t)sizeof(ELEMENT);
   const ptrdiff_t end = first_panel + panel_count, wanted = row_count == 1 ? 4 : 2;

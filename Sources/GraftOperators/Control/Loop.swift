@@ -58,8 +58,11 @@ package struct Loop: ControlOperator {
       for (index, type) in carried.enumerated() {
         if let type { context.setOutput(index, type) }
       }
-      for (index, type) in signature.scanTypes.enumerated() {
-        guard let type else { continue }
+      // What does not fit together is no error, as the body does not run.
+      let values =
+        signature.scanTypes.contains(nil) ? try? fixedPoint(&carried, &context) : nil
+      for (index, declared) in signature.scanTypes.enumerated() {
+        guard let type = declared ?? values?[1 + count + index].type?.tensor else { continue }
         context.setOutput(count + index, type.elementType, [0] + (type.shape ?? []).orZero)
       }
       return

@@ -20,10 +20,18 @@ struct LoopSignature: Sendable {
   /// A kernel for values of any types, whose shapes may change from trip to trip.
   func generalKernel(_ body: any BodyProgram, _ context: PrepareContext) -> PreparedKernel {
     let wanted = context.wantedOutputs
-    return .control([body], allocates: wanted) { run in try self.run(run, wanted) }
+    // What inference found out where the model does not say it.
+    let types = scanTypes.enumerated().map { index, declared in
+      let output = carriedCount + index
+      guard declared == nil, output < context.outputs.count else { return declared }
+      return context.outputs[output].map {
+        TensorType($0.elementType, [Dimension](Shape($0.shape.dropFirst())))
+      }
+    }
+    return .control([body], allocates: wanted) { run in try self.run(run, wanted, types) }
   }
 
-  private func run(_ run: ControlRun, _ wanted: [Bool]) throws {
+  private func run(_ run: ControlRun, _ wanted: [Bool], _ types: [TensorType?]) throws {
     let most = try run.optionalTensor(0)?.count ?? .max
     var condition = try run.optionalTensor(1) ?? Tensor([true], shape: [])
     let isEndless = run.inputs.count < 2 || run.inputs[1] == nil
@@ -55,8 +63,7 @@ struct LoopSignature: Sendable {
         index < carriedCount
         ? carried[index]
         : .tensor(
-          try scans[index - carriedCount].finish(
-            scanTypes[index - carriedCount], run.memory))
+          try scans[index - carriedCount].finish(types[index - carriedCount], run.memory))
     }
   }
 }

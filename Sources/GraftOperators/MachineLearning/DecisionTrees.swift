@@ -45,8 +45,12 @@ struct DecisionTrees: Sendable {
     // The tree that reached a place first; -1 before, and while its descendants are visited -2.
     var owners = [Int32](repeating: -1, count: comparisons.count)
     var path: [(place: Int, isExpanded: Bool)] = []
-    for (tree, root) in roots.enumerated() {
-      path.append((Int(root), false))
+    // Nodes that no root reaches form no cycles, either.
+    let starts = roots.map { Int($0) } + comparisons.indices
+    for (tree, start) in starts.enumerated() {
+      let isReached = tree < roots.count
+      if !isReached, owners[start] >= 0 { continue }
+      path.append((start, false))
       while let (place, isExpanded) = path.popLast() {
         if isExpanded {
           let children = max(heights[Int(whenTrue[place])], heights[Int(whenFalse[place])])
@@ -61,11 +65,11 @@ struct DecisionTrees: Sendable {
           throw GraftError.badData("has a tree with a cycle", hint: "The model is damaged")
         }
         if owners[place] >= 0 {
-          if owners[place] != Int32(tree) { shareNodes = true }
+          if isReached, owners[place] != Int32(tree) { shareNodes = true }
           continue
         }
         owners[place] = -2
-        largestFeature = max(largestFeature, features[place])
+        if isReached { largestFeature = max(largestFeature, features[place]) }
         path.append((place, true))
         path.append((Int(whenTrue[place]), false))
         path.append((Int(whenFalse[place]), false))

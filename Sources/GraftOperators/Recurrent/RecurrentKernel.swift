@@ -140,6 +140,7 @@ final class RecurrentKernel: Sendable {
 
   /// All phases up to the states after the last step.
   var phases: [PreparedKernel.Phase] {
+    guard shape.batch > 0 else { return [] }
     var phases = operands.compactMap(\.phase)
     phases.append(initialPhase)
     for first in stride(from: 0, to: shape.steps, by: chunk) {

@@ -78,14 +78,14 @@ package enum ConstantFolding: GraphPass {
 
   /// Like ``run(_:)``, with a common budget for several runs.
   ///
-  /// - Parameter largestByteCount: larger results are not folded
+  /// - Parameter keepsWeights: quantized weights stay integers, as do results of more than 16 KB
   package static func run(
-    _ graph: inout Graph, budget: inout Budget, largestByteCount: Int = .max
+    _ graph: inout Graph, budget: inout Budget, keepsWeights: Bool = false
   ) throws -> Bool {
     var removed: Set<Int> = []
     let useCounts = graph.useCounts()
     for (index, node) in graph.nodes.enumerated() {
-      guard try fold(node, in: &graph, &budget, largestByteCount) else { continue }
+      guard try fold(node, in: &graph, &budget, keepsWeights) else { continue }
       removed.insert(index)
       for case let id? in node.inputs where useCounts[id] == 1 && !node.outputs.contains(id) {
         guard let tensor = graph.constants[id], !isShared(tensor, by: node, in: graph) else {
@@ -100,9 +100,10 @@ package enum ConstantFolding: GraphPass {
 
   /// Turns the outputs of one node into constants; false if it has to run.
   private static func fold(
-    _ node: Node, in graph: inout Graph, _ budget: inout Budget, _ largestByteCount: Int
+    _ node: Node, in graph: inout Graph, _ budget: inout Budget, _ keepsWeights: Bool
   ) throws -> Bool {
     guard node.bodies.isEmpty, OperatorCatalog.type(of: node) != nil else { return false }
+    if keepsWeights, node.is(DequantizeLinear.self) { return false }
     var inputs: [RuntimeValue?] = []
     for input in node.inputs {
       guard let input else {
@@ -115,7 +116,7 @@ package enum ConstantFolding: GraphPass {
     return try withPlace(graph.label(node)) {
       let operation = try OperatorCatalog.make(node)
       guard operation.isDeterministic, let byteCount = try modestByteCount(node, graph, budget),
-        byteCount <= largestByteCount
+        !keepsWeights || byteCount <= 1 << 14
       else { return false }
       try budget.requireMemory(byteCount)
       let limit = budget.next

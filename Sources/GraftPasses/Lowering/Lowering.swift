@@ -68,7 +68,7 @@ package enum Lowering {
     if QuantizedChains.applies(to: graph) || QuantizedWeights.applies(to: graph) {
       for pass in cleaningPasses { _ = try pass.run(&graph) }
       // Scales and zero points become constants, but weights stay integers.
-      _ = try ConstantFolding.run(&graph, budget: &budget, largestByteCount: 1 << 14)
+      _ = try ConstantFolding.run(&graph, budget: &budget, keepsWeights: true)
       _ = try QuantizedChains.run(&graph)
       _ = try QuantizedWeights.run(&graph)
     }
