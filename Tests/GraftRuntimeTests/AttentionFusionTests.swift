@@ -48,8 +48,10 @@ import Testing
       return graph.addInput(name: "input_\(inputs.count)", type: TensorType(type, dimensions))
     }
 
+    /// Weights, so small that the scores of narrow types are of some use.
     mutating func constant(_ shape: Shape) throws -> ValueID {
-      graph.addConstant(try tensor(shape))
+      let numbers = generator.floats(shape.elementCount).map { Double($0) / 3 }
+      return graph.addConstant(try tensor(shape, numbers))
     }
 
     mutating func number(_ number: Double, _ shape: Shape = []) throws -> ValueID {

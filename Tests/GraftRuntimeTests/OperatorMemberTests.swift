@@ -104,7 +104,8 @@ import Testing
     }
     #expect(
       fused.sorted() == [
-        "Clip", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Swish", "Tanh",
+        "Clip", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid", "Swish",
+        "Tanh",
       ])
   }
 

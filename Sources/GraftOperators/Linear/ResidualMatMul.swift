@@ -8,7 +8,7 @@ import GraftTensor
 /// Inputs are those of ``FusedMatMul``, of which the bias may be missing, and the residual.
 package struct ResidualMatMul: Operator {
   package static let schema = OperatorSchema(
-    "ResidualMatMul", domain: "graft", since: [1], inputs: 4...4)
+    "ResidualMatMul", domain: "graft", since: [1], inputs: 2...4)
   package static let acceptsUnalignedInputs = true
   package static let flushesSubnormals = true
   package static let widening = Widening.rounds
@@ -18,6 +18,7 @@ package struct ResidualMatMul: Operator {
   package func infer(_ context: inout InferenceContext) throws {
     let product = try FusedMatMul(AttributeReader([:]))
     try product.infer(&context)
+    guard context.hasInput(3) else { throw GraftError.badData("input 3 is missing") }
     try context.requireSameElementType([0, 3])
     guard let shape = context.outputTypes[0]?.tensor?.shape else { return }
     try context.requireShape(3, shape)

@@ -101,8 +101,8 @@ private struct AttentionFinder {
       let scaled = graph.addValue(type: graph[query.value].type)
       query.nodes.append(
         Node(
-          operatorType: divides ? "Div" : "Mul", inputs: [query.value, scalar],
-          outputs: [scaled]))
+          operatorType: (divides ? Div.schema : Mul.schema).name,
+          inputs: [query.value, scalar], outputs: [scaled]))
       query.value = scaled
     }
     let outputOrder = try permutation(after: output)
