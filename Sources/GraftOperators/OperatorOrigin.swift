@@ -26,7 +26,7 @@ enum OperatorOrigin {
   private static func standard(_ names: [String]) -> String {
     let old = names.filter { experimental.contains($0) }
     guard !old.isEmpty else {
-      let known = OperatorCatalog.operators.map(\.schema)
+      let known = OperatorCatalog.operators.map { $0.schema }
       let elsewhere = known.first { names.contains($0.name) && !$0.domain.isEmpty }
       if let elsewhere, elsewhere.domain != "graft" {
         return "ai.onnx has no \(elsewhere.name); \(elsewhere.domain) has one"

@@ -1,7 +1,9 @@
+import GraftFiles
 import GraftGraph
 import GraftONNX
 import GraftOperators
 import GraftTensor
+import SwiftProtobuf
 import Testing
 
 @Suite struct FunctionTests {

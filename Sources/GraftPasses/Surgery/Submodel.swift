@@ -26,7 +26,7 @@ extension Graph {
       }
     }
     for id in starts ?? [] { try requireType(id) }
-    for id in ends { try requireType(id) }
+    if outputs != nil { for id in ends { try requireType(id) } }
     part.graph.outputs = ends
     part.graph.updates = []
     part.graph.inputs = (starts ?? self.inputs.filter(part.needed.contains))
