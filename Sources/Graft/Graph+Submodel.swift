@@ -1,3 +1,4 @@
+import GraftFiles
 import GraftGraph
 import GraftOperators
 import GraftPasses

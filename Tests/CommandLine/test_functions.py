@@ -163,9 +163,9 @@ def test_overloads(graft, tmp_path):
         [relu, neg],
     )
     numpy.save(tmp_path / "x.npy", X)
-    result = graft("run", path, "--input", f"x={tmp_path}/x.npy", "--output", tmp_path / "y.npy")
+    result = graft("run", path, "--input", f"x={tmp_path}/x.npy", "--output", tmp_path / "y.npz")
     assert result.status == 0, result.errors
-    numpy.testing.assert_array_equal(numpy.load(tmp_path / "y.npy"), -numpy.maximum(X, 0))
+    numpy.testing.assert_array_equal(numpy.load(tmp_path / "y.npz")["y"], -numpy.maximum(X, 0))
     out = tmp_path / "out.onnx"
     assert graft("convert", path, out, "--keep-functions").status == 0
     written = onnx.load(out)
@@ -267,9 +267,9 @@ def test_a_function_named_as_an_operator(graft, tmp_path):
     )
     path = save(tmp_path / "m.onnx", [helper.make_node("Relu", ["x"], ["y"])], [relu])
     numpy.save(tmp_path / "x.npy", X)
-    result = graft("run", path, "--input", f"x={tmp_path}/x.npy", "--output", tmp_path / "y.npy")
+    result = graft("run", path, "--input", f"x={tmp_path}/x.npy", "--output", tmp_path / "y.npz")
     assert result.status == 0, result.errors
-    numpy.testing.assert_array_equal(numpy.load(tmp_path / "y.npy"), -X)
+    numpy.testing.assert_array_equal(numpy.load(tmp_path / "y.npz")["y"], -X)
     result = graft("convert", path, tmp_path / "out.onnx", "--keep-functions")
     assert result.status == 69 and "has the name of an operator" in result.errors
     assert graft("convert", path, tmp_path / "out.onnx").status == 0

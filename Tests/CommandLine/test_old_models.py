@@ -32,10 +32,10 @@ def save(path, nodes, shape, opset, ir_version=3, initializers=()):
 def run(graft, path, x):
     numpy.save(path.parent / "x.npy", x)
     result = graft(
-        "run", path, "--input", f"x={path.parent}/x.npy", "--output", path.parent / "y.npy"
+        "run", path, "--input", f"x={path.parent}/x.npy", "--output", path.parent / "y.npz"
     )
     assert result.status == 0, result.errors
-    return numpy.load(path.parent / "y.npy")
+    return numpy.load(path.parent / "y.npz")["y"]
 
 
 IMAGE = numpy.random.default_rng(1).standard_normal((2, 3, 4, 5)).astype(numpy.float32)

@@ -338,10 +338,10 @@ def test_external_data_in_several_files(graft, tmp_path):
             for path in (source / "model.onnx", out):
                 result = graft(
                     "run", path, "--input", f"x={tmp_path}/x.npy", "--input",
-                    f"c={tmp_path}/c.npy", "--output", tmp_path / "z.npy",
+                    f"c={tmp_path}/c.npy", "--output", tmp_path / "z.npz",
                 )  # fmt: skip
                 assert result.status == 0, result.errors
-                found = numpy.load(tmp_path / "z.npy")
+                found = numpy.load(tmp_path / "z.npz")["z"]
                 numpy.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 

@@ -78,7 +78,6 @@ def feeds_of(path):
         (["joined"], ["rest", "first"]),
         (["joined"], ["best"]),
         (["first"], ["scores"]),
-        (["x", "w"], ["positive"]),
     ],
 )
 def test_parts_are_those_of_onnx(graft, network, tmp_path, inputs, outputs):
@@ -112,6 +111,26 @@ def test_parts_are_those_of_onnx(graft, network, tmp_path, inputs, outputs):
     with numpy.load(tmp_path / "out.npz") as values:
         for name, value in zip(outputs, run(expected, feeds)):
             numpy.testing.assert_allclose(values[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_constants_may_be_inputs(graft, network, tmp_path):
+    """They keep their contents as a default."""
+    part = tmp_path / "part.onnx"
+    result = graft("convert", network, part, "--inputs", "x,w", "--outputs", "hidden")
+    assert result.status == 0, result.errors
+    onnx.checker.check_model(str(part), full_check=True)
+    assert [i.name for i in onnx.load(part).graph.input] == ["x", "w"]
+    x, w = numpy.ones((1, 4), numpy.float32), numpy.eye(4, dtype=numpy.float32)
+    numpy.testing.assert_array_equal(run(part, {"x": x, "w": w})[0], x)
+    numpy.testing.assert_array_equal(
+        run(part, {"x": x})[0], run(network_part(network), {"x": x})[0]
+    )
+
+
+def network_part(network):
+    part = network.parent / "default.onnx"
+    utils.extract_model(network, part, ["x"], ["hidden"])
+    return part
 
 
 def test_one_of_the_options_is_enough(graft, network, tmp_path):

@@ -1,4 +1,4 @@
-import Foundation
+import SwiftProtobuf
 import TestSupport
 import Testing
 

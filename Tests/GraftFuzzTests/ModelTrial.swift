@@ -60,12 +60,12 @@ enum ModelTrial {
   /// Cuts a part out of a model and writes it, unless the names do not fit.
   private static func cut(_ graph: Graph, _ generator: inout Generator) throws {
     let names = graph.values.map(\.name)
-    func some() -> [String]? {
+    func chosenNames() -> [String]? {
       generator.oneIn(3)
         ? nil : (0...generator.below(3)).map { _ in generator.pick(names) ?? "missing" }
     }
     do {
-      let part = try graph.submodel(inputs: some(), outputs: some())
+      let part = try graph.submodel(inputs: chosenNames(), outputs: chosenNames())
       try part.validate()
       _ = try ONNXExporter().bytes(part)
     } catch let error as GraftError where error.code != .software {

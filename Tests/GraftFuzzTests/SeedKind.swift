@@ -1,6 +1,6 @@
 import GraftExecution
 import GraftONNX
-import GraftTensor
+import Testing
 
 /// A family of operators whose damaged models are counted on their own.
 struct SeedKind: Sendable, CustomTestStringConvertible {

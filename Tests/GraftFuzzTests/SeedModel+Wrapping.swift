@@ -26,24 +26,24 @@ extension SeedModel {
   /// The node in a Loop of three trips, whose results are the last ones of them.
   var insideLoop: SeedModel? {
     guard var copy = body(named: "trip_") else { return nil }
-    var body = Onnx_GraphProto()
-    body.name = "body"
+    var trip = Onnx_GraphProto()
+    trip.name = "body"
     var keep = Onnx_NodeProto()
     keep.opType = "Identity"
     keep.input = ["go_on"]
     keep.output = ["go_on_again"]
-    body.node = copy.nodes + [keep]
+    trip.node = copy.nodes + [keep]
     // Constants lie in the body here, and outside in the branches of an If.
-    body.initializer = copy.model.graph.initializer
-    body.input = [info("trip", .int64), info("go_on", .bool)]
-    body.output = [info("go_on_again", .bool)] + copy.outputs
+    trip.initializer = copy.model.graph.initializer
+    trip.input = [info("trip", .int64), info("go_on", .bool)]
+    trip.output = [info("go_on_again", .bool)] + copy.outputs
     guard model.graph.output.allSatisfy({ $0.type.tensorType.elemType != 0 }) else { return nil }
     var node = Onnx_NodeProto()
     node.opType = "Loop"
     node.name = "loop"
     node.input = ["trips", "condition"]
     node.output = model.graph.output.map(\.name)
-    node.attribute = [attribute("body", body)]
+    node.attribute = [attribute("body", trip)]
     copy.model.graph.node = [node]
     copy.model.graph.initializer = [
       scalar("condition", .bool, [1]), scalar("trips", .int64, [3, 0, 0, 0, 0, 0, 0, 0]),
