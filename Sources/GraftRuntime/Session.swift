@@ -54,7 +54,8 @@ package final class Session {
   package func run(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
     try check(inputs)
     if !isBody { environment.trips.reset() }
-    return try runChain(Self.aligned(inputs), outputs: Array(repeating: nil, count: graph.outputs.count))
+    return try runChain(
+      Self.aligned(inputs), outputs: Array(repeating: nil, count: graph.outputs.count))
   }
 
   /// Runs the graph on tensors.
