@@ -54,7 +54,8 @@ package final class Session {
   package func run(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
     try check(inputs)
     if !isBody { environment.trips.reset() }
-    return try runChain(inputs, outputs: Array(repeating: nil, count: graph.outputs.count))
+    return try runChain(
+      Self.aligned(inputs), outputs: Array(repeating: nil, count: graph.outputs.count))
   }
 
   /// Runs the graph on tensors.
@@ -65,7 +66,9 @@ package final class Session {
   /// Runs the graph and writes to the caller's memory, whose shapes must be those of the outputs.
   package func run(_ inputs: [Tensor], into outputs: [Tensor]) throws {
     values.removeAll(keepingCapacity: true)
-    for input in inputs { values.append(.tensor(input)) }
+    for input in inputs {
+      values.append(.tensor(input.isAligned ? input : try input.copied()))
+    }
     boundOutputs.removeAll(keepingCapacity: true)
     for output in outputs { boundOutputs.append(output) }
     try check(values)
@@ -222,6 +225,15 @@ package final class Session {
     for plan: Plan, _ values: [RuntimeValue], results: [RuntimeValue?]
   ) -> MemoryBudget? {
     plan.hasDynamicSteps ? memory(values, results: results) : nil
+  }
+
+  /// The inputs in memory that kernels can read.
+  private static func aligned(_ inputs: [RuntimeValue]) throws -> [RuntimeValue] {
+    func isAligned(_ value: RuntimeValue) -> Bool {
+      if case .tensor(let tensor) = value { tensor.isAligned } else { true }
+    }
+    guard !inputs.allSatisfy(isAligned) else { return inputs }
+    return try inputs.map { isAligned($0) ? $0 : .tensor(try $0.tensor.copied()) }
   }
 
   /// - Throws: `GraftError` that names the input that does not match

@@ -41,6 +41,34 @@ import Testing
     }
   }
 
+  /// As in a mapped file, where they lie anywhere; QLinearMatMul checks where its scales are.
+  @Test func inputsNeedNotBeAligned() throws {
+    func moved(_ tensor: Tensor) throws -> Tensor {
+      let storage = try Storage.heap(byteCount: tensor.byteCount + 1)
+      tensor.withUnsafeBytes {
+        (storage.baseAddress + 1).copyMemory(from: $0.baseAddress!, byteCount: tensor.byteCount)
+      }
+      return try Tensor(
+        elementType: tensor.elementType, shape: tensor.shape, storage: storage, byteOffset: 1)
+    }
+    let matrix = try Tensor([1, 2, 3, 4] as [UInt8], shape: [2, 2])
+    let (scale, zero) = (try Tensor(scalar: Float(0.5)), try Tensor(scalar: UInt8(0)))
+    let given = [matrix, scale, zero, matrix, scale, zero, scale, zero]
+    var graph = Graph()
+    let inputs = given.enumerated().map { index, tensor in
+      graph.addInput(
+        name: "\(index)", type: TensorType(tensor.elementType, [Dimension](tensor.shape)))
+    }
+    graph.outputs = [graph.addNode("QLinearMatMul", inputs)]
+    let session = Session(try Executable(graph))
+    // 7, 10, 15, 22 in steps of 0.25
+    let expected: [UInt8] = [4, 5, 8, 11]
+    #expect(try session.run(try given.map(moved))[0].elements() == expected)
+    let output = try Tensor(zeros: .uint8, shape: [2, 2])
+    try session.run(try given.map(moved), into: [output])
+    #expect(try output.elements() == expected)
+  }
+
   @Test func bitsDoNotDependOnThreads() throws {
     var results: [[Float]] = []
     for threads in [1, 2, 3, 8] {

@@ -12,6 +12,8 @@ struct TensorDecoder {
   let externalData: ExternalDataFolder?
   /// The memory left for tensors.
   let budget: ImportBudget
+  /// Whether elements that lie unaligned in the file are copied.
+  var alignsElements = false
 
   func tensor(_ proto: Onnx_TensorProto) throws -> Tensor {
     guard let elementType = ElementType(rawValue: proto.dataType) else {
@@ -72,8 +74,9 @@ struct TensorDecoder {
       }
       return tensor
     }
-    return try Tensor(
+    let tensor = try Tensor(
       elementType: elementType, shape: shape, storage: storage, byteOffset: range.lowerBound)
+    return alignsElements && !tensor.isAligned ? try tensor.copied() : tensor
   }
 
   // MARK: Typed fields

@@ -11,7 +11,7 @@ package struct TensorProtoReader {
 
   package init(limits: ImportLimits = .standard) { self.limits = limits }
 
-  /// Reads a `TensorProto`. Its elements stay in the mapped file.
+  /// Reads a `TensorProto`. Its elements stay in the mapped file if they are aligned there.
   package func tensor(path: String) throws -> Tensor {
     try withPlace(path) { try tensor(try recognized(try map(path))) }
   }
@@ -52,7 +52,7 @@ package struct TensorProtoReader {
   private func decoder(_ file: ScannedFile) -> TensorDecoder {
     let budget = ImportBudget(limits: limits)
     budget.add(storedByteCount: file.storage.byteCount)
-    return TensorDecoder(file: file, externalData: nil, budget: budget)
+    return TensorDecoder(file: file, externalData: nil, budget: budget, alignsElements: true)
   }
 
   /// - Throws: `GraftError` if the file is of another kind
