@@ -22,8 +22,10 @@ def paragraphs():
     """One for each family, which is a folder of GraftOperators."""
     base, names, families = ROOT / "Sources/GraftOperators", operators(), {}
     for path in base.rglob("*.swift"):
-        if path.stem in names:
-            families.setdefault(path.relative_to(base).parts[0], []).append(path.stem)
+        # Swift has an Optional of its own.
+        name = path.stem.replace("OptionalOperator", "Optional")
+        if name in names:
+            families.setdefault(path.relative_to(base).parts[0], []).append(name)
     return "\n\n".join(
         textwrap.fill(f"**{family}**: {', '.join(sorted(families[family]))}.", 100)
         for family in sorted(families)
