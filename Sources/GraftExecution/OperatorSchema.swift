@@ -39,4 +39,6 @@ package enum OperatorDomain {
   package static let machineLearning = "ai.onnx.ml"
   /// onnxruntime's own operators, some of which exporters write.
   package static let microsoft = "com.microsoft"
+  /// What ONNX removed from its own domain; in model files they stand there.
+  package static let removed = "graft.removed"
 }
