@@ -41,6 +41,8 @@ package enum OperatorDomain {
   package static let previewTraining = "ai.onnx.preview.training"
   /// onnxruntime's own operators, some of which exporters write.
   package static let microsoft = "com.microsoft"
+  /// What ONNX removed from its own domain; in model files they stand there.
+  package static let removed = "graft.removed"
 
   /// The domains of the specification.
   package static let standard = ["", machineLearning, preview, previewTraining]

@@ -34,7 +34,7 @@ package struct NodeUpgrader {
   /// - Throws: `GraftError` naming the node, if it is invalid. Unknown operators are appended
   ///   unchanged.
   package mutating func append(_ node: Node, opset: Int) throws {
-    guard let type = OperatorCatalog.type(of: node) else {
+    guard let type = OperatorCatalog.type(inFile: node) else {
       graph.nodes.append(node)
       return
     }

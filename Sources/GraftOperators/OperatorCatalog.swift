@@ -7,7 +7,7 @@ package enum OperatorCatalog {
   package static let operators = [
     activation, attention, blocked, contributed, control, conversion, convolution, elementwise,
     linear, machineLearning, movement, normalization, pooling, quantization, random, recurrent,
-    reduction, resampling, sequence, shape, signal, softmax, text, training, unary, vision,
+    reduction, removed, resampling, sequence, shape, signal, softmax, text, training, unary, vision,
   ].flatMap { $0 }
 
   private static let activation: [any Operator.Type] = [
@@ -271,6 +271,14 @@ package enum OperatorCatalog {
     ReduceSum.self,
     ReduceSumSquare.self,
     TopK.self,
+  ]
+
+  private static let removed: [any Operator.Type] = [
+    Affine.self,
+    Crop.self,
+    ImageScaler.self,
+    ParametricSoftplus.self,
+    ScaledTanh.self,
   ]
 
   private static let resampling: [any Operator.Type] = [

@@ -18,6 +18,7 @@ MAKERS = {
     "block_gradients.py": ["GraftTrainingTests"],
     "augmentation_fixtures.py": ["GraftTrainingTests"],
     "exported_network.py": ["GraftTests"],
+    "sequence_training.py": ["GraftTests"],
     "keras_exported_network.py": ["GraftTests"],
     "image_files.py": ["GraftVisionTests"],
 }

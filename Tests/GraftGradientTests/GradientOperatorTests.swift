@@ -263,7 +263,7 @@ import Testing
       let x = graph.addInput(name: "x", type: Self.vector)
       return Self.gradients(of: graph.addNode("IsNaN", [x]), by: [x], in: &graph)
     }
-    try Self.expectError(.unavailable, "Det has no gradient yet") { graph in
+    try Self.expectError(.unavailable, "DetGradient has no gradient yet") { graph in
       let x = graph.addInput(name: "x", type: TensorType(.double, [3, 3]))
       let slope = Self.gradients(of: graph.addNode("Det", [x]), by: [x], in: &graph)[0]
       return Self.gradients(of: slope, by: [x], in: &graph)

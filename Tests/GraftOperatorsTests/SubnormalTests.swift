@@ -14,7 +14,7 @@ import Testing
       Set(flushing) == [
         "Conv", "FusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "Einsum",
         "Attention", "DeformConv", "LSTM", "GRU", "MatMulQuantizedWeights", "RNN", "BlockedConv",
-        "BlockedDepthwiseConv",
+        "BlockedDepthwiseConv", "FusedAttention", "FusedMatMul", "ResidualMatMul",
         // Training
         "ConvolutionInputGradient", "ConvolutionWeightGradient", "BlockedConvWeightGradient",
         "BlockedDepthwiseInputGradient", "BlockedDepthwiseWeightGradient",
@@ -51,7 +51,8 @@ import Testing
 
   /// Powers and products of such small numbers are smaller than any float, in these formulas.
   private static let underflowing: Set = [
-    "GlobalLpPool", "LpNormalization", "LpPool", "NegativeLogLikelihoodLossGradient",
+    "Adam", "FlexAttention", "GlobalLpPool", "LpNormalization", "LpPool",
+    "NegativeLogLikelihoodLossGradient",
   ]
 
   /// Operators of floats alone that give `a` times the result for `a` times these inputs.

@@ -80,7 +80,7 @@ extension RecurrentExamples {
         attributes: [
           "activation_alpha": .floats([0.7]),
           "activation_beta": .floats([0.3]),
-          "activations": .strings(["Affine"]),
+          "activations": .strings([Affine.schema.name]),
           "hidden_size": .int(2),
         ],
         inputs: [
@@ -165,7 +165,7 @@ extension RecurrentExamples {
         attributes: [
           "activation_alpha": .floats([0.8]),
           "activation_beta": .floats([1.2]),
-          "activations": .strings(["ScaledTanh"]),
+          "activations": .strings([ScaledTanh.schema.name]),
           "hidden_size": .int(2),
         ],
         inputs: [
