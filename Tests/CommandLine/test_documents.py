@@ -247,7 +247,7 @@ def measured():
 
 @pytest.mark.parametrize("name", ["README.md", "docs/performance.md"])
 def test_the_three_numbers_are_those_of_the_tables(name):
-    table = rows(name, "| two processors")
+    table = rows(name, "| two cores")
     assert len(table) == 3
     for row in table:
         [(title, (own, *others))] = [(t, n) for t, n in measured().items() if row[0].startswith(t)]

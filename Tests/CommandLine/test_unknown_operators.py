@@ -64,7 +64,7 @@ def test_all_are_named_with_their_domains(graft, tmp_path):
 
 
 def test_a_form_that_needs_unknown_types_is_no_riddle(graft, tmp_path):
-    """Opset 12's Softmax needs the rank of what an unknown operator computes."""
+    """Opset 12's Softmax needs the rank of what an unknown operator computes; that goes unsaid."""
     path = save(
         tmp_path / "m.onnx",
         chain("com.microsoft/FusedThing", "Softmax", "custom/Other"),
@@ -74,7 +74,7 @@ def test_a_form_that_needs_unknown_types_is_no_riddle(graft, tmp_path):
     assert result.status == 69
     for text in ["com.microsoft.FusedThing, custom.Other", "export without its optimizer"]:
         assert text in result.errors
-    assert "rank" in result.errors
+    assert "Softmax" not in result.errors
 
 
 @pytest.mark.parametrize("command", ["run", "inspect", "convert"])
@@ -119,7 +119,7 @@ def test_operators_in_bodies_and_functions_count(graft, tmp_path):
 
 
 def test_operators_that_were_experimental(graft, tmp_path):
-    path = save(tmp_path / "m.onnx", chain("ParametricSoftplus", "Crop"), {"": 7}, 3)
+    path = save(tmp_path / "m.onnx", chain("Scale", "GRUUnit"), {"": 7}, 3)
     result = run(graft, path)
     assert result.status == 69
-    assert "Crop, ParametricSoftplus were experimental operators" in result.errors
+    assert "GRUUnit, Scale were experimental operators" in result.errors
