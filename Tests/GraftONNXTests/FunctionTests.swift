@@ -79,7 +79,7 @@ import Testing
     var soft = function(
       "Soft", inputs: ["a"], outputs: ["b"],
       [
-        node("Constant", [], ["k"], [constant(floats("", [1, 2]))]),
+        node("Constant", [], ["k"], [constant(floats("k", [1, 2]))]),
         node(
           "LeakyRelu", ["a"], ["t"], [attribute("alpha", refersTo: "slope", type: .float)]),
         node("Add", ["t", "k"], ["b"]),

@@ -65,8 +65,8 @@ func node(
   node.opType = type
   node.input = inputs
   node.output = outputs
-  node.name = name
-  node.domain = domain
+  if !name.isEmpty { node.name = name }
+  if !domain.isEmpty { node.domain = domain }
   node.attribute = attributes
   return node
 }
