@@ -308,7 +308,6 @@ def test_parts_of_real_models(graft, data, tmp_path):
     for name, inputs, outputs in [
         ("super-resolution-10/model.onnx", None, None),
         ("mnist-8/model.onnx", None, None),
-        ("ultraface/version-RFB-320.onnx", None, None),
         ("squeezenet-fp16/SqueezeNet_fp16.onnx", None, None),
     ]:
         source = data / "onnx" / name
