@@ -43,7 +43,8 @@ enum OperatorOrigin {
   /// Operators of ONNX's domain before version 1.5 that never were part of the standard, but for
   /// those that Graft has.
   private static let experimental: Set = [
-    "ATen", "ConstantFill", "DynamicSlice", "GRUUnit", "GivenTensorFill", "LoopIndexTensor", "Scale",
+    "ATen", "ConstantFill", "DynamicSlice", "GRUUnit", "GivenTensorFill", "LoopIndexTensor",
+    "Scale",
   ]
 
   private struct Entry {

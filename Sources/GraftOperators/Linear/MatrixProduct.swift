@@ -3,8 +3,8 @@ import GraftExecution
 import GraftFiles
 import GraftTensor
 
-/// activation(alpha · A · B + beta · addend + residual) for a batch of matrices of equal shapes, as a
-/// kernel.
+/// activation(alpha · A · B + beta · addend + residual) for a batch of matrices of equal shapes, as
+/// a kernel.
 ///
 /// The choice between three algorithms, and the division into tasks, depends only on shapes and on
 /// what is constant: constant weights are packed once (``PackedProduct``); with few rows, other
