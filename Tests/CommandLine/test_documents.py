@@ -66,6 +66,9 @@ def test_the_list_of_operators_is_the_catalog():
     assert block == operator_list.paragraphs(), "python3 tools/python/operator_list.py writes it"
     assert set(re.findall(r"(\w+)[,.]", block)) == names
     assert f"all {len(names)} of `ai.onnx`" in page
+    cases = (ROOT / "tools/conformance-lists/passes.txt").read_text().splitlines()
+    count = sum(bool(line) and not line.startswith("#") for line in cases)
+    assert f"| ONNX's backend suite | all {count:,} cases |" in page
 
 
 # Commands, options, exit codes, environment
