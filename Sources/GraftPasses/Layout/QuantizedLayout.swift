@@ -26,8 +26,8 @@ private struct QuantizedLayoutRewriter {
   private var nodes: [Node] = []
   /// The form with channels last of a value.
   private var last: [ValueID: ValueID] = [:]
-  /// Values that do not exist with channels first.
-  private var onlyLast: Set<ValueID> = []
+  /// Values that do not exist with channels first, and their ranks.
+  private var onlyLast: [ValueID: Int] = [:]
   private var replacements: [ValueID: ValueID] = [:]
 
   init(_ graph: Graph) { self.graph = graph }
@@ -67,14 +67,14 @@ private struct QuantizedLayoutRewriter {
     if node.is(Transpose.self) { return try convertTranspose(node, input, output, rank) }
     if node.is(QuantizedLookup.self) {
       guard let form = last[input] else { return false }
-      append(node, inputs: [form], output)
+      append(node, inputs: [form], output, rank)
       return true
     }
     if node.is(QuantizedBinary.self) {
       guard let other = node.inputs[1], last[input] != nil || last[other] != nil,
         graph.rank(input) == rank, graph.rank(other) == rank
       else { return false }
-      append(node, inputs: [makeLast(input, rank), makeLast(other, rank)], output)
+      append(node, inputs: [makeLast(input, rank), makeLast(other, rank)], output, rank)
       return true
     }
     if node.is(MaxPool.self) {
@@ -83,7 +83,7 @@ private struct QuantizedLayoutRewriter {
       }
       var pool = node
       pool.become(QuantizedMaxPool.schema)
-      append(pool, inputs: [form], output)
+      append(pool, inputs: [form], output, rank)
       return true
     }
     if node.is(Concat.self) {
@@ -94,7 +94,7 @@ private struct QuantizedLayoutRewriter {
       else { return false }
       var joined = node
       joined.attributes["axis"] = .int(rank - 1)
-      append(joined, inputs: forms, output)
+      append(joined, inputs: forms, output, rank)
       return true
     }
     return false
@@ -115,7 +115,7 @@ private struct QuantizedLayoutRewriter {
     convolution.attributes["planar_output"] = nil
     convolution.attributes["planar_input"] = last[image] == nil ? .int(1) : nil
     if last[image] == nil { requireFirst(image) }
-    append(convolution, inputs: [last[image] ?? image], output)
+    append(convolution, inputs: [last[image] ?? image], output, rank)
     return true
   }
 
@@ -127,7 +127,7 @@ private struct QuantizedLayoutRewriter {
     if permutation == Array(0..<rank).channelsFirst {
       requireFirst(input)
       last[output] = input
-      onlyLast.insert(output)
+      onlyLast[output] = rank
       return true
     }
     guard permutation == Array(0..<rank).channelsLast else { return false }
@@ -144,14 +144,14 @@ private struct QuantizedLayoutRewriter {
   }
 
   /// Appends a node with these first inputs, whose result has channels last.
-  private mutating func append(_ node: Node, inputs: [ValueID], _ output: ValueID) {
+  private mutating func append(_ node: Node, inputs: [ValueID], _ output: ValueID, _ rank: Int) {
     var node = node
     node.inputs.replaceSubrange(0..<inputs.count, with: inputs)
     let form = makeForm(of: output)
     node.outputs = [form]
     nodes.append(node)
     last[output] = form
-    onlyLast.insert(output)
+    onlyLast[output] = rank
   }
 
   private mutating func makeForm(of value: ValueID) -> ValueID {
@@ -171,10 +171,7 @@ private struct QuantizedLayoutRewriter {
 
   /// Converts a value that only exists with channels last.
   private mutating func requireFirst(_ value: ValueID) {
-    guard onlyLast.contains(value), let form = last[value],
-      let rank = graph.rank(value) ?? graph.rank(form)
-    else { return }
+    guard let rank = onlyLast.removeValue(forKey: value), let form = last[value] else { return }
     nodes.append(.channelsFirst(form, to: value, rank: rank))
-    onlyLast.remove(value)
   }
 }
