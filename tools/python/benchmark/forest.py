@@ -3,18 +3,15 @@
 Usage: tools/benchmark forest [--graft PROGRAM] [--rounds 5] [--quick]
 """
 
-import argparse
 import os
 import sys
-import tempfile
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from benchmark import machine, training
+from benchmark.comparison import compare
 from benchmark.contenders import Graft, Peer
-from benchmark.interleave import measure
 
 TREES, DEPTH, FEATURES, ROWS = 500, 8, 20, 1000
 
@@ -60,34 +57,16 @@ def write_model(path):
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
 
 
-def main():
-    root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
-    parser = argparse.ArgumentParser(prog="tools/benchmark forest", description=__doc__)
-    parser.add_argument("--graft", default=os.path.join(root, ".build", "release", "graft"))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="short turns, two rounds")
-    options = parser.parse_args()
-    rounds = 2 if options.quick else max(1, options.rounds)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["GRAFT_HOME"] = os.path.join(folder, "home")
-        model = os.path.join(folder, "forest.onnx")
-        write_model(model)
-        contenders = [
+def groups(folder, program):
+    model = os.path.join(folder, "forest.onnx")
+    write_model(model)
+    return {
+        f"{TREES} trees of depth {DEPTH}, {ROWS} rows": [
             Peer("onnxruntime", model, batch=ROWS),
-            Graft(os.path.abspath(options.graft), model, batch=ROWS),
+            Graft(program, model, batch=ROWS),
         ]
-        result = measure(contenders, {}, rounds, 0.2 if options.quick else 0.5)
-    print(training.heading(machine.describe(), rounds))
-    medians = result["medians_ms"]
-    print(f"\n{TREES} trees of depth {DEPTH}, {ROWS} rows, 2 threads: ", end="")
-    print(", ".join(f"{name} {time:.3g} ms" for name, time in medians.items()), end="")
-    if len(medians) == 2:
-        print(f", ratio {medians['Graft'] / medians['onnxruntime']:.2f}", end="")
-    print()
-    for name, reason in result["absent"].items():
-        print(f"{name}: {reason}")
-    return int(bool(result["absent"]))
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare("forest", __doc__, groups))

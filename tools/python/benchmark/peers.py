@@ -190,7 +190,25 @@ def _write_ncnn(weights, graph_path, weight_path):
         file.write("\n".join(["7767517", f"{len(lines)} {len(lines)}", *lines]) + "\n")
 
 
+class NumPyFourier:
+    """NumPy's FFT (pocketfft) of rows of complex numbers. It has one thread."""
+
+    def __init__(self, model, shape, threads, precision):
+        import numpy
+
+        self.numpy = numpy
+        self.rows = models.random_input(shape).view(numpy.complex64)[..., 0]
+
+    def run(self):
+        self.transformed = self.numpy.fft.fft(self.rows)
+
+    @property
+    def output(self):
+        return self.transformed.view(self.numpy.float32)
+
+
 PEERS = {
+    "NumPy": (NumPyFourier, "numpy"),
     "onnxruntime": (OnnxRuntime, "onnxruntime"),
     "ncnn": (NCNN, "ncnn"),
     "OpenVINO": (OpenVINO, "openvino"),

@@ -3,50 +3,14 @@
 import os
 
 import numpy as np
-import onnx
-from onnx import helper, numpy_helper
 
-FLOAT = onnx.TensorProto.FLOAT
+from benchmark.network import Network
+
 # Layers, features, heads, features between the two products of a feed-forward part.
 ENCODERS = {"MiniLM": (6, 384, 12, 1536), "BERT-base": (12, 768, 12, 3072)}
 STEPS = 100
 UNITS = 256
 SEQUENCE = 128
-
-
-class _Network:
-    """Nodes and weights in the making."""
-
-    def __init__(self, seed):
-        self.generator = np.random.Generator(np.random.Philox(seed))
-        self.nodes, self.weights = [], []
-
-    def constant(self, array):
-        name = f"constant_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def weight(self, *shape, scale):
-        return self.constant(self.generator.standard_normal(shape, np.float32) * np.float32(scale))
-
-    def add(self, operator, *inputs, outputs=1, **attributes):
-        names = [f"value_{len(self.nodes)}_{index}" for index in range(outputs)]
-        self.nodes.append(helper.make_node(operator, inputs, names, **attributes))
-        return names[0] if outputs == 1 else names
-
-    def save(self, path, shape, output, output_shape):
-        graph = helper.make_graph(
-            self.nodes,
-            os.path.basename(path),
-            [helper.make_tensor_value_info("input", FLOAT, shape)],
-            [helper.make_tensor_value_info(output, FLOAT, output_shape)],
-            self.weights,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        onnx.save(model, path + ".new")
-        os.rename(path + ".new", path)
-        return path
 
 
 def _recurrent_weights(network, gates, inputs, units):
@@ -63,7 +27,7 @@ def recurrent(folder, cell, batch):
     path = os.path.join(folder, f"{cell.lower()}-{batch}.onnx")
     if os.path.exists(path):
         return path
-    network = _Network(2)
+    network = Network(2)
     weights = _recurrent_weights(network, {"LSTM": 4, "GRU": 3}[cell], UNITS, UNITS)
     attributes = {"linear_before_reset": 1} if cell == "GRU" else {}
     output = network.add(cell, "input", *weights, outputs=2, hidden_size=UNITS, **attributes)[0]
@@ -78,7 +42,7 @@ def voice_activity(folder):
     path = os.path.join(folder, "voice-activity.onnx")
     if os.path.exists(path):
         return path
-    network = _Network(3)
+    network = Network(3)
     samples, units = 640, 128
     parts = network.constant(np.array([samples, units, units], np.int64))
     frame, hidden, cell = network.add("Split", "input", parts, outputs=3, axis=1)
@@ -143,7 +107,7 @@ def encoder(folder, name):
     if os.path.exists(path):
         return path
     layers, width, heads, hidden = ENCODERS[name]
-    network, value = _Network(4), "input"
+    network, value = Network(4), "input"
     for _ in range(layers):
         value = _encoder_layer(network, value, width, heads, hidden)
     return network.save(path, [1, SEQUENCE, width], value, [1, SEQUENCE, width])
