@@ -40,11 +40,11 @@ enum OperatorOrigin {
       + ", which ONNX 1.5 removed; export the model with a newer converter"
   }
 
-  /// Operators of ONNX's domain before version 1.5 that never were part of the standard, but for
-  /// those that Graft has.
+  /// Operators of ONNX's domain before version 1.5 that never were part of the standard. Those that
+  /// Graft has are not asked for.
   private static let experimental: Set = [
-    "ATen", "ConstantFill", "DynamicSlice", "GRUUnit", "GivenTensorFill", "LoopIndexTensor",
-    "Scale",
+    "ATen", "Affine", "ConstantFill", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill",
+    "ImageScaler", "LoopIndexTensor", "ParametricSoftplus", "Scale", "ScaledTanh",
   ]
 
   private struct Entry {
