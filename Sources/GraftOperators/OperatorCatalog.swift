@@ -278,6 +278,7 @@ package enum OperatorCatalog {
     Crop.self,
     ImageScaler.self,
     ParametricSoftplus.self,
+    Scale.self,
     ScaledTanh.self,
   ]
 
