@@ -26,7 +26,7 @@ struct ComputeOptions: ParsableArguments {
   var maxMemory: Int?
 
   @Option(
-    help: "The most trips that the model's loops may make together in a run (default: 4000000).")
+    help: "The most trips that the model's loops may make together in a run (default: 1000000).")
   var maxTrips: Int?
 
   @Flag(help: "Do not use or write the cache of compiled models and image features.")

@@ -98,7 +98,9 @@ package final class ControlRun {
   /// Call before each trip of a loop.
   ///
   /// - Throws: `GraftError` if the run makes too many trips, or its task was cancelled
-  package func countTrip() throws { try trips.count() }
+  package func countTrip(isPlanned: Bool = true) throws {
+    try trips.count(isPlanned ? 1 : TripCounter.unplannedCost)
+  }
 
   /// - Throws: `GraftError` if an input is missing
   package func input(_ index: Int) throws -> RuntimeValue {
@@ -119,16 +121,21 @@ package final class TripCounter {
   private let limit: Int
   private var counted = 0
 
+  /// What a trip counts whose body is planned anew each time, as its shapes are not known before.
+  static let unplannedCost = 32
+
   package init(limit: Int) { self.limit = limit }
 
   /// Starts another run.
   package func reset() { counted = 0 }
 
-  func count() throws {
-    counted += 1
+  func count(_ cost: Int) throws {
+    counted += cost
     guard counted <= limit else {
       throw GraftError(
-        .operatingSystem, "the loops of the model make more than \(limit) trips",
+        .operatingSystem,
+        "the loops of the model make more than \(limit) trips"
+          + (cost > 1 ? ", where one without known shapes counts as \(cost)" : ""),
         hint: "Check the condition that should end them, or raise --max-trips")
     }
     if Task.isCancelled {

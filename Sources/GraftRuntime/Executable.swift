@@ -32,7 +32,7 @@ package final class Executable: Sendable {
     package var releasesConstants = false
 
     /// The most trips that the loops of one run may make together.
-    package var tripLimit = 4_000_000
+    package var tripLimit = 1_000_000
 
     package init() {}
   }

@@ -268,8 +268,8 @@ def one_number(tmp_path):
 def test_a_loop_of_many_trips(graft, tmp_path, one_number):
     nodes = loop([helper.make_node("Neg", ["a"], ["next_a"])], [("a", FLOATS, "x")], ["y"])
     model = save(tmp_path / "m.onnx", nodes, [value("x", shape=[4])], [value("y")])
-    ends(graft, model, 71, "Loop 'spin'", "more than 4000000 trips", "--max-trips",
-         inputs=[one_number], arguments=["--max-trips", "4000000"])  # fmt: skip
+    ends(graft, model, 71, "Loop 'spin'", "more than 1000000 trips", "--max-trips",
+         inputs=[one_number])  # fmt: skip
     ends(graft, model, 71, "more than 1000 trips", inputs=[one_number],
          arguments=["--max-trips", "1000", "--optimize", "off"])  # fmt: skip
 
@@ -318,6 +318,29 @@ def test_a_sequence_that_grows_without_end(graft, tmp_path, one_number):
         )
         ends(graft, model, 71, "spin", inputs=[one_number],
              arguments=["--max-memory", "64"])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param([helper.make_node("Concat", ["a", "x"], ["next_a"], axis=0)], id="grows"),
+        pytest.param(
+            [
+                helper.make_node("NonZero", ["a"], ["places"]),
+                helper.make_node("Cast", ["places"], ["floats"], to=TensorProto.FLOAT),
+                helper.make_node("Flatten", ["floats"], ["flat"], axis=2),
+                helper.make_node("ReduceMax", ["flat", "zero"], ["most"], keepdims=0),
+                helper.make_node("Add", ["a", "most"], ["next_a"]),
+            ],
+            id="plans anew",
+        ),
+    ],
+)
+def test_endless_loops_end_with_the_default_limits(graft, tmp_path, one_number, body):
+    zero = helper.make_node("Constant", [], ["zero"], value_ints=[0])
+    nodes = [zero, *loop(body, [("a", FLOATS, "x")], ["y"])]
+    model = save(tmp_path / "m.onnx", nodes, [value("x", shape=[4])], [value("y")])
+    ends(graft, model, 71, "more than 1000000 trips", "counts as 32", inputs=[one_number])
 
 
 def test_a_string_that_doubles_without_end(graft, tmp_path):

@@ -194,4 +194,18 @@ import Testing
       #expect(found == example.matches, "\(example.pattern) on \(example.texts)")
     }
   }
+
+  @Test func patternsThatAreSlowEndInTime() {
+    // Every set of states is new, and large.
+    let pattern = String(repeating: "(a|b|ab|ba){0,300}", count: 60) + "z"
+    var text = ""
+    var random = UInt64(1)
+    for _ in 0..<60_000 {
+      random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      text += random >> 63 == 0 ? "a" : "b"
+    }
+    expectError(.operatingSystem, "steps", "shorter texts") {
+      _ = try Self.matches(pattern, [text])
+    }
+  }
 }

@@ -85,12 +85,13 @@ static void dequantize(
     case GRAFT_INTEGER_I8: DEQUANTIZE(int8_t)
     case GRAFT_INTEGER_U16: DEQUANTIZE(uint16_t)
     case GRAFT_INTEGER_I16: DEQUANTIZE(int16_t)
-    // Without a zero point, as differences could overflow.
+    // Differences may not fit into 32 bits.
     default: {
       const int32_t *x = untyped;
       const ptrdiff_t step = quantization->step;
       const float *scales = quantization->scales;
-      EACH_ELEMENT y[i] = (float)x[i] * scales[i * step];
+      const int32_t *zero_points = quantization->zero_points;
+      EACH_ELEMENT y[i] = (float)((int64_t)x[i] - zero_points[i * step]) * scales[i * step];
     }
   }
 }

@@ -41,7 +41,7 @@ struct LoopSignature: Sendable {
     }
     var trip = 0
     while trip < most, try isEndless || condition.condition {
-      try run.countTrip()
+      try run.countTrip(isPlanned: false)
       let counter = try Tensor([Int64(trip)], shape: counterShape)
       let outputs = try run.bodies[0].run(
         [.tensor(counter), .tensor(try condition.reshaped(conditionShape))] + carried, run.memory)

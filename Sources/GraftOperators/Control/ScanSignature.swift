@@ -64,7 +64,7 @@ struct ScanSignature: Sendable {
       ScanOutput(isWanted: stateCount + index < wanted.count && wanted[stateCount + index])
     }
     for trip in 0..<count {
-      try run.countTrip()
+      try run.countTrip(isPlanned: false)
       let slices = try inputs.enumerated().map { index, tensor in
         RuntimeValue.tensor(
           try tensor.slice(isInputReversed[index] ? count - 1 - trip : trip, along: axes[index]))

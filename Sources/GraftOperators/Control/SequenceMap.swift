@@ -67,7 +67,7 @@ struct SequenceMap: ControlOperator {
       var reserved = 0
       defer { run.memory?.release(reserved) }
       for position in first.indices {
-        try run.countTrip()
+        try run.countTrip(isPlanned: false)
         let values = try run.bodies[0].run(
           inputs.map { input in
             if case .sequence(let elements) = input { elements[position] } else { input }

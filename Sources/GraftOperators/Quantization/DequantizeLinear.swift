@@ -159,6 +159,14 @@ package struct DequantizeLinear: Operator {
         "of a bias",
         inputs: [.example([-7, 1 << 20] as [Int32], [2]), .floats([0.5, 0.25], [2])],
         outputs: [.floats([-3.5, 262144], [2])]),
+      // The specification expects 0 as the zero point of int32; other runtimes subtract others too.
+      OperatorExample(
+        "of int32 with a zero point",
+        inputs: [
+          .example([1, 5, Int32.min] as [Int32], [3]), .floats([0.5], []),
+          .example([3] as [Int32], []),
+        ],
+        outputs: [.floats([-1, 1, -1_073_741_825.5], [3])]),
     ]
   }
 }

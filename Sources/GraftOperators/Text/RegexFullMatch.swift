@@ -32,7 +32,7 @@ struct RegexFullMatch: Operator {
         throw GraftError.badData("input 0 is missing")
       }
       var matcher = RegularExpressionMatcher(program)
-      return [.tensor(try Tensor(input.strings.map { matcher.matches($0) }, shape: input.shape))]
+      return [.tensor(try Tensor(input.strings.map { try matcher.matches($0) }, shape: input.shape))]
     }
   }
 

@@ -59,7 +59,7 @@ struct Tokenizer: Operator {
         throw GraftError.badData("input 0 is missing")
       }
       var search = Search(self)
-      let rows = input.strings.map { search.tokens(of: $0) }
+      let rows = try input.strings.map { try search.tokens(of: $0) }
       let length = rows.map(\.count).max() ?? 0
       let shape = input.shape + [length]
       try memory.require([Tensor.memoryByteCount(.string, shape)])
@@ -82,25 +82,25 @@ struct Tokenizer: Operator {
       separators = operation.separators.map { RegularExpressionSearch($0) }
     }
 
-    mutating func tokens(of text: String) -> [String] {
+    mutating func tokens(of text: String) throws -> [String] {
       var found: [String]
       if operation.isByCharacter {
         found = text.unicodeScalars.map { String($0) }
       } else if tokens != nil {
-        found = matches(in: text)
+        found = try matches(in: text)
       } else {
         found = [text]
-        for index in separators.indices { found = found.flatMap { parts(of: $0, index) } }
+        for index in separators.indices { found = try found.flatMap { try parts(of: $0, index) } }
       }
       found = found.filter { $0.unicodeScalars.count >= operation.leastLength }
       return operation.hasMarks ? ["\u{2}"] + found + ["\u{3}"] : found
     }
 
-    private mutating func matches(in text: String) -> [String] {
+    private mutating func matches(in text: String) throws -> [String] {
       let bytes = Array(text.utf8)
       var found: [String] = []
       var position = 0
-      while let match = tokens?.firstMatch(bytes, from: position) {
+      while let match = try tokens?.firstMatch(bytes, from: position) {
         found.append(String(decoding: bytes[match], as: UTF8.self))
         position = match.isEmpty ? match.upperBound + 1 : match.upperBound
         if position > bytes.count { break }
@@ -108,13 +108,13 @@ struct Tokenizer: Operator {
       return found
     }
 
-    private mutating func parts(of text: String, _ index: Int) -> [String] {
+    private mutating func parts(of text: String, _ index: Int) throws -> [String] {
       let bytes = Array(text.utf8)
       var found: [String] = []
       var start = 0
       var position = 0
       while position <= bytes.count,
-        let match = separators[index].firstMatch(bytes, from: position)
+        let match = try separators[index].firstMatch(bytes, from: position)
       {
         guard !match.isEmpty else {
           position = match.upperBound + 1

@@ -63,9 +63,11 @@ struct RegularExpressionMatcher {
   private var marks: [Int]
   private var currentMark = 0
   private var stack: [Int] = []
+  private var budget: MatchingBudget
 
-  init(_ program: RegularExpressionProgram) {
+  init(_ program: RegularExpressionProgram, budget: MatchingBudget = MatchingBudget()) {
     self.program = program
+    self.budget = budget
     marks = Array(repeating: 0, count: program.states.count)
     var isBoundary = Array(repeating: false, count: 257)
     func separate(_ range: ClosedRange<UInt8>) {
@@ -88,31 +90,33 @@ struct RegularExpressionMatcher {
   }
 
   /// Whether the whole text matches.
-  mutating func matches(_ text: String) -> Bool {
+  ///
+  /// - Throws: `GraftError` if that takes too long
+  mutating func matches(_ text: String) throws -> Bool {
     var text = text
-    return text.withUTF8 { matches($0) }
+    return try text.withUTF8 { try matches($0) }
   }
 
-  private mutating func matches(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+  private mutating func matches(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
     beginSet()
     var start: [Int] = []
     add(program.start, to: &start)
     let beginning = Key(
       states: start, context: Context(isBeginning: program.hasAssertions))
-    guard failures < Self.failureLimit else { return matches(bytes, from: beginning) }
+    guard failures < Self.failureLimit else { return try matches(bytes, from: beginning) }
     var current = number(of: beginning)
     for (index, byte) in bytes.enumerated() {
       let known = transitions[current * classCount + classes[Int(byte)]]
       if known != Self.unknown {
         current = known
       } else {
-        let key = successor(of: keys[current], byte)
+        let key = try successor(of: keys[current], byte)
         if keptCount + transitions.count > Self.keptLimit {
           // Ten bytes for each set that was made are worth it.
           if stepsSinceReset + index < 10 * keys.count { failures += 1 }
           forget()
           guard failures < Self.failureLimit else {
-            return matches(
+            return try matches(
               UnsafeBufferPointer(rebasing: bytes[(index + 1)...]), from: key)
           }
           current = number(of: key)
@@ -131,10 +135,10 @@ struct RegularExpressionMatcher {
   /// Like `matches`, without keeping sets.
   private mutating func matches(
     _ bytes: UnsafeBufferPointer<UInt8>, from key: Key
-  ) -> Bool {
+  ) throws -> Bool {
     var key = key
     for byte in bytes {
-      key = successor(of: key, byte, isSorted: false)
+      key = try successor(of: key, byte, isSorted: false)
       if key.states.isEmpty { return false }
     }
     return accepts(key)
@@ -217,9 +221,12 @@ struct RegularExpressionMatcher {
   }
 
   /// The set after a byte.
-  private mutating func successor(of key: Key, _ byte: UInt8, isSorted: Bool = true) -> Key {
+  private mutating func successor(
+    of key: Key, _ byte: UInt8, isSorted: Bool = true
+  ) throws -> Key {
     let following = Following(byte)
     let states = resolved(key, following)
+    try budget.count(states.count)
     beginSet()
     var next: [Int] = []
     for state in states {

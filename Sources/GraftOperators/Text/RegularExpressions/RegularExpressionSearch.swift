@@ -14,14 +14,18 @@ struct RegularExpressionSearch {
   private var marks: [Int]
   private var currentMark = 0
   private var stack: [Int] = []
+  private var budget: MatchingBudget
 
-  init(_ program: RegularExpressionProgram) {
+  init(_ program: RegularExpressionProgram, budget: MatchingBudget = MatchingBudget()) {
     self.program = program
+    self.budget = budget
     marks = Array(repeating: 0, count: program.states.count)
   }
 
   /// The first match at `position` or after it.
-  mutating func firstMatch(_ bytes: [UInt8], from position: Int) -> Range<Int>? {
+  ///
+  /// - Throws: `GraftError` if that takes too long
+  mutating func firstMatch(_ bytes: [UInt8], from position: Int) throws -> Range<Int>? {
     var threads: [Thread] = []
     var next: [Thread] = []
     var found: Range<Int>?
@@ -34,6 +38,7 @@ struct RegularExpressionSearch {
       if found == nil {
         add(Thread(state: program.start, start: index), bytes, index, to: &current)
       }
+      try budget.count(current.count)
       next.removeAll(keepingCapacity: true)
       for thread in current {
         switch program.states[thread.state] {
