@@ -66,10 +66,36 @@ extension FuzzTests {
       let long = try Self.chain("Transpose", length: 20_000, isConstant: false) { value, _ in
         [value]
       }
-      let graphs = [wide, long]
+      let graphs = try [wide, long, Self.longWeights(), Self.longScores()]
       try CaseRunner(name: "long-models", kind: 21, count: graphs.count).run { number, generator in
         try ModelTrial.run(try ONNXExporter().bytes(graphs[number % graphs.count]), &generator)
       }
+    }
+
+    /// A product with integers that are widened and transposed 20,000 times.
+    private static func longWeights() throws -> Graph {
+      var graph = Graph()
+      let input = graph.addInput(name: "x", type: TensorType(.float, [1, 200]))
+      let integers = graph.addConstant(try Tensor(zeros: .int8, shape: [200, 200]))
+      let scale = graph.addConstant(try Tensor(scalar: Float(0.5)))
+      var weights = graph.addNode("DequantizeLinear", [integers, scale])
+      for _ in 0..<20_000 {
+        weights = graph.addNode("Transpose", [weights], attributes: ["perm": .ints([1, 0])])
+      }
+      graph.outputs = [graph.addNode("MatMul", [input, weights])]
+      return graph
+    }
+
+    /// Attention whose scores are scaled 20,000 times.
+    private static func longScores() throws -> Graph {
+      var graph = Graph()
+      let input = graph.addInput(name: "x", type: TensorType(.float, [1, 4, 4]))
+      let factor = graph.addConstant(try Tensor(scalar: Float(1.5)))
+      var scores = graph.addNode("MatMul", [input, input])
+      for _ in 0..<20_000 { scores = graph.addNode("Mul", [scores, factor]) }
+      let shares = graph.addNode("Softmax", [scores], attributes: ["axis": .int(-1)])
+      graph.outputs = [graph.addNode("MatMul", [shares, input])]
+      return graph
     }
 
     /// A sequence and a string that grow node by node.

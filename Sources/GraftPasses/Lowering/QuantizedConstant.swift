@@ -20,15 +20,18 @@ struct QuantizedConstant {
 
   /// `nil` if a value is nothing of the kind.
   init?(_ id: ValueID?, in graph: Graph, _ producers: [ValueID: Int]) throws {
-    guard let id, let index = producers[id] else { return nil }
-    let node = graph.nodes[index]
-    if let permutation = try node.operation(as: Transpose.self)?.permutation {
-      guard permutation == [1, 0],
-        let source = try QuantizedConstant(node.inputs[0], in: graph, producers)
+    guard let id, var index = producers[id] else { return nil }
+    // A loop, as a file may have any number of them.
+    var transposeCount = 0
+    while let permutation = try graph.nodes[index].operation(as: Transpose.self)?.permutation {
+      guard permutation == [1, 0], let input = graph.nodes[index].inputs[0],
+        let source = producers[input]
       else { return nil }
-      self = source
-      isTransposed.toggle()
-    } else if node.is(DequantizeLinear.self) {
+      transposeCount += 1
+      index = source
+    }
+    let node = graph.nodes[index]
+    if node.is(DequantizeLinear.self) {
       guard let found = try Self.dequantized(node, graph) else { return nil }
       self = found
     } else if node.is(Mul.self), node.inputs.count == 2 {
@@ -37,6 +40,7 @@ struct QuantizedConstant {
     } else {
       return nil
     }
+    isTransposed = transposeCount % 2 == 1
     guard tensor.rank == 2, MatMulQuantizedWeights.weightTypes.contains(tensor.elementType),
       tensor.elementCount > 0
     else { return nil }

@@ -44,7 +44,12 @@ final class ImportBudget {
   /// - Throws: `GraftError` if inlining adds too many nodes
   func reserveInlinedNode() throws {
     nodeCount += 1
-    guard nodeCount <= limits.inlinedNodes else {
+    try requireInlinedNodes(nodeCount)
+  }
+
+  /// - Throws: `GraftError` if inlining adds more than the allowed nodes
+  func requireInlinedNodes(_ count: Int) throws {
+    guard count <= limits.inlinedNodes else {
       throw GraftError.badData(
         "has functions whose inlining adds more than \(limits.inlinedNodes) nodes")
     }

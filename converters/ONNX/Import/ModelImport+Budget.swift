@@ -1,4 +1,5 @@
 import GraftFiles
+import GraftGraph
 
 /// The memory that each inlined call of a function takes. Everything else is covered by its bytes
 /// in the file.
@@ -20,6 +21,37 @@ extension ModelImport {
       bytes: 512 + 128 * (body.valueInfo.count + body.input.count + body.output.count)
         + 128 * (body.initializer.count + body.sparseInitializer.count)
         + 64 * body.metadataProps.count + 64 * body.quantizationAnnotation.count)
+  }
+
+  /// Counts the nodes that inlining all calls adds, without inlining anything: functions that call
+  /// each other twice double with each.
+  ///
+  /// - Throws: `GraftError` if they are too many
+  func requireFewInlinedNodes() throws {
+    guard !functions.isEmpty else { return }
+    var counts: [FunctionName: Int] = [:]
+    // A chain that is deeper than the limit is an error of its own, as is a function that calls
+    // itself.
+    func count(_ nodes: [Onnx_NodeProto], isInlined: Bool, depth: Int) throws -> Int {
+      var total = 0
+      var calls: [FunctionName] = []
+      nodes.forEachNode { node in
+        if isInlined { total += 1 }
+        let name = FunctionName(node)
+        if functions[name] != nil { calls.append(name) }
+      }
+      guard depth <= limits.nesting else { return total }
+      for name in calls {
+        if counts[name] == nil, let function = functions[name] {
+          counts[name] = 0
+          counts[name] = try count(function.node, isInlined: true, depth: depth + 1)
+        }
+        total += counts[name] ?? 0
+        try budget.requireInlinedNodes(total)
+      }
+      return total
+    }
+    _ = try count(model.graph.node, isInlined: false, depth: 0)
   }
 
   /// - Throws: `GraftError` if calls and bodies are nested too deep

@@ -47,6 +47,7 @@ final class ModelImport {
       throw GraftError.badData("imports no operator set")
     }
     if keepsFunctions { try requireOwnNames() }
+    try requireFewInlinedNodes()
     let survey = OperatorSurvey(model, opsets: opsets, functions: functions)
     try survey.requireForms()
     let frame = NameFrame(

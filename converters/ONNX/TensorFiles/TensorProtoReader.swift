@@ -1,6 +1,7 @@
 import GraftFiles
 import GraftGraph
 import GraftTensor
+import SwiftProtobuf
 
 /// Reads files with one serialized value, `TensorProto`, `SequenceProto`, `OptionalProto` or
 /// `MapProto`, as in ONNX's test data.
@@ -38,9 +39,14 @@ package struct TensorProtoReader {
     case .sequence:
       let file = try WireScanner.scan(storage, as: .sequence, limits: limits)
       return try decoder(file).sequence(try file.message(limits: limits))
-    case .optional:
+    case .optional(let element):
       let file = try WireScanner.scan(storage, as: .optional, limits: limits)
-      return try decoder(file).optional(try file.message(limits: limits))
+      let proto: Onnx_OptionalProto = try file.message(limits: limits)
+      // A file with fields that optionals do not have is one of the element itself.
+      guard proto.unknownFields.data.isEmpty else {
+        return .optional(try value(storage, type: element))
+      }
+      return try decoder(file).optional(proto)
     case .map:
       let file = try WireScanner.scan(storage, as: .map, limits: limits)
       return .map(try decoder(file).map(try file.message(limits: limits)))
