@@ -166,6 +166,24 @@ import Testing
     }
   }
 
+  /// Not an empty optional, which has fields of the same numbers.
+  @Test func anOptionalMayBeItsElement() throws {
+    let tensor = TensorType(.float, nil)
+    let values: [(RuntimeValue, ValueType)] = [
+      (.tensor(try Tensor([1.5, 2] as [Float], shape: [2])), .tensor(tensor)),
+      (.tensor(try Tensor(scalar: Float(3))), .tensor(tensor)),
+      (
+        .sequence([.tensor(try Tensor([1.5] as [Float], shape: [1]))]),
+        .sequence(.tensor(tensor))
+      ),
+    ]
+    for (value, type) in values {
+      let bytes = try TensorProtoWriter.bytes(value, name: "x", type: type)
+      let read = try TensorProtoReader().value(try storage(bytes), type: .optional(type))
+      #expect(areEqual(read, .optional(value)))
+    }
+  }
+
   private func areEqual(_ first: RuntimeValue, _ second: RuntimeValue) -> Bool {
     switch (first, second) {
     case (.tensor(let a), .tensor(let b)): GraftONNXTests.areEqual(a, b)
