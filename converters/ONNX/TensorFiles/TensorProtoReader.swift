@@ -42,8 +42,8 @@ package struct TensorProtoReader {
     case .optional(let element):
       let file = try WireScanner.scan(storage, as: .optional, limits: limits)
       let proto: Onnx_OptionalProto = try file.message(limits: limits)
-      // A file with fields that optionals do not have is one of the element itself.
-      guard proto.unknownFields.data.isEmpty else {
+      // The element itself has other fields, or is of another kind than its own first one.
+      guard proto.unknownFields.data.isEmpty, proto.mayHold(element) else {
         return .optional(try value(storage, type: element))
       }
       return try decoder(file).optional(proto)
@@ -76,6 +76,19 @@ package struct TensorProtoReader {
     } catch var error as GraftError {
       error.places = []
       throw error
+    }
+  }
+}
+
+extension Onnx_OptionalProto {
+  /// Whether its element is of a type's kind, or missing.
+  fileprivate func mayHold(_ type: ValueType) -> Bool {
+    switch DataType(rawValue: Int(elemType)) {
+    case .tensor?, .sparseTensor?: type.tensor != nil
+    case .sequence?: type.sequenceElement != nil
+    case .optional?: type.optionalElement != nil
+    case .map?: if case .map = type { true } else { false }
+    case .undefined?, nil: true
     }
   }
 }
