@@ -120,6 +120,8 @@ struct AttentionKernel<Element: RealElement>: Sendable {
   private let values: Source
   private let output: Matrices
   private let masks: [Mask]
+  /// Inputs of one element that multiply or divide scores.
+  private var factors: [(input: Int, divides: Bool)] = []
   private let specialRows: SpecialRows
 
   // Of ``Attention`` only.
@@ -246,6 +248,11 @@ struct AttentionKernel<Element: RealElement>: Sendable {
     sums.update(repeating: 0, count: rows.count)
     sees.update(repeating: 1, count: rows.count)
     let isWhole = range.count <= keyCount
+    var scale = scale
+    for (input, divides) in factors {
+      let factor = Double(arguments.input(input, as: Element.self)[0])
+      scale = divides ? scale / factor : scale * factor
+    }
     let sum = pointer(scratch.sums)
     if !isWhole { sum.update(repeating: 0, count: rows.count * valueSize) }
 
@@ -632,7 +639,10 @@ extension AttentionKernel {
     let order = attention.outputOrder ?? Array(logical.indices)
     output = Self.matrices(
       order.map { logical[$0] }, FusedAttention.inverse(order), nil, extents: extents)
-    masks = try attention.masks.enumerated().map { index, effect in
+    factors = attention.masks.enumerated().filter { $1.kind.isScalar }.map { index, mask in
+      (3 + index, mask.kind == .divides)
+    }
+    masks = try attention.masks.enumerated().filter { !$1.kind.isScalar }.map { index, mask in
       let description = try context.input(3 + index)
       // Masks of a lower rank are repeated along rows.
       let shape =
@@ -641,7 +651,8 @@ extension AttentionKernel {
       if shape[shape.count - 1] == 1 { matrices.columnStride = 0 }
       return Mask(
         input: 3 + index, elementType: description.elementType,
-        effect: effect.map { .hides(where: $0.hidden, fill: $0.fill) } ?? .adds,
+        effect: mask.kind.isBoolean
+          ? .hides(where: mask.kind == .hidesWhereTrue, fill: mask.fill) : .adds,
         matrices: matrices)
     }
   }

@@ -6,7 +6,8 @@ import GraftTensor
 /// softmax(scale · Q Kᵀ, changed by masks) V, as exporters spell it out with MatMul and Softmax.
 ///
 /// Inputs are Q `[…, S, K]`, K `[…, T, K]` and V `[…, T, V]`, whose leading axes broadcast as in
-/// MatMul, and masks, which broadcast to the scores `[…, S, T]`. Attributes say how the axes of
+/// MatMul, then masks, which broadcast to the scores `[…, S, T]`, and scalars that multiply or
+/// divide scores before. Attributes say how the axes of
 /// each operand are ordered, as Transpose would, and which place of another axis it is.
 ///
 /// Where ``Attention`` gives zeros for queries that see no key, this operator gives NaN as Softmax
@@ -17,16 +18,19 @@ package struct FusedAttention: Operator {
   package static let flushesSubnormals = true
   package static let widening = Widening.rounds
 
-  package static let maximumMaskCount = 4
+  package static let maximumMaskCount = 8
 
-  /// What a mask does to scores.
+  /// What an input from 3 on does to scores.
   package enum MaskKind: Int, Sendable {
-    case adds, hidesWhereTrue, hidesWhereFalse
+    case adds, hidesWhereTrue, hidesWhereFalse, multiplies, divides
+
+    var isBoolean: Bool { self == .hidesWhereTrue || self == .hidesWhereFalse }
+    var isScalar: Bool { self == .multiplies || self == .divides }
   }
 
-  /// A mask that puts `fill` in the place of scores.
-  struct HidingMask: Sendable {
-    let hidden: Bool
+  struct Mask: Sendable {
+    let kind: MaskKind
+    /// What a mask that hides scores puts in their place.
     let fill: Float
   }
 
@@ -42,8 +46,8 @@ package struct FusedAttention: Operator {
   let picks: [Pick?]
   /// The axes of […, S, V] that are those of the output.
   let outputOrder: [Int]?
-  /// One for each input from 3 on; `nil` for one that is added.
-  let masks: [HidingMask?]
+  /// One for each input from 3 on.
+  let masks: [Mask]
   let zeroesNaN: Bool
 
   package init(_ attributes: AttributeReader) throws {
@@ -78,7 +82,7 @@ package struct FusedAttention: Operator {
       guard let kind = MaskKind(rawValue: kind) else {
         throw GraftError.badData("there is no mask of kind \(kind)")
       }
-      return kind == .adds ? nil : HidingMask(hidden: kind == .hidesWhereTrue, fill: fill)
+      return Mask(kind: kind, fill: fill)
     }
     zeroesNaN = try attributes.value(.zeroesNaN) ?? false
   }
@@ -99,7 +103,8 @@ package struct FusedAttention: Operator {
     orders[index] ?? (0..<rank).filter { $0 != picks[index]?.axis }
   }
 
-  static func inverse(_ order: [Int]) -> [Int] {
+  /// The permutation that undoes another one.
+  package static func inverse(_ order: [Int]) -> [Int] {
     var inverse = order
     for (to, from) in order.enumerated() { inverse[from] = to }
     return inverse
@@ -112,7 +117,7 @@ package struct FusedAttention: Operator {
       [
         Array(query.dropLast()) + [1],
         Array(key.dropLast(2)) + [1, key[key.count - 2]],
-      ] + masks)
+      ] + zip(masks, self.masks).filter { !$1.kind.isScalar }.map { $0.0 })
   }
 
   package func infer(_ context: inout InferenceContext) throws {
@@ -124,11 +129,12 @@ package struct FusedAttention: Operator {
       throw GraftError.badData("has \(context.inputCount) inputs and \(masks.count) masks")
     }
     for (index, mask) in masks.enumerated() {
-      if mask == nil {
-        try context.requireSameElementType([0, 3 + index])
-      } else {
+      if mask.kind.isBoolean {
         try context.require(3 + index, [.bool])
+      } else {
+        try context.requireSameElementType([0, 3 + index])
       }
+      if mask.kind.isScalar { try context.requireOneElement(3 + index) }
     }
     let shapes = try (0..<3).map { try logicalShape($0, context) }
     let scores = try scoreShape(shapes, masks.indices.map { try context.shape(3 + $0) })
@@ -211,13 +217,15 @@ package struct FusedAttention: Operator {
         inputs: [parts, parts, parts],
         outputs: [.floats([3.39856901, 4.39856901, 2.20538436, 3.20538436, 3, 4], [1, 3, 2])]),
       OperatorExample(
-        "masks: one added, one that hides",
+        "masks: one added, one that hides; scalars",
         attributes: [
-          "mask_kinds": .ints([0, 2]), "mask_fills": .floats([0, -.infinity]),
+          "scale": .float(0.5), "mask_kinds": .ints([0, 2, 4, 3]),
+          "mask_fills": .floats([0, -.infinity, 0, 0]),
         ],
         inputs: [
           query, key, value, .floats([0.5, 0, -1], [3]),
           .bools([true, false, false, true, true, false, true, true, true], [1, 3, 3]),
+          .floats([4], []), .floats([8], [1]),
         ], outputs: [.floats([1, 2, 1.05862446, 2.05862446, 1.77938672, 2.77938672], [1, 3, 2])]),
       OperatorExample(
         "a query that sees nothing",

@@ -17,8 +17,12 @@ package enum AttentionFusion: GraphPass {
     var finder = AttentionFinder(graph)
     var nodes: [Node] = []
     nodes.reserveCapacity(graph.nodes.count)
-    for index in graph.nodes.indices where !finder.replaced.contains(index) {
-      nodes += try finder.attention(endingAt: index) ?? [graph.nodes[index]]
+    for index in graph.nodes.indices {
+      if let others = finder.replaced[index] {
+        nodes += others
+      } else {
+        nodes += try finder.attention(endingAt: index) ?? [graph.nodes[index]]
+      }
     }
     guard finder.didChange else { return false }
     graph = finder.graph
@@ -31,8 +35,8 @@ package enum AttentionFusion: GraphPass {
 private struct AttentionFinder {
   private(set) var graph: Graph
   private(set) var didChange = false
-  /// Nodes after an attention that computes their outputs.
-  private(set) var replaced: Set<Int> = []
+  /// What takes the place of nodes after an attention.
+  private(set) var replaced: [Int: [Node]] = [:]
   private let producers: [ValueID: Int]
   private let consumers: [ValueID: [Int]]
   private let counts: [ValueID: Int]
@@ -56,8 +60,8 @@ private struct AttentionFinder {
     /// The transposed keys.
     var key: ValueID
     var scale: Float = 1
-    /// Scalars that are computed, and whether they divide.
-    var scalars: [(value: ValueID, divides: Bool)] = []
+    /// Scalars that are computed.
+    var scalars: [Mask] = []
     /// In the order in which they apply.
     var masks: [Mask] = []
     var zeroesNaN = false
@@ -70,6 +74,8 @@ private struct AttentionFinder {
     /// The place of another axis that it is.
     var pick: (axis: Int, index: Int)?
     var scale: Float = 1
+    /// Scalars that are computed.
+    var scalars: [Mask] = []
     /// Nodes that compute it.
     var nodes: [Node] = []
 
@@ -90,30 +96,21 @@ private struct AttentionFinder {
       let queryRank = graph.rank(scores.query), queryRank >= 2,
       let keyRank = graph.rank(scores.key), keyRank >= 2
     else { return nil }
-    var query = try operand(scores.query, Array(0..<queryRank))
+    let query = try operand(scores.query, Array(0..<queryRank))
     let transposed = Array(0..<keyRank - 2) + [keyRank - 1, keyRank - 2]
     let key = try operand(scores.key, transposed, mayTranspose: true)
     let value = try operand(values, Array(0..<valueRank), mayTranspose: true, mayScale: false)
     guard graph.constants[key.value] == nil, graph.constants[value.value] == nil else {
       return nil
     }
-    for (scalar, divides) in scores.scalars {
-      let scaled = graph.addValue(type: graph[query.value].type)
-      query.nodes.append(
-        Node(
-          operatorType: (divides ? Div.schema : Mul.schema).name,
-          inputs: [query.value, scalar], outputs: [scaled]))
-      query.value = scaled
-    }
-    let outputOrder = try permutation(after: output)
-    if let outputOrder {
-      replaced.insert(outputOrder.node)
-      output = outputOrder.output
-    }
+    let masks = scores.masks + scores.scalars + query.scalars + key.scalars
+    guard masks.count <= FusedAttention.maximumMaskCount else { return nil }
+    let outputOrder = try takeTranspose(after: output)
+    if let outputOrder { output = outputOrder.output }
     var fused = Node(
       name: node.name, operatorType: FusedAttention.schema.name,
       domain: FusedAttention.schema.domain,
-      inputs: [query.value, key.value, value.value] + scores.masks.map(\.value),
+      inputs: [query.value, key.value, value.value] + masks.map(\.value),
       outputs: [output])
     fused.set(.attentionScale, scores.scale * query.scale * key.scale)
     let keys: [(Operand, order: AttributeKey<[Int]>, pick: AttributeKey<[Int]>)] = [
@@ -125,9 +122,9 @@ private struct AttentionFinder {
       if let pick = operand.pick { fused.set(pickKey, [pick.axis, pick.index]) }
     }
     if let outputOrder { fused.set(.outputPermutation, outputOrder.permutation) }
-    if !scores.masks.isEmpty {
-      fused.set(.maskKinds, scores.masks.map(\.kind.rawValue))
-      fused.set(.maskFills, scores.masks.map(\.fill))
+    if !masks.isEmpty {
+      fused.set(.maskKinds, masks.map(\.kind.rawValue))
+      fused.set(.maskFills, masks.map(\.fill))
     }
     if scores.zeroesNaN { fused.set(.zeroesNaN, true) }
     didChange = true
@@ -180,17 +177,12 @@ private struct AttentionFinder {
       scores?.scale *= factor
       return scores
     }
-    if node.is(Mul.self) || node.is(Div.self) {
-      for (input, scalar) in pairs(node, isSymmetric: node.is(Mul.self)) where isScalar(scalar) {
-        guard var scores = try scores(behind: input, isScaled: true, masks: masks),
-          graph.rank(scalar) ?? .max <= graph.rank(scores.query) ?? 0
-        else { continue }
-        scores.scalars.append((scalar, node.is(Div.self)))
-        return scores
-      }
-      return nil
+    if let (input, scalar) = computedScaling(node) {
+      var scores = try scores(behind: input, isScaled: true, masks: masks)
+      scores?.scalars.append(scalar)
+      return scores
     }
-    guard !isScaled, masks.count < FusedAttention.maximumMaskCount else { return nil }
+    guard !isScaled, masks.count < 4 else { return nil }
     if node.is(Add.self) {
       for (input, mask) in pairs(node, isSymmetric: true) {
         let found = try scores(
@@ -218,8 +210,16 @@ private struct AttentionFinder {
     return isSymmetric ? [(left, right), (right, left)] : [(left, right)]
   }
 
-  private func isScalar(_ id: ValueID) -> Bool {
-    graph[id].type?.tensor?.shape?.allSatisfy { $0 == 1 } ?? false
+  /// The input of a node that multiplies or divides by a computed scalar, and the scalar.
+  private func computedScaling(_ node: Node) -> (ValueID, Mask)? {
+    guard node.is(Mul.self) || node.is(Div.self) else { return nil }
+    for (input, scalar) in pairs(node, isSymmetric: node.is(Mul.self)) {
+      guard let shape = graph[scalar].type?.tensor?.shape, shape.allSatisfy({ $0 == 1 }),
+        let rank = graph.rank(input), shape.count < rank
+      else { continue }
+      return (input, Mask(value: scalar, kind: node.is(Div.self) ? .divides : .multiplies))
+    }
+    return nil
   }
 
   /// A constant of one element, which does not change the shape of `value` and is a float.
@@ -260,6 +260,9 @@ private struct AttentionFinder {
       if mayScale, let (input, factor) = try scaling(node) {
         operand.value = input
         operand.scale *= factor
+      } else if mayScale, let (input, scalar) = computedScaling(node) {
+        operand.value = input
+        operand.scalars.append(scalar)
       } else if let permutation = try node.operation(as: Transpose.self)?.permutation,
         let input = node.inputs[0], permutation.count == operand.rank
       {
@@ -291,7 +294,8 @@ private struct AttentionFinder {
     return found
   }
 
-  /// The tensor of which a node picks one place of an axis, by Gather, or by Split and Squeeze.
+  /// The tensor of which a node picks one place of an axis, by Gather, or by Squeeze after Split or
+  /// Slice.
   private func picked(
     _ node: Node, _ value: ValueID
   ) throws -> (tensor: ValueID, axis: Int, index: Int)? {
@@ -309,27 +313,67 @@ private struct AttentionFinder {
     }
     guard node.is(Squeeze.self), node.inputs.count == 2, let part = node.inputs[0],
       let axes = try graph.constant(node.inputs[1])?.integers(), axes.count == 1,
-      let producer = producers[part],
-      let split = try graph.nodes[producer].operation(as: Split.self),
-      let tensor = graph.nodes[producer].inputs[0], let rank = graph.rank(tensor),
-      let index = graph.nodes[producer].outputs.firstIndex(of: part)
+      let producer = producers[part], let tensor = graph.nodes[producer].inputs[0],
+      let shape = extents(tensor), let axis = try? normalizedAxis(axes[0], rank: shape.count),
+      extents(part)?[axis] == 1
     else { return nil }
-    let axis = try normalizedAxis(split.axis, rank: rank)
-    guard try normalizedAxis(axes[0], rank: rank) == axis,
-      graph.nodes[producer].outputs[...index].allSatisfy({ extents($0)?[axis] == 1 })
+    let source = graph.nodes[producer]
+    if let split = try source.operation(as: Split.self) {
+      guard try normalizedAxis(split.axis, rank: shape.count) == axis,
+        let index = source.outputs.firstIndex(of: part),
+        source.outputs[..<index].allSatisfy({ extents($0)?[axis] == 1 })
+      else { return nil }
+      return (tensor, axis, index)
+    }
+    // A Slice along this axis alone.
+    guard source.is(Slice.self), source.inputs.count > 3, let extent = shape[axis],
+      let sliced = try graph.constant(source.inputs[3])?.integers(), sliced.count == 1,
+      try normalizedAxis(sliced[0], rank: shape.count) == axis,
+      let start = try graph.constant(source.inputs[1])?.integers().first,
+      (-extent..<extent).contains(start)
     else { return nil }
-    return (tensor, axis, index)
+    return (tensor, axis, start < 0 ? start + extent : start)
   }
 
-  /// The Transpose that alone reads a value, if attention can write its output.
-  private func permutation(
+  /// Takes away the Transpose that reads a value, if attention can write its output.
+  ///
+  /// Nodes that read the shape of the value, as exporters with dynamic axes do, follow from that of
+  /// the output.
+  private mutating func takeTranspose(
     after value: ValueID
-  ) throws -> (node: Int, permutation: [Int], output: ValueID)? {
-    guard counts[value] == 1, let index = consumers[value]?.first,
-      let permutation = try graph.nodes[index].operation(as: Transpose.self)?.permutation,
-      let output = graph.nodes[index].outputs[0], graph.rank(value) == permutation.count,
-      permutation.count >= 2, permutation.last == permutation.count - 1
+  ) throws -> (permutation: [Int], output: ValueID)? {
+    let readers = consumers[value] ?? []
+    guard readers.count == counts[value] else { return nil }
+    var transpose: (index: Int, permutation: [Int], output: ValueID)?
+    var shapes: [Int] = []
+    for index in readers {
+      let node = graph.nodes[index]
+      if transpose == nil, let order = try node.operation(as: Transpose.self)?.permutation,
+        let output = node.outputs[0]
+      {
+        transpose = (index, order, output)
+      } else if let shape = try node.operation(as: ShapeOperator.self), shape.start == 0,
+        shape.end == nil
+      {
+        shapes.append(index)
+      } else {
+        return nil
+      }
+    }
+    guard let transpose, let rank = graph.rank(value), rank == transpose.permutation.count,
+      rank >= 2, transpose.permutation.last == rank - 1
     else { return nil }
-    return (index, permutation, output)
+    replaced[transpose.index] = []
+    for index in shapes {
+      let places = FusedAttention.inverse(transpose.permutation).map(Int64.init)
+      let order = graph.addConstant(try Tensor(places, shape: [rank]))
+      let extents = graph.addValue(type: .tensor(TensorType(.int64, [.known(rank)])))
+      replaced[index] = [
+        Node(operatorType: "Shape", inputs: [transpose.output], outputs: [extents]),
+        Node(
+          operatorType: "Gather", inputs: [extents, order], outputs: graph.nodes[index].outputs),
+      ]
+    }
+    return (transpose.permutation, transpose.output)
   }
 }
