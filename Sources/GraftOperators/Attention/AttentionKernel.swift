@@ -121,7 +121,7 @@ struct AttentionKernel<Element: RealElement>: Sendable {
   private let output: Matrices
   private let masks: [Mask]
   /// Inputs of one element that multiply or divide scores.
-  private var factors: [(input: Int, divides: Bool)] = []
+  private var scalars: [(input: Int, divides: Bool)] = []
   private let specialRows: SpecialRows
 
   // Of ``Attention`` only.
@@ -249,7 +249,7 @@ struct AttentionKernel<Element: RealElement>: Sendable {
     sees.update(repeating: 1, count: rows.count)
     let isWhole = range.count <= keyCount
     var scale = scale
-    for (input, divides) in factors {
+    for (input, divides) in scalars {
       let factor = Double(arguments.input(input, as: Element.self)[0])
       scale = divides ? scale / factor : scale * factor
     }
@@ -639,7 +639,7 @@ extension AttentionKernel {
     let order = attention.outputOrder ?? Array(logical.indices)
     output = Self.matrices(
       order.map { logical[$0] }, FusedAttention.inverse(order), nil, extents: extents)
-    factors = attention.masks.enumerated().filter { $1.kind.isScalar }.map { index, mask in
+    scalars = attention.masks.enumerated().filter { $1.kind.isScalar }.map { index, mask in
       (3 + index, mask.kind == .divides)
     }
     masks = try attention.masks.enumerated().filter { !$1.kind.isScalar }.map { index, mask in
