@@ -103,12 +103,13 @@ package final class Session {
   ///
   /// - Throws: `GraftError` if the memory of an output overlaps in another way
   private func findSharedInputs() throws {
-    sharedInputs.removeAll(keepingCapacity: true)
-    for (position, output) in boundOutputs.enumerated() {
-      guard let output, output.elementType != .string else { continue }
+    if !sharedInputs.isEmpty { sharedInputs.removeAll(keepingCapacity: true) }
+    for position in boundOutputs.indices {
+      guard let output = boundOutputs[position], output.elementType != .string else { continue }
       let end = output.baseAddress + output.byteCount
-      for (index, value) in values.enumerated() {
-        guard case .tensor(let input) = value, input.elementType != .string, input.byteCount > 0,
+      for index in values.indices {
+        guard case .tensor(let input) = values[index], input.elementType != .string,
+          input.byteCount > 0,
           input.baseAddress < end, output.baseAddress < input.baseAddress + input.byteCount
         else { continue }
         guard input.baseAddress == output.baseAddress, input.byteCount <= output.byteCount,
