@@ -39,8 +39,9 @@ package struct PreparedKernel: Sendable {
   /// Inputs that output 0 may overwrite if this is their last use: the kernel reads each element
   /// before it writes to the same position.
   package var inPlaceInputs: [Int]
-  /// For each output, the input of the same shape that it updates: if that is a parameter without
-  /// later readers, the output overwrites it. Each element is read before its position is written.
+  /// For each output, the input that it updates or starts with: if that is a parameter, or memory
+  /// that is given up, without later readers, the output overwrites it. Each element is read before
+  /// its position is written.
   package private(set) var overwrittenInputs: [Int: Int] = [:]
   /// Whether its tasks flush subnormal numbers: ``Operator/flushesSubnormals``.
   package internal(set) var flushesSubnormals = false

@@ -263,8 +263,11 @@ final class BoundPlan {
     case .constant(let index):
       return .tensor(try plan.constants[index].reshaped(operand.shape))
     case .input(let position):
-      guard case .tensor(let tensor) = inputs[position] else { return inputs[position] }
-      return .tensor(try tensor.reshaped(operand.shape))
+      guard case .tensor(let tensor) = inputs[position], tensor.elementType != .string else {
+        return inputs[position]
+      }
+      // An output that a step made of the input may be longer.
+      return try view(tensor.storage, tensor.byteOffset)
     case .output(let position):
       guard let tensor = outputs[position] else {
         throw GraftError(.software, "output \(position) has no memory")

@@ -151,21 +151,23 @@ package final class Executable: Sendable {
   /// - Parameters:
   ///   - nodes: by index in the graph; `nil` for all
   ///   - contents: the inputs whose contents determine shapes
+  ///   - shared: the inputs in whose memory outputs are, by output
   ///   - memory: the budget for making a plan
   func plan(
     nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>,
-    memory: MemoryBudget
+    shared: [Int: Int], memory: MemoryBudget
   ) throws -> Plan {
     try plans.withLock { plans in
       plans.removeAll { $0.plan == nil }
       for case let plan? in plans.lazy.map(\.plan)
       where plan.request.asks(for: ids, contents: contents)
-        && plan.request.fits(values, nodes: nodes)
+        && plan.request.fits(values, nodes: nodes, shared: shared)
       {
         return plan
       }
       let plan = try planner(memory: memory).plan(
-        PlanRequest(nodes: nodes, ids: ids, values: values, contents: contents, in: graph))
+        PlanRequest(
+          nodes: nodes, ids: ids, values: values, contents: contents, shared: shared, in: graph))
       plans.append(SharedPlan(plan: plan))
       return plan
     }

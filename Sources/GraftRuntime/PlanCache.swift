@@ -25,9 +25,13 @@ struct PlanCache {
   func contains(arena: Storage) -> Bool { arenas[ObjectIdentifier(arena)] != nil }
 
   /// The plan for some values, which becomes the most recently used one.
-  mutating func plan(depth: Int, _ values: [RuntimeValue], nodes: [Int]?) -> BoundPlan? {
+  mutating func plan(
+    depth: Int, _ values: [RuntimeValue], nodes: [Int]?, shared: [Int: Int]
+  ) -> BoundPlan? {
     guard depth < plans.count,
-      let index = plans[depth].firstIndex(where: { $0.plan.request.fits(values, nodes: nodes) })
+      let index = plans[depth].firstIndex(where: {
+        $0.plan.request.fits(values, nodes: nodes, shared: shared)
+      })
     else { return nil }
     if index > 0 { plans[depth].insert(plans[depth].remove(at: index), at: 0) }
     return plans[depth][0]

@@ -76,9 +76,18 @@ struct PlanLayout {
   /// Copies outputs that share memory with something else, and parameters whose new values are
   /// elsewhere.
   private mutating func appendCopies(to outputs: [(Int, ValueID)]) throws {
-    for (position, id) in outputs where !outputsInPlace.contains(position) {
+    // Inputs are read before outputs take their memory.
+    let ordered = outputs.filter { !isShared($0.0) } + outputs.filter { isShared($0.0) }
+    for (position, id) in ordered where !outputsInPlace.contains(position) {
       let root = root(id)
       if places[root] == .output(position) { continue }
+      if isShared(position), case .input(let input)? = places[root], !isUpdated(root) {
+        if request.carried[position] == input { continue }
+        guard !request.carried.values.contains(input) else {
+          throw GraftError.unsupported(
+            "output '\(graph[id].name)' is an input whose memory another output takes")
+        }
+      }
       placeIfFolded(root)
       try appendCopy(of: id, to: .output(position), label: "output '\(graph[id].name)'")
     }
@@ -88,6 +97,16 @@ struct PlanLayout {
         of: update.newValue, to: .parameter(update.parameter),
         label: "parameter '\(graph[update.parameter].name)'")
     }
+  }
+
+  /// Whether an output goes where an input is.
+  private func isShared(_ position: Int) -> Bool {
+    request.sharesMemory && request.carried[position] != nil
+  }
+
+  /// Whether a step writes a value over an input.
+  private func isUpdated(_ id: ValueID) -> Bool {
+    outputsInPlace.contains { root(graph.outputs[$0]) == id }
   }
 
   /// Lets steps forget the values outside of the arena that they are the last to read.
@@ -308,6 +327,8 @@ struct PlanLayout {
       }
       result.append((position, id))
       let root = root(id)
+      // Steps may still read an input in whose memory the output goes.
+      if isShared(position) { continue }
       if made.contains(root), places[root] == nil { places[root] = .output(position) }
     }
     return result

@@ -16,14 +16,20 @@ struct PlanRequest: Sendable {
   let inputs: [Input]
   /// The inputs that are the same memory as outputs where a step updates them, by output.
   var carried: [Int: Int] = [:]
+  /// Whether the outputs in ``carried`` are in the memory of their inputs in any case.
+  var sharesMemory = false
 
   /// - Parameters:
   ///   - contents: the inputs whose contents determine shapes; they are copied
+  ///   - shared: the inputs in whose memory outputs are, by output
   ///   - graph: tells the types of values without elements
   init(
-    nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>, in graph: Graph
+    nodes: [Int]?, ids: [ValueID], values: [RuntimeValue], contents: Set<ValueID>,
+    shared: [Int: Int], in graph: Graph
   ) throws {
     self.nodes = nodes
+    carried = shared
+    sharesMemory = !shared.isEmpty
     inputs = try zip(ids, values).map { id, value in
       Input(
         id: id, type: value.staticType(declared: graph[id].type),
@@ -44,9 +50,10 @@ struct PlanRequest: Sendable {
     self.carried = carried
   }
 
-  /// Whether a plan for this request matches these nodes and values. Allocates nothing.
-  func fits(_ values: [RuntimeValue], nodes: [Int]?) -> Bool {
-    guard nodes == self.nodes else { return false }
+  /// Whether a plan for this request matches these nodes and values, with outputs in the memory of
+  /// these inputs. Allocates nothing.
+  func fits(_ values: [RuntimeValue], nodes: [Int]?, shared: [Int: Int]) -> Bool {
+    guard nodes == self.nodes, shared == carried else { return false }
     for (input, value) in zip(inputs, values) {
       guard case .tensor(let tensor) = value else {
         if !input.type.accepts(value) { return false }

@@ -20,6 +20,8 @@ package final class Session {
   /// The inputs of the current run, stored here to reuse the array.
   private var values: [RuntimeValue] = []
   private var boundOutputs: [Tensor?] = []
+  /// The inputs in whose memory outputs of the current run are, by output.
+  private var sharedInputs: [Int: Int] = [:]
 
   package init(_ executable: Executable, pool: ThreadPool = .shared) {
     self.executable = executable
@@ -64,6 +66,10 @@ package final class Session {
   }
 
   /// Runs the graph and writes to the caller's memory, whose shapes must be those of the outputs.
+  ///
+  /// The memory of an output may start with that of an input, which the caller gives up. Where a
+  /// step updates or extends this input and nothing reads it later, only what is new is written:
+  /// so TensorScatter updates a cache, and Concat extends one along its outermost axis.
   package func run(_ inputs: [Tensor], into outputs: [Tensor]) throws {
     values.removeAll(keepingCapacity: true)
     for input in inputs {
@@ -72,10 +78,11 @@ package final class Session {
     boundOutputs.removeAll(keepingCapacity: true)
     for output in outputs { boundOutputs.append(output) }
     try check(values)
+    try findSharedInputs()
     if !isBody { environment.trips.reset() }
     let bound = try boundPlan(
       depth: 0, nodes: nil, values, ids: graph.inputs, contents: [], results: [],
-      outputsAreBound: true)
+      outputsAreBound: true, shared: sharedInputs)
     guard bound.plan.continuation == nil, bound.plan.outputs.count == outputs.count else {
       throw GraftError.unsupported("outputs with data-dependent shapes cannot be bound")
     }
@@ -90,6 +97,31 @@ package final class Session {
     try bound.run(
       values, outputs: boundOutputs, pool: pool, options: executable.options,
       memory: memory(for: bound.plan, values, results: []), profile: profile)
+  }
+
+  /// Finds the inputs in whose memory the outputs are.
+  ///
+  /// - Throws: `GraftError` if the memory of an output overlaps in another way
+  private func findSharedInputs() throws {
+    if !sharedInputs.isEmpty { sharedInputs.removeAll(keepingCapacity: true) }
+    for position in boundOutputs.indices {
+      guard let output = boundOutputs[position], output.elementType != .string else { continue }
+      let end = output.baseAddress + output.byteCount
+      for index in values.indices {
+        guard case .tensor(let input) = values[index], input.elementType != .string,
+          input.byteCount > 0,
+          input.baseAddress < end, output.baseAddress < input.baseAddress + input.byteCount
+        else { continue }
+        guard input.baseAddress == output.baseAddress, input.byteCount <= output.byteCount,
+          sharedInputs[position] == nil, !sharedInputs.values.contains(index)
+        else {
+          throw GraftError.usage(
+            "the memory of output '\(executable.outputNames[position])' overlaps that of input "
+              + "'\(executable.inputNames[index])'; expected one that starts with one input")
+        }
+        sharedInputs[position] = index
+      }
+    }
   }
 
   /// The bytes of intermediate values in the largest cached plan.
@@ -155,15 +187,16 @@ package final class Session {
   /// The plan for these values, new or cached.
   private func boundPlan(
     depth: Int, nodes: [Int]?, _ values: [RuntimeValue], ids: [ValueID], contents: Set<ValueID>,
-    results: [RuntimeValue?], outputsAreBound: Bool = false
+    results: [RuntimeValue?], outputsAreBound: Bool = false, shared: [Int: Int] = [:]
   ) throws -> BoundPlan {
-    if let plan = plans.plan(depth: depth, values, nodes: nodes) { return plan }
+    if let plan = plans.plan(depth: depth, values, nodes: nodes, shared: shared) { return plan }
     plans.makeRoom(depth: depth)
     var memory = plans.largestArena(depth: depth)
     func makePlan() throws -> Plan {
       let budget = self.memory(values, results: results)
       let plan = try executable.plan(
-        nodes: nodes, ids: ids, values: values, contents: contents, memory: budget)
+        nodes: nodes, ids: ids, values: values, contents: contents, shared: shared,
+        memory: budget)
       try plan.requireMemory(
         budget, reusableByteCount: memory?.byteCount ?? 0,
         outputsAreThere: outputsAreBound && executable.options.memoryLimit == nil)

@@ -212,9 +212,9 @@ import Testing
   }
 
   /// As timm's vision transformers are exported: one product makes queries, keys and values, which
-  /// Gather, or Split and Squeeze, take apart.
-  @Test(arguments: [true, false])
-  func partsOfOneProduct(_ gathers: Bool) throws {
+  /// Gather, or Squeeze after Split or Slice, take apart.
+  @Test(arguments: ["Gather", "Split", "Slice"])
+  func partsOfOneProduct(_ taking: String) throws {
     var network = Network()
     let x = try network.input([2, 5, 12], [0: "N"])
     let product = network.add("MatMul", x, try network.constant([12, 36]))
@@ -222,15 +222,23 @@ import Testing
     let split = try network.reshape(biased, [-1, 5, 3, 3, 4])
     let all = network.transpose(split, [2, 0, 3, 1, 4])
     var parts: [ValueID] = []
-    if gathers {
+    let axes = try network.integers([0])
+    switch taking {
+    case "Gather":
       for index in [0, 1, -1] {
-        parts.append(network.add("Gather", all, try network.integers([Int64(index)], [])))
+        parts.append(network.add(taking, all, try network.integers([Int64(index)], [])))
       }
-    } else {
+    case "Split":
       let sizes = try network.integers([1, 1, 1])
-      let pieces = network.graph.addNode("Split", [all, sizes], outputCount: 3)
-      let axes = try network.integers([0])
+      let pieces = network.graph.addNode(taking, [all, sizes], outputCount: 3)
       parts = pieces.map { network.add("Squeeze", $0, axes) }
+    default:
+      for (start, end) in [(0, 1), (-2, -1), (2, 9)] {
+        let piece = network.add(
+          taking, all, try network.integers([Int64(start)]), try network.integers([Int64(end)]),
+          axes)
+        parts.append(network.add("Squeeze", piece, axes))
+      }
     }
     let key = network.transpose(parts[1], [0, 1, 3, 2])
     let left = network.add("Mul", parts[0], try network.number(0.5))
@@ -252,7 +260,7 @@ import Testing
     let transposed = try network.reshape(network.transpose(merged, [0, 2, 1]), [2, 3, 8, 6])
     let scores = network.add("MatMul", query, transposed)
     let output = network.add("MatMul", network.softmax(scores), value)
-    #expect(try network.operatorsAfterComparing([output]).contains(Self.fused))
+    #expect(try network.operatorsAfterComparing([output]) == [Self.fused])
   }
 
   /// As GPT-2 is exported: causality selects, then a mask is added; and the other way around.
@@ -300,9 +308,22 @@ import Testing
     let right = network.add("Div", network.transpose(key, [0, 1, 3, 2]), scale)
     let scores = network.add(
       "Div", network.add("MatMul", left, right), network.add("Sqrt", scale))
-    let output = network.add("MatMul", network.softmax(scores), value)
+    let context = network.add("MatMul", network.softmax(scores), value)
+    // The batch and the length are read from the context.
+    let extents = network.add("Shape", context)
+    func extent(_ index: Int64, _ network: inout Network) throws -> ValueID {
+      let place = try network.integers([index], [])
+      let extent = network.add("Gather", extents, place)
+      return network.add("Unsqueeze", extent, try network.integers([0]))
+    }
+    let parts = [
+      try extent(0, &network), try extent(2, &network), try network.integers([12]),
+    ]
+    let target = network.graph.addNode("Concat", parts, attributes: ["axis": .int(0)])
+    let output = network.add("Reshape", network.transpose(context, [0, 2, 1, 3]), target)
     let operators = try network.operatorsAfterComparing([output])
-    #expect(operators.contains(Self.fused) && !operators.contains("Softmax"))
+    #expect(operators.contains(Self.fused))
+    #expect(!operators.contains("Softmax") && !operators.contains("Transpose"))
   }
 
   /// Leading axes broadcast as in MatMul, masks may have more rows than queries, or more axes.
@@ -354,6 +375,204 @@ import Testing
     let output = network.add("MatMul", weights, value)
     let numbers = try network.operatorsAfterComparing([output], tolerance: 1e-4)
     #expect(numbers == [Self.fused])
+  }
+
+  // MARK: Decoders
+
+  /// Keys and values of fewer heads than queries, as Llama's are: each is repeated, by extents that
+  /// are constants or computed from shapes.
+  @Test(arguments: ["constants", "shapes", "of the input"], [ElementType.float, .float16])
+  func groupedQueries(_ extents: String, _ type: ElementType) throws {
+    var network = Network(type)
+    let x = try network.input([2, 5, 12], extents == "constants" ? [:] : [0: "N", 1: "S"])
+    func one(_ value: ValueID, _ axis: Int, _ network: inout Network) -> ValueID {
+      network.add("Shape", value, attributes: ["start": .int(axis), "end": .int(axis + 1)])
+    }
+    func shape(_ parts: [ValueID], _ network: inout Network) -> ValueID {
+      network.graph.addNode("Concat", parts, attributes: ["axis": .int(0)])
+    }
+    func heads(_ count: Int64, _ network: inout Network) throws -> ValueID {
+      let product = network.add("MatMul", x, try network.constant([12, Int(count) * 4]))
+      let target =
+        extents == "constants"
+        ? try network.integers([2, 5, count, 4])
+        : shape(
+          [
+            one(x, 0, &network), one(x, 1, &network),
+            try network.integers([extents == "shapes" ? -1 : count]), try network.integers([4]),
+          ], &network)
+      return network.transpose(network.add("Reshape", product, target), [0, 2, 1, 3])
+    }
+    func repeated(_ value: ValueID, _ network: inout Network) throws -> ValueID {
+      let more = network.add("Unsqueeze", value, try network.integers([2]))
+      let three = try network.integers([3])
+      guard extents != "constants" else {
+        let wide = network.add("Expand", more, try network.integers([2, 2, 3, 5, 4]))
+        return try network.reshape(wide, [2, 6, 5, 4])
+      }
+      let source = extents == "shapes" ? value : x
+      let (batch, length) = (
+        one(source, 0, &network), one(source, extents == "shapes" ? 2 : 1, &network)
+      )
+      let (two, six) = (try network.integers([2]), try network.integers([6]))
+      let size = try network.integers([4])
+      var target = shape([batch, two, three, length, size], &network)
+      if extents == "shapes" {
+        // Expand would take -1 for an extent that stays.
+        let ones = try network.integers([1, 1, 1, 1, 1])
+        let test = network.add("Equal", target, try network.integers([-1, -1, -1, -1, -1]))
+        target = network.add("Where", test, ones, target)
+      }
+      let wide = network.add("Expand", more, target)
+      return network.add("Reshape", wide, shape([batch, six, length, size], &network))
+    }
+    let (query, key, value) = (
+      try heads(6, &network), try heads(2, &network), try heads(2, &network)
+    )
+    let (manyKeys, manyValues) = (
+      try repeated(key, &network), try repeated(value, &network)
+    )
+    var scores = network.add("MatMul", query, network.transpose(manyKeys, [0, 1, 3, 2]))
+    scores = network.add("Mul", scores, try network.number(0.5))
+    scores = network.add("Add", scores, try network.input([2, 1, 5, 5]))
+    let context = network.add("MatMul", network.softmax(scores), manyValues)
+    let moved = network.transpose(context, [0, 2, 1, 3])
+    let operators = try network.operatorsAfterComparing(
+      [moved], tolerance: type == .float ? 2e-5 : 1e-2)
+    #expect(operators.contains(Self.fused))
+    #expect(Set(operators).isDisjoint(with: ["Softmax", "Expand", "Transpose"]))
+  }
+
+  /// What is repeated in another way stays as it is.
+  @Test(arguments: ["a batch of one", "values only", "along the sizes"])
+  func otherRepetitions(_ form: String) throws {
+    var network = Network()
+    let (query, key, value) = (
+      try network.input([2, 6, 5, 4]),
+      try network.input([form == "a batch of one" ? 1 : 2, form == "values only" ? 6 : 3, 7, 4]),
+      try network.input([2, 3, 7, 4])
+    )
+    func repeated(_ value: ValueID, _ axis: Int64, _ network: inout Network) throws -> ValueID {
+      let more = network.add("Unsqueeze", value, try network.integers([axis]))
+      let wide = network.add(
+        "Expand", more, try network.integers(axis == 2 ? [2, 3, 2, 7, 4] : [2, 2, 3, 7, 4]))
+      return try network.reshape(wide, [2, 6, 7, 4])
+    }
+    let manyKeys =
+      form == "values only" ? key : try repeated(key, form == "along the sizes" ? 1 : 2, &network)
+    let scores = network.add("MatMul", query, network.transpose(manyKeys, [0, 1, 3, 2]))
+    let output = network.add(
+      "MatMul", network.softmax(scores), try repeated(value, 2, &network))
+    let operators = try network.operatorsAfterComparing([output])
+    #expect(operators.contains(Self.fused) && operators.contains("Expand"))
+  }
+
+  /// As Gemma's scores are bounded, before the mask.
+  @Test(arguments: [ElementType.float, .double, .float16], [4, 700])
+  func boundedScores(_ type: ElementType, _ keys: Int) throws {
+    var network = Network(type)
+    let (query, key, value) = (
+      try network.input([2, 3, 5, 8]), try network.input([2, 3, keys, 8]),
+      try network.input([2, 3, keys, 4])
+    )
+    var scores = network.add("MatMul", query, network.transpose(key, [0, 1, 3, 2]))
+    scores = network.add("Mul", scores, try network.number(0.5))
+    scores = network.add("Div", scores, try network.number(4))
+    scores = network.add("Mul", network.add("Tanh", scores), try network.number(4))
+    scores = network.add("Add", scores, try network.input([5, keys]))
+    let output = network.add("MatMul", network.softmax(scores), value)
+    let tolerance = [ElementType.float: 2e-5, .double: 1e-12][type] ?? 1e-2
+    let operators = try network.operatorsAfterComparing([output], tolerance: tolerance)
+    #expect(operators.filter { $0 == Self.fused }.count == 1)
+    #expect(Set(operators).isDisjoint(with: ["Softmax", "Tanh", "Mul", "Div"]))
+  }
+
+  /// A bound that is not one: Tanh of masked scores, and a factor below 0.
+  @Test(arguments: [true, false])
+  func otherBounds(_ isMasked: Bool) throws {
+    var network = Network()
+    let (query, key, value) = (
+      try network.input([2, 5, 4]), try network.input([2, 4, 6]), try network.input([2, 6, 3])
+    )
+    var scores = network.add("MatMul", query, key)
+    if isMasked { scores = network.add("Add", scores, try network.input([6])) }
+    scores = network.add(
+      "Mul", network.add("Tanh", scores), try network.number(isMasked ? 2 : -2))
+    let output = network.add("MatMul", network.softmax(scores), value)
+    let operators = try network.operatorsAfterComparing([output])
+    #expect(operators.contains("Softmax") && !operators.contains(Self.fused))
+  }
+
+  /// Narrow types with Softmax in float: scores are widened before or after the mask, or only the
+  /// weights; or queries and keys are.
+  @Test(
+    arguments: ["before the mask", "after the mask", "weights", "operands"],
+    [ElementType.float16, .bfloat16])
+  func softmaxInFloat(_ place: String, _ type: ElementType) throws {
+    var network = Network(type)
+    func cast(_ value: ValueID, _ type: ElementType, _ network: inout Network) -> ValueID {
+      network.add("Cast", value, attributes: ["to": .int(Int(type.rawValue))])
+    }
+    var (query, key) = (try network.input([2, 3, 5, 8]), try network.input([2, 3, 6, 8]))
+    let value = try network.input([2, 3, 6, 4])
+    if place == "operands" {
+      (query, key) = (cast(query, .float, &network), cast(key, .float, &network))
+    }
+    key = network.transpose(key, [0, 1, 3, 2])
+    var scores = network.add("MatMul", query, key)
+    let isEarly = place == "before the mask"
+    if isEarly { scores = cast(scores, .float, &network) }
+    if isEarly || place == "operands" { network.type = .float }
+    scores = network.add("Mul", scores, try network.number(0.25))
+    scores = network.add("Add", scores, try network.input([2, 1, 5, 6]))
+    if place == "after the mask" { scores = cast(scores, .float, &network) }
+    var weights = network.softmax(scores)
+    if place == "weights" { weights = cast(weights, .float, &network) }
+    let output = network.add("MatMul", cast(weights, type, &network), value)
+    let operators = try network.operatorsAfterComparing(
+      [output], tolerance: type == .float16 ? 5e-3 : 5e-2)
+    #expect(operators.filter { $0 == Self.fused }.count == 1)
+    #expect(!operators.contains("Softmax") && !operators.contains("MatMul"))
+  }
+
+  /// Swin's shifted windows: a mask for each window of an image, which one Reshape finds and
+  /// another one hides.
+  @Test(arguments: [ElementType.float, .double, .float16], [true, false])
+  func windows(_ type: ElementType, _ isDynamic: Bool) throws {
+    var network = Network(type)
+    let x = try network.input([12, 5, 12], isDynamic ? [0: "B"] : [:])
+    let query = try network.heads(x, width: 12, heads: 3)
+    let key = try network.heads(x, width: 12, heads: 3, permutation: [0, 2, 3, 1])
+    let value = try network.heads(x, width: 12, heads: 3)
+    var scores = network.add("MatMul", query, key)
+    scores = network.add("Add", scores, try network.constant([1, 3, 5, 5]))
+    scores = try network.reshape(scores, [-1, 4, 3, 5, 5])
+    scores = network.add("Add", scores, try network.constant([1, 4, 1, 5, 5]))
+    scores = try network.reshape(scores, [-1, 3, 5, 5])
+    let context = network.add("MatMul", network.softmax(scores), value)
+    let output = network.transpose(context, [0, 2, 1, 3])
+    let tolerance = [ElementType.float: 2e-5, .double: 1e-12][type] ?? 1e-2
+    let operators = try network.operatorsAfterComparing([output], tolerance: tolerance)
+    #expect(operators.filter { $0 == Self.fused }.count == 1)
+    #expect(!operators.contains("Softmax") && !operators.contains("Transpose"))
+  }
+
+  /// Reshapes that do not come back to the same matrices.
+  @Test(arguments: [true, false])
+  func otherWindows(_ mixesHeads: Bool) throws {
+    var network = Network()
+    let (query, key, value) = (
+      try network.input([4, 3, 5, 4]), try network.input([4, 3, 4, 5]),
+      try network.input([4, 3, 5, 4])
+    )
+    var scores = network.add("MatMul", query, key)
+    scores = try network.reshape(scores, mixesHeads ? [2, 3, 2, 5, 5] : [2, 2, 3, 5, 5])
+    scores = network.add(
+      "Add", scores, try network.constant(mixesHeads ? [1, 3, 1, 5, 5] : [2, 1, 1, 5, 5]))
+    scores = try network.reshape(scores, [4, 3, 5, 5])
+    let output = network.add("MatMul", network.softmax(scores), value)
+    let operators = try network.operatorsAfterComparing([output])
+    #expect(operators.contains("Softmax") && !operators.contains(Self.fused))
   }
 
   // MARK: What stays

@@ -8,7 +8,7 @@ import GraftTensor
 import TestSupport
 import Testing
 
-/// Gelu, LayerNormalization and products with a bias, as exporters spell them out.
+/// Gelu, LayerNormalization, RMSNormalization and products with a bias, as exporters spell them out.
 @Suite struct SpelledOutTests {
   private struct Formula {
     var graph = Graph(name: "formula")
@@ -166,6 +166,75 @@ import Testing
     } else {
       #expect(!operators.contains("LayerNormalization"))
     }
+  }
+
+  // MARK: RMSNormalization
+
+  private enum Root: CaseIterable {
+    case reciprocal, quotientOfOne, quotient, power
+    case otherAxis, scaleOfOne, otherSquare, rootIsRead
+  }
+
+  @Test(arguments: Root.allCases, [ElementType.float, .double])
+  private func rmsNormalization(_ form: Root, _ type: ElementType) throws {
+    var formula = Formula(type)
+    let x = formula.x
+    let axes = formula.graph.addConstant(
+      try Tensor([form == .otherAxis ? 1 : -1] as [Int64], shape: [1]))
+    let square =
+      form == .quotient
+      ? formula.add("Mul", x, x)
+      : formula.add("Pow", x, try formula.number(form == .otherSquare ? 4 : 2))
+    let sum = formula.add(
+      "Add", formula.add("ReduceMean", square, axes), try formula.number(0.0009765625))
+    let root = form == .power ? sum : formula.add("Sqrt", sum)
+    let normal =
+      switch form {
+      case .quotient: formula.add("Div", x, root)
+      case .quotientOfOne:
+        formula.add("Mul", x, formula.add("Div", try formula.number(1), root))
+      case .power: formula.add("Mul", x, formula.add("Pow", root, try formula.number(-0.5)))
+      default: formula.add("Mul", formula.add("Reciprocal", root), x)
+      }
+    let scale = try formula.vector(form == .scaleOfOne ? 1 : 8)
+    let result =
+      form == .quotient ? formula.add("Mul", scale, normal) : formula.add("Mul", normal, scale)
+    let operators = try formula.operatorsAfterComparing(
+      [result] + (form == .rootIsRead ? [root] : []))
+    if [.reciprocal, .quotientOfOne, .quotient, .power].contains(form) {
+      #expect(operators == ["RMSNormalization"])
+    } else {
+      #expect(!operators.contains("RMSNormalization"))
+    }
+  }
+
+  /// As Llama is exported in narrow types: the normalization is in float, its scale is not.
+  @Test(arguments: [ElementType.float16, .bfloat16], [true, false])
+  func rmsNormalizationInFloat(_ type: ElementType, _ roundsBefore: Bool) throws {
+    var formula = Formula(type)
+    func cast(_ value: ValueID, _ type: ElementType, _ formula: inout Formula) -> ValueID {
+      formula.add("Cast", value, attributes: ["to": .int(Int(type.rawValue))])
+    }
+    func number(_ number: Float, _ formula: inout Formula) throws -> ValueID {
+      formula.graph.addConstant(try Tensor([number], shape: []))
+    }
+    let wide = cast(formula.x, .float, &formula)
+    let axes = formula.graph.addConstant(try Tensor([-1] as [Int64], shape: [1]))
+    let square = formula.add("Pow", wide, try number(2, &formula))
+    let sum = formula.add(
+      "Add", formula.add("ReduceMean", square, axes), try number(1e-6, &formula))
+    let normal = formula.add("Mul", wide, formula.add("Reciprocal", formula.add("Sqrt", sum)))
+    let result: ValueID
+    if roundsBefore {
+      result = formula.add("Mul", try formula.vector(8), cast(normal, type, &formula))
+    } else {
+      let scale = formula.graph.addConstant(
+        try Tensor(formula.generator.floats(8), shape: [8]))
+      result = cast(formula.add("Mul", normal, scale), type, &formula)
+    }
+    let operators = try formula.operatorsAfterComparing([result])
+    #expect(
+      operators == (roundsBefore ? ["RMSNormalization"] : ["Cast", "RMSNormalization", "Cast"]))
   }
 
   // MARK: Products

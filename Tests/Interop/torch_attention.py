@@ -188,6 +188,94 @@ def detected():
     )
 
 
+# Decoders and windows, as networks of other libraries spell them out
+
+
+class RootMeanSquare(nn.Module):
+    """Normalization in float, whatever the type of the network is."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(width) + 0.5)
+
+    def forward(self, x):
+        wide = x.float()
+        square = wide.pow(2).mean(-1, keepdim=True)
+        return self.weight * (wide * torch.rsqrt(square + 1e-6)).to(x.dtype)
+
+
+class GroupedAttention(nn.Module):
+    """Two heads of queries share one of keys; scores are bounded, and Softmax is in float."""
+
+    def __init__(self, softcap):
+        super().__init__()
+        self.softcap = softcap
+        self.norm = RootMeanSquare(32)
+        self.query = nn.Linear(32, 32, bias=False)
+        self.key = nn.Linear(32, 16, bias=False)
+        self.value = nn.Linear(32, 16, bias=False)
+
+    def repeated(self, x):
+        batch, count, length, size = x.shape
+        x = x[:, :, None, :, :].expand(batch, count, 2, length, size)
+        return x.reshape(batch, count * 2, length, size)
+
+    def forward(self, x, mask):
+        batch, length, _ = x.shape
+        x = self.norm(x)
+        query, key, value = (
+            layer(x).view(batch, length, -1, 8).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        scores = query @ self.repeated(key).transpose(2, 3) * 8**-0.5
+        if self.softcap:
+            scores = torch.tanh(scores / self.softcap) * self.softcap
+        weights = functional.softmax(scores + mask, dim=-1, dtype=torch.float32).to(query.dtype)
+        context = weights @ self.repeated(value)
+        return context.transpose(1, 2).reshape(batch, length, -1)
+
+
+def decoder(dtype, softcap, tolerance):
+    network = randomize(GroupedAttention(softcap)).to(dtype)
+    samples = [
+        (torch.randn(batch, length, 32).to(dtype), torch.randn(batch, 1, length, length).to(dtype))
+        for batch, length in ((2, 5), (1, 3), (3, 9))
+    ]
+    axes = [{0: "batch", 1: "length"}, {0: "batch", 2: "length", 3: "length"}]
+    return Case(Call(lambda network, *x: network(*x), network), samples, axes, tolerance=tolerance)
+
+
+@case("grouped attention")
+def grouped_attention():
+    return decoder(torch.float32, None, 1e-4)
+
+
+@case("grouped attention, bounded")
+def bounded_attention():
+    return decoder(torch.float32, 2.0, 1e-4)
+
+
+@case("grouped attention in float16")
+def narrow_attention():
+    return decoder(torch.float16, 2.0, 5e-3)
+
+
+@case("attention in windows")
+def windows():
+    """As Swin's shifted blocks: a mask for each window of an image."""
+
+    def attend(projection, x, bias, mask):
+        count, length, _ = x.shape
+        query, key, value = projection(x).view(count, length, 3, 3, 4).permute(2, 0, 3, 1, 4)
+        scores = (query * 0.5) @ key.transpose(-2, -1) + bias
+        scores = scores.view(-1, 4, 3, length, length) + mask.unsqueeze(1).unsqueeze(0)
+        weights = functional.softmax(scores.view(-1, 3, length, length), dim=-1)
+        return (weights @ value).transpose(1, 2).reshape(count, length, -1)
+
+    sample = (torch.randn(8, 5, 12), torch.randn(1, 3, 5, 5), torch.randn(4, 5, 5))
+    return Case(Call(attend, randomize(nn.Linear(12, 36))), [sample])
+
+
 # scaled_dot_product_attention at each opset
 
 

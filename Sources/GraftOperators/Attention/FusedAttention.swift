@@ -6,8 +6,13 @@ import GraftTensor
 /// softmax(scale · Q Kᵀ, changed by masks) V, as exporters spell it out with MatMul and Softmax.
 ///
 /// Inputs are Q `[…, S, K]`, K `[…, T, K]` and V `[…, T, V]`, whose leading axes broadcast as in
-/// MatMul, and masks, which broadcast to the scores `[…, S, T]`. Attributes say how the axes of
-/// each operand are ordered, as Transpose would, and which place of another axis it is.
+/// MatMul, then masks, which broadcast to the scores `[…, S, T]`, and scalars that multiply or
+/// divide scores before. Attributes say how the axes of each operand are ordered, as Transpose
+/// would, and which place of another axis it is. Scores may be bounded before masks change them,
+/// and groups of heads may share keys and values.
+///
+/// Where the batch consists of windows of images, a mask `[windows, heads, S, T]` may be repeated
+/// for each image.
 ///
 /// Where ``Attention`` gives zeros for queries that see no key, this operator gives NaN as Softmax
 /// does, unless it `zeroes_nan`.
@@ -17,16 +22,21 @@ package struct FusedAttention: Operator {
   package static let flushesSubnormals = true
   package static let widening = Widening.rounds
 
-  package static let maximumMaskCount = 4
+  package static let maximumMaskCount = 8
 
-  /// What a mask does to scores.
+  /// What an input from 3 on does to scores.
   package enum MaskKind: Int, Sendable {
-    case adds, hidesWhereTrue, hidesWhereFalse
+    case adds, hidesWhereTrue, hidesWhereFalse, multiplies, divides
+    /// Adds a mask of each window to the scores of that window.
+    case addsByWindow
+
+    var isBoolean: Bool { self == .hidesWhereTrue || self == .hidesWhereFalse }
+    var isScalar: Bool { self == .multiplies || self == .divides }
   }
 
-  /// A mask that puts `fill` in the place of scores.
-  struct HidingMask: Sendable {
-    let hidden: Bool
+  struct Mask: Sendable {
+    let kind: MaskKind
+    /// What a mask that hides scores puts in their place.
     let fill: Float
   }
 
@@ -37,17 +47,30 @@ package struct FusedAttention: Operator {
   }
 
   let scale: Float
+  /// The bound of scores: softcap · tanh(score / softcap); none if 0.
+  let softcap: Float
+  /// The number of heads of queries, one after the other, that share one of keys and of values.
+  let keySharing: Int
+  /// The number of windows of an image; they follow each other along axis 0 of the scores.
+  let windowCount: Int
   /// The axes of Q, K and V that are […, S, K], […, T, K] and […, T, V]; `nil` for their own order.
   let orders: [[Int]?]
   let picks: [Pick?]
   /// The axes of […, S, V] that are those of the output.
   let outputOrder: [Int]?
-  /// One for each input from 3 on; `nil` for one that is added.
-  let masks: [HidingMask?]
+  /// One for each input from 3 on.
+  let masks: [Mask]
   let zeroesNaN: Bool
 
   package init(_ attributes: AttributeReader) throws {
     scale = try attributes.value(.attentionScale) ?? 1
+    softcap = try attributes.value(.attentionSoftcap) ?? 0
+    guard softcap >= 0 else { throw GraftError.badData("the bound of scores is \(softcap)") }
+    keySharing = try attributes.value(.keySharing) ?? 1
+    windowCount = try attributes.value(.windowCount) ?? 1
+    guard keySharing > 0, windowCount > 0 else {
+      throw GraftError.badData("\(keySharing) heads share keys, of \(windowCount) windows")
+    }
     let keys: [AttributeKey<[Int]>] = [.queryPermutation, .keyPermutation, .valuePermutation]
     let orders = try keys.map { try attributes.value($0) }
     let pickKeys: [AttributeKey<[Int]>] = [.queryPick, .keyPick, .valuePick]
@@ -78,7 +101,7 @@ package struct FusedAttention: Operator {
       guard let kind = MaskKind(rawValue: kind) else {
         throw GraftError.badData("there is no mask of kind \(kind)")
       }
-      return kind == .adds ? nil : HidingMask(hidden: kind == .hidesWhereTrue, fill: fill)
+      return Mask(kind: kind, fill: fill)
     }
     zeroesNaN = try attributes.value(.zeroesNaN) ?? false
   }
@@ -99,20 +122,51 @@ package struct FusedAttention: Operator {
     orders[index] ?? (0..<rank).filter { $0 != picks[index]?.axis }
   }
 
-  static func inverse(_ order: [Int]) -> [Int] {
+  /// The permutation that undoes another one.
+  package static func inverse(_ order: [Int]) -> [Int] {
     var inverse = order
     for (to, from) in order.enumerated() { inverse[from] = to }
     return inverse
   }
 
-  /// The shape of the scores for Q, K and V in their logical order.
-  func scoreShape(_ shapes: [[Dimension]], _ masks: [[Dimension]]) throws -> [Dimension] {
-    let (query, key) = (shapes[0], shapes[1])
-    return try broadcast(
-      [
-        Array(query.dropLast()) + [1],
-        Array(key.dropLast(2)) + [1, key[key.count - 2]],
-      ] + masks)
+  /// Shapes of operands whose axes are in the logical order; each head of queries has keys.
+  struct Shapes {
+    let query: [Dimension]
+    let key: [Dimension]
+    let value: [Dimension]
+    /// `[…, S, T]`
+    let scores: [Dimension]
+    /// The leading axes of the output.
+    let leading: [Dimension]
+  }
+
+  /// - Parameter inputs: the shapes of all inputs
+  func shapes(_ inputs: [[Dimension]]) throws -> Shapes {
+    let (query, key, value) = (
+      try logicalShape(0, inputs[0]), try logicalShape(1, inputs[1]), try logicalShape(2, inputs[2])
+    )
+    var addends = [
+      Array(query.dropLast()) + [1], Array(key.dropLast(2)) + [1, key[key.count - 2]],
+    ]
+    for (mask, shape) in zip(masks, inputs.dropFirst(3)) where !mask.kind.isScalar {
+      addends.append(mask.kind == .addsByWindow ? try windowShape(shape) : shape)
+    }
+    let scores = try broadcast(addends)
+    let leading = try broadcast([Array(scores.dropLast(2)), Array(value.dropLast(2))])
+    if windowCount > 1 || masks.contains(where: { $0.kind == .addsByWindow }) {
+      guard scores.count == 4, leading.count == 2, (leading[0].known ?? 0) % windowCount == 0 else {
+        throw GraftError.badData("scores of \(windowCount) windows have shape \(scores)")
+      }
+    }
+    return Shapes(query: query, key: key, value: value, scores: scores, leading: leading)
+  }
+
+  /// What a mask `[windows, heads, S, T]`, or `[1, windows, heads, S, T]`, adds to one window.
+  private func windowShape(_ mask: [Dimension]) throws -> [Dimension] {
+    guard mask.count == 4 || mask.count == 5 && (mask[0].known ?? 1) == 1,
+      (mask[mask.count - 4].known ?? windowCount) == windowCount
+    else { throw GraftError.badData("the mask of \(windowCount) windows has shape \(mask)") }
+    return [1] + mask.suffix(3)
   }
 
   package func infer(_ context: inout InferenceContext) throws {
@@ -124,27 +178,29 @@ package struct FusedAttention: Operator {
       throw GraftError.badData("has \(context.inputCount) inputs and \(masks.count) masks")
     }
     for (index, mask) in masks.enumerated() {
-      if mask == nil {
-        try context.requireSameElementType([0, 3 + index])
-      } else {
+      if mask.kind.isBoolean {
         try context.require(3 + index, [.bool])
+      } else if try context.elementType(3 + index) != .float || type == .double {
+        // Exporters compute scores of narrow types in floats.
+        try context.requireSameElementType([0, 3 + index])
       }
+      if mask.kind.isScalar { try context.requireOneElement(3 + index) }
     }
-    let shapes = try (0..<3).map { try logicalShape($0, context) }
-    let scores = try scoreShape(shapes, masks.indices.map { try context.shape(3 + $0) })
-    let (query, key, value) = (shapes[0], shapes[1], shapes[2])
-    try requireEqual(query[query.count - 1], key[key.count - 1], "K")
-    try requireEqual(scores[scores.count - 1], value[value.count - 2], "T")
-    let leading = try broadcast([Array(scores.dropLast(2)), Array(value.dropLast(2))])
-    let logical = leading + [scores[scores.count - 2], value[value.count - 1]]
+    let shapes = try shapes((0..<context.inputCount).map { try context.shape($0) })
+    try requireEqual(shapes.query[shapes.query.count - 1], shapes.key[shapes.key.count - 1], "K")
+    try requireEqual(
+      shapes.scores[shapes.scores.count - 1], shapes.value[shapes.value.count - 2], "T")
+    let logical =
+      shapes.leading + [
+        shapes.scores[shapes.scores.count - 2], shapes.value[shapes.value.count - 1],
+      ]
     if let outputOrder, outputOrder.count != logical.count {
       throw GraftError.badData("the output has rank \(logical.count)")
     }
     context.setOutput(0, type, outputOrder.map { order in order.map { logical[$0] } } ?? logical)
   }
 
-  private func logicalShape(_ index: Int, _ context: InferenceContext) throws -> [Dimension] {
-    let shape = try context.shape(index)
+  private func logicalShape(_ index: Int, _ shape: [Dimension]) throws -> [Dimension] {
     let pick = picks[index]
     let order = order(index, rank: shape.count)
     guard order.count >= 2, order.count + (pick == nil ? 0 : 1) == shape.count else {
@@ -153,7 +209,18 @@ package struct FusedAttention: Operator {
     if let pick, let extent = shape[pick.axis].known, pick.index >= extent {
       throw GraftError.badData("index \(pick.index) is not within axis \(pick.axis) of \(shape)")
     }
-    return order.map { shape[$0] }
+    var logical = order.map { shape[$0] }
+    guard keySharing > 1, index > 0 else { return logical }
+    guard logical.count > 2 else {
+      throw GraftError.badData("input \(index) has shape \(shape), without heads to share")
+    }
+    let heads = logical.count - 3
+    logical[heads] = try logical[heads].map { extent in
+      let (count, overflow) = extent.multipliedReportingOverflow(by: keySharing)
+      guard !overflow else { throw GraftError.badData("the heads are too many") }
+      return count
+    }
+    return logical
   }
 
   private func requireEqual(_ left: Dimension, _ right: Dimension, _ what: String) throws {
@@ -211,13 +278,15 @@ package struct FusedAttention: Operator {
         inputs: [parts, parts, parts],
         outputs: [.floats([3.39856901, 4.39856901, 2.20538436, 3.20538436, 3, 4], [1, 3, 2])]),
       OperatorExample(
-        "masks: one added, one that hides",
+        "masks: one added, one that hides; scalars",
         attributes: [
-          "mask_kinds": .ints([0, 2]), "mask_fills": .floats([0, -.infinity]),
+          "scale": .float(0.5), "mask_kinds": .ints([0, 2, 4, 3]),
+          "mask_fills": .floats([0, -.infinity, 0, 0]),
         ],
         inputs: [
           query, key, value, .floats([0.5, 0, -1], [3]),
           .bools([true, false, false, true, true, false, true, true, true], [1, 3, 3]),
+          .floats([4], []), .floats([8], [1]),
         ], outputs: [.floats([1, 2, 1.05862446, 2.05862446, 1.77938672, 2.77938672], [1, 3, 2])]),
       OperatorExample(
         "a query that sees nothing",
@@ -226,6 +295,40 @@ package struct FusedAttention: Operator {
         ],
         inputs: [query, key, value, .bools([true, false, false], [3, 1])],
         outputs: [.floats([0, 0, 1.54080093, 2.54080093, 3, 4], [1, 3, 2])]),
+      OperatorExample(
+        "bounded scores", attributes: ["scale": .float(0.5), "softcap": .float(0.75)],
+        inputs: [query, key, value],
+        outputs: [.floats([3.16659898, 4.16659898, 2.33529698, 3.33529698, 3, 4], [1, 3, 2])]),
+      OperatorExample(
+        "two heads share one of keys", attributes: ["key_sharing": .int(2)],
+        inputs: [
+          .floats([1, 0, -1, 2, 0.5, 1, 0.25, -0.5], [1, 4, 1, 2]),
+          .floats([1, 0, 2, 1, -1, 0.5, 0.5, 1], [1, 2, 2, 2]),
+          .floats([1, 2, 3, 4, 5, 6, 7, 8], [1, 2, 2, 2]),
+        ],
+        outputs: [
+          .floats(
+            [
+              2.46211716, 3.46211716, 2.46211716, 3.46211716, 6.55459972, 7.55459972, 6.06241875,
+              7.06241875,
+            ], [1, 4, 1, 2])
+        ]),
+      OperatorExample(
+        "a mask for each of two windows",
+        attributes: [
+          "window_count": .int(2), "mask_kinds": .ints([5]), "mask_fills": .floats([0]),
+        ],
+        inputs: [
+          .floats([1, 0, -1, 2, 0.5, 1, 0.25, -0.5], [4, 1, 1, 2]),
+          .floats([1, 0, 2, 1, -1, 0.5, 0.5, 1, 1, 1, 0, -1, 2, 0.5, -1, -1], [4, 1, 2, 2]),
+          .floats((1...16).map { Float($0) }, [4, 1, 2, 2]),
+          .floats([0, -1, 2, 0.5], [1, 2, 1, 1, 2]),
+        ],
+        outputs: [
+          .floats(
+            [2, 3, 5.23840584, 6.23840584, 9.05862446, 10.0586245, 13.364851, 14.364851],
+            [4, 1, 1, 2])
+        ]),
     ]
   }
 }
@@ -233,6 +336,8 @@ package struct FusedAttention: Operator {
 extension AttributeKey<Float> {
   /// What scores are multiplied by.
   package static var attentionScale: Self { Self("scale") }
+  /// The bound of scores.
+  package static var attentionSoftcap: Self { Self("softcap") }
 }
 
 extension AttributeKey<[Int]> {
@@ -250,6 +355,13 @@ extension AttributeKey<[Int]> {
   package static var valuePick: Self { Self("value_pick") }
   /// A ``FusedAttention/MaskKind`` for each input from 3 on.
   package static var maskKinds: Self { Self("mask_kinds") }
+}
+
+extension AttributeKey<Int> {
+  /// The number of heads of queries that share one of keys.
+  package static var keySharing: Self { Self("key_sharing") }
+  /// The number of windows of an image.
+  package static var windowCount: Self { Self("window_count") }
 }
 
 extension AttributeKey<[Float]> {

@@ -7,10 +7,10 @@ import GraftTensor
 /// Whether a = b, with broadcasting; also for Booleans and strings.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Equal.html>
-struct Equal: ComparisonOperator {
-  static let schema = OperatorSchema(
+package struct Equal: ComparisonOperator {
+  package static let schema = OperatorSchema(
     "Equal", since: [1, 7, 11, 13, 19], sameSince: 7, inputs: 2...2)
-  static let isCommutative = true
+  package static let isCommutative = true
 
   @inline(__always)
   static func holds<Element: Comparable>(_ left: Element, _ right: Element) -> Bool {
@@ -19,13 +19,13 @@ struct Equal: ComparisonOperator {
 
   static func floatLoops(in table: graft_binary_table) -> graft_compare_f32_rows { table.equal }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     try context.require(0, .realNumbers.union([.bool, .string]))
     try context.requireSameElementType([0, 1])
     try context.setBroadcastOutput(.bool, inputs: [0, 1])
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     switch try context.input(0).elementType {
     case .bool: try context.binaryKernel(BinaryRows(SameTruth.self))
     case .string: try stringKernel(context)
@@ -52,7 +52,7 @@ struct Equal: ComparisonOperator {
     }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "broadcast", inputs: [.floats([1, 2, 3, 2], [2, 2]), .floats([1, 2], [2])],

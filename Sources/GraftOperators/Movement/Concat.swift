@@ -78,7 +78,10 @@ package struct Concat: Operator {
             ], destinationOffset: start))
         start += run
       }
-      return copies.count == 1 ? .alias(input: 0) : .copying(copies)
+      guard copies.count > 1 else { return .alias(input: 0) }
+      let kernel = PreparedKernel.copying(copies)
+      // Along the outermost axis the output starts with the first input.
+      return output.shape[..<axis].allSatisfy { $0 == 1 } ? kernel.overwriting([0: 0]) : kernel
     }
   }
 

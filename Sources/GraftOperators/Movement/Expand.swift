@@ -5,15 +5,15 @@ import GraftTensor
 /// Broadcasts a tensor to a shape, which may also be narrower than the tensor.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Expand.html>
-struct Expand: Operator {
-  static let schema = OperatorSchema("Expand", since: [8, 13], sameSince: 8, inputs: 2...2)
-  static let acceptsUnalignedInputs = true
-  static let widening = Widening.isExact
+package struct Expand: Operator {
+  package static let schema = OperatorSchema("Expand", since: [8, 13], sameSince: 8, inputs: 2...2)
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
   package static let onlyMoves = true
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     try context.require(1, [.int64])
@@ -29,7 +29,7 @@ struct Expand: Operator {
     context.setOutput(0, elementType, shape)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
       let output = try context.output(0)
@@ -47,12 +47,12 @@ struct Expand: Operator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     try builder.setBroadcastInputGradient(0, builder.outputGradient())
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "a column", inputs: [.floats([1, 2], [2, 1]), .integers([2, 3], [2])],

@@ -6,16 +6,16 @@ import GraftTensor
 /// Elements from `starts` to `ends`, exclusive, in `steps` along `axes`, as NumPy slices.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Slice.html>
-struct Slice: Operator {
-  static let schema = OperatorSchema(
+package struct Slice: Operator {
+  package static let schema = OperatorSchema(
     "Slice", since: [1, 10, 11, 13], sameSince: 11, inputs: 3...5)
-  static let acceptsUnalignedInputs = true
-  static let widening = Widening.isExact
+  package static let acceptsUnalignedInputs = true
+  package static let widening = Widening.isExact
   package static let onlyMoves = true
 
-  init(_ attributes: AttributeReader) throws {}
+  package init(_ attributes: AttributeReader) throws {}
 
-  static func upgrade(
+  package static func upgrade(
     _ node: inout Node, from version: Int, in context: inout UpgradeContext
   ) throws {
     guard version < 10 else { return }
@@ -25,7 +25,7 @@ struct Slice: Operator {
   }
 
   /// Before opset 11 axes count from the front; before 10 everything is constant, without steps.
-  static func downgrade(
+  package static func downgrade(
     _ node: inout Node, to opset: Int, in context: inout DowngradeContext
   ) throws {
     if opset == 10 {
@@ -56,7 +56,7 @@ struct Slice: Operator {
     try node.countAxesFromFront(in: context)
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, nil)
     var shape = try context.shape(0)
@@ -71,7 +71,7 @@ struct Slice: Operator {
     context.setOutput(0, elementType, shape)
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     try context.movingStrings { context in
       let input = try context.input(0)
       let view = try SliceRanges(context, firstInput: 1, rank: input.rank).view(of: input.shape)
@@ -88,7 +88,7 @@ struct Slice: Operator {
     }
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     guard builder.needs(0) else { return }
     let slicing = Array(builder.node.inputs.dropFirst())
     builder.setInputGradient(
@@ -98,7 +98,7 @@ struct Slice: Operator {
         [try builder.outputGradient(), try builder.input(0)] + slicing))
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     let matrix = Tensor.floats([1, 2, 3, 4, 5, 6, 7, 8], [2, 4])
     return [
       OperatorExample(

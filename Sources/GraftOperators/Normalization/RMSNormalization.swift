@@ -6,21 +6,21 @@ import GraftTensor
 /// Divides by the root of the mean square over the axes from `axis` on, then scales by element.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__RMSNormalization.html>
-struct RMSNormalization: RealOperator {
-  static let schema = OperatorSchema("RMSNormalization", since: [23], inputs: 2...2)
-  static let widening = Widening.rounds
-  static let weightInputs = [1]
+package struct RMSNormalization: RealOperator {
+  package static let schema = OperatorSchema("RMSNormalization", since: [23], inputs: 2...2)
+  package static let widening = Widening.rounds
+  package static let weightInputs = [1]
 
   let axis: Int
   let epsilon: Double
 
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     axis = try attributes.int("axis", default: -1)
     epsilon = Double(try attributes.float("epsilon", default: 1e-5))
   }
 
   /// The output's element type is that of the scale.
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     for index in 0...1 { try context.require(index, .floatingPoint) }
     let elementType = try context.elementType(1)
     context.setOutput(0, elementType, nil)
@@ -41,11 +41,11 @@ struct RMSNormalization: RealOperator {
     return try rows.broadcastKernel(context, shape, axis: axis, Element.self)
   }
 
-  func gradient(_ builder: inout GradientBuilder) throws {
+  package func gradient(_ builder: inout GradientBuilder) throws {
     try builder.setRowNormalizationGradients(axis: axis, epsilon: epsilon, isCentered: false)
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "last axis",

@@ -6,21 +6,22 @@ import GraftTensor
 /// The numbers from `start` to `limit`, exclusive, in steps of `delta`.
 ///
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Range.html>
-struct RangeOperator: Operator {
-  static let schema = OperatorSchema("Range", since: [11, 27], sameSince: 11, inputs: 3...3)
+package struct RangeOperator: Operator {
+  package static let schema = OperatorSchema(
+    "Range", since: [11, 27], sameSince: 11, inputs: 3...3)
 
   private static let integers: Set<ElementType> = [.int16, .int32, .int64]
 
   /// float16 and bfloat16 are always computed in double, which is at least as precise as any stash
   /// type.
-  init(_ attributes: AttributeReader) throws {
+  package init(_ attributes: AttributeReader) throws {
     let stashType = try attributes.elementType("stash_type") ?? .float
     guard [.float, .double, .float16, .bfloat16].contains(stashType) else {
       throw GraftError.badData("attribute 'stash_type' is \(stashType); expected a floating type")
     }
   }
 
-  func infer(_ context: inout InferenceContext) throws {
+  package func infer(_ context: inout InferenceContext) throws {
     let elementType = try context.elementType(0)
     context.setOutput(0, elementType, [.unknown])
     try context.require(0, .floatingPoint.union(RangeOperator.integers))
@@ -76,7 +77,7 @@ struct RangeOperator: Operator {
     return .reals(start: reals[0], delta: reals[2], count: Int(max(0, exact)))
   }
 
-  func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+  package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let type = try context.output(0).elementType
     let inputs = try (0...2).map { index -> Tensor in
       guard let constant = context.constant(index) else {
@@ -120,7 +121,7 @@ struct RangeOperator: Operator {
     .parallel(count: count, grain: 16384) { arguments, range in body(arguments.output(0), range) }
   }
 
-  static var examples: [OperatorExample] {
+  package static var examples: [OperatorExample] {
     [
       OperatorExample(
         "floats", inputs: [.floats([1], []), .floats([5], []), .floats([2], [])],

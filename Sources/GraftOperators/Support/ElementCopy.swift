@@ -127,11 +127,15 @@ struct ElementCopy: Sendable {
       case .input(let index): arguments.input(index)
       case .tensor(let tensor): UnsafeRawPointer(tensor.baseAddress)
       }
+    let (target, from) = (
+      arguments.output(output) + destinationByteOffset, base + sourceByteOffset
+    )
+    // What an output starts with may be in its place already.
+    if isContiguous, from == UnsafeRawPointer(target) { return }
     withUnsafePointer(to: matrix) { matrix in
       outer.withUnsafeBufferPointer { outer in
         graft_movement_copy(
-          arguments.output(output) + destinationByteOffset, base + sourceByteOffset, matrix,
-          outer.baseAddress, outer.count, firstBlock, blockCount)
+          target, from, matrix, outer.baseAddress, outer.count, firstBlock, blockCount)
       }
     }
   }

@@ -31,6 +31,7 @@ package enum Lowering {
     CommonSubexpressionElimination.self,
     LayoutSelection.self,
     TransposeCancellation.self,
+    ShapeOfTranspose.self,
     PadFolding.self,
     ChannelAffineFolding.self,
     OperatorFusion.self,

@@ -4,7 +4,7 @@ import GraftOperators
 import GraftTensor
 
 /// Recognizes operators that exporters decompose: MatMul plus a bias as Gemm or ``FusedMatMul``,
-/// x·sigmoid(x) as Swish, Gelu, LayerNormalization, a Sum of two as Add.
+/// x·sigmoid(x) as Swish, Gelu, LayerNormalization, RMSNormalization, a Sum of two as Add.
 package enum OperatorFusion: GraphPass {
   package static func run(_ graph: inout Graph) throws -> Bool {
     let producers = graph.producers()
@@ -14,7 +14,9 @@ package enum OperatorFusion: GraphPass {
     var didChange = false
     for index in graph.nodes.indices {
       let node = graph.nodes[index]
-      if let whole = try patterns.gelu(node) ?? patterns.layerNormalization(node) {
+      if let whole = try patterns.gelu(node) ?? patterns.layerNormalization(node)
+        ?? patterns.rmsNormalization(node)
+      {
         // What it was computed of has no readers any more.
         graph.nodes[index] = whole
         didChange = true

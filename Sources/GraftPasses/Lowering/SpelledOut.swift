@@ -179,21 +179,28 @@ struct SpelledOut {
       graph.elementType(x).map(Set.floatingPoint.contains) == true,
       let mean = producer(graph.nodes[index].inputs[1]), try isMean(mean, of: x),
       let root = producer(quotient.inputs[1]), root.is(Sqrt.self),
-      let sum = producer(root.inputs[0]), sum.is(Add.self), sum.inputs.count == 2
+      let sum = producer(root.inputs[0]),
+      let (epsilon, isPower) = try meanSquare(sum, of: centered),
+      counts[centered] == (isPower ? 2 : 3)
     else { return nil }
+    return (x, Float(epsilon))
+  }
+
+  /// The ε of a sum of the mean of x² and ε, and whether Pow computes the square.
+  private func meanSquare(
+    _ sum: Node, of x: ValueID
+  ) throws -> (epsilon: Double, isPower: Bool)? {
+    guard sum.is(Add.self), sum.inputs.count == 2 else { return nil }
     for (variance, epsilon) in [(0, 1), (1, 0)] {
       guard let variance = producer(sum.inputs[variance]), let squares = variance.inputs[0],
         let epsilon = try scalar(sum.inputs[epsilon], like: squares), epsilon >= 0,
         try isMean(variance, of: squares), let square = producer(squares)
       else { continue }
-      let isSquare =
-        if square.is(Pow.self) {
-          try square.inputs[0] == centered && scalar(square.inputs[1], like: centered) == 2
-        } else {
-          square.is(Mul.self) && square.inputs == [centered, centered]
-        }
-      guard isSquare, counts[centered] == (square.is(Pow.self) ? 2 : 3) else { continue }
-      return (x, Float(epsilon))
+      if square.is(Pow.self) {
+        guard square.inputs[0] == x, try scalar(square.inputs[1], like: x) == 2 else { continue }
+        return (epsilon, true)
+      }
+      if square.is(Mul.self), square.inputs == [x, x] { return (epsilon, false) }
     }
     return nil
   }
@@ -205,5 +212,71 @@ struct SpelledOut {
       axes == [-1] || axes == [rank - 1]
     else { return false }
     return try AttributeReader(node.attributes).int("keepdims", default: 1) == 1
+  }
+
+  // MARK: RMSNormalization
+
+  /// x / √(mean of x² + ε) · scale, over the last axis. Narrow types may be computed in float,
+  /// between two Casts.
+  func rmsNormalization(_ node: Node) throws -> Node? {
+    guard node.is(Mul.self), node.inputs.count == 2 else { return nil }
+    for (normal, scale) in [(0, 1), (1, 0)] {
+      guard let weights = graph.constant(node.inputs[scale]), weights.rank == 1,
+        var value = node.inputs[normal]
+      else { continue }
+      let narrowing = producer(value).flatMap { $0.is(Cast.self) ? $0 : nil }
+      if let narrowing, let input = narrowing.inputs[0] { value = input }
+      guard let product = producer(value), let (wide, epsilon) = try rootMeanSquare(product),
+        graph.elementType(wide) != .double || Double(Float(epsilon)) == epsilon
+      else { continue }
+      var x = wide
+      if narrowing != nil {
+        guard graph.elementType(wide) == .float, let index = producers[wide],
+          graph.nodes[index].is(Cast.self), let input = graph.nodes[index].inputs[0]
+        else { continue }
+        x = input
+      }
+      guard let type = graph.elementType(x), Set.floatingPoint.contains(type),
+        weights.elementType == type, graph.elementType(node.outputs[0]) == type,
+        graph[x].type?.tensor?.shape?.last?.known == weights.shape[0]
+      else { continue }
+      return Node(
+        name: node.name, operatorType: "RMSNormalization", inputs: [x, node.inputs[scale]],
+        outputs: node.outputs, attributes: ["axis": .int(-1), "epsilon": .float(Float(epsilon))])
+    }
+    return nil
+  }
+
+  /// The x and ε of x / √(mean of x² + ε).
+  private func rootMeanSquare(_ node: Node) throws -> (ValueID, Double)? {
+    guard node.inputs.count == 2, let left = node.inputs[0], let right = node.inputs[1] else {
+      return nil
+    }
+    if node.is(Div.self) {
+      guard let root = producer(right), root.is(Sqrt.self), let sum = producer(root.inputs[0])
+      else { return nil }
+      return try meanSquare(sum, of: left).map { (left, $0.epsilon) }
+    }
+    guard node.is(Mul.self) else { return nil }
+    for (x, inverse) in [(left, right), (right, left)] {
+      guard let sum = try sumUnderInverseRoot(inverse), let found = try meanSquare(sum, of: x)
+      else { continue }
+      return (x, found.epsilon)
+    }
+    return nil
+  }
+
+  /// The node that computes the s of 1 / √s.
+  private func sumUnderInverseRoot(_ value: ValueID) throws -> Node? {
+    guard let node = producer(value) else { return nil }
+    if node.is(Pow.self), let base = node.inputs[0] {
+      return try scalar(node.inputs[1], like: base) == -0.5 ? producer(base) : nil
+    }
+    let divisor =
+      node.is(Reciprocal.self) ? node.inputs[0] : node.is(Div.self) ? node.inputs[1] : nil
+    guard let root = producer(divisor), root.is(Sqrt.self),
+      try node.is(Reciprocal.self) || scalar(node.inputs[0], like: divisor) == 1
+    else { return nil }
+    return producer(root.inputs[0])
   }
 }
