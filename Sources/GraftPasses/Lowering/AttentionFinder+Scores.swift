@@ -38,6 +38,11 @@ extension AttentionFinder {
     /// `[windows, heads, S, T]` of scores whose batch is split into images and windows.
     var windows: [Int]?
     var windowCount: Int?
+    /// The nodes that were passed.
+    var count = 0
+
+    /// Far more than exporters write; a hostile file may have any number.
+    static let limit = 32
   }
 
   /// What the weights of values are computed of, if by a Softmax over keys.
@@ -87,8 +92,12 @@ extension AttentionFinder {
   }
 
   /// Walks from the input of Softmax to the product of queries and keys.
-  private func scores(behind value: ValueID, _ way: Way) throws -> Scores? {
-    guard counts[value] == 1, let node = producer(value) else { return nil }
+  private func scores(behind value: ValueID, _ steps: Way) throws -> Scores? {
+    guard steps.count < Way.limit, counts[value] == 1, let node = producer(value) else {
+      return nil
+    }
+    var way = steps
+    way.count += 1
     if node.is(MatMul.self) {
       guard let query = node.inputs[0], let key = node.inputs[1], way.windows == nil else {
         return nil
