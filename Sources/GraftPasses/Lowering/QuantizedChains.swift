@@ -8,8 +8,9 @@ import GraftTensor
 /// and matrix products of bytes, sums of two values, pooling, functions of one value (as tables of
 /// all bytes), and what only moves elements.
 ///
-/// Integer sums are exact, so that a result differs from the same computed in floats by at most one
-/// step, where that was about to be rounded the other way. Run it before constants fold.
+/// Sums of products are exact integers, which floats approximate: such a result may be rounded to
+/// the other side of a tie that it is very close to, and then differs by one step. All others are
+/// the same to the bit. Run it before constants fold.
 package enum QuantizedChains: GraphPass {
   /// Whether there may be something to do.
   static func applies(to graph: Graph) -> Bool {
@@ -60,8 +61,10 @@ private struct QuantizedChainRewriter {
   /// Zero points where nodes have none.
   private var zeros: [ElementType: ValueID] = [:]
 
-  /// Sums of so many products of bytes fit in an int32.
-  private static let mostProducts = 1 << 16
+  /// The largest product of two bytes minus their zero points. Sums of `mostProducts` fit in an
+  /// int32.
+  private static let largestProduct = 255 * 255
+  private static let mostProducts = Int(Int32.max) / largestProduct
 
   init(_ graph: Graph) {
     self.graph = graph
@@ -168,9 +171,12 @@ private struct QuantizedChainRewriter {
       zeroPointValue: zeroPointValue)
   }
 
-  /// A bias as integers in steps of the products' scales; `.some(nil)` if there is none.
+  /// A bias as integers, in steps of the products' scales if it is quantized so, or else as floats;
+  /// `.some(nil)` if there is none.
+  ///
+  /// - Parameter depth: the products of a sum
   private mutating func bias(
-    _ id: ValueID?, count: Int, left: TensorQuantization, _ weights: Weights
+    _ id: ValueID?, count: Int, left: TensorQuantization, _ weights: Weights, depth: Int
   ) throws -> ValueID?? {
     guard let id else { return .some(nil) }
     var numbers: [Double]
@@ -196,12 +202,17 @@ private struct QuantizedChainRewriter {
     }
     guard numbers.count == count else { return nil }
     let steps = numbers.enumerated().map { index, number in
-      (number
-        / (Double(left.scale) * weights.scale[weights.scale.count == 1 ? 0 : index]))
-        .rounded(.toNearestOrEven)
+      number / (Double(left.scale) * weights.scale[weights.scale.count == 1 ? 0 : index])
     }
-    guard steps.allSatisfy({ abs($0) < 0x1p30 }) else { return nil }
-    return graph.addConstant(try Tensor(steps.map { Int32($0) }, shape: [count]))
+    // A quantizer's scales are products of floats, rounded to floats.
+    let mostSteps = Double(Int32.max) - Double(depth * Self.largestProduct)
+    let areIntegers = steps.allSatisfy {
+      abs($0) < mostSteps && abs($0 - $0.rounded()) <= max(1, abs($0)) * 0x1p-22
+    }
+    return graph.addConstant(
+      areIntegers
+        ? try Tensor(steps.map { Int32($0.rounded()) }, shape: [count])
+        : try Tensor(numbers.map { Float($0) }, shape: [count]))
   }
 
   // MARK: Results of bytes
@@ -278,7 +289,7 @@ private struct QuantizedChainRewriter {
       weights.tensor.elementCount / channels <= Self.mostProducts,
       let bias = try bias(
         node.inputs.count > 2 ? node.inputs[2] : nil, count: channels, left: image.parameters,
-        weights)
+        weights, depth: weights.tensor.elementCount / channels)
     else { return false }
     nodes.append(
       Node(
@@ -317,11 +328,13 @@ private struct QuantizedChainRewriter {
       weights.tensor.rank == 2
     {
       let (rows, columns) = (weights.tensor.shape[0], weights.tensor.shape[1])
-      guard (isTransposed ? columns : rows) <= Self.mostProducts,
-        let integers = try self.bias(
-          biasInput, count: isTransposed ? rows : columns, left: left.parameters, weights)
+      let depth = isTransposed ? columns : rows
+      guard depth <= Self.mostProducts,
+        let found = try self.bias(
+          biasInput, count: isTransposed ? rows : columns, left: left.parameters, weights,
+          depth: depth)
       else { return false }
-      bias = integers
+      bias = found
       operands = [weights.bytes, weights.scaleValue, weights.zeroPointValue]
     } else {
       guard target != nil, biasInput == nil, !isTransposed,
@@ -371,6 +384,16 @@ private struct QuantizedChainRewriter {
     moved.inputs[0] = source.bytes
     moved.outputs = [output]
     guard !source.parameters.isSame(as: target) else {
+      nodes.append(moved)
+      return true
+    }
+    if node.is(MaxPool.self) {
+      // A window within the padding has the lowest byte of the result.
+      let bytes = graph.addValue(
+        type: .tensor(
+          TensorType(target.elementType, graph[source.bytes].type?.tensor?.shape)))
+      try requantize(source.bytes, source.parameters, bytes, target)
+      moved.inputs[0] = bytes
       nodes.append(moved)
       return true
     }
