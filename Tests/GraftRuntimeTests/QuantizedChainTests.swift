@@ -8,8 +8,8 @@ import GraftTensor
 import TestSupport
 import Testing
 
-/// Chains of DequantizeLinear, operators and QuantizeLinear become integer kernels, whose results
-/// differ from those of the single nodes by at most one step.
+/// Chains of DequantizeLinear, operators and QuantizeLinear become integer kernels. Their results
+/// are those of the single nodes, but for sums of products at a tie, which may differ by one step.
 @Suite struct QuantizedChainTests {
   /// Builds networks as quantizers do: every value between two operators is quantized.
   private struct Network {
@@ -236,7 +236,60 @@ import Testing
     #expect(!operators.contains("QuantizedConv"))
   }
 
-  /// Windows of a mean, whose sums are integers.
+  /// Means with the scale of what they are of: many are at a tie, which floats round either way.
+  @Test(arguments: [ElementType.uint8, .int8], [false, true])
+  func meansAtTies(_ type: ElementType, _ countsPadding: Bool) throws {
+    var network = Network(type)
+    var results: [ValueID] = []
+    var shapes: [Shape] = []
+    for (shape, kernel) in [
+      ([2, 37, 8, 10], [2, 2]), ([1, 5, 21], [4]), ([1, 8, 4, 6, 5], [2, 2, 2]),
+      ([1, 300, 4, 8], []),
+    ] as [(Shape, [Int])] {
+      let x = try network.input("x\(shapes.count)", shape.map { .known($0) })
+      let padding = [Int](repeating: 1, count: 2 * kernel.count)
+      let mean = network.graph.addNode(
+        kernel.isEmpty ? "GlobalAveragePool" : "AveragePool", [network.dequantize(x)],
+        attributes: kernel.isEmpty
+          ? [:]
+          : [
+            "kernel_shape": .ints(kernel), "pads": .ints(padding),
+            "count_include_pad": .int(countsPadding ? 1 : 0),
+          ])
+      results.append(try network.quantize(mean, range: -2...2))
+      shapes.append(shape)
+    }
+    let operators = try network.operatorsAfterComparing(results, inputs: shapes, mostSteps: 0)
+    #expect(operators.filter { $0 == "QuantizedAveragePool" }.count == 4)
+  }
+
+  /// A window within the padding has the lowest integer, also where the scale changes.
+  @Test func windowsWithinThePadding() throws {
+    var network = Network(.int8)
+    let x = try network.input("x", [1, 3, 6, 6])
+    let pooled = network.graph.addNode(
+      "MaxPool", [network.dequantize(x)],
+      attributes: ["kernel_shape": .ints([1, 2]), "pads": .ints([1, 2, 0, 1])])
+    let result = try network.quantize(pooled, range: -9...9)
+    let operators = try network.operatorsAfterComparing(
+      [result], inputs: [[1, 3, 6, 6]], mostSteps: 0)
+    #expect(operators == ["QuantizeLinear", "QuantizedLookup", "MaxPool"])
+  }
+
+  /// A bias of floats need not be a multiple of the products' scales.
+  @Test func biasOfFloats() throws {
+    var network = Network(.int8)
+    let x = try network.input("x", [1, 1, 60, 60])
+    let weights = try network.weights([4, 1, 1, 1], axis: 0)
+    let bias = network.graph.addConstant(try Tensor([0.3, -0.2, 0.1, 0] as [Float], shape: [4]))
+    let convolved = network.graph.addNode("Conv", [network.dequantize(x), weights, bias])
+    let result = try network.quantize(convolved, range: -2...2)
+    let operators = try network.operatorsAfterComparing(
+      [result], inputs: [[1, 1, 60, 60]], mostSteps: 0)
+    #expect(operators == ["QuantizeLinear", "QuantizedConv", "Transpose"])
+  }
+
+  /// Windows of a mean keep channels last.
   @Test func averagePools() throws {
     var network = Network()
     let x = try network.input("x", [2, 8, 9, 7])

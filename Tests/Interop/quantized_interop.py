@@ -1,8 +1,10 @@
-"""Compares quantized networks with onnxruntime and the reference evaluator.
+"""Compares quantized networks with NumPy and onnxruntime.
 
 Networks have random weights and are quantized here, by onnxruntime's quantizers: static in both
-formats and dynamic, by tensor and by channel. `--optimize off` must agree with onnxruntime's single
-nodes, and what runs in integers must stay within one step of that.
+formats and dynamic, by tensor and by channel. With `--optimize off`, each node must give what NumPy
+gives for the same inputs, and all integers to the bit. By default, what is between two quantized
+values must give the same for the same inputs, except where a float that approximates a sum of
+products is at a tie.
 """
 
 import itertools
@@ -14,8 +16,8 @@ import unittest
 
 import numpy as np
 import onnx
-import onnx.version_converter
 import onnxruntime
+import quantized_nodes
 from interop import graft, main
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -194,35 +196,17 @@ def run_onnxruntime(path, inputs):
 
 def run_reference(model, inputs):
     names = [output.name for output in model.graph.output]
-    # It has DequantizeLinear from opset 19 on.
-    if model.opset_import[0].version < 19:
-        model = onnx.version_converter.convert_version(model, 21)
     return dict(zip(names, ReferenceEvaluator(model).run(None, inputs)))
 
 
-def run_peer(path, inputs):
-    """onnxruntime only where the reference evaluator lacks operators: on processors without VNNI,
-    its sums of products of bytes saturate.
-    """
-    model = onnx.load(path)
-    if any(node.domain == "com.microsoft" for node in model.graph.node):
-        return run_onnxruntime(path, inputs)
-    return run_reference(model, inputs)
+# The largest error of a node's floats, as a part of its largest result
+FLOAT_ERROR = 1e-6
+# The same of a chain, as a part of all steps of a quantized value
+CHAIN_ERROR = 2**-19
+PRODUCTS = ["Conv", "Gemm", "MatMul", "QGemm"]
 
 
-def last_step(model):
-    """The largest scale of the values that the outputs are made of."""
-    constants = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-    names = {output.name for output in model.graph.output}
-    for node in model.graph.node:
-        if names & set(node.output) and node.op_type == "DequantizeLinear":
-            return float(np.max(constants[node.input[1]]))
-    return None
-
-
-class Quantizers(unittest.TestCase):
-    """Networks that onnxruntime's quantizers made."""
-
+class Checks(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="graft-quantized-")
         self.addCleanup(self.folder.cleanup)
@@ -230,29 +214,77 @@ class Quantizers(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder.name, name)
 
-    def check(self, path, model, steps=3):
-        """Outputs within some steps of a peer's, in integers and as single nodes.
+    def run_model(self, model, inputs, *options):
+        onnx.save(model, self.path("run.onnx"))
+        return run_graft(self.path("run.onnx"), inputs, *options)
 
-        A tie that rounding errors of floats decide is one step, in each layer; onnxruntime and the
-        reference evaluator differ by three of a network's last steps.
+    def check_nodes(self, model, inputs):
+        """With `--optimize off`, each node gives what NumPy gives for its inputs.
+
+        Returns the results of the model.
         """
-        quantized = onnx.load(path)
-        step = last_step(quantized)
-        for seed in range(2):
-            inputs = random_inputs(model, seed)
-            peer = run_peer(path, inputs)
-            for options in [[], ["--optimize", "off"]]:
-                results = run_graft(path, inputs, *options)
-                for name, expected in peer.items():
-                    self.assertEqual(results[name].shape, expected.shape)
-                    limit = step * steps * 1.001 if step else 1e-4 * np.abs(expected).max()
-                    difference = np.abs(results[name] - expected)
-                    self.assertLessEqual(difference.max(), limit, f"{options}")
-                    # Most are equal: a step is for ties that rounding errors of floats decide.
-                    if step:
-                        self.assertLess((difference > 0.5 * step).mean(), 0.2)
+        types = quantized_nodes.value_types(model)
+        names = quantized_nodes.results_of(model)
+        exposed = quantized_nodes.exposing(model, {name: types[name] for name in sorted(names)})
+        results = self.run_model(exposed, inputs, "--optimize", "off")
+        values = {**quantized_nodes.constants(model), **inputs, **results}
+        for node in model.graph.node:
+            limit = 0 if node.op_type in quantized_nodes.INTEGERS else FLOAT_ERROR
+            if node.op_type in quantized_nodes.QUANTIZED:
+                limit = 256 * CHAIN_ERROR
+            self.assertLessEqual(quantized_nodes.error(node, values), limit, node)
+        return results
+
+    def check_chains(self, model, inputs, asks_onnxruntime=True):
+        """By default, each quantized value is what the nodes give alone, in Graft with `--optimize
+        off` and in onnxruntime, for the same quantized inputs.
+
+        Returns the results of the model.
+        """
+        types = quantized_nodes.computed_bytes(model)
+        fused = self.run_model(quantized_nodes.exposing(model, types), inputs)
+        alone = quantized_nodes.cut(model)
+        given = {quantized_nodes.given(name): fused[name] for name in types}
+        feeds = {i.name: {**inputs, **given}[i.name] for i in alone.graph.input}
+        single = self.run_model(alone, feeds, "--optimize", "off")
+        values = {**quantized_nodes.constants(model), **feeds, **single}
+        peers = [single]
+        if asks_onnxruntime:
+            onnx.save(alone, self.path("peer.onnx"))
+            peers.append(run_onnxruntime(self.path("peer.onnx"), feeds))
+        for node in alone.graph.node:
+            name = node.output[0]
+            if name not in types:
+                continue
+            for peer in peers:
+                self.compare(node, fused[name], peer[name], values)
+            # The nodes alone are the same to the bit, but for sums of products.
+            if fused[name].itemsize == 1 and not quantized_nodes.chain(alone, node) & {*PRODUCTS}:
+                np.testing.assert_array_equal(fused[name], single[name], str(node))
+        results = self.run_model(model, inputs)
+        for name, value in results.items():
+            np.testing.assert_array_equal(value, fused[name], name)
+        return results
+
+    def compare(self, node, results, expected, values):
+        """Integers are equal, but for one step at ties."""
+        self.assertEqual(results.shape, expected.shape)
+        self.assertEqual(results.dtype, expected.dtype)
+        steps = np.abs(results.astype(np.int64) - expected.astype(np.int64))
+        if not steps.any():
+            return
+        self.assertEqual(steps.max(), 1, node)
+        exact = quantized_nodes.quotients(node, values)
+        self.assertIsNotNone(exact, node)
+        distance = np.abs(exact - np.floor(exact) - 0.5)[steps > 0]
+        self.assertLess(distance.max(), 256**results.itemsize * CHAIN_ERROR, node)
+
+
+class Quantizers(Checks):
+    """Networks that onnxruntime's quantizers made."""
 
     def check_static(self, quant_format, networks=NETWORKS, types=TYPES, **options):
+        differences = []
         for network, per_channel, (activations, weights) in itertools.product(
             networks, [False, True], types
         ):
@@ -268,15 +300,25 @@ class Quantizers(unittest.TestCase):
                     per_channel=per_channel,
                     activation_type=activations,
                     weight_type=weights,
+                    # Where processors lack VNNI, sums of onnxruntime saturate with all bits.
+                    reduce_range=quant_format == QuantFormat.QOperator,
                     **options,
                 )
-                self.check(self.path("quantized.onnx"), model)
+                quantized = onnx.load(self.path("quantized.onnx"))
+                for seed in range(2):
+                    inputs = random_inputs(model, seed)
+                    exact = self.check_nodes(quantized, inputs)
+                    for output, result in self.check_chains(quantized, inputs).items():
+                        differences.append((result != exact[output]).ravel())
+        return np.concatenate(differences).mean()
 
     def test_static_quantize_and_dequantize(self):
-        self.check_static(QuantFormat.QDQ)
+        """Of the final results, few differ: a step somewhere before may become several."""
+        self.assertLess(self.check_static(QuantFormat.QDQ), 0.01)
 
     def test_static_operators(self):
-        self.check_static(QuantFormat.QOperator, networks=[convolutional, strided])
+        networks = [convolutional, strided]
+        self.assertLess(self.check_static(QuantFormat.QOperator, networks=networks), 0.01)
 
     def test_static_of_sixteen_bits(self):
         """Activations of 16 bits are not computed in integers."""
@@ -303,7 +345,14 @@ class Quantizers(unittest.TestCase):
         profile = graft(
             "benchmark", self.path("quantized.onnx"), "--runs", 1, "--profile", trace
         ).stdout
-        for kind in ["QuantizedConv", "QuantizedGemm", "QuantizedBinary", "QuantizedLookup"]:
+        for kind in [
+            "QuantizedAveragePool",
+            "QuantizedBinary",
+            "QuantizedConv",
+            "QuantizedGemm",
+            "QuantizedLookup",
+            "QuantizedMaxPool",
+        ]:
             self.assertIn(kind, profile)
 
     def test_dynamic(self):
@@ -318,19 +367,303 @@ class Quantizers(unittest.TestCase):
                     self.path("quantized.onnx"),
                     weight_type=weights,
                     per_channel=per_channel,
+                    reduce_range=True,
                 )
                 self.check_dynamic(self.path("quantized.onnx"), model)
 
     def check_dynamic(self, path, model):
         """Scales are computed, so that a rounding error may move whole values by a step."""
+        quantized = onnx.load(path)
         for seed in range(2):
             inputs = random_inputs(model, seed)
-            for name, expected in run_peer(path, inputs).items():
-                for options in [[], ["--optimize", "off"]]:
-                    result = run_graft(path, inputs, *options)[name]
+            exact = self.check_nodes(quantized, inputs)
+            fused = run_graft(path, inputs)
+            for name, expected in run_onnxruntime(path, inputs).items():
+                for result in [exact[name], fused[name]]:
                     difference = np.abs(result - expected)
                     self.assertLess(difference.max(), 0.02 * np.abs(expected).max())
                     self.assertLess(np.median(difference), 1e-5 * np.abs(expected).max())
+
+
+class ChainBuilder(Builder):
+    """Chains from quantized inputs to quantized results, with the values of all of them."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.values = {}
+        self.feeds = {}
+        self.outputs = []
+
+    def constant(self, value):
+        name = super().constant(value)
+        self.values[name] = np.asarray(value)
+        return name
+
+    def add(self, kind, inputs, outputs=1, **attributes):
+        name = super().add(kind, inputs, outputs, **attributes)
+        node = self.nodes[-1]
+        operands = [self.values[i] if i else None for i in inputs]
+        function = {**quantized_nodes.INTEGERS, **quantized_nodes.REALS}[kind]
+        self.values[name] = np.asarray(function(quantized_nodes.attributes(node), *operands))
+        return name
+
+    def numbers(self, kind, *shape):
+        info = np.iinfo(kind)
+        return self.random.integers(info.min, info.max + 1, shape).astype(kind)
+
+    def zeros(self, kind, shape=(), spread=8):
+        """Zero points in the middle of an integer's range, up to a part of it away from there."""
+        info = np.iinfo(kind)
+        away = (info.max - info.min + 1) // spread if spread else 0
+        middle = (info.max + info.min + 1) // 2
+        return (middle + self.random.integers(-away, away + 1, shape)).astype(kind)
+
+    def parameters(self, kind):
+        """A scale and a zero point."""
+        scale = self.random.uniform(1, 4) / 256 ** np.dtype(kind).itemsize
+        return [self.constant(np.float32(scale)), self.constant(self.zeros(kind))]
+
+    def operand(self, kind, *shape, parameters=None):
+        """A quantized input, dequantized."""
+        name = self.input(
+            f"x{len(self.inputs)}", shape, helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+        )
+        self.feeds[name] = self.values[name] = self.numbers(kind, *shape)
+        return self.add("DequantizeLinear", [name, *(parameters or self.parameters(kind))])
+
+    def quantized_weights(self, kind, axis, per_channel, *shape, is_symmetric=False):
+        """Constants, dequantized."""
+        count = [shape[axis]] if per_channel else []
+        scale = self.random.uniform(0.5, 2, count) / 128 / np.sqrt(np.prod(shape[1:]))
+        zeros = self.zeros(kind, count, spread=0 if is_symmetric else 8)
+        inputs = [self.numbers(kind, *shape), np.float32(scale), zeros]
+        return self.add("DequantizeLinear", [self.constant(i) for i in inputs], axis=axis)
+
+    def quantize(self, value, kind, parameters=None):
+        """Ends a chain: most of its values are within the integers' range."""
+        if parameters is None:
+            low, high = min(0, self.values[value].min()), max(0, self.values[value].max())
+            info = np.iinfo(kind)
+            scale = np.float32((high - low) * self.random.uniform(0.8, 1.2) / (info.max - info.min))
+            zero = np.clip(np.rint(info.min - low / scale), info.min, info.max).astype(kind)
+            parameters = [self.constant(scale), self.constant(zero)]
+        tensor_type = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+        self.outputs.append((self.add("QuantizeLinear", [value, *parameters]), tensor_type))
+
+
+BYTES = [np.uint8, np.int8]
+INTEGERS = [np.uint8, np.int8, np.uint16, np.int16]
+
+
+class Chains(Checks):
+    """Every operator that may run in integers, between two quantized values."""
+
+    def check(self, b, opset=21):
+        model = b.model(*b.outputs, opset=opset)
+        self.check_nodes(model, b.feeds)
+        self.check_chains(model, b.feeds)
+        for name, _ in b.outputs:
+            most = min(8, b.values[name].size)
+            self.assertGreaterEqual(len(np.unique(b.values[name])), most // 2, "it says little")
+
+    # Shapes of image and weights, and the attributes of windows
+    CONVOLUTIONS = [
+        ([2, 5, 11, 9], [24, 5, 3, 3], {"pads": [1, 1, 1, 1]}),
+        ([1, 24, 7, 5], [24, 1, 3, 3], {"group": 24, "strides": [2, 2], "pads": [1, 0, 0, 1]}),
+        ([1, 12, 6, 7], [9, 4, 2, 1], {"group": 3, "dilations": [2, 1]}),
+        ([1, 33, 4, 3], [17, 33, 1, 1], {}),
+        ([1, 1, 9, 9], [8, 1, 5, 5], {"strides": [3, 2], "pads": [2, 2, 2, 2]}),
+        ([2, 6, 19], [7, 6, 4], {"strides": [3]}),
+        ([1, 3, 5, 4, 6], [5, 3, 2, 3, 2], {"pads": [1, 0, 0, 1, 1, 0]}),
+    ]
+
+    def bias(self, b, rows, kind, weights, operand):
+        """Of floats, or of integers in steps of the products."""
+        numbers = b.random.uniform(-0.5, 0.5, rows)
+        if kind == "float":
+            return [b.constant(np.float32(numbers))]
+        if kind == "none":
+            return []
+        nodes = {node.output[0]: node for node in b.nodes}
+        scales = [b.values[nodes[name].input[1]] for name in [operand, weights]]
+        scale = np.float32(scales[0] * scales[1])
+        steps = np.rint(numbers / scale).astype(np.int32)
+        zero = b.constant(np.zeros(scale.shape, np.int32))
+        operands = [b.constant(steps), b.constant(scale), zero]
+        return [b.add("DequantizeLinear", operands, axis=0)]
+
+    def test_convolutions(self):
+        for kind, weight_kind, per_channel in itertools.product(INTEGERS, BYTES, [False, True]):
+            with self.subTest(f"{kind.__name__} {weight_kind.__name__} {per_channel}"):
+                b = ChainBuilder(1)
+                for number, (shape, kernel, attributes) in enumerate(self.CONVOLUTIONS):
+                    for bias, activation in [
+                        ("none", None),
+                        ("integer", "Relu"),
+                        ("float", "Clip"),
+                    ]:
+                        x = b.operand(kind, *shape)
+                        w = b.quantized_weights(
+                            weight_kind, 0, per_channel, *kernel, is_symmetric=number % 2 == 0
+                        )
+                        inputs = [x, w, *self.bias(b, kernel[0], bias, w, x)]
+                        y = b.add("Conv", inputs, kernel_shape=kernel[2:], **attributes)
+                        if activation:
+                            high = np.float32(0.7 * b.values[y].max())
+                            bounds = [b.constant(np.float32(0)), b.constant(high)]
+                            y = b.add(activation, [y, *(bounds if activation == "Clip" else [])])
+                        b.quantize(y, kind)
+                self.check(b)
+
+    def test_matrix_products(self):
+        for kind, weight_kind, per_channel in itertools.product(INTEGERS, BYTES, [False, True]):
+            with self.subTest(f"{kind.__name__} {weight_kind.__name__} {per_channel}"):
+                b = ChainBuilder(2)
+                for rows, depth, columns in [(5, 33, 19), (1, 64, 40), (3, 3, 65)]:
+                    for batch in [[], [2], [2, 3]]:
+                        x = b.operand(kind, *batch, rows, depth)
+                        w = b.quantized_weights(weight_kind, 1, per_channel, depth, columns)
+                        b.quantize(b.add("MatMul", [x, w]), kind)
+                    x = b.operand(kind, 2, rows, depth)
+                    y = b.operand(weight_kind, depth, columns)
+                    b.quantize(b.add("MatMul", [x, y]), kind)
+                    for bias, activation in [("none", None), ("integer", None), ("float", "Relu")]:
+                        x = b.operand(kind, rows, depth)
+                        w = b.quantized_weights(
+                            weight_kind, 0, per_channel, columns, depth, is_symmetric=True
+                        )
+                        inputs = [x, w, *self.bias(b, columns, bias, w, x)]
+                        y = b.add("Gemm", inputs, transB=1)
+                        b.quantize(b.add(activation, [y]) if activation else y, kind)
+                self.check(b)
+
+    def test_two_values(self):
+        for kind, other in itertools.product(INTEGERS, BYTES):
+            with self.subTest(f"{kind.__name__} {other.__name__}"):
+                b = ChainBuilder(3)
+                for name in ["Add", "Sub", "Mul", "Max", "Min"]:
+                    for shape in [[3, 5, 41], [41], [5, 1]]:
+                        left, right = b.operand(kind, 3, 5, 41), b.operand(other, *shape)
+                        y = b.add(name, [left, right])
+                        b.quantize(b.add("Relu", [y]) if len(shape) == 1 else y, kind)
+                self.check(b)
+
+    def test_pools(self):
+        """With the scale of their input, means are at ties often."""
+        for kind, other in itertools.product(INTEGERS, BYTES):
+            with self.subTest(f"{kind.__name__} {other.__name__}"):
+                b = ChainBuilder(4)
+                for keeps_scale, (shape, kernel, attributes) in itertools.product(
+                    [False, True],
+                    [
+                        ([2, 5, 9, 7], [2, 2], {"strides": [2, 2]}),
+                        ([1, 40, 9, 8], [3, 3], {"pads": [1, 1, 1, 1], "strides": [2, 1]}),
+                        ([1, 3, 21], [4], {"strides": [3], "pads": [2, 1]}),
+                        ([1, 3, 4, 5, 6], [2, 1, 2], {"pads": [1, 0, 0, 0, 0, 1]}),
+                    ],
+                ):
+                    for name in ["MaxPool", "AveragePool"]:
+                        for counts in [0, 1] if name == "AveragePool" else [None]:
+                            parameters = b.parameters(kind)
+                            x = b.operand(kind, *shape, parameters=parameters)
+                            more = {} if counts is None else {"count_include_pad": counts}
+                            y = b.add(name, [x], kernel_shape=kernel, **attributes, **more)
+                            if keeps_scale:
+                                b.quantize(y, kind, parameters)
+                            else:
+                                b.quantize(y, other)
+                    parameters = b.parameters(kind)
+                    x = b.operand(kind, *shape, parameters=parameters)
+                    y = b.add("GlobalAveragePool", [x])
+                    if keeps_scale:
+                        b.quantize(y, kind, parameters)
+                    else:
+                        b.quantize(y, other)
+                self.check(b)
+
+    def test_functions(self):
+        for kind, other in itertools.product(INTEGERS, BYTES):
+            with self.subTest(f"{kind.__name__} {other.__name__}"):
+                b = ChainBuilder(5)
+
+                def operand():
+                    return b.operand(kind, 4, 130)
+
+                for name, attributes in [
+                    ("Relu", {}),
+                    ("LeakyRelu", {"alpha": 0.1}),
+                    ("Sigmoid", {}),
+                    ("Tanh", {}),
+                    ("Softplus", {}),
+                    ("HardSwish", {}),
+                    ("HardSigmoid", {"alpha": 0.3, "beta": 0.4}),
+                    ("Identity", {}),
+                ]:
+                    b.quantize(b.add(name, [operand()], **attributes), other)
+                bounds = [b.constant(np.float32(-0.3)), b.constant(np.float32(0.4))]
+                b.quantize(b.add("Clip", [operand(), *bounds]), other)
+                x = operand()
+                b.quantize(b.add("Mul", [x, b.add("Sigmoid", [x])]), other)
+                third = b.constant(np.float32(1 / 3))
+                b.quantize(b.add("Tanh", [b.add("Mul", [operand(), third])]), other)
+                self.check(b)
+
+    def test_movement(self):
+        for kind, other in itertools.product(INTEGERS, BYTES):
+            with self.subTest(f"{kind.__name__} {other.__name__}"):
+                b = ChainBuilder(6)
+                for keeps_scale in [False, True]:
+
+                    def quantize(name, *inputs, **attributes):
+                        parameters = b.parameters(kind)
+                        x = b.operand(kind, 3, 10, 7, parameters=parameters)
+                        constants = [b.constant(np.array(i, np.int64)) for i in inputs]
+                        y = b.add(name, [x, *constants], **attributes)
+                        if keeps_scale:
+                            b.quantize(y, kind, parameters)
+                        else:
+                            b.quantize(y, other)
+
+                    quantize("Transpose", perm=[1, 2, 0])
+                    quantize("Reshape", [7, 0, -1])
+                    quantize("Flatten", axis=2)
+                    quantize("Gather", [[4, 1], [1, 9]], axis=1)
+                    quantize("Slice", [1, 2], [3, 7], [0, 2])
+                    parts = [b.operand(k, 2, n, 6) for k, n in [(kind, 3), (other, 1), (kind, 4)]]
+                    b.quantize(b.add("Concat", parts, axis=1), other)
+                self.check(b)
+
+    def test_ties(self):
+        """Scales that are powers of two: floats are exact, and so all ties are the same."""
+        for kind, weight_kind in itertools.product(BYTES, repeat=2):
+            with self.subTest(f"{kind.__name__} {weight_kind.__name__}"):
+                b = ChainBuilder(7)
+
+                def power(exponent, kind=kind):
+                    return [b.constant(np.float32(2.0**exponent)), b.constant(kind(31))]
+
+                def weights(*shape):
+                    small = b.constant(b.random.integers(0, 9, shape).astype(weight_kind))
+                    return b.add("DequantizeLinear", [small, *power(-1, weight_kind)])
+
+                x = b.operand(kind, 2, 16, 9, 9, parameters=power(-3))
+                results = [b.add("Conv", [x, weights(8, 16, 3, 3)])]
+                x = b.operand(kind, 40, 30, parameters=power(-3))
+                results.append(b.add("MatMul", [x, weights(30, 20)]))
+                results.append(b.add("Mul", [x, b.operand(kind, 30, parameters=power(-2))]))
+                x = b.operand(kind, 1, 40, 8, 8, parameters=power(1))
+                results.append(b.add("AveragePool", [x], kernel_shape=[2, 2]))
+                results.append(b.add("GlobalAveragePool", [x]))
+                for result in results:
+                    b.quantize(result, kind, power(np.ceil(np.log2(b.values[result].std() / 64))))
+                model = b.model(*b.outputs, opset=21)
+                values = {**self.check_nodes(model, b.feeds)}
+                for name, result in self.check_chains(model, b.feeds).items():
+                    np.testing.assert_array_equal(result, values[name])
+                constants = quantized_nodes.constants(model)
+                for node in model.graph.node[-len(results) :]:
+                    quotients = quantized_nodes.quotients(node, {**constants, **values})
+                    self.assertGreater((quotients % 1 == 0.5).sum(), 0)
 
 
 class Operators(unittest.TestCase):

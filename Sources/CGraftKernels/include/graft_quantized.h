@@ -85,9 +85,9 @@ typedef struct {
   int32_t *row_sums;
   int32_t result_kind;
   const float *multipliers;  // unless the results are int32
-  const float *addends;      // of floats, or NULL
-  /// The results of 8 bits: round(sum * multiplier), at least `lowest` and at most `highest`, plus
-  /// `zero_point`.
+  const float *addends;      // with multipliers, or NULL
+  /// The results of 8 bits: round(sum * multiplier + addend), at least `lowest` and at most
+  /// `highest`, plus `zero_point`.
   int32_t zero_point, lowest, highest;
   void *results;
   ptrdiff_t result_line_stride, result_row_stride, result_column_stride;  // in elements
@@ -173,8 +173,15 @@ typedef struct {
   void (*look_up)(const uint8_t *x, const uint8_t *table, uint8_t *y, ptrdiff_t count);
   /// The maxima of a window's channels.
   void (*maximum)(const graft_byte_window *window);
-  /// The sums of a window's channels minus `zero_point` each, as int32.
-  void (*sum)(const graft_byte_window *window, int32_t zero_point, int32_t *sums);
+  /// The means of a window's channels as numbers, to the bit those of the kernels of graft_pool.h:
+  /// sums of columns of `row_count` pixels, added from left to right, over a divisor. Pixels are in
+  /// rows. The quantization is one pair for all.
+  void (*average_pool)(
+      const graft_byte_window *window, const graft_quantization *quantization, ptrdiff_t row_count,
+      float divisor, float *means);
+  /// The same of all pixels of an image, added as doubles.
+  void (*global_average_pool)(
+      const graft_byte_window *window, const graft_quantization *quantization, float *means);
   /// As `quantize`, of sums: round(sum * multiplier).
   void (*requantize)(
       const int32_t *sums, const float *multipliers, ptrdiff_t step, int32_t zero_point,

@@ -153,8 +153,13 @@ static void average_pool(
 }
 
 static void global_average_pool(const float *x, float *y, int64_t plane_count, int64_t count) {
-  for (int64_t plane = 0; plane < plane_count; plane++, x += count)
-    y[plane] = (float)(sum_of_floats(x, count) / (double)count);
+  enum { PLANES = 32 };
+  double sums[PLANES];
+  for (int64_t first = 0; first < plane_count; first += PLANES) {
+    const int64_t rest = plane_count - first, planes = rest < PLANES ? rest : PLANES;
+    sum_reduce(sums, x + first * count, planes, count, count);
+    for (int64_t i = 0; i < planes; i++) y[first + i] = (float)(sums[i] / (double)count);
+  }
 }
 
 static const graft_pool_table pool_table = {

@@ -179,14 +179,57 @@ static void maximum_of_window(const graft_byte_window *window) {
     for (ptrdiff_t c = 0; c < channels; c++) target[c] ^= flip;
 }
 
-static void sum_of_window(const graft_byte_window *window, int32_t zero_point, int32_t *sums) {
-  const ptrdiff_t channels = window->channels;
-  for (ptrdiff_t c = 0; c < channels; c++) sums[c] = 0;
-  for (ptrdiff_t i = 0; i < window->pixel_count; i++) {
-    const uint8_t *x = window->source + window->pixels[i];
-    if (window->is_signed)
-      for (ptrdiff_t c = 0; c < channels; c++) sums[c] += (int8_t)x[c] - zero_point;
-    else
-      for (ptrdiff_t c = 0; c < channels; c++) sums[c] += x[c] - zero_point;
+/// Some channels of a pixel as numbers. Each is rounded to a float, also where it is then added.
+GRAFT_INLINE panel_floats numbers_of_pixel(
+    const graft_byte_window *window, ptrdiff_t pixel, ptrdiff_t channel,
+    const graft_quantization *quantization) {
+  const uint8_t *x = window->source + window->pixels[pixel] + channel;
+  const ptrdiff_t count = window->channels - channel;
+  panel_bytes bytes = 0;
+  if (count >= PANEL)
+    bytes = *(const unaligned_panel_bytes *)x;
+  else
+    memcpy(&bytes, x, (size_t)count);
+  // Unsigned bytes become signed ones, and so does their zero point.
+  int32_t zero_point = *quantization->zero_points;
+  if (!window->is_signed) {
+    bytes ^= (int8_t)-128;
+    zero_point -= 128;
+  }
+  const panel_integers integers = __builtin_convertvector(bytes, panel_integers) - zero_point;
+  return __builtin_convertvector(integers, panel_floats) * *quantization->scales;
+}
+
+GRAFT_INLINE void store_means(
+    const graft_byte_window *window, ptrdiff_t channel, panel_floats x, float *means) {
+  const ptrdiff_t count = window->channels - channel;
+  memcpy(means + channel, &x, (size_t)(count < PANEL ? count : PANEL) * sizeof *means);
+}
+
+static void average_of_window(
+    const graft_byte_window *window, const graft_quantization *quantization, ptrdiff_t row_count,
+    float divisor, float *means) {
+  const ptrdiff_t columns = row_count > 0 ? window->pixel_count / row_count : 0;
+  for (ptrdiff_t channel = 0; channel < window->channels; channel += PANEL) {
+    panel_floats total = 0;
+    for (ptrdiff_t column = 0; column < columns; column++) {
+      panel_floats sum = numbers_of_pixel(window, column, channel, quantization);
+      for (ptrdiff_t row = 1; row < row_count; row++)
+        sum += numbers_of_pixel(window, row * columns + column, channel, quantization);
+      total += sum;
+    }
+    store_means(window, channel, total / divisor, means);
+  }
+}
+
+static void average_of_image(
+    const graft_byte_window *window, const graft_quantization *quantization, float *means) {
+  for (ptrdiff_t channel = 0; channel < window->channels; channel += PANEL) {
+    panel_doubles total = 0;
+    for (ptrdiff_t pixel = 0; pixel < window->pixel_count; pixel++)
+      total += __builtin_convertvector(
+          numbers_of_pixel(window, pixel, channel, quantization), panel_doubles);
+    const panel_doubles mean = total / (double)window->pixel_count;
+    store_means(window, channel, __builtin_convertvector(mean, panel_floats), means);
   }
 }

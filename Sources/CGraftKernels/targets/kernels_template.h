@@ -25,7 +25,6 @@
 #include "../movement/transpose_template.h"
 #include "../normalization/normalization_template.h"
 #include "../optimizer/optimizer_template.h"
-#include "../pool/pool_template.h"
 #include "../reduce/reduce_template.h"
 #include "../resampling/resampling_template.h"
 #include "../similarity/similarity_template.h"
@@ -36,6 +35,7 @@
 #include "../conv/conv_template.h"
 #include "../depthwise/depthwise_template.h"
 #include "../blocked/blocked_template.h"
+#include "../pool/pool_template.h"
 #include "../quantized/quantized_template.h"
 #include "../recurrent/recurrent_template.h"
 

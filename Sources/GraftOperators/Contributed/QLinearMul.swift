@@ -5,24 +5,16 @@ import GraftTensor
 
 /// The product of two quantized values, which broadcast, quantized.
 ///
-/// Inputs: A, B and the result, each with scale and zero point; the result has only these.
-///
 /// onnxruntime's quantizer writes it. Specification:
 /// <https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md>
-struct QLinearMul: ExpandedOperator {
+struct QLinearMul: QLinearBinary {
   static let schema = OperatorSchema(
     "QLinearMul", domain: "com.microsoft", since: [1], inputs: 7...8)
+  static let real = Mul.schema
 
   let attributes: AttributeReader
 
   init(attributes: AttributeReader) { self.attributes = attributes }
-
-  func expand(_ node: inout Node, _ builder: inout some NodeBuilder) throws {
-    let left = try builder.dequantized(node, 0)
-    let right = try builder.dequantized(node, 3)
-    let result = try builder.add("Mul", [left, right])
-    try builder.quantize(result, &node, 6, like: 0)
-  }
 
   package static var examples: [OperatorExample] {
     [

@@ -39,13 +39,22 @@ package struct FusedMatMul: Operator {
   }
 
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
+    try FusedMatMul.kernel(context) { product in product.activation = activation }
+  }
+
+  /// The kernel of a product with a bias, input 2, if there is one.
+  ///
+  /// - Parameter complete: says what else becomes of the product
+  static func kernel(
+    _ context: PrepareContext, _ complete: (inout MatrixProduct) -> Void
+  ) throws -> PreparedKernel {
     let elementType = try context.input(0).elementType
     if Set.halfPrecision.contains(elementType) {
-      return try context.converting([elementType], to: .float, prepare)
+      return try context.converting([elementType], to: .float) { try kernel($0, complete) }
     }
     guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
     var product = MatMul.product(try context.input(0).shape, try context.input(1).shape)
-    product.activation = activation
+    complete(&product)
     if context.hasInput(2) {
       product.addend = MatrixProduct.Addend(
         input: 2, shape: try context.input(2).shape, columns: product.columns)

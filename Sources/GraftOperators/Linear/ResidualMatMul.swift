@@ -25,18 +25,7 @@ package struct ResidualMatMul: Operator {
   }
 
   package func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    let elementType = try context.input(0).elementType
-    if Set.halfPrecision.contains(elementType) {
-      return try context.converting([elementType], to: .float, prepare)
-    }
-    guard try context.output(0).elementCount > 0 else { return .tasks(0) { _, _ in } }
-    var product = MatMul.product(try context.input(0).shape, try context.input(1).shape)
-    product.residual = 3
-    if context.hasInput(2) {
-      product.addend = MatrixProduct.Addend(
-        input: 2, shape: try context.input(2).shape, columns: product.columns)
-    }
-    return try product.kernel(elementType, context)
+    try FusedMatMul.kernel(context) { product in product.residual = 3 }
   }
 
   package static var examples: [OperatorExample] {

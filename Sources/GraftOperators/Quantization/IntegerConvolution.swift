@@ -168,7 +168,8 @@ struct IntegerConvolution: Sendable {
       input: inputs.weights, scratch: &scratch, context)
     let groupColumns = weights.paddedColumns
     parameters = try ColumnParameters(
-      count: (isDepthwise ? 1 : groups) * groupColumns, scratch: &scratch)
+      count: (isDepthwise ? 1 : groups) * groupColumns, bias: inputs.bias, scratch: &scratch,
+      context)
     hasWeightZeroPoints = context.hasZeroPoints(
       ofWeights: inputs.weightZeroPoints, kind: weightKind)
     func count(_ index: Int?) throws -> Int {
@@ -319,7 +320,7 @@ struct IntegerConvolution: Sendable {
       let (group, row) = channel.quotientAndRemainder(dividingBy: rows)
       let place = isDepthwise ? channel : group * weights.paddedColumns + row
       if let bias = inputs.bias, arguments.hasInput(bias) {
-        offsets[place] = arguments.input(bias, as: Int32.self)[channel]
+        parameters.setBias(place, arguments, input: bias, channel, result)
       }
       if addsZeroPoint, let sums = weights.sums(arguments, group: group) {
         offsets[place] &-= zeroPoint &* sums[row]
@@ -402,6 +403,7 @@ struct IntegerConvolution: Sendable {
     description.column_count = endColumn - firstColumn
     let place = group * weights.paddedColumns + firstColumn
     description.offsets = parameters.offsets(arguments).map { UnsafePointer($0 + place) }
+    description.addends = parameters.addends(arguments).map { UnsafePointer($0 + place) }
     if hasWeightZeroPoints {
       description.weight_zero_points =
         parameters.zeroPoints(arguments).map { UnsafePointer($0 + place) }

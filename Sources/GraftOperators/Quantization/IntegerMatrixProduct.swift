@@ -17,7 +17,7 @@ struct IntegerMatrixProduct: Sendable {
     var rightZeroPoints: Int?
     /// Whether the right matrices are transposed.
     var isRightTransposed = false
-    /// Added to the rows of sums.
+    /// Added to the rows of sums, or if it has floats, to the rows of what they stand for.
     var bias: Int?
   }
 
@@ -95,7 +95,8 @@ struct IntegerMatrixProduct: Sendable {
         }),
       input: inputs.right, scratch: &scratch, context)
     parameters = try ColumnParameters(
-      count: rightMatrixCount * weights.paddedColumns, scratch: &scratch)
+      count: rightMatrixCount * weights.paddedColumns, bias: inputs.bias, scratch: &scratch,
+      context)
     // Rows of the left matrices are counted over all of them.
     let leftRows = left.rank > 1 ? left.shape[left.rank - 2] : 1
     func broadcast(_ input: Int?, perMatrix: Int) throws -> Broadcast? {
@@ -213,7 +214,7 @@ struct IntegerMatrixProduct: Sendable {
       for column in 0..<product.columns {
         let place = matrix * weights.paddedColumns + column
         if let bias = inputs.bias, arguments.hasInput(bias) {
-          offsets[place] = arguments.input(bias, as: Int32.self)[column]
+          parameters.setBias(place, arguments, input: bias, column, result)
         }
         if addsZeroPoint, let sums { offsets[place] &-= leftZeroPoint &* sums[column] }
         zeroPoints[place] = -rightKind.weightShift
@@ -287,6 +288,7 @@ struct IntegerMatrixProduct: Sendable {
     description.column_count = columns.count
     let place = matrix * weights.paddedColumns + columns.lowerBound
     description.offsets = parameters.offsets(arguments).map { UnsafePointer($0 + place) }
+    description.addends = parameters.addends(arguments).map { UnsafePointer($0 + place) }
     if hasRightZeroPoints {
       description.weight_zero_points =
         parameters.zeroPoints(arguments).map { UnsafePointer($0 + place) }

@@ -12,6 +12,12 @@ enum IntegerResult: Sendable {
   case bytes(Requantization)
   /// sum * scales of both operands, as floats; inputs.
   case floats(leftScale: Int, rightScale: Int)
+
+  /// What a number of a bias adds to a product of a sum and its multiplier.
+  func addend(_ bias: Float, _ arguments: KernelArguments) -> Float {
+    guard case .bytes(let requantization) = self else { return bias }
+    return bias / requantization.scale(arguments.input(requantization.scale))
+  }
 }
 
 /// The scale and the zero point of results of 8 bits, and the scales of what was multiplied.
@@ -81,11 +87,21 @@ struct ColumnParameters: Sendable {
   private let offsets: Int
   private let zeroPoints: Int
   private let multipliers: Int
+  /// Of a bias of floats.
+  private let addends: Int?
   /// All columns with padding.
   private let count: Int
 
-  init(count: Int, scratch: inout ScratchLayout) throws {
+  /// - Parameter bias: an input of int32, which is added to sums, or of floats
+  init(
+    count: Int, bias: Int?, scratch: inout ScratchLayout, _ context: PrepareContext
+  ) throws {
     self.count = count
+    var hasAddends = false
+    if let bias, context.hasInput(bias) {
+      hasAddends = try context.input(bias).elementType == .float
+    }
+    addends = hasAddends ? try scratch.reserve(floatCount: count) : nil
     offsets = try scratch.reserve(floatCount: count)
     zeroPoints = try scratch.reserve(floatCount: count)
     multipliers = try scratch.reserve(floatCount: count)
@@ -104,8 +120,29 @@ struct ColumnParameters: Sendable {
     arguments.scratch.map { ($0 + multipliers).assumingMemoryBound(to: Float.self) }
   }
 
+  func addends(_ arguments: KernelArguments) -> UnsafeMutablePointer<Float>? {
+    guard let addends else { return nil }
+    return arguments.scratch.map { ($0 + addends).assumingMemoryBound(to: Float.self) }
+  }
+
+  /// Sets a column's part of a bias.
+  ///
+  /// - Parameters:
+  ///   - place: the column, with padding before it
+  ///   - input: the bias, whose number `index` it is
+  func setBias(
+    _ place: Int, _ arguments: KernelArguments, input: Int, _ index: Int, _ result: IntegerResult
+  ) {
+    if let addends = addends(arguments) {
+      addends[place] = result.addend(arguments.input(input, as: Float.self)[index], arguments)
+    } else {
+      offsets(arguments)?[place] = arguments.input(input, as: Int32.self)[index]
+    }
+  }
+
   /// Sets everything to 0.
   func clear(_ arguments: KernelArguments) {
+    addends(arguments)?.update(repeating: 0, count: count)
     offsets(arguments)?.update(repeating: 0, count: count)
     zeroPoints(arguments)?.update(repeating: 0, count: count)
     multipliers(arguments)?.update(repeating: 0, count: count)

@@ -82,13 +82,13 @@ extension ConvolutionAttributes {
   /// - Parameter image: the shape of the image with channels first
   /// - Returns: the shape of the result with channels first; `nil` if it is not known
   func inferQuantizedConvolution(
-    _ context: inout InferenceContext, image: [Dimension]?
+    _ context: inout InferenceContext, image: [Dimension]?, biasTypes: Set<ElementType> = [.int32]
   ) throws -> [Dimension]? {
     for index in [0, 3, 7] { try context.require(index, .bytes) }
     for index in [1, 4, 6] { try context.require(index, [.float]) }
     try context.requireSameElementType([0, 2])
     try context.requireSameElementType([3, 5])
-    if context.hasInput(8) { try context.require(8, [.int32]) }
+    if context.hasInput(8) { try context.require(8, biasTypes) }
     for index in [1, 2, 6, 7] { try context.requireOneElement(index) }
     guard let image, let weights = try context.input(3).shape else { return nil }
     let shape = try convolutionShape(image: image, weights: weights)

@@ -5,7 +5,10 @@ import GraftGraph
 import GraftTensor
 
 /// QuantizeLinear of an ``AveragePool``, or with `global` a ``GlobalAveragePool``, of a dequantized
-/// image with channels last, [N, …, C]. Sums are integers.
+/// image with channels last, [N, …, C].
+///
+/// Results are to the bit those of the three operators. Sums of integers would be exact, but where
+/// both scales are equal, a mean of four is a tie each fourth time, which floats round either way.
 ///
 /// Inputs: image with scale and zero point; scale and zero point of the result.
 package struct QuantizedAveragePool: Operator {
@@ -17,8 +20,9 @@ package struct QuantizedAveragePool: Operator {
   private let window: PoolingWindow?
   private let countsPadding: Bool
 
-  /// The most pixels of a window, whose sum must be an int32.
-  package static let mostPixels = 1 << 22
+  /// The most pixels of an image. Their sum as doubles is then exact in any order: each is a
+  /// multiple of its scale's last place, and below 2^9 times the scale.
+  package static let mostPixels = 1 << 20
 
   package init(_ attributes: AttributeReader) throws {
     window = try attributes.flag("global") ? nil : PoolingWindow(attributes)
@@ -62,18 +66,32 @@ package struct QuantizedAveragePool: Operator {
     let target = try context.output(0).elementType
     let range = target.integerRange
     let countsPadding = countsPadding
-    return pooling.kernel(extraByteCount: channels * MemoryLayout<Int32>.stride) {
+    let integer = target.quantizedInteger ?? 0
+    let isGlobal = self.window == nil
+    // ``AveragePool`` adds the columns of windows, or all taps in order.
+    let addsColumns = pooling.geometry.planar(countsPadding: countsPadding) != nil
+    return pooling.kernel(extraByteCount: channels * MemoryLayout<Float>.stride) {
       arguments, description, window, position, extra in
-      let sums = extra.assumingMemoryBound(to: Int32.self)
+      let means = extra.assumingMemoryBound(to: Float.self)
       let table = instructions.table
-      table.sum(&description, pooling.kind.integer(arguments.input(2)), sums)
-      let divisor: Float = window.divisor(countsPadding: countsPadding)
-      var multiplier =
-        arguments.input(1, as: Float.self)[0] / divisor / arguments.input(3, as: Float.self)[0]
-      let zeroPoint = ByteKind(target).integer(arguments.input(4))
-      table.requantize(
-        sums, &multiplier, 0, zeroPoint, range.lowerBound - zeroPoint,
-        range.upperBound - zeroPoint, arguments.output(0) + position * channels, channels)
+      withUnsafePointer(to: pooling.kind.integer(arguments.input(2))) { zeroPoint in
+        var quantization = graft_quantization(
+          scales: arguments.input(1, as: Float.self), zero_points: zeroPoint, step: 0)
+        if isGlobal {
+          table.global_average_pool(&description, &quantization, means)
+        } else {
+          table.average_pool(
+            &description, &quantization, addsColumns ? window.height.count : 1,
+            window.divisor(countsPadding: countsPadding), means)
+        }
+      }
+      withUnsafePointer(to: ByteKind(target).integer(arguments.input(4))) { zeroPoint in
+        var quantization = graft_quantization(
+          scales: arguments.input(3, as: Float.self), zero_points: zeroPoint, step: 0)
+        table.quantize(
+          means, &quantization, Int32(GRAFT_ROUNDING_NONE), range.lowerBound, range.upperBound,
+          integer, arguments.output(0) + position * channels, channels)
+      }
     }
   }
 

@@ -6,8 +6,8 @@ import GraftTensor
 /// ``QLinearConv`` with channels last, and with bounds that take the place of an activation.
 ///
 /// Inputs are those of QLinearConv; image and result are [N, …, C]. With `planar_input` the image
-/// is [N, C, …], with `planar_output` the result is. `bounds` are the lowest and the highest
-/// result.
+/// is [N, C, …], with `planar_output` the result is. A bias of floats is added to the real numbers
+/// that sums stand for. `bounds` are the lowest and the highest result.
 package struct QuantizedConv: Operator {
   package static let schema = OperatorSchema(
     "QuantizedConv", domain: "graft", since: [1], inputs: 8...9)
@@ -28,7 +28,8 @@ package struct QuantizedConv: Operator {
   package func infer(_ context: inout InferenceContext) throws {
     var image = try context.input(0).shape
     if layout.isImageChannelsLast { image = image?.channelsFirst }
-    var shape = try attributes.inferQuantizedConvolution(&context, image: image)
+    var shape = try attributes.inferQuantizedConvolution(
+      &context, image: image, biasTypes: [.int32, .float])
     if layout.isResultChannelsLast { shape = shape?.channelsLast }
     context.setOutput(0, try context.elementType(7), shape)
   }
@@ -68,6 +69,12 @@ package struct QuantizedConv: Operator {
         ]) { $1 },
         inputs: [.example([1, -2, 3, 4, 5, -6] as [Int8], [1, 2, 3])] + parameters,
         outputs: [.example([3, -1, -8, -9] as [Int8], [1, 2, 2])]),
+      // Sums 19, -19 and 10, -16 times 0.25 and 0.125
+      OperatorExample(
+        "a bias of floats", attributes: attributes,
+        inputs: [.example([1, 4, -2, 5, 3, -6] as [Int8], [1, 3, 2])] + parameters.dropLast()
+          + [.floats([0.6, -25.1], [2])],
+        outputs: [.example([8, -8, -1, -12] as [Int8], [1, 2, 2])]),
     ]
   }
 }

@@ -8,7 +8,8 @@ import GraftTensor
 ///
 /// Inputs: A [..., K] with scale and zero point; B [..., K, N], or [N, K] with `transB`, with one
 /// scale and zero point or one per column; scale and zero point of the result (both omitted for
-/// floats); bias [N], int32 (optional). `bounds` are the lowest and the highest result.
+/// floats); bias [N] (optional), of int32, or of floats, which are added to the real numbers that
+/// sums stand for. `bounds` are the lowest and the highest result.
 package struct QuantizedGemm: Operator {
   package static let schema = OperatorSchema(
     "QuantizedGemm", domain: "graft", since: [1], inputs: 6...9)
@@ -48,7 +49,7 @@ package struct QuantizedGemm: Operator {
     }
     for index in [4, 5] { try context.requireOneOrEach(index, of: columns, "columns") }
     if context.hasInput(8) {
-      try context.require(8, [.int32])
+      try context.require(8, [.int32, .float])
       try context.requireShape(8, [columns])
     }
   }
@@ -84,6 +85,17 @@ package struct QuantizedGemm: Operator {
         "floats, with a bias", attributes: ["transB": .int(1)],
         inputs: operands + [nil, nil, .example([10, 0] as [Int32], [2])],
         outputs: [.floats([2.5, 6, -2.5, 33], [2, 2])]),
+      OperatorExample(
+        "floats, with a bias of floats", attributes: ["transB": .int(1)],
+        inputs: operands + [nil, nil, .floats([0.25, -0.5], [2])],
+        outputs: [.floats([-2.25, 5.5, -7.25, 32.5], [2, 2])]),
+      OperatorExample(
+        "bytes, with a bias of floats", attributes: ["transB": .int(1)],
+        inputs: operands + [
+          .floats([1.5], []), .example([100] as [UInt8], []), .floats([0.6, -0.9], [2]),
+        ],
+        // -2.5, 6, -7.5 and 33 with the bias are -1.9, 5.1, -6.9 and 32.1.
+        outputs: [.example([99, 103, 95, 121] as [UInt8], [2, 2])]),
       OperatorExample(
         "bounds",
         attributes: ["transB": .int(1), "bounds": .ints([100, 110])],
