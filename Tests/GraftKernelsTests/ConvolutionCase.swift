@@ -86,7 +86,21 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     volume.spatial = [4, 5, 6]
     volume.kernel = [2, 3, 3]
     volume.pads = [1, 0, 1, 0, 1, 1]
-    return [pointwise, deep, depthwise, multiplied, sparse, wide, volume]
+    // Few output positions: padded, without padding from one channel, and a single one.
+    var short = ConvolutionCase(images: 2, groups: 2, channels: 37, rows: 35, rank: 1)
+    short.spatial = [5]
+    short.kernel = [3]
+    short.pads = [1, 1]
+    var framed = ConvolutionCase(images: 2, groups: 1, channels: 1, rows: 21, rank: 1)
+    framed.spatial = [90]
+    framed.kernel = [30]
+    framed.strides = [20]
+    var single = ConvolutionCase(images: 3, groups: 1, channels: 70, rows: 37)
+    single.spatial = [2, 3]
+    single.strides = [2, 3]
+    return [
+      pointwise, deep, depthwise, multiplied, sparse, wide, volume, short, framed, single,
+    ]
   }
 
   static func random(count: Int, seed: UInt64) -> [ConvolutionCase] {

@@ -97,6 +97,21 @@ import Testing
       inputs: [image.misaligned(), weights.misaligned()])
   }
 
+  /// Tasks divide the output channels.
+  @Test func fewPositionsOfManyChannels() throws {
+    var example = ConvolutionCase(images: 1, groups: 1, channels: 129, rows: 1100, rank: 1)
+    example.spatial = [7]
+    example.kernel = [3]
+    example.strides = [2]
+    example.pads = [1, 1]
+    var generator = Generator(seed: 10)
+    let image = try generator.tensor(.float, example.imageShape)
+    let weights = try generator.tensor(.float, example.weightShape)
+    try expect(
+      try example.convolution(image, weights), from: "Conv", attributes: example.attributes,
+      inputs: [image, weights])
+  }
+
   /// Between computing float16 in float and rounding once, and the exact value, is one rounding.
   @Test func halfPrecision() throws {
     let image = try Tensor((0..<32).map { Float16($0) / 8 }, shape: [1, 2, 4, 4])

@@ -106,12 +106,16 @@ import Testing
         Case(cell: cell, steps: 1, hasBias: false, hasStates: false),
         Case(cell: cell, steps: 3, inputs: 0, hasStates: false),
         // Steps are phases, as one sequence alone has enough work for two tasks.
-        Case(cell: cell, steps: 3, units: 261, direction: "reverse"),
+        Case(cell: cell, steps: 9, units: 261, direction: "reverse"),
         Case(cell: cell, steps: 2, batch: 20, units: 300, lengths: (0..<20).map { $0 % 3 }),
-        // Sums of all steps exceed a chunk.
-        Case(cell: cell, steps: 130, batch: 16, inputs: 2, units: cell == "RNN" ? 132 : 33),
+        // Steps of many sequences multiply their own inputs.
         Case(
-          cell: cell, steps: 130, batch: 16, inputs: 2, units: cell == "RNN" ? 132 : 33,
+          cell: cell, steps: 3, batch: 13, inputs: 6, units: 18, direction: "bidirectional",
+          isBatchFirst: true, hasBias: false),
+        // Sums of all steps exceed a chunk.
+        Case(cell: cell, steps: 190, batch: 11, inputs: 2, units: cell == "RNN" ? 132 : 33),
+        Case(
+          cell: cell, steps: 190, batch: 11, inputs: 2, units: cell == "RNN" ? 132 : 33,
           direction: "reverse", isBatchFirst: true),
       ]
     }

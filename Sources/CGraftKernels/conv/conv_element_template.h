@@ -110,6 +110,13 @@ static void NAME(unroll)(
       }
 }
 
+static void NAME(unroll_all)(const graft_conv_problem *p, void *columns) {
+  const graft_conv_axis *axes = p->axes;
+  const ptrdiff_t positions = axes[0].output * axes[1].output * axes[2].output;
+  const ptrdiff_t depth = p->channels * axes[0].taps * axes[1].taps * axes[2].taps;
+  NAME(unroll)(axes, p->input, 0, depth, 0, positions, positions, columns);
+}
+
 /// The places of output positions, relative to the first element of a row.
 static void NAME(find_places)(
     const graft_conv_problem *p, ptrdiff_t first_position, ptrdiff_t count, ptrdiff_t *places) {
@@ -260,6 +267,7 @@ static const graft_conv_table NAME(conv_table) = {
     2 * LANES,
     NAME(convolve),
     NAME(pack_weights),
+    NAME(unroll_all),
     NAME(weight_gradient),
     NAME(convolve_scratch_byte_count),
     NAME(gradient_scratch_byte_count),

@@ -276,6 +276,10 @@ static void NAME(packed_product)(
     // While one panel is multiplied, the next one comes closer: a line in four steps of depth.
     const char *next = (const char *)p->b + (panel + 1 < end ? panel + 1 : panel) * byte_count;
     const char *next_end = next + (panel + 1 < end ? byte_count : 0);
+    if (panel + 1 == end && p->next) {
+      next = p->next;
+      next_end = next + byte_count;
+    }
     for (ptrdiff_t tile = 0; tile < tile_count; tile++) {
       const ptrdiff_t start = graft_panel_start(row_count, tile_count, tile);
       const ptrdiff_t rows = graft_panel_start(row_count, tile_count, tile + 1) - start;

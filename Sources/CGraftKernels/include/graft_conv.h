@@ -70,6 +70,9 @@ typedef struct {
   void (*pack_weights)(
       const graft_conv_weights *weights, ptrdiff_t panel_count, ptrdiff_t first_panel,
       ptrdiff_t packed_panel_count, void *packed);
+  /// Writes what each (channel, tap) reads at all output positions, (channels x taps) x positions,
+  /// dense.
+  void (*unroll)(const graft_conv_problem *problem, void *columns);
   /// Computes a range of the columns (channel, tap) of a weight gradient.
   void (*weight_gradient)(
       const graft_conv_gradient_problem *problem, ptrdiff_t first_column, ptrdiff_t column_count,

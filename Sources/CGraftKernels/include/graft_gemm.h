@@ -66,6 +66,9 @@ typedef struct {
   /// be C.
   const void *residual;
   ptrdiff_t residual_row_stride;
+  /// Of `packed_product` only: the panel that is read after those of a call, or NULL. It comes
+  /// closer while the last one is multiplied.
+  const void *next;
 } graft_gemm_problem;
 
 /// The matrix kernels of one element type.
@@ -95,7 +98,7 @@ typedef struct {
   /// have no such panels: 0, and NULL.
   ptrdiff_t panel_columns;
   /// Packs `columns` columns of B, at most `width`, as one panel: depth x width, with zeros in the
-  /// missing columns. B needs no alignment; the panel is aligned to 64.
+  /// missing columns. B needs no alignment; the panel of `packed_product` is aligned to 64.
   void (*pack_panel)(
       const void *b, ptrdiff_t depth_stride, ptrdiff_t column_stride, ptrdiff_t depth,
       ptrdiff_t columns, ptrdiff_t width, void *panel);

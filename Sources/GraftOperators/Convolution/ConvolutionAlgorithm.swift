@@ -15,6 +15,7 @@ extension ConvolutionProblem {
   /// The algorithms, preferred ones first. The last one supports every problem.
   private static let algorithms: [any ConvolutionAlgorithm.Type] = [
     DepthwiseConvolution.self,
+    FewPositionsConvolution.self,
     ImplicitMatrixConvolution.self,
   ]
 

@@ -6,9 +6,10 @@ import GraftTensor
 /// The kernel of LSTM, GRU and RNN.
 ///
 /// For some steps at a time, one product computes what the inputs add to all gates; then come the
-/// steps, each with the product of the hidden states and R, and the gates. Tasks divide sequences
+/// steps, each with the product of the hidden states and R, and the gates. With many sequences, a
+/// step multiplies its inputs itself: its sums then stay in the L1 cache. Tasks divide sequences
 /// and directions, which need not wait for each other, or hidden units, with phases for each step.
-/// An element's sums are the same in both cases.
+/// An element's sums are the same in all cases.
 final class RecurrentKernel: Sendable {
   let layout: RecurrentLayout
   let attributes: RecurrentAttributes
@@ -17,6 +18,8 @@ final class RecurrentKernel: Sendable {
   let keepsAll: Bool
   /// The steps whose inputs are multiplied at once.
   private let chunk: Int
+  /// Whether each step multiplies its own inputs.
+  private let multipliesInputs: Bool
   private let groups: [[Int]]
   /// f, g and h of each direction; what a cell does not have is not used.
   private let functions: [RecurrentFunction]
@@ -47,6 +50,8 @@ final class RecurrentKernel: Sendable {
   /// The bytes of sums that the steps of a chunk should not exceed: they are read back from the
   /// cache.
   private static let chunkByteCount = 1 << 20
+  /// From this number of sequences on, it costs little to read W again in each step.
+  private static let fewestSequences = 12
 
   /// - Parameter keepsAll: whether to keep all steps, for the gradient
   init(
@@ -92,11 +97,11 @@ final class RecurrentKernel: Sendable {
 
     let rowByteCount = groups.map { layout.gateStride($0) * elementType.byteWidth }.reduce(0, +)
     let stepByteCount = max(1, rowByteCount * shape.batch * shape.directions)
-    let chunk =
-      keepsAll
-      ? max(1, shape.steps)
-      : max(1, min(shape.steps, RecurrentKernel.chunkByteCount / stepByteCount))
+    let multipliesInputs = !keepsAll && shape.batch >= RecurrentKernel.fewestSequences
+    let most = multipliesInputs ? 1 : RecurrentKernel.chunkByteCount / stepByteCount
+    let chunk = max(1, keepsAll ? shape.steps : min(shape.steps, most))
     self.chunk = chunk
+    self.multipliesInputs = multipliesInputs
     let kept = max(1, shape.steps)
     func rows(_ stride: Int, times: Int) throws -> RecurrentRows {
       try RecurrentRows(
@@ -143,9 +148,10 @@ final class RecurrentKernel: Sendable {
     guard shape.batch > 0 else { return [] }
     var phases = operands.compactMap(\.phase)
     phases.append(initialPhase)
-    for first in stride(from: 0, to: shape.steps, by: chunk) {
-      let steps = first..<min(first + chunk, shape.steps)
-      phases.append(inputPhase(steps))
+    let size = multipliesInputs ? max(1, shape.steps) : chunk
+    for first in stride(from: 0, to: shape.steps, by: size) {
+      let steps = first..<min(first + size, shape.steps)
+      if !multipliesInputs { phases.append(inputPhase(steps)) }
       phases += tasks.phases(steps, stageCount: stageCount) {
         [self] arguments, stage, step, direction, sequences, blocks in
         run(
@@ -308,25 +314,73 @@ final class RecurrentKernel: Sendable {
       description.block_count = part.count
       switch cell {
       case .lstm:
-        multiply(arguments, 0, direction, description, description.gates, part)
+        multiplyAll(arguments, 0, direction, sequences, description, part)
         kernels.lstm(&description)
       case .rnn:
-        multiply(arguments, 0, direction, description, description.gates, part)
+        multiplyAll(arguments, 0, direction, sequences, description, part)
         kernels.rnn(&description)
       case .gru(true):
-        multiply(arguments, 0, direction, description, description.gates, part)
-        multiply(arguments, 1, direction, description, description.recurrent, part)
+        multiplyAll(arguments, 0, direction, sequences, description, part)
+        multiplyAll(arguments, 1, direction, sequences, description, part)
         kernels.gru(&description)
       case .gru(false):
-        if stage == 0 {
-          multiply(arguments, 0, direction, description, description.gates, part)
-          kernels.gru_reset(&description)
-        } else {
-          multiply(arguments, 1, direction, description, description.candidates, part)
-          kernels.gru(&description)
-        }
+        multiplyAll(arguments, stage, direction, sequences, description, part)
+        if stage == 0 { kernels.gru_reset(&description) } else { kernels.gru(&description) }
       }
     }
+  }
+
+  /// Computes a group's sums in some blocks: the products with R, and those with W unless an input
+  /// phase has computed them.
+  private func multiplyAll(
+    _ arguments: KernelArguments, _ group: Int, _ direction: Int, _ sequences: Range<Int>,
+    _ step: graft_recurrent_step, _ blocks: Range<Int>
+  ) {
+    if multipliesInputs {
+      multiplyInputs(arguments, group, direction, sequences.lowerBound, step, blocks)
+    }
+    let sums = group == 0 ? step.gates : step.recurrent ?? step.candidates
+    guard step.row_count == 1, step.time % 2 == 1 else {
+      multiply(arguments, group, direction, step, sums, blocks)
+      return
+    }
+    // Every other step goes through R backwards, from the part that is still in the L2 cache. A
+    // product of one row computes four panels at once.
+    let size = max(1, 4 / groups[group].count)
+    var end = blocks.upperBound
+    while end > blocks.lowerBound {
+      let count = (end - blocks.lowerBound) % size == 0 ? size : (end - blocks.lowerBound) % size
+      multiply(arguments, group, direction, step, sums, end - count..<end)
+      end -= count
+    }
+  }
+
+  /// Sets a group's sums in some blocks to X · Wᵀ and the biases.
+  private func multiplyInputs(
+    _ arguments: KernelArguments, _ group: Int, _ direction: Int, _ sequence: Int,
+    _ step: graft_recurrent_step, _ blocks: Range<Int>
+  ) {
+    let columns = layout.columnCount(groups[group])
+    let panels = groups[group].count
+    let row =
+      shape.isBatchFirst
+      ? sequence * shape.steps + step.time : step.time * shape.batch + sequence
+    var problem = layout.problem(depth: shape.inputs, columns: columns)
+    problem.a = arguments.input(RecurrentInput.x) + row * shape.inputs * width
+    problem.a_row_stride = shape.isBatchFirst ? shape.steps * shape.inputs : shape.inputs
+    problem.b = weights[group].address(arguments).map {
+      $0 + direction * columns * shape.inputs * width
+    }
+    problem.c = group == 0 ? step.gates : step.candidates
+    problem.c_row_stride = gates[group].sequenceStride
+    problem.addend = biases[group]?.address(arguments).map { $0 + direction * columns * width }
+    // The products with R come next.
+    problem.next = recurrentWeights[group].address(arguments).map {
+      let panelCount = direction * columns / layout.blockUnits + blocks.lowerBound * panels
+      return $0 + panelCount * layout.blockUnits * shape.units * width
+    }
+    layout.products.packed_product(
+      &problem, 0, step.row_count, blocks.lowerBound * panels, blocks.count * panels)
   }
 
   /// Adds the products of states and a group's panels of R to sums of gates.

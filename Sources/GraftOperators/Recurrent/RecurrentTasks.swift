@@ -13,9 +13,11 @@ struct RecurrentTasks: Sendable {
 
   /// Enough rows for a register tile.
   private static let sequencesPerTask = 8
-  /// The multiply-adds of a task in a step, and the least for which a second thread pays.
+  /// The multiply-adds of a task in a step, and the least in a step, and in all of them, for which
+  /// a second thread pays.
   private static let unitWork = 1 << 17
   private static let minimumWork = 1 << 16
+  private static let minimumTotal = 1 << 19
   /// More steps than this would take too much memory as phases.
   private static let maximumPhaseCount = 1 << 14
   /// Weights in bytes that stay in a processor's L2 cache.
@@ -32,7 +34,8 @@ struct RecurrentTasks: Sendable {
     let parts = max(
       work >= Double(RecurrentTasks.minimumWork) ? 2 : 1,
       Int(min(16, work / Double(RecurrentTasks.unitWork))))
-    unitParts = max(1, min(parts, blockCount))
+    let isWorthwhile = work * Double(shape.steps) >= Double(RecurrentTasks.minimumTotal)
+    unitParts = isWorthwhile ? max(1, min(parts, blockCount)) : 1
     let isLarge = weightCount * Double(layout.width) > Double(RecurrentTasks.cachedByteCount)
     dividesUnits =
       shape.steps <= RecurrentTasks.maximumPhaseCount && unitParts > 1
