@@ -33,7 +33,6 @@ UNARY(elu, select(x < 0, alpha * vector_exp_minus_one(x), x))
 UNARY(erf, vector_erf(x))
 UNARY(exp, vector_exp(x))
 UNARY(floor, __builtin_elementwise_floor(x))
-UNARY(gelu, vector_gelu(x))
 UNARY(gelu_tanh, vector_gelu_tanh(x))
 UNARY(hard_sigmoid, clamp(alpha * x + beta, 0, 1))
 UNARY(hard_swish, x * clamp(x * 0x1.555556p-3f + 0.5f, 0, 1))
@@ -57,6 +56,30 @@ UNARY(swish, vector_swish(x, alpha))
 UNARY(tanh, vector_tanh(x))
 UNARY(thresholded_relu, select(x > alpha, x, splat(0)))
 // clang-format on
+
+GRAFT_INLINE floats gelu_of(floats x, float alpha, float beta) {
+  (void)alpha, (void)beta;
+  vector_gelu(&x, 1);
+  return x;
+}
+
+static void gelu_kernel(const float *x, float *y, size_t count, float alpha, float beta) {
+  enum { STEP = 2 };
+  size_t i = 0;
+  for (; count - i >= STEP * FLOAT_LANES; i += STEP * FLOAT_LANES) {
+    floats values[STEP];
+    for (size_t v = 0; v < STEP; v++) values[v] = load_floats(x + i + v * FLOAT_LANES);
+    vector_gelu(values, STEP);
+    for (size_t v = 0; v < STEP; v++) store_floats(y + i + v * FLOAT_LANES, values[v]);
+  }
+  for (; i < count; i += FLOAT_LANES) {
+    const size_t left = count - i < FLOAT_LANES ? count - i : FLOAT_LANES;
+    floats rest = {0};
+    memcpy(&rest, x + i, left * sizeof *x);
+    rest = gelu_of(rest, alpha, beta);
+    memcpy(y + i, &rest, left * sizeof *y);
+  }
+}
 
 static const graft_unary_table unary_table = {
     .absolute = absolute_kernel,

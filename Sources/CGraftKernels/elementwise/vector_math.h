@@ -217,36 +217,53 @@ GRAFT_INLINE floats vector_erf(floats x) {
   return select(a < 0.9f, small, with_sign(large, x));
 }
 
-/// x * (1 + erf(x / sqrt(2))) / 2
-GRAFT_INLINE floats vector_gelu(floats x) {
+// clang-format off
+#define EACH_ONE _Pragma("clang loop unroll(full)") for (int i = 0; i < count; i++)
+// clang-format on
+
+/// x * (1 + erf(x / sqrt(2))) / 2 of one vector or a few, whose steps alternate: a step of one
+/// alone waits for the step before it.
+GRAFT_INLINE void vector_gelu(floats *x, const int count) {
+  static const float factors[] = {
+      0x1.26ccd0p-2f,  -0x1.fd7b8cp-2f, 0x1.e00ba0p-2f, -0x1.3454e0p-2f, 0x1.bdd856p-4f,
+      -0x1.e3dad8p-8f, 0x1.d75e96p-5f,  0x1.58d6a4p-5f, -0x1.8831eap-4f, -0x1.3108bap-2f,
+  };
+  enum { FACTOR_COUNT = sizeof factors / sizeof *factors, MOST = 4 };
   // The normal distribution's tail beyond a = |x| is exp(-a^2 / 2) * w * q(1 - w), w = 2 / (2 + a).
-  const floats limited = at_least(at_most(x, 15), -15);
-  const floats a = magnitude(limited), square = limited * limited;
-  struct split parts = split_exponent(-0.5f * square);
-  parts.rest -= 0.5f * product_error(limited, limited, square);
-  const floats w = 2 / (2 + a), v = 1 - w;
-  floats q = product_sum(splat(-0x1.0e7722p-4f), v, splat(0x1.26ccd0p-2f));
-  q = product_sum(q, v, splat(-0x1.fd7b8cp-2f));
-  q = product_sum(q, v, splat(0x1.e00ba0p-2f));
-  q = product_sum(q, v, splat(-0x1.3454e0p-2f));
-  q = product_sum(q, v, splat(0x1.bdd856p-4f));
-  q = product_sum(q, v, splat(-0x1.e3dad8p-8f));
-  q = product_sum(q, v, splat(0x1.d75e96p-5f));
-  q = product_sum(q, v, splat(0x1.58d6a4p-5f));
-  q = product_sum(q, v, splat(-0x1.8831eap-4f));
-  q = product_sum(q, v, splat(-0x1.3108bap-2f));
-  // The last steps include rounding errors, for a result within 2 ULP.
-  const floats part = q * v, whole = 0.5f + part;
-  const floats whole_low = (0.5f - whole) + part + product_error(q, v, part);
-  const floats tail = w * whole;
-  const floats tail_low = product_sum(w, whole_low, product_error(w, whole, tail));
-  const floats product = limited * tail;
-  const floats product_low = product_sum(limited, tail_low, product_error(limited, tail, product));
-  const floats lost = product_sum(-w, 0.5f * a, v);
-  const floats excess = exp_minus_one_of_rest(parts.rest) + lost;
-  const floats below = scale(product + product_sum(product, excess, product_low), parts.exponent);
-  return select(x < 0, below, x - below);
+  floats limited[MOST], w[MOST], v[MOST], lost[MOST], q[MOST];
+  struct split parts[MOST];
+  EACH_ONE {
+    limited[i] = at_least(at_most(x[i], 15), -15);
+    const floats a = magnitude(limited[i]);
+    w[i] = 2 / (2 + a);
+    v[i] = 1 - w[i];
+    lost[i] = product_sum(-w[i], 0.5f * a, v[i]);
+    q[i] = splat(-0x1.0e7722p-4f);
+  }
+#pragma clang loop unroll(disable)
+  for (int factor = 0; factor < FACTOR_COUNT; factor++)
+    EACH_ONE q[i] = product_sum(q[i], v[i], splat(factors[factor]));
+  EACH_ONE {
+    const floats square = limited[i] * limited[i];
+    parts[i] = split_exponent(-0.5f * square);
+    parts[i].rest -= 0.5f * product_error(limited[i], limited[i], square);
+  }
+  EACH_ONE {
+    // The last steps include rounding errors, for a result within 2 ULP.
+    const floats part = q[i] * v[i], whole = 0.5f + part;
+    const floats whole_low = (0.5f - whole) + part + product_error(q[i], v[i], part);
+    const floats tail = w[i] * whole;
+    const floats tail_low = product_sum(w[i], whole_low, product_error(w[i], whole, tail));
+    const floats product = limited[i] * tail;
+    const floats product_low =
+        product_sum(limited[i], tail_low, product_error(limited[i], tail, product));
+    const floats excess = exp_minus_one_of_rest(parts[i].rest) + lost[i];
+    const floats below =
+        scale(product + product_sum(product, excess, product_low), parts[i].exponent);
+    x[i] = select(x[i] < 0, below, x[i] - below);
+  }
 }
+#undef EACH_ONE
 
 /// x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2, which is x times the sigmoid of
 /// x * (b + c * x^2), in two parts.

@@ -8,6 +8,9 @@
 #define FOUR_DEPTHS _Pragma("clang loop unroll(full)")
 #endif
 
+// Hides how an address was computed: else it is computed from another one, at each depth.
+#define HIDE(address) __asm__("" : "+r"(address))
+
 /// The greatest depth that is summed at once: sums of short sums have smaller rounding errors. It
 /// must only depend on the depth, as it determines the order of sums.
 static inline ptrdiff_t NAME(packed_depth)(ptrdiff_t depth) {
@@ -37,10 +40,12 @@ typedef struct {
 } NAME(packed_block);
 
 /// Adds the products of one depth; loads of the next depth are not moved before them, as no
-/// registers are left for them.
+/// registers are left for them. Every third row of A has an address of its own: the other rows are
+/// one and two strides behind it, and no address waits for the one before it.
 GRAFT_INLINE void NAME(add_packed_products)(
     NAME(vector) sums[GEMM_ROWS][8], const int rows, const int streams, const int vectors,
-    const NAME(unaligned) * a, ptrdiff_t a_stride, const ELEMENT *panel, ptrdiff_t stream_stride) {
+    const NAME(unaligned) * *thirds, ptrdiff_t a_stride, ptrdiff_t a_step, const ELEMENT *panel,
+    ptrdiff_t stream_stride) {
   NAME(vector) b[8];
 #pragma unroll
   for (int stream = 0; stream < streams; stream++)
@@ -49,9 +54,14 @@ GRAFT_INLINE void NAME(add_packed_products)(
       b[stream * vectors + v] = *(const NAME(vector) *)(panel + stream * stream_stride + v * LANES);
 #pragma unroll
   for (int row = 0; row < rows; row++) {
-    const NAME(vector) left = (NAME(vector))(ELEMENT)a[row * a_stride];
+    const NAME(vector) left = (NAME(vector))(ELEMENT)thirds[row / 3][row % 3 * a_stride];
 #pragma unroll
     for (int v = 0; v < streams * vectors; v++) sums[row][v] += left * b[v];
+  }
+#pragma unroll
+  for (int third = 0; third * 3 < rows; third++) {
+    thirds[third] += a_step;
+    HIDE(thirds[third]);
   }
   __asm__ volatile("" ::: "memory");
 }
@@ -63,9 +73,14 @@ GRAFT_INLINE void NAME(packed_tile)(
   const ptrdiff_t width = vectors * LANES, stream_stride = p->depth * width;
   const ptrdiff_t a_stride = p->a_row_stride, a_step = p->a_depth_stride;
   const ptrdiff_t depth = block->depth, next_step = block->next_step;
-  const NAME(unaligned) *a = block->a + block->first_depth * a_step;
+  const NAME(unaligned) * thirds[(GEMM_ROWS + 2) / 3];
+#pragma unroll
+  for (int third = 0; third * 3 < rows; third++) {
+    thirds[third] = block->a + block->first_depth * a_step + third * 3 * a_stride;
+    HIDE(thirds[third]);
+  }
   const ELEMENT *panel = block->panel + block->first_depth * width;
-  const char *next = block->next + block->first_depth / 4 * next_step;
+  const char *next = block->next;
   NAME(vector) sums[GEMM_ROWS][8];
 #pragma unroll
   for (int row = 0; row < rows; row++)
@@ -76,15 +91,15 @@ GRAFT_INLINE void NAME(packed_tile)(
     __builtin_prefetch(next, 0, 2);
     next += next_step;
     FOUR_DEPTHS for (int i = 0; i < 4; i++) {
-      NAME(add_packed_products)(sums, rows, streams, vectors, a, a_stride, panel, stream_stride);
-      a += a_step;
+      NAME(add_packed_products)(
+          sums, rows, streams, vectors, thirds, a_stride, a_step, panel, stream_stride);
       panel += width;
     }
   }
 #pragma clang loop unroll(disable)
   for (; k < depth; k++) {
-    NAME(add_packed_products)(sums, rows, streams, vectors, a, a_stride, panel, stream_stride);
-    a += a_step;
+    NAME(add_packed_products)(
+        sums, rows, streams, vectors, thirds, a_stride, a_step, panel, stream_stride);
     panel += width;
   }
 
@@ -169,30 +184,19 @@ static void (*const NAME(packed_tiles_of_two)[2])(const NAME(packed_block) *) =
 // clang-format on
 
 #undef FOUR_DEPTHS
+#undef HIDE
 #undef PACKED_TILE
 #undef PACKED_TILES
 
 typedef void NAME(packed_tile_function)(const NAME(packed_block) *);
 
-/// Runs a tile over all parts of the depth.
-static void NAME(run_parts)(NAME(packed_tile_function) * tile, NAME(packed_block) * block) {
-  NAME(vector) totals[GEMM_ROWS * 8];
-  const ptrdiff_t depth = block->problem->depth, part = NAME(packed_depth)(depth);
-  block->totals = totals;
-  block->first_depth = 0;
-  do {
-    block->depth = depth - block->first_depth < part ? depth - block->first_depth : part;
-    tile(block);
-    block->first_depth += block->depth;
-  } while (block->first_depth < depth);
-}
-
 /// Runs a tile at the end of C, where it is wider than what is left.
 static void NAME(run_ragged_tile)(
-    const NAME(packed_block) * block, ptrdiff_t rows, ptrdiff_t columns) {
-  const ptrdiff_t width = columns <= LANES ? LANES : 2 * LANES;
+    NAME(packed_tile_function) * tile, const NAME(packed_block) * block, ptrdiff_t rows,
+    ptrdiff_t columns, ptrdiff_t width) {
   ELEMENT sums[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64)));
   ELEMENT addend[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64))) = {0};
+  ELEMENT residual[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64))) = {0};
   const size_t byte_count = (size_t)columns * sizeof(ELEMENT);
   NAME(packed_block) copy = *block;
   copy.c = sums;
@@ -203,7 +207,6 @@ static void NAME(run_ragged_tile)(
     for (ptrdiff_t row = 0; row < rows; row++)
       memcpy(addend + row * width, block->addend + row * block->addend_row_stride, byte_count);
   }
-  ELEMENT residual[GEMM_ROWS * 2 * LANES] __attribute__((aligned(64))) = {0};
   if (block->residual) {
     copy.residual = residual;
     copy.residual_row_stride = width;
@@ -211,83 +214,146 @@ static void NAME(run_ragged_tile)(
       memcpy(
           residual + row * width, block->residual + row * block->residual_row_stride, byte_count);
   }
-  NAME(run_parts)(NAME(packed_tiles)[rows - 1][width / LANES - 1], &copy);
+  tile(&copy);
   for (ptrdiff_t row = 0; row < rows; row++)
     memcpy(block->c + row * block->c_row_stride, sums + row * width, byte_count);
 }
 
-/// Computes `streams` panels of the rows from `row` on, and applies the rest of the activation.
+/// Computes `streams` panels of the rows from `row` on, over the part of the depth that the block
+/// says; the last part applies the rest of the activation.
 static void NAME(run_packed_tile)(
-    const graft_gemm_problem *p, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t panel, ptrdiff_t streams,
-    const char *next, ptrdiff_t next_step) {
+    NAME(packed_block) * block, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t panel, ptrdiff_t streams) {
+  const graft_gemm_problem *p = block->problem;
   const ptrdiff_t column = panel * p->panel_columns, left = p->columns - column;
+  const ptrdiff_t full = streams * p->panel_columns, columns = left < full ? left : full;
+  const ptrdiff_t width = columns < full && columns <= LANES ? LANES : p->panel_columns;
+  const ptrdiff_t vectors = width / LANES;
   const NAME(unaligned) *addend = p->addend, *row_addend = p->row_addend;
   const NAME(unaligned) *residual = p->residual;
-  NAME(unaligned) *c = (NAME(unaligned) *)p->c + row * p->c_row_stride + column;
+  ELEMENT *c = (ELEMENT *)p->c + row * p->c_row_stride + column;
+  block->a = (const NAME(unaligned) *)p->a + row * p->a_row_stride;
+  block->panel = (const ELEMENT *)p->b + column * p->depth;
+  block->c = c;
+  block->addend = addend ? addend + row * p->addend_row_stride + column : NULL;
+  block->row_addend = row_addend ? row_addend + row * p->row_addend_stride : NULL;
+  block->residual = residual ? residual + row * p->residual_row_stride + column : NULL;
+  NAME(packed_tile_function) *tile = NAME(packed_tiles)[rows - 1][vectors - 1];
+  if (streams == 4) tile = NAME(packed_tiles_of_four)[vectors - 1];
+  if (streams == 2) tile = NAME(packed_tiles_of_two)[vectors - 1];
+  const int is_last = block->first_depth + block->depth == p->depth;
+  if (is_last && columns < streams * width)
+    NAME(run_ragged_tile)(tile, block, rows, columns, width);
+  else
+    tile(block);
+  if (is_last && !NAME(only_clamps)(&p->activation))
+    for (ptrdiff_t r = 0; r < rows; r++)
+      NAME(finish)(&p->activation, c + r * p->c_row_stride, columns);
+}
+
+#ifndef GRAFT_PACKED_GROUP
+#define GRAFT_PACKED_GROUP
+enum {
+  /// The tiles of rows that a part of a panel is multiplied by before the next part, and the panels
+  /// that a part of these rows is multiplied by: between parts, sums wait on the stack.
+  GRAFT_PACKED_TILES = 144 / GEMM_ROWS,
+  GRAFT_PACKED_PANELS = 2,
+};
+#endif
+
+/// Computes a group of panels for some rows, part after part of the depth: what a part of a panel
+/// and of a tile's rows holds stays in the L1 cache, and that part of all rows in the L2 cache.
+static void NAME(packed_group)(
+    const graft_gemm_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t first_panel,
+    ptrdiff_t panel_count, ptrdiff_t end, int prefetches) {
+  NAME(vector) totals[GRAFT_PACKED_PANELS][GRAFT_PACKED_TILES][GEMM_ROWS * 2];
+  const ptrdiff_t tile_count = (row_count + GEMM_ROWS - 1) / GEMM_ROWS;
+  const ptrdiff_t byte_width = p->panel_columns * (ptrdiff_t)sizeof(ELEMENT);
+  const ptrdiff_t part = NAME(packed_depth)(p->depth);
   NAME(packed_block)
   block = {
       .problem = p,
-      .a = (const NAME(unaligned) *)p->a + row * p->a_row_stride,
-      .panel = (const ELEMENT *)p->b + column * p->depth,
-      .c = c,
       .c_row_stride = p->c_row_stride,
-      .addend = addend ? addend + row * p->addend_row_stride + column : NULL,
       .addend_row_stride = p->addend_row_stride,
-      .row_addend = row_addend ? row_addend + row * p->row_addend_stride : NULL,
-      .residual = residual ? residual + row * p->residual_row_stride + column : NULL,
       .residual_row_stride = p->residual_row_stride,
-      .next = next,
-      .next_step = next_step,
   };
-  const ptrdiff_t vectors = p->panel_columns / LANES;
-  ptrdiff_t columns = streams * p->panel_columns;
-  if (left < columns) {
-    columns = left;
-    NAME(run_ragged_tile)(&block, rows, columns);
-  } else if (streams == 4) {
-    NAME(run_parts)(NAME(packed_tiles_of_four)[vectors - 1], &block);
-  } else if (streams == 2) {
-    NAME(run_parts)(NAME(packed_tiles_of_two)[vectors - 1], &block);
-  } else {
-    NAME(run_parts)(NAME(packed_tiles)[rows - 1][vectors - 1], &block);
-  }
-  if (!NAME(only_clamps)(&p->activation))
-    for (ptrdiff_t r = 0; r < rows; r++)
-      NAME(finish)(&p->activation, (ELEMENT *)c + r * p->c_row_stride, columns);
+  do {
+    const ptrdiff_t k = block.first_depth;
+    block.depth = p->depth - k < part ? p->depth - k : part;
+    const int is_last = k + block.depth == p->depth;
+    for (ptrdiff_t i = 0; i < panel_count; i++) {
+      // While a part of a panel is multiplied, the next one comes closer: a line in four steps of
+      // depth.
+      ptrdiff_t next_panel = first_panel + i + 1, next_depth = k;
+      if (i + 1 == panel_count) {
+        next_panel = is_last ? first_panel + panel_count : first_panel;
+        next_depth = is_last ? 0 : k + block.depth;
+      }
+      const char *next = p->b;
+      const char *next_end = next;
+      if (prefetches && next_panel < end) {
+        next += (next_panel * p->depth + next_depth) * byte_width;
+        next_end = next + block.depth * byte_width;
+      } else if (prefetches && p->next) {
+        next = p->next;
+        next_end = next + block.depth * byte_width;
+      }
+      for (ptrdiff_t tile = 0; tile < tile_count; tile++) {
+        const ptrdiff_t start = graft_panel_start(row_count, tile_count, tile);
+        const ptrdiff_t rows = graft_panel_start(row_count, tile_count, tile + 1) - start;
+        block.totals = totals[i][tile];
+        block.next = next;
+        block.next_step = next < next_end ? 64 : 0;
+        NAME(run_packed_tile)(&block, first_row + start, rows, first_panel + i, 1);
+        if (next < next_end) next += block.depth / 4 * 64;
+      }
+    }
+    block.first_depth += block.depth;
+  } while (block.first_depth < p->depth);
+}
+
+/// Computes `count` whole panels of one or two rows at once.
+static void NAME(packed_streams)(
+    const graft_gemm_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t panel,
+    ptrdiff_t count) {
+  NAME(vector) totals[8];
+  const ptrdiff_t part = NAME(packed_depth)(p->depth);
+  NAME(packed_block)
+  block = {
+      .problem = p,
+      .c_row_stride = p->c_row_stride,
+      .addend_row_stride = p->addend_row_stride,
+      .residual_row_stride = p->residual_row_stride,
+      .totals = totals,
+      .next = p->b,
+  };
+  do {
+    const ptrdiff_t left = p->depth - block.first_depth;
+    block.depth = left < part ? left : part;
+    NAME(run_packed_tile)(&block, first_row, row_count, panel, count);
+    block.first_depth += block.depth;
+  } while (block.first_depth < p->depth);
 }
 
 static void NAME(packed_product)(
     const graft_gemm_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t first_panel,
     ptrdiff_t panel_count) {
   if (row_count <= 0) return;
-  const ptrdiff_t tile_count = (row_count + GEMM_ROWS - 1) / GEMM_ROWS;
-  const ptrdiff_t byte_count = p->depth * p->panel_columns * (ptrdiff_t)sizeof(ELEMENT);
   const ptrdiff_t end = first_panel + panel_count, wanted = row_count == 1 ? 4 : 2;
   // Whole panels that several are computed of at once.
   const ptrdiff_t full = p->columns / p->panel_columns;
   ptrdiff_t panel = first_panel;
-  while (panel < end) {
-    if (row_count <= 2 && panel + wanted <= end && panel + wanted <= full) {
-      NAME(run_packed_tile)(
-          p, first_row, row_count, panel, wanted, (const char *)p->b + panel * byte_count, 0);
-      panel += wanted;
-      continue;
+  for (; row_count <= 2 && panel + wanted <= (full < end ? full : end); panel += wanted)
+    NAME(packed_streams)(p, first_row, row_count, panel, wanted);
+  const ptrdiff_t most = GRAFT_PACKED_TILES * GEMM_ROWS;
+  const ptrdiff_t row_parts = (row_count + most - 1) / most;
+  for (; panel < end; panel += GRAFT_PACKED_PANELS) {
+    const ptrdiff_t left = end - panel;
+    const ptrdiff_t count = left < GRAFT_PACKED_PANELS ? left : GRAFT_PACKED_PANELS;
+    for (ptrdiff_t row_part = 0; row_part < row_parts; row_part++) {
+      const ptrdiff_t start = graft_panel_start(row_count, row_parts, row_part);
+      const ptrdiff_t rows = graft_panel_start(row_count, row_parts, row_part + 1) - start;
+      NAME(packed_group)(p, first_row + start, rows, panel, count, end, row_part == 0);
     }
-    // While one panel is multiplied, the next one comes closer: a line in four steps of depth.
-    const char *next = (const char *)p->b + (panel + 1 < end ? panel + 1 : panel) * byte_count;
-    const char *next_end = next + (panel + 1 < end ? byte_count : 0);
-    if (panel + 1 == end && p->next) {
-      next = p->next;
-      next_end = next + byte_count;
-    }
-    for (ptrdiff_t tile = 0; tile < tile_count; tile++) {
-      const ptrdiff_t start = graft_panel_start(row_count, tile_count, tile);
-      const ptrdiff_t rows = graft_panel_start(row_count, tile_count, tile + 1) - start;
-      const int prefetches = next < next_end;
-      NAME(run_packed_tile)(p, first_row + start, rows, panel, 1, next, prefetches ? 64 : 0);
-      if (prefetches) next += p->depth / 4 * 64;
-    }
-    panel++;
   }
 }
 
