@@ -112,6 +112,8 @@ package struct Graph: Sendable {
     package var graphMetadata: [ByteString: String] = [:]
     /// The opset of `ai.onnx` in the file; 0 if the model did not come from ONNX.
     package var importedOpset = 0
+    /// The IR version of the file; 0 if the model did not come from ONNX.
+    package var importedIRVersion = 0
     /// The functions that the file defines, with their domains.
     package var functionNames: [ByteString] = []
     package init() {}

@@ -192,7 +192,6 @@ class Trip:
 # What onnxruntime runs as the suite has it, but not as Graft writes it, which the checker accepts.
 REFUSED_AGAIN = {
     "test_max_float64",  # It has no Max of doubles before opset 8.
-    "test_loop16_seq_none",  # The carried value is optional at first; it wants a sequence.
 }
 
 

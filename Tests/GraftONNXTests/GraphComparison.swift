@@ -32,6 +32,7 @@ func differences(_ first: Graph, _ second: Graph) -> [String] {
   compare("provenance") { graph in
     var provenance = graph.provenance
     provenance.importedOpset = 0
+    provenance.importedIRVersion = 0
     return provenance
   }
   guard differences.isEmpty else { return differences }

@@ -34,6 +34,8 @@ extension Graph {
     part.graph.defaultedInputs =
       starts?.filter { constants[$0] != nil || parameters[$0] != nil }
       ?? defaultedInputs.filter(part.needed.contains)
+    // Before IR version 4, runtimes took inputs with defaults for constants.
+    if starts != nil { part.graph.provenance.importedIRVersion = 0 }
     part.graph.constants = constants.filter { part.needed.contains($0.key) }
     part.graph.parameters = parameters.filter { part.needed.contains($0.key) }
     for id in starts ?? [] {

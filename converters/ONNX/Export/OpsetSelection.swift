@@ -111,9 +111,11 @@ struct OpsetSelection {
 
   private static func irVersion(of graph: Graph) throws -> Int {
     var version = 3
-    // Before IR version 4, each initializer had to be an input too.
+    // Before IR version 4, each initializer had to be an input too, and runtimes take it for a
+    // constant.
     let constants = graph.constants.keys.count + graph.parameters.keys.count
-    if constants > graph.defaultedInputs.count { version = 4 }
+    let isOld = (1...3).contains(graph.provenance.importedIRVersion)
+    if constants > 0, !isOld || constants > graph.defaultedInputs.count { version = 4 }
     if !graph.provenance.graphMetadata.isEmpty { version = 10 }
     for value in graph.values {
       if let type = value.type { version = max(version, type.irVersion) }

@@ -93,6 +93,13 @@ extension ModelImport {
     {
       throw GraftError.badData("is declared as \(declared), but the nodes compute \(found)")
     }
+    // A Loop may carry a value that is optional only before its first trip.
+    if case .optional(let element)? = level.graph[id].type {
+      switch (element, try ValueType(proto.type)) {
+      case (.sequence, .sequence), (.tensor, .tensor): level.graph[id].type = element
+      default: break
+      }
+    }
   }
 
   /// A constant with a name from the file, and the declaration of that name, if any.

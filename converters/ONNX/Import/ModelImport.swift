@@ -70,6 +70,7 @@ final class ModelImport {
     graph.provenance.modelVersion = Int(model.modelVersion)
     graph.provenance.documentation = model.docString
     graph.provenance.importedOpset = opsets[""] ?? 0
+    graph.provenance.importedIRVersion = Int(model.irVersion)
     // Domains used only by inlined functions are dropped.
     let used = graph.domains
     let inlined = keepsFunctions ? [] : Set(functions.keys.map(\.domain)).subtracting(used)
