@@ -153,7 +153,7 @@ import Testing
     var names: [String] = []
     for instructionSet in testedInstructionSets {
       for precision in [Precision.float, .exact] {
-        for choice in try choices(operation, inputs, instructionSet, precision) {
+        for choice in try kernelChoices(operation, inputs, instructionSet, precision) {
           let tuning = TuningRecord(choices: choice.map { [$0.problem: $0.name] } ?? [:])
           let outputs = try evaluate(
             operation, inputs: inputs.map { .tensor($0) }, wantedOutputs: [true],
@@ -175,33 +175,6 @@ import Testing
       }
     }
     return names
-  }
-
-  /// The ways to compute a node that round differently; `nil` for the only one. How tiles are dealt
-  /// to tasks does not change the bits.
-  private func choices(
-    _ operation: any Operator, _ inputs: [Tensor], _ instructionSet: InstructionSet,
-    _ precision: Precision
-  ) throws -> [(problem: String, name: String)?] {
-    var inference = InferenceContext(
-      inputTypes: inputs.map { .tensor(TensorType($0.elementType, $0.shape.map { .known($0) })) },
-      inputContents: inputs, wantedOutputs: [true])
-    try operation.inferTypes(&inference)
-    let context = PrepareContext(
-      inputs: inputs.map { .init(elementType: $0.elementType, shape: $0.shape, constant: $0) },
-      outputs: inference.outputTypes.map { type in
-        type?.tensor.flatMap { tensor in
-          tensor.shape?.knownShape.map {
-            PrepareContext.Description(elementType: tensor.elementType, shape: $0)
-          }
-        }
-      },
-      instructionSet: instructionSet, precision: precision, packedConstants: PackedConstants())
-    guard let choice = try operation.makeKernel(context).choice else { return [nil] }
-    var forms: Set<Substring> = []
-    return choice.candidates.filter { forms.insert($0.prefix { $0 != "," }).inserted }.map {
-      (choice.problem, $0)
-    }
   }
 
   private func relativeError(_ values: [Double], _ reference: [Double]) -> Double {
@@ -302,7 +275,7 @@ extension Generator {
 
 extension Tensor {
   /// [N, C / 16, H, W, 16] as the elements of [N, C, H, W].
-  fileprivate func planar(_ shape: Shape?) throws -> [Double] {
+  func planar(_ shape: Shape?) throws -> [Double] {
     let shape = try #require(shape)
     let source = try elements(as: Float.self)
     let (channels, size) = (shape[1], shape[2] * shape[3])

@@ -123,3 +123,30 @@ private func expect(
     }
   }
 }
+
+/// The ways to compute a node that round differently; `nil` for the only one. How tiles are dealt
+/// to tasks does not change the bits.
+func kernelChoices(
+  _ operation: any Operator, _ inputs: [Tensor], _ instructionSet: InstructionSet,
+  _ precision: Precision
+) throws -> [(problem: String, name: String)?] {
+  var inference = InferenceContext(
+    inputTypes: inputs.map { .tensor(TensorType($0.elementType, $0.shape.map { .known($0) })) },
+    inputContents: inputs, wantedOutputs: [true])
+  try operation.inferTypes(&inference)
+  let context = PrepareContext(
+    inputs: inputs.map { .init(elementType: $0.elementType, shape: $0.shape, constant: $0) },
+    outputs: inference.outputTypes.map { type in
+      type?.tensor.flatMap { tensor in
+        tensor.shape?.knownShape.map {
+          PrepareContext.Description(elementType: tensor.elementType, shape: $0)
+        }
+      }
+    },
+    instructionSet: instructionSet, precision: precision, packedConstants: PackedConstants())
+  guard let choice = try operation.makeKernel(context).choice else { return [nil] }
+  var forms: Set<Substring> = []
+  return choice.candidates.filter { forms.insert($0.prefix { $0 != "," }).inserted }.map {
+    (choice.problem, $0)
+  }
+}

@@ -16,13 +16,17 @@ GRAFT_INLINE void multiply_rows_bf16(
 #pragma clang loop unroll(full)
     for (ptrdiff_t j = 0; j < blocks; j++) sums[r][j] = _mm512_setzero_ps();
 
+  const ptrdiff_t whole_count = tile->step_count - tile->partial_count;
+  const __mmask16 partial_lanes = (__mmask16)((1u << tile->past_lane) - (1u << tile->first_lane));
   const float *panel = tile->panel;
   for (ptrdiff_t s = 0; s < tile->step_count; s++) {
     const float *a = tile->a + (tile->steps ? tile->steps[s] : s * tile->a_step);
+    const __mmask16 lanes = s < whole_count ? 0xFFFF : partial_lanes;
 #pragma clang loop unroll(full)
     for (ptrdiff_t r = 0; r < rows; r++)
       _mm256_store_si256(
-          (__m256i *)pairs[r], (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(a + r * stride)));
+          (__m256i *)pairs[r],
+          (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(lanes, a + r * stride)));
 #pragma clang loop unroll_count(4)
     for (ptrdiff_t k = 0; k < PAIRS; k++) {
       __m512bh weights[PANEL_BLOCKS];
@@ -57,4 +61,5 @@ const graft_blocked_product graft_blocked_avx512_bf16 = {
     .panel_columns = PANEL_BLOCKS * GRAFT_BLOCK,
     .weight_format = GRAFT_WEIGHTS_BF16,
     .multiply = multiply_bf16,
+    .has_nan = has_nan,
 };

@@ -33,11 +33,11 @@ static void pool_squares(const float *image, ptrdiff_t height, ptrdiff_t width, 
 #include "transpose_template.h"
 
 static const graft_winograd winograd_forms[] = {
-    {2, 4, 16, transform_input_2, transform_output_2, transform_weights_2,
+    {2, 4, 16, transform_input_2, transform_output_2, convolve_tile_2, transform_weights_2,
      transform_output_gradient_2, transform_weight_gradient_2},
-    {4, 6, 16, transform_input_4, transform_output_4, transform_weights_4,
+    {4, 6, 16, transform_input_4, transform_output_4, convolve_tile_4, transform_weights_4,
      transform_output_gradient_4, transform_weight_gradient_4},
-    {6, 8, 4, transform_input_6, transform_output_6, transform_weights_6,
+    {6, 8, 4, transform_input_6, transform_output_6, convolve_tile_6, transform_weights_6,
      transform_output_gradient_6, transform_weight_gradient_6},
 };
 
@@ -48,6 +48,7 @@ static const graft_blocked_table blocked_table = {
             .panel_columns = PANEL_BLOCKS * GRAFT_BLOCK,
             .weight_format = GRAFT_WEIGHTS_F32,
             .multiply = multiply_f32,
+            .has_nan = has_nan,
         },
     .winograd = winograd_forms,
     .outer_product = {PANEL_BLOCKS, add_outer_products},

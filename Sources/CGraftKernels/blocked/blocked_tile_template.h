@@ -15,6 +15,13 @@ GRAFT_INLINE block clamp_block(block x, block lowest, block highest) {
   return x > highest ? highest : x;
 }
 
+static int has_nan(const float *blocks, ptrdiff_t count) {
+  // A sum is NaN if one of its terms is.
+  block sums = 0;
+  for (ptrdiff_t i = 0; i < count; i++) sums += load_block(blocks + i * GRAFT_BLOCK);
+  return __builtin_reduce_or(sums != sums);
+}
+
 /// Finishes and stores the sums of a fixed number of rows and blocks of columns.
 GRAFT_INLINE void store_sums(
     const graft_blocked_tile *tile, block sums[BLOCKED_ROWS][PANEL_BLOCKS], const ptrdiff_t rows,

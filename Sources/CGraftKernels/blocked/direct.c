@@ -6,6 +6,7 @@
 static ptrdiff_t divide_up(ptrdiff_t x, ptrdiff_t divisor) { return (x + divisor - 1) / divisor; }
 
 static ptrdiff_t smaller(ptrdiff_t x, ptrdiff_t y) { return x < y ? x : y; }
+static ptrdiff_t larger(ptrdiff_t x, ptrdiff_t y) { return x > y ? x : y; }
 
 /// The steps of the depth per pass: their weights for a panel fit into the L1 cache, and sums are
 /// short enough for small rounding errors. It only depends on the depth of a step and the format of
@@ -88,6 +89,82 @@ ptrdiff_t graft_direct_weight_offset(const graft_direct_problem *p, ptrdiff_t pa
   return offset;
 }
 
+/// How far a tap of a channel is from the first tap of the first channel in the input.
+static ptrdiff_t offset_of_tap(const graft_direct_problem *p, ptrdiff_t channel, ptrdiff_t tap) {
+  const ptrdiff_t pixel = pixel_size(p);
+  const ptrdiff_t row = channel / pixel * p->input_height + tap / p->kernel_width * p->row_dilation;
+  const ptrdiff_t column = tap % p->kernel_width * p->column_dilation;
+  return (row * p->input_width + column) * pixel + channel % pixel;
+}
+
+/// Whether the outputs of a panel belong to several groups, or what it reads does. The product then
+/// adds infinities of other groups multiplied by 0, which is NaN.
+static int mixes_groups(const graft_direct_problem *p, ptrdiff_t panel) {
+  const part_range parts = parts_of_panel(p, panel);
+  const ptrdiff_t channels = p->input_channels / p->group_count;
+  return p->group_count > 1 && (parts.end - parts.first) * part_channels(p) > channels;
+}
+
+int graft_direct_mixes_groups(const graft_direct_problem *p) {
+  for (ptrdiff_t panel = 0; panel * p->panel_columns < p->output_channels; panel++)
+    if (mixes_groups(p, panel)) return 1;
+  return 0;
+}
+
+/// Computes a tile of finished outputs again, if one of them is NaN: the outputs of each group from
+/// its own channels only.
+static void separate_groups(
+    const graft_direct_problem *p, const graft_blocked_tile *finished, ptrdiff_t panel,
+    const float *weights, ptrdiff_t rows, ptrdiff_t columns) {
+  int is_needed = 0;
+  for (ptrdiff_t j = 0; j < columns / GRAFT_BLOCK; j++)
+    is_needed |= p->product->has_nan(finished->c + j * finished->c_block_stride, rows);
+  if (!is_needed) return;
+
+  const ptrdiff_t part_size = part_channels(p);
+  const ptrdiff_t tap_count = p->kernel_height * p->kernel_width;
+  const ptrdiff_t outputs = p->output_channels / p->group_count;
+  const ptrdiff_t channels = p->input_channels / p->group_count;
+  const ptrdiff_t first_part = parts_of_panel(p, panel).first;
+  const ptrdiff_t first = panel * p->panel_columns;
+  const ptrdiff_t end = smaller(first + columns, p->output_channels);
+  float results[GRAFT_MAXIMUM_ROWS * GRAFT_MAXIMUM_PANEL_COLUMNS] __attribute__((aligned(64)));
+  graft_blocked_tile tile = *finished;
+  ptrdiff_t step_offset;
+  tile.steps = &step_offset;
+  tile.step_count = tile.partial_count = 1;
+  tile.c = results;
+  if (finished->residual) tile.residual = results;
+  tile.c_block_stride = rows * GRAFT_BLOCK;
+  for (ptrdiff_t group = first / outputs; group * outputs < end; group++) {
+    const ptrdiff_t first_channel = group * channels, past_channel = first_channel + channels;
+    const ptrdiff_t first_step = (first_channel / part_size - first_part) * tap_count;
+    const ptrdiff_t past_step = (divide_up(past_channel, part_size) - first_part) * tap_count;
+    for (ptrdiff_t j = 0; finished->residual && j < columns / GRAFT_BLOCK; j++)
+      memcpy(
+          results + j * tile.c_block_stride, finished->residual + j * finished->c_block_stride,
+          (size_t)(rows * GRAFT_BLOCK) * sizeof(float));
+    for (ptrdiff_t step = first_step; step < past_step; step++) {
+      const ptrdiff_t channel = (first_part + step / tap_count) * part_size;
+      step_offset = offset_of_tap(p, channel, step % tap_count);
+      tile.first_lane = larger(first_channel - channel, 0);
+      tile.past_lane = smaller(past_channel - channel, part_size);
+      tile.panel = weights + graft_weight_floats(p->product, step * part_size * columns);
+      tile.accumulates = step > first_step;
+      tile.finishes = step + 1 == past_step;
+      p->product->multiply(&tile, rows, columns);
+    }
+    for (ptrdiff_t column = larger(first, group * outputs);
+         column < smaller(end, (group + 1) * outputs); column++)
+      for (ptrdiff_t row = 0; row < rows; row++) {
+        const ptrdiff_t block = (column - first) / GRAFT_BLOCK;
+        const ptrdiff_t place = row * GRAFT_BLOCK + column % GRAFT_BLOCK;
+        finished->c[block * finished->c_block_stride + place] =
+            results[block * tile.c_block_stride + place];
+      }
+  }
+}
+
 /// Multiplies and finishes some rows and columns of the output in one panel.
 static void convolve_panel(
     const graft_direct_problem *p, ptrdiff_t first_row, ptrdiff_t row_count, ptrdiff_t first_column,
@@ -101,11 +178,17 @@ static void convolve_panel(
   const ptrdiff_t plane = p->output_height * p->output_width * GRAFT_BLOCK;
   const ptrdiff_t channel = panel * p->panel_columns;
   const ptrdiff_t columns = columns_of_panel(p, panel);
+  const int separates = mixes_groups(p, panel);
+  // Where the channels end within a part, the steps of this part read only these.
+  const ptrdiff_t rest = p->input_channels % part_size;
+  const ptrdiff_t ends_with_rest = rest > 0 && parts.end * part_size > p->input_channels;
+  const ptrdiff_t whole_steps = step_count - (ends_with_rest ? tap_count : 0);
   ptrdiff_t steps[MAXIMUM_DEPTH];
   graft_blocked_tile tile = {
       .a_row_stride = p->column_stride * pixel,
       .steps = steps,
       .step_depth = part_size,
+      .past_lane = rest,
       .c_row_stride = GRAFT_BLOCK,
       .c_block_stride = plane,
       .bias = p->bias ? p->bias + channel : NULL,
@@ -115,17 +198,13 @@ static void convolve_panel(
     const ptrdiff_t first_step = step_count * chunk / chunk_count;
     const ptrdiff_t end_step = step_count * (chunk + 1) / chunk_count;
     tile.step_count = end_step - first_step;
+    tile.partial_count = larger(0, end_step - larger(first_step, whole_steps));
     tile.panel = weights + graft_weight_floats(p->product, first_step * columns * part_size);
     tile.accumulates = chunk > 0;
     tile.finishes = chunk + 1 == chunk_count;
-    for (ptrdiff_t step = first_step; step < end_step; step++) {
-      const ptrdiff_t tap = step % tap_count;
-      const ptrdiff_t input_channel = (parts.first + step / tap_count) * part_size;
-      const ptrdiff_t row =
-          input_channel / pixel * p->input_height + tap / p->kernel_width * p->row_dilation;
-      const ptrdiff_t column = tap % p->kernel_width * p->column_dilation;
-      steps[step - first_step] = (row * p->input_width + column) * pixel + input_channel % pixel;
-    }
+    for (ptrdiff_t step = first_step; step < end_step; step++)
+      steps[step - first_step] =
+          offset_of_tap(p, (parts.first + step / tap_count) * part_size, step % tap_count);
     for (ptrdiff_t row = first_row; row < first_row + row_count; row++)
       for (ptrdiff_t segment = 0; segment < segment_count; segment++) {
         const ptrdiff_t start = first_column + column_count * segment / segment_count;
@@ -137,6 +216,8 @@ static void convolve_panel(
         tile.c = p->output + place;
         tile.residual = p->residual ? p->residual + place : NULL;
         p->product->multiply(&tile, end - start, columns);
+        if (separates && tile.finishes)
+          separate_groups(p, &tile, panel, weights, end - start, columns);
       }
   }
 }

@@ -31,7 +31,8 @@ GRAFT_INLINE void PRODUCT(multiply_steps)(
 
   const float *panel = tile->panel;
   const ptrdiff_t stride = tile->a_row_stride;
-  for (ptrdiff_t s = 0; s < tile->step_count; s++) {
+  const ptrdiff_t whole_count = tile->step_count - tile->partial_count;
+  for (ptrdiff_t s = 0; s < whole_count; s++) {
     const float *a = tile->a + (tile->steps ? tile->steps[s] : s * tile->a_step);
     if (is_dense) {
 #pragma clang loop unroll(full)
@@ -46,6 +47,15 @@ GRAFT_INLINE void PRODUCT(multiply_steps)(
         panel += blocks * GRAFT_BLOCK;
       }
     }
+  }
+  for (ptrdiff_t s = whole_count; s < tile->step_count; s++) {
+    const float *a = tile->a + (tile->steps ? tile->steps[s] : s * tile->a_step);
+#pragma clang loop unroll(disable)
+    for (ptrdiff_t k = tile->first_lane; k < tile->past_lane; k++)
+      PRODUCT(add_products)(
+          sums, a + k, is_dense ? GRAFT_BLOCK : stride, panel + k * blocks * GRAFT_BLOCK, rows,
+          blocks);
+    panel += tile->step_depth * blocks * GRAFT_BLOCK;
   }
   store_sums(tile, sums, rows, blocks);
 }

@@ -4,8 +4,8 @@
 #include "graft_blocked.h"
 #include "../convert/bfloat16.h"
 
-/// The columns of the widest panel.
-enum { GRAFT_MAXIMUM_PANEL_COLUMNS = 32 };
+/// The columns of the widest panel, and the rows of the largest tile.
+enum { GRAFT_MAXIMUM_PANEL_COLUMNS = 32, GRAFT_MAXIMUM_ROWS = 14 };
 
 /// The offset in floats of the weight with this number; two bfloat16 weights take the place of one
 /// float.

@@ -75,6 +75,7 @@ void graft_winograd_multiply(
   graft_blocked_tile tile = {
       .a_row_stride = GRAFT_BLOCK,
       .step_depth = GRAFT_BLOCK,
+      .past_lane = p->input_channels % GRAFT_BLOCK,
       .c_row_stride = GRAFT_BLOCK,
       .c_block_stride = tile_count * GRAFT_BLOCK,
       .activation = &p->activation,
@@ -96,6 +97,7 @@ void graft_winograd_multiply(
           tile.panel = panel + block * GRAFT_BLOCK * columns;
           tile.step_count = part_start(p->input_blocks, chunk_count, chunk + 1) - block;
           tile.accumulates = chunk > 0;
+          tile.partial_count = chunk + 1 == chunk_count && tile.past_lane > 0;
           p->table->product.multiply(&tile, end - start, columns);
         }
       }
@@ -104,12 +106,13 @@ void graft_winograd_multiply(
     for (ptrdiff_t i = 0; i < tile_count; i++) {
       const tile_place place = place_of_tile(p, first_tile + i);
       const ptrdiff_t plane = place.image * p->output_blocks * GRAFT_BLOCK + column;
-      p->form->transform_output(
+      const int is_finite = p->form->transform_output(
           scratch + (column - first_column) * tile_count + i * GRAFT_BLOCK, product_stride,
           p->bias ? p->bias + column : NULL,
           p->residual ? p->residual + plane * p->output_height * p->output_width : NULL,
           &p->activation, p->pools, p->output + plane * output_positions, p->output_height,
           p->output_width, place.top, place.left);
+      if (!is_finite) p->form->convolve_tile(p, place.image, place.top, place.left, column);
     }
 }
 

@@ -95,6 +95,20 @@ GRAFT_INLINE void weight_row_6(const wide_block *w, wide_block *t) {
   t[7] = w[2];
 }
 
+// The inverses of weight_row, from the points 0, p, -p and infinity, the first of each row.
+
+GRAFT_INLINE void kernel_row_2(const block *t, block *w) {
+  w[0] = -t[0], w[1] = t[1] - t[2], w[2] = t[3];
+}
+
+GRAFT_INLINE void kernel_row_4(const block *t, block *w) {
+  w[0] = t[0], w[1] = (float)(-1.5 * ROOT_OF_HALF) * (t[1] - t[2]), w[2] = t[3];
+}
+
+GRAFT_INLINE void kernel_row_6(const block *t, block *w) {
+  w[0] = -t[0], w[1] = 1.40625f * (t[1] - t[2]), w[2] = t[3];
+}
+
 // The transposes of output_row and weight_row.
 
 GRAFT_INLINE void output_gradient_row_2(const block *y, block *m) {

@@ -8,7 +8,8 @@
 #include "graft_gemm.h"
 
 // Kernels for float images with channels in blocks of 16, [C / 16, H, W, 16]: the 16 channels of a
-// pixel are one cache line. Padding channels of the last block are 0. All strides count elements.
+// pixel are one cache line. Lanes that fill up the last block of channels hold anything, also NaN:
+// a kernel that sums over channels does not read them. All strides count elements.
 
 enum { GRAFT_BLOCK = 16 };
 
@@ -27,6 +28,9 @@ typedef struct {
   const ptrdiff_t *steps;
   ptrdiff_t a_step;
   ptrdiff_t step_count, step_depth;
+  /// In the last `partial_count` steps, only the elements k from `first_lane` to before `past_lane`
+  /// are multiplied. The panel has weights for all.
+  ptrdiff_t partial_count, first_lane, past_lane;
   const float *panel;
   /// The results of row r in block j of the panel are at c[j * c_block_stride + r * c_row_stride].
   float *c;
@@ -56,7 +60,11 @@ typedef struct {
   /// bfloat16 weights the depth of a step is 16, and the rows are rounded to bfloat16 too; sums are
   /// floats.
   void (*multiply)(const graft_blocked_tile *tile, ptrdiff_t rows, ptrdiff_t columns);
+  /// Whether some blocks, one after the other, contain NaN.
+  int (*has_nan)(const float *blocks, ptrdiff_t count);
 } graft_blocked_product;
+
+typedef struct graft_winograd_problem graft_winograd_problem;
 
 /// Winograd convolution F(m x m, 3 x 3) cuts the output into tiles of m x m.
 typedef struct {
@@ -73,11 +81,17 @@ typedef struct {
       float *target, ptrdiff_t point_stride);
   /// Transforms products back, adds bias and residual, applies the activation, and writes the part
   /// inside the height x width output. `pools` writes the maximum of each 2 x 2 square instead, to
-  /// an output of half the extents (rounded down).
-  void (*transform_output)(
+  /// an output of half the extents (rounded down). Returns 0, and writes nothing, if a product is
+  /// infinite or NaN: it would get into all outputs of the tile.
+  int (*transform_output)(
       const float *products, ptrdiff_t point_stride, const float *bias, const float *residual,
       const graft_activation *activation, int pools, float *image, ptrdiff_t height,
       ptrdiff_t width, ptrdiff_t top, ptrdiff_t left);
+  /// Computes the same part of the output directly, from the image and the kernels whose transforms
+  /// the weights are. It is slow.
+  void (*convolve_tile)(
+      const graft_winograd_problem *problem, ptrdiff_t image, ptrdiff_t top, ptrdiff_t left,
+      ptrdiff_t output_channel);
   /// Transforms 3 x 3 kernels of 16 output channels at once: tap t is at source[t * 16].
   void (*transform_weights)(const float *source, float *target, ptrdiff_t point_stride);
   /// The transposes of the last two, for the gradient of the weights: from a tile of the output's
@@ -126,10 +140,10 @@ const graft_blocked_product *graft_blocked_bf16_product(
 
 /// A 3 x 3 convolution of stride 1 by Winograd's method. Tiles are numbered through all images, row
 /// by row.
-typedef struct {
+struct graft_winograd_problem {
   const graft_blocked_table *table;
   const graft_winograd *form;
-  ptrdiff_t image_count, input_blocks, output_blocks;
+  ptrdiff_t image_count, input_channels, input_blocks, output_blocks;
   ptrdiff_t input_height, input_width, output_height, output_width, pad_top, pad_left;
   const float *input;
   /// From `graft_winograd_pack`.
@@ -144,7 +158,7 @@ typedef struct {
   int pools;
   /// The distance of two points of a transformed input.
   ptrdiff_t point_stride;
-} graft_winograd_problem;
+};
 
 /// Transforms the input under some tiles in some blocks of channels; `target` is the place of the
 /// first tile's block 0.
@@ -194,6 +208,10 @@ typedef struct {
 /// The product's columns of a panel, or 16 if wider panels would span more groups and multiply more
 /// by zeros. Only reads the problem's product, channels and groups.
 ptrdiff_t graft_direct_panel_columns(const graft_direct_problem *problem);
+
+/// Whether a panel multiplies channels of several groups. If outputs of such a panel are NaN, they
+/// are computed again, group by group; the output then must not be in the residual's place.
+int graft_direct_mixes_groups(const graft_direct_problem *problem);
 
 /// Computes some rows and columns of the output in some panels of its channels.
 void graft_direct_convolve(

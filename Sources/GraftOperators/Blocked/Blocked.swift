@@ -19,10 +19,6 @@ package protocol BlockedForm: Operator {
   /// lanes of the blocks are alike.
   func blockedChannels(_ context: InferenceContext) throws -> Dimension?
 
-  /// What the padding lanes of the result hold, from those of the images that are given; `nil` if
-  /// they may be infinite or NaN.
-  func lanePadding(_ images: [LanePadding]) throws -> LanePadding?
-
   /// Creates the kernel for images in blocks.
   func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel
 
@@ -34,10 +30,6 @@ extension BlockedForm {
   package static var blockedInputs: [Int] { [0] }
   package init(blocked attributes: AttributeReader) throws { try self.init(attributes) }
   package func blockedChannels(_ context: InferenceContext) throws -> Dimension? { nil }
-  /// Averages of zeros are zero; of other numbers they depend on how many count, and are rounded.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
-    images.allSatisfy { $0 == .zero } ? .zero : .finite
-  }
   package static var blockedExamples: [OperatorExample] { examples }
 }
 

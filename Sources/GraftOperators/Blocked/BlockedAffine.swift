@@ -19,8 +19,6 @@ package struct BlockedAffine: Operator {
     activation = try FusedActivation(attributes)
   }
 
-  init(_ activation: FusedActivation) { self.activation = activation }
-
   package func infer(_ context: inout InferenceContext) throws {
     context.setOutput(0, .float, nil)
     let image = try context.blockedShape(0)

@@ -19,11 +19,6 @@ extension BatchNormalization: BlockedForm {
     try context.shape(1).first
   }
 
-  /// Scale and shift of the padding lanes are 0.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
-    try activation.lanePadding(.zero)
-  }
-
   package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let (blocks, positions) = (shape[1], shape[2] * shape[3])

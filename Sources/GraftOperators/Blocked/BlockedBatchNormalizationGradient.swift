@@ -14,9 +14,6 @@ extension BatchNormalizationGradient: BlockedForm {
     try context.shape(2).first
   }
 
-  /// All factors of padding lanes are 0.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? { .zero }
-
   /// Arrays in scratch memory, per channel: the factors of dy and of x's deviation, the mean, and a
   /// shift.
   private enum Place: Int, CaseIterable {

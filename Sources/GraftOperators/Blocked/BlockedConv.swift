@@ -8,8 +8,7 @@ import GraftTensor
 /// Inputs: image [N, C / 16, H, W, 16] (or [N, C, H, W] if `planar_input` is set), weights [M, C /
 /// group, kH, kW], bias [M] (optional), residual of the shape of the result (optional). Output: [N,
 /// M / 16, oH, oW, 16]. Attributes are those of Conv; `activation` and `activation_params` as
-/// FusedConv has them; `pools` takes the largest of each 2 x 2 square of the result. Channels that
-/// fill up a block of the output are what the activation makes of the residual's, or of 0.
+/// FusedConv has them; `pools` takes the largest of each 2 x 2 square of the result.
 /// Specification: <https://onnx.ai/onnx/operators/onnx__Conv.html>
 package struct BlockedConv: Operator {
   package static let schema = OperatorSchema(

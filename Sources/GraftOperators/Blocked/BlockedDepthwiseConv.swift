@@ -14,11 +14,6 @@ extension FusedConv: BlockedForm {
     try attributes.depthwiseChannels(context)
   }
 
-  /// Weights and bias of the padding lanes are 0, as they are in ``BlockedConv``.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
-    try activation.lanePadding(images.count > 1 ? images[1] : .zero)
-  }
-
   package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let kernel = try context.input(1).shape

@@ -14,9 +14,6 @@ extension ConvolutionInputGradient: BlockedForm {
     try attributes.depthwiseChannels(context)
   }
 
-  /// The weights of padding lanes are 0.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? { .zero }
-
   package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let output = try context.output(0)
     guard output.elementCount > 0 else { return .tasks(0) { _, _ in } }

@@ -21,14 +21,6 @@ extension LRN: BlockedForm {
     channels.map { .known($0) }
   }
 
-  /// The sums of squares at padding lanes are those of their neighbours, or 0.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
-    let shrinks =
-      region.alpha >= 0 && region.beta >= 0 && region.bias > 0
-      && region.inversePower(region.bias).isFinite
-    return shrinks && images[0] == .zero ? .zero : nil
-  }
-
   package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     let shape = try context.input(0).shape
     let positionCount = shape[2] * shape[3]

@@ -9,9 +9,6 @@ extension MaxPool: BlockedForm {
   package static let blockedSchema = OperatorSchema(
     "BlockedMaxPool", domain: "graft", since: [1], inputs: 1...1)
 
-  /// Windows in the padding of the image give -infinity, but to all channels alike.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? { images[0] }
-
   package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {
     try window.blockedKernel(context) { layers, pool, x, y, rows in
       layers.max_pool(pool, x, y, rows.lowerBound, rows.upperBound)
@@ -59,11 +56,6 @@ extension MaxPoolGradient: BlockedForm {
   package init(blocked attributes: AttributeReader) throws {
     try self.init(attributes)
     followsRelu = try attributes.value(.followsRelu) ?? false
-  }
-
-  /// Each number of the output gradient goes to some position.
-  package func lanePadding(_ images: [LanePadding]) throws -> LanePadding? {
-    images[0] == .zero ? .zero : .finite
   }
 
   package func blockedKernel(_ context: PrepareContext) throws -> PreparedKernel {

@@ -15,7 +15,8 @@ package func blockCount(_ channels: Int) -> Int {
 /// The channels-blocked layout stores an image [N, C, H, W] as the tensor [N, ceil(C / 16), H, W,
 /// 16].
 ///
-/// The padding lanes of the last block hold finite numbers, and never affect the others.
+/// The lanes that fill up the last block hold anything, also NaN, and never affect the others:
+/// kernels that sum over channels do not read them.
 extension InferenceContext {
   /// [N, blocks, H, W] of an input in the blocked layout.
   ///

@@ -11,6 +11,7 @@ struct DirectConvolution: Sendable {
   private let bias: PackedOperand?
   private let panelCount: Int
   private let panelColumns: Int
+  private let mixesGroups: Bool
   private let split: Split
   /// The extents of the input as it is read, and the offset of its padded copy in scratch memory.
   private let source: BlockedConvolutionProblem.Axes
@@ -61,6 +62,10 @@ struct DirectConvolution: Sendable {
     let panelCount = problem.panelCount(panelColumns: panelColumns)
     self.panelCount = panelCount
     self.panelColumns = panelColumns
+    mixesGroups =
+      withUnsafePointer(to: problem.description(product, panelColumns)) {
+        graft_direct_mixes_groups($0)
+      } != 0
     let weightCount = withUnsafePointer(to: problem.description(product, panelColumns)) {
       graft_direct_weight_offset($0, panelCount)
     }
@@ -120,7 +125,7 @@ struct DirectConvolution: Sendable {
     if let unpooledOffset { phases.append(poolingPhase(offset: unpooledOffset)) }
     return PreparedKernel(
       phases: phases, scratchByteCount: scratch.byteCount,
-      inPlaceInputs: problem.hasResidual && !problem.pools ? [3] : [])
+      inPlaceInputs: problem.hasResidual && !problem.pools && !mixesGroups ? [3] : [])
   }
 
   private func paddingPhase(offset: Int) -> PreparedKernel.Phase {

@@ -193,6 +193,7 @@ struct WinogradConvolution: Sendable {
     description.table = table
     description.form = UnsafePointer(table.pointee.winograd + formIndex)
     description.image_count = problem.imageCount
+    description.input_channels = problem.inputChannels
     description.input_blocks = problem.inputParts
     description.output_blocks = problem.outputBlocks
     description.input_height = problem.input.height

@@ -16,7 +16,7 @@ enum BlockedGradients {
     let attributes = try ConvolutionAttributes(AttributeReader(node.attributes))
     let groupCount = attributes.groupCount
     if groupCount > 1, shape[0] == groupCount, shape[1] == 1 {
-      return try blocks.convert(node, to: ConvolutionInputGradient.self, channels: groupCount)
+      return blocks.convert(node, to: ConvolutionInputGradient.self, channels: groupCount)
     }
     let transposed = [shape[1], shape[0], shape[2], shape[3]]
     guard groupCount == 1,
@@ -31,7 +31,7 @@ enum BlockedGradients {
     blocks.append(
       Node(
         operatorType: "TransposedKernel", domain: "graft", inputs: [weights], outputs: [kernel]))
-    let result = blocks.addBlockedValue(for: output, channels: shape[1], .zero)
+    let result = blocks.addBlockedValue(for: output, channels: shape[1])
     guard geometry.strides != [1, 1] else {
       return geometry.convolution(named: node.name, of: image, kernel, to: result)
     }
@@ -103,38 +103,32 @@ enum BlockedGradients {
     guard let form = blocks[node.inputs[1]],
       try node.operation(as: MaxPoolGradient.self)?.window.kernel.count == 2
     else { return nil }
-    return try blocks.convert(node, to: MaxPoolGradient.self, channels: form.channels)
+    return blocks.convert(node, to: MaxPoolGradient.self, channels: form.channels)
   }
 
   /// A gradient that passes depending on the activation's result.
   static func ofActivation(
     _ node: Node, _ schema: OperatorSchema, _ blocks: inout BlockedGraph
-  ) throws -> Node? {
-    guard let form = blocks[node.inputs[0]] ?? blocks[node.inputs[1]],
-      let padding = try blocks.lanePadding(form.channels, ofElementwise: node)
-    else { return nil }
-    if node.is(ReluGradient.self), let fused = fuseRelu(node, padding, &blocks) { return fused }
-    return blocks.convert(
-      node, to: schema, images: [0, 1], channels: form.channels, padding: padding)
+  ) -> Node? {
+    guard let form = blocks[node.inputs[0]] ?? blocks[node.inputs[1]] else { return nil }
+    if node.is(ReluGradient.self), let fused = fuseRelu(node, &blocks) { return fused }
+    return blocks.convert(node, to: schema, images: [0, 1], channels: form.channels)
   }
 
   /// Fuses the gradient of a Relu into that of the pool after it, if nothing else reads the
   /// latter's result.
-  private static func fuseRelu(
-    _ node: Node, _ padding: LanePadding, _ blocks: inout BlockedGraph
-  ) -> Node? {
+  private static func fuseRelu(_ node: Node, _ blocks: inout BlockedGraph) -> Node? {
     guard let arriving = node.inputs[0], let output = node.outputs[0],
       let maker = blocks.unsharedMaker(of: arriving), maker.is(Blocked<MaxPoolGradient>.self),
       let result = blocks[node.inputs[1]], maker.inputs[1] == result.value
     else { return nil }
-    return blocks.fuse(into: arriving, output: output, padding) { $0.set(.followsRelu, true) }
+    return blocks.fuse(into: arriving, output: output) { $0.set(.followsRelu, true) }
   }
 
-  static func ofNormalization(_ node: Node, _ blocks: inout BlockedGraph) throws -> Node? {
+  static func ofNormalization(_ node: Node, _ blocks: inout BlockedGraph) -> Node? {
     guard node.inputs.count == 3, let form = blocks[node.inputs[1]] ?? blocks[node.inputs[0]]
     else { return nil }
-    return try blocks.convert(
-      node, to: BatchNormalizationGradient.self, channels: form.channels)
+    return blocks.convert(node, to: BatchNormalizationGradient.self, channels: form.channels)
   }
 }
 

@@ -11,7 +11,6 @@ struct BlockedGraph {
   struct Form {
     let value: ValueID
     let channels: Int
-    let padding: LanePadding
   }
 
   var graph: Graph
@@ -73,23 +72,16 @@ struct BlockedGraph {
     for case let output? in node.outputs { planar.insert(output) }
   }
 
-  /// The blocked form of a node, if its padding lanes stay finite.
+  /// The blocked form of a node.
   mutating func convert<Base: BlockedForm>(
     _ node: Node, to _: Base.Type, channels: Int
-  ) throws -> Node? {
-    let base = try Base(blocked: AttributeReader(node.attributes))
-    guard
-      let padding = try lanePadding(
-        channels, of: node.inputs(at: Base.blockedInputs), base.lanePadding)
-    else { return nil }
-    return convert(
-      node, to: Base.blockedSchema, images: Base.blockedInputs, channels: channels,
-      padding: padding)
+  ) -> Node {
+    convert(node, to: Base.blockedSchema, images: Base.blockedInputs, channels: channels)
   }
 
   /// `node` as one of another operator, with images (inputs, and output 0) in blocks.
   mutating func convert(
-    _ node: Node, to schema: OperatorSchema, images: [Int], channels: Int, padding: LanePadding
+    _ node: Node, to schema: OperatorSchema, images: [Int], channels: Int
   ) -> Node {
     var converted = node
     converted.become(schema)
@@ -99,7 +91,7 @@ struct BlockedGraph {
       }
     }
     if let output = node.outputs[0] {
-      converted.outputs[0] = addBlockedValue(for: output, channels: channels, padding)
+      converted.outputs[0] = addBlockedValue(for: output, channels: channels)
     }
     return converted
   }
@@ -114,14 +106,14 @@ struct BlockedGraph {
 
   /// Takes out the node that makes the blocked form of a value: changed, it makes that of `output`.
   mutating func fuse(
-    into value: ValueID, output: ValueID, _ padding: LanePadding, _ change: (inout Node) -> Void
+    into value: ValueID, output: ValueID, _ change: (inout Node) -> Void
   ) -> Node? {
     guard let form = forms.removeValue(forKey: value), let place = places[form.value],
       var node = nodes[place]
     else { return nil }
     nodes[place] = nil
     change(&node)
-    node.outputs[0] = addBlockedValue(for: output, channels: form.channels, padding)
+    node.outputs[0] = addBlockedValue(for: output, channels: form.channels)
     return node
   }
 
@@ -147,16 +139,14 @@ struct BlockedGraph {
   /// The blocked form of a value, converted if necessary.
   mutating func requireBlocked(_ value: ValueID, channels: Int) -> ValueID {
     if let form = forms[value] { return form.value }
-    let form = addBlockedValue(for: value, channels: channels, .zero)
+    let form = addBlockedValue(for: value, channels: channels)
     append(Node(operatorType: "ToBlocked", domain: "graft", inputs: [value], outputs: [form]))
     planar.insert(value)
     return form
   }
 
   /// A new value for the blocked form of `value`.
-  mutating func addBlockedValue(
-    for value: ValueID, channels: Int, _ padding: LanePadding
-  ) -> ValueID {
+  mutating func addBlockedValue(for value: ValueID, channels: Int) -> ValueID {
     var type: ValueType?
     if let shape = graph[value].type?.tensor?.shape, shape.count == 4 {
       type = .tensor(
@@ -165,78 +155,7 @@ struct BlockedGraph {
           [shape[0], .known(blockCount(channels)), shape[2], shape[3], .known(channelBlock)]))
     }
     let form = graph.addValue(name: "\(graph[value].name)_blocked", type: type)
-    forms[value] = Form(value: form, channels: channels, padding: padding)
+    forms[value] = Form(value: form, channels: channels)
     return form
-  }
-
-  // MARK: - Padding lanes
-
-  /// What padding lanes of a result hold, from those of images, which are set to zero if that is
-  /// needed.
-  ///
-  /// - Parameters:
-  ///   - channels: of the result
-  ///   - images: in blocks, or converted later
-  ///   - result: what the lanes hold for some padding of the images; `nil` if it may be infinite
-  /// - Returns: `nil` if the lanes may be infinite or NaN even after zeros
-  mutating func lanePadding(
-    _ channels: Int, of images: [ValueID], _ result: ([LanePadding]) throws -> LanePadding?
-  ) rethrows -> LanePadding? {
-    guard channels % channelBlock != 0 else { return .zero }
-    let paddings = images.map { forms[$0]?.padding ?? .zero }
-    if let padding = try result(paddings) { return padding }
-    guard paddings.contains(where: { $0 != .zero }),
-      let padding = try result(paddings.map { _ in .zero })
-    else { return nil }
-    for image in images { clearPadding(of: image) }
-    return padding
-  }
-
-  /// A shuffle in one group moves no channels, and writes zeros to padding lanes.
-  private mutating func clearPadding(of value: ValueID) {
-    guard let form = forms[value], form.padding != .zero else { return }
-    let cleared = addBlockedValue(for: value, channels: form.channels, .zero)
-    append(
-      Node(
-        operatorType: "BlockedChannelShuffle", domain: "graft", inputs: [form.value],
-        outputs: [cleared]
-      ).with(.channels, form.channels).with(.shuffledGroups, 1))
-  }
-
-  /// As ``lanePadding(_:of:_:)``, of an elementwise operator's result: the operator computes it.
-  mutating func lanePadding(_ channels: Int, ofElementwise node: Node) throws -> LanePadding? {
-    let images = node.inputs.indices.filter { index in
-      node.inputs[index].map { forms[$0] != nil || graph.constants[$0] == nil } ?? false
-    }
-    var inputs = try node.inputs.map { input -> RuntimeValue? in
-      guard let constant = graph.constant(input) else { return nil }
-      return .tensor(constant.elementCount == 1 ? constant : try BlockedGraph.lane(of: 1))
-    }
-    return try lanePadding(channels, of: node.inputs(at: images)) { paddings in
-      guard let numbers = LanePadding.constants(paddings),
-        let operation = try? OperatorCatalog.make(node)
-      else { return nil }
-      for (index, number) in zip(images, numbers) {
-        inputs[index] = .tensor(try BlockedGraph.lane(of: number))
-      }
-      let outputs = try? evaluate(
-        operation, inputs: inputs, wantedOutputs: node.outputs.map { $0 != nil })
-      guard case .tensor(let result)? = outputs?.first, result.elementCount == 1,
-        let number = try? result.floats()[0]
-      else { return nil }
-      return LanePadding(number)
-    }
-  }
-
-  /// One lane of a blocked image.
-  private static func lane(of number: Float) throws -> Tensor {
-    try Tensor([number], shape: [1, 1, 1, 1, 1])
-  }
-}
-
-extension Node {
-  /// Some of the inputs, without omitted ones.
-  func inputs(at places: [Int]) -> [ValueID] {
-    places.compactMap { $0 < inputs.count ? inputs[$0] : nil }
   }
 }

@@ -38,22 +38,22 @@ package enum BlockedLayout: GraphPass {
     switch type {
     case is Conv.Type, is FusedConv.Type: return try convertConvolution(node, &blocks)
     case is MaxPool.Type: return try convertMaxPool(node, &blocks)
-    case is AveragePool.Type: return try follow(node, AveragePool.self, &blocks)
-    case is GlobalAveragePool.Type: return try follow(node, GlobalAveragePool.self, &blocks)
+    case is AveragePool.Type: return follow(node, AveragePool.self, &blocks)
+    case is GlobalAveragePool.Type: return follow(node, GlobalAveragePool.self, &blocks)
     case is BatchNormalization.Type: return try convertNormalization(node, &blocks)
     case is LRN.Type:
       let channels = blocks[node.inputs[0]]?.channels ?? 0
-      return try follow(node, LRN.self, &blocks)?.with(.channels, channels)
+      return follow(node, LRN.self, &blocks)?.with(.channels, channels)
     case is Concat.Type: return try convertConcat(node, &blocks)
     case is Split.Type: return try convertSplit(node, &blocks)
     case is ConvolutionInputGradient.Type: return try BlockedGradients.ofImage(node, &blocks)
     case is ConvolutionWeightGradient.Type: return try BlockedGradients.ofWeights(node, &blocks)
     case is MaxPoolGradient.Type: return try BlockedGradients.ofMaxPool(node, &blocks)
     case is ReluGradient.Type, is ClipGradient.Type:
-      return try BlockedGradients.ofActivation(node, type.schema, &blocks)
+      return BlockedGradients.ofActivation(node, type.schema, &blocks)
     case is ReduceSum.Type: return try BlockedGradients.ofBias(node, &blocks)
     case is BatchNormalizationGradient.Type:
-      return try BlockedGradients.ofNormalization(node, &blocks)
+      return BlockedGradients.ofNormalization(node, &blocks)
     default:
       // Blocks hold floats.
       guard blocks.graph.elementType(node.outputs[0]) == .float else { return nil }
@@ -65,9 +65,9 @@ package enum BlockedLayout: GraphPass {
   /// The blocked form of a node with one output, if its image is in blocks.
   private static func follow<Base: BlockedForm>(
     _ node: Node, _ base: Base.Type, _ blocks: inout BlockedGraph
-  ) throws -> Node? {
+  ) -> Node? {
     guard let form = blocks[node.inputs.first ?? nil], node.outputs.count == 1 else { return nil }
-    return try blocks.convert(node, to: base, channels: form.channels)
+    return blocks.convert(node, to: base, channels: form.channels)
   }
 
   // MARK: - Convolutions
@@ -89,14 +89,11 @@ package enum BlockedLayout: GraphPass {
     let (channels, perGroup) = (weights[0], weights[1])
     if groups > 1, perGroup == 1, channels == groups {
       guard blocks[image] != nil else { return nil }
-      return try blocks.convert(node, to: FusedConv.self, channels: channels)
+      return blocks.convert(node, to: FusedConv.self, channels: channels)
     }
     let isPlanar = groups == 1 && blocks[image] == nil && perGroup <= fewChannels
     guard BlockedConv.accepts(weights: weights, groupCount: groups, isPlanar: isPlanar),
-      groups == 1 || blocks.graph.constant(node.inputs[1]) != nil,
-      let padding = try blocks.lanePadding(
-        channels, of: node.inputs(at: FusedConv.blockedInputs),
-        FusedConv(AttributeReader(node.attributes)).lanePadding)
+      groups == 1 || blocks.graph.constant(node.inputs[1]) != nil
     else { return nil }
     if isPlanar {
       blocks.requirePlanar(image)
@@ -104,8 +101,7 @@ package enum BlockedLayout: GraphPass {
       _ = blocks.requireBlocked(image, channels: perGroup * groups)
     }
     let converted = blocks.convert(
-      node, to: BlockedConv.schema, images: isPlanar ? [3] : [0, 3], channels: channels,
-      padding: padding)
+      node, to: BlockedConv.schema, images: isPlanar ? [3] : [0, 3], channels: channels)
     return isPlanar ? converted.with(.planarInput, true) : converted
   }
 
@@ -115,17 +111,17 @@ package enum BlockedLayout: GraphPass {
     {
       return fused
     }
-    return try follow(node, MaxPool.self, &blocks)
+    return follow(node, MaxPool.self, &blocks)
   }
 
   /// Lets the convolution before a pool write pooled results, if nothing else reads its own.
   private static func fusePool(_ pool: Node, _ blocks: inout BlockedGraph) -> Node? {
     guard pool.outputs.count == 1, let input = pool.inputs[0], let output = pool.outputs[0],
-      let form = blocks[input], let maker = blocks.unsharedMaker(of: input),
+      let maker = blocks.unsharedMaker(of: input),
       maker.is(BlockedConv.self), !maker.has(.pools),
       blocks.graph.constant(maker.inputs[1])?.shape.suffix(2) == [3, 3]
     else { return nil }
-    return blocks.fuse(into: input, output: output, form.padding) { $0.set(.pools, true) }
+    return blocks.fuse(into: input, output: output) { $0.set(.pools, true) }
   }
 
   // MARK: - Normalization
@@ -135,17 +131,16 @@ package enum BlockedLayout: GraphPass {
   ) throws -> Node? {
     guard node.inputs.count == 5, let form = blocks[node.inputs[0]] else { return nil }
     if try node.operation(as: BatchNormalization.self)?.isTraining == true {
-      var converted = try blocks.convert(
+      var converted = blocks.convert(
         node, to: BatchNormalization.self, channels: form.channels)
-      converted?.remove(.trainingMode)
+      converted.remove(.trainingMode)
       return converted
     }
     guard node.outputs.count == 1,
       let affine = try ChannelAffine(normalization: node, in: blocks.graph)
     else { return nil }
-    // Scale and shift of padding lanes are 0.
     var converted = blocks.convert(
-      node, to: BlockedAffine.schema, images: [0], channels: form.channels, padding: .zero)
+      node, to: BlockedAffine.schema, images: [0], channels: form.channels)
     converted.inputs = [converted.inputs[0]]
     for vector in [affine.scale, affine.shift] {
       let tensor = try Tensor(vector.map(Float.init), shape: [vector.count])
@@ -161,7 +156,7 @@ package enum BlockedLayout: GraphPass {
     _ shuffle: ChannelShuffle, _ blocks: inout BlockedGraph
   ) -> Node? {
     guard let form = blocks[shuffle.input], form.channels == shuffle.channels else { return nil }
-    let output = blocks.addBlockedValue(for: shuffle.output, channels: form.channels, .zero)
+    let output = blocks.addBlockedValue(for: shuffle.output, channels: form.channels)
     return Node(
       operatorType: "BlockedChannelShuffle", domain: "graft", inputs: [form.value],
       outputs: [output]
@@ -170,16 +165,14 @@ package enum BlockedLayout: GraphPass {
 
   private static func convertConcat(_ node: Node, _ blocks: inout BlockedGraph) throws -> Node? {
     let forms = node.inputs.compactMap { blocks[$0] }
-    guard let output = node.outputs[0], forms.count == node.inputs.count, let last = forms.last,
+    guard let output = node.outputs[0], forms.count == node.inputs.count,
       try node.operation(as: Concat.self)?.axis == 1,
       forms.dropLast().allSatisfy({ $0.channels % channelBlock == 0 })
     else { return nil }
     var converted = node
     converted.inputs = forms.map(\.value)
     let channels = forms.reduce(0) { $0 + $1.channels }
-    converted.outputs = [
-      blocks.addBlockedValue(for: output, channels: channels, last.padding)
-    ]
+    converted.outputs = [blocks.addBlockedValue(for: output, channels: channels)]
     return converted
   }
 
@@ -194,7 +187,7 @@ package enum BlockedLayout: GraphPass {
     let counts = try Tensor(channels.map { Int64(blockCount($0)) }, shape: [channels.count])
     converted.inputs = [form.value, blocks.graph.addConstant(counts)]
     converted.outputs = zip(node.outputs, channels).map { output, channels in
-      output.map { blocks.addBlockedValue(for: $0, channels: channels, form.padding) }
+      output.map { blocks.addBlockedValue(for: $0, channels: channels) }
     }
     return converted
   }
@@ -221,36 +214,30 @@ package enum BlockedLayout: GraphPass {
     _ node: Node, _ schema: OperatorSchema, _ blocks: inout BlockedGraph
   ) throws -> Node? {
     guard node.inputs.dropFirst().allSatisfy({ $0 == nil || blocks.graph.constant($0) != nil }),
-      let form = blocks[node.inputs.first ?? nil], node.outputs.count == 1,
-      let padding = try blocks.lanePadding(form.channels, ofElementwise: node)
+      let form = blocks[node.inputs.first ?? nil], node.outputs.count == 1
     else { return nil }
-    return try fuseRounding(node, padding, &blocks) ?? fuseActivation(node, padding, &blocks)
-      ?? blocks.convert(
-        node, to: schema, images: [0], channels: form.channels, padding: padding)
+    return try fuseRounding(node, &blocks) ?? fuseActivation(node, &blocks)
+      ?? blocks.convert(node, to: schema, images: [0], channels: form.channels)
   }
 
   /// Fuses a rounding into the normalization before it, if nothing else reads the latter's result.
-  private static func fuseRounding(
-    _ node: Node, _ padding: LanePadding, _ blocks: inout BlockedGraph
-  ) throws -> Node? {
+  private static func fuseRounding(_ node: Node, _ blocks: inout BlockedGraph) throws -> Node? {
     guard node.is(RoundToType.self), let input = node.inputs[0], let output = node.outputs[0],
       let type = try AttributeReader(node.attributes).value(.narrowType),
       let maker = blocks.unsharedMaker(of: input), maker.is(BlockedAffine.self),
       !maker.has(.roundedTo)
     else { return nil }
-    return blocks.fuse(into: input, output: output, padding) { $0.set(.roundedTo, type) }
+    return blocks.fuse(into: input, output: output) { $0.set(.roundedTo, type) }
   }
 
   /// Fuses a Relu into the normalization before it, if nothing else reads the latter's result.
-  private static func fuseActivation(
-    _ node: Node, _ padding: LanePadding, _ blocks: inout BlockedGraph
-  ) -> Node? {
+  private static func fuseActivation(_ node: Node, _ blocks: inout BlockedGraph) -> Node? {
     guard node.is(Relu.self), let input = node.inputs[0], let output = node.outputs[0],
       let maker = blocks.unsharedMaker(of: input),
       maker.is(BlockedAffine.self) || maker.is(Blocked<BatchNormalization>.self),
       !maker.has(.activation)
     else { return nil }
-    return blocks.fuse(into: input, output: output, padding) {
+    return blocks.fuse(into: input, output: output) {
       $0.set(.activation, node.operatorType)
     }
   }
@@ -271,13 +258,12 @@ package enum BlockedLayout: GraphPass {
       else { return nil }
       operands[position] = operand
     }
-    guard let padding = try blocks.lanePadding(channels, ofElementwise: node) else { return nil }
     var converted = node
     for (position, input) in node.inputs.enumerated() {
       converted.inputs[position] =
         operands[position].map { blocks.graph.addConstant($0) } ?? blocks[input]?.value
     }
-    converted.outputs = [blocks.addBlockedValue(for: output, channels: channels, padding)]
+    converted.outputs = [blocks.addBlockedValue(for: output, channels: channels)]
     return converted
   }
 
@@ -291,7 +277,7 @@ package enum BlockedLayout: GraphPass {
     guard shape == [1, channels, 1, 1] else { return nil }
     let blocks = blockCount(channels)
     var values = try constant.doubles().map(Float.init)
-    // So that a division by padding lanes gives no infinity.
+    // Any number would do; 1 leaves others as they are.
     values += [Float](repeating: 1, count: blocks * channelBlock - channels)
     return try Tensor(values, shape: [1, blocks, 1, 1, channelBlock])
   }
