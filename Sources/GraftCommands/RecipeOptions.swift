@@ -1,5 +1,6 @@
 import ArgumentParser
 import Graft
+import GraftExecution
 import GraftFiles
 import GraftTraining
 
@@ -43,10 +44,14 @@ struct RecipeOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: .setting(\.exportTrainingCheckpoint))
   var exportTrainingCheckpoint: Bool?
 
-  /// - Parameter defaults: the recipe without a file or options
-  func makeRecipe(_ defaults: Recipe) throws -> Recipe {
+  /// - Parameters:
+  ///   - defaults: the recipe without a file or options
+  ///   - precision: of the option that other commands have, too
+  func makeRecipe(_ defaults: Recipe, precision: Precision?) throws -> Recipe {
     var result =
       try recipe.map { try Recipe(path: $0, fromScratch: defaults.fromScratch) } ?? defaults
+    var given = given
+    given["precision"] = precision?.rawValue
     try result.set(options: given)
     return result
   }

@@ -44,6 +44,21 @@ extension TrainingOptions {
     return try RunFolder(folder).saved { _ in false }.recipe
   }
 
+  /// - Throws: `GraftError` if the folder has a run or its folds, among whose files another one's
+  ///   would be
+  func requireNoRun() throws {
+    let hasFolds = RunFolder(foldFolder(1)).hasRun
+    guard hasFolds || RunFolder(output).hasRun else { return }
+    let isSame = hasFolds == (crossValidate != nil)
+    let free = "--output \(RunFolder(output).nextFreePath)"
+    throw GraftError(
+      .cannotCreate, hasFolds ? "already has the folds of --cross-validate" : "already has a run",
+      places: [output],
+      hint: isSame
+        ? "Continue with --resume, or start another run with \(free)"
+        : "Choose another folder, such as \(free)")
+  }
+
   /// - Throws: `GraftError` if the folder has another number of folds: more, or fewer that are all
   ///   finished
   private func requireFolds(_ count: Int) throws {

@@ -73,6 +73,10 @@ struct TrainingOptions: ParsableArguments {
     guard (0...1 << 30).contains(featureMemory) else {
       throw ValidationError("--feature-memory must be 0 to \(1 << 30) megabytes.")
     }
+    guard preview == nil || !findLearningRate && crossValidate == nil else {
+      throw ValidationError(
+        "--preview cannot be combined with --find-learning-rate or --cross-validate.")
+    }
     // Otherwise the path may be a photo, which the sheet would overwrite.
     if let preview, FilePath.ending(of: preview) != "png" {
       throw ValidationError("--preview must name a PNG file, such as sheet.png.")
@@ -85,13 +89,11 @@ struct TrainingOptions: ParsableArguments {
   /// - Parameter defaults: the recipe without a file or options
   func train(_ command: String, defaults: Recipe) throws {
     let saved = try resume ? savedRecipe() : nil
-    var recipe = try recipeOptions.makeRecipe(saved ?? defaults)
-    if let precision = compute.precision { recipe.precision = precision }
-    if let saved, !saved.isBeginning(of: recipe) {
-      throw GraftError.usage(
-        "a resumed run keeps its recipe, but the options change it",
-        hint: "Only --epochs and the form of model.onnx can change on --resume; "
-          + "start another run with --output")
+    var recipe = try recipeOptions.makeRecipe(saved ?? defaults, precision: compute.precision)
+    if let saved {
+      // A default that was fitted to the data when the run started.
+      if !recipe.gives("batch_size") { recipe.batchSize = saved.batchSize }
+      try saved.requireBeginning(of: recipe)
     }
     if !resume, let remark = recipeOptions.phaseRemark(of: recipe) { notes.print(remark) }
     // Reading all images takes long, so that output and trunk are checked before.
@@ -99,6 +101,7 @@ struct TrainingOptions: ParsableArguments {
       try AtomicFile.requireWritable(preview)
     } else {
       try TextFile.requireWritableFolder(output)
+      if !resume && !findLearningRate { try requireNoRun() }
     }
     if FileSystem.exists(data) { try TransferModel.findTrunk(of: recipe) }
     let dataset = try LabelledImages.open(
@@ -116,7 +119,7 @@ struct TrainingOptions: ParsableArguments {
     let interruption = Interruption()
     guard let crossValidate else {
       let split = try dataset.split(SplitShares(recipe.split), seed: recipe.seed)
-      fitBatch(of: &recipe, to: [split], defaults)
+      fitBatch(of: &recipe, to: [split])
       guard !findLearningRate else {
         return try search(recipe, split, options, interruption)
       }
@@ -127,7 +130,7 @@ struct TrainingOptions: ParsableArguments {
     var results: [[RunState.PhaseResult]] = []
     var preparationRemark: String?
     let folds = try dataset.folds(count: crossValidate, seed: recipe.seed)
-    fitBatch(of: &recipe, to: folds, defaults)
+    fitBatch(of: &recipe, to: folds)
     for (index, split) in folds.enumerated() {
       try print("fold \(index + 1) of \(crossValidate)")
       let folder = foldFolder(index + 1)
@@ -160,14 +163,13 @@ struct TrainingOptions: ParsableArguments {
     }
   }
 
-  /// Limits the default batch size to the size of the data.
-  private func fitBatch(of recipe: inout Recipe, to data: [DatasetSplit], _ defaults: Recipe) {
+  /// Limits a batch size that nobody gave to the size of the data.
+  private func fitBatch(of recipe: inout Recipe, to data: [DatasetSplit]) {
     let count = data.map(\.training.count).min() ?? 0
-    guard recipeOptions.batchSize == nil, !resume, recipe.batchSize == defaults.batchSize,
-      1..<recipe.batchSize ~= count
-    else { return }
+    guard !resume, !recipe.gives("batch_size"), 1..<recipe.batchSize ~= count else { return }
     recipe.batchSize = count
-    CommandLineProgram.note("a batch has all \(count) training images (--batch-size)")
+    let images = count == 1 ? "the only training image" : "all \(count) training images"
+    CommandLineProgram.note("a batch has \(images) (--batch-size)")
   }
 
   /// - Returns: the finished run
@@ -185,8 +187,9 @@ struct TrainingOptions: ParsableArguments {
       recipe, data: data, folder: folder, observers: [progress], options: options,
       remark: notes.print)
     try print(
-      "\(run.data.training.count) training images, \(run.data.validation.count) validation, "
-        + "\(run.data.test.count) test; \(data.classNames.count) classes: "
+      "\(run.data.training.count.counting("training image")), "
+        + "\(run.data.validation.count) validation, \(run.data.test.count) test; "
+        + "\(data.classNames.count) classes: "
         + data.classNames.listed())
     if run.isDone {
       try print("The run is already finished.")

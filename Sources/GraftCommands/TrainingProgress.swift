@@ -18,8 +18,8 @@ final class TrainingProgress: TrainingObserver {
   func phaseStarted(_ phase: PhaseSummary) {
     let share = 100 * Double(phase.trainedWeightCount) / Double(max(1, phase.weightCount))
     try? print(
-      "phase \(phase.number) of \(phase.phaseCount): \(phase.recipe.epochs) "
-        + "\(phase.recipe.epochs == 1 ? "epoch" : "epochs"), "
+      "phase \(phase.number) of \(phase.phaseCount): "
+        + "\(phase.recipe.epochs.counting("epoch")), "
         + "\(phase.recipe.optimizer) \(phase.recipe.learningRate), "
         + "training \(phase.trainedWeightCount) of "
         + "\(phase.weightCount) weights (" + String(printf: "%.1f %%", share) + ")")

@@ -21,6 +21,11 @@ private func printed(_ format: String, _ numbers: [any CVarArg]) -> [UInt8] {
   }
 }
 
+extension Int {
+  /// The number with a noun, which gets an s unless there is one: `1 epoch`, `2 epochs`.
+  package func counting(_ noun: String) -> String { "\(self) \(noun)\(self == 1 ? "" : "s")" }
+}
+
 extension StringProtocol {
   /// Without spaces and tabs at both ends.
   package var trimmed: String {

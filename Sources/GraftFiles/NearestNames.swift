@@ -39,6 +39,13 @@ private func editDistance(_ left: [Character], _ right: [Character]) -> Int {
 }
 
 extension Sequence<String> {
+  /// The names as a choice: "a, b or c".
+  package var alternatives: String {
+    let names = Array(self)
+    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+    return "\(names.dropLast().joined(separator: ", ")) or \(last)"
+  }
+
   /// The names in one line, the first few of many: "a, b and 998 more".
   package func listed(limit: Int = 10) -> String {
     var shown: [String] = []

@@ -21,23 +21,22 @@ package enum GradientClipping: Sendable, Hashable {
     }
   }
 
+  private static let known = NamedCalls(
+    "gradient clipping", ["value": ["LIMIT"], "norm": ["LIMIT"], "global_norm": ["LIMIT"]])
+
   /// Reads the notation of recipes: `value(0.5)`, `norm(1)`, `global_norm(1)`.
   ///
   /// - Throws: `GraftError` for another name, or a limit that is not above 0
   package static func named(_ text: String) throws -> GradientClipping {
-    let call = try NamedCall(text)
-    guard ["value", "norm", "global_norm"].contains(call.name) else {
-      throw GraftError.usage(
-        "unknown gradient clipping '\(call.name)'",
-        hint: "Use value(LIMIT), norm(LIMIT) or global_norm(LIMIT)")
+    let call = try known.call(text)
+    let example = "such as \(call.name)(1)"
+    guard call.arguments.count == 1, call.arguments[0].key == nil else {
+      throw GraftError.usage("'\(call.name)' requires one limit", hint: "Use a number, \(example)")
     }
-    guard call.arguments.count == 1, call.arguments[0].key == nil,
-      let limit = Float(call.arguments[0].value), limit > 0, limit.isFinite
-    else {
-      throw GraftError.usage(
-        "invalid gradient clipping '\(text)'",
-        hint: "Use a limit above 0 and below 3.4e38, such as \(call.name)(1)")
-    }
+    let form = RecipeForm<Float>(
+      description: "a number above 0 and below 3.4e38, \(example)",
+      accepts: { $0 > 0 && $0.isFinite })
+    let limit = try form.value(of: call.arguments[0].value, "'\(call.name)'")
     return switch call.name {
     case "value": .value(limit)
     case "norm": .norm(limit)

@@ -10,7 +10,7 @@ package struct LearningRateFactors: Sendable, Hashable {
 
   /// - Throws: `GraftError` if the text is invalid
   package init(_ text: String) throws {
-    let factors = try NamedNumbers.parse(text, "learning_rate_factors")
+    let factors = try NamedNumbers.parse(text)
     names = factors.map(\.name)
     values = factors.map { Float($0.value) }
   }

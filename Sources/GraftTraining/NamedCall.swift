@@ -12,29 +12,41 @@ package struct NamedCall: Sendable, Hashable {
     package var value: String
   }
 
-  /// - Throws: `GraftError` if a parenthesis is missing
+  /// The keys and words that were removed, to tell repeated arguments from unknown ones.
+  private var taken: Set<String> = []
+
+  /// - Throws: `GraftError` if a parenthesis is missing, or a name or value has white space inside
   package init(_ text: String) throws {
-    let text = text.filter { !$0.isWhitespace }
-    name = String(text.prefix { $0 != "(" }).lowercased()
-    guard text.contains("(") else { return }
+    let text = text.withoutOuterSpace
+    name = try NamedCall.word(text.prefix { $0 != "(" }).lowercased()
+    guard let start = text.firstIndex(of: "(") else { return }
     guard text.hasSuffix(")") else {
       throw GraftError.usage("'\(text)' does not end with ')'", hint: "Use NAME(ARGUMENTS)")
     }
-    let inner = text.dropFirst(name.count + 1).dropLast()
-    guard !inner.isEmpty else { return }
-    arguments = inner.split(separator: ",", omittingEmptySubsequences: false).map { part in
-      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
-      return pair.count == 2
-        ? Argument(key: pair[0].lowercased(), value: pair[1])
-        : Argument(key: nil, value: String(part))
+    let inner = text[text.index(after: start)...].dropLast()
+    guard !inner.withoutOuterSpace.isEmpty else { return }
+    arguments = try inner.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      let pair = try part.split(separator: "=", maxSplits: 1).map { try NamedCall.word($0) }
+      guard pair.count == 2 else { return Argument(key: nil, value: try NamedCall.word(part)) }
+      return Argument(key: pair[0].lowercased(), value: pair[1])
     }
+  }
+
+  /// A name or a value, without white space around it.
+  private static func word(_ text: Substring) throws -> String {
+    let word = text.withoutOuterSpace
+    guard !word.contains(where: \.isWhitespace) else {
+      throw GraftError.usage(
+        "white space inside '\(word)'", hint: "Remove it, or separate arguments by commas")
+    }
+    return String(word)
   }
 
   /// Calls separated by commas outside of parentheses.
   package static func list(_ text: String) throws -> [NamedCall] {
     var parts = [""]
     var depth = 0
-    for character in text where !character.isWhitespace {
+    for character in text {
       if character == "(" { depth += 1 }
       if character == ")" { depth -= 1 }
       if character == ",", depth == 0 {
@@ -48,13 +60,17 @@ package struct NamedCall: Sendable, Hashable {
 
   /// Removes and returns the number with a key.
   ///
+  /// - Parameter word: a word that is also valid, for messages
   /// - Throws: `GraftError` if it is not in `range`
   mutating func take<Number: RecipeValue & Comparable>(
-    _ key: String, default value: Number, in range: ClosedRange<Number>
+    _ key: String, default value: Number, in range: ClosedRange<Number>, or word: String? = nil
   ) throws -> Number {
     guard let index = arguments.firstIndex(where: { $0.key == key }) else { return value }
+    taken.insert(key)
     let text = arguments.remove(at: index).value
-    return try RecipeForm.from(range).value(of: text, "'\(key)' of '\(name)'")
+    var form = RecipeForm.from(range)
+    if let word { form.description += ", or \(word)" }
+    return try form.value(of: text, "'\(key)' of '\(name)'")
   }
 
   /// Removes and returns the first argument without a key, a number.
@@ -78,20 +94,32 @@ package struct NamedCall: Sendable, Hashable {
     return try form.value(of: arguments.remove(at: index).value, "'\(name)'")
   }
 
-  /// Removes a word without a key; whether it was there.
-  package mutating func takeFlag(_ word: String) -> Bool {
-    guard let index = arguments.firstIndex(where: { $0.key == nil && $0.value == word }) else {
-      return false
-    }
+  /// Removes a word without a key, or with one; whether it was there.
+  package mutating func takeFlag(_ word: String, of key: String? = nil) -> Bool {
+    let index = arguments.firstIndex { $0.key == key && $0.value.lowercased() == word }
+    guard let index else { return false }
     arguments.remove(at: index)
+    taken.insert(key ?? word)
     return true
   }
 
   /// - Parameter usage: the syntax of the call
-  /// - Throws: `GraftError` that names the first unknown argument
+  /// - Throws: `GraftError` that names the first unknown or repeated argument
   package func requireNoMore(usage: String) throws {
     guard let argument = arguments.first else { return }
-    throw GraftError.usage(
-      "unknown argument '\(argument.key ?? argument.value)' of '\(name)'", hint: "Use \(usage)")
+    let word = argument.key ?? argument.value
+    guard !taken.contains(word) else {
+      throw GraftError.usage("'\(word)' is given twice in '\(name)'", hint: "Give it once")
+    }
+    throw GraftError.usage("unknown argument '\(word)' of '\(name)'", hint: "Use \(usage)")
+  }
+}
+
+extension StringProtocol {
+  /// Without white space at both ends, including ends of lines.
+  fileprivate var withoutOuterSpace: SubSequence {
+    let start = drop(while: \.isWhitespace)
+    guard let last = start.lastIndex(where: { !$0.isWhitespace }) else { return start }
+    return start[...last]
   }
 }

@@ -5,33 +5,41 @@ import GraftFiles
 enum NamedNumbers {
   /// Names may contain commas and equals signs: a part without `=` belongs to the next one.
   ///
-  /// - Parameter property: the text's name in messages
+  /// - Parameter word: a word that is valid instead, for messages
   /// - Throws: `GraftError` if a name or number is missing, a number is negative, or a name is
-  ///   repeated
-  static func parse(_ text: String, _ property: String) throws -> [(name: String, value: Double)] {
+  ///   repeated, possibly in another form of Unicode
+  static func parse(
+    _ text: String, or word: String? = nil
+  ) throws -> [(name: String, value: Double)] {
     var result: [(name: String, value: Double)] = []
     var rest = ""
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       rest += rest.isEmpty ? part : ",\(part)"
       guard let equals = rest.lastIndex(of: "=") else { continue }
       let name = rest[..<equals].trimmed
-      guard !name.isEmpty, let value = Double(rest[rest.index(after: equals)...].trimmed),
-        (0...1e30).contains(value)
-      else {
-        throw GraftError.invalidValue(rest, for: "'\(property)'", use: form)
+      let digits = rest[rest.index(after: equals)...].trimmed
+      guard !name.isEmpty, let value = Double(decimal: digits), (0...1e30).contains(value) else {
+        throw invalid(rest)
       }
-      guard !result.contains(where: { ByteString($0.name) == ByteString(name) }) else {
-
-        throw GraftError.usage("'\(property)' names '\(name)' twice", hint: "Name it once")
+      guard Float(value) != 0 || !digits.hasNonzeroDigit else {
+        throw GraftError.roundedToZero(digits, for: "'\(name)'", allowsZero: true)
+      }
+      // Equal names are canonically equivalent: they look the same.
+      guard !result.contains(where: { $0.name == name }) else {
+        throw GraftError.usage("'\(name)' is named twice", hint: "Name it once")
       }
       result.append((name, value))
       rest = ""
     }
-    guard rest.isEmpty, !text.hasSuffix(","), !result.isEmpty else {
-      throw GraftError.invalidValue(text, for: "'\(property)'", use: form)
-    }
+    guard rest.isEmpty, !text.hasSuffix(","), !result.isEmpty else { throw invalid(text, or: word) }
     return result
   }
 
-  private static let form = "NAME=NUMBER, separated by commas, with numbers of 0 or more"
+  private static func invalid(_ text: String, or word: String? = nil) -> GraftError {
+    .usage(
+      "invalid value '\(text)'",
+      hint: word.flatMap { nearestNamesHint(text, among: [$0]) }
+        ?? "Use \(word.map { "\($0), or " } ?? "")NAME=NUMBER, separated by commas, with numbers "
+        + "of 0 or more")
+  }
 }

@@ -41,18 +41,10 @@ package struct WeightPenalty: Sendable, Hashable {
   ///
   /// - Throws: `GraftError` if one is neither a number nor, for `l2`, `auto`
   init(takingFrom call: inout NamedCall) throws {
-    let range = 0...1e30
-    l1 = Float(try call.take("l1", default: 0, in: range))
-    let isL2Automatic = call.arguments.firstIndex {
-      $0.key == "l2" && $0.value.lowercased() == WeightPenalty.automatic
-    }
-    if let isL2Automatic {
-      call.arguments.remove(at: isL2Automatic)
-      l2 = 0
-      isAutomatic = true
-    } else {
-      l2 = Float(try call.take("l2", default: 0, in: range))
-    }
+    let range: ClosedRange<Float> = 0...1e30
+    l1 = try call.take("l1", default: 0, in: range)
+    isAutomatic = call.takeFlag(WeightPenalty.automatic, of: "l2")
+    l2 = isAutomatic ? 0 : try call.take("l2", default: 0, in: range, or: WeightPenalty.automatic)
   }
 
   /// - Throws: `GraftError` if it does not have the form of ``text``

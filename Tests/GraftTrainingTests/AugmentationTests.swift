@@ -239,7 +239,10 @@ import Testing
   @Test(
     arguments: [
       ("crop(-1)", "crop(PIXELS)"), ("crop", "requires a number"), ("crop(1.5)", "whole"),
-      ("crop(4,mirror)", "mirror"), ("crop(99999)", "from 1 to 4096"), ("crop(nan)", "nan"),
+      ("crop(4,mirror)", "mirror"),
+      ("f l i p", "white space inside 'f l i p'"), ("crop(1 0)", "white space inside '1 0'"),
+      ("crop(4,reflect,reflect)", "'reflect' is given twice"), ("crop(99999)", "from 1 to 4096"),
+      ("crop(nan)", "nan"),
       ("flip(diagonal)", "flip(vertical)"), ("cutuot(8)", "'cutout'"), ("flip,,crop(4)", "''"),
       ("flip,crop(4", "does not end with ')'"), ("shift(2)", "shift(SHARE)"),
       ("rotate(400)", "180"),

@@ -109,7 +109,16 @@ import Testing
     #expect(smoothed.labelSmoothing == 0.1)
     let huber = try #require(try Losses.named("huber(delta=0.5)") as? HuberLoss)
     #expect(huber.delta == 0.5)
-    expectError(.usage, "squared_hinge") { try Losses.named("hingo") }
+    for (text, part) in [
+      ("hingo", "unknown loss 'hingo'. Did you mean 'hinge'?"),
+      ("mse", "Use one of softmax_cross_entropy"),
+      ("softmax", "unknown loss 'softmax'. Did you mean 'softmax_cross_entropy'?"),
+      ("categorical_crossentropy", "Did you mean 'categorical_cross_entropy'"),
+      ("huber(delta=1,delta=2)", "'delta' is given twice in 'huber'. Give it once"),
+      ("huber,huber", "'huber,huber' is a list, not one loss. Use one"),
+    ] {
+      expectError(.usage, part) { try Losses.named(text) }
+    }
     for text in ["hinge(delta=1)", "huber(delta=0)", "softmax_cross_entropy(label_smoothing=1)"] {
       expectError(.usage, when: text) { try Losses.named(text) }
     }
@@ -147,11 +156,32 @@ import Testing
     for text in ["cat", "cat=", "=1", "cat=-1", "cat=nan", "cat=1,cat=2", "", "cat=1,"] + zeros {
       expectError(.usage, when: text) { try weights(text) }
     }
+    for (text, part) in [
+      ("balancd", "invalid value 'balancd'. Did you mean 'balanced'?"),
+      ("2", "invalid value '2'. Use balanced, or NAME=NUMBER, separated by commas"),
+      ("cat=1,cat=2", "'cat' is named twice. Name it once"), ("cat=0x1p3", "'cat=0x1p3'"),
+      ("cat=1e-400", "'1e-400' for 'cat': it is too close to 0"),
+      ("cats=2", "unknown class 'cats'. Did you mean 'cat'?"),
+    ] {
+      expectError(.usage, part) { try weights(text) }
+    }
     // A single score takes two weights, and several scores take none.
     let scores = try Fixtures.losses.floats("scores")
     expectError(.usage, "2 class weights") {
       let loss = BinaryCrossEntropy(classWeights: try ClassWeights([1, 2]))
       _ = try Self.run(loss, scores, Fixtures.losses.floats("binary"))
+    }
+  }
+
+  /// A letter with its accent, and both in one, look the same: they name the same class.
+  @Test func equivalentNamesAreOne() throws {
+    let (one, two) = ("caf\u{e9}", "cafe\u{301}")
+    for name in [one, two] {
+      #expect(
+        try ClassWeights("\(two)=3", classNames: [name, "tea"], labels: [0, 1]).values == [3, 1])
+    }
+    expectError(.usage, "is named twice") {
+      try ClassWeights("\(one)=1,\(two)=2", classNames: [one, "tea"], labels: [0, 1])
     }
   }
 

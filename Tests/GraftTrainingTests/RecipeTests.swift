@@ -8,6 +8,10 @@ import Testing
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("recipes")
 
+  private static func phases(_ count: Int) -> String {
+    "phases:\n" + String(repeating: "- {epochs: 1}\n", count: count)
+  }
+
   /// Those that come with the project say what they seem to.
   @Test func committedRecipesAreRead() throws {
     let files = try FileManager.default.contentsOfDirectory(
@@ -97,10 +101,120 @@ import Testing
       ("gradient_clipping: norm", "norm(1)"), ("learning_rate_factors: block4", "block4"),
       ("learning_rate_factors: block4=x", "block4=x"), ("class_weights: cat=nan", "'cat=nan'"),
       ("export_type: f16", "Use float32 or float16"), ("augment: crop(-1)", "from 1 to 4096"),
-      ("from_scratch: true\nweights: w.h5", "weights cannot be combined"),
+      (
+        "from_scratch: true\nweights: w.h5", "line 2: weights: weights cannot be combined"
+      ),
+      ("precision: half", "Use fp32, exact or bf16"),
+      ("model: ''", "invalid value '' for 'model'. Use the name of a model or file"),
+      ("cut: ' '", "invalid value ' ' for 'cut'"),
+      ("weights: ''", "invalid value '' for 'weights'"),
+      ("phases: [{freeze: ''}]", "invalid value '' for 'freeze'. Use all, none, or names"),
+      ("phases: [{unfreeze: 'a,,b'}]", "invalid value 'a,,b' for 'unfreeze'"),
+      ("phases:\n- {}\n- optimizer: adam,sgd", "line 3: optimizer: 'adam,sgd' is a list, not one"),
+      (RecipeTests.phases(101), "line 1: there are 101 phases. Use at most 100"),
+      (
+        "phases: [{learning_rate: 1e-400}]", "it is too close to 0, and would become 0. Use 0, or a"
+      ),
+      ("phases: [{learning_rate: 0x1p3}]", "invalid value '0x1p3'"), ("split: 0x50,0x14", "split"),
+      ("split: 1e999,0", "split"), ("gradient_clipping: norm(0x1p3)", "'0x1p3'"),
+      ("gradient_clipping: norm(1e-60)", "too close to 0, and would become 0. Use a larger number"),
+      ("gradient_clipping: nrm(1)", "unknown gradient clipping 'nrm'. Did you mean 'norm'"),
+      ("gradient_clipping: norm", "'norm' requires one limit. Use a number, such as norm(1)"),
+      ("head: 'dropout(0x1p-2),dense(classes)'", "'0x1p-2' for 'dropout'"),
+      ("head: 'gap,dropuot(0.3),dense(classes)'", "Did you mean 'dropout'?"),
+      ("head: 'gap,dense(classes,l2=atuo)'", "Use a number from 0 to 1e+30, or auto"),
+      ("head: 'gap,dense(classes,l2=auto,l2=1)'", "'l2' is given twice in 'dense'"),
+      (
+        "class_weights: balancd", "class_weights: invalid value 'balancd'. Did you mean 'balanced'?"
+      ),
+      ("cached_augmentations: 3", "line 1: cached_augmentations: cached augmentations require an"),
+      ("cached_augmentations: 3", "Set it with 'augment'"),
     ])
   func mistakesAreNamed(_ yaml: String, part: String) {
     expectError(.badData, part) { try Recipe(yaml: yaml) }
+  }
+
+  @Test func aHundredPhasesAreRead() throws {
+    #expect(try Recipe(yaml: RecipeTests.phases(100)).phases.count == 100)
+  }
+
+  // MARK: - Where settings come from
+
+  @Test func recipesKnowWhatWasGiven() throws {
+    var recipe = try Recipe(yaml: "seed: 3\nweights: ~")
+    #expect(recipe.gives("seed") && !recipe.gives("batch_size") && !recipe.gives("weights"))
+    try recipe.set(options: ["batch_size": "32"])
+    #expect(recipe.gives("batch_size"))
+    // It does not make recipes different.
+    #expect(try recipe == Recipe(yaml: "batch_size: 32\nseed: 3"))
+    // In a file from which a network starts from scratch, too.
+    #expect(try Recipe(yaml: "from_scratch: true\nbatch_size: 8").gives("batch_size"))
+    #expect(try !Recipe(yaml: "from_scratch: true").gives("batch_size"))
+  }
+
+  /// What does not fit is an error of the option, or else of the line of the file.
+  @Test func settingsThatDoNotFitAreNamed() throws {
+    func fail() throws { throw GraftError.usage("it does not fit", hint: "Change --batch-size") }
+    var recipe = try Recipe(yaml: "seed: 3\nbatch_size: 8\nsplit: 80,20", path: "r.yaml")
+    let inFile = expectError(.badData, "r.yaml: line 2: batch_size: it does not fit") {
+      try recipe.using("loss", "batch_size", "seed") { try fail() }
+    }
+    #expect(inFile?.hint == "Change 'batch_size'")
+    expectError(.usage, "it does not fit. Change --batch-size") {
+      try recipe.using("loss") { try fail() }
+    }
+    try recipe.set(options: ["seed": "4", "learning_rate": "0.5"])
+    let ofOption = expectError(.usage, "--seed: it does not fit") {
+      try recipe.using("batch_size", "seed") { try fail() }
+    }
+    #expect(ofOption?.places == ["--seed"])
+    expectError(.usage, "--learning-rate: it does not fit") {
+      try recipe.phases[1].using("learning_rate") { try fail() }
+    }
+    // A model that is missing has an exit code of its own.
+    expectError(.noInput, "r.yaml: line 1: seed: no such file") {
+      try Recipe(yaml: "seed: 3", path: "r.yaml").using("seed") {
+        throw GraftError(.noInput, "no such file")
+      }
+    }
+  }
+
+  // MARK: - Resuming
+
+  @Test(
+    arguments: [
+      (["seed": "9"], "--seed is '9', but was '1' when the run started. Omit it, or start another"),
+      (["augment": "flip"], "--augment is 'flip', but was not set when"),
+      (["optimizer": "sgd;adam"], "--optimizer is 'sgd' in phase 1, but was 'adam' when"),
+      (["freeze": "block1"], "--freeze is 'block1' in phase 1, but was not set when"),
+      (
+        ["epochs": "30"],
+        "--epochs has 1 phase, but the run has 2. Begin with the epochs of the run"
+      ),
+      (["epochs": "30"], "--epochs 30,5, and raise the last one or add more"),
+      (["precision": "bf16"], "--precision is 'bf16', but was not set when"),
+    ] as [([String: String], String)])
+  func changesOfResumedRunsAreNamed(_ options: [String: String], part: String) throws {
+    let changed = try changed(options)
+    #expect(!Recipe().isBeginning(of: changed))
+    expectError(.usage, part) { try Recipe().requireBeginning(of: changed) }
+  }
+
+  @Test func resumedRunsMayGrow() throws {
+    for options in [
+      ["epochs": "30,9"], ["epochs": "30,5,3"], ["precision": "fp32"], ["export_type": "float16"],
+      ["fold_normalization": "true"], ["seed": "1"],
+    ] {
+      try Recipe().requireBeginning(of: changed(options))
+    }
+    expectError(.badData, "r.yaml: line 1: 'loss' is 'hinge', but was not set", "Omit --recipe") {
+      try Recipe().requireBeginning(of: Recipe(yaml: "loss: hinge", path: "r.yaml"))
+    }
+    var old = Recipe()
+    old.augment = "flip"
+    expectError(.usage, "'augment' is not set, but was 'flip'") {
+      try old.requireBeginning(of: Recipe(yaml: "seed: 1", path: "r.yaml"))
+    }
   }
 
   // MARK: - What a recipe leaves out
@@ -170,6 +284,13 @@ import Testing
       (["learning_rate": "1,-.5"], "invalid value '-.5'"),
       (["batch_size": "0"], "invalid value '0' for '--batch-size'. Use a whole number from 1 to"),
       (["seed": "-1"], "invalid value '-1' for '--seed'"), (["optimizer": "adm"], "'adm'"),
+      (["image_size": "999999"], "--image-size: invalid image size '999999'"),
+      (["optimizer": "adm"], "--optimizer: unknown optimizer 'adm'. Did you mean"),
+      (["class_weights": "cat"], "--class-weights: invalid value 'cat'. Use balanced, or NAME="),
+      (["freeze": ""], "invalid value '' for '--freeze'. Use all, none, or names separated by"),
+      (["unfreeze": "none;"], "invalid value '' for '--unfreeze'"),
+      (["cached_augmentations": "3"], "--cached-augmentations: cached augmentations require an"),
+      (["epochs": Array(repeating: "1", count: 101).joined(separator: ",")], "--epochs gives 101"),
       (["image_size": "999999"], "with sides from 1 to 65536"),
       (["crop": "0"], "invalid crop size"),
     ] as [([String: String], String)])

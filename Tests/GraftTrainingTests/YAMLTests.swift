@@ -30,6 +30,13 @@ import Testing
       ("phases: 3", "'phases' must be a list"), ("phases: [3]", "phase 1 has no properties"),
       ("phases: [{learning_rate: fast}]", "invalid value 'fast' for 'learning_rate'"),
       ("phases: [{learning_rate: 1_0}]", "invalid value '1_0'"), ("", "is not a recipe"),
+      ("seed: 1\nfoo:", "line 2: unknown property 'foo'"), ("foo: ~", "unknown property 'foo'"),
+      ("phases: [{epoch: null}]", "unknown property 'epoch'. Did you mean 'epochs'?"),
+      ("phases: [~]", "phase 1 has no properties"), ("~", "is not a recipe"),
+      ("head: [~]", "invalid value for 'head'"),
+      ("seed: 1\n<<: 5", "line 2, column 1: invalid YAML: '<<' merges a mapping such as '*name'"),
+      ("<<:", "'<<' merges a mapping"), ("<<: [{seed: 1}, 2]", "'<<' merges a mapping"),
+      ("phases:\n- <<: fast", "line 2, column 3: invalid YAML: '<<' merges a mapping"),
     ])
   func faultsAreNamed(_ yaml: String, part: String) {
     expectError(.badData, part) { try Recipe(yaml: yaml) }
@@ -90,6 +97,12 @@ import Testing
     // Checkpoints have the same as JSON.
     let json = try JSONDecoder().decode(Recipe.self, from: JSONEncoder().encode(recipe))
     #expect(json.weights.map { Array($0.utf8) } == Array(text.utf8))
+  }
+
+  @Test func jsonWithoutAValueLeavesItOut() throws {
+    let json = Data("{\"weights\": null, \"seed\": 3}".utf8)
+    let recipe = try JSONDecoder().decode(Recipe.self, from: json)
+    #expect(recipe.weights == nil && recipe.seed == 3)
   }
 
   /// Numbers and words are none of JSON's texts, as in checkpoints of earlier versions.

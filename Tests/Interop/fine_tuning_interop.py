@@ -440,7 +440,7 @@ class FineTuning(unittest.TestCase):
         # As if the last phase had still to come to its end.
         (self.path / "run" / "report.html").unlink()
         self.expect_error("already has a run", *self.TRUNK, *self.SHORT, code=73, output="run")
-        self.expect_error("keeps its recipe", "--resume", "--seed", 9, output="run")
+        self.expect_error("--seed is '9', but was", "--resume", "--seed", 9, output="run")
         with np.load(self.path / "images.npz") as arrays:
             np.savez(self.path / "fewer.npz", x=arrays["x"][2:], y=arrays["y"][2:])
         self.expect_error("not those", "--resume", data="fewer.npz", output="run")

@@ -12,7 +12,8 @@ extension Recipe {
       if let kind = FileKind.recognize(path: path), kind.family != .text {
         throw kind.error(expected: "a recipe", advice: "Use a text file in YAML")
       }
-      return try Recipe(yaml: TextFile.read(path, limit: 1 << 20), fromScratch: fromScratch)
+      return try Recipe(
+        yaml: TextFile.read(path, limit: 1 << 20), path: path, fromScratch: fromScratch)
     }
   }
 }

@@ -16,9 +16,9 @@ extension FineTuningRun {
         remark("phase \(number + 1) stopped early after epoch \(done); more epochs change nothing")
       } else if done > 0, let schedule, type(of: schedule).dependsOnStepCount {
         remark(
-          "the schedule '\(new.schedule)' of phase \(number + 1) was for \(old.epochs) epochs so "
-            + "far, and is now for \(new.epochs); a run with \(new.epochs) from the start gives "
-            + "other weights")
+          "the schedule '\(new.schedule)' of phase \(number + 1) was for "
+            + "\(old.epochs.counting("epoch")) so far, and is now for \(new.epochs); a run with "
+            + "\(new.epochs) from the start gives other weights")
       }
     }
   }

@@ -114,7 +114,7 @@ package struct RunFolder: Sendable {
   }
 
   /// The first free folder with the same name and a higher number.
-  var nextFreePath: String {
+  package var nextFreePath: String {
     var name = path
     while name.count > 1, name.hasSuffix("/") { name.removeLast() }
     let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count

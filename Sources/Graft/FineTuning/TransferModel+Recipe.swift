@@ -16,21 +16,24 @@ extension TransferModel {
     model: TransferModel, preprocessing: Preprocessing, isPreparationAssumed: Bool
   ) {
     let head = try HeadSpecification(recipe.head)
-    let loaded =
+    let loaded = try recipe.using("weights", "model") {
       try recipe.fromScratch
-      ? ModelLoader.randomTrunk(recipe.model, seed: recipe.seed &+ 1)
-      : ModelLoader(weights: recipe.weights, includeTop: head.keepsNetworkHead, remark: remark)
-        .graph(recipe.model)
-    return try withPlace(recipe.model) {
+        ? ModelLoader.randomTrunk(recipe.model, seed: recipe.seed &+ 1)
+        : ModelLoader(weights: recipe.weights, includeTop: head.keepsNetworkHead, remark: remark)
+          .graph(recipe.model)
+    }
+    return try recipe.usingModel {
       var trunk = loaded
       if head.keepsNetworkHead {
-        guard recipe.cut == nil else {
-          throw GraftError.usage("--cut cannot be combined with --head keep", hint: "Omit --cut")
+        try recipe.using("cut", "head") {
+          guard recipe.cut == nil else {
+            throw GraftError.usage("--cut cannot be combined with --head keep", hint: "Omit --cut")
+          }
         }
-        try trunk.requireClasses(classNames)
+        try recipe.using("head") { try trunk.requireClasses(classNames) }
         try trunk.removeProbabilities()
       } else if recipe.cut != nil || loaded.metadata[ModelLoader.featuresKey] == nil {
-        trunk = try loaded.cutTrunk(at: recipe.cut)
+        trunk = try recipe.using("cut") { try loaded.cutTrunk(at: recipe.cut) }
         if let output = trunk.outputs.first {
           let names = [trunk[output].name, trunk.producers()[output].map { trunk.nodes[$0].name }]
           // Mentions a choice that was not named exactly.
@@ -49,7 +52,9 @@ extension TransferModel {
       trunk.metadata[Scores.metadataKey] = nil
       trunk.metadata[ByteString(InDistributionRule.outputKey)] = nil
       trunk.metadata[ByteString(InDistributionRule.thresholdKey)] = nil
-      let (preprocessing, isAssumed) = try preprocessing(for: trunk, recipe, remark: remark)
+      let (preprocessing, isAssumed) = try recipe.using("crop", "resize", "preprocess") {
+        try Self.preprocessing(for: trunk, recipe, remark: remark)
+      }
       guard let size = preprocessing.fixedSize else {
         throw GraftError.usage(
           "the image size is unknown", hint: "Set it with --image-size, such as 224")
@@ -58,7 +63,7 @@ extension TransferModel {
         trunk: trunk,
         image: ImageExtents(
           channels: preprocessing.channelCount, height: size.height, width: size.width),
-        head: head, classNames: classNames, seed: recipe.seed)
+        head: head, classNames: classNames, seed: recipe.seed, recipe: recipe)
       if model.leavesPoolingOut {
         remark("the network's features are already vectors; the head's pooling is omitted")
       }
@@ -77,10 +82,12 @@ extension TransferModel {
 
   /// - Throws: `GraftError` if there is no trunk with the recipe's name
   package static func findTrunk(of recipe: Recipe) throws {
-    if recipe.fromScratch {
-      _ = try ScratchArchitecture.named(recipe.model)
-    } else {
-      try ModelLoader(weights: recipe.weights).find(recipe.model)
+    try recipe.using("weights", "model") {
+      if recipe.fromScratch {
+        _ = try ScratchArchitecture.named(recipe.model)
+      } else {
+        try ModelLoader(weights: recipe.weights).find(recipe.model)
+      }
     }
   }
 

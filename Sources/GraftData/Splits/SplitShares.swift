@@ -23,7 +23,7 @@ package struct SplitShares: Sendable, Hashable {
   package init(_ text: String) throws {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)
     let numbers = parts.compactMap { part in
-      Double(part.drop { $0 == " " }).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
+      Double(decimal: part.drop { $0 == " " }).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil }
     }
     guard numbers.count == parts.count, (2...3).contains(numbers.count) else {
       throw GraftError.usage("invalid split '\(text)'", hint: Self.hint)

@@ -32,24 +32,21 @@ package struct AugmentationPipeline: Sendable {
   package init(_ text: String) throws {
     var augmentations: [any Augmentation] = []
     var mixing: [any MixingAugmentation] = []
-    try withPlace("augment '\(text)'") {
-      let calls = try NamedCall.list(text)
-      if calls == [try NamedCall("none")] { return }
-      guard calls.count <= 64 else {
-        throw GraftError.usage("there are \(calls.count) changes", hint: "Use at most 64")
-      }
-      for call in calls {
-        if let kind = AugmentationPipeline.known.first(where: { $0.name == call.name }) {
-          augmentations.append(try kind.init(call))
-        } else if let kind = AugmentationPipeline.knownMixing.first(where: { $0.name == call.name })
-        {
-          mixing.append(try kind.init(call))
-        } else {
-          throw GraftError.usage(
-            "unknown augmentation '\(call.name)'",
-            hint: nearestNamesHint(call.name, among: AugmentationPipeline.names)
-              ?? "Use one of \(AugmentationPipeline.names.joined(separator: ", "))")
-        }
+    var calls = try NamedCall.list(text)
+    if calls == [try NamedCall("none")] { calls = [] }
+    guard calls.count <= 64 else {
+      throw GraftError.usage("there are \(calls.count) changes", hint: "Use at most 64")
+    }
+    for call in calls {
+      if let kind = AugmentationPipeline.known.first(where: { $0.name == call.name }) {
+        augmentations.append(try kind.init(call))
+      } else if let kind = AugmentationPipeline.knownMixing.first(where: { $0.name == call.name }) {
+        mixing.append(try kind.init(call))
+      } else {
+        throw GraftError.usage(
+          "unknown augmentation '\(call.name)'",
+          hint: nearestNamesHint(call.name, among: AugmentationPipeline.names)
+            ?? "Use one of \(AugmentationPipeline.names.joined(separator: ", "))")
       }
     }
     self.augmentations = augmentations

@@ -53,16 +53,23 @@ package struct ClassWeights: Sendable, Hashable {
       return
     }
     var weights = [Float](repeating: 1, count: classNames.count)
-    for (name, value) in try NamedNumbers.parse(text, "class_weights") {
+    for (name, value) in try ClassWeights.parse(text) {
       guard let index = classNames.firstIndex(ofName: name) else {
         throw GraftError.usage(
-          "unknown class '\(name)' in class_weights",
+          "unknown class '\(name)'",
           hint: nearestNamesHint(name, among: classNames)
             ?? "The classes are \(classNames.listed())")
       }
       weights[index] = Float(value)
     }
     try self.init(weights)
+  }
+
+  /// The named weights, none if the text is `balanced`.
+  ///
+  /// - Throws: `GraftError` if the text has another form
+  static func parse(_ text: String) throws -> [(name: String, value: Double)] {
+    text == balanced ? [] : try NamedNumbers.parse(text, or: balanced)
   }
 
   /// The weights as a constant `[K]`.

@@ -3,13 +3,15 @@ import GraftFiles
 /// Losses by the names and arguments that recipes use:
 /// `softmax_cross_entropy(label_smoothing=0.1)`.
 package enum Losses {
-  private static let known = NamedCalls([
-    SoftmaxCrossEntropy.name: ["label_smoothing="],
-    CategoricalCrossEntropy.name: ["label_smoothing="], BinaryCrossEntropy.name: [],
-    ProbabilityCrossEntropy.name: [], MeanSquaredError.name: [], MeanAbsoluteError.name: [],
-    HuberLoss.name: ["delta="], PoissonLoss.name: [], HingeLoss.name: [],
-    SquaredHingeLoss.name: [], PerceptronLoss.name: [],
-  ])
+  private static let known = NamedCalls(
+    "loss",
+    [
+      SoftmaxCrossEntropy.name: ["label_smoothing="],
+      CategoricalCrossEntropy.name: ["label_smoothing="], BinaryCrossEntropy.name: [],
+      ProbabilityCrossEntropy.name: [], MeanSquaredError.name: [], MeanAbsoluteError.name: [],
+      HuberLoss.name: ["delta="], PoissonLoss.name: [], HingeLoss.name: [],
+      SquaredHingeLoss.name: [], PerceptronLoss.name: [],
+    ])
 
   package static var names: [String] { known.names }
   /// The syntax of each loss.
@@ -17,7 +19,7 @@ package enum Losses {
 
   /// - Throws: `GraftError` for an unknown name or argument
   package static func named(_ text: String) throws -> any Loss {
-    var call = try NamedCall(text)
+    var call = try known.call(text)
     let loss: any Loss
     switch call.name {
     case SoftmaxCrossEntropy.name:
@@ -29,20 +31,17 @@ package enum Losses {
     case MeanSquaredError.name: loss = MeanSquaredError()
     case MeanAbsoluteError.name: loss = MeanAbsoluteError()
     case HuberLoss.name:
-      loss = HuberLoss(delta: Float(try call.take("delta", default: 1, in: 1e-6...1e6)))
+      loss = HuberLoss(delta: try call.take("delta", default: 1, in: 1e-6...1e6))
     case PoissonLoss.name: loss = PoissonLoss()
     case HingeLoss.name: loss = HingeLoss()
     case SquaredHingeLoss.name: loss = SquaredHingeLoss()
-    case PerceptronLoss.name: loss = PerceptronLoss()
-    default:
-      throw GraftError.usage(
-        "unknown loss '\(call.name)'", hint: "Use one of \(names.joined(separator: ", "))")
+    default: loss = PerceptronLoss()
     }
     try known.requireNoMore(of: call)
     return loss
   }
 
   private static func takeSmoothing(_ call: inout NamedCall) throws -> Float {
-    Float(try call.take("label_smoothing", default: 0, in: 0...0.99))
+    try call.take("label_smoothing", default: 0, in: 0...0.99)
   }
 }

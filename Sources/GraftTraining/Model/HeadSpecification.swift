@@ -66,9 +66,7 @@ package struct HeadSpecification: Sendable, Hashable {
       layers = []
       return
     }
-    layers = try withPlace("head '\(text)'") {
-      try NamedCall.list(text).map { try HeadSpecification.layer($0) }
-    }
+    layers = try NamedCall.list(text).map { try HeadSpecification.layer($0) }
     guard case .dense(let last)? = layers.last, last.units == nil, last.activation == nil else {
       throw GraftError.usage(
         "head '\(text)' does not end with dense(classes)",
@@ -90,6 +88,8 @@ package struct HeadSpecification: Sendable, Hashable {
     }
   }
 
+  private static let layerNames = ["gmp", "gap", "flatten", "normalization", "dropout", "dense"]
+
   private static func layer(_ call: NamedCall) throws -> Layer {
     switch call.name {
     case "gmp", "gap", "flatten", "normalization":
@@ -101,19 +101,19 @@ package struct HeadSpecification: Sendable, Hashable {
       default: return .normalization
       }
     case "dropout":
-      guard call.arguments.count == 1, let ratio = Float(call.arguments[0].value),
-        (0..<1).contains(ratio)
-      else {
-        throw GraftError.usage(
-          "'dropout' requires a fraction from 0 to below 1", hint: "Use, for example, dropout(0.3)")
+      let form = RecipeForm<Float>(
+        description: "a fraction from 0 to below 1, such as dropout(0.3)",
+        accepts: { (0..<1).contains($0) })
+      guard call.arguments.count == 1, call.arguments[0].key == nil else {
+        throw GraftError.usage("'dropout' requires one number", hint: "Use \(form.description)")
       }
-      return .dropout(ratio)
+      return .dropout(try form.value(of: call.arguments[0].value, "'dropout'"))
     case "dense": return .dense(try dense(call))
     default:
       throw GraftError.usage(
         "unknown layer '\(call.name)'",
-        hint:
-          "Use gmp, gap, flatten, normalization, dropout or dense; or keep for the network's own"
+        hint: nearestNamesHint(call.name, among: layerNames + [keep])
+          ?? "Use \(layerNames.alternatives); or keep for the network's own"
       )
     }
   }

@@ -46,10 +46,11 @@ package struct TransferModel: Sendable {
   ///   - trunk: takes images `[N, C, H, W]`; a fixed batch is made free; its first output is the
   ///     features
   ///   - seed: of the head's initial weights
+  ///   - recipe: whose settings errors name
   /// - Throws: `GraftError` if the trunk does not take such images, or the head does not fit
   package init(
     trunk: Graph, image: ImageExtents, head: HeadSpecification, classNames: [String],
-    seed: UInt64
+    seed: UInt64, recipe: Recipe = Recipe()
   ) throws {
     var graph = try trunk.withFloatElements().withFloatInputs().withSeparateWeights()
     trainingModeCount = graph.leaveTrainingMode()
@@ -68,13 +69,48 @@ package struct TransferModel: Sendable {
     for index in graph.values.indices where !graph.isGiven(ValueID(index)) {
       graph.values[index].type = nil
     }
+    takesOneImage = try recipe.using("image_size", "resize", "crop") {
+      try TransferModel.takeImages(image, shape: shape, in: &graph)
+    }
+    guard let features = graph.outputs.first else {
+      throw GraftError.badData("the trunk has no outputs")
+    }
+    isBinary = classNames.count == 2
+    var generator = SeededGenerator(seed: seed)
+    let built = try recipe.using("head", "cut") {
+      try head.append(
+        to: &graph, features: features, scoreCount: classNames.count == 2 ? 1 : classNames.count,
+        using: &generator)
+    }
+    graph.outputs = [built.scores]
+    graph.defaultedInputs = []
+    self.graph = graph
+    self.classNames = classNames
+    self.image = image
+    penalties = built.penalties
+    normalization = built.normalization
+    headWeights = built.weights
+    leavesPoolingOut = built.leavesPoolingOut
+  }
+
+  /// Gives a trunk batches of images of a size.
+  ///
+  /// - Parameter shape: that it declares for images
+  /// - Returns: whether it requires a batch of 1
+  /// - Throws: `GraftError` if it does not take images of this size
+  private static func takeImages(
+    _ image: ImageExtents, shape: [Dimension], in graph: inout Graph
+  ) throws -> Bool {
+    let extents = [image.channels, image.height, image.width]
     do {
+      let takesOneImage: Bool
       (graph, takesOneImage) = try graph.forImageBatches()
       if !takesOneImage {
         graph[graph.inputs[0]].type = .tensor(
           TensorType(.float, [.symbol("N")] + extents.map(Dimension.known)))
       }
       try graph.inferTypes()
+      return takesOneImage
     } catch let error as GraftError {
       let declared = Array(shape.dropFirst())
       guard declared != extents.map(Dimension.known) else { throw error }
@@ -91,23 +127,6 @@ package struct TransferModel: Sendable {
         "the network takes images of shape [\(shape)], not \(extents): \(error.message)",
         hint: "Omit --image-size, or cut the network earlier with --cut")
     }
-    guard let features = graph.outputs.first else {
-      throw GraftError.badData("the trunk has no outputs")
-    }
-    isBinary = classNames.count == 2
-    var generator = SeededGenerator(seed: seed)
-    let built = try head.append(
-      to: &graph, features: features, scoreCount: classNames.count == 2 ? 1 : classNames.count,
-      using: &generator)
-    graph.outputs = [built.scores]
-    graph.defaultedInputs = []
-    self.graph = graph
-    self.classNames = classNames
-    self.image = image
-    penalties = built.penalties
-    normalization = built.normalization
-    headWeights = built.weights
-    leavesPoolingOut = built.leavesPoolingOut
   }
 
   /// The smallest usual side of square images that a network accepts; `nil` if it accepts none.

@@ -70,3 +70,11 @@ package struct WeightSelection: Sendable, Hashable {
         name, among: names + names.flatMap(LayerNamePattern.beginnings)))
   }
 }
+
+extension Recipe.Phase {
+  /// - Throws: `GraftError` with the nearest names, if one selects nothing
+  func requireWeights(of model: TransferModel) throws {
+    _ = try using("unfreeze") { try WeightSelection(unfreeze).weights(of: model) }
+    _ = try using("freeze") { try WeightSelection("none", except: freeze).weights(of: model) }
+  }
+}

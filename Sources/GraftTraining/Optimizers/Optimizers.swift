@@ -6,7 +6,8 @@ package enum Optimizers {
     "sgd": StochasticGradientDescent(), "adagrad": AdaGrad(), "rmsprop": RMSProp(),
     "adam": Adam(), "adamw": Adam(weightDecay: 0.004),
   ]
-  private static let known = NamedCalls(all.map { ($0.key, $0.value.usage) })
+  private static let known = NamedCalls(
+    "optimizer", isOfPhases: true, all.map { ($0.key, $0.value.usage) })
 
   package static var names: [String] { known.names }
   /// The syntax of each optimizer.
@@ -14,10 +15,9 @@ package enum Optimizers {
 
   /// - Throws: `GraftError` for an unknown name or argument
   package static func named(_ text: String) throws -> any Optimizer {
-    var call = try NamedCall(text)
+    var call = try known.call(text)
     guard var optimizer = all.first(where: { $0.key == call.name })?.value else {
-      throw GraftError.usage(
-        "unknown optimizer '\(call.name)'", hint: "Use one of \(names.joined(separator: ", "))")
+      throw GraftError(.software, "the optimizer '\(call.name)' has no rule")
     }
     try optimizer.take(&call)
     try known.requireNoMore(of: call)
@@ -28,7 +28,7 @@ package enum Optimizers {
 /// An argument of an optimizer in recipes.
 package enum OptimizerArgument<Rule>: Sendable {
   /// A number from 0 to a limit.
-  case number(String, any WritableKeyPath<Rule, Float> & Sendable, limit: Double = 1e30)
+  case number(String, any WritableKeyPath<Rule, Float> & Sendable, limit: Float = 1e30)
   /// A word that changes false to true.
   case flag(String, any WritableKeyPath<Rule, Bool> & Sendable)
 }
@@ -49,8 +49,7 @@ extension Optimizer {
     for argument in Self.arguments {
       switch argument {
       case .number(let key, let path, let limit):
-        self[keyPath: path] = Float(
-          try call.take(key, default: Double(self[keyPath: path]), in: 0...limit))
+        self[keyPath: path] = try call.take(key, default: self[keyPath: path], in: 0...limit)
       case .flag(let word, let path): self[keyPath: path] = call.takeFlag(word)
       }
     }

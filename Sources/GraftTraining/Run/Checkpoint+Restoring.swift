@@ -33,28 +33,11 @@ extension Checkpoint {
         ? old.epochs != new.epochs && done >= min(old.epochs, new.epochs) : new.epochs < done
       guard isImpossible else { continue }
       throw GraftError.usage(
-        "phase \(number + 1) already has \(done) \(done == 1 ? "epoch" : "epochs")"
+        "phase \(number + 1) already has \(done.counting("epoch"))"
           + (isOver ? " and is finished" : ""),
         hint: "Extend the last phase, or add a phase: --epochs "
           + (self.recipe.phases.map { "\($0.epochs)" } + ["5"]).joined(separator: ","))
     }
-  }
-}
-
-extension Recipe {
-  /// Whether `other` is the same, except for numbers of epochs, additional phases, and export
-  /// settings.
-  package func isBeginning(of other: Recipe) -> Bool {
-    var other = other
-    other.phases.removeLast(max(0, other.phases.count - phases.count))
-    for index in other.phases.indices where index < phases.count {
-      other.phases[index].epochs = phases[index].epochs
-    }
-    if (precision ?? .float) == (other.precision ?? .float) { other.precision = precision }
-    other.exportType = exportType
-    other.foldNormalization = foldNormalization
-    other.exportTrainingCheckpoint = exportTrainingCheckpoint
-    return other == self
   }
 }
 

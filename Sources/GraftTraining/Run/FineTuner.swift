@@ -75,8 +75,9 @@ package final class FineTuner {
     var losses = try recipe.losses(
       classNames: model.classNames, labels: data.training.map(\.label))
     if augmentation?.mixesTargets == true {
-      losses.training = try losses.training.forMixedTargets()
-      losses.evaluation = try losses.evaluation.forMixedTargets()
+      losses = try recipe.using("augment", "loss") {
+        try (losses.training.forMixedTargets(), losses.evaluation.forMixedTargets())
+      }
     }
     (loss, evaluationLoss) = (losses.training, losses.evaluation)
     images = try RunImages(
@@ -86,7 +87,7 @@ package final class FineTuner {
       threadCount: options.executable.threadCount)
     for phase in recipe.phases {
       // Reports misspelt names before time is spent.
-      _ = try phase.selection.weights(of: model)
+      try phase.requireWeights(of: model)
       if model.takesOneImage { _ = try cut(phase) }
     }
     _ = try learningRateFactors()
@@ -98,7 +99,9 @@ package final class FineTuner {
   package var isInterrupted: Bool { observers.contains { $0.isInterrupted } }
 
   private func learningRateFactors() throws -> [ValueID: Float] {
-    try recipe.learningRateFactors.map { try LearningRateFactors($0).factors(of: model) } ?? [:]
+    try recipe.using("learning_rate_factors") {
+      try recipe.learningRateFactors.map { try LearningRateFactors($0).factors(of: model) } ?? [:]
+    }
   }
 
   /// Trains to the end of the recipe.

@@ -20,27 +20,39 @@ extension Recipe {
         SoftmaxCrossEntropy()
       }
     let targetType = loss.targetType(classCount: 1)
-    guard !isBinary || targetType.elementType != .int64 && !(loss is CategoricalCrossEntropy) else {
-      throw GraftError.usage(
-        "the loss '\(type(of: loss).name)' is for three or more classes; there are two",
-        hint: "Use \(BinaryCrossEntropy.name)")
+    try using("loss") {
+      guard !isBinary || targetType.elementType != .int64 && !(loss is CategoricalCrossEntropy)
+      else {
+        throw GraftError.usage(
+          "the loss '\(type(of: loss).name)' is for three or more classes; there are two",
+          hint: "Use \(BinaryCrossEntropy.name)")
+      }
     }
     guard let classWeights else { return (loss, loss) }
+    let weighted = try using("class_weights", "loss") {
+      try Recipe.weighted(loss, by: classWeights, classNames: classNames, labels: labels)
+    }
+    return (weighted, loss)
+  }
+
+  private static func weighted(
+    _ loss: any Loss, by weights: String, classNames: [String], labels: [Int]
+  ) throws -> any Loss {
     guard var weighted = loss as? any WeightedLoss else {
       let names = [SoftmaxCrossEntropy.name, CategoricalCrossEntropy.name, BinaryCrossEntropy.name]
       throw GraftError.usage(
-        "the loss '\(type(of: loss).name)' does not support class_weights",
+        "the loss '\(type(of: loss).name)' does not support class weights",
         hint: "Use one of \(names.joined(separator: ", "))")
     }
-    weighted.classWeights = try ClassWeights(classWeights, classNames: classNames, labels: labels)
+    weighted.classWeights = try ClassWeights(weights, classNames: classNames, labels: labels)
     // Creating the nodes finds incompatible settings.
     var graph = Graph(name: "loss")
-    let scoreCount = isBinary ? 1 : classNames.count
+    let scoreCount = classNames.count == 2 ? 1 : classNames.count
     let scores = graph.addInput(
       name: "scores", type: TensorType(.float, [.symbol("N"), .known(scoreCount)]))
     let targets = graph.addInput(
       name: "targets", type: weighted.targetType(classCount: scoreCount))
     _ = try weighted.append(to: &graph, scores: scores, targets: targets)
-    return (weighted, loss)
+    return weighted
   }
 }

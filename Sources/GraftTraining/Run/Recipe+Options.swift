@@ -32,12 +32,8 @@ extension Recipe {
       }
       properties.append(YAMLNode.Property(key: "phases", value: .sequence(entries)))
     }
-    try set(properties, Recipe.optionName)
+    try set(properties, from: .options)
     try validate()
-  }
-
-  private static func optionName(_ key: String) -> String {
-    "--\(key.replacing(["_": "-"]))"
   }
 
   /// - Throws: `GraftError` if a list has neither one value nor one for each phase
@@ -48,6 +44,10 @@ extension Recipe {
     if let epochs = lists.first(where: { $0.key == "epochs" })?.values.count {
       // A single number of epochs means all phases, however many other options give.
       count = epochs > 1 ? epochs : lists.map(\.values.count).max() ?? 1
+    }
+    if count > phaseLimit, let longest = lists.first(where: { $0.values.count == count }) {
+      throw GraftError.usage(
+        "\(optionName(longest.key)) gives \(count) phases", hint: "Use at most \(phaseLimit)")
     }
     for (key, values) in lists where values.count > 1 && values.count != count {
       throw GraftError.usage(

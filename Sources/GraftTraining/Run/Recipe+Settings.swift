@@ -9,13 +9,16 @@ extension Recipe: RecipeSection {
   private static let networkSettings: [RecipeSetting<Recipe>] = [
     .withDefault(
       "model", \.model,
-      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights"),
+      "The trunk: a name from `graft models list`, an ONNX file, or Keras weights",
+      .named("the name of a model or file")),
     .required("from_scratch", \.fromScratch),
     .optional(
-      "weights", \.weights, "Weights to use instead of the official ones of a named model."),
+      "weights", \.weights, "Weights to use instead of the official ones of a named model.",
+      .named("the name of a file")),
     .optional(
       "cut", \.cut,
-      "The node whose output the head reads (default: the one before the last layer)."),
+      "The node whose output the head reads (default: the one before the last layer).",
+      .named("the name of a node or value")),
     .withDefault(
       "head", \.head,
       """
@@ -83,7 +86,7 @@ extension Recipe: RecipeSection {
     .optional(
       "class_weights", \.classWeights,
       "Factors for the losses of classes: balanced, or cat=1,dog=2.5 (default: 1 for all).",
-      .read { $0 == ClassWeights.balanced ? [] : try NamedNumbers.parse($0, "class_weights") }),
+      .read { try ClassWeights.parse($0) }),
     .optional(
       "gradient_clipping", \.gradientClipping,
       "A limit for gradients: value(0.5), norm(1) or global_norm(1) (default: none).",
@@ -119,7 +122,7 @@ extension Recipe: RecipeSection {
       "Also write training.onnx, with dropout and logits, for more training with --head keep."),
     RecipeSetting(
       key: "phases", help: "", valueName: nil, path: \.phases, separator: ";",
-      set: { try $0.setPhases($1, $2) }, node: { .sequence($0.phases.map(\.node)) },
+      set: { try $0.setPhases($1, from: $2) }, node: { .sequence($0.phases.map(\.node)) },
       check: { try $0.checkPhases() }),
   ]
 
@@ -141,6 +144,24 @@ extension RecipeSetting<Recipe> {
   }
 }
 
+extension RecipeForm<String> {
+  /// Any text but an empty one, which probably is that of an unset variable.
+  fileprivate static func named(_ description: String) -> RecipeForm {
+    RecipeForm(description: description, accepts: { !$0.trimmed.isEmpty })
+  }
+
+  /// Parts of a network.
+  fileprivate static var parts: RecipeForm {
+    RecipeForm(
+      description: "all, none, or names separated by commas",
+      accepts: { text in
+        text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
+          !$0.trimmed.isEmpty
+        }
+      })
+  }
+}
+
 // MARK: - Phases
 
 extension Recipe.Phase: RecipeSection {
@@ -148,13 +169,14 @@ extension Recipe.Phase: RecipeSection {
   package static let settings: [RecipeSetting<Recipe.Phase>] = [
     .inPhases(
       "unfreeze", \.unfreeze,
-      "What to train besides the head: all, none, or names; one per phase, separated by ;"),
+      "What to train besides the head: all, none, or names; one per phase, separated by ;",
+      .parts),
     .optional(
       "freeze", \.freeze,
       """
       What not to train, of the parts in --unfreeze or otherwise of the whole network: \
       block1,block2, all, or none; one per phase, separated by ; (default: none).
-      """),
+      """, .parts),
     .inPhases("epochs", \.epochs, "Epochs of each phase, such as 20,10", .from(0...1_000_000)),
     .inPhases(
       "learning_rate", \.learningRate, "Learning rate of each phase, such as 3e-4,1e-6",
@@ -189,11 +211,12 @@ extension RecipeSetting<Recipe.Phase> {
 
 extension Recipe {
   /// What an entry leaves out has the value of the same phase so far, or of the last one.
-  private mutating func setPhases(_ node: YAMLNode, _ name: (String) -> String) throws {
+  private mutating func setPhases(_ node: YAMLNode, from source: SettingSource) throws {
     let hint = "Use lines such as '- epochs: 5'"
     guard case .sequence(let elements) = node else {
       throw GraftError.usage("'phases' must be a list", hint: hint)
     }
+    try Recipe.requirePhases(elements.count)
     let old = phases
     phases = try elements.enumerated().map { index, element in
       guard case .mapping(let properties) = element else {
@@ -202,15 +225,24 @@ extension Recipe {
       var phase = index < old.count ? old[index] : old.last ?? Phase()
       // A phase that names frozen parts trains the rest.
       if properties.contains(where: { $0.key == "freeze" }) { phase.unfreeze = "all" }
-      try phase.set(properties, name)
+      try phase.set(properties, from: source)
       return phase
     }
   }
 
-  private func checkPhases() throws {
-    guard !phases.isEmpty else {
+  static let phaseLimit = 100
+
+  private static func requirePhases(_ count: Int) throws {
+    guard count > 0 else {
       throw GraftError.usage("the recipe has no phases", hint: "Add one, such as '- epochs: 5'")
     }
+    guard count <= phaseLimit else {
+      throw GraftError.usage("there are \(count) phases", hint: "Use at most \(phaseLimit)")
+    }
+  }
+
+  private func checkPhases() throws {
+    try Recipe.requirePhases(phases.count)
     for (number, phase) in phases.enumerated() {
       try withPlace("phase \(number + 1)") {
         for setting in Phase.settings { try setting.check(phase) }

@@ -60,6 +60,8 @@ package struct Recipe: Sendable, Hashable {
   package var foldNormalization: Bool?
   /// Whether to export the network in its training form too.
   package var exportTrainingCheckpoint: Bool?
+  /// Where settings were given.
+  package var origins = SettingOrigins()
   package var phases = [
     Phase(unfreeze: "none", epochs: 30, learningRate: 1e-3, schedule: "cosine"),
     Phase(unfreeze: "all", epochs: 5, learningRate: 1e-5, schedule: "cosine"),
@@ -79,6 +81,8 @@ package struct Recipe: Sendable, Hashable {
     package var learningRate: Double
     package var optimizer: String
     package var schedule: String
+    /// Where settings were given.
+    package var origins = SettingOrigins()
 
     package init(
       unfreeze: String = "none", freeze: String? = nil, epochs: Int = 10,
@@ -123,20 +127,24 @@ package struct Recipe: Sendable, Hashable {
   package func validate() throws {
     for setting in Recipe.settings { try setting.check(self) }
     if cachedAugmentations != nil {
-      guard let augmentation = try augmentation else {
-        throw GraftError.usage(
-          "cached augmentations require an augmentation", hint: "Set it with --augment")
-      }
-      guard !augmentation.mixesTargets else {
-        throw GraftError.usage(
-          "cached augmentations cannot be combined with mixup and cutmix, which mix two images",
-          hint: "Omit mixup and cutmix, or --cached-augmentations")
+      try using("cached_augmentations", "augment") {
+        guard let augmentation = try augmentation else {
+          throw GraftError.usage(
+            "cached augmentations require an augmentation", hint: "Set it with --augment")
+        }
+        guard !augmentation.mixesTargets else {
+          throw GraftError.usage(
+            "cached augmentations cannot be combined with mixup and cutmix, which mix two images",
+            hint: "Omit mixup and cutmix, or --cached-augmentations")
+        }
       }
     }
-    guard !fromScratch || weights == nil else {
-      throw GraftError.usage(
-        "weights cannot be combined with training from scratch",
-        hint: "Omit them, or use graft finetune")
+    try using("weights", "from_scratch") {
+      guard !fromScratch || weights == nil else {
+        throw GraftError.usage(
+          "weights cannot be combined with training from scratch",
+          hint: "Omit them, or use graft finetune")
+      }
     }
   }
 }

@@ -13,8 +13,8 @@ package struct RecipeSetting<Section: Sendable>: Sendable {
   package let path: any PartialKeyPath<Section> & Sendable
   /// Separates the values of several phases in an option; text may have commas.
   let separator: Character
-  /// Sets the property; receives how messages name a setting.
-  let set: @Sendable (inout Section, YAMLNode, _ name: (String) -> String) throws -> Void
+  /// Sets the property; receives what gives it, which messages name.
+  let set: @Sendable (inout Section, YAMLNode, SettingSource) throws -> Void
   /// The property's value; `nil` if it has none.
   let node: @Sendable (Section) -> YAMLNode?
   /// - Throws: `GraftError` if the value is not accepted
@@ -49,9 +49,18 @@ extension RecipeSetting {
     self.init(
       key: key, help: help, valueName: valueName, path: path,
       separator: Value.self == String.self ? ";" : ",",
-      set: { set(&$0, try form.value(of: $1, "'\($2(key))'")) },
+      set: { section, node, source in
+        let name = source.name(of: key)
+        let value = try form.value(of: node, "'\(name)'")
+        try withPlace(name) { try form.parse(value) }
+        set(&section, value)
+      },
       node: { get($0).map { .scalar($0.text, isPlain: Value.self != String.self) } },
-      check: { if let value = get($0) { try form.check(value, "'\(key)'") } })
+      check: { section in
+        guard let value = get(section) else { return }
+        try form.check(value, "'\(key)'")
+        try withPlace(key) { try form.parse(value) }
+      })
   }
 }
 
@@ -59,7 +68,9 @@ extension RecipeSetting {
 struct RecipeForm<Value: RecipeValue>: Sendable {
   /// For messages: "a whole number from 1 to 8".
   var description = Value.form
-  var accepts: @Sendable (Value) throws -> Bool = { _ in true }
+  var accepts: @Sendable (Value) -> Bool = { _ in true }
+  /// Reads what the value stands for.
+  var parse: @Sendable (Value) throws -> Void = { _ in }
 
   /// Numbers in a range.
   static func from(_ range: ClosedRange<Value>) -> RecipeForm where Value: Comparable {
@@ -76,15 +87,12 @@ struct RecipeForm<Value: RecipeValue>: Sendable {
   static func read<Result>(
     by parse: @escaping @Sendable (Value) throws -> Result
   ) -> RecipeForm {
-    RecipeForm {
-      _ = try parse($0)
-      return true
-    }
+    RecipeForm(parse: { _ = try parse($0) })
   }
 
   /// - Parameter text: the value as the user wrote it
   func check(_ value: Value, _ name: String, as text: String? = nil) throws {
-    guard try accepts(value) else {
+    guard accepts(value) else {
       throw GraftError.invalidValue(text ?? value.text, for: name, use: description)
     }
   }
@@ -103,6 +111,9 @@ struct RecipeForm<Value: RecipeValue>: Sendable {
       throw GraftError.invalidValue(
         text, for: name, use: description + (isQuoted ? ", without quotes" : ""))
     }
+    guard !value.isRounded(from: text) else {
+      throw GraftError.roundedToZero(text, for: name, allowsZero: accepts(value))
+    }
     try check(value, name, as: text)
     return value
   }
@@ -113,11 +124,20 @@ extension GraftError {
   static func invalidValue(_ text: String, for name: String, use form: String) -> GraftError {
     usage("invalid value '\(text)' for \(name)", hint: "Use \(form)")
   }
+
+  /// A number that would lose its meaning.
+  static func roundedToZero(_ text: String, for name: String, allowsZero: Bool) -> GraftError {
+    usage(
+      "invalid value '\(text)' for \(name): it is too close to 0, and would become 0",
+      hint: allowsZero ? "Use 0, or a larger number" : "Use a larger number")
+  }
 }
 
 /// A recipe or a phase.
-protocol RecipeSection: Sendable {
+package protocol RecipeSection: Sendable {
   static var settings: [RecipeSetting<Self>] { get }
+  /// Where its settings were given.
+  var origins: SettingOrigins { get set }
 }
 
 extension RecipeSection {
@@ -131,17 +151,18 @@ extension RecipeSection {
 
   /// Sets properties.
   ///
-  /// - Parameter name: how messages name a setting
+  /// - Parameter source: what gives them
   /// - Throws: `GraftError` with the line, for an unknown property or one with an invalid value
-  mutating func set(
-    _ properties: [YAMLNode.Property], _ name: (String) -> String = { $0 }
-  ) throws {
+  mutating func set(_ properties: [YAMLNode.Property], from source: SettingSource) throws {
     for property in properties {
       do {
         guard let setting = Self.settings.first(where: { $0.key == property.key }) else {
           throw Self.unknown(property.key)
         }
-        try setting.set(&self, property.value, name)
+        // One without a value is left out.
+        guard property.value != .null else { continue }
+        try setting.set(&self, property.value, source)
+        origins[setting.key] = source.origin(line: property.line)
       } catch let error as GraftError {
         // A property of a phase has its own line.
         guard let line = property.line, error.places.first?.hasPrefix("line ") != true else {

@@ -1,4 +1,5 @@
 import GraftExecution
+import GraftFiles
 
 /// A single value in a recipe: text, a number, or a word.
 ///
@@ -11,6 +12,12 @@ protocol RecipeValue: Sendable {
   var text: String { get }
   /// The values that there are, for messages.
   static var form: String { get }
+  /// Whether this is 0 only because the number in the text is too close to it.
+  func isRounded(from text: String) -> Bool
+}
+
+extension RecipeValue {
+  func isRounded(from text: String) -> Bool { false }
 }
 
 extension String: RecipeValue {
@@ -50,22 +57,27 @@ extension RecipeValue where Self: FixedWidthInteger {
   var text: String { "\(self)" }
 }
 
-extension Double: RecipeValue {
+extension Double: RecipeValue {}
+extension Float: RecipeValue {}
+
+extension RecipeValue where Self: BinaryFloatingPoint {
   static var form: String { "a number" }
 
   init?(text: String, isPlain: Bool) {
     if let whole = UInt64(text: text, isPlain: isPlain) {
       self.init(whole)
-    } else if isPlain, text.allSatisfy({ "+-.0123456789eE".contains($0) }) {
-      self.init(text)
+    } else if isPlain, let number = Double(decimal: text) {
+      self.init(number)
     } else {
       return nil
     }
   }
 
+  func isRounded(from text: String) -> Bool { self == 0 && text.hasNonzeroDigit }
+
   /// The shortest digits of this number, without an exponent where few zeros are needed.
   var text: String {
-    guard self == 0 || (1e-40...1e40).contains(magnitude) else { return "\(self)" }
+    guard self == 0 || (1e-40...1e40).contains(Double(magnitude)) else { return "\(self)" }
     let parts = "\(magnitude)".split(separator: "e")
     let number = parts[0].split(separator: ".")
     let fraction = number.count > 1 && number[1] != "0" ? number[1] : ""
@@ -87,7 +99,7 @@ extension Precision: RecipeValue {}
 extension ExportOptions.Precision: RecipeValue {}
 
 extension RecipeValue where Self: RawRepresentable<String> & CaseIterable {
-  static var form: String { allCases.map(\.rawValue).joined(separator: " or ") }
+  static var form: String { allCases.map(\.rawValue).alternatives }
   init?(text: String, isPlain: Bool) { self.init(rawValue: text) }
   var text: String { rawValue }
 }

@@ -24,13 +24,18 @@ struct RunImages {
     augmentation: AugmentationPipeline?, loss: any Loss, targets: ClassificationTargets,
     threadCount: Int
   ) throws {
-    guard !data.training.isEmpty else {
-      throw GraftError.usage("there are no training images", hint: "Change --split")
+    try recipe.using("split") {
+      guard !data.training.isEmpty else {
+        throw GraftError.usage("there are no training images", hint: "Change --split")
+      }
     }
-    guard recipe.batchSize <= data.training.count else {
-      throw GraftError.usage(
-        "a batch of \(recipe.batchSize) is larger than the \(data.training.count) training images",
-        hint: "Use --batch-size \(data.training.count) or less")
+    try recipe.using("batch_size") {
+      let count = data.training.count
+      guard recipe.batchSize <= count else {
+        throw GraftError.usage(
+          "a batch of \(recipe.batchSize) is larger than the \(count.counting("training image"))",
+          hint: count == 1 ? "Use 1" : "Use \(count) or less")
+      }
     }
     self.recipe = recipe
     self.augmentation = augmentation

@@ -24,7 +24,7 @@ extension YAMLNode: Codable {
       if let text = try? value.decode(String.self) {
         self = .scalar(text, isPlain: false)
       } else if value.decodeNil() {
-        self = .scalar("null", isPlain: true)
+        self = .null
       } else {
         let plain = YAMLNode.plainTypes.lazy.compactMap { try? value.decode($0) }.first
         self = .scalar((plain ?? "").description, isPlain: true)
@@ -40,6 +40,9 @@ extension YAMLNode: Codable {
         try values.encode(property.value, forKey: Key(stringValue: property.key))
       }
     case .sequence(let elements): try elements.encode(to: encoder)
+    case .null:
+      var value = encoder.singleValueContainer()
+      try value.encodeNil()
     case .scalar(let text, let isPlain):
       let plain = isPlain ? YAMLNode.plainTypes.lazy.compactMap { $0.init(text) }.first : nil
       try (plain ?? text).encode(to: encoder)

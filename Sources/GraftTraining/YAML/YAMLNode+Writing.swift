@@ -5,6 +5,7 @@ extension YAMLNode {
   var lines: [String] {
     switch self {
     case .scalar(let text, let isPlain): [isPlain ? text : YAMLNode.quoted(text)]
+    case .null: ["null"]
     case .sequence([]): ["[]"]
     case .sequence(let elements):
       elements.flatMap { element in
@@ -14,7 +15,7 @@ extension YAMLNode {
       properties.flatMap { property in
         let lines = property.value.lines
         return switch property.value {
-        case .scalar, .sequence([]): ["\(property.key): \(lines[0])"]
+        case .scalar, .null, .sequence([]): ["\(property.key): \(lines[0])"]
         // Lists need no indentation before their dashes.
         case .sequence: ["\(property.key):"] + lines
         case .mapping: ["\(property.key):"] + lines.map { "  \($0)" }

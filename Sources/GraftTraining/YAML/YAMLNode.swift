@@ -7,6 +7,8 @@ import GraftFiles
 indirect enum YAMLNode: Sendable, Equatable {
   /// - isPlain: without quotes, so that it may be a number, true, false or null
   case scalar(String, isPlain: Bool)
+  /// No value: nothing, `~` or `null`.
+  case null
   case sequence([YAMLNode])
   case mapping([Property])
 
@@ -15,12 +17,6 @@ indirect enum YAMLNode: Sendable, Equatable {
     var value: YAMLNode
     /// The line of the key in the file, from 1; `nil` if it is not from a file.
     var line: Int?
-  }
-
-  /// Whether there is no value.
-  fileprivate var isNull: Bool {
-    guard case .scalar(let text, isPlain: true) = self else { return false }
-    return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 
   /// - Throws: `GraftError` with the place, if the text is not YAML or too large
@@ -100,7 +96,9 @@ private struct YAMLReader {
       }
       node = .sequence(elements)
     case YAML_MAPPING_START_EVENT: node = .mapping(try properties(depth: depth + 1))
-    default: node = .scalar(event.text, isPlain: event.isPlain)
+    default:
+      let isNull = event.isPlain && ["", "~", "null", "Null", "NULL"].contains(event.text)
+      node = isNull ? .null : .scalar(event.text, isPlain: event.isPlain)
     }
     if let anchor = event.anchor { anchors[anchor] = (node, nodeCount - firstCount) }
     return node
@@ -116,10 +114,11 @@ private struct YAMLReader {
       }
       let value = try node(next(), depth: depth)
       if key.text == "<<", key.isPlain {
-        merged += YAMLReader.merged(value)
+        guard let properties = YAMLReader.merged(value) else {
+          throw failure("'<<' merges a mapping such as '*name', or a list of them", key.mark)
+        }
+        merged += properties
       } else if keys.insert(ByteString(key.text)).inserted {
-        // One without a value is left out.
-        guard !value.isNull else { continue }
         properties.append(.init(key: key.text, value: value, line: key.mark.line + 1))
       } else {
         throw failure("duplicate property '\(key.text)'", key.mark)
@@ -128,12 +127,19 @@ private struct YAMLReader {
     return properties + merged.filter { keys.insert(ByteString($0.key)).inserted }
   }
 
-  /// The properties that `<<` merges into a mapping, unless it has its own.
-  private static func merged(_ node: YAMLNode) -> [YAMLNode.Property] {
+  /// The properties that `<<` merges into a mapping, unless it has its own; `nil` if the value has
+  /// none to merge.
+  private static func merged(_ node: YAMLNode) -> [YAMLNode.Property]? {
     switch node {
-    case .scalar: []
-    case .mapping(let properties): properties
-    case .sequence(let nodes): nodes.flatMap { merged($0) }
+    case .scalar, .null: return nil
+    case .mapping(let properties): return properties
+    case .sequence(let nodes):
+      var merged: [YAMLNode.Property] = []
+      for node in nodes {
+        guard case .mapping(let properties) = node else { return nil }
+        merged += properties
+      }
+      return merged
     }
   }
 
