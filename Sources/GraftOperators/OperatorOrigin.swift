@@ -40,11 +40,10 @@ enum OperatorOrigin {
       + ", which ONNX 1.5 removed; export the model with a newer converter"
   }
 
-  /// Operators of ONNX's domain before version 1.5 that never were part of the standard. Those that
-  /// Graft has are not asked for.
+  /// Operators of ONNX's domain before version 1.5 that never were part of the standard, but for
+  /// those that Graft has.
   private static let experimental: Set = [
-    "ATen", "Affine", "ConstantFill", "Crop", "DynamicSlice", "GRUUnit", "GivenTensorFill",
-    "ImageScaler", "LoopIndexTensor", "ParametricSoftplus", "Scale", "ScaledTanh",
+    "ATen", "ConstantFill", "DynamicSlice", "GRUUnit", "GivenTensorFill", "LoopIndexTensor",
   ]
 
   private struct Entry {

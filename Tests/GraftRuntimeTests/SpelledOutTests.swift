@@ -8,7 +8,8 @@ import GraftTensor
 import TestSupport
 import Testing
 
-/// Gelu, LayerNormalization, RMSNormalization and products with a bias, as exporters spell them out.
+/// Gelu, LayerNormalization, RMSNormalization and products with a bias, as exporters spell them
+/// out.
 @Suite struct SpelledOutTests {
   private struct Formula {
     var graph = Graph(name: "formula")

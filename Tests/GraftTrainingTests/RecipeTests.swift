@@ -97,7 +97,7 @@ import Testing
       ("[1, 2]", "is not a recipe"), ("image_size: 999999", "sides from 1 to 65536"),
       ("split: 50,60", "adds up to 110"), ("preprocess: imagenet", "keras-caffe"),
       ("early_stopping: 0", "'early_stopping'"), ("accumulation_steps: 0", "'accumulation_steps'"),
-      ("gradient_clipping: norms(1)", "global_norm"), ("gradient_clipping: norm(0)", "norm(0)"),
+      ("gradient_clipping: norms(1)", "Did you mean"), ("gradient_clipping: norm(0)", "norm(1)"),
       ("gradient_clipping: norm", "norm(1)"), ("learning_rate_factors: block4", "block4"),
       ("learning_rate_factors: block4=x", "block4=x"), ("class_weights: cat=nan", "'cat=nan'"),
       ("export_type: f16", "Use float32 or float16"), ("augment: crop(-1)", "from 1 to 4096"),

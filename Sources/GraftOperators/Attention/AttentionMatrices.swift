@@ -45,7 +45,8 @@ struct AttentionMatrices: Sendable {
 
   /// Takes the places of an axis in groups of `count` neighbors, which become an axis of their own.
   ///
-  /// - Parameter isShared: whether neighbors are one matrix, so that the axis has one for each group
+  /// - Parameter isShared: whether neighbors are one matrix, so that the axis has one for each
+  ///   group
   mutating func group(_ axis: Int, by count: Int, isShared: Bool = false) {
     let step = strides[axis]
     strides[axis] = isShared ? step : step * count

@@ -32,7 +32,8 @@ struct RegexFullMatch: Operator {
         throw GraftError.badData("input 0 is missing")
       }
       var matcher = RegularExpressionMatcher(program)
-      return [.tensor(try Tensor(input.strings.map { try matcher.matches($0) }, shape: input.shape))]
+      let matches = try input.strings.map { try matcher.matches($0) }
+      return [.tensor(try Tensor(matches, shape: input.shape))]
     }
   }
 

@@ -57,7 +57,8 @@ extension RecipeSection {
   package func gives(_ key: String) -> Bool { origins[key] != nil }
 
   /// Runs a body that uses settings. What does not fit is then an error of the option or the file
-  /// that gave one of them: the first one, but preferably one from an option, which overrides files.
+  /// that gave one of them: the first one, but preferably one from an option, which overrides
+  /// files.
   package func using<Result>(_ keys: String..., body: () throws -> Result) throws -> Result {
     do {
       return try body()

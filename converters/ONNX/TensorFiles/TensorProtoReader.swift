@@ -1,7 +1,6 @@
 import GraftFiles
 import GraftGraph
 import GraftTensor
-import SwiftProtobuf
 
 /// Reads files with one serialized value, `TensorProto`, `SequenceProto`, `OptionalProto` or
 /// `MapProto`, as in ONNX's test data.
@@ -40,13 +39,11 @@ package struct TensorProtoReader {
       let file = try WireScanner.scan(storage, as: .sequence, limits: limits)
       return try decoder(file).sequence(try file.message(limits: limits))
     case .optional(let element):
-      let file = try WireScanner.scan(storage, as: .optional, limits: limits)
-      let proto: Onnx_OptionalProto = try file.message(limits: limits)
-      // The element itself has other fields, or is of another kind than its own first one.
-      guard proto.unknownFields.data.isEmpty, proto.mayHold(element) else {
+      guard try OptionalOutline(storage).mayHold(element) else {
         return .optional(try value(storage, type: element))
       }
-      return try decoder(file).optional(proto)
+      let file = try WireScanner.scan(storage, as: .optional, limits: limits)
+      return try decoder(file).optional(try file.message(limits: limits))
     case .map:
       let file = try WireScanner.scan(storage, as: .map, limits: limits)
       return .map(try decoder(file).map(try file.message(limits: limits)))
@@ -80,15 +77,39 @@ package struct TensorProtoReader {
   }
 }
 
-extension Onnx_OptionalProto {
-  /// Whether its element is of a type's kind, or missing.
-  fileprivate func mayHold(_ type: ValueType) -> Bool {
-    switch DataType(rawValue: Int(elemType)) {
-    case .tensor?, .sparseTensor?: type.tensor != nil
-    case .sequence?: type.sequenceElement != nil
-    case .optional?: type.optionalElement != nil
-    case .map?: if case .map = type { true } else { false }
-    case .undefined?, nil: true
+/// The fields of a file that may be an `OptionalProto`, or an element without one around it.
+private struct OptionalOutline {
+  private var kind = 0
+  /// Those but the name and the kind.
+  private var others: Set<Int> = []
+
+  init(_ storage: Storage) throws {
+    defer { withExtendedLifetime(storage) {} }
+    let bytes = UnsafeRawBufferPointer(start: storage.baseAddress, count: storage.byteCount)
+    var reader = WireReader(bytes, 0..<storage.byteCount)
+    while !reader.isAtEnd {
+      let key = try reader.key()
+      let value = try reader.value(key.type)
+      switch (key.field, key.type) {
+      case (1, .lengthDelimited): break
+      // The numbers of kinds have one byte.
+      case (2, .varint): kind = value.count == 1 ? Int(bytes[value.lowerBound]) : -1
+      default: others.insert(key.field)
+      }
+    }
+  }
+
+  /// Whether it is an optional with an element of a type, or with none.
+  func mayHold(_ type: ValueType) -> Bool {
+    // The field of the element follows from its kind.
+    guard others.isSubset(of: [kind + 2]) else { return false }
+    switch Onnx_OptionalProto.DataType(rawValue: kind) {
+    case .tensor?, .sparseTensor?: return type.tensor != nil
+    case .sequence?: return type.sequenceElement != nil
+    case .optional?: return type.optionalElement != nil
+    case .map?: if case .map = type { return true } else { return false }
+    case .undefined?: return others.isEmpty
+    case nil: return false
     }
   }
 }
