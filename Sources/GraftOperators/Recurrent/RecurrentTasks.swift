@@ -11,13 +11,16 @@ struct RecurrentTasks: Sendable {
   private let unitParts: Int
   private let sequenceParts: Int
 
-  /// Enough rows for a register tile.
+  /// Enough rows for a register tile, and so many that reading weights from beyond L2 pays.
   private static let sequencesPerTask = 8
+  private static let sequencesPerLargeTask = 16
   /// The multiply-adds of a task in a step, and the least in a step, and in all of them, for which
   /// a second thread pays.
   private static let unitWork = 1 << 17
   private static let minimumWork = 1 << 16
   private static let minimumTotal = 1 << 19
+  /// The multiply-adds of a step from which waiting for each other takes little of it.
+  private static let phaseWork = 1 << 24
   /// More steps than this would take too much memory as phases.
   private static let maximumPhaseCount = 1 << 14
   /// Weights in bytes that stay in a processor's L2 cache.
@@ -26,8 +29,6 @@ struct RecurrentTasks: Sendable {
   init(_ layout: RecurrentLayout) {
     shape = layout.shape
     blockCount = layout.blockCount
-    sequenceParts =
-      (shape.batch + RecurrentTasks.sequencesPerTask - 1) / RecurrentTasks.sequencesPerTask
     let weightCount =
       Double(layout.cell.gateCount) * Double(shape.units) * Double(shape.units)
     let work = weightCount * Double(shape.batch)
@@ -37,10 +38,13 @@ struct RecurrentTasks: Sendable {
     let isWorthwhile = work * Double(shape.steps) >= Double(RecurrentTasks.minimumTotal)
     unitParts = isWorthwhile ? max(1, min(parts, blockCount)) : 1
     let isLarge = weightCount * Double(layout.width) > Double(RecurrentTasks.cachedByteCount)
+    let sequences =
+      isLarge ? RecurrentTasks.sequencesPerLargeTask : RecurrentTasks.sequencesPerTask
+    sequenceParts = (shape.batch + sequences - 1) / sequences
     dividesUnits =
       shape.steps <= RecurrentTasks.maximumPhaseCount && unitParts > 1
       && (shape.directions * sequenceParts == 1
-        || isLarge && work * Double(shape.directions) >= Double(1 << 20))
+        || isLarge && work * Double(shape.directions) >= Double(RecurrentTasks.phaseWork))
   }
 
   /// Runs a stage of a step for some sequences and blocks of units.
