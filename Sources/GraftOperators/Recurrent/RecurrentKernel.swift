@@ -50,8 +50,10 @@ final class RecurrentKernel: Sendable {
   /// The bytes of sums that the steps of a chunk should not exceed: they are read back from the
   /// cache.
   private static let chunkByteCount = 1 << 20
-  /// From this number of sequences on, it costs little to read W again in each step.
+  /// From this number of sequences on, tasks multiply their inputs themselves, those of some steps
+  /// for each time that W is read.
   private static let fewestSequences = 12
+  private static let stepsPerRead = 4
 
   /// - Parameter keepsAll: whether to keep all steps, for the gradient
   init(
@@ -98,7 +100,9 @@ final class RecurrentKernel: Sendable {
     let rowByteCount = groups.map { layout.gateStride($0) * elementType.byteWidth }.reduce(0, +)
     let stepByteCount = max(1, rowByteCount * shape.batch * shape.directions)
     let multipliesInputs = !keepsAll && shape.batch >= RecurrentKernel.fewestSequences
-    let most = multipliesInputs ? 1 : RecurrentKernel.chunkByteCount / stepByteCount
+    let most =
+      multipliesInputs
+      ? RecurrentKernel.stepsPerRead : RecurrentKernel.chunkByteCount / stepByteCount
     let chunk = max(1, keepsAll ? shape.steps : min(shape.steps, most))
     self.chunk = chunk
     self.multipliesInputs = multipliesInputs
@@ -303,6 +307,10 @@ final class RecurrentKernel: Sendable {
   ) {
     var description = description(
       arguments, step: step, direction: direction, sequences: sequences)
+    if multipliesInputs, stage == 0, step % chunk == 0 {
+      multiplyInputs(
+        arguments, steps: step..<min(step + chunk, shape.steps), direction, sequences, blocks)
+    }
     let kernels = layout.steps
     // Sums of a few blocks stay in the L1 cache until their gates are computed.
     let size = max(1, 4096 / max(1, widestColumns * sequences.count))
@@ -314,31 +322,27 @@ final class RecurrentKernel: Sendable {
       description.block_count = part.count
       switch cell {
       case .lstm:
-        multiplyAll(arguments, 0, direction, sequences, description, part)
+        multiplyAll(arguments, 0, direction, description, part)
         kernels.lstm(&description)
       case .rnn:
-        multiplyAll(arguments, 0, direction, sequences, description, part)
+        multiplyAll(arguments, 0, direction, description, part)
         kernels.rnn(&description)
       case .gru(true):
-        multiplyAll(arguments, 0, direction, sequences, description, part)
-        multiplyAll(arguments, 1, direction, sequences, description, part)
+        multiplyAll(arguments, 0, direction, description, part)
+        multiplyAll(arguments, 1, direction, description, part)
         kernels.gru(&description)
       case .gru(false):
-        multiplyAll(arguments, stage, direction, sequences, description, part)
+        multiplyAll(arguments, stage, direction, description, part)
         if stage == 0 { kernels.gru_reset(&description) } else { kernels.gru(&description) }
       }
     }
   }
 
-  /// Computes a group's sums in some blocks: the products with R, and those with W unless an input
-  /// phase has computed them.
+  /// Adds the products with R to a group's sums in some blocks.
   private func multiplyAll(
-    _ arguments: KernelArguments, _ group: Int, _ direction: Int, _ sequences: Range<Int>,
-    _ step: graft_recurrent_step, _ blocks: Range<Int>
+    _ arguments: KernelArguments, _ group: Int, _ direction: Int, _ step: graft_recurrent_step,
+    _ blocks: Range<Int>
   ) {
-    if multipliesInputs {
-      multiplyInputs(arguments, group, direction, sequences.lowerBound, step, blocks)
-    }
     let sums = group == 0 ? step.gates : step.recurrent ?? step.candidates
     guard step.row_count == 1, step.time % 2 == 1 else {
       multiply(arguments, group, direction, step, sums, blocks)
@@ -355,32 +359,45 @@ final class RecurrentKernel: Sendable {
     }
   }
 
-  /// Sets a group's sums in some blocks to X · Wᵀ and the biases.
+  /// Sets the sums of some steps and blocks to X · Wᵀ and the biases. A block of W is read once for
+  /// all of these steps.
   private func multiplyInputs(
-    _ arguments: KernelArguments, _ group: Int, _ direction: Int, _ sequence: Int,
-    _ step: graft_recurrent_step, _ blocks: Range<Int>
+    _ arguments: KernelArguments, steps: Range<Int>, _ direction: Int, _ sequences: Range<Int>,
+    _ blocks: Range<Int>
   ) {
-    let columns = layout.columnCount(groups[group])
-    let panels = groups[group].count
-    let row =
-      shape.isBatchFirst
-      ? sequence * shape.steps + step.time : step.time * shape.batch + sequence
-    var problem = layout.problem(depth: shape.inputs, columns: columns)
-    problem.a = arguments.input(RecurrentInput.x) + row * shape.inputs * width
-    problem.a_row_stride = shape.isBatchFirst ? shape.steps * shape.inputs : shape.inputs
-    problem.b = weights[group].address(arguments).map {
-      $0 + direction * columns * shape.inputs * width
+    guard let scratch = arguments.scratch else { return }
+    let firstTime = firstTime(of: steps, direction: direction)
+    let sequence = sequences.lowerBound
+    for (group, gates) in zip(groups.indices, gates) {
+      let columns = layout.columnCount(groups[group])
+      let panels = groups[group].count
+      var problem = layout.problem(depth: shape.inputs, columns: columns)
+      problem.a_row_stride = shape.isBatchFirst ? shape.steps * shape.inputs : shape.inputs
+      problem.b = weights[group].address(arguments).map {
+        $0 + direction * columns * shape.inputs * width
+      }
+      problem.c_row_stride = gates.sequenceStride
+      problem.addend = biases[group]?.address(arguments).map { $0 + direction * columns * width }
+      for block in blocks {
+        problem.next = problem.b.map {
+          $0 + (block + 1) * panels * layout.blockUnits * shape.inputs * width
+        }
+        if block + 1 == blocks.upperBound {
+          // The products with R come next.
+          problem.next = recurrentPanels(arguments, group, direction, block: blocks.lowerBound)
+        }
+        for time in firstTime..<firstTime + steps.count {
+          let row =
+            shape.isBatchFirst
+            ? sequence * shape.steps + time : time * shape.batch + sequence
+          problem.a = arguments.input(RecurrentInput.x) + row * shape.inputs * width
+          problem.c = gates.address(
+            scratch, direction: direction, time: time - firstTime, sequence: sequence)
+          layout.products.packed_product(
+            &problem, 0, sequences.count, block * panels, panels)
+        }
+      }
     }
-    problem.c = group == 0 ? step.gates : step.candidates
-    problem.c_row_stride = gates[group].sequenceStride
-    problem.addend = biases[group]?.address(arguments).map { $0 + direction * columns * width }
-    // The products with R come next.
-    problem.next = recurrentWeights[group].address(arguments).map {
-      let panelCount = direction * columns / layout.blockUnits + blocks.lowerBound * panels
-      return $0 + panelCount * layout.blockUnits * shape.units * width
-    }
-    layout.products.packed_product(
-      &problem, 0, step.row_count, blocks.lowerBound * panels, blocks.count * panels)
   }
 
   /// Adds the products of states and a group's panels of R to sums of gates.
@@ -396,9 +413,7 @@ final class RecurrentKernel: Sendable {
       problem.a = UnsafeRawPointer(reset)
       problem.a_row_stride = step.reset_stride
     }
-    problem.b = recurrentWeights[group].address(arguments).map {
-      $0 + direction * columns * shape.units * width
-    }
+    problem.b = recurrentPanels(arguments, group, direction, block: 0)
     problem.c = sums
     if group == 1, step.recurrent != nil {
       problem.c_row_stride = step.recurrent_stride
@@ -409,8 +424,21 @@ final class RecurrentKernel: Sendable {
       problem.addend_row_stride = problem.c_row_stride
     }
     let panels = groups[group].count
+    if blocks.upperBound < layout.blockCount {
+      problem.next = recurrentPanels(arguments, group, direction, block: blocks.upperBound)
+    }
     layout.products.packed_product(
       &problem, 0, step.row_count, blocks.lowerBound * panels, blocks.count * panels)
+  }
+
+  /// A group's panels of R from a block on.
+  private func recurrentPanels(
+    _ arguments: KernelArguments, _ group: Int, _ direction: Int, block: Int
+  ) -> UnsafeRawPointer? {
+    let units = (direction * layout.blockCount + block) * layout.blockUnits
+    return recurrentWeights[group].address(arguments).map {
+      $0 + units * groups[group].count * shape.units * width
+    }
   }
 
   /// Describes a step of some sequences to C.
