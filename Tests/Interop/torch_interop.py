@@ -294,15 +294,22 @@ def main():
         if not arguments.names or any(part in name for part in arguments.names)
     ]
     passed = failed = refused = 0
+
+    def processes(count, **options):
+        context = multiprocessing.get_context("spawn")
+        return concurrent.futures.ProcessPoolExecutor(count, context, start, (graft,), **options)
+
     with (
         interop.private_home(),
-        concurrent.futures.ProcessPoolExecutor(
-            arguments.jobs, multiprocessing.get_context("spawn"), start, (graft,)
-        ) as pool,
+        processes(arguments.jobs) as pool,
+        processes(1, max_tasks_per_child=1) as fresh,
     ):
         tasks = [pool.submit(check, *each, arguments.exports) for each in chosen]
-        for task in tasks:
+        for each, task in zip(chosen, tasks):
             report = task.result()
+            if report.is_refused and report.problems:
+                # What one export leaves behind in PyTorch can stop another.
+                report = fresh.submit(check, *each, None).result()
             if arguments.operators and report.operators:
                 counts = ", ".join(f"{n} {name}" for name, n in sorted(report.operators.items()))
                 print(f"{report.label}: {counts}")
