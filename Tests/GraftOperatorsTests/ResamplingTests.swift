@@ -45,6 +45,58 @@ import Testing
     }
   }
 
+  /// Values of the reference evaluator of onnx 1.23.2.
+  @Test(arguments: [
+    (ElementType.uint8, [0, 0, 100, 100, 0, 0], [0, 0, 0, 23, 77, 114, 114, 77, 23, 0, 0, 0]),
+    (.uint16, [0, 0, 100, 100, 0, 0], [0, 0, 0, 23, 77, 114, 114, 77, 23, 0, 0, 0]),
+    (.uint32, [0, 0, 100, 100, 0, 0], [0, 0, 0, 23, 77, 114, 114, 77, 23, 0, 0, 0]),
+    (.uint64, [0, 0, 100, 100, 0, 0], [0, 0, 0, 23, 77, 114, 114, 77, 23, 0, 0, 0]),
+    (.int32, [0, 0, 100, 100, 0, 0], [0, -4, -11, 23, 77, 114, 114, 77, 23, -11, -4, 0]),
+    (
+      .int8, [-128, -128, 127, 127, -128, -128],
+      [-128, -128, -128, -70, 69, 127, 127, 69, -70, -128, -128, -128]
+    ),
+  ])
+  func integersSaturate(_ type: ElementType, _ values: [Float], _ expected: [Float]) throws {
+    let input = try Tensor(values, shape: [1, 1, 1, 6]).converted(to: type)
+    let output = try NodeTesting.run(
+      "Resize", [input, nil, nil, Tensor([Int64(1), 1, 1, 12], shape: [4])],
+      attributes: ["mode": .string("cubic")], .current)
+    #expect(output.elementType == type)
+    #expect(try output.converted(to: .float).elements(as: Float.self) == expected)
+  }
+
+  /// Values of the reference evaluator of onnx 1.23.2.
+  @Test(arguments: ["linear", "nearest"], [(-5, 0), (300, 255)] as [(Float, Float)])
+  func theExtrapolationValueSaturates(_ mode: String, _ values: (Float, Float)) throws {
+    let input = try Tensor([1, 2] as [Float], shape: [2]).converted(to: .uint8)
+    let output = try NodeTesting.run(
+      "Resize",
+      [input, Tensor([2, 3] as [Float], shape: [2]), nil, Tensor([Int64(2)], shape: [1])],
+      attributes: [
+        "mode": .string(mode), "extrapolation_value": .float(values.0),
+        "coordinate_transformation_mode": .string("tf_crop_and_resize"),
+      ], .current)
+    #expect(
+      try output.converted(to: .float).elements(as: Float.self) == [values.1, values.1])
+  }
+
+  /// No other runtime computes these: truncated as by the reference evaluator, but not wrapped.
+  @Test func samplesOfIntegersSaturate() throws {
+    let input = try Tensor([0, 0, 100, 100, 0, 0] as [Float], shape: [1, 1, 1, 6])
+    let grid = try Tensor([-0.6, 0, 0, 0, 0.77, 0] as [Float], shape: [1, 1, 3, 2])
+    func sample(_ type: ElementType) throws -> [Float] {
+      try NodeTesting.run(
+        "GridSample", [input.converted(to: type), grid], attributes: ["mode": .string("cubic")],
+        .current
+      ).converted(to: .float).elements(as: Float.self)
+    }
+    let exact = try sample(.float)
+    #expect(exact[0] < -1 && exact[1] > 1 && exact[2] < -1)
+    #expect(try sample(.int16) == exact.map { $0.rounded(.towardZero) })
+    #expect(try sample(.uint8) == exact.map { max(0, $0.rounded(.towardZero)) })
+  }
+
   @Test(arguments: cases)
   func picksTheNearest(_ testCase: Case) throws {
     let input = try NodeTesting.numbers(testCase.input, seed: 6)

@@ -62,13 +62,15 @@ struct GridSample: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try GridSampling.kernel(
-      context, inputs: [0, 1], float: { try kernel(Float.self, $0) },
-      double: { try kernel(Double.self, $0) })
+    let limits = try context.input(0).elementType.realRange
+    return try GridSampling.kernel(
+      context, inputs: [0, 1], float: { try kernel(Float.self, limits, $0) },
+      double: { try kernel(Double.self, limits, $0) })
   }
 
+  /// - Parameter limits: what an integer output can hold: the conversion to it would wrap
   private func kernel<Element: BinaryFloatingPoint & Sendable>(
-    _: Element.Type, _ context: PrepareContext
+    _: Element.Type, _ limits: ClosedRange<Double>?, _ context: PrepareContext
   ) throws -> PreparedKernel {
     let input = try context.input(0)
     let channels = input.shape[1]
@@ -111,6 +113,7 @@ struct GridSample: Operator {
                 }
                 sum += weight * Double(source[place])
               }
+              if let limits { sum = sum.limited(to: limits) }
               arguments.output(0, as: Element.self)[plane * pixelCount + pixel] = Element(sum)
             }
           }

@@ -167,13 +167,14 @@ package struct Resize: Operator {
   ) throws -> PreparedKernel {
     var indices = input.shape.map { (0..<$0).map(Int?.some) }
     for (axis, resized) in axes { indices[axis] = resized.nearest(method) }
-    let fill = try Tensor(zeros: input.elementType, shape: [1])
-    if method.extrapolationValue != 0 {
-      let value = try Tensor(scalar: method.extrapolationValue)
-      try ElementConversion.convert(
-        value.baseAddress, .float, to: fill.baseAddress, input.elementType, count: 1)
-      withExtendedLifetime(value) {}
+    var value = Double(method.extrapolationValue)
+    if let limits = input.elementType.realRange {
+      value = value.rounded(.toNearestOrEven).limited(to: limits)
     }
+    let fill =
+      value == 0
+      ? try Tensor(zeros: input.elementType, shape: [1])
+      : try ElementConversion.scalar(value, as: input.elementType)
     return AxisGather(
       indices: indices, inputShape: input.shape, width: input.elementType.byteWidth, fill: fill,
       instructionSet: instructionSet

@@ -78,7 +78,7 @@ struct SeparableResampling {
       workerScratchByteCount: workerScratchByteCount)
   }
 
-  /// Also rounds values that become integers, in place before the conversion.
+  /// Also rounds and clamps values that become integers, in place before the conversion.
   private func conversion(
     from source: ResamplingPlace, _ sourceType: ElementType, to target: ResamplingPlace,
     _ targetType: ElementType,
@@ -86,9 +86,11 @@ struct SeparableResampling {
   ) -> PreparedKernel.Phase {
     .parallel(count: count, grain: 8192) { arguments, range in
       guard let from = source.source(arguments), let to = target.target(arguments) else { return }
-      if targetType.isInteger, let reals = source.target(arguments) {
+      if let limits = targetType.realRange, let reals = source.target(arguments) {
         let reals = reals.assumingMemoryBound(to: Double.self)
-        for index in range { reals[index] = reals[index].rounded(.toNearestOrEven) }
+        for index in range {
+          reals[index] = reals[index].rounded(.toNearestOrEven).limited(to: limits)
+        }
       }
       try ElementConversion.convert(
         from + range.lowerBound * sourceType.byteWidth, sourceType,
