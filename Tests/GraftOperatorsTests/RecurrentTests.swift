@@ -108,7 +108,13 @@ import Testing
         // Steps are phases, as one sequence alone has enough work for two tasks.
         Case(cell: cell, steps: 9, units: 261, direction: "reverse"),
         Case(cell: cell, steps: 2, batch: 20, units: 300, lengths: (0..<20).map { $0 % 3 }),
-        // Steps of many sequences multiply their own inputs.
+        // Tasks of many sequences multiply the inputs of four steps at once.
+        Case(
+          cell: cell, steps: 11, batch: 14, inputs: 5, units: 17, direction: "bidirectional",
+          isBatchFirst: true, lengths: (0..<14).map { $0 % 12 }),
+        Case(cell: cell, steps: 10, batch: 33, units: 24, direction: "reverse"),
+        // So do the tasks of some units.
+        Case(cell: cell, steps: 6, batch: 64, inputs: 4, units: cell == "LSTM" ? 260 : 520),
         Case(
           cell: cell, steps: 3, batch: 13, inputs: 6, units: 18, direction: "bidirectional",
           isBatchFirst: true, hasBias: false),
@@ -122,6 +128,7 @@ import Testing
     cases += [
       Case(batch: 2, units: 18, hasPeepholes: true, clip: 0.5),
       Case(cell: "GRU", batch: 9, units: 17, isLinearBeforeReset: true),
+      Case(cell: "GRU", steps: 7, batch: 15, units: 17, isLinearBeforeReset: true),
       Case(
         cell: "GRU", batch: 4, direction: "bidirectional", isBatchFirst: true,
         isLinearBeforeReset: true, lengths: [2, 4, 1, 3]),
