@@ -310,6 +310,7 @@ def main():
             if report.is_refused and report.problems:
                 # What one export leaves behind in PyTorch can stop another.
                 report = fresh.submit(check, *each, None).result()
+                report.notes.append("exported again, in a process of its own")
             if arguments.operators and report.operators:
                 counts = ", ".join(f"{n} {name}" for name, n in sorted(report.operators.items()))
                 print(f"{report.label}: {counts}")
