@@ -119,7 +119,7 @@ package final class ControlRun {
 /// Counts the trips of all loops in one run, so that no run goes on for ever.
 package final class TripCounter {
   private let limit: Int
-  private var counted = 0
+  package private(set) var counted = 0
 
   /// What a trip counts whose body is planned anew each time, as its shapes are not known before.
   static let unplannedCost = 32

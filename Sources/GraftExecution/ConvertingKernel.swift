@@ -100,6 +100,7 @@ private struct ConvertingKernel {
         scratch: arguments.scratch, workerScratchBase: arguments.workerScratchBase,
         workerScratchStride: arguments.workerScratchStride)
       result.worker = arguments.worker
+      result.trip = arguments.trip
       return result
     }
 

@@ -9,6 +9,8 @@ package struct KernelArguments: @unchecked Sendable {
   let workerScratchStride: Int
   /// The pool's worker that runs this task, from 0.
   package internal(set) var worker = 0
+  /// How far the loops of the run had come when the step's graph began; 0 outside of loops.
+  package var trip = 0
 
   package init(
     inputs: UnsafeBufferPointer<UnsafeMutableRawPointer?>,

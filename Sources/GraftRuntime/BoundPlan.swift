@@ -22,6 +22,7 @@ final class BoundPlan {
   private let parameters: ParameterStore
   /// Where the plan's arena starts in ``arena``.
   private let arenaOffset: Int
+  private let environment: RunEnvironment
   /// The bodies of control steps, by step.
   private var controls: [Int: BoundControl] = [:]
 
@@ -35,6 +36,7 @@ final class BoundPlan {
   ) throws {
     self.plan = plan
     self.parameters = parameters
+    self.environment = environment
     if let memory, memory.byteCount >= offset + plan.arenaByteCount {
       self.arena = memory
       arenaOffset = offset
@@ -106,6 +108,7 @@ final class BoundPlan {
       table[slot] = tensor.baseAddress
     }
     for (slot, position) in outputSlots { table[slot] = outputs[position]?.baseAddress }
+    for index in arguments.indices { arguments[index].trip = environment.trips.counted }
     let state = graft_cpu_set_arithmetic(0)
     defer { graft_cpu_restore_state(state) }
     for index in plan.steps.indices {

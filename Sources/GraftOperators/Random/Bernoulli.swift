@@ -29,7 +29,7 @@ struct Bernoulli: Operator {
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
     let input = try context.input(0)
     let (from, to) = (input.elementType, try context.output(0).elementType)
-    let random = source.random
+    let source = source
     let blockCount = 512
     return PreparedKernel.parallel(
       count: input.elementCount, grain: 4096,
@@ -37,6 +37,7 @@ struct Bernoulli: Operator {
     ) { arguments, range in
       guard let scratch = arguments.workerScratch else { return }
       let block = scratch.assumingMemoryBound(to: Double.self)
+      let random = source.random(arguments)
       for start in stride(from: range.lowerBound, to: range.upperBound, by: blockCount) {
         let count = min(blockCount, range.upperBound - start)
         try ElementConversion.convert(

@@ -55,7 +55,7 @@ struct Multinomial: Operator {
     let input = try context.input(0)
     let (batch, classes) = (input.shape[0], input.shape[1])
     let type = input.elementType
-    let random = source.random
+    let source = source
     let sampleCount = sampleCount
     let (elements, overflows) = input.elementCount.multipliedReportingOverflow(by: 8)
     guard !overflows else { throw GraftError(.operatingSystem, "needs too much memory") }
@@ -84,6 +84,7 @@ struct Multinomial: Operator {
       arguments, range in
       guard let scratch = arguments.scratch else { return }
       let y = arguments.output(0, as: Index.self)
+      let random = source.random(arguments)
       for index in range {
         let sums = scratch.assumingMemoryBound(to: Double.self) + index / sampleCount * classes
         let wanted = random.uniform(at: index) * sums[classes - 1]

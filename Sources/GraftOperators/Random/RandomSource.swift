@@ -7,18 +7,24 @@ import GraftTensor
 ///
 /// The numbers are a function of the seed and the element, see ``CounterRandom``: the same in each
 /// run, and for any number of threads. ONNX leaves them open. Nodes without a seed draw different
-/// numbers from each other: `stream`, which ``Operator/drawsUnseeded`` nodes get when a graph is
-/// lowered, tells them apart.
+/// numbers from each other, and in each trip of a loop: `stream`, which ``Operator/drawsUnseeded``
+/// nodes get when a graph is lowered, tells them apart.
 struct RandomSource: Sendable {
-  let random: CounterRandom
+  private let seed: Int
+  private let stream: Int
   /// Whether the model gives the seed. Then equal nodes draw equal numbers.
   let isSeeded: Bool
 
   init(_ attributes: AttributeReader) throws {
     let seed = try attributes.float("seed")
     isSeeded = seed != nil
-    random = CounterRandom(
-      seed: Int(seed?.bitPattern ?? 0), stream: try attributes.int("stream", default: 0))
+    self.seed = Int(seed?.bitPattern ?? 0)
+    stream = try attributes.int("stream", default: 0)
+  }
+
+  /// The numbers of a run of the node.
+  func random(_ arguments: KernelArguments) -> CounterRandom {
+    CounterRandom(seed: seed, stream: stream, step: isSeeded ? 0 : arguments.trip)
   }
 }
 
@@ -63,7 +69,7 @@ struct RandomOutput: Sendable {
 
   /// A kernel that computes each element of output 0 in double.
   static func kernel(
-    _ context: PrepareContext, element: @escaping @Sendable (Int) -> Double
+    _ context: PrepareContext, _ distribution: RandomDistribution
   ) throws -> PreparedKernel {
     let output = try context.output(0)
     let type = output.elementType
@@ -74,9 +80,10 @@ struct RandomOutput: Sendable {
     ) { arguments, range in
       guard let scratch = arguments.workerScratch else { return }
       let block = scratch.assumingMemoryBound(to: Double.self)
+      let random = distribution.source.random(arguments)
       for start in stride(from: range.lowerBound, to: range.upperBound, by: blockCount) {
         let count = min(blockCount, range.upperBound - start)
-        for index in 0..<count { block[index] = element(start + index) }
+        for index in 0..<count { block[index] = distribution.element(random, start + index) }
         try ElementConversion.convert(
           scratch, .double, to: arguments.output(0) + start * type.byteWidth, type, count: count)
       }
@@ -87,14 +94,14 @@ struct RandomOutput: Sendable {
 /// The attributes `mean` and `scale`, or `low` and `high`, as a function of the element.
 struct RandomDistribution: Sendable {
   let source: RandomSource
-  let element: @Sendable (Int) -> Double
+  let element: @Sendable (CounterRandom, Int) -> Double
 
   static func normal(_ attributes: AttributeReader) throws -> RandomDistribution {
     let source = try RandomSource(attributes)
     let mean = Double(try attributes.float("mean", default: 0))
     let scale = Double(try attributes.float("scale", default: 1))
-    return RandomDistribution(source: source) { [random = source.random] in
-      mean + scale * random.normal(at: $0)
+    return RandomDistribution(source: source) {
+      mean + scale * $0.normal(at: $1)
     }
   }
 
@@ -102,8 +109,8 @@ struct RandomDistribution: Sendable {
     let source = try RandomSource(attributes)
     let low = Double(try attributes.float("low", default: 0))
     let high = Double(try attributes.float("high", default: 1))
-    return RandomDistribution(source: source) { [random = source.random] in
-      low + (high - low) * random.uniform(at: $0)
+    return RandomDistribution(source: source) {
+      low + (high - low) * $0.uniform(at: $1)
     }
   }
 }

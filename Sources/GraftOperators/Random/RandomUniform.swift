@@ -32,7 +32,7 @@ struct RandomUniform: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try RandomOutput.kernel(context, element: distribution.element)
+    try RandomOutput.kernel(context, distribution)
   }
 
   var isDeterministic: Bool { distribution.source.isSeeded }

@@ -26,7 +26,7 @@ struct RandomUniformLike: Operator {
   }
 
   func prepare(_ context: PrepareContext) throws -> PreparedKernel {
-    try RandomOutput.kernel(context, element: distribution.element)
+    try RandomOutput.kernel(context, distribution)
   }
 
   var isDeterministic: Bool { distribution.source.isSeeded }

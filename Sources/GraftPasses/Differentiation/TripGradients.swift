@@ -66,6 +66,12 @@ struct TripGradients {
   }
 
   mutating func append(to graph: inout Graph) throws -> [(ValueID, ValueID)] {
+    // Each trip is computed again.
+    guard !body.drawsUnseeded else {
+      throw GraftError.unsupported(
+        "a loop that draws random numbers without a seed has no gradient",
+        hint: "Give its random nodes the attribute 'seed'")
+    }
     let carried = try differentiated(in: graph)
     let saved = try keepTrips(&graph)
     var backward = BackwardBody(self, carried: carried)
